@@ -1,0 +1,54 @@
+# Every verb that a person types. Bare `make` prints them. LAB=2 puts a verb to the second lab, and so on.
+LAB ?= 1
+HOST ?= client-be
+PYTHON := .venv/bin/python
+SCENARIOS = $(PYTHON) -m scenarios
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test up down status shell logs clean clean-images images doctor lint lock
+MAKEFLAGS += --no-print-directory
+
+help: ## print this list
+	@echo "Faultwire: socket programs, and every way in which a network fails them. LAB=n puts a verb to lab n."
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name about; do printf '  make %-14s %s\n' "$$name" "$$about"; done
+
+setup: ## install and start what is missing: Docker Engine, Compose v2, the virtual environment
+	@scenarios/setup.sh
+
+demo: setup ## the main thing: a big-endian client is answered across the firewall, with the packets to prove it
+	@$(SCENARIOS) demo --lab $(LAB)
+
+test: setup images ## every test, in a lab of its own
+	@$(PYTHON) -m pytest
+
+up: setup ## bring the lab up, and print who is where
+	@$(SCENARIOS) up --lab $(LAB)
+
+down: setup ## remove the lab's machines and networks
+	@$(SCENARIOS) down --lab $(LAB)
+
+status: setup ## every machine with its state, byte order and addresses
+	@$(SCENARIOS) status --lab $(LAB)
+
+shell: setup ## a shell on a machine: make shell HOST=client-be
+	@$(SCENARIOS) shell --lab $(LAB) $(HOST)
+
+logs: setup ## what the machines' main processes printed
+	@$(SCENARIOS) logs --lab $(LAB)
+
+clean: setup ## remove everything of ours on this engine, found by label, of every lab and every crashed run
+	@$(SCENARIOS) clean
+
+clean-images: setup ## the same, and the images
+	@$(SCENARIOS) clean --images
+
+images: setup ## build the images that are missing or older than their files
+	@$(SCENARIOS) images
+
+doctor: ## what this machine has of what the lab needs, and how to get the rest
+	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi
+
+lint: setup ## ruff and mypy over all of the code
+	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+
+lock: ## pin requirements.in anew in requirements.lock (needs uv)
+	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --output-file requirements.lock requirements.in

@@ -1,0 +1,224 @@
+"""The command line: `python -m scenarios COMMAND`. What a person types is `make`; the Makefile calls this."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from scenarios import doctor, images, lab
+from scenarios.demo import demonstrate
+from scenarios.engine import CommandFailed, NoEngine
+from scenarios.lab import Lab, LabProblem
+from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT
+from scenarios.verdict import Verdict
+from scenarios.waiting import DeadlinePassed
+
+EX_USAGE = 64  # sysexits.h
+EX_UNAVAILABLE = 69
+INTERRUPTED = 130
+
+console = Console(highlight=False, soft_wrap=True)
+STYLES = {
+    Verdict.PASS: "bold green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNPROVEN: "bold yellow",
+    Verdict.UNSUPPORTED: "bold blue",
+}
+MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with the exit status that sysexits.h has for a usage error."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def _lab_number(text: str) -> int:
+    if not text.isdecimal() or int(text) not in LAB_NUMBERS:
+        raise argparse.ArgumentTypeError(f"a lab's number is {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, not {text!r}")
+    return int(text)
+
+
+def _step(text: str) -> None:
+    console.print(f"[green]✓[/] {escape(text)}")
+
+
+def _image_step(text: str) -> None:
+    console.print(f"[dim]images:[/] {escape(text)}")
+
+
+def _bring_up(a_lab: Lab) -> None:
+    images.build(_image_step)
+    if a_lab.is_up():
+        return
+    with console.status(f"lab {a_lab.number} comes up"):
+        seconds = a_lab.up()
+    _step(f"lab {a_lab.number} is up: {len(a_lab.topology.machines)} machines, {seconds:.1f} s")
+
+
+def up(options: argparse.Namespace) -> int:
+    _bring_up(Lab(options.lab))
+    return status(options)
+
+
+def down(options: argparse.Namespace) -> int:
+    Lab(options.lab).down()
+    _step(f"lab {options.lab} is down")
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    states = a_lab.states()
+    table = Table(title=f"lab {options.lab}", title_justify="left", box=None, pad_edge=False)
+    for column in ("machine", "state", "byte order", "runs on", "network", "IPv4", "IPv6"):
+        table.add_column(column)
+    for name, state in states.items():
+        style = "green" if state in ("running", "healthy") else "red"
+        host = a_lab.topology.hosts.get(name)
+        about = (host.byteorder, host.machine, host.network, host.ipv4, host.ipv6) if host else ()
+        table.add_row(name, f"[{style}]{state}[/]", *about)
+    for leg in a_lab.topology.legs.values():
+        table.add_row(f"  {leg.name}", "", "", "", leg.network, leg.ipv4, leg.ipv6)
+    console.print(table)
+    return 0 if a_lab.is_up() else 1
+
+
+def shell(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    if a_lab.states().get(options.host) not in ("running", "healthy"):
+        a_lab.container(options.host)
+        raise LabProblem(f"{options.host} of lab {options.lab} does not run; `make up` starts it")
+    terminal = ["--tty"] if sys.stdin.isatty() else []
+    return subprocess.run(
+        ["docker", "exec", "--interactive", *terminal, a_lab.container(options.host), "sh"], check=False
+    ).returncode
+
+
+def logs(options: argparse.Namespace) -> int:
+    environment = {**os.environ, "LAB": str(options.lab)}
+    return subprocess.run(
+        ["docker", "compose", "logs", "--timestamps"], cwd=ROOT, env=environment, check=False
+    ).returncode
+
+
+def build_images(_: argparse.Namespace) -> int:
+    images.build(_image_step)
+    _step(f"images are fresh: {', '.join(recipe.tag for recipe in images.RECIPES.values())}")
+    return 0
+
+
+def clean(options: argparse.Namespace) -> int:
+    removed = lab.clean()
+    _step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
+    if options.images:
+        _step(f"removed images: {', '.join(images.remove()) or 'there were none'}")
+    else:
+        console.print(
+            "[dim]images stay, so that the next lab comes up in seconds; `make clean-images` removes them too[/]"
+        )
+    return 0
+
+
+def diagnose(_: argparse.Namespace) -> int:
+    marks = {
+        doctor.State.GOOD: "[green]✓[/]",
+        doctor.State.NOTE: "[blue]i[/]",
+        doctor.State.MISSING: "[red]✗[/]",
+    }
+    missing = 0
+    for finding in doctor.examine():
+        cure = f" [bold]→ {escape(finding.cure)}[/]" if finding.cure else ""
+        console.print(f"{marks[finding.state]} {escape(finding.what)}: {escape(finding.seen)}{cure}")
+        missing += finding.state is doctor.State.MISSING
+    if missing:
+        console.print(f"[bold red]a drill could not run here: {missing} missing[/]")
+        return 1
+    console.print("[bold green]a drill can run here[/]")
+    return 0
+
+
+def demo(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    others = {machine: state for machine, state in a_lab.states().items() if machine != "firewall"}
+    # A firewall that somebody stopped, in a lab that runs, stays stopped: what happens then is a thing to see.
+    if set(others.values()) != {"running"}:
+        _bring_up(a_lab)
+    with a_lab.held():
+        shown = demonstrate(a_lab, _step)
+    if shown.picture:
+        console.print()
+        for line in shown.picture:
+            console.print(line)
+        console.print()
+    for each in shown.checks:
+        mark = f"[{STYLES[each.holds]}]{MARKS[each.holds]}[/]"
+        if each.holds is Verdict.PASS:
+            console.print(f"{mark} {escape(each.rule)}: {escape(each.seen)}")
+        else:
+            console.print(f"{mark} {escape(each.rule)}: expected {escape(each.expected)}, saw {escape(each.seen)}")
+    console.print(f"\n[{STYLES[shown.verdict]}]{shown.verdict.value}[/]: {escape(shown.sentence)}")
+    console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
+    console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST={'client-be'}, make down[/]")
+    return shown.verdict.exit_status
+
+
+def parser() -> Parser:
+    root = Parser(prog="python -m scenarios", description=(__doc__ or "").splitlines()[0])
+    commands = root.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:
+        sub = commands.add_parser(name, help=about, description=about)
+        sub.set_defaults(function=function)
+        if in_lab:
+            sub.add_argument(
+                "--lab",
+                type=_lab_number,
+                default=DEFAULT_LAB,
+                help="the lab's number, 0 to 255 (default %(default)s)",
+            )
+        return sub
+
+    command("demo", demo, "a big-endian client is answered across the firewall, with the packets to prove it")
+    command("up", up, "bring the lab up, building images that are missing")
+    command("down", down, "remove the lab's machines and networks")
+    command(
+        "status",
+        status,
+        "every machine with its state, byte order and addresses; exit status 1 unless all is well",
+    )
+    command("shell", shell, "a shell on a machine").add_argument("host", metavar="HOST")
+    command("logs", logs, "what the machines' main processes printed")
+    command("images", build_images, "build the images that are missing or older than their files", in_lab=False)
+    command("doctor", diagnose, "what this machine has of what the lab needs", in_lab=False)
+    sub = command("clean", clean, "remove everything of ours on this engine, of every lab", in_lab=False)
+    sub.add_argument("--images", action="store_true", help="the images too")
+    return root
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit status: 0, 1, 2 as in verdict.py, 64 usage, 69 no lab or no engine to be had."""
+    options = parser().parse_args(argv)
+    try:
+        status_of_command: int = options.function(options)
+    except (LabProblem, NoEngine, CommandFailed, DeadlinePassed) as error:
+        console.print(f"[bold red]cannot[/]: {escape(str(error))}")
+        return EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        console.print("[bold yellow]interrupted[/]: what this run started has been ended")
+        return INTERRUPTED
+    return status_of_command
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""The images: what each is made from, whether it is fresh, and building those that are not.
+
+An image carries, as a label, the digest of everything that goes into it (its folder under images/, the services that it
+holds, and the image that it stands on). Nothing is built when the label agrees, without asking the builder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.errors import ImageNotFound
+
+from scenarios import engine
+from scenarios.topology import ROOT
+
+INPUTS_LABEL = "faultwire.inputs"
+DEBIAN = "faultwire/debian:trixie"
+BUILD_TIMEOUT_S = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """An image of ours: `name` is its folder under images/, `base` the recipe it stands on (None: Debian itself)."""
+
+    name: str
+    base: str | None
+    holds_services: bool = False
+
+    @property
+    def tag(self) -> str:
+        return f"faultwire/{self.name}"
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("base", None),
+        Recipe("host", "base", holds_services=True),
+        Recipe("bigendian", "base", holds_services=True),
+        Recipe("firewall", "base"),
+    )
+}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield path
+
+
+def inputs_digest(recipe: Recipe, debian_id: str) -> str:
+    """The digest, in hexadecimal, of all that this image is made from; `debian_id` is the id of the image DEBIAN."""
+    digest = hashlib.sha256()
+    digest.update(inputs_digest(RECIPES[recipe.base], debian_id).encode() if recipe.base else debian_id.encode())
+    folders = [ROOT / "images" / recipe.name] + ([ROOT / "services"] if recipe.holds_services else [])
+    for path in (path for folder in folders for path in _files(folder)):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _label(tag: str, label: str) -> str | None:
+    try:
+        return engine.client().images.get(tag).labels.get(label)
+    except ImageNotFound:
+        return None
+
+
+def stale() -> dict[str, str]:
+    """The recipes whose image is missing or older than its inputs, each with the reason."""
+    debian = engine.image_id(DEBIAN)
+    if debian is None:
+        return dict.fromkeys(RECIPES, "not built")
+    reasons = {}
+    for name, recipe in RECIPES.items():
+        built_from = _label(recipe.tag, INPUTS_LABEL)
+        if built_from is None:
+            reasons[name] = "not built"
+        elif built_from != inputs_digest(recipe, debian):
+            reasons[name] = "older than its files"
+    return reasons
+
+
+def _build(recipe: Recipe, debian: str) -> float:
+    started = time.monotonic()
+    engine.docker_command(
+        *("build", "--quiet", "--tag", recipe.tag, "--file", f"images/{recipe.name}/Dockerfile"),
+        *("--label", f"{INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
+        *("--label", f"{engine.IMAGE_LABEL}={recipe.name}", "."),
+        timeout_s=BUILD_TIMEOUT_S,
+        cwd=ROOT,
+    )
+    return time.monotonic() - started
+
+
+def build(say: Callable[[str], None]) -> None:
+    """Build what is stale, the independent images side by side. Raises CommandFailed with the builder's own words."""
+    if not stale():
+        return
+    if engine.image_id(DEBIAN) is None:
+        subprocess.run([ROOT / "scenarios" / "setup.sh", "base-image"], check=True, timeout=BUILD_TIMEOUT_S)
+    debian = engine.image_id(DEBIAN)
+    if debian is None:
+        raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
+    to_build = stale()
+    for depth in (None, "base"):  # base first, then all that stand on it
+        batch = [recipe for name, recipe in RECIPES.items() if recipe.base == depth and name in to_build]
+        for recipe in batch:
+            say(f"building {recipe.tag} ({to_build[recipe.name]})")
+        with ThreadPoolExecutor() as pool:
+            for recipe, seconds in zip(batch, pool.map(lambda r: _build(r, debian), batch), strict=True):
+                say(f"built {recipe.tag} in {seconds:.0f} s")
+    # A rebuilt image leaves its old self without a name.
+    engine.client().images.prune(filters={"dangling": True, "label": engine.IMAGE_LABEL})
+
+
+def remove() -> list[str]:
+    """Remove every image of ours, Debian's too; their tags. Containers that use them must be gone."""
+    tags = [recipe.tag for recipe in reversed(RECIPES.values())] + [DEBIAN]
+    removed = []
+    for tag in tags:
+        with contextlib.suppress(ImageNotFound):
+            engine.client().images.remove(tag, force=True)
+            removed.append(tag)
+    return removed

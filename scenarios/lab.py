@@ -1,0 +1,286 @@
+"""One lab: bringing its machines up and down, and running programs on them.
+
+Knows Docker and Compose; knows nothing of what the programs say to each other, of captures or of verdicts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import re
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from scenarios import engine
+from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
+from scenarios.waiting import DeadlinePassed, wait_for
+
+UP_WITHIN_S = 90
+STOP_WITHIN_S = 5
+# Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
+# running is found by the next one.
+MARK = "FAULTWIRE_RUN"
+_SWEEP = f"""
+for process in /proc/[0-9]*; do
+    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q '^{MARK}='; then
+        kill -KILL "${{process#/proc/}}" 2>/dev/null && echo "${{process#/proc/}}"
+    fi
+done
+true
+"""
+
+
+class LabProblem(Exception):
+    """The lab is not in the state that is needed; the message says what is wrong and what would help."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ran to its end on a machine of the lab. Status 124: it was ended at its deadline."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    duration_s: float
+
+
+class Running:
+    """A program that runs on a machine of the lab until it is stopped. Made by Lab.running."""
+
+    def __init__(self, stream: subprocess.Popen[str], what: str, kill: Callable[[str, str], None]) -> None:
+        self._stream = stream
+        self._what = what
+        self._kill = kill
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._pid = self.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
+        self.lines.clear()
+
+    def _read(self) -> None:
+        assert self._stream.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        for line in self._stream.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def wait_for_line(self, pattern: str, within_s: float) -> re.Match[str]:
+        """The first line, from the start, in which the regular expression is found.
+
+        Raises LabProblem with what the program did print, at the deadline or as soon as the program has ended.
+        """
+
+        def found() -> re.Match[str] | None:
+            ended = self._stream.poll() is not None
+            if ended:
+                self._reader.join(STOP_WITHIN_S)
+            for line in list(self.lines):
+                if match := re.search(pattern, line):
+                    return match
+            if ended:
+                raise LabProblem(
+                    f"{self._what} ended (status {self._stream.returncode}) before {pattern!r}: {self.printed}"
+                )
+            return None
+
+        try:
+            match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, every_s=0.005)
+        except DeadlinePassed as late:
+            raise LabProblem(f"{late}; it printed: {self.printed}") from late
+        assert match is not None  # noqa: S101 (wait_for returns true values only)
+        return match
+
+    @property
+    def printed(self) -> str:
+        """All that it printed so far, standard output and standard error together."""
+        return "\n".join(self.lines) or "(nothing)"
+
+    def stop(self) -> int:
+        """End it with SIGTERM, after STOP_WITHIN_S seconds with SIGKILL; its exit status."""
+        for signal in ("TERM", "KILL"):
+            if self._stream.poll() is None:
+                self._kill(signal, self._pid)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._stream.wait(STOP_WITHIN_S)
+                break
+        self._reader.join(STOP_WITHIN_S)
+        return self._stream.wait(STOP_WITHIN_S)
+
+
+class Lab:
+    """The lab of this number on this engine."""
+
+    def __init__(self, number: int) -> None:
+        self.topology: Topology = topology(number)
+        self.number = number
+
+    def _compose(self, *words: str, timeout_s: float) -> str:
+        environment = {**os.environ, "LAB": str(self.number), "COMPOSE_PROGRESS": "plain"}
+        return engine.docker_command(
+            "compose", "--file", str(COMPOSE_FILE), *words, timeout_s=timeout_s, cwd=ROOT, env=environment
+        )
+
+    def container(self, machine: str) -> str:
+        """The name of the container of a machine. Raises LabProblem for a machine that the lab does not have."""
+        if machine not in self.topology.machines:
+            raise LabProblem(f"the lab has no machine {machine!r}; it has {', '.join(self.topology.machines)}")
+        return f"{self.topology.project}-{machine}-1"
+
+    def _containers(self) -> list[Container]:
+        project: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={self.topology.project}"}
+        return engine.client().containers.list(all=True, filters=project)
+
+    def states(self) -> dict[str, str]:
+        """Each machine with the state of its container: "healthy", "running", "exited", …, or "absent"."""
+        found = {}
+        for container in self._containers():
+            health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
+            found[container.labels["com.docker.compose.service"]] = health or container.status
+        return {machine: found.get(machine, "absent") for machine in self.topology.machines}
+
+    def is_up(self) -> bool:
+        """Whether every machine runs, from the image that its tag names now, and the firewall is healthy."""
+        states = self.states()
+        if states.pop("firewall") != "healthy" or set(states.values()) != {"running"}:
+            return False
+        containers = self._containers()
+        return all(each.attrs["Image"] == engine.image_id(each.attrs["Config"]["Image"]) for each in containers)
+
+    def up(self) -> float:
+        """Bring every machine up and wait until the lab is routed and healthy; the seconds that it took."""
+        started = time.monotonic()
+        try:
+            self._compose("up", "--wait", "--wait-timeout", str(UP_WITHIN_S), timeout_s=UP_WITHIN_S + 30)
+        except engine.CommandFailed as error:
+            logs = self._compose("logs", "--no-color", "firewall", "cables", timeout_s=30)
+            raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
+        return time.monotonic() - started
+
+    def down(self) -> None:
+        """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
+        self._compose("down", "--timeout", "0", "--volumes", timeout_s=60)
+
+    def stop(self, machine: str) -> None:
+        """Stop one machine, as `docker stop` does; `up` starts it again."""
+        engine.client().containers.get(self.container(machine)).stop(timeout=1)
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the lab alone: two runs in one lab would be in each other's captures.
+
+        The lock goes with the process that holds it, however it ends. What an earlier, killed, run left running
+        on the machines is ended. Raises LabProblem when another process holds the lab.
+        """
+        path = Path(tempfile.gettempdir(), f"faultwire-lab-{self.number}.lock")
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LabProblem(f"lab {self.number} is in use by another run; take another with LAB=…") from None
+            self._sweep()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _sweep(self) -> None:
+        running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda machine: self.run(machine, ["sh", "-c", _SWEEP], timeout_s=10, mark=False), running))
+
+    def run(self, machine: str, argv: Sequence[str], *, timeout_s: float, mark: bool = True) -> Finished:
+        """Run a program on a machine to its end, or until `timeout_s` seconds (its status is 124 then).
+
+        Raises LabProblem when the machine does not run.
+        """
+        api = engine.client().api
+        started = time.monotonic()
+        try:
+            execution = api.exec_create(
+                self.container(machine),
+                ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
+                environment={MARK: "call"} if mark else {},
+            )
+            out, err = api.exec_start(execution["Id"], demux=True)
+        except APIError as error:  # 404: no such container; 409: it is stopped
+            raise LabProblem(f"{machine} of lab {self.number} does not run; `make up` starts it") from error
+        status = api.exec_inspect(execution["Id"])["ExitCode"]
+        stdout, stderr = ((stream or b"").decode("utf-8", "backslashreplace") for stream in (out, err))
+        return Finished(tuple(argv), status, stdout, stderr, time.monotonic() - started)
+
+    def open(self, machine: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+        """Start a program on a machine with its standard streams open to this process, as bytes.
+
+        The caller ends it, by closing its standard input: ending the local process alone would leave it running.
+        """
+        command = ["docker", "exec", "--interactive", "--env", f"{MARK}=stream", self.container(machine), *argv]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    @contextlib.contextmanager
+    def running(
+        self, machine: str, argv: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Iterator[Running]:
+        """A program that runs on a machine for the time of the `with` block, and is ended after it."""
+        variables = {MARK: "service", **(environment or {})}
+        options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        command = [
+            "docker",
+            "exec",
+            *options,
+            self.container(machine),
+            "sh",
+            "-c",
+            'echo "pid $$"; exec "$@"',
+            "sh",
+            *argv,
+        ]
+        stream = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="backslashreplace",
+        )
+
+        def kill(signal: str, pid: str) -> None:
+            self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
+
+        program = Running(stream, f"`{' '.join(argv)}` on {machine}", kill)
+        try:
+            yield program
+        finally:
+            program.stop()
+
+
+def clean() -> list[str]:
+    """Remove every container and network of every lab on this engine, found by label; what was removed, by name.
+
+    Images stay: they are what the next lab comes up from. images.remove() is for them.
+    """
+    removed = []
+    of_ours: dict[str, str | list[str] | bool] = {"label": engine.LAB_LABEL}
+    for container in engine.client().containers.list(all=True, filters=of_ours):
+        with contextlib.suppress(NotFound):
+            container.remove(force=True, v=True)
+            removed.append(container.name or container.short_id)
+    for network in engine.client().networks.list(filters=of_ours):
+        with contextlib.suppress(NotFound):
+            network.remove()
+            removed.append(network.name or network.short_id)
+    return removed
+
+
+def labs_in_use() -> set[int]:
+    """The numbers of the labs that have a network on this engine."""
+    networks = engine.client().networks.list(filters={"label": engine.LAB_LABEL})
+    return {int(network.attrs["Labels"][engine.LAB_LABEL]) for network in networks}

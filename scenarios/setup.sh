@@ -1,0 +1,163 @@
+#!/bin/sh
+# Brings a machine to the point where the lab's own program can run: Docker Engine with Compose v2 and buildx, and a
+# virtual environment from requirements.lock. What is there is used as it is; what is installed or started is said in one
+# line each. Only root on Debian or Ubuntu gets anything installed; anybody else gets the commands to run.
+#
+#   setup.sh              engine and environment
+#   setup.sh base-image   the image faultwire/debian:trixie
+set -eu
+cd "$(dirname "$0")/.."
+
+log=${TMPDIR:-/tmp}/faultwire-setup.$(id -u).log
+plugins=/usr/local/lib/docker/cli-plugins
+
+say() { printf '\033[2msetup:\033[0m %s\n' "$*"; }
+stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
+
+# Whether we may install what is missing, which is $1; if not, the message ends with the commands $2 …
+may_install_or_stop() {
+    missing=$1
+    shift
+    # shellcheck source=/dev/null
+    . /etc/os-release 2>/dev/null || ID=unknown
+    case "$(id -u) ${ID:-} ${ID_LIKE:-}" in
+        "0 "*debian* | "0 "*ubuntu*) return 0 ;;
+    esac
+    stop "$missing." "Run this, then the same make again:" "$@"
+}
+
+quietly() { "$@" >>"$log" 2>&1 || { tail -n 15 "$log" >&2; stop "'$*' failed; all of its output is in $log"; }; }
+
+apt_install() {
+    [ -n "${apt_updated:-}" ] || { say "reading the package lists (apt-get update)"; quietly apt-get update; apt_updated=yes; }
+    say "installing $*"
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+}
+
+has_package() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
+
+# Writes this machine's own apt sources into the directory $1, with the suite changed to trixie.
+trixie_sources() {
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    sed -n "/^deb /s/${VERSION_CODENAME}/trixie/gp" /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null \
+        >"$1/trixie.list" || true
+    for file in /etc/apt/sources.list.d/*.sources; do
+        if grep -q "^Suites:.*${VERSION_CODENAME}" "$file" 2>/dev/null; then
+            sed "/^Suites:/s/${VERSION_CODENAME}/trixie/g" "$file" >"$1/${file##*/}"
+        fi
+    done
+}
+
+# Takes a plugin's program out of its package in Debian trixie, where this release's own package is too old. apt reads
+# trixie's lists in a directory of their own: its settings stay as they are and nothing else can be upgraded. The programs
+# need no more than libc 2.34.
+plugin_from_trixie() {
+    say "installing $1 from Debian trixie's package, into $plugins (nothing else is taken from trixie)"
+    work=$(mktemp -d)
+    mkdir -p "$work/sources" "$work/lists/partial" "$plugins"
+    trixie_sources "$work/sources"
+    set -- "$1" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/sources" -o Dir::State::Lists="$work/lists"
+    package=$1
+    shift
+    quietly apt-get "$@" update
+    (cd "$work" && quietly apt-get "$@" -o APT::Sandbox::User=root download "$package" && quietly dpkg-deb -x "$package"_*.deb .)
+    cp "$work"/usr/libexec/docker/cli-plugins/* "$plugins/"
+    rm -rf "$work"
+}
+
+# $1: the plugin's command; then the names that its package has, newest Debian and Ubuntu first
+plugin() {
+    docker "$1" version >/dev/null 2>&1 && return
+    command=$1
+    may_install_or_stop "Docker's $command plugin is missing" \
+        "    install Docker's $command plugin, version 2 or later for compose (Debian 13: apt-get install docker-$command; Ubuntu: docker-$command-v2)"
+    # shellcheck source=/dev/null
+    . /etc/os-release
+    if [ "${ID:-}" = ubuntu ] && { apt-get update >>"$log" 2>&1; has_package "docker-$command-v2" || has_package "docker-$command"; }; then
+        if has_package "docker-$command-v2"; then apt_install "docker-$command-v2"; else apt_install "docker-$command"; fi
+    elif [ "${VERSION_CODENAME:-}" = bookworm ]; then
+        plugin_from_trixie "docker-$command"
+    else
+        apt_install "docker-$command"
+    fi
+    docker "$command" version >/dev/null 2>&1 || stop "docker $command still does not work; see $log"
+}
+
+start_engine() {
+    say "starting the Docker Engine"
+    if [ -d /run/systemd/system ]; then
+        quietly systemctl start docker
+    else
+        setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+    fi
+    tries=0
+    until docker info >/dev/null 2>&1; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || { tail -n 5 /var/log/dockerd.log >&2; stop "the Docker Engine did not answer within 60 s"; }
+        sleep 0.2
+    done
+}
+
+engine() {
+    if ! docker info >/dev/null 2>&1; then
+        if [ -n "${DOCKER_HOST:-}" ]; then stop "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
+        if ! command -v dockerd >/dev/null; then
+            may_install_or_stop "no Docker Engine answers, and none is installed" \
+                "    sudo apt-get install docker.io iptables    # Debian, Ubuntu; elsewhere: your distribution's Docker Engine 20.10 or later" \
+                "    sudo systemctl start docker && sudo usermod -aG docker \"\$USER\" && newgrp docker"
+            apt_install docker.io iptables
+        fi
+        may_install_or_stop "the Docker Engine is installed but does not answer (it is not running, or $(id -un) may not use it)" \
+            "    sudo systemctl start docker    # without systemd: sudo sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 &'" \
+            "    sudo usermod -aG docker \"\$USER\" && newgrp docker"
+        start_engine
+    fi
+    plugin compose
+    plugin buildx
+}
+
+# The distribution's minimal system, on which every image stands: pulled where a registry is reached, else made here.
+base_image() {
+    docker image inspect faultwire/debian:trixie >/dev/null 2>&1 && return
+    if timeout 120 docker pull --quiet debian:trixie-slim >>"$log" 2>&1; then
+        say "pulled debian:trixie-slim as faultwire/debian:trixie"
+        docker tag debian:trixie-slim faultwire/debian:trixie
+        return
+    fi
+    if ! command -v mmdebstrap >/dev/null; then
+        may_install_or_stop "no image registry is reached, and mmdebstrap, which makes the base image without one, is missing" \
+            "    sudo apt-get install mmdebstrap"
+        apt_install mmdebstrap
+    fi
+    say "no image registry is reached: making faultwire/debian:trixie with mmdebstrap"
+    work=$(mktemp -d)
+    mkdir "$work/sources"
+    trixie_sources "$work/sources"
+    quietly mmdebstrap --variant=minbase --components=main trixie "$work/base.tar" "$work"/sources/*
+    quietly docker import --change 'LABEL faultwire.image=debian' "$work/base.tar" faultwire/debian:trixie
+    rm -rf "$work"
+}
+
+python_environment() {
+    stamp=.venv/lock.sha256
+    lock=$(sha256sum requirements.lock)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$lock" ] && .venv/bin/python -c '' 2>/dev/null && return
+    if ! python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+        may_install_or_stop "Python 3.11 or later with venv is missing" "    sudo apt-get install python3 python3-venv"
+        apt_install python3 python3-venv
+        python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+            stop "python3 is $(python3 -V 2>&1), and this needs 3.11 or later" "Put a later python3 first on PATH."
+    fi
+    say "making the virtual environment .venv from requirements.lock"
+    rm -rf .venv
+    quietly python3 -m venv .venv
+    quietly .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock
+    echo "$lock" >"$stamp"
+}
+
+case ${1:-} in
+    '') engine; python_environment ;;
+    base-image) base_image ;;
+    *) echo "usage: setup.sh [base-image]" >&2; exit 64 ;;
+esac

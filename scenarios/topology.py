@@ -1,0 +1,89 @@
+"""Who is where in a lab: the hosts, their addresses and byte orders, and the legs of the firewall.
+
+Everything is read from compose.yaml, where it is said once. Knows no Docker: this works without an engine.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+COMPOSE_FILE = ROOT / "compose.yaml"
+LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
+DEFAULT_LAB = 1
+ARCHITECTURES: Mapping[str, tuple[Literal["little", "big"], str]] = {
+    "faultwire/host": ("little", "native"),
+    "faultwire/bigendian": ("big", "PowerPC, emulated by qemu-ppc"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """An end host. `byteorder` is what its image promises; what it really is gets asserted on the host."""
+
+    name: str
+    network: str
+    ipv4: str
+    ipv6: str
+    byteorder: Literal["little", "big"]
+    machine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """An interface of the firewall: its name in this program and the gateway addresses that it claims."""
+
+    name: str
+    network: str
+    ipv4: str
+    ipv6: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    lab: int
+    project: str
+    hosts: Mapping[str, Host]
+    legs: Mapping[str, Leg]
+    machines: tuple[str, ...]  # every service of compose.yaml, the end hosts among them
+    networks: Mapping[str, tuple[str, ...]]  # name to subnets
+
+
+def _read(lab: int) -> dict[str, Any]:
+    # Compose's own interpolation, of the one variable that the file has.
+    text = re.sub(r"\$\{LAB:-\d+\}", str(lab), COMPOSE_FILE.read_text(encoding="utf-8"))
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+@functools.cache
+def topology(lab: int = DEFAULT_LAB) -> Topology:
+    """The topology of a lab by its number. Raises ValueError for a number that is not in LAB_NUMBERS."""
+    if lab not in LAB_NUMBERS:
+        raise ValueError(f"a lab's number is {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, not {lab}")
+    document = _read(lab)
+    hosts = {}
+    for name, service in document["services"].items():
+        if service["image"] in ARCHITECTURES:
+            ((network, addresses),) = service["networks"].items()
+            byteorder, machine = ARCHITECTURES[service["image"]]
+            ipv4, ipv6 = addresses["ipv4_address"], addresses["ipv6_address"]
+            hosts[name] = Host(name, network, ipv4, ipv6, byteorder, machine)
+    firewall = document["services"]["firewall"]
+    network_of = {at["ipv4_address"]: network for network, at in firewall["networks"].items()}
+    legs = {}
+    for line in firewall["environment"]["LEGS"].splitlines():
+        name, address, gateway, gateway6 = line.split()
+        legs[name] = Leg(name, network_of[address], gateway.split("/")[0], gateway6.split("/")[0])
+    subnets = {
+        name: tuple(pool["subnet"] for pool in network["ipam"]["config"])
+        for name, network in document["networks"].items()
+    }
+    return Topology(lab, document["name"], hosts, legs, tuple(document["services"]), subnets)

@@ -1,0 +1,27 @@
+"""Waiting, with a deadline, for a condition. The only place where this program sleeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+class DeadlinePassed(Exception):
+    """What was waited for did not come about in time; the message says what it was and how long it was given."""
+
+
+def wait_for(condition: Callable[[], Value], what: str, within_s: float, every_s: float = 0.02) -> Value:
+    """Return the first true value of `condition`, asked every `every_s` seconds; `what` names it for a person.
+
+    Raises DeadlinePassed after `within_s` seconds. The condition is always asked at least once.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        if value := condition():
+            return value
+        if time.monotonic() > deadline:
+            raise DeadlinePassed(f"{what}: not within {within_s:g} s")
+        time.sleep(every_s)

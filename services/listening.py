@@ -1,0 +1,62 @@
+"""The one listening socket of a server: made and told of in one line, or refused in one by the errno's name."""
+
+import errno
+import os
+import socket
+import sys
+from typing import Final
+
+from .address import resolved, spoken
+from .outcome import errno_name
+
+BACKLOG: Final = 1024  # connections waiting for accept(); the kernel takes net.core.somaxconn if that is less
+# accept(2) fails so while no descriptor or memory is free. The queue stays ready, so: pause, or spin.
+NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+ACCEPT_PAUSE_S: Final = 0.2
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A listening TCP socket, blocking; the caller closes it, and calls `announce` once it is ready for SIGTERM.
+
+    An empty host is every interface, IPv6 and IPv4 on one socket (ipv6(7)). Exits 71 when the address cannot
+    be had, 68 when the name has none.
+    """
+    try:
+        family, address = _address(host, port)
+        made = _bound(family, address)
+    except socket.gaierror as error:
+        print(f"cannot listen on {host} port {port}: {error.strerror}", file=sys.stderr, flush=True)
+        raise SystemExit(os.EX_NOHOST) from error
+    except OSError as error:
+        print(f"cannot listen on {host or '::'} port {port}: {errno_name(error)}", file=sys.stderr, flush=True)
+        raise SystemExit(os.EX_OSERR) from error
+    return made
+
+
+def announce(listening: socket.socket) -> None:
+    """One line on stderr that says where: the real port where 0 was asked for."""
+    print(f"listening on {spoken(listening.getsockname())}", file=sys.stderr, flush=True)
+
+
+def _address(host: str, port: int) -> tuple[int, tuple[object, ...]]:
+    if not host and socket.has_dualstack_ipv6():
+        return socket.AF_INET6, ("::", port)
+    found = resolved(host or "0.0.0.0", port)  # noqa: S104
+    return found[0]
+
+
+def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+    made = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        # A server started again must not wait for its old connections' TIME-WAIT (socket(7)).
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Answers are written whole: Nagle could only delay them. Linux hands it on to what accept() returns.
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address[0] != "::")
+        made.bind(address)
+        made.listen(BACKLOG)
+    except OSError:
+        made.close()
+        raise
+    return made

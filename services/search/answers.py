@@ -1,0 +1,41 @@
+"""What the search service answers. No I/O: a message in, the content of its answer out.
+
+Rule: content that is wrong is answered, not punished: its framing was right, the next message can be found.
+"""
+
+from typing import Final
+
+from services.wire import Connection, Message, RemoteProtocolError, content_json, encode_json, json_name
+
+PORT: Final = 65432
+FOUND: Final = {
+    "morpheus": "Follow the white rabbit. 🐰",
+    "ring": "In the caves beneath the Misty Mountains. 💍",
+    "🐶": "🐾 Playing ball! 🏐",
+}
+
+
+def answer(request: Message, connection: Connection) -> bytes:
+    """The bytes that answer `request`: send them all."""
+    if request.header.content_type != "text/json":
+        content = b"First 10 bytes of request: " + request.content[:10]
+        return connection.send_message(content, "binary/custom-server-binary-type", "binary")
+    return connection.send_message(encode_json({"result": result(request)}, "utf-8"), "text/json", "utf-8")
+
+
+def result(request: Message) -> str:
+    """The text that answers a text/json request, whatever is in it."""
+    try:
+        asked = content_json(request)
+    except RemoteProtocolError as error:
+        return f"Error: invalid request: {error.reason}."
+    if not isinstance(asked, dict):
+        return f"Error: invalid request: expected an object, got {json_name(asked)}."
+    for name in ("action", "value") if asked.get("action") == "search" else ("action",):
+        if name not in asked:
+            return f"Error: invalid request: {name} is missing."
+        if not isinstance(asked[name], str):
+            return f"Error: invalid request: {name}: expected a string, got {json_name(asked[name])}."
+    if asked["action"] != "search":
+        return f"Error: invalid action '{asked['action']}'."
+    return FOUND.get(asked["value"], f"No match for '{asked['value']}'.")

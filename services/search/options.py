@@ -1,0 +1,38 @@
+"""The command line of the search service's servers: they take the same words and flags."""
+
+from dataclasses import dataclass
+
+from services import command
+from services.wire import CONTENT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    host: str
+    port: int
+    idle_s: float
+    message_s: float
+    content_limit: int
+
+
+def parse(module: str, says: str | None) -> Options:
+    """What the command line says. Exits 64 when it says something wrong."""
+    parser = command.parser(module, says)
+    add = parser.add_argument
+    add(
+        "--idle-timeout",
+        metavar="SECONDS",
+        type=command.seconds,
+        default=60.0,
+        help="nothing moves (%(default)s)",
+    )
+    add(
+        "--message-timeout",
+        metavar="SECONDS",
+        type=command.seconds,
+        default=10.0,
+        help="to be whole (%(default)s)",
+    )
+    add("--content-limit", metavar="BYTES", type=command.size, default=CONTENT_LIMIT, help="(%(default)s)")
+    found = parser.parse_args()
+    return Options(found.host, found.port, found.idle_timeout, found.message_timeout, found.content_limit)

@@ -1,0 +1,150 @@
+"""One end of a connection, with no I/O and no clock: bytes in, events out; messages in, bytes out.
+
+    connection.receive_data(data)                    # or receive_eof(), when recv() gave b""
+    while (event := connection.next_event()) is not NEED_DATA: ...
+
+Rules: drain `next_event` after every `receive_*`, and the buffer never holds more than one message within its
+limits and what was received last. Memory follows the bytes that came, never those that a header promises.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from .errors import LocalProtocolError, RemoteProtocolError
+from .events import NEED_DATA, Event, Finished, Header, Message, NeedData
+from .header import CONTENT_LIMIT, LENGTH, decode_header, encode_header
+from .states import TABLE, On, State
+
+BETWEEN_MESSAGES: Final = (State.IDLE, State.FINISHED, State.FAILED)
+
+
+class Connection:
+    def __init__(self, *, content_limit: int = CONTENT_LIMIT, byteorder: str = sys.byteorder) -> None:
+        self.receiving = State.IDLE
+        self.sending = State.OPEN
+        self._content_limit, self._byteorder = content_limit, byteorder
+        self._buffer = bytearray()
+        self._at = 0  # how much of the buffer has been read
+        self._dropped = 0  # how much of the stream was read and dropped before the buffer
+        self._needed = 1  # bytes that end the present state
+        self._number = 0  # of the message that is being read, from 1
+        self._header: Header | None = None
+        self._eof = False
+        self._failure: RemoteProtocolError | None = None
+
+    @property
+    def in_message(self) -> bool:
+        """Whether a message has begun to come and is not whole: its time is running."""
+        return self.receiving not in BETWEEN_MESSAGES
+
+    @property
+    def buffered(self) -> int:
+        """Bytes held, received and not yet given out in an event."""
+        return len(self._buffer) - self._at
+
+    def receive_data(self, data: bytes | bytearray | memoryview) -> None:
+        """Take what the peer sent, however it was cut. Then ask `next_event` until it says NEED_DATA."""
+        if self._eof:
+            raise LocalProtocolError("receive_data after receive_eof: the stream has ended")
+        if self._failure is None:  # after a failure nothing can be read, so nothing is kept
+            self._buffer += data
+
+    def receive_eof(self) -> None:
+        """The peer's stream has ended. Then ask `next_event`: whether it may end here, the state says."""
+        self._eof = True
+
+    def next_event(self) -> Event | Literal[NeedData.NEED_DATA]:
+        """The next event, or NEED_DATA. `Finished` is given again at every call, as is a RemoteProtocolError.
+
+        Raises RemoteProtocolError: answer the messages that came before, send no more, close.
+        """
+        if self._failure is not None:
+            raise self._failure
+        while self.receiving is not State.FINISHED:
+            if len(self._buffer) - self._at < self._needed:
+                if not self._eof:
+                    self._drop_read()
+                    return NEED_DATA
+                self._end_of_stream()
+            elif self.receiving is State.IDLE:
+                self._number += 1
+                self._move(On.FIRST_BYTE, needed=LENGTH.size)
+            elif self.receiving is State.LENGTH:
+                (length,) = LENGTH.unpack(self._read())
+                self._move(On.LENGTH_WHOLE, needed=length)
+            elif self.receiving is State.HEADER:
+                self._read_header()
+            else:
+                return self._read_message()
+        return Finished()
+
+    def send_message(
+        self,
+        content: bytes,
+        content_type: str,
+        content_encoding: str,
+        further: Mapping[str, object] | None = None,
+    ) -> bytes:
+        """The bytes of one message: send them all. Raises LocalProtocolError for what no peer would take."""
+        header = Header(self._byteorder, content_type, content_encoding, len(content), further or {})
+        raw = encode_header(header) + content
+        self.sending = self._next(self.sending, On.SEND_MESSAGE)
+        return raw
+
+    def send_eof(self) -> bytes:
+        """Say that no more is sent: b"", after which shut the socket down for writing."""
+        self.sending = self._next(self.sending, On.SEND_EOF)
+        return b""
+
+    @staticmethod
+    def _next(state: State, on: On) -> State:
+        try:
+            return TABLE[state, on]
+        except KeyError:
+            raise LocalProtocolError(f"{on.name} is not possible in state {state.name}") from None
+
+    def _move(self, on: On, needed: int) -> None:
+        self.receiving, self._needed = self._next(self.receiving, on), needed
+
+    def _read(self) -> bytes:
+        """The bytes that were needed. The view saves a copy: a slice of a bytearray is one itself."""
+        with memoryview(self._buffer) as view:
+            raw = bytes(view[self._at : self._at + self._needed])
+        self._at += self._needed
+        return raw
+
+    def _read_header(self) -> None:
+        start = self._dropped + self._at
+        try:
+            self._header = decode_header(self._read(), self._content_limit)
+        except RemoteProtocolError as error:
+            self._fail(On.MALFORMED, error.placed(self._number, start))
+        else:
+            self._move(On.HEADER_WHOLE, needed=self._header.content_length)
+
+    def _read_message(self) -> Message:
+        assert self._header is not None  # noqa: S101 — for mypy: CONTENT is reached only with a header
+        offset = self._dropped + self._at
+        message = Message(self._header, self._read(), self._number, offset)
+        self._move(On.CONTENT_WHOLE, needed=1)
+        return message
+
+    def _end_of_stream(self) -> None:
+        if self.receiving is State.IDLE:
+            self._move(On.END_OF_STREAM, needed=0)
+            return
+        expected = f"{self._needed} bytes of {self.receiving.name.lower()}"
+        error = RemoteProtocolError("end of stream inside a message", expected, f"{self.buffered}")
+        self._fail(On.END_OF_STREAM, error.placed(self._number, self._dropped + len(self._buffer)))
+
+    def _fail(self, on: On, error: RemoteProtocolError) -> None:
+        self._move(on, needed=0)
+        self._buffer, self._at, self._failure = bytearray(), 0, error
+        raise error
+
+    def _drop_read(self) -> None:
+        # Deleting from the front of a bytearray moves its start, not its bytes: what stays costs nothing.
+        del self._buffer[: self._at]
+        self._dropped += self._at
+        self._at = 0

@@ -1,0 +1,91 @@
+"""The header: which keys it must have, of which type, within which limits, and the bytes it is written as."""
+
+import struct
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .events import Header
+from .jsontext import decode_json, encode_json, json_name
+
+LENGTH: Final = struct.Struct("!H")  # network order, whatever the machines are
+HEADER_LIMIT: Final = 0xFFFF  # bytes: what the two bytes of length can say
+CONTENT_LIMIT: Final = 16 * 1024 * 1024  # bytes, unless the connection is given another
+
+KEPT_HEADERS: Final = 512  # the last ones read and written, each
+KEPT_BYTES: Final = 256  # of one, at most
+
+BYTEORDERS: Final = ("big", "little")
+# content-encoding -> Python's codec; None: bytes with no meaning as text. Exact and case-sensitive.
+ENCODINGS: Final[dict[str, str | None]] = {"utf-8": "utf-8", "binary": None}
+# In the order in which we write them.
+REQUIRED: Final = ("byteorder", "content-type", "content-encoding", "content-length")
+
+T = TypeVar("T", str, int)
+_NAMES: Final[dict[type, str]] = {str: "a string", int: "an integer"}
+
+
+def decode_header(raw: bytes, content_limit: int) -> Header:
+    """The header that `raw` is. Raises RemoteProtocolError, its offset counted from raw's first byte."""
+    if len(raw) <= KEPT_BYTES:
+        return _decode_again(raw, content_limit)
+    return _decode(raw, content_limit)
+
+
+def encode_header(header: Header) -> bytes:
+    """The two bytes of length and the header. Raises LocalProtocolError for what no peer would take."""
+    if header.further:
+        return _encode(header)
+    return _encode_again(header)
+
+
+def _take(found: dict[str, object], key: str, kind: type[T]) -> T:
+    """The value of a required key, taken out of `found`, so that what stays there is what is further."""
+    if key not in found:
+        raise RemoteProtocolError(key, f"{_NAMES[kind]}", "no such name")
+    value = found.pop(key)
+    if type(value) is not kind:  # not isinstance: True is an int to Python, and is none to JSON
+        raise RemoteProtocolError(key, _NAMES[kind], f"{json_name(value)}, {shown(value)}")
+    return value
+
+
+def _one_of(key: str, allowed: tuple[str, ...], value: str) -> None:
+    if value not in allowed:
+        raise RemoteProtocolError(key, f"one of {', '.join(allowed)}", shown(value))
+
+
+def _decode(raw: bytes, content_limit: int) -> Header:
+    found = decode_json(raw, "utf-8", "header")
+    if type(found) is not dict:
+        raise RemoteProtocolError("header", "an object", json_name(found))
+    header = Header(
+        byteorder=_take(found, "byteorder", str),
+        content_type=_take(found, "content-type", str),
+        content_encoding=_take(found, "content-encoding", str),
+        content_length=_take(found, "content-length", int),
+        further=MappingProxyType(found),
+    )
+    _one_of("byteorder", BYTEORDERS, header.byteorder)
+    _one_of("content-encoding", tuple(ENCODINGS), header.content_encoding)
+    if not 0 <= header.content_length <= content_limit:
+        expected, limit = f"0 to {content_limit} bytes", f"content limit {content_limit}"
+        raise RemoteProtocolError("content-length", expected, shown(header.content_length), limit=limit)
+    return header
+
+
+def _encode(header: Header) -> bytes:
+    if header.content_encoding not in ENCODINGS:
+        raise LocalProtocolError(f"{header.content_encoding!r} is none of {', '.join(ENCODINGS)}")
+    if taken := set(REQUIRED) & set(header.further):
+        raise LocalProtocolError(f"{', '.join(sorted(taken))} among the further names too")
+    values = (header.byteorder, header.content_type, header.content_encoding, header.content_length)
+    raw = encode_json(dict(zip(REQUIRED, values, strict=True)) | dict(header.further), "utf-8")
+    if len(raw) > HEADER_LIMIT:
+        raise LocalProtocolError(f"a header of {len(raw)} bytes is over the header limit of {HEADER_LIMIT}")
+    return LENGTH.pack(len(raw)) + raw
+
+
+# A connection says the same header again and again, and JSON is most of what a message costs. Errors are not kept.
+_decode_again: Final = lru_cache(KEPT_HEADERS)(_decode)
+_encode_again: Final = lru_cache(KEPT_HEADERS)(_encode)

@@ -1,0 +1,37 @@
+"""What every test may ask for: a lab of the tests' own, and its machines as testinfra sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+import testinfra
+from testinfra.host import Host as Machine
+
+from scenarios.lab import Lab, labs_in_use
+
+TEST_LABS = range(255, 199, -1)  # from the far end, so that a person's own labs are left alone
+
+
+def free_lab() -> Lab:
+    """A lab of a number that nobody on this engine uses."""
+    taken = labs_in_use()
+    return Lab(next(number for number in TEST_LABS if number not in taken))
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """A lab that is up, for the whole session, held against other runs, and removed after it."""
+    found = free_lab()
+    try:
+        found.up()
+        with found.held():
+            yield found
+    finally:
+        found.down()
+
+
+@pytest.fixture(scope="session")
+def machine(lab: Lab) -> Callable[[str], Machine]:
+    """testinfra's view of a machine of the lab, by the machine's name."""
+    return lambda name: testinfra.get_host(f"docker://{lab.container(name)}")

@@ -1,0 +1,130 @@
+"""What each machine of the lab is, may do, and can reach: asked on the machine, by testinfra."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from testinfra.host import Host as Machine
+
+from scenarios import engine
+from scenarios.lab import Lab
+from scenarios.topology import topology
+
+END_HOSTS = sorted(topology().hosts)
+BOTH_SIDES = [("client", "server"), ("client-be", "server-be"), ("server", "client-be"), ("server-be", "client")]
+CapSets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+GetMachine = Callable[[str], Machine]
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_a_host_has_the_byte_order_that_its_name_promises(machine: GetMachine, lab: Lab, name: str) -> None:
+    said = machine(name).check_output("python -c 'import sys; print(sys.byteorder, (1).to_bytes(2, sys.byteorder))'")
+    assert said == ("big b'\\x00\\x01'" if name.endswith("-be") else "little b'\\x01\\x00'")
+    assert lab.topology.hosts[name].byteorder == said.split()[0]
+
+
+@pytest.mark.parametrize("name", [name for name in END_HOSTS if name.endswith("-be")])
+def test_the_big_endian_python_passes_its_smoke_test_as_the_lab_runs_it(machine: GetMachine, name: str) -> None:
+    smoke = machine(name).run("python /usr/local/lib/faultwire/smoke.py")
+    assert smoke.rc == 0, smoke.stdout + smoke.stderr
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_a_host_is_an_unprivileged_user_without_any_capability(machine: GetMachine, name: str) -> None:
+    host = machine(name)
+    assert host.check_output("id -u") == "1000"
+    status = dict(line.split(":\t", 1) for line in host.check_output("cat /proc/self/status").splitlines())
+    assert {kind: int(status[kind], 16) for kind in CapSets} == dict.fromkeys(CapSets, 0)
+    assert status["NoNewPrivs"] == "1"
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_a_host_has_a_read_only_root_and_a_writable_tmp(machine: GetMachine, name: str) -> None:
+    host = machine(name)
+    for path in ("/opt/faultwire/x", "/home/lab/x", "/var/tmp/x"):  # noqa: S108 (tried, not used)
+        assert "Read-only file system" in host.run(f"touch {path}").stderr
+    assert host.run("touch /tmp/x && rm /tmp/x").rc == 0
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_a_host_is_bounded_in_processes_and_memory_and_has_an_init(lab: Lab, name: str) -> None:
+    settings = engine.client().containers.get(lab.container(name)).attrs["HostConfig"]
+    assert 0 < settings["PidsLimit"] <= 1024
+    assert 0 < settings["Memory"] <= 2**30
+    assert settings["Init"] is True
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_the_only_router_a_host_knows_is_the_firewall(machine: GetMachine, lab: Lab, name: str) -> None:
+    host, network = machine(name), lab.topology.hosts[name].network
+    leg = next(leg for leg in lab.topology.legs.values() if leg.network == network)
+    for version, gateway in (("-4", leg.ipv4), ("-6", leg.ipv6)):
+        routers = [
+            line.split() for line in host.check_output(f"ip {version} route show").splitlines() if " via " in line
+        ]
+        assert [words[:3] for words in routers] == [["default", "via", gateway]]
+
+
+@pytest.mark.parametrize(("near", "far"), BOTH_SIDES)
+def test_one_router_lies_between_the_networks_so_a_ttl_of_64_arrives_as_63(
+    machine: GetMachine, lab: Lab, near: str, far: str
+) -> None:
+    for address in (lab.topology.hosts[far].ipv4, lab.topology.hosts[far].ipv6):
+        pinged = machine(near).check_output(f"ping -c 1 -W 2 {address}")
+        assert "ttl=63 " in pinged
+
+
+def test_hosts_of_one_network_see_each_other_without_a_router(machine: GetMachine, lab: Lab) -> None:
+    assert "ttl=64 " in machine("client").check_output(f"ping -c 1 -W 2 {lab.topology.hosts['client-be'].ipv4}")
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+@pytest.mark.parametrize("name", ["server", "server-be"])
+def test_a_service_listens_at_its_exact_address_and_nowhere_else(
+    machine: GetMachine, lab: Lab, name: str, family: str
+) -> None:
+    address = getattr(lab.topology.hosts[name], family)
+    socket = f"tcp://{f'[{address}]' if family == 'ipv6' else address}:65432"
+    with lab.running(name, ["python", "-m", "services.search.server_selectors", address, "65432"]) as service:
+        service.wait_for_line("listening", within_s=10)
+        listening = machine(name).check_output("ss --no-header --listening --tcp --numeric").splitlines()
+        assert [line.split()[3] for line in listening if ":65432" in line] == [socket.removeprefix("tcp://")]
+    assert not [line for line in machine(name).check_output("ss -Hltn").splitlines() if ":65432" in line]
+
+
+@pytest.mark.parametrize("name", END_HOSTS)
+def test_there_is_no_way_out_to_the_machine_that_runs_the_lab(machine: GetMachine, lab: Lab, name: str) -> None:
+    addresses = [
+        line.split() for line in machine("cables").check_output("ip -o address show scope global").splitlines()
+    ]
+    ours = [words[1] for words in addresses if words[1].startswith(f"fw{lab.number}-")]
+    assert ours == [], "the machine has an address on a bridge of the lab: a way around the firewall"
+    ipv4 = [words[3].split("/")[0] for words in addresses if words[2] == "inet"]
+    assert ipv4, "the machine has addresses, or this would show nothing"
+    for address in ipv4:
+        out = machine(name).run(f"ping -c 1 -W 2 {address}")
+        assert out.rc != 0
+        assert "Destination Net Unreachable" in out.stdout, "the firewall itself must say that there is no route"
+
+
+def test_the_machine_has_no_link_local_address_on_the_networks_of_the_lab(machine: GetMachine, lab: Lab) -> None:
+    addresses = machine("cables").check_output("ip -o address show").splitlines()
+    assert [line for line in addresses if line.split()[1].startswith(f"fw{lab.number}-")] == []
+    assert [line for line in addresses if line.split()[1] == "lo"], "addresses are listed, or this would show nothing"
+
+
+def test_the_firewall_has_no_route_but_to_its_own_networks(machine: GetMachine) -> None:
+    firewall = machine("firewall")
+    for version in ("-4", "-6"):
+        routes = firewall.check_output(f"ip {version} route show").splitlines()
+        assert routes
+        assert not [route for route in routes if " via " in route or route.startswith("default")]
+
+
+def test_the_firewall_has_two_capabilities_and_no_more(machine: GetMachine) -> None:
+    status = dict(
+        line.split(":\t", 1) for line in machine("firewall").check_output("cat /proc/self/status").splitlines()
+    )
+    net_admin_and_net_raw = 1 << 12 | 1 << 13
+    assert int(status["CapBnd"], 16) == net_admin_and_net_raw

@@ -1,0 +1,132 @@
+"""What a person types: usage errors, the list of verbs, and set-up on a machine that lacks something."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scenarios.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
+
+VERBS = "setup demo test up down status shell logs clean images doctor lint".split()
+
+
+def scenarios(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scenarios", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ((), "COMMAND"),
+        (("dmeo",), "dmeo"),
+        (("demo", "--lab", "256"), "0 to 255"),
+        (("demo", "--lab", "-1"), "0 to 255"),
+        (("demo", "--lab", "one"), "'one'"),
+        (("shell",), "HOST"),
+        (("demo", "--fast"), "--fast"),
+    ],
+)
+def test_a_usage_error_is_status_64_and_names_the_word(words: tuple[str, ...], named: str) -> None:
+    said = scenarios(*words)
+    assert said.returncode == 64
+    assert named in said.stderr
+    assert "usage:" in said.stderr
+
+
+def test_a_shell_on_a_machine_that_does_not_exist_lists_those_that_do() -> None:
+    said = scenarios("shell", "sever", "--lab", "199")
+    assert said.returncode == 69
+    assert "'sever'" in said.stdout
+    assert "server-be" in said.stdout
+
+
+def test_bare_make_lists_every_target_with_a_sentence() -> None:
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, timeout=20, check=True).stdout
+    about = dict(re.findall(r"^  make (\S+) +(\S.*)$", listed, re.MULTILINE))
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(about) == sorted(targets)
+    assert set(VERBS) <= set(about)
+    assert all(len(sentence.split()) > 2 for sentence in about.values())
+
+
+def on_a_machine(tmp_path: Path, *, commands: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run setup.sh where these commands are all that there is, each with the body given, beside the ordinary tools."""
+    for tool in ("sh", "dirname", "cat", "tail", "sha256sum", "seq", "sed", "grep", "rm", "mktemp"):
+        (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
+    for name, body in commands.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    environment = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path), "HOME": os.environ["HOME"], **more}
+    script = ROOT / "scenarios" / "setup.sh"
+    return subprocess.run([script], env=environment, capture_output=True, text=True, timeout=30, check=False)
+
+
+ANSWERS_NOTHING = "exit 1"
+NOT_ROOT = 'case "$1" in -un) echo somebody;; *) echo 1001;; esac'
+
+
+def test_without_an_engine_and_not_root_set_up_stops_with_the_commands_to_run(tmp_path: Path) -> None:
+    said = on_a_machine(tmp_path, commands={"docker": ANSWERS_NOTHING, "id": NOT_ROOT})
+    assert said.returncode == 1
+    assert "none is installed" in said.stderr
+    assert "sudo apt-get install docker.io" in said.stderr
+    assert "sudo systemctl start docker" in said.stderr
+
+
+def test_with_an_engine_that_does_not_answer_set_up_says_how_to_start_it(tmp_path: Path) -> None:
+    said = on_a_machine(tmp_path, commands={"docker": ANSWERS_NOTHING, "dockerd": "exit 1", "id": NOT_ROOT})
+    assert said.returncode == 1
+    assert "may not use it" in said.stderr
+    assert "usermod -aG docker" in said.stderr
+
+
+def test_an_engine_that_docker_host_names_is_never_replaced_by_one_of_ours(tmp_path: Path) -> None:
+    apt_get = f"touch {tmp_path}/called"
+    said = on_a_machine(
+        tmp_path,
+        commands={"docker": ANSWERS_NOTHING, "id": "echo 0", "apt-get": apt_get},
+        DOCKER_HOST="tcp://127.0.0.1:1",
+    )
+    assert said.returncode == 1
+    assert "DOCKER_HOST=tcp://127.0.0.1:1" in said.stderr
+    assert not (tmp_path / "called").exists()
+
+
+def test_without_the_compose_plugin_and_not_root_set_up_names_its_package(tmp_path: Path) -> None:
+    body = 'test "$1" = info'
+    said = on_a_machine(tmp_path, commands={"docker": body, "id": NOT_ROOT})
+    assert said.returncode == 1
+    assert "compose plugin is missing" in said.stderr
+    assert "docker-compose" in said.stderr
+
+
+@pytest.mark.parametrize("number", [LAB_NUMBERS[0], 7, LAB_NUMBERS[-1]])
+def test_every_address_of_a_lab_follows_from_its_number(number: int) -> None:
+    found = topology(number)
+    places: list[Host | Leg] = [*found.hosts.values(), *found.legs.values()]
+    assert all(place.ipv4.startswith(f"198.18.{number}.") for place in places)
+    assert all(place.ipv6.startswith(f"2001:db8:{number}:") for place in places)
+    assert found.hosts["client"].network != found.hosts["server"].network
+
+
+@pytest.mark.parametrize("number", [-1, 256])
+def test_a_lab_beyond_the_last_number_is_an_error(number: int) -> None:
+    with pytest.raises(ValueError, match=str(number)):
+        topology(number)
+
+
+def test_imports_point_one_way() -> None:
+    """`scenarios` never imports `services`, and nothing in `services` imports `scenarios`."""
+    for folder, forbidden in (("scenarios", "services"), ("services", "scenarios")):
+        files = list((ROOT / folder).rglob("*.py"))
+        assert files
+        for path in files:
+            imported = re.findall(r"^\s*(?:from|import)\s+(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert forbidden not in imported, f"{path.relative_to(ROOT)} imports {forbidden}"

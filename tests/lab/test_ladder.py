@@ -1,0 +1,104 @@
+"""The picture shows each packet once, and where it died."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scenarios.dissect import Frame, stream_bytes
+from scenarios.ladder import draw, rungs
+
+CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
+
+
+def segment(number: int, time_ms: float, *, back: bool = False, **changes: object) -> Frame:
+    """A segment from the client (or back to it) as the client's leg would show it."""
+    source, destination = (SERVER, CLIENT) if back else (CLIENT, SERVER)
+    ports = (65432, 40000) if back else (40000, 65432)
+    frame = Frame(
+        number=number, time_ns=int(time_ms * 1e6), length=66, transport="tcp", source=source, destination=destination,
+        source_port=ports[0], destination_port=ports[1], identification=None, ttl=63 if back else 64, flags=frozenset({"ACK"}), seq=1, ack=1,
+        window=500, options="", payload=b"", info="", notes=(), messages=(), byteorders=(), checksum_good=True,
+    )  # fmt: skip
+    return replace(frame, **changes)  # type: ignore[arg-type]
+
+
+def crossed(frame: Frame) -> Frame:
+    """The same packet on the other leg: a little later, or earlier, with another TTL and frame number."""
+    later = -10_000 if frame.source == SERVER else 10_000  # an answer passes the server's leg first
+    return replace(frame, number=frame.number + 100, time_ns=frame.time_ns + later, ttl=127 - frame.ttl)
+
+
+SYN = segment(1, 0, flags=frozenset({"SYN"}), seq=99)
+SYN_ACK = segment(2, 1, back=True, flags=frozenset({"SYN", "ACK"}), seq=7)
+DATA = segment(3, 2, flags=frozenset({"PSH", "ACK"}), seq=100, payload=b"abc", messages=("a message",))
+
+
+def test_a_packet_on_both_legs_is_one_rung() -> None:
+    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(SYN_ACK), crossed(DATA)], CLIENT)
+    assert [rung.frame.seq for rung in ladder] == [99, 7, 100]
+    assert all(rung.client_leg and rung.server_leg for rung in ladder)
+    assert [rung.from_client for rung in ladder] == [True, False, True]
+
+
+def test_a_retransmission_of_a_lost_packet_pairs_with_the_one_that_arrived() -> None:
+    again = replace(SYN, number=2, time_ns=1_000_000_000)
+    first, second = rungs([SYN, again], [crossed(again)], CLIENT)
+    # Equal in all that crossing keeps: which of the two was lost, only the times can say.
+    assert (first.client_leg, first.server_leg) == (SYN, None)
+    assert (second.client_leg, second.server_leg) == (again, crossed(again))
+
+
+def test_a_packet_that_died_at_the_firewall_is_drawn_cut() -> None:
+    (line,) = [line.plain for line in draw(rungs([SYN], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    assert "SYN" in line
+    assert "╳" in line
+    assert "▶" not in line
+
+
+def test_a_packet_that_the_firewall_made_begins_at_the_firewall() -> None:
+    reset = segment(4, 3, back=True, flags=frozenset({"RST"}))
+    (line,) = [line.plain for line in draw(rungs([reset], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    left, _, right = line.partition("│")[2].partition("│")
+    assert "RST" in left
+    assert right.strip(" │") == ""
+
+
+def test_the_message_stands_under_the_packet_that_made_it_whole() -> None:
+    lines = [line.plain for line in draw(rungs([DATA], [crossed(DATA)], CLIENT), ("client", ""), ("server", ""))]
+    assert "PSH ACK 3 bytes" in lines[2]
+    assert "a message" in lines[3]
+
+
+def test_every_line_of_the_picture_has_its_uprights_in_the_same_columns() -> None:
+    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(DATA)], CLIENT)
+    lines = [line.plain for line in draw(ladder, ("client-be (big)", "a:1"), ("(little) server", "b:2"))]
+    columns = {
+        tuple(i for i, character in enumerate(line) if character == "│") for line in lines[2:] if "✉" not in line
+    }
+    assert len(columns) == 1
+    assert len({len(line) for line in lines if "✉" not in line}) == 1
+
+
+@pytest.mark.parametrize(
+    ("segments", "carried"),
+    [
+        ([SYN, DATA], b"abc"),
+        ([SYN, DATA, DATA], b"abc"),
+        ([SYN, segment(4, 3, seq=103, payload=b"def"), DATA], b"abcdef"),
+        ([SYN, segment(4, 3, seq=104, payload=b"def"), DATA], b"abc"),
+        ([DATA], b""),
+        (
+            [
+                replace(SYN, seq=2**32 - 2),
+                segment(3, 2, seq=2**32 - 1, payload=b"ab"),
+                segment(4, 3, seq=1, payload=b"c"),
+            ],
+            b"abc",
+        ),
+    ],
+    ids=["once", "sent again", "out of order", "a hole", "no SYN", "sequence numbers that wrap"],
+)
+def test_a_stream_is_put_together_by_sequence_number(segments: list[Frame], carried: bytes) -> None:
+    assert stream_bytes(segments) == carried
