@@ -1,10 +1,14 @@
 # Every verb that a person types. Bare `make` prints them. LAB=2 puts a verb to the second lab, and so on.
 LAB ?= 1
 HOST ?= client-be
+SERVICE ?= search
+FROM ?= client-be
+TO ?= server
+FAMILY ?= ipv4
 PYTHON := .venv/bin/python
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test call up down status shell logs clean clean-images images doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -17,8 +21,11 @@ setup: ## install and start what is missing: Docker Engine, Compose v2, the virt
 demo: setup ## the main thing: a big-endian client is answered across the firewall, with the packets to prove it
 	@$(SCENARIOS) demo --lab $(LAB)
 
-test: setup images ## every test, in a lab of its own
+test: setup images lint ## every test, in a lab of its own
 	@$(PYTHON) -m pytest
+
+call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4
+	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) --from $(FROM) --to $(TO) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
 
 up: setup ## bring the lab up, and print who is where
 	@$(SCENARIOS) up --lab $(LAB)

@@ -13,10 +13,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios import demo as demo_module
 from scenarios import doctor, images, lab
-from scenarios.demo import demonstrate
+from scenarios.declaration import DeclarationError, advice
+from scenarios.demo import Shown, demonstrate
 from scenarios.engine import CommandFailed, NoEngine
-from scenarios.lab import Lab, LabProblem
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
+from scenarios.service import named
 from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT
 from scenarios.verdict import Verdict
 from scenarios.waiting import DeadlinePassed
@@ -120,6 +124,7 @@ def build_images(_: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> int:
     removed = lab.clean()
+    images.prune()
     _step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
     if options.images:
         _step(f"removed images: {', '.join(images.remove()) or 'there were none'}")
@@ -150,12 +155,32 @@ def diagnose(_: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
-    others = {machine: state for machine, state in a_lab.states().items() if machine != "firewall"}
+    states = a_lab.states()
+    stopped_by_hand = states.pop("firewall") == "exited" and set(states.values()) == {"running"}
     # A firewall that somebody stopped, in a lab that runs, stays stopped: what happens then is a thing to see.
-    if set(others.values()) != {"running"}:
+    if not stopped_by_hand:
         _bring_up(a_lab)
     with a_lab.held():
         shown = demonstrate(a_lab, _step)
+    return _show(a_lab, shown)
+
+
+def call(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    chosen = named(options.service, options.client)
+    hosts = a_lab.topology.hosts
+    for name in (options.source, options.to):
+        if name not in hosts:
+            raise ValueError(f"there is no host {name!r}{advice(name, hosts)}")
+    if options.family not in chosen.service.families:
+        raise ValueError(f"{chosen.service.service} does not speak {options.family}")
+    _bring_up(a_lab)
+    with a_lab.held():
+        shown = demo_module.call(a_lab, chosen, (hosts[options.source], hosts[options.to]), options.family, _step)
+    return _show(a_lab, shown)
+
+
+def _show(a_lab: Lab, shown: Shown) -> int:
     if shown.picture:
         console.print()
         for line in shown.picture:
@@ -169,7 +194,7 @@ def demo(options: argparse.Namespace) -> int:
             console.print(f"{mark} {escape(each.rule)}: expected {escape(each.expected)}, saw {escape(each.seen)}")
     console.print(f"\n[{STYLES[shown.verdict]}]{shown.verdict.value}[/]: {escape(shown.sentence)}")
     console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
-    console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST={'client-be'}, make down[/]")
+    console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST=client-be, make down[/]")
     return shown.verdict.exit_status
 
 
@@ -190,6 +215,12 @@ def parser() -> Parser:
         return sub
 
     command("demo", demo, "a big-endian client is answered across the firewall, with the packets to prove it")
+    sub = command("call", call, "call a service once, from host to host, and show the exchange")
+    sub.add_argument("service", metavar="SERVICE", help="a service, or one of its servers: echo/select")
+    sub.add_argument("--from", dest="source", metavar="HOST", default="client-be", help="(default %(default)s)")
+    sub.add_argument("--to", metavar="HOST", default="server", help="(default %(default)s)")
+    sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the first)")
+    sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
     command("up", up, "bring the lab up, building images that are missing")
     command("down", down, "remove the lab's machines and networks")
     command(
@@ -211,6 +242,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         status_of_command: int = options.function(options)
+    except (ValueError, DeclarationError) as error:
+        console.print(f"[bold red]cannot[/]: {escape(str(error))}")
+        return EX_USAGE
     except (LabProblem, NoEngine, CommandFailed, DeadlinePassed) as error:
         console.print(f"[bold red]cannot[/]: {escape(str(error))}")
         return EX_UNAVAILABLE

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from scenarios.lab import Lab, LabProblem
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
 
 PROGRAM = "/usr/local/lib/faultwire/capture"
 END_WITHIN_S = 60

@@ -21,7 +21,7 @@ FIELDS = (
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim "
     "tcp.stream tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.len tcp.window_size_value tcp.options "
     "tcp.payload tcp.checksum.status udp.stream udp.srcport udp.dstport udp.payload "
-    "icmp.type icmp.code icmpv6.type icmpv6.code jsonmsg.summary jsonmsg.header.byteorder jsonmsg.malformed"
+    "icmp.type icmp.code icmpv6.type icmpv6.code jsonmsg.summary jsonmsg.header.byteorder jsonmsg.malformed.reason"
 ).split()
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}

@@ -118,7 +118,11 @@ def build(say: Callable[[str], None]) -> None:
         with ThreadPoolExecutor() as pool:
             for recipe, seconds in zip(batch, pool.map(lambda r: _build(r, debian), batch), strict=True):
                 say(f"built {recipe.tag} in {seconds:.0f} s")
-    # A rebuilt image leaves its old self without a name.
+    prune()
+
+
+def prune() -> None:
+    """Remove what a rebuilt image left without a name, where no container uses it."""
     engine.client().images.prune(filters={"dangling": True, "label": engine.IMAGE_LABEL})
 
 

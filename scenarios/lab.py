@@ -8,28 +8,26 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
+import secrets
 import subprocess
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios import engine
+from scenarios.programs import STOP_WITHIN_S, Finished, LabProblem, Running
 from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
-from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
-STOP_WITHIN_S = 5
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
+GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
 _SWEEP = f"""
 for process in /proc/[0-9]*; do
     if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q '^{MARK}='; then
@@ -38,82 +36,6 @@ for process in /proc/[0-9]*; do
 done
 true
 """
-
-
-class LabProblem(Exception):
-    """The lab is not in the state that is needed; the message says what is wrong and what would help."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A program that ran to its end on a machine of the lab. Status 124: it was ended at its deadline."""
-
-    argv: tuple[str, ...]
-    status: int
-    stdout: str
-    stderr: str
-    duration_s: float
-
-
-class Running:
-    """A program that runs on a machine of the lab until it is stopped. Made by Lab.running."""
-
-    def __init__(self, stream: subprocess.Popen[str], what: str, kill: Callable[[str, str], None]) -> None:
-        self._stream = stream
-        self._what = what
-        self._kill = kill
-        self.lines: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        self._pid = self.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
-        self.lines.clear()
-
-    def _read(self) -> None:
-        assert self._stream.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        for line in self._stream.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def wait_for_line(self, pattern: str, within_s: float) -> re.Match[str]:
-        """The first line, from the start, in which the regular expression is found.
-
-        Raises LabProblem with what the program did print, at the deadline or as soon as the program has ended.
-        """
-
-        def found() -> re.Match[str] | None:
-            ended = self._stream.poll() is not None
-            if ended:
-                self._reader.join(STOP_WITHIN_S)
-            for line in list(self.lines):
-                if match := re.search(pattern, line):
-                    return match
-            if ended:
-                raise LabProblem(
-                    f"{self._what} ended (status {self._stream.returncode}) before {pattern!r}: {self.printed}"
-                )
-            return None
-
-        try:
-            match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, every_s=0.005)
-        except DeadlinePassed as late:
-            raise LabProblem(f"{late}; it printed: {self.printed}") from late
-        assert match is not None  # noqa: S101 (wait_for returns true values only)
-        return match
-
-    @property
-    def printed(self) -> str:
-        """All that it printed so far, standard output and standard error together."""
-        return "\n".join(self.lines) or "(nothing)"
-
-    def stop(self) -> int:
-        """End it with SIGTERM, after STOP_WITHIN_S seconds with SIGKILL; its exit status."""
-        for signal in ("TERM", "KILL"):
-            if self._stream.poll() is None:
-                self._kill(signal, self._pid)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._stream.wait(STOP_WITHIN_S)
-                break
-        self._reader.join(STOP_WITHIN_S)
-        return self._stream.wait(STOP_WITHIN_S)
 
 
 class Lab:
@@ -193,6 +115,9 @@ class Lab:
             os.close(descriptor)
 
     def _sweep(self) -> None:
+        guests: dict[str, str | list[str] | bool] = {"label": [f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL]}
+        for container in engine.client().containers.list(all=True, filters=guests):
+            container.remove(force=True)
         running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: self.run(machine, ["sh", "-c", _SWEEP], timeout_s=10, mark=False), running))
@@ -226,25 +151,20 @@ class Lab:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     @contextlib.contextmanager
-    def running(
-        self, machine: str, argv: Sequence[str], environment: Mapping[str, str] | None = None
-    ) -> Iterator[Running]:
-        """A program that runs on a machine for the time of the `with` block, and is ended after it."""
-        variables = {MARK: "service", **(environment or {})}
-        options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
-        command = [
-            "docker",
-            "exec",
-            *options,
-            self.container(machine),
-            "sh",
-            "-c",
-            'echo "pid $$"; exec "$@"',
-            "sh",
-            *argv,
-        ]
+    def running(self, machine: str, argv: Sequence[str], image: str | None = None) -> Iterator[Running]:
+        """A program that runs on a machine for the time of the `with` block, and is ended after it.
+
+        With an `image` it is a guest: it brings its own files, and has the network of the machine and no more rights.
+        """
+        what = f"`{' '.join(argv)}` on {machine}"
+        if image:
+            name = f"{self.container(machine)}-guest-{secrets.token_hex(4)}"
+            command = self._guest(machine, image, argv, name)
+        else:
+            script = 'echo "pid $$"; exec "$@"'
+            command = ["exec", "--env", f"{MARK}=service", self.container(machine), "sh", "-c", script, "sh", *argv]
         stream = subprocess.Popen(
-            command,
+            ["docker", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -252,14 +172,40 @@ class Lab:
             errors="backslashreplace",
         )
 
-        def kill(signal: str, pid: str) -> None:
+        def signal_guest(signal: str) -> None:
+            with contextlib.suppress(engine.CommandFailed):  # it ended meanwhile
+                engine.docker_command("kill", "--signal", signal, name, timeout_s=STOP_WITHIN_S)
+
+        def signal_process(signal: str) -> None:
             self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
 
-        program = Running(stream, f"`{' '.join(argv)}` on {machine}", kill)
+        program = Running(stream, what, signal_guest if image else signal_process)
+        if not image:
+            pid = program.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
+            program.lines.remove(f"pid {pid}")
         try:
             yield program
         finally:
             program.stop()
+
+    def _guest(self, machine: str, image: str, argv: Sequence[str], name: str) -> list[str]:
+        return [
+            *("run", "--rm", "--init", "--name", name, "--network", f"container:{self.container(machine)}"),
+            *("--label", f"{engine.LAB_LABEL}={self.number}", "--label", f"{GUEST_LABEL}={machine}"),
+            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108
+            *("--pids-limit", "256", "--memory", "512m", "--user", "1000", "--pull", "never", image, *argv),
+        ]
+
+    def run_guest(self, machine: str, image: str, argv: Sequence[str], *, timeout_s: float) -> Finished:
+        """Run a program of another image to its end, in the network of a machine; status 124 at its deadline."""
+        name = f"{self.container(machine)}-guest-{secrets.token_hex(4)}"
+        command = ["docker", *self._guest(machine, image, ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv], name)]
+        started = time.monotonic()
+        finished = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s + 30, check=False
+        )
+        stdout, stderr = (stream.decode("utf-8", "backslashreplace") for stream in (finished.stdout, finished.stderr))
+        return Finished(tuple(argv), finished.returncode, stdout, stderr, time.monotonic() - started)
 
 
 def clean() -> list[str]:

@@ -35,6 +35,10 @@ class Host:
     byteorder: Literal["little", "big"]
     machine: str
 
+    def address(self, family: Literal["ipv4", "ipv6"]) -> str:
+        """Its address of one family."""
+        return self.ipv4 if family == "ipv4" else self.ipv6
+
 
 @dataclass(frozen=True, slots=True)
 class Leg:

@@ -466,7 +466,7 @@ end
 -- pass finds out is kept by frame, and the later passes only look it up. The first pass may have no tree, and then no
 -- fields of other protocols either (tshark -2, Wireshark): so the TCP header is read here.
 
-local SEQUENCE_SPACE = 2 ^ 32
+local SEQUENCE_SPACE = 0x100000000 -- not 2 ^ 32, which is a float in Lua 5.4 and is printed as one
 local HEADERS_WITHIN = 128 -- where in a frame an IP header may begin: behind any link layer, a VLAN tag or a tunnel
 local FIN, SYN, RST, ACK = 1, 2, 4, 16
 

@@ -55,8 +55,8 @@ as UTF-8, not as `\\u` escapes, with one space after `:` and `,`; a reader takes
 |---|---|---|
 | header limit | {header_limit} bytes | by its form: two bytes say no more |
 | content limit | {content_limit} bytes, configurable | when the header is whole, before any content is waited for |
-| container limit | {container_limit} objects and arrays in one JSON text, the outermost included | before the text is parsed |
-| integer limit | {integer_limit} digits | while the text is parsed |
+| container limit | {container_limit} objects and arrays in one JSON text, the outermost included; brackets inside strings do not count | before the text is parsed |
+| integer limit | {integer_limit} digits of an integer, its sign not counted; fractions and exponents are no integers | while the text is parsed |
 
 The content limit is the receiver's: a sender may send what it likes. Memory is taken for bytes that came, not for
 bytes that a header promises.
@@ -70,15 +70,15 @@ before, and closes. There is no way to find the next message: nothing marks its 
 |---|---|
 | the header is not UTF-8 (RFC 3629: no overlong forms, no surrogates) | `\\xff` |
 | the header is not JSON: RFC 8259's grammar, no byte order mark, no `NaN` or `Infinity`, nothing after the value; H = 0 too | `{{"a": 1}}x` |
-| a name twice in one object, at any depth | `{{"byteorder": "big", "byteorder": "big"}}` |
+| a name twice in one object, at any depth, compared after escapes are resolved | `{{"byteorder": "big", "byteorder": "big"}}` |
 | more objects and arrays than the container limit, or more digits in an integer than the integer limit | `[[[[…` |
 | the header is JSON, and not an object | `[]` |
 | a required name is missing | no `content-type` |
 | a required name has a value of another JSON type | `"content-length": true`, `"41"` or `41.0` |
 | `byteorder` is neither of the two | `"middle"`, `"BIG"` |
 | `content-encoding` is none of those above | `"utf-7"`, `"UTF-8"` |
-| `content-length` is negative or over the content limit | `-1`, `{over}` |
-| the stream ends inside a message: after 1 byte of the length, in the header, in the content | |
+| `content-length` is negative (`-0` is 0) or over the content limit | `-1`, `{over}` |
+| the stream ends inside a message, by FIN or RST: after 1 byte of the length, in the header, in the content | |
 
 An end of stream between two messages is how a peer says that it has finished: its answers are still sent to it.
 The receiver's error says which message (from 1), which byte of the stream (from 0), what was expected, what came and

@@ -12,8 +12,9 @@ import pytest
 
 from scenarios import demo, dissect, runs
 from scenarios.capture import Capture, LegCapture
-from scenarios.demo import Demonstration, demonstrate
-from scenarios.lab import Lab, LabProblem
+from scenarios.demo import Shown, demonstrate
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
 from scenarios.verdict import Verdict
 
 
@@ -24,12 +25,12 @@ def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def demonstrated(lab: Lab) -> tuple[Demonstration, list[str]]:
+def demonstrated(lab: Lab) -> tuple[Shown, list[str]]:
     said: list[str] = []
     return demonstrate(lab, said.append), said
 
 
-def broken(shown: Demonstration) -> set[str]:
+def broken(shown: Shown) -> set[str]:
     return {each.rule for each in shown.checks if each.holds is not Verdict.PASS}
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from scenarios import dissect
 from scenarios.capture import Capture
-from scenarios.lab import Finished, Lab
+from scenarios.lab import Lab
 from scenarios.ladder import rungs
 from scenarios.waiting import wait_for
+from scenarios.programs import Finished
 from tests.conftest import free_lab
 
 MEGABYTES = 3

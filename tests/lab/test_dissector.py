@@ -136,7 +136,7 @@ def test_one_digit_changed_in_the_documents_request_is_seen(tshark: Tshark) -> N
 def test_the_column_of_the_packet_list_has_the_summaries(tshark: Tshark) -> None:
     capture = Capture()
     conversation = capture.conversation()
-    [first, last] = conversation.send(REQUEST + ANSWER[:50], ANSWER[50:] + REQUEST)
+    [first, last] = conversation.send(REQUEST + ANSWER[:120], ANSWER[120:] + REQUEST)
     lines = tshark.run(capture).splitlines()
     assert lines[first - 1].endswith(REQUEST_SUMMARY)
     assert " JSONMSG " in lines[first - 1]
@@ -302,10 +302,13 @@ def test_a_message_over_the_end_of_the_sequence_numbers_is_decoded(tshark: Tshar
     cut = capture.conversation(sequence=2**32 - 60)
     cut.send(REQUEST[:30], REQUEST[30:60], REQUEST[60:100])
     cut.finish()
-    whole, ended = tshark.decode(capture)
+    in_content = capture.conversation(sequence=2**32 - 106)
+    in_content.send(REQUEST[:102], REQUEST[102:110], REQUEST[110:120])
+    in_content.finish()
+    whole, ended, ended_later = tshark.decode(capture)
     assert whole.summary == REQUEST_SUMMARY
-    assert ended.malformed is not None
-    assert "100 bytes of at least 102" in ended.malformed
+    assert "100 bytes of at least 102" in (ended.malformed or "")
+    assert "120 bytes of at least 143" in (ended_later.malformed or "")
 
 
 def test_a_message_of_two_mebibytes_is_decoded(tshark: Tshark) -> None:
@@ -372,6 +375,14 @@ def test_messages_in_tls_are_decoded_with_the_secrets_that_the_capture_holds(tsh
     assert ended.malformed is not None
     capture.tls_secrets = b""
     assert tshark.decode(capture) == [], "the control: without the secrets nothing can be decoded"
+
+
+def test_a_record_behind_a_malformed_one_in_the_same_segment_is_not_decoded(tshark: Tshark, tmp_path: Path) -> None:
+    capture = Capture()
+    encrypted(capture, tmp_path / "keys", [NOT_AN_OBJECT, REQUEST])
+    malformed, rest = tshark.decode(capture)
+    assert malformed.frame == rest.frame
+    assert (malformed.malformed, rest.untrusted) == ("the header is not a JSON object", True)
 
 
 # The end of the stream ----------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ def segment(number: int, time_ms: float, *, back: bool = False, **changes: objec
     ports = (65432, 40000) if back else (40000, 65432)
     frame = Frame(
         number=number, time_ns=int(time_ms * 1e6), length=66, transport="tcp", source=source, destination=destination,
-        source_port=ports[0], destination_port=ports[1], identification=None, ttl=63 if back else 64, flags=frozenset({"ACK"}), seq=1, ack=1,
+        source_port=ports[0], destination_port=ports[1], identification=None, ttl=63 if back else 64,
+        flags=frozenset({"ACK"}), seq=1, ack=1,
         window=500, options="", payload=b"", info="", notes=(), messages=(), byteorders=(), checksum_good=True,
     )  # fmt: skip
     return replace(frame, **changes)  # type: ignore[arg-type]
