@@ -3,12 +3,11 @@ LAB ?= 1
 HOST ?= client-be
 SERVICE ?= search
 FROM ?= client-be
-TO ?= server
 FAMILY ?= ipv4
 PYTHON := .venv/bin/python
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test call up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test call ping sockets byteorder ab up down status shell logs clean clean-images images doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -25,7 +24,19 @@ test: setup images lint ## every test, in a lab of its own
 	@$(PYTHON) -m pytest
 
 call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4
-	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) --from $(FROM) --to $(TO) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
+	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
+
+ping: setup ## ping one host from another, and show the hops: make ping FROM=client TO=server-be FAMILY=ipv6
+	@$(SCENARIOS) ping --lab $(LAB) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY)
+
+sockets: setup ## every socket of every host with its state and queues, as netstat prints them
+	@$(SCENARIOS) sockets --lab $(LAB)
+
+byteorder: setup ## what the two byte orders are, on both machines side by side
+	@$(SCENARIOS) byteorder --lab $(LAB)
+
+ab: setup ## Apache's ab from the client host against blocking, threads and asyncio, in one table
+	@$(SCENARIOS) ab --lab $(LAB)
 
 up: setup ## bring the lab up, and print who is where
 	@$(SCENARIOS) up --lab $(LAB)

@@ -7,21 +7,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import NoReturn
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios import ab, doctor, images, lab, reach, sockets
 from scenarios import demo as demo_module
-from scenarios import doctor, images, lab
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
 from scenarios.engine import CommandFailed, NoEngine
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.service import named
-from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT
+from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host
 from scenarios.verdict import Verdict
 from scenarios.waiting import DeadlinePassed
 
@@ -29,7 +30,8 @@ EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
 INTERRUPTED = 130
 
-console = Console(highlight=False, soft_wrap=True)
+WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
 STYLES = {
     Verdict.PASS: "bold green",
     Verdict.FAIL: "bold red",
@@ -89,7 +91,7 @@ def status(options: argparse.Namespace) -> int:
         table.add_column(column)
     for name, state in states.items():
         style = "green" if state in ("running", "healthy") else "red"
-        host = a_lab.topology.hosts.get(name)
+        host = a_lab.topology.places.get(name)
         about = (host.byteorder, host.machine, host.network, host.ipv4, host.ipv6) if host else ()
         table.add_row(name, f"[{style}]{state}[/]", *about)
     for leg in a_lab.topology.legs.values():
@@ -168,16 +170,76 @@ def demo(options: argparse.Namespace) -> int:
 def call(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     chosen = named(options.service, options.client)
-    hosts = a_lab.topology.hosts
-    for name in (options.source, options.to):
-        if name not in hosts:
-            raise ValueError(f"there is no host {name!r}{advice(name, hosts)}")
+    source, destination = _hosts(a_lab, options.source, options.to or chosen.server.runs_on or "server")
+    if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
+        raise ValueError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
+    if chosen.service.image and "big" in (source.byteorder, destination.byteorder):
+        raise ValueError(
+            f"{chosen.service.service} brings its own programs, which are little-endian: FROM=client TO=server"
+        )
     if options.family not in chosen.service.families:
         raise ValueError(f"{chosen.service.service} does not speak {options.family}")
     _bring_up(a_lab)
+    if chosen.service.image:
+        recipe = images.service_recipe(chosen.service.service, chosen.service.folder)
+        images.build(_image_step, {recipe.name: recipe})
     with a_lab.held():
-        shown = demo_module.call(a_lab, chosen, (hosts[options.source], hosts[options.to]), options.family, _step)
+        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, _step)
     return _show(a_lab, shown)
+
+
+def _hosts(a_lab: Lab, *names: str) -> list[Host]:
+    hosts = a_lab.topology.places
+    for name in names:
+        if name not in hosts:
+            raise ValueError(f"there is no host {name!r}{advice(name, hosts)}")
+    return [hosts[name] for name in names]
+
+
+def ping(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    source, destination = _hosts(a_lab, options.source, options.to)
+    _bring_up(a_lab)
+    trips = reach.ping(a_lab, source, destination, options.family, options.count)
+    counted = f"{trips.sent} sent, {trips.received} received, {trips.loss_percent:.0f} % lost"
+    times = f"; round trip min/avg/max {trips.least_ms}/{trips.mean_ms}/{trips.most_ms} ms" if trips.received else ""
+    console.print(f"{source.name} → {destination.name} ({destination.address(options.family)}): {counted}{times}")
+    for hop in reach.trace(a_lab, source, destination, options.family):
+        took = f"{hop.time_ms} ms" if hop.time_ms is not None else ""
+        console.print(f"  hop {hop.number}  {hop.address or '*':<18} {hop.name:<22} {took}")
+    return 0 if trips.received == trips.sent else 1
+
+
+def show_sockets(options: argparse.Namespace) -> int:
+    console.print(sockets.table(sockets.sockets(Lab(options.lab))))
+    return 0
+
+
+def compare_byteorder(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    _bring_up(a_lab)
+    table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
+    said = []
+    for host in _hosts(a_lab, "client", "client-be"):
+        table.add_column(f"{host.name} ({host.machine})")
+        said.append(a_lab.run(host.name, ["python", "-m", "services.byteorder.show"], timeout_s=20))
+    for line, other in zip_longest(*(each.printed.splitlines() for each in said), fillvalue=""):
+        style = "bold yellow" if line != other else ""
+        table.add_row(escape(line), escape(other), style=style)
+    console.print(table)
+    return max(each.status for each in said)
+
+
+def apache_bench(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    _bring_up(a_lab)
+    found = []
+    with a_lab.held(), console.status("ab runs against each architecture"):
+        for measured in ab.measure(a_lab):
+            found.append(measured)
+            _step(f"{measured.architecture}: {measured.complete} requests")
+    console.print(ab.table(found))
+    return 0 if all(each.failed + each.other_than_2xx == 0 for each in found) else 1
 
 
 def _show(a_lab: Lab, shown: Shown) -> int:
@@ -218,9 +280,17 @@ def parser() -> Parser:
     sub = command("call", call, "call a service once, from host to host, and show the exchange")
     sub.add_argument("service", metavar="SERVICE", help="a service, or one of its servers: echo/select")
     sub.add_argument("--from", dest="source", metavar="HOST", default="client-be", help="(default %(default)s)")
-    sub.add_argument("--to", metavar="HOST", default="server", help="(default %(default)s)")
-    sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the first)")
+    sub.add_argument("--to", metavar="HOST", help="(default: server, or the machine that always runs it)")
+    sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the one that fits the server)")
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
+    sub = command("ping", ping, "ping one host from another, and show the hops between them")
+    sub.add_argument("--from", dest="source", metavar="HOST", default="client-be", help="(default %(default)s)")
+    sub.add_argument("--to", metavar="HOST", default="server", help="(default %(default)s)")
+    sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
+    sub.add_argument("--count", type=int, choices=range(1, 1001), metavar="1…1000", default=5)
+    command("sockets", show_sockets, "every socket of every host with its state and queues, as netstat prints them")
+    command("byteorder", compare_byteorder, "what the two byte orders are, on both machines side by side")
+    command("ab", apache_bench, "Apache's ab against the web service's architectures, in one table")
     command("up", up, "bring the lab up, building images that are missing")
     command("down", down, "remove the lab's machines and networks")
     command(

@@ -17,7 +17,7 @@ TSHARK_TIMEOUT_S = 120
 # Sequence numbers as they are on the wire, so that the legs can be compared; checksums verified: damage is seen.
 PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
 FIELDS = (
-    "frame.number frame.time_epoch frame.len frame.protocols _ws.col.info _ws.expert.message "
+    "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim "
     "tcp.stream tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.len tcp.window_size_value tcp.options "
     "tcp.payload tcp.checksum.status udp.stream udp.srcport udp.dstport udp.payload "
@@ -48,6 +48,7 @@ class Frame:
     window: int | None
     options: str  # of TCP, in hexadecimal
     payload: bytes  # of TCP or UDP
+    protocol: str  # the highest that tshark decodes, as in its column: TCP, DNS, HTTP, JSONMSG, …
     info: str  # tshark's own one line
     notes: tuple[str, ...]  # tshark's expert information: retransmissions, malformed messages, …
     messages: tuple[str, ...]  # a line for each message of ours that became whole in this frame
@@ -108,6 +109,7 @@ def _frame(layers: dict[str, list[str]]) -> Frame | None:
         window=number("tcp.window_size_value"),
         options=first("tcp.options"),
         payload=bytes.fromhex(first("tcp.payload", "udp.payload").replace(":", "")),
+        protocol=first("_ws.col.protocol"),
         info=first("_ws.col.info"),
         notes=tuple(layers.get("_ws.expert.message", ())),
         messages=tuple(layers.get("jsonmsg.summary", ())),

@@ -24,7 +24,7 @@ PROBES = {
     ),
     "nftables (dropped, refused, reset)": "nft add table inet probe && nft list table inet probe",
     "connection tracking (forgotten, rebound)": "conntrack --count",
-    "IPv6 in containers": "test -e /proc/net/if_inet6 && ip -6 address show dev lo | grep -q ::1",
+    "IPv6 in containers": "ping -c 1 -W 1 ::1",
     "tc tbf (slow links)": "tc qdisc add dev lo root tbf rate 1mbit burst 10kb latency 50ms",
 }
 
@@ -103,7 +103,8 @@ def _kernel() -> Iterator[Finding]:
     try:
         said = engine.client().containers.run(
             "faultwire/firewall", ["-c", script], entrypoint="sh", remove=True, network_mode="none",
-            cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"], labels={engine.LAB_LABEL: "-1"}, mem_limit="256m",
+            cap_drop=["ALL"], cap_add=["NET_ADMIN", "NET_RAW"], init=True, mem_limit="256m",
+            labels={engine.LAB_LABEL: "-1"}, sysctls={"net.ipv6.conf.lo.disable_ipv6": "0"},
         )  # fmt: skip
     except DockerException as error:
         yield Finding("kernel features", State.MISSING, f"a container to ask in did not run: {error}")

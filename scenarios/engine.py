@@ -54,6 +54,7 @@ def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: 
             env=env,
             check=False,
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C comes to us alone; we end the command
         )
     except subprocess.TimeoutExpired as error:
         raise CommandFailed(f"`{' '.join(argv)}` did not end within {timeout_s:g} s") from error

@@ -19,7 +19,7 @@ from scenarios.dissect import Frame
 from scenarios.lab import Lab
 from scenarios.ladder import Rung
 from scenarios.programs import Finished, LabProblem, Running
-from scenarios.service import Family, Named, words
+from scenarios.service import Family, Named, Transport, words
 from scenarios.topology import Host
 from scenarios.verdict import Check, check, proof
 from scenarios.waiting import DeadlinePassed, wait_for
@@ -38,7 +38,8 @@ class Exchange:
     port: int
     call: Finished
     service_log: str
-    segments_received: int  # TCP segments that the server's kernel received during the call
+    received: int  # TCP segments, or UDP datagrams, that the server's kernel received during the call
+    transport: Transport
     captures: Mapping[str, LegCapture] = field(default_factory=dict)
     frames: Mapping[str, Sequence[Frame]] = field(default_factory=dict)  # between the two hosts, by leg
     rungs: Sequence[Rung] = ()
@@ -77,23 +78,36 @@ def spoken(address: str, port: int | None) -> str:
 
 
 def asserted_byteorder(lab: Lab, host: Host) -> Check:
-    """The byte order of a host as its own Python says it, against what its name promises."""
-    probe = "import sys, platform; print(sys.byteorder, platform.machine())"
-    said = lab.run(host.name, ["python", "-c", probe], timeout_s=10)
-    seen = said.stdout.split()[0] if said.status == 0 and said.stdout else f"status {said.status}: {said.printed}"
+    """The byte order of a host as the host itself says it, against what its name promises.
+
+    On a host that runs programs of ours, Python is asked; on one that runs another program, od(1), which is native too.
+    """
+    probe = ["python", "-c", "import sys; print(sys.byteorder)"]
+    if host.name in lab.topology.standing:
+        probe = ["sh", "-c", r"test $(printf '\1\0' | od -An -t u2) = 1 && echo little || echo big"]
+    said = lab.run(host.name, probe, timeout_s=10)
+    seen = said.stdout.strip() if said.status == 0 and said.stdout else f"status {said.status}: {said.printed}"
     return proof(f"byte order of {host.name}", host.byteorder, seen, seen == host.byteorder)
 
 
-def _segments_received(lab: Lab, host: Host) -> int:
-    """How many TCP segments the kernel of this host has received (/proc/net/snmp; RFC 4022, tcpInSegs)."""
-    lines = [line.split() for line in lab.run(host.name, ["cat", "/proc/net/snmp"], timeout_s=5).stdout.splitlines()]
-    names, values = (line for line in lines if line[0] == "Tcp:")
-    return int(dict(zip(names, values, strict=True))["InSegs"])
+def _received(lab: Lab, host: Host, transport: Transport) -> int:
+    """How many TCP segments, or UDP datagrams over both families, the kernel of this host has received.
+
+    From /proc/net/snmp and snmp6; RFC 4022 (tcpInSegs) and RFC 4113 (udpInDatagrams).
+    """
+    read = ["cat", "/proc/net/snmp", "/proc/net/snmp6"]
+    lines = [line.split() for line in lab.run(host.name, read, timeout_s=5).stdout.splitlines()]
+    if transport == "tcp":
+        names, values = (line for line in lines if line[0] == "Tcp:")
+        return int(dict(zip(names, values, strict=True))["InSegs"])
+    names, values = (line for line in lines if line[0] == "Udp:")
+    ipv6 = next(int(line[1]) for line in lines if line[0] == "Udp6InDatagrams")
+    return int(dict(zip(names, values, strict=True))["InDatagrams"]) + ipv6
 
 
 def _listens(lab: Lab, chosen: Named, host: Host) -> bool:
-    kind = "--tcp" if chosen.service.transport == "tcp" else "--udp"
-    sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{chosen.service.port}"], timeout_s=5).stdout
+    kind = "--tcp" if chosen.transport == "tcp" else "--udp"
+    sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{chosen.port}"], timeout_s=5).stdout
     return bool(sockets.strip())
 
 
@@ -103,11 +117,11 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
 
     Raises LabProblem, with what the server printed, when it does not come to listen.
     """
-    if chosen.service.runs_on is not None:
+    if chosen.server.run is None:
         yield None
         return
     address = host.address(family)
-    argv = words(chosen.server.run, bind=address, host=address, port=chosen.service.port)
+    argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
     with lab.running(host.name, argv, chosen.service.image) as program:
         if chosen.server.ready is not None:
             program.wait_for_line(chosen.server.ready, LISTENS_WITHIN_S)
@@ -118,7 +132,7 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
                 return _listens(lab, chosen, host)
 
             try:
-                wait_for(listens, f"{chosen.name} to listen on port {chosen.service.port}", LISTENS_WITHIN_S)
+                wait_for(listens, f"{chosen.name} to listen on port {chosen.port}", LISTENS_WITHIN_S)
             except DeadlinePassed as late:
                 raise LabProblem(f"{late}; it printed: {program.printed}") from late
         yield program
@@ -127,7 +141,7 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
 def call(lab: Lab, chosen: Named, client: Host, server: Host, family: Family) -> Finished:
     """Run the client of a service on a host, to its end or its deadline."""
     address = server.address(family)
-    argv = words(chosen.client.run, bind=address, host=address, port=chosen.service.port)
+    argv = words(chosen.client.run, bind=address, host=address, port=chosen.port)
     if chosen.service.image:
         return lab.run_guest(client.name, chosen.service.image, argv, timeout_s=chosen.client.timeout_s)
     return lab.run(client.name, argv, timeout_s=chosen.client.timeout_s)
@@ -139,8 +153,8 @@ def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family
     Where the firewall does not run the call is made all the same, without captures.
     """
     with serving(lab, chosen, server, family) as program:
-        say(f"{chosen.name} listens on {server.name}, port {chosen.service.port}")
-        before = _segments_received(lab, server)
+        say(f"{chosen.name} listens on {server.name}, port {chosen.port}")
+        before = _received(lab, server, chosen.transport)
         captures: Mapping[str, LegCapture] = {}
         if lab.states()["firewall"] == "healthy":
             with Capture(lab) as capture:
@@ -150,8 +164,8 @@ def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family
         else:
             say(f"the firewall does not run; {client.name} calls all the same: {chosen.client.about}")
             called = call(lab, chosen, client, server, family)
-        received = _segments_received(lab, server) - before
-    log = program.printed if program else f"(it always runs on {chosen.service.runs_on}: make logs)"
+        received = _received(lab, server, chosen.transport) - before
+    log = program.printed if program else f"(it always runs on {chosen.server.runs_on}: make logs)"
 
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
     if family == "ipv6":
@@ -160,8 +174,8 @@ def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family
         read = pool.map(lambda leg: dissect.frames(lab, leg.pcapng, filtered), captures.values())
         frames = dict(zip(captures, read, strict=True))
     rungs = ladder.rungs(frames["client-leg"], frames["server-leg"], client.address(family)) if frames else []
-    port = chosen.service.port
-    return Exchange(client, server, family, port, called, log, received, captures, frames, rungs)
+    port = chosen.port
+    return Exchange(client, server, family, port, called, log, received, chosen.transport, captures, frames, rungs)
 
 
 def leg_checks(made: Exchange) -> list[Check]:
@@ -185,9 +199,10 @@ def leg_checks(made: Exchange) -> list[Check]:
 
 def without_firewall(made: Exchange, state: str) -> list[Check]:
     """What can be said where nothing was captured, because the firewall does not run."""
-    seen = f"nothing crossed: the kernel of {made.server.name} received {made.segments_received} TCP segments"
-    if made.segments_received:
-        seen = f"{made.segments_received} TCP segments reached {made.server.name}, around the firewall"
+    what = {"tcp": "TCP segments", "udp": "UDP datagrams"}[made.transport]
+    seen = f"nothing crossed: the kernel of {made.server.name} received {made.received} {what}"
+    if made.received:
+        seen = f"{made.received} {what} reached {made.server.name}, around the firewall"
     return [
         check("the firewall, where both legs are captured", "healthy", state),
         check("what crossed", "the request and the answer", seen),

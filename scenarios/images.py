@@ -10,12 +10,12 @@ import contextlib
 import hashlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from docker.errors import ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
 from scenarios import engine
 from scenarios.topology import ROOT
@@ -27,15 +27,24 @@ BUILD_TIMEOUT_S = 1800
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An image of ours: `name` is its folder under images/, `base` the recipe it stands on (None: Debian itself)."""
+    """An image of ours. `base` is the recipe that it stands on (None: Debian itself).
+
+    Its Dockerfile is in images/<name>/, and the repository is the build's context; or both are `folder`, of a service
+    that brings its own programs.
+    """
 
     name: str
     base: str | None
     holds_services: bool = False
+    folder: Path | None = None
 
     @property
     def tag(self) -> str:
         return f"faultwire/{self.name}"
+
+    @property
+    def dockerfile(self) -> Path:
+        return (self.folder or ROOT / "images" / self.name) / "Dockerfile"
 
 
 RECIPES = {
@@ -45,6 +54,8 @@ RECIPES = {
         Recipe("host", "base", holds_services=True),
         Recipe("bigendian", "base", holds_services=True),
         Recipe("firewall", "base"),
+        Recipe("names", "base"),
+        Recipe("web", "base"),
     )
 }
 
@@ -59,11 +70,11 @@ def inputs_digest(recipe: Recipe, debian_id: str) -> str:
     """The digest, in hexadecimal, of all that this image is made from; `debian_id` is the id of the image DEBIAN."""
     digest = hashlib.sha256()
     digest.update(inputs_digest(RECIPES[recipe.base], debian_id).encode() if recipe.base else debian_id.encode())
-    folders = [ROOT / "images" / recipe.name] + ([ROOT / "services"] if recipe.holds_services else [])
-    for path in (path for folder in folders for path in _files(folder)):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(ROOT)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
-        digest.update(content)
+    for folder in [recipe.dockerfile.parent] + ([ROOT / "services"] if recipe.holds_services else []):
+        for path in _files(folder):
+            content = path.read_bytes()
+            digest.update(f"{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
+            digest.update(content)
     return digest.hexdigest()
 
 
@@ -74,13 +85,18 @@ def _label(tag: str, label: str) -> str | None:
         return None
 
 
-def stale() -> dict[str, str]:
-    """The recipes whose image is missing or older than its inputs, each with the reason."""
+def service_recipe(service: str, folder: Path) -> Recipe:
+    """The recipe of a service that brings its own programs: the Dockerfile in its folder, which stands on our base."""
+    return Recipe(f"service-{service}", "base", folder=folder)
+
+
+def stale(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, str]:
+    """The recipes whose image is missing or older than its inputs, by name, each with the reason."""
     debian = engine.image_id(DEBIAN)
     if debian is None:
-        return dict.fromkeys(RECIPES, "not built")
+        return dict.fromkeys(recipes, "not built")
     reasons = {}
-    for name, recipe in RECIPES.items():
+    for name, recipe in recipes.items():
         built_from = _label(recipe.tag, INPUTS_LABEL)
         if built_from is None:
             reasons[name] = "not built"
@@ -92,27 +108,27 @@ def stale() -> dict[str, str]:
 def _build(recipe: Recipe, debian: str) -> float:
     started = time.monotonic()
     engine.docker_command(
-        *("build", "--quiet", "--tag", recipe.tag, "--file", f"images/{recipe.name}/Dockerfile"),
+        *("build", "--quiet", "--tag", recipe.tag, "--file", str(recipe.dockerfile)),
         *("--label", f"{INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
-        *("--label", f"{engine.IMAGE_LABEL}={recipe.name}", "."),
+        *("--label", f"{engine.IMAGE_LABEL}={recipe.name}", str(recipe.folder or ROOT)),
         timeout_s=BUILD_TIMEOUT_S,
         cwd=ROOT,
     )
     return time.monotonic() - started
 
 
-def build(say: Callable[[str], None]) -> None:
+def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = RECIPES) -> None:
     """Build what is stale, the independent images side by side. Raises CommandFailed with the builder's own words."""
-    if not stale():
+    if not stale(recipes):
         return
     if engine.image_id(DEBIAN) is None:
         subprocess.run([ROOT / "scenarios" / "setup.sh", "base-image"], check=True, timeout=BUILD_TIMEOUT_S)
     debian = engine.image_id(DEBIAN)
     if debian is None:
         raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
-    to_build = stale()
+    to_build = stale(recipes)
     for depth in (None, "base"):  # base first, then all that stand on it
-        batch = [recipe for name, recipe in RECIPES.items() if recipe.base == depth and name in to_build]
+        batch = [recipe for name, recipe in recipes.items() if recipe.base == depth and name in to_build]
         for recipe in batch:
             say(f"building {recipe.tag} ({to_build[recipe.name]})")
         with ThreadPoolExecutor() as pool:
@@ -123,12 +139,14 @@ def build(say: Callable[[str], None]) -> None:
 
 def prune() -> None:
     """Remove what a rebuilt image left without a name, where no container uses it."""
-    engine.client().images.prune(filters={"dangling": True, "label": engine.IMAGE_LABEL})
+    with contextlib.suppress(APIError):  # 409: somebody else prunes at this moment
+        engine.client().images.prune(filters={"dangling": True, "label": engine.IMAGE_LABEL})
 
 
 def remove() -> list[str]:
     """Remove every image of ours, Debian's too; their tags. Containers that use them must be gone."""
-    tags = [recipe.tag for recipe in reversed(RECIPES.values())] + [DEBIAN]
+    ours = engine.client().images.list(filters={"label": engine.IMAGE_LABEL})
+    tags = [tag for image in ours for tag in image.tags] + [DEBIAN]
     removed = []
     for tag in tags:
         with contextlib.suppress(ImageNotFound):

@@ -83,7 +83,7 @@ class Lab:
         try:
             self._compose("up", "--wait", "--wait-timeout", str(UP_WITHIN_S), timeout_s=UP_WITHIN_S + 30)
         except engine.CommandFailed as error:
-            logs = self._compose("logs", "--no-color", "firewall", "cables", timeout_s=30)
+            logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
 
@@ -209,7 +209,7 @@ class Lab:
 
 
 def clean() -> list[str]:
-    """Remove every container and network of every lab on this engine, found by label; what was removed, by name.
+    """Remove every container, network and volume of every lab, found by label; what was removed, by name.
 
     Images stay: they are what the next lab comes up from. images.remove() is for them.
     """
@@ -223,6 +223,10 @@ def clean() -> list[str]:
         with contextlib.suppress(NotFound):
             network.remove()
             removed.append(network.name or network.short_id)
+    for volume in engine.client().volumes.list(filters=of_ours):
+        with contextlib.suppress(NotFound):
+            volume.remove(force=True)
+            removed.append(volume.name)
     return removed
 
 

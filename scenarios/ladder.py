@@ -14,6 +14,8 @@ from rich.text import Text
 from scenarios.dissect import Frame
 
 HALF = 34  # columns between two uprights
+FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
+PREVIEW = 48  # bytes of a payload that nobody decodes
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,17 @@ def label(frame: Frame) -> str:
     return f"{flags} {len(frame.payload)} bytes" if frame.payload else flags
 
 
+def contents(frame: Frame) -> Iterator[str]:
+    """What the packet carries, a line each: our messages, what tshark makes of another protocol, or the bytes."""
+    if frame.messages:
+        yield from (f"✉ {message}" for message in frame.messages)
+    elif frame.payload and frame.protocol not in ("TCP", "UDP"):
+        yield f"{frame.protocol}: {frame.info}"
+    elif frame.payload:
+        more = f" and {len(frame.payload) - PREVIEW} bytes more" if len(frame.payload) > PREVIEW else ""
+        yield f"{frame.payload[:PREVIEW]!r}{more}"
+
+
 def _half(text: str, rightwards: bool, present: bool, cut: bool) -> str:
     if not present:
         return " " * HALF
@@ -89,7 +102,12 @@ def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str
         heading = f"{left:<{HALF + 1 - len(middle) // 2}}{middle}"
         yield Text(f"{margin}{heading}{right:>{2 * HALF + 3 - len(heading)}}", style)
     start = ladder[0].frame.time_ns if ladder else 0
-    for rung in ladder:
+    folded = len(ladder) - FIRST - LAST
+    for number, rung in enumerate(ladder):
+        if folded > 1 and FIRST <= number < FIRST + folded:
+            if number == FIRST:
+                yield Text(f"{margin}┊ {folded} packets more ┊", "dim")
+            continue
         frame, rightwards = rung.frame, rung.from_client
         near, far = (rung.client_leg, rung.server_leg) if rightwards else (rung.server_leg, rung.client_leg)
         near_half = _half(label(frame), rightwards, near is not None, cut=far is None)
@@ -99,7 +117,7 @@ def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str
         line = Text(f"{(frame.time_ns - start) / 1e6:9.3f}ms ", "dim")
         line.append("│").append(left, style).append("│").append(right, style).append("│")
         yield line
-        for message in frame.messages:
-            yield Text(f"{margin}│  ✉ ", "dim").append(message, "bold " + style)
+        for content in contents(frame):
+            yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
         for note in frame.notes if style == "red" else ():
             yield Text(f"{margin}│  {note}", "dim")

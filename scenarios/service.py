@@ -19,6 +19,7 @@ from scenarios.topology import ROOT
 SERVICES = ROOT / "services"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 Family = Literal["ipv4", "ipv6"]
+Transport = Literal["tcp", "udp"]
 PLACEHOLDERS = ("host", "port", "bind")
 
 
@@ -39,17 +40,32 @@ def _check_command(command: str, key: str) -> None:
         raise ValueError(f"{key}: there is no place {{{name}}}{advice(name, PLACEHOLDERS)}")
 
 
+def _check_port(port: int | None) -> None:
+    if port is not None and not 1 <= port <= 65535:
+        raise ValueError(f"port: {port} is not in 1 to 65535")
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One architecture. `run` is its command; `about` the idea, and what it promises, in a sentence."""
+    """One architecture. `run` is its command; `about` the idea, and what it promises, in a sentence.
 
-    run: str
+    A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command.
+    """
+
     about: str
+    run: str | None = None
+    runs_on: str | None = None
+    port: int | None = None  # where it is not that of the service
     # How one knows that it listens: a regular expression for a line that it prints; if none, its socket is looked for.
     ready: str | None = None
+    transport: Transport | None = None  # where it is not that of the service
 
     def __post_init__(self) -> None:
-        _check_command(self.run, "run")
+        if (self.run is None) == (self.runs_on is None):
+            raise ValueError("a server has either `run`, its command, or `runs_on`, the machine that always runs it")
+        if self.run is not None:
+            _check_command(self.run, "run")
+        _check_port(self.port)
         try:
             re.compile(self.ready or "")
         except re.error as error:
@@ -65,6 +81,8 @@ class Client:
     prints: str = ""
     status: int = 0
     timeout_s: float = 20.0
+    transport: Transport | None = None  # where it is not that of the service
+    servers: tuple[str, ...] | None = None  # the servers that it fits, where it does not fit all of its transport
 
     def __post_init__(self) -> None:
         _check_command(self.run, "run")
@@ -85,19 +103,38 @@ class Service:
     port: int
     servers: Mapping[str, Server]
     clients: Mapping[str, Client]
-    transport: Literal["tcp", "udp"] = "tcp"
+    transport: Transport = "tcp"
     families: tuple[Family, ...] = ("ipv4", "ipv6")
-    # The machine that always runs it (web, names), where nothing needs to be started.
-    runs_on: str | None = None
     folder: Path = field(default=Path(), init=False)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.port <= 65535:
-            raise ValueError(f"port: {self.port} is not in 1 to 65535")
+        _check_port(self.port)
         if not self.servers:
             raise ValueError("servers: at least one is needed")
         if not self.clients:
             raise ValueError("clients: at least one is needed")
+        for name, client in self.clients.items():
+            for server in client.servers or ():
+                if server not in self.servers:
+                    raise ValueError(
+                        f"clients.{name}.servers: there is no server {server!r}{advice(server, self.servers)}"
+                    )
+        for name in self.servers:
+            if not self.callers(name):
+                raise ValueError(f"servers.{name}: no client fits it and speaks {self.transport_of(name)}")
+
+    def transport_of(self, server: str) -> Transport:
+        """What this server speaks."""
+        return self.servers[server].transport or self.transport
+
+    def callers(self, server: str) -> list[str]:
+        """The clients, by name, that can call this server: they speak its transport, and fit it."""
+        return [
+            name
+            for name, client in self.clients.items()
+            if (client.transport or self.transport) == self.transport_of(server)
+            and (client.servers is None or server in client.servers)
+        ]
 
     @property
     def image(self) -> str | None:
@@ -139,19 +176,35 @@ class Named:
         return self.service.clients[self.client_name]
 
     @property
+    def transport(self) -> Transport:
+        return self.service.transport_of(self.server_name)
+
+    @property
+    def port(self) -> int:
+        return self.server.port or self.service.port
+
+    @property
     def name(self) -> str:
         return f"{self.service.service}/{self.server_name}"
 
 
 def named(text: str, client: str | None = None, known: Mapping[str, Service] | None = None) -> Named:
-    """The service that `echo/select` (or `echo`, its first server) names. Raises ValueError, naming the nearest."""
+    """The service that `echo/select` (or `echo`, its first server) names. Raises ValueError, naming the nearest.
+
+    Without `client`, its first client that can call this server.
+    """
     known = known if known is not None else services()
     service_name, _, server_name = text.partition("/")
     all_names = [f"{name}/{server}" for name, service in known.items() for server in service.servers]
     if service_name not in known or (server_name and server_name not in known[service_name].servers):
         raise ValueError(f"there is no service {text!r}{advice(text, all_names)}")
     service = known[service_name]
-    client_name = client or next(iter(service.clients))
+    server_name = server_name or next(iter(service.servers))
+    callers = service.callers(server_name)
+    client_name = client or callers[0]
     if client_name not in service.clients:
         raise ValueError(f"{service_name} has no client {client_name!r}{advice(client_name, service.clients)}")
-    return Named(service, server_name or next(iter(service.servers)), client_name)
+    chosen = Named(service, server_name, client_name)
+    if client_name not in callers:
+        raise ValueError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
+    return chosen

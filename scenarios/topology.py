@@ -20,8 +20,10 @@ LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
 DEFAULT_LAB = 1
 ARCHITECTURES: Mapping[str, tuple[Literal["little", "big"], str]] = {
     "faultwire/host": ("little", "native"),
-    "faultwire/bigendian": ("big", "PowerPC, emulated by qemu-ppc"),
+    "faultwire/bigendian": ("big", "emulated PowerPC"),
 }
+# What serves by itself from the moment that it is up, and runs no program of ours.
+STANDING_IMAGES = ("faultwire/names", "faultwire/web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,16 @@ class Leg:
 class Topology:
     lab: int
     project: str
-    hosts: Mapping[str, Host]
+    hosts: Mapping[str, Host]  # on which services are started and called
+    standing: Mapping[str, Host]  # the name server, the web server
     legs: Mapping[str, Leg]
     machines: tuple[str, ...]  # every service of compose.yaml, the end hosts among them
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
+
+    @property
+    def places(self) -> Mapping[str, Host]:
+        """Every machine that has an address of its own, but the firewall."""
+        return {**self.hosts, **self.standing}
 
 
 def _read(lab: int) -> dict[str, Any]:
@@ -67,19 +75,23 @@ def _read(lab: int) -> dict[str, Any]:
     return document
 
 
+def _host(name: str, service: dict[str, Any], byteorder: Literal["little", "big"], machine: str) -> Host:
+    ((network, addresses),) = service["networks"].items()
+    return Host(name, network, addresses["ipv4_address"], addresses["ipv6_address"], byteorder, machine)
+
+
 @functools.cache
 def topology(lab: int = DEFAULT_LAB) -> Topology:
     """The topology of a lab by its number. Raises ValueError for a number that is not in LAB_NUMBERS."""
     if lab not in LAB_NUMBERS:
         raise ValueError(f"a lab's number is {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, not {lab}")
     document = _read(lab)
-    hosts = {}
+    hosts, standing = {}, {}
     for name, service in document["services"].items():
         if service["image"] in ARCHITECTURES:
-            ((network, addresses),) = service["networks"].items()
-            byteorder, machine = ARCHITECTURES[service["image"]]
-            ipv4, ipv6 = addresses["ipv4_address"], addresses["ipv6_address"]
-            hosts[name] = Host(name, network, ipv4, ipv6, byteorder, machine)
+            hosts[name] = _host(name, service, *ARCHITECTURES[service["image"]])
+        elif service["image"] in STANDING_IMAGES:
+            standing[name] = _host(name, service, "little", "native")
     firewall = document["services"]["firewall"]
     network_of = {at["ipv4_address"]: network for network, at in firewall["networks"].items()}
     legs = {}
@@ -90,4 +102,4 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
         name: tuple(pool["subnet"] for pool in network["ipam"]["config"])
         for name, network in document["networks"].items()
     }
-    return Topology(lab, document["name"], hosts, legs, tuple(document["services"]), subnets)
+    return Topology(lab, document["name"], hosts, standing, legs, tuple(document["services"]), subnets)

@@ -19,7 +19,7 @@ def parser(module: str, says: str | None) -> Parser:
     """HOST and PORT; add the rest. It calls itself as a person did, and its help is the module's docstring."""
     form = argparse.RawDescriptionHelpFormatter
     made = Parser(f"python -m {module}", description=says, formatter_class=form, allow_abbrev=False)
-    made.add_argument("host", metavar="HOST", type=_host, help="a name or an address")
+    made.add_argument("host", metavar="HOST", type=host, help="a name or an address")
     made.add_argument("port", metavar="PORT", type=port, help="0 to 65535")
     return made
 
@@ -30,6 +30,12 @@ def port(text: str) -> int:
 
 def size(text: str) -> int:
     return _whole(text, 2**62)
+
+
+def count(text: str) -> int:
+    if (value := _whole(text, 1_000_000)) == 0:
+        raise argparse.ArgumentTypeError("'0' is not a count from 1 to 1000000")
+    return value
 
 
 def seconds(text: str) -> float:
@@ -49,7 +55,7 @@ def _whole(text: str, greatest: int) -> int:
     return int(text)
 
 
-def _host(text: str) -> str:
+def host(text: str) -> str:
     if "\0" in text or not text.isascii():  # a name in another script has its ASCII form: RFC 5890, xn--
         raise argparse.ArgumentTypeError(f"{text!r} is not a host's name or address in ASCII")
     return text

@@ -26,6 +26,7 @@ class Entry:
 
 
 def note(line: str) -> None:
-    """One line of anything that the service has to tell."""
+    """One line of anything that the service has to tell. In one write: print() makes two, and threads mix them."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()

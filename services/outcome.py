@@ -19,6 +19,7 @@ class Outcome(Enum):
     UNREACHABLE = 13
     BROKEN_OFF = 14
     WRONG_ANSWER = 15
+    UNTRUSTED = 16  # the peer's certificate: of another name, of an unknown authority, not valid now
     NOT_RESOLVED = os.EX_NOHOST  # 68
     FAILED = os.EX_OSERR  # 71: any other errno
 

@@ -28,3 +28,13 @@ def stop_signal() -> Iterator[socket.socket]:
             for stop, handler in handlers:
                 signal.signal(stop, handler)
             signal.set_wakeup_fd(before)
+
+
+@contextmanager
+def held(*signals: signal.Signals) -> Iterator[None]:
+    """These signals come when the `with` block is left, and not before (sigprocmask(2))."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

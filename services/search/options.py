@@ -1,5 +1,6 @@
 """The command line of the search service's servers: they take the same words and flags."""
 
+from argparse import Namespace
 from dataclasses import dataclass
 
 from services import command
@@ -17,8 +18,13 @@ class Options:
 
 def parse(module: str, says: str | None) -> Options:
     """What the command line says. Exits 64 when it says something wrong."""
-    parser = command.parser(module, says)
-    add = parser.add_argument
+    return chosen(parser(module, says).parse_args())
+
+
+def parser(module: str, says: str | None) -> command.Parser:
+    """The words and flags that all of them take; add the rest."""
+    made = command.parser(module, says)
+    add = made.add_argument
     add(
         "--idle-timeout",
         metavar="SECONDS",
@@ -34,5 +40,8 @@ def parse(module: str, says: str | None) -> Options:
         help="to be whole (%(default)s)",
     )
     add("--content-limit", metavar="BYTES", type=command.size, default=CONTENT_LIMIT, help="(%(default)s)")
-    found = parser.parse_args()
+    return made
+
+
+def chosen(found: Namespace) -> Options:
     return Options(found.host, found.port, found.idle_timeout, found.message_timeout, found.content_limit)

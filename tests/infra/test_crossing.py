@@ -8,8 +8,10 @@ from scenarios import dissect
 from scenarios.capture import Capture
 from scenarios.lab import Lab
 from scenarios.ladder import rungs
-from scenarios.waiting import wait_for
 from scenarios.programs import Finished
+from scenarios.reach import ping, trace
+from scenarios.service import Family
+from scenarios.waiting import wait_for
 from tests.conftest import free_lab
 
 MEGABYTES = 3
@@ -114,3 +116,18 @@ def test_two_labs_run_side_by_side_and_do_not_see_each_other(lab: Lab) -> None:
         assert "Net Unreachable" in lab.run("client", ["ping", "-c", "1", "-W", "2", stranger], timeout_s=5).stdout
     finally:
         other.down()
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_every_host_reaches_every_other_and_the_firewall_is_the_hop_between_networks(lab: Lab, family: Family) -> None:
+    hosts = list(lab.topology.hosts.values())
+    routes = [(one, other) for one in hosts for other in hosts if one is not other]
+    for source, destination in routes:
+        assert ping(lab, source, destination, family, count=1).received == 1, f"{source.name} to {destination.name}"
+    leg = next(leg for leg in lab.topology.legs.values() if leg.network == lab.topology.hosts["client-be"].network)
+    hops = trace(lab, lab.topology.hosts["client-be"], lab.topology.hosts["server"], family)
+    gateway = leg.ipv4 if family == "ipv4" else leg.ipv6
+    assert [(hop.address, hop.name) for hop in hops] == [
+        (gateway, f"firewall ({leg.name})"),
+        (lab.topology.hosts["server"].address(family), "server"),
+    ]

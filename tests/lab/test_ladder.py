@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scenarios.dissect import Frame, stream_bytes
-from scenarios.ladder import draw, rungs
+from scenarios.ladder import contents, draw, rungs
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
 
@@ -20,7 +20,8 @@ def segment(number: int, time_ms: float, *, back: bool = False, **changes: objec
         number=number, time_ns=int(time_ms * 1e6), length=66, transport="tcp", source=source, destination=destination,
         source_port=ports[0], destination_port=ports[1], identification=None, ttl=63 if back else 64,
         flags=frozenset({"ACK"}), seq=1, ack=1,
-        window=500, options="", payload=b"", info="", notes=(), messages=(), byteorders=(), checksum_good=True,
+        window=500, options="", payload=b"",
+        protocol="TCP", info="", notes=(), messages=(), byteorders=(), checksum_good=True,
     )  # fmt: skip
     return replace(frame, **changes)  # type: ignore[arg-type]
 
@@ -72,6 +73,12 @@ def test_the_message_stands_under_the_packet_that_made_it_whole() -> None:
     assert "a message" in lines[3]
 
 
+def test_bytes_that_nobody_decodes_are_shown_and_the_rest_is_counted() -> None:
+    assert list(contents(segment(3, 2, payload=b"abc"))) == ["b'abc'"]
+    assert list(contents(segment(3, 2, payload=b"a" * 50))) == [f"b'{'a' * 48}' and 2 bytes more"]
+    assert list(contents(segment(3, 2, payload=b"x", protocol="DNS", info="a query"))) == ["DNS: a query"]
+
+
 def test_every_line_of_the_picture_has_its_uprights_in_the_same_columns() -> None:
     ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(DATA)], CLIENT)
     lines = [line.plain for line in draw(ladder, ("client-be (big)", "a:1"), ("(little) server", "b:2"))]
@@ -80,6 +87,15 @@ def test_every_line_of_the_picture_has_its_uprights_in_the_same_columns() -> Non
     }
     assert len(columns) == 1
     assert len({len(line) for line in lines if "✉" not in line}) == 1
+
+
+def test_a_long_exchange_is_folded_in_its_middle_and_says_how_much() -> None:
+    many = [segment(number, number, seq=number) for number in range(100)]
+    lines = [line.plain for line in draw(rungs(many, [], CLIENT), ("client", ""), ("server", ""))][2:]
+    assert len(lines) == 61
+    assert lines[40].strip() == "┊ 40 packets more ┊"
+    few = [line.plain for line in draw(rungs(many[:61], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    assert len(few) == 61, "one packet is not worth a line that says so"
 
 
 @pytest.mark.parametrize(

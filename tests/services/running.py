@@ -4,6 +4,7 @@ Rules: every server takes port 0 and is asked which one it got; whatever is wait
 stands in `eventually` only; a process that a test started is ended by it.
 """
 
+import fcntl
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,12 +64,33 @@ class Running:
         return time.monotonic() - began_s
 
 
+# A kernel that takes at most 7 bytes at a time, as any may that has little room (send(2)).
+SHORT_WRITES: Final = """
+import runpy, socket, sys
+send = socket.socket.send
+socket.socket.send = lambda self, data, *flags: send(self, memoryview(data)[:7], *flags)
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
 @contextmanager
 def running(
-    module: str, written: Path, *flags: str, host: str = "127.0.0.1", bind: str | None = None, files: int = 0
+    module: str,
+    written: Path,
+    *flags: str,
+    host: str = "127.0.0.1",
+    bind: str | None = None,
+    port: int = 0,
+    files: int = 0,
+    short_writes: bool = False,
 ) -> Iterator[Running]:
-    """`python -m services.search.<module>`, listening. `files`: how many descriptors it may have (0: as we)."""
-    words = [sys.executable, "-m", f"services.search.{module}", host if bind is None else bind, "0", *flags]
+    """`python -m services.<module>`, listening. `files`: how many descriptors it may have (0: as we).
+
+    A module that stands in no folder is one of services/search.
+    """
+    module = module if "." in module else f"search.{module}"
+    start = ["-c", SHORT_WRITES] if short_writes else ["-m"]
+    words = [sys.executable, *start, f"services.{module}", host if bind is None else bind, str(port), *flags]
     if files:
         words = ["prlimit", f"--nofile={files}", *words]
     with written.open("wb") as stderr:
@@ -84,9 +107,10 @@ def running(
         process.wait(PATIENCE_S)
 
 
-def run_client(*words: str) -> subprocess.CompletedProcess[str]:
+def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """`python -m services.<module>`, to its end."""
     return subprocess.run(
-        [sys.executable, "-m", "services.search.client", *words],
+        [sys.executable, "-m", f"services.{module}", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -114,6 +138,30 @@ def answers(connected: socket.socket, count: int) -> list[str]:
         results.append(str(said["result"]) if isinstance(said, dict) else str(said))
     assert connection.buffered == 0
     return results
+
+
+def exactly(connected: socket.socket, count: int) -> bytes:
+    """The next `count` bytes; fewer when the peer ends before."""
+    received = bytearray()
+    while len(received) < count and (data := connected.recv(min(1 << 20, count - len(received)))):
+        received += data
+    return bytes(received)
+
+
+def until_end(connected: socket.socket) -> bytes:
+    """All that comes until the peer ends its stream, by FIN or by reset."""
+    received = bytearray()
+    try:
+        while data := connected.recv(1 << 20):
+            received += data
+    except ConnectionResetError:
+        pass
+    return bytes(received)
+
+
+def unacknowledged(connected: socket.socket) -> int:
+    """How many bytes the other kernel has not taken yet (tcp(7), SIOCOUTQ, which is TIOCOUTQ)."""
+    return int.from_bytes(fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def reset(connected: socket.socket) -> None:

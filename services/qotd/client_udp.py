@@ -1,0 +1,27 @@
+"""Ask for the quote of the day over UDP: an empty datagram, sent again when nothing comes back.
+
+    python -m services.qotd.client_udp HOST PORT
+
+The same quote twice, because the first was only late, does no harm. Prints the quote. Exit status: as every client
+(services/outcome.py); 15 when what came is no quote.
+"""
+
+from services import calling, datagrams
+from services.calling import Call
+from services.outcome import CallError, Outcome
+
+from .quotes import fault
+
+
+def main() -> None:
+    asked = calling.parse(datagrams.parser("services.qotd.client_udp", __doc__))
+    with calling.told():
+        call = Call(asked.host, asked.port, asked.timeout)
+        answer = datagrams.ask(call, b"", asked.retries, asked.wait)
+        if wrong := fault(answer):
+            raise CallError(Outcome.WRONG_ANSWER, f"{call.peer}: {wrong}")
+    print(answer.decode("ascii").replace("\r\n", "\n"), end="")
+
+
+if __name__ == "__main__":
+    main()

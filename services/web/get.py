@@ -1,0 +1,25 @@
+"""Ask a web server for a page, read until it closes, and print the body as it comes.
+
+    python -m services.web.get HOST PORT PATH
+
+Every address of HOST is tried. Exit status: 0 answered, whatever the answer's own status is;
+10 refused, 11 reset, 12 timed out, 13 unreachable, 14 broken off (asked, not answered whole), 15 wrong answer (not
+HTTP), 64 usage, 68 name not resolved, 71 another error. All but 0 say why in one line on stderr.
+"""
+
+from services import calling
+
+from . import asking
+from .http import Data
+
+
+def main() -> None:
+    asked = asking.parse("services.web.get", __doc__)
+    with calling.told():
+        for event in asking.exchange("GET", asked):
+            if isinstance(event, Data):
+                asking.put(event.data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""Every service that the lab starts itself: each server, from each byte order, over both families: the right outcome.
+
+Between the little-endian hosts each server is called over both families; between the big-endian ones, where a Python
+starts in a second, over one, in turns. The cells run some at once, before the first test asks for its own; two servers
+of a service on one address would want the same port, so those run one after another. Nothing is captured here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from scenarios.exchange import call, serving
+from scenarios.lab import Lab
+from scenarios.programs import Finished, LabProblem
+from scenarios.service import Family, Named, Service, named, services
+
+LITTLE = ("client", "server")
+BIG = ("client-be", "server-be")
+AT_ONCE = 4
+SERVES_ONE = ("echo/once",)  # it ends after one client, which must make one connection only
+KNOWN = services()
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A server on a host, and the clients that call it, one after another."""
+
+    service: str
+    server: str
+    client_host: str
+    server_host: str
+    family: Family
+
+    @property
+    def name(self) -> str:
+        return f"{self.service}/{self.server}-{self.client_host}-{self.server_host}-{self.family}"
+
+
+@dataclass(frozen=True, slots=True)
+class Came:
+    """What came of one call of a cell."""
+
+    chosen: Named
+    called: Finished
+    log: str
+
+
+def callers(service: Service, server: str) -> list[str]:
+    """The clients that fit a server; only the first of them where the server serves one connection."""
+    found = service.callers(server)
+    return found[:1] if f"{service.service}/{server}" in SERVES_ONE else found
+
+
+def families(service: Service, number: int, pair: tuple[str, str]) -> tuple[Family, ...]:
+    """The families over which the server of this number is called: see above."""
+    if pair == BIG:
+        return (service.families[number % len(service.families)],)
+    return service.families
+
+
+CELLS = [
+    Cell(service.service, server, *pair, family)
+    for service in KNOWN.values()
+    if service.image is None
+    for number, server in enumerate(service.servers)
+    if service.servers[server].runs_on is None
+    for pair in (LITTLE, BIG)
+    for family in families(service, number, pair)
+]
+
+
+def run(lab: Lab, cell: Cell) -> list[Came] | LabProblem:
+    hosts = lab.topology.hosts
+    client, server = hosts[cell.client_host], hosts[cell.server_host]
+    names = callers(KNOWN[cell.service], cell.server)
+    all_chosen = [named(f"{cell.service}/{cell.server}", name) for name in names]
+    try:
+        with serving(lab, all_chosen[0], server, cell.family) as program:
+            called = [call(lab, chosen, client, server, cell.family) for chosen in all_chosen]
+    except LabProblem as problem:
+        return problem
+    log = program.printed if program else ""
+    return [Came(chosen, finished, log) for chosen, finished in zip(all_chosen, called, strict=True)]
+
+
+@pytest.fixture(scope="module")
+def outcomes(lab: Lab, request: pytest.FixtureRequest) -> Mapping[Cell, list[Came] | LabProblem]:
+    """What came of each cell that a test of this session asks for."""
+    asked = [item.callspec.params.get("cell") for item in request.session.items if hasattr(item, "callspec")]
+    lanes: dict[tuple[str, str, Family], list[Cell]] = defaultdict(list)
+    for cell in CELLS:
+        if cell in asked:
+            lanes[cell.service, cell.server_host, cell.family].append(cell)
+    # The slowest first: the emulated hosts, and the services of most servers.
+    ordered = sorted(lanes.values(), key=lambda lane: (lane[0].server_host != "server-be", -len(lane)))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = pool.map(lambda lane: [(cell, run(lab, cell)) for cell in lane], ordered)
+        return dict(pair for lane in done for pair in lane)
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+def test_each_client_of_a_service_is_answered_rightly_by_each_server_in_the_lab(
+    cell: Cell, outcomes: Mapping[Cell, list[Came] | LabProblem]
+) -> None:
+    came = outcomes[cell]
+    assert not isinstance(came, LabProblem), str(came)
+    assert came, "a client calls it"
+    for each in came:
+        about = f"{each.chosen.client_name}: {each.called.printed}\nserver: {each.log}"
+        assert each.called.status == each.chosen.client.status, about
+        assert re.search(each.chosen.client.prints, each.called.printed, re.MULTILINE), about
+        assert "Traceback" not in each.log, about
