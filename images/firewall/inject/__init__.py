@@ -1,0 +1,12 @@
+"""What the injector knows without the kernel: packets, which of them a fault names, and what becomes of those.
+
+Nothing in here does I/O or looks at a clock: packets and times (nanoseconds of a monotonic clock) are passed in. The
+program beside this folder, `injector`, is the part that speaks to the kernel. Python 3.11's standard library only.
+
+    declared  the words of a fault: Pick, Drop, Delay, …, and their JSON
+    packet    IPv4, IPv6, TCP, UDP, ICMP and a DNS question, parsed within bounds; checksums
+    picking   which packets a fault names
+    acting    what happens to a packet that was picked
+    wire      the faults in force, one behind the other, as boxes on a wire
+    rules     the iptables rules that let the kernel queue those packets and no others
+"""

@@ -1,0 +1,253 @@
+"""What becomes of a packet that was picked: a class an action, each with what it holds back and until when.
+
+`act` says, in a word or two, what was done, and gives the packets that go on now. A packet that it neither gives nor
+holds is lost. What it cannot do to a packet (a fragment cannot be split), it leaves undone: the word is UNTOUCHED.
+"""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable
+from typing import Any
+
+from .declared import Action, Alter, Corrupt, Cut, Delay, Drop, Duplicate, Hold, Reorder, Split
+from .packet import CHECKSUM_AT, FIN, PSH, SYN, TCP, URG, Packet, copy, with_byte, with_payload
+
+UNTOUCHED = "untouched"
+NS = 1_000_000_000
+Done = tuple[str, list[Packet]]
+
+
+class Acting:
+    """What all actions share: a store of held packets, in the order in which they are due, then of arrival."""
+
+    def __init__(self, seed: int) -> None:
+        # Not the stream of draws that picks: what is picked must not depend on what is done with it.
+        self.random = random.Random(f"{seed} action")  # noqa: S311 (that it can be foretold is what it is for)
+        self.held: list[tuple[int, int, Packet]] = []
+        self.count = 0  # of the packets that were ever held
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:
+        """Deal with a picked packet; `offset` is where in the stream its payload begins, when that is known."""
+        raise NotImplementedError
+
+    def passed(self) -> list[Packet]:
+        """A packet of the kind that was not picked has gone on; the packets that go on behind it."""
+        return []
+
+    def hold(self, due: int, packet: Packet) -> None:
+        """Hold a packet until `due`."""
+        self.count += 1
+        heapq.heappush(self.held, (due, self.count, packet))
+
+    @property
+    def due(self) -> int | None:
+        """When the next of the held packets goes on."""
+        return self.held[0][0] if self.held else None
+
+    def release(self, now: int) -> list[Packet]:
+        """The packets that are due."""
+        released = []
+        while self.held and self.held[0][0] <= now:
+            released.append(heapq.heappop(self.held)[2])
+        return released
+
+    def release_all(self) -> list[Packet]:
+        """All that is held, in the order in which it would have been due."""
+        released = [packet for _, _, packet in sorted(self.held)]
+        self.held.clear()
+        return released
+
+
+class Dropping(Acting):
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        return "dropped", []
+
+
+class Holding(Acting):
+    FOR_EVER = 1 << 62
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        self.hold(self.FOR_EVER, packet)
+        return "held", []
+
+    @property
+    def due(self) -> int | None:
+        return None
+
+
+class Delaying(Acting):
+    def __init__(self, declared: Delay, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+        self._last = 0
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        jitter_s = (2 * self.random.random() - 1) * self._declared.jitter_s
+        due = now + round((self._declared.by_s + jitter_s) * NS)
+        if not self._declared.reorder:
+            self._last = due = max(due, self._last)
+        self.hold(due, packet)
+        return f"delayed by {(due - now) / NS:.6f} s", []
+
+
+class Duplicating(Acting):
+    def __init__(self, declared: Duplicate, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        going = [packet]
+        if not packet.is_whole:
+            return UNTOUCHED, going
+        for number in range(1, self._declared.copies + 1):
+            after = round(number * self._declared.after_s * NS)
+            if after:
+                self.hold(now + after, copy(packet))
+            else:
+                going.append(copy(packet))
+        return f"duplicated {self._declared.copies} times", going
+
+
+class Reordering(Acting):
+    """Holds a packet until so many have passed it; `_left` says how many still must, by its place in the count."""
+
+    def __init__(self, declared: Reorder, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+        self._left: dict[int, int] = {}
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        self.hold(now + round(self._declared.within_s * NS), packet)
+        self._left[self.count] = self._declared.behind
+        return f"held behind {self._declared.behind}", []
+
+    def release(self, now: int) -> list[Packet]:
+        released = super().release(now)
+        self._left = {number: self._left[number] for _, number, _ in self.held}
+        return released
+
+    def passed(self) -> list[Packet]:
+        released = []
+        for _, number, packet in sorted(self.held):
+            self._left[number] -= 1
+            if not self._left[number]:
+                released.append(packet)
+                del self._left[number]
+        if released:
+            self.held = [entry for entry in self.held if entry[1] in self._left]
+            heapq.heapify(self.held)
+        return released
+
+
+class Corrupting(Acting):
+    def __init__(self, declared: Corrupt, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        # Two draws a packet, used or not, so that what is drawn for one does not depend on the packets before it.
+        at, bit = self.random.random(), int(self.random.random() * 8)
+        if self._declared.bit is not None:
+            bit = self._declared.bit
+        length = packet.length
+        where = int(at * length) if self._declared.at is None else self._declared.at
+        if not packet.is_whole or packet.protocol is None or (length and where >= length):
+            return UNTOUCHED, [packet]
+        if not length:
+            place, what = packet.transport + CHECKSUM_AT[packet.protocol], f"bit {bit} of the checksum flipped"
+        else:
+            place, what = packet.payload + where, f"bit {bit} of byte {where} flipped"
+        return what, [with_byte(packet, place, packet.data[place] ^ 1 << bit)]
+
+
+class Altering(Acting):
+    def __init__(self, declared: Alter, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        if self._declared.of == "payload":
+            offset = 0
+        where = -1 if offset is None else self._declared.at - offset
+        if not packet.is_whole or packet.protocol is None or not 0 <= where < packet.length:
+            return UNTOUCHED, [packet]
+        payload = bytearray(packet.data[packet.payload : packet.end])
+        before, payload[where] = payload[where], self._declared.to
+        what = f"byte {self._declared.at} altered from {before} to {self._declared.to}"
+        return what, [with_payload(packet, bytes(payload), packet.original, packet.seq, packet.flags)]
+
+
+def part(packet: Packet, start: int, stop: int, original: object) -> Packet:
+    """The segment that carries only these bytes of the payload: SYN stays with the first, PSH and FIN with the last.
+
+    The urgent pointer counts from the sequence number (RFC 9293, 3.1); a part that begins after it has none.
+    """
+    flags, seq = packet.flags, packet.seq
+    if stop < packet.length:
+        flags &= ~(PSH | FIN)
+    payload = packet.data[packet.payload + start : packet.payload + stop]
+    if start:
+        seq = packet.payload_seq + start
+        flags &= ~SYN
+    if start and flags & URG:
+        pointer_at = packet.transport + 18
+        pointer = max(0, int.from_bytes(packet.data[pointer_at : pointer_at + 2], "big") - start)
+        if not pointer:
+            flags &= ~URG
+        packet = with_byte(with_byte(packet, pointer_at, pointer >> 8), pointer_at + 1, pointer & 0xFF)
+    return with_payload(packet, payload, original, seq, flags)
+
+
+class Splitting(Acting):
+    def __init__(self, declared: Split, seed: int) -> None:
+        super().__init__(seed)
+        self._size = declared.size
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        if not packet.is_whole or packet.protocol != TCP or packet.length <= self._size:
+            return UNTOUCHED, [packet]
+        starts = range(0, packet.length, self._size)
+        parts = [
+            part(packet, start, min(start + self._size, packet.length), None if start else packet.original)
+            for start in starts
+        ]
+        return f"split into {len(parts)}", parts
+
+
+class Cutting(Acting):
+    def __init__(self, declared: Cut, seed: int) -> None:
+        super().__init__(seed)
+        self._at = declared.at
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        if not packet.is_whole or packet.protocol != TCP or offset is None:
+            return UNTOUCHED, [packet]
+        left = max(0, self._at - offset)
+        carried = packet.length + bool(packet.flags & FIN)  # a pure ACK carries nothing of the stream
+        if left >= carried:
+            return UNTOUCHED, [packet]
+        if not left:
+            return "dropped behind the cut", []
+        payload = packet.data[packet.payload : packet.payload + left]
+        cut = with_payload(packet, payload, packet.original, packet.seq, packet.flags & ~FIN)
+        return f"cut to {left} bytes", [cut]
+
+
+ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
+    Drop: lambda _, seed: Dropping(seed),
+    Hold: lambda _, seed: Holding(seed),
+    Delay: Delaying,
+    Duplicate: Duplicating,
+    Reorder: Reordering,
+    Corrupt: Corrupting,
+    Alter: Altering,
+    Split: Splitting,
+    Cut: Cutting,
+}
+
+
+def acting(action: Action, seed: int) -> Acting:
+    """What does this action."""
+    return ACTINGS[type(action)](action, seed)

@@ -1,0 +1,174 @@
+"""Which packets a fault names: the nth, the first n, the one that carries byte n, a seeded share, or every one.
+
+A connection is known by its ports, for the addresses are the pick's own. What must be remembered of one is remembered
+from its SYN on; of a connection whose SYN did not come by here nothing is known, and `unplaced` counts its segments.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .declared import Kind, Pick
+from .packet import ACK, FIN, ICMP, ICMPV6, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
+
+CONNECTIONS_LIMIT = 4096  # remembered by one fault; the oldest is forgotten first
+PICKED_LIMIT = 256  # segments remembered of one connection, to know them when they are sent again
+HALF = SEQUENCES // 2
+
+_CONTROL = SYN | ACK | FIN | RST
+OF_KIND: dict[Kind, Callable[[Packet], bool]] = {
+    "any": lambda packet: True,  # noqa: ARG005
+    "syn": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == SYN,
+    "syn-ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == SYN | ACK,
+    "ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == ACK and not packet.length,
+    "handshake-ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == ACK and not packet.length,
+    "data": lambda packet: packet.protocol == TCP and packet.end > packet.payload,
+    "fin": lambda packet: packet.protocol == TCP and bool(packet.flags & FIN),
+    "rst": lambda packet: packet.protocol == TCP and bool(packet.flags & RST),
+    "udp": lambda packet: packet.protocol == UDP,
+    "dns-query": lambda packet: packet.protocol == UDP,
+    "icmp": lambda packet: packet.protocol in (ICMP, ICMPV6),
+}
+
+
+@dataclass(slots=True)
+class Connection:
+    """What is remembered of one direction of a connection."""
+
+    isn: int | None = None  # the initial sequence number, when the SYN was seen
+    handshake_ack: int | None = None  # the acknowledgement number of the handshake's third packet, when it was seen
+    was_picked: bool = False
+    picked: list[tuple[int, int]] = field(default_factory=list)  # sequence number and length of each
+
+    def stream_offset(self, packet: Packet) -> int | None:
+        """Where in the stream, from 0, the payload begins; None when not known. Negative is before the first byte."""
+        if self.isn is None:
+            return None
+        offset = (packet.payload_seq - self.isn - 1) % SEQUENCES
+        return offset if offset < HALF else offset - SEQUENCES
+
+    def remember(self, packet: Packet) -> None:
+        self.was_picked = True
+        if len(self.picked) < PICKED_LIMIT:
+            self.picked.append((packet.seq, packet.sequence_length))
+
+    def is_again(self, packet: Packet) -> bool:
+        """Whether it carries any of what was picked before."""
+        for seq, length in self.picked:
+            distance = (packet.seq - seq) % SEQUENCES
+            if distance < length or SEQUENCES - distance < packet.sequence_length:
+                return True
+        return False
+
+
+def addresses(pick: Pick) -> tuple[bytes, bytes]:
+    """The two addresses of a pick, packed. Raises ValueError when they are not addresses of one family."""
+    one, other = ipaddress.ip_address(pick.from_), ipaddress.ip_address(pick.to)
+    if one.version != other.version:
+        raise ValueError(f"{pick.from_} and {pick.to} are not of one family")
+    return one.packed, other.packed
+
+
+class Picker:
+    """The state of one pick: counts, connections and the seeded draws."""
+
+    def __init__(self, pick: Pick, seed: int, *, needs_stream: bool) -> None:
+        self.pick = pick
+        self._source, self._destination = addresses(pick)
+        self._from_port, self._to_port = pick.from_port, pick.at_port
+        self._is_of_kind = OF_KIND[pick.of]
+        self._random = random.Random(seed)  # noqa: S311 (that it can be foretold is what it is for)
+        self._tracks = needs_stream or pick.byte is not None or pick.again or pick.of == "handshake-ack"
+        self._connections: dict[int, Connection] = {}
+        self._name = (pick.name or "").rstrip(".").lower()
+        self.seen = 0
+        self.picked = 0
+        self.unplaced = 0
+
+    def concerns(self, packet: Packet) -> bool:
+        """Whether the packet goes the pick's way."""
+        return (
+            packet.source == self._source
+            and packet.destination == self._destination
+            and (self._to_port is None or packet.destination_port == self._to_port)
+            and (self._from_port is None or packet.source_port == self._from_port)
+        )
+
+    def connection(self, packet: Packet) -> Connection | None:
+        """What is known of the packet's connection; None where nothing has to be, or it is not TCP."""
+        if not self._tracks or packet.protocol != TCP:
+            return None
+        key = packet.source_port << 16 | packet.destination_port
+        known = self._connections.get(key)
+        is_new = known is None or (packet.flags & SYN and known.isn != packet.seq)  # else it is the same SYN again
+        if known is None or is_new:
+            if len(self._connections) >= CONNECTIONS_LIMIT:
+                del self._connections[next(iter(self._connections))]
+            self._connections.pop(key, None)
+            known = self._connections[key] = Connection(packet.seq if packet.flags & SYN else None)
+        return known
+
+    def picks(self, packet: Packet, connection: Connection | None) -> bool:
+        """Whether this packet, which goes the pick's way, is picked. To be asked once for each packet, in order."""
+        pick = self.pick
+        if not self._is_of_kind(packet):
+            return False
+        if pick.of == "dns-query" and dns_question(packet) != self._name:
+            return False
+        if pick.of == "handshake-ack" and not (connection and self._ends_handshake(packet, connection)):
+            return False
+        self.seen += 1
+        if pick.nth is not None:
+            is_picked = self.seen == pick.nth
+        elif pick.first is not None:
+            is_picked = self.seen <= pick.first
+        elif pick.percent is not None:
+            is_picked = self._random.random() * 100 < pick.percent
+        elif pick.byte is not None:
+            is_picked = connection is not None and not connection.was_picked and self._carries(packet, connection)
+        else:
+            is_picked = True
+        if pick.again and connection:
+            if is_picked:
+                connection.remember(packet)
+            elif pick.byte is not None:
+                is_picked = self._carries(packet, connection)
+            elif pick.of == "handshake-ack":
+                is_picked = connection.was_picked
+            else:
+                is_picked = connection.is_again(packet)
+        elif is_picked and connection:
+            connection.was_picked = True
+        self.picked += is_picked
+        return is_picked
+
+    def _carries(self, packet: Packet, connection: Connection) -> bool:
+        assert self.pick.byte is not None  # noqa: S101 (for mypy)
+        if packet.protocol != TCP or not packet.length:
+            return False
+        offset = connection.stream_offset(packet)
+        if offset is None:
+            self.unplaced += 1
+            return False
+        return offset <= self.pick.byte < offset + packet.length
+
+    def _ends_handshake(self, packet: Packet, connection: Connection) -> bool:
+        """Whether it is the first pure ACK after the SYN, or that one sent again (RFC 9293, 3.5)."""
+        if connection.isn is None:
+            self.unplaced += 1
+            return False
+        if packet.seq != (connection.isn + 1) % SEQUENCES:
+            return False
+        if connection.handshake_ack is None:
+            connection.handshake_ack = packet.ack
+        return packet.ack == connection.handshake_ack
+
+
+def needs_syn(pick: Pick, *, needs_stream: bool) -> bool:
+    """Whether the SYN of the same direction must be seen too, though it is not of the kind."""
+    return pick.of not in ("any", "syn", "syn-ack") and (
+        needs_stream or pick.byte is not None or pick.of == "handshake-ack"
+    )

@@ -1,0 +1,235 @@
+"""Faults made by the injector on the firewall (images/firewall/injector): packets named, and what becomes of them.
+
+    with Injector(lab) as injector:
+        with injector.fault("lose-one", Drop(), Pick(client, server, of="syn", first=1)) as fault:
+            …
+        assert fault.hits().picked == 1
+
+The words, Pick and the actions, are the injector's own: images/firewall/inject/declared.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import select
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from images.firewall.inject.declared import (
+    Action,
+    Alter,
+    Corrupt,
+    Cut,
+    Delay,
+    Drop,
+    Duplicate,
+    Hold,
+    Pick,
+    Reorder,
+    Split,
+    to_json,
+)
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
+
+__all__ = [
+    "Action",
+    "Alter",
+    "Corrupt",
+    "Cut",
+    "Delay",
+    "Drop",
+    "Duplicate",
+    "Fault",
+    "Hit",
+    "Hits",
+    "Hold",
+    "Injector",
+    "Pick",
+    "Reorder",
+    "Split",
+]
+
+PROGRAM = "/usr/local/lib/faultwire/injector"
+ANSWER_WITHIN_S = 30
+END_WITHIN_S = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A packet that was picked, as it came to the firewall; `at_ns` is on the clock of the captures."""
+
+    at_ns: int
+    count: int  # the how manieth of its kind it was, from 1
+    did: str  # what was done with it: "dropped", "delayed by 0.2 s", "untouched", …
+    protocol: str
+    source: str
+    source_port: int
+    destination: str
+    destination_port: int
+    identification: int | None  # of IPv4
+    length: int  # of the transport's payload
+    head: bytes  # of the payload, at most 16 bytes
+    flags: frozenset[str]  # of TCP
+    seq: int | None
+    ack: int | None
+    number: int | None  # the sequence number of an ICMP echo
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """What a fault has seen and done. It is evidence only when `unsure` is empty."""
+
+    fault: str
+    seed: int
+    seen: int  # packets of the kind
+    picked: int
+    hits: tuple[Hit, ...]
+    left_off: int  # of `picked`, without a description: there were too many
+    held: int  # now
+    untouched: int  # picked, but it could not be done to them, or there was nothing to do
+    unplaced: int  # segments of connections whose SYN did not cross while the fault was in force
+    arrived: int  # packets that were queued since it was applied, for whichever fault; likewise the next four
+    garbage: int  # that could not be read, and went on
+    expired: int  # made, but with no hop left
+    unsent: int  # made, but not taken by the kernel
+    overflowed: int  # lost because they came faster than they were dealt with
+
+    @property
+    def unsure(self) -> str:
+        """What makes these counts doubtful, for a person; empty when nothing does."""
+        doubts = {
+            "could not be read": self.garbage,
+            "had no hop left when sent": self.expired,
+            "could not be sent": self.unsent,
+            "were lost because they came too fast": self.overflowed,
+        }
+        return "; ".join(f"{count} packets {doubt}" for doubt, count in doubts.items() if count)
+
+
+def _hit(told: dict[str, Any]) -> Hit:
+    return Hit(
+        at_ns=told["at_ns"],
+        count=told["count"],
+        did=told["did"],
+        protocol=told["protocol"],
+        source=told["from"],
+        source_port=told["from_port"],
+        destination=told["to"],
+        destination_port=told["to_port"],
+        identification=told["id"],
+        length=told["length"],
+        head=bytes.fromhex(told["head"]),
+        flags=frozenset(told.get("flags", ())),
+        seq=told.get("seq"),
+        ack=told.get("ack"),
+        number=told.get("number"),
+    )
+
+
+def _hits(told: dict[str, Any]) -> Hits:
+    described = tuple(_hit(each) for each in told["hits"])
+    counts = "seed seen picked left_off held untouched unplaced arrived garbage expired unsent overflowed".split()
+    return Hits(fault=told["fault"], hits=described, **{count: told[count] for count in counts})
+
+
+class Fault:
+    """A fault that is, or was, in force."""
+
+    def __init__(self, injector: Injector, name: str) -> None:
+        self._injector = injector
+        self._last: Hits | None = None
+        self.name = name
+
+    def hits(self) -> Hits:
+        """What it has seen and done so far; once healed, what it had then."""
+        return self._last or self._injector.hits(self.name)
+
+    def heal(self) -> Hits:
+        """End it, and let go what it held. It may be healed more than once."""
+        if self._last is None:
+            self._last = self._injector.heal(self.name)
+        return self._last
+
+
+class Injector:
+    """The injector on the firewall, for the time of the `with` block; every fault ends with it.
+
+    `left` has the names of the faults that a dead injector had left, which are removed; `pid` is its process. Raises
+    LabProblem when the injector cannot run or cannot do what it is told; the faults in force stay in force then.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self.pid = 0
+        self.left: tuple[str, ...] = ()
+        self._stream = lab.open("firewall", [PROGRAM])
+
+    def __enter__(self) -> Self:
+        try:
+            ready = self._answer("ready")
+            self.pid, self.left = int(ready["pid"]), tuple(ready["left"])
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it died, and the kernel lets all packets pass
+            try:
+                self._stream.communicate(timeout=END_WITHIN_S)  # closes its input, which ends it
+            except subprocess.TimeoutExpired:
+                self._stream.kill()
+        self._stream.wait()
+
+    def _answer(self, key: str) -> Any:
+        stdout, stderr = self._stream.stdout, self._stream.stderr
+        assert stdout is not None and stderr is not None  # noqa: S101, PT018 (for mypy)
+        if not select.select([stdout], [], [], ANSWER_WITHIN_S)[0]:
+            raise LabProblem(f"the injector on the firewall did not answer within {ANSWER_WITHIN_S} s")
+        line = stdout.readline()
+        if not line:
+            said = stderr.read().decode("utf-8", "replace").strip()
+            raise LabProblem(f"the injector on the firewall ended: {said or 'it said nothing'}")
+        try:
+            answer = json.loads(line)
+        except ValueError as error:  # docker's own words, say that there is no such program
+            raise LabProblem(f"the injector on the firewall: {line.decode('utf-8', 'replace').strip()}") from error
+        if "error" in answer:
+            raise LabProblem(f"the injector: {answer['error']}")
+        return answer[key]
+
+    def _ask(self, verb: str, what: object, key: str) -> Any:
+        assert self._stream.stdin is not None  # noqa: S101 (for mypy)
+        with contextlib.suppress(BrokenPipeError):  # it ended; the answer, or its absence, says why
+            self._stream.stdin.write(json.dumps({verb: what}).encode() + b"\n")
+            self._stream.stdin.flush()
+        return self._answer(key)
+
+    def apply(self, name: str, action: Action, pick: Pick, seed: int = 0) -> None:
+        """Put a fault in force; it is in force when this returns. The pick's addresses must be addresses by now."""
+        self._ask("apply", {"name": name, "action": to_json(action), "pick": to_json(pick), "seed": seed}, "applied")
+
+    def heal(self, name: str) -> Hits:
+        """End a fault and let go what it held; what it had seen and done."""
+        return _hits(self._ask("heal", name, "healed"))
+
+    def hits(self, name: str) -> Hits:
+        """What a fault has seen and done so far."""
+        return _hits(self._ask("hits", name, "hits"))
+
+    @contextlib.contextmanager
+    def fault(self, name: str, action: Action, pick: Pick, seed: int = 0) -> Iterator[Fault]:
+        """A fault for the time of the `with` block. Its hits can be asked for during and after it."""
+        self.apply(name, action, pick, seed)
+        fault = Fault(self, name)
+        try:
+            yield fault
+        finally:
+            if self._stream.poll() is None:  # else it died, and its faults with it
+                fault.heal()
