@@ -5,6 +5,8 @@ SERVICE ?= search
 FROM ?= client-be
 FAMILY ?= ipv4
 PYTHON := .venv/bin/python
+# Programs of the firewall, without an ending in their names.
+SCRIPTS := images/firewall/capture images/firewall/injector
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test call ping sockets byteorder ab up down status shell logs clean clean-images images doctor lint lock
@@ -66,7 +68,8 @@ doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi
 
 lint: setup ## ruff and mypy over all of the code
-	@$(PYTHON) -m ruff check . && $(PYTHON) -m ruff format --check . && $(PYTHON) -m mypy
+	@$(PYTHON) -m ruff check . $(SCRIPTS) && $(PYTHON) -m ruff format --check --quiet . $(SCRIPTS) && $(PYTHON) -m mypy
+	@for script in $(SCRIPTS); do MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
 
 lock: ## pin requirements.in anew in requirements.lock (needs uv)
 	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --output-file requirements.lock requirements.in

@@ -1,0 +1,458 @@
+"""Calls from the hosts of a lab, one or many at once, and how each ended: its outcome, its errno by name, its time.
+
+On each host from which something is called, one program stays (`python -m services.resident`) and forks for each call:
+the start of an interpreter, a quarter of a second on an emulated host, is in no time that is measured here. The
+outcome is read from the exit status alone, by the table below; the services have the same table, and a test compares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import json
+import re
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
+from dataclasses import dataclass, field
+from enum import Enum
+from types import TracebackType
+from typing import Any, Final, Literal
+
+from scenarios.lab import Lab
+from scenarios.programs import Finished, LabProblem
+
+RESIDENT: Final = "services.resident"
+MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
+OPENS_WITHIN_S: Final = 30.0
+ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
+HELD_WITHIN_S: Final = 30.0
+CLOSES_WITHIN_S: Final = 5.0
+ENDED_AT_DEADLINE: Final = 124  # timeout(1), which ends what runs in a guest
+Hold = Literal["start", "connect"]
+
+_SWEEP = """
+for process in /proc/[0-9]*; do
+    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -Fqx "$0"; then
+        kill -KILL "${process#/proc/}" 2>/dev/null
+    fi
+done
+true
+"""
+
+
+class Outcome(Enum):
+    """How a call ended, in the words of the drills."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    RESET = "reset"
+    TIMED_OUT = "timed out"  # by the client's own clock, or the kernel's
+    UNREACHABLE = "unreachable"
+    BROKEN_OFF = "broken off"  # asked, and not answered whole: what became of it cannot be known
+    WRONG_ANSWER = "wrong answer"
+    UNTRUSTED = "untrusted"
+    NOT_RESOLVED = "not resolved"
+    FAILED = "failed"  # any other errno
+    USAGE = "usage"  # the command line was wrong: nothing was called
+    HUNG = "hung"  # it did not end by itself in the time that it was given, and was ended
+    CANCELLED = "cancelled"  # ended before that, because the caller wanted it
+    CRASHED = "crashed"  # by a signal, an uncaught exception, or a status that no client of ours has
+
+
+OF_STATUS: Final[Mapping[int, Outcome]] = {
+    0: Outcome.ANSWERED,
+    10: Outcome.REFUSED,
+    11: Outcome.RESET,
+    12: Outcome.TIMED_OUT,
+    13: Outcome.UNREACHABLE,
+    14: Outcome.BROKEN_OFF,
+    15: Outcome.WRONG_ANSWER,
+    16: Outcome.UNTRUSTED,
+    64: Outcome.USAGE,
+    68: Outcome.NOT_RESOLVED,
+    71: Outcome.FAILED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that has ended. `warm`: no start of an interpreter, and of no container, is in its times."""
+
+    host: str
+    argv: tuple[str, ...]
+    outcome: Outcome
+    errno: str | None  # by name, where the client told one
+    status: int | None
+    signal: str | None  # by name, of what ended it
+    stdout: str
+    stderr: str
+    dropped_bytes: int  # of what it printed beyond what is kept
+    started_s: float | None  # Unix time by the kernel's clock, as a capture's; None: it was ended before it began
+    duration_s: float | None
+    cpu_s: float | None
+    warm: bool
+
+    @property
+    def printed(self) -> str:
+        """What it printed, standard output first, for a person."""
+        return (self.stdout + self.stderr).strip() or "(nothing)"
+
+
+def told_errno(stderr: str) -> str | None:
+    """The errno in the one line with which a client of ours says why, by name; the last, where it tried more than one.
+
+    `refused: ECONNREFUSED connecting to 198.18.1.138 port 7007` says ECONNREFUSED.
+    """
+    last = stderr.rstrip().rpartition("\n")[2]
+    outcome, _, why = last.partition(": ")
+    if outcome not in {each.value for each in OF_STATUS.values()}:
+        return None
+    names = [name for name in re.findall(r"\bE[A-Z0-9]+\b", why) if isinstance(getattr(errno, name, None), int)]
+    return names[-1] if names else None
+
+
+def module_called(argv: Sequence[str]) -> tuple[str, ...]:
+    """The module that a command line runs with Python, and its words; empty where it runs something else."""
+    if len(argv) > 2 and argv[0] in ("python", "python3") and argv[1] == "-m":
+        return tuple(argv[2:])
+    return ()
+
+
+class Pending:
+    """A call that was started. `wait` for how it ended."""
+
+    def __init__(
+        self, host: str, argv: Sequence[str], timeout_s: float, future: Future[Call], cancel: Callable[[], None]
+    ) -> None:
+        self.host, self.argv, self.timeout_s = host, tuple(argv), timeout_s
+        self._future, self._cancel = future, cancel
+
+    def wait(self) -> Call:
+        """How the call ended, when it has. Raises LabProblem when that cannot be known."""
+        try:
+            return self._future.result(self.timeout_s + ANSWERS_WITHIN_S)
+        except NotInTime:
+            what = f"`{' '.join(self.argv)}` on {self.host}"
+            raise LabProblem(f"{what} did not end {ANSWERS_WITHIN_S:g} s after its time") from None
+
+    def cancel(self) -> None:
+        """End it; `wait` says how it ended all the same. A guest that has begun ends at its own deadline only."""
+        if not self._future.done():
+            self._cancel()
+
+    @property
+    def ended(self) -> bool:
+        return self._future.done()
+
+
+class Gate:
+    """Where calls are held until all of them can begin at once. Leave the `with` block to release them."""
+
+    def __init__(self) -> None:
+        self.name = secrets.token_hex(4)
+        self.open = threading.Event()
+        self.pending: list[Pending] = []
+        self.residents: dict[_Resident, list[Future[Call]]] = {}  # with the calls that each holds
+
+    def release(self) -> None:
+        """Let them begin, when all are held. Raises LabProblem when some never come to be."""
+        for resident, calls in self.residents.items():
+            resident.wait_until_held(self.name, calls)
+        for resident in self.residents:
+            resident.say({"release": self.name})
+        self.open.set()
+
+
+@dataclass(slots=True)
+class _Asked:
+    """A call that a resident has not answered yet."""
+
+    argv: tuple[str, ...]
+    warm: bool
+    future: Future[Call] = field(default_factory=Future)
+
+
+class _Resident:
+    """The program that stays on one host."""
+
+    def __init__(self, lab: Lab, host: str, modules: Sequence[str]) -> None:
+        self._lab, self.host = lab, host
+        self._token = f"{MARK}={secrets.token_hex(8)}"
+        self._warm = set(modules)
+        self._asked: dict[str, _Asked] = {}
+        self._held: dict[str, int] = {}
+        self._told = threading.Condition()
+        self._ready = False
+        self._over = ""  # why nothing more is heard of it
+        self._problems: list[str] = []
+        self._stderr = bytearray()
+        self._names = itertools.count()
+        # env(1), and not `docker exec --env`: so that its whole environment, which a sweep looks for, is its own.
+        command = ["env", self._token, "python", "-m", RESIDENT, *modules]
+        self._process: subprocess.Popen[bytes] = lab.open(host, command)
+        self._readers = [
+            threading.Thread(target=each, daemon=True, name=f"{host} resident")
+            for each in (self._hear, self._read_errors)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def wait_until_ready(self) -> None:
+        self._wait(lambda: self._ready, "be ready", OPENS_WITHIN_S)
+
+    def wait_until_held(self, gate: str, calls: Sequence[Future[Call]]) -> None:
+        """Until all of these calls are held; one that has ended already (a wrong command line) is not waited for."""
+
+        def held() -> bool:
+            return self._held.get(gate, 0) >= sum(not call.done() for call in calls)
+
+        self._wait(held, f"hold {len(calls)} calls", HELD_WITHIN_S)
+
+    def _wait(self, condition: Callable[[], bool], what: str, within_s: float) -> None:
+        with self._told:
+            if not self._told.wait_for(lambda: condition() or self._over, within_s):
+                raise LabProblem(f"the resident of {self.host} did not {what} within {within_s:g} s{self._why()}")
+        if not condition():
+            raise LabProblem(self._over)
+
+    def _why(self) -> str:
+        said = [*self._problems, self._stderr.decode("utf-8", "backslashreplace").strip()]
+        return "".join(f"\n{each}" for each in said if each)
+
+    # What it says
+
+    def _hear(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        for line in self._process.stdout:
+            with self._told:
+                try:
+                    self._note(json.loads(line))
+                except ValueError:
+                    self._problems.append(f"{self.host}: expected a line of JSON, got {line[:200]!r}")
+                self._told.notify_all()
+        status = self._process.wait()
+        self._readers[1].join(CLOSES_WITHIN_S)
+        with self._told:
+            advice = (
+                "; `make images` brings the images up to date" if f"No module named {RESIDENT}" in self._why() else ""
+            )
+            self._over = f"the resident of {self.host} ended with status {status}{advice}{self._why()}"
+            for asked in self._asked.values():
+                asked.future.set_exception(LabProblem(self._over))
+            self._asked.clear()
+            self._told.notify_all()
+
+    def _note(self, said: Mapping[str, Any]) -> None:
+        if "ready" in said:
+            self._ready = True
+        elif "held" in said and "calls" in said:
+            self._held[said["held"]] = len(said["calls"])
+        elif "ended" in said:
+            asked = self._asked.pop(said["ended"])
+            asked.future.set_result(_call(self.host, asked, said))
+        elif "error" in said:
+            why = f"{self.host}: {said['error']}"
+            if asked_of := self._asked.pop(said.get("call", ""), None):
+                asked_of.future.set_exception(LabProblem(why))
+            elif "cancel" not in said:  # what is cancelled may have ended meanwhile
+                self._problems.append(why)
+
+    def _read_errors(self) -> None:
+        assert self._process.stderr is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        for line in self._process.stderr:
+            self._stderr += line
+            del self._stderr[:-10_000]
+
+    # What it is told
+
+    def say(self, command: Mapping[str, object]) -> None:
+        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        try:
+            self._process.stdin.write(json.dumps(command).encode("ascii") + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):  # ValueError: it was closed
+            self._wait(lambda: False, "say why it ended", CLOSES_WITHIN_S)
+
+    def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold) -> Pending:
+        name = str(next(self._names))
+        module = module_called(argv)
+        if module and module[0] not in self._warm:
+            self._warm.add(module[0])
+            self.say({"warm": module[0]})
+        asked = _Asked(tuple(argv), bool(module))
+        with self._told:
+            if self._over:
+                raise LabProblem(self._over)
+            self._asked[name] = asked
+        command = {"call": name, "argv" if module else "exec": list(module or argv), "timeout_s": timeout_s}
+        if gate:
+            command |= {"barrier": gate.name, "hold": hold if module else "start"}
+            gate.residents.setdefault(self, []).append(asked.future)
+        self.say(command)
+        return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}))
+
+    def close(self) -> None:
+        """End it, and all that it started."""
+        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            clean = self._process.wait(CLOSES_WITHIN_S) == 0
+        except subprocess.TimeoutExpired:
+            clean = False
+        finally:
+            if self._process.poll() is None:
+                self._process.kill()
+        if not clean:  # it was killed, or crashed, or did not hear us: what it started is found by its mark
+            with contextlib.suppress(LabProblem):  # the machine itself does not run, and so nothing of it
+                self._lab.run(self.host, ["sh", "-c", _SWEEP, self._token], timeout_s=10)
+        for reader in self._readers:
+            reader.join(CLOSES_WITHIN_S)
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def _outcome(status: int | None, *, timed_out: bool = False, cancelled: bool = False) -> Outcome:
+    if cancelled:
+        return Outcome.CANCELLED
+    if timed_out:
+        return Outcome.HUNG
+    return OF_STATUS.get(-1 if status is None else status, Outcome.CRASHED)
+
+
+def _call(host: str, asked: _Asked, said: Mapping[str, Any]) -> Call:
+    return Call(
+        host=host,
+        argv=asked.argv,
+        outcome=_outcome(said["status"], timed_out=said["timed_out"], cancelled=said["cancelled"]),
+        errno=told_errno(said["stderr"]) if said["status"] else None,
+        status=said["status"],
+        signal=said["signal"],
+        stdout=said["stdout"],
+        stderr=said["stderr"],
+        dropped_bytes=said["stdout_dropped"] + said["stderr_dropped"],
+        started_s=said["started"],
+        duration_s=said["duration_s"],
+        cpu_s=said["cpu_s"],
+        warm=asked.warm,
+    )
+
+
+def _guest_call(host: str, started_s: float, ran: Finished) -> Call:
+    return Call(
+        host=host,
+        argv=ran.argv,
+        outcome=_outcome(ran.status, timed_out=ran.status == ENDED_AT_DEADLINE),
+        errno=told_errno(ran.stderr) if ran.status else None,
+        status=ran.status,
+        signal=None,
+        stdout=ran.stdout,
+        stderr=ran.stderr,
+        dropped_bytes=0,
+        started_s=started_s,
+        duration_s=ran.duration_s,
+        cpu_s=None,
+        warm=False,
+    )
+
+
+class Caller:
+    """Calls programs on the hosts of a lab, for the time of the `with` block. After it, none of them is left.
+
+    `modules` are what every host should have warm when it is first used; others become warm at their first call.
+    """
+
+    def __init__(self, lab: Lab, modules: Sequence[str] = ()) -> None:
+        self._lab, self._modules = lab, tuple(modules)
+        self._residents: dict[str, _Resident] = {}
+
+    def __enter__(self) -> Caller:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.ExitStack() as closing:
+            for resident in self._residents.values():
+                closing.callback(resident.close)
+
+    def open(self, *hosts: str) -> None:
+        """Have the residents of these hosts ready. A call does it too, but that one then waits. Raises LabProblem."""
+        for host in hosts:
+            if host not in self._residents:
+                self._residents[host] = _Resident(self._lab, host, self._modules)
+        for host in hosts:
+            self._residents[host].wait_until_ready()
+
+    def call(self, host: str, argv: Sequence[str], *, timeout_s: float, image: str | None = None) -> Call:
+        """Call, and wait for the end. As `start`."""
+        return self.start(host, argv, timeout_s=timeout_s, image=image).wait()
+
+    def start(
+        self,
+        host: str,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        image: str | None = None,
+        gate: Gate | None = None,
+        hold: Hold = "start",
+    ) -> Pending:
+        """Start a call: `python -m MODULE …` in a warm interpreter, and any other program by its name.
+
+        With an `image` it is a guest, whose start-up is in its times. With a `gate` it begins when that is released;
+        `hold` says what it has done by then: nothing, or (a module, until its first connect() or sendto()) all that
+        comes before the network. The time that it is held at connect() is in the client's own clock.
+        Raises LabProblem; `Pending.wait` does where the call itself cannot be made.
+        """
+        if image:
+            pending = self._start_guest(host, image, argv, timeout_s, gate)
+        else:
+            self.open(host)
+            pending = self._residents[host].start(argv, timeout_s, gate, hold)
+        if gate:
+            gate.pending.append(pending)
+        return pending
+
+    def _start_guest(self, host: str, image: str, argv: Sequence[str], timeout_s: float, gate: Gate | None) -> Pending:
+        future: Future[Call] = Future()
+        cancelled = threading.Event()
+
+        def run() -> None:
+            try:
+                if gate:
+                    gate.open.wait()
+                if cancelled.is_set():
+                    raise LabProblem(f"the guest on {host} was cancelled before it began")
+                started_s = time.time()
+                ran = self._lab.run_guest(host, image, argv, timeout_s=timeout_s)
+                future.set_result(_guest_call(host, started_s, ran))
+            except BaseException as error:  # it is raised where the call is waited for
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True, name=f"guest of {host}").start()
+        return Pending(host, argv, timeout_s, future, cancelled.set)
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[Gate]:
+        """A gate for `start`: all calls that are given it begin when the `with` block is left, on however many hosts.
+
+        When the block is left by an error, they are cancelled.
+        """
+        gate = Gate()
+        try:
+            yield gate
+            gate.release()
+        except BaseException:
+            for pending in gate.pending:
+                with contextlib.suppress(LabProblem):
+                    pending.cancel()
+            gate.open.set()  # for guests, which are cancelled now
+            raise

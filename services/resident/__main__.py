@@ -1,0 +1,413 @@
+"""The resident itself: one thread that waits, in one selector, for commands, for output and for ends."""
+
+import errno
+import heapq
+import itertools
+import json
+import os
+import resource
+import select
+import selectors
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.stopping import STOPS, stop_signal
+
+from . import leavings, program
+from .clocks import Clock, clocks
+from .commands import LINE_LIMIT, Cancel, CommandError, Release, Running, Start, Warm, parse
+from .program import ARRIVED, Program, watch_for_connect
+from .warming import rehearse, warm
+
+CALLS_LIMIT: Final = 200  # at once; under emulation each takes 4 MB and three threads, of the 1 GB and 1,024 of a host
+OUTPUT_LIMIT: Final = 64 * 1024  # bytes that are kept of each stream of a call; of the rest, the number
+UNREAD_LIMIT: Final = 8 * 1024 * 1024  # bytes of answers that nobody has read; above, no more commands are taken
+KILL_AFTER_S: Final = 1.0  # from SIGTERM to SIGKILL
+DRAIN_S: Final = 0.3  # for the end of the output, after the end of the program
+END_WITHIN_S: Final = 3.0
+READ_BYTES: Final = 64 * 1024
+
+
+@dataclass(slots=True)
+class Stream:
+    """The output of a call: what is kept, and how many bytes are not."""
+
+    descriptor: int
+    kept: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+    is_open: bool = True
+
+    def take(self, data: bytes) -> None:
+        room = OUTPUT_LIMIT - len(self.kept)
+        self.kept += data[:room]
+        self.dropped += max(0, len(data) - room)
+
+    @property
+    def text(self) -> str:
+        return self.kept.decode("utf-8", "backslashreplace")
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """One call, from its fork to its answer. `number` is that of its clock."""
+
+    start: Start
+    number: int
+    clock: Clock
+    pid: int
+    stdout: Stream
+    stderr: Stream
+    arrived: bool = False
+    timed_out: bool = False
+    cancelled: bool = False
+    escaped: int = 0
+    ended: tuple[int, resource.struct_rusage, float] | None = None  # wait status, usage, CLOCK_MONOTONIC
+
+    @property
+    def streams(self) -> tuple[Stream, Stream]:
+        return self.stdout, self.stderr
+
+    def answer(self) -> dict[str, object]:
+        assert self.ended  # noqa: S101 (for mypy: only who has ended is told of)
+        status, usage, now_s = self.ended
+        code = os.waitstatus_to_exitcode(status)
+        return {
+            "ended": self.start.name,
+            "status": code if code >= 0 else None,
+            "signal": _signal_name(-code) if code < 0 else None,
+            "stdout": self.stdout.text,
+            "stderr": self.stderr.text,
+            "stdout_dropped": self.stdout.dropped,
+            "stderr_dropped": self.stderr.dropped,
+            "started": self.clock.began,
+            "duration_s": self.clock.duration_s(now_s),
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+            "timed_out": self.timed_out,
+            "cancelled": self.cancelled,
+            "escaped": self.escaped,
+        }
+
+
+@dataclass(slots=True)
+class Barrier:
+    """A pipe whose closing releases all who read from it."""
+
+    reading: int
+    writing: int
+    calls: list[Call] = field(default_factory=list)
+
+    def close(self) -> None:
+        os.close(self.writing)
+        os.close(self.reading)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+class Resident:
+    """`commands` and `answers` are descriptors of pipes; `signals` is readable when a signal has come."""
+
+    def __init__(self, commands: int, answers: int, signals: socket.socket) -> None:
+        self._commands, self._answers, self._signals = commands, answers, signals
+        self._selector = selectors.DefaultSelector()
+        self._unparsed = bytearray()
+        self._overlong = False
+        self._unwritten = bytearray()
+        self._calls: dict[str, Call] = {}
+        self._by_pid: dict[int, Call] = {}
+        self._barriers: dict[str, Barrier] = {}
+        self._clocks = clocks(CALLS_LIMIT)
+        self._free = deque(range(CALLS_LIMIT))  # the longest unused first, so that a late arrival is nobody else's
+        self._due: list[tuple[float, int, Call, Callable[[Call], None]]] = []
+        self._serial = itertools.count()
+        self._arrivals, self._arriving = os.pipe()
+        self._stopping = False
+        for descriptor, turn in (
+            (commands, self._read_commands),
+            (signals.fileno(), self._read_signals),
+            (self._arrivals, self._read_arrivals),
+        ):
+            self._selector.register(descriptor, selectors.EVENT_READ, turn)
+
+    def serve(self) -> None:
+        """Until the end of the input, SIGTERM or SIGINT; then nothing that it started is left."""
+        try:
+            while not self._stopping:
+                left_s = max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+                for key, _ in self._selector.select(left_s):
+                    if self._selector.get_map().get(key.fd) is key:  # an earlier one of this turn may have closed it
+                        key.data()
+                while self._due and self._due[0][0] <= time.monotonic():
+                    _, _, call, act = heapq.heappop(self._due)
+                    if self._calls.get(call.start.name) is call:
+                        act(call)
+        finally:
+            self._end_all()
+
+    # Answers
+
+    def answer(self, said: Mapping[str, object]) -> None:
+        if not self._unwritten:
+            self._selector.register(self._answers, selectors.EVENT_WRITE, self._write)
+        self._unwritten += json.dumps(said, separators=(",", ":")).encode("ascii") + b"\n"
+        if len(self._unwritten) > UNREAD_LIMIT and self._commands in self._selector.get_map():
+            self._selector.unregister(self._commands)
+
+    def _write(self) -> None:
+        try:
+            # A pipe that is writable takes so many without waiting (pipe(7)), whoever else shares it.
+            del self._unwritten[: os.write(self._answers, self._unwritten[: select.PIPE_BUF])]
+        except BrokenPipeError:
+            self._stopping = True
+            return
+        if not self._unwritten:
+            self._selector.unregister(self._answers)
+        if len(self._unwritten) <= UNREAD_LIMIT and self._commands not in self._selector.get_map():
+            self._selector.register(self._commands, selectors.EVENT_READ, self._read_commands)
+
+    # Commands
+
+    def _read_commands(self) -> None:
+        data = os.read(self._commands, READ_BYTES)
+        if not data:
+            self._stopping = True
+            return
+        *lines, rest = (self._unparsed + data).split(b"\n")
+        for line in lines:
+            if self._overlong or len(line) > LINE_LIMIT:
+                self.answer({"error": f"the line is longer than {LINE_LIMIT} bytes"})
+                self._overlong = False
+            elif line.strip():
+                self._obey(bytes(line))
+        self._overlong = self._overlong or len(rest) > LINE_LIMIT
+        self._unparsed = bytearray() if self._overlong else bytearray(rest)
+
+    def _obey(self, line: bytes) -> None:
+        try:
+            match parse(line):
+                case Start() as start:
+                    self._start(start)
+                case Cancel(name):
+                    if not (call := self._calls.get(name)):
+                        raise CommandError(f"no call {name!r} runs", {"cancel": name})
+                    call.cancelled = True
+                    self._terminate(call)
+                case Release(barrier):
+                    self._release(barrier)
+                case Warm(module):
+                    self.answer({"warm": module, "missing": warm(module)})
+                case Running():
+                    held = {name: [call.start.name for call in at.calls] for name, at in self._barriers.items()}
+                    self.answer({"running": list(self._calls), "held": held})
+        except CommandError as error:
+            self.answer({"error": str(error), **error.about})
+
+    def _start(self, start: Start) -> None:
+        about = {"call": start.name}
+        if start.name in self._calls:
+            raise CommandError(f"a call {start.name!r} runs already", about)
+        if not self._free:
+            raise CommandError(f"{CALLS_LIMIT} calls run already", about)
+        opened: list[int] = []
+        try:
+            opened += os.pipe()
+            opened += os.pipe()
+            if start.barrier is not None and start.barrier not in self._barriers:
+                self._barriers[start.barrier] = Barrier(*os.pipe())
+            call = self._fork(start, *opened)
+        except OSError as error:  # EMFILE, EAGAIN, ENOMEM
+            for descriptor in opened:
+                os.close(descriptor)
+            name = errno.errorcode.get(error.errno or 0, str(error))
+            raise CommandError(f"{name} starting the call", about) from error
+        os.close(opened[1])
+        os.close(opened[3])
+        self._calls[start.name] = self._by_pid[call.pid] = call
+        for stream in call.streams:
+            self._selector.register(stream.descriptor, selectors.EVENT_READ, lambda s=stream: self._read(call, s))
+        if start.barrier is not None:
+            self._barriers[start.barrier].calls.append(call)
+        else:
+            wait_s = max(0.0, start.at_s - time.monotonic()) if start.at_s else 0.0
+            self._after(wait_s + start.timeout_s, call, self._time_out)
+
+    def _fork(self, start: Start, out: int, out_writing: int, err: int, err_writing: int) -> Call:
+        number = self._free[0]
+        clock = self._clocks[number]
+        clock.clear()
+        gate = self._barriers[start.barrier].reading if start.barrier is not None else -1
+        child = Program(start, number, clock, out_writing, err_writing, gate, self._arriving)
+        # A signal that the child got before it left our handlers would be written to our own descriptor of signals.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPS, signal.SIGCHLD))
+        try:
+            pid = os.fork()
+            if pid == 0:
+                child.run(before)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        self._free.popleft()
+        with suppress(OSError):  # the child does it too: whoever is first
+            os.setpgid(pid, pid)
+        return Call(start, number, clock, pid, Stream(out), Stream(err))
+
+    def _release(self, name: str) -> None:
+        barrier = self._barriers.pop(name, None)
+        if barrier is None:
+            raise CommandError(f"nobody is held at {name!r}", {"release": name})
+        for call in barrier.calls:
+            call.clock.release()
+            self._after(call.start.timeout_s, call, self._time_out)
+        barrier.close()
+
+    # Ends
+
+    def _after(self, seconds: float, call: Call, act: Callable[[Call], None]) -> None:
+        heapq.heappush(self._due, (time.monotonic() + seconds, next(self._serial), call, act))
+
+    def _time_out(self, call: Call) -> None:
+        if not call.ended:
+            call.timed_out = True
+            self._terminate(call)
+
+    def _terminate(self, call: Call) -> None:
+        self._signal(call, signal.SIGTERM)
+        self._after(KILL_AFTER_S, call, lambda call: self._signal(call, signal.SIGKILL))
+
+    def _signal(self, call: Call, number: signal.Signals) -> None:
+        if not call.ended:  # until it is waited for, its number is nobody else's
+            with suppress(ProcessLookupError):
+                os.killpg(call.pid, number)
+
+    def _read_signals(self) -> None:
+        if set(self._signals.recv(4096)) & set(STOPS):
+            self._stopping = True
+        self._reap()
+
+    def _reap(self) -> None:
+        """Take note of every child that has ended, and end what is left of its group."""
+        with suppress(ChildProcessError):
+            while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                with suppress(ProcessLookupError):
+                    os.killpg(found.si_pid, signal.SIGKILL)  # before it is waited for, and its number another's
+                pid, status, usage = os.wait4(found.si_pid, 0)
+                if call := self._by_pid.pop(pid, None):
+                    call.ended = status, usage, time.monotonic()
+                    self._after(DRAIN_S, call, self._end_escaped)
+                    self._tell_if_over(call)
+
+    def _read(self, call: Call, stream: Stream) -> None:
+        if data := os.read(stream.descriptor, READ_BYTES):
+            stream.take(data)
+        else:
+            self._close(stream)
+            self._tell_if_over(call)
+
+    def _close(self, stream: Stream) -> None:
+        if stream.is_open:
+            stream.is_open = False
+            self._selector.unregister(stream.descriptor)
+            os.close(stream.descriptor)
+
+    def _end_escaped(self, call: Call) -> None:
+        """The program has ended, and somebody outside of its group still holds its output: that one is killed."""
+        pipes = [os.fstat(stream.descriptor).st_ino for stream in call.streams if stream.is_open]
+        call.escaped += leavings.kill_holders(pipes, self._by_pid)
+        self._after(DRAIN_S, call, self._give_up)
+
+    def _give_up(self, call: Call) -> None:
+        for stream in call.streams:
+            self._close(stream)
+        self._tell_if_over(call)
+
+    def _tell_if_over(self, call: Call) -> None:
+        if not call.ended or any(stream.is_open for stream in call.streams):
+            return
+        del self._calls[call.start.name]
+        self.answer(call.answer())
+        self._free.append(call.number)
+        barrier = self._barriers.get(call.start.barrier or "")
+        if barrier and call in barrier.calls:  # it ended before it was released
+            barrier.calls.remove(call)
+            self._tell_if_held(call.start.barrier or "", barrier)
+
+    def _read_arrivals(self) -> None:
+        data = os.read(self._arrivals, READ_BYTES - READ_BYTES % ARRIVED.size)
+        arrived = {number for (number,) in ARRIVED.iter_unpack(data)}
+        for name, barrier in self._barriers.items():
+            if came := [call for call in barrier.calls if call.number in arrived]:
+                for call in came:
+                    call.arrived = True
+                self._tell_if_held(name, barrier)
+
+    def _tell_if_held(self, name: str, barrier: Barrier) -> None:
+        if all(call.arrived for call in barrier.calls):
+            self.answer({"held": name, "calls": [call.start.name for call in barrier.calls]})
+
+    def _end_all(self) -> None:
+        for pid in self._by_pid:
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        deadline_s = time.monotonic() + END_WITHIN_S
+        self._reap()
+        while self._by_pid and time.monotonic() < deadline_s:
+            select.select([self._signals], [], [], deadline_s - time.monotonic())
+            self._signals.recv(4096)
+            self._reap()
+        leavings.kill_marked([os.getppid()])  # who waits for us (_in_a_fork)
+
+
+def _in_a_fork() -> None:
+    """Go on in a fork, for which this process waits, and ends as it does.
+
+    Under emulation, what a fork first does is then translated, and each of its own forks inherits that too: measured,
+    a call's 8 ms of processor and 6 MB became 4 ms and 3 MB. The thread is for the same: with a program's first, the
+    emulator translates all of it anew.
+    """
+    first = threading.Thread(target=time.monotonic)
+    first.start()
+    first.join()
+    pid = os.fork()
+    if pid == 0:
+        return
+    os.close(0)
+    os.close(1)  # the end of the answers is the end of the resident
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which sends it to both
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os._exit(code if code >= 0 else 128 - code)  # as a shell says it
+
+
+def main() -> None:
+    _in_a_fork()
+    answers = os.dup(1)
+    os.dup2(2, 1)  # what an import prints is no answer
+    with stop_signal() as signals:
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # caught, so that it is written to `signals`
+        try:
+            resident = Resident(0, answers, signals)
+        except PermissionError:  # of epoll_ctl(2): a file is always ready
+            print("python -m services.resident: stdin must be a pipe", file=sys.stderr)
+            sys.exit(os.EX_USAGE)
+        missing = [name for module in sys.argv[1:] for name in warm(module)]
+        watch_for_connect()
+        rehearse()
+        program.rehearse()
+        ready = {"ready": sys.argv[1:], "missing": missing, "byteorder": sys.byteorder, "calls_limit": CALLS_LIMIT}
+        resident.answer(ready)
+        resident.serve()
+
+
+if __name__ == "__main__":
+    main()

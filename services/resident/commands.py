@@ -1,0 +1,141 @@
+"""The commands of a resident: a line of JSON becomes a value, or an error that names what is wrong.
+
+Knows no process and no clock.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+LINE_LIMIT: Final = 256 * 1024  # bytes; an argument list of execve(2) may be longer, a client's is not
+NAME_LIMIT: Final = 64  # characters of the name of a call or of a barrier
+LONGEST_S: Final = 3600.0
+Hold = Literal["start", "connect"]
+
+
+class CommandError(Exception):
+    """A line that is no command. `about` is the part of the answer that says which one it was."""
+
+    def __init__(self, why: str, about: Mapping[str, str] | None = None) -> None:
+        super().__init__(why)
+        self.about = about or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Run a program as the call `name`. Of `at_s` and `barrier` at most one is given."""
+
+    name: str
+    argv: tuple[str, ...]
+    is_module: bool
+    timeout_s: float
+    at_s: float | None = None  # of CLOCK_MONOTONIC
+    barrier: str | None = None
+    hold: Hold = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    barrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Warm:
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    pass
+
+
+Command = Start | Cancel | Release | Warm | Running
+
+
+def parse(line: bytes) -> Command:
+    """The command of one line. Raises CommandError."""
+    try:
+        said = json.loads(line)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise CommandError(f"not JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise CommandError(f"expected an object, got {type(said).__name__}")
+    verbs = [verb for verb in _VERBS if verb in said]
+    if len(verbs) != 1:
+        raise CommandError(f"expected exactly one of {', '.join(_VERBS)}; got {', '.join(verbs) or 'none'}")
+    about = {verbs[0]: said[verbs[0]]} if isinstance(said[verbs[0]], str) else {}
+    try:
+        command = _VERBS[verbs[0]](said)
+        if said:  # each reader takes out what it knows
+            raise CommandError(f"unknown key {', '.join(sorted(said))}")
+    except CommandError as error:
+        raise CommandError(str(error), about) from None
+    return command
+
+
+def _start(said: dict[str, object]) -> Start:
+    name = _name(said, "call")
+    if ("argv" in said) == ("exec" in said):
+        raise CommandError("expected one of argv and exec")
+    is_module = "argv" in said
+    argv = _words(said, "argv" if is_module else "exec")
+    timeout_s = _number(said, "timeout_s", LONGEST_S)
+    if timeout_s == 0:
+        raise CommandError("timeout_s: 0 is no time")
+    at_s = _number(said, "at", math.inf) if "at" in said else None
+    barrier = _name(said, "barrier") if "barrier" in said else None
+    if barrier is None and "hold" in said:
+        raise CommandError("hold: without a barrier, nothing is held")
+    if barrier is not None and at_s is not None:
+        raise CommandError("expected at most one of at and barrier")
+    match said.pop("hold", "start"):
+        case "start":
+            return Start(name, argv, is_module, timeout_s, at_s, barrier)
+        case "connect" if is_module:
+            return Start(name, argv, is_module, timeout_s, at_s, barrier, "connect")
+    raise CommandError('hold: expected "start", or for a module "connect"')
+
+
+def _name(said: dict[str, object], key: str) -> str:
+    value = said.pop(key)
+    if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT:
+        raise CommandError(f"{key}: expected a text of 1 to {NAME_LIMIT} characters")
+    return value
+
+
+def _words(said: dict[str, object], key: str) -> tuple[str, ...]:
+    value = said.pop(key)
+    if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value) or not value[0]:
+        raise CommandError(f"{key}: expected a list of texts, the first of which names the program")
+    if any("\0" in word for word in value):
+        raise CommandError(f"{key}: a word of a command line cannot hold NUL")
+    return tuple(value)
+
+
+def _number(said: dict[str, object], key: str, most: float) -> float:
+    value = said.pop(key, None)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == math.inf:
+        raise CommandError(f"{key}: expected a number of seconds{f' up to {most:g}' if most < math.inf else ''}")
+    return float(value)
+
+
+def _running(said: dict[str, object]) -> Running:
+    if said.pop("running") is not True:
+        raise CommandError("running: expected true")
+    return Running()
+
+
+_VERBS: Final[Mapping[str, Callable[[dict[str, object]], Command]]] = {
+    "call": _start,
+    "cancel": lambda said: Cancel(_name(said, "cancel")),
+    "release": lambda said: Release(_name(said, "release")),
+    "warm": lambda said: Warm(_name(said, "warm")),
+    "running": _running,
+}

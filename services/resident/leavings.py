@@ -1,0 +1,64 @@
+"""Processes that a call left behind, found through /proc. Who left its group is found by the pipe that it still holds.
+
+Whoever left its group and closed both pipes is found at the resident's end, by the variable MARK in its environment:
+without ctypes there is no prctl(PR_SET_CHILD_SUBREAPER), so such a process becomes a child of the host's init. One that
+was started by exec with another environment is not found; the number of processes of the host bounds those.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+MARK: Final = "FAULTWIRE_RESIDENT"  # set, to a value of its own, by who starts a resident
+GONE_WITHIN_S: Final = 2.0
+
+
+def kill_holders(pipes: Collection[int], spared: Collection[int]) -> int:
+    """Kill whoever holds one of these pipes (by inode), but for the spared; how many."""
+    links = {f"pipe:[{inode}]" for inode in pipes}
+
+    def holds(process: Path) -> bool:
+        return any(str(descriptor.readlink()) in links for descriptor in (process / "fd").iterdir())
+
+    found = _find(holds) - set(spared)
+    _kill(found)
+    return len(found)
+
+
+def kill_marked(spared: Collection[int]) -> None:
+    """Kill whoever has the environment of this resident, but for the spared, and wait until they are gone.
+
+    Nobody, where it has no mark.
+    """
+    if not (value := os.environ.get(MARK)):
+        return
+    marked = f"{MARK}={value}".encode()
+
+    def is_marked(process: Path) -> bool:
+        return marked in (process / "environ").read_bytes().split(b"\0")
+
+    deadline_s = time.monotonic() + GONE_WITHIN_S
+    while (found := _find(is_marked) - set(spared)) and time.monotonic() < deadline_s:
+        _kill(found)  # again: one may have forked while we looked
+        time.sleep(0.005)
+
+
+def _kill(processes: Collection[int]) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(process, signal.SIGKILL)
+
+
+def _find(is_one: Callable[[Path], bool]) -> set[int]:
+    """Not this process, whoever else."""
+    found = set()
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
+            with suppress(OSError):  # it ended meanwhile, or is another user's
+                if is_one(process):
+                    found.add(int(process.name))
+    return found
