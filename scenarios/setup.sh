@@ -5,6 +5,7 @@
 #
 #   setup.sh              engine and environment
 #   setup.sh base-image   the image faultwire/debian:trixie
+#   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -156,8 +157,24 @@ python_environment() {
     echo "$lock" >"$stamp"
 }
 
+# What is there and what is missing, a line each, where the lab's own program cannot say so because it has no environment.
+doctor() {
+    missing=0
+    found() {
+        if [ -n "$2" ]; then printf '✓ %s: %s\n' "$1" "$2"; else printf '✗ %s: missing → make setup\n' "$1"; missing=1; fi
+    }
+    found "Docker Engine" "$(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}' 2>/dev/null)"
+    found "docker compose" "$(docker compose version 2>/dev/null)"
+    found "docker buildx" "$(docker buildx version 2>/dev/null)"
+    found "Python 3.11 with venv" "$(python3 -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print(sys.version.split()[0])' 2>/dev/null)"
+    found "virtual environment" "$([ -x .venv/bin/python ] && echo .venv)"
+    echo "i images, kernel features, lab numbers and disk can be told when these are there"
+    return $missing
+}
+
 case ${1:-} in
     '') engine; python_environment ;;
     base-image) base_image ;;
-    *) echo "usage: setup.sh [base-image]" >&2; exit 64 ;;
+    doctor) doctor ;;
+    *) echo "usage: setup.sh [base-image|doctor]" >&2; exit 64 ;;
 esac

@@ -56,7 +56,9 @@ def test_bare_make_lists_every_target_with_a_sentence() -> None:
     assert all(len(sentence.split()) > 2 for sentence in about.values())
 
 
-def on_a_machine(tmp_path: Path, *, commands: dict[str, str], **more: str) -> subprocess.CompletedProcess[str]:
+def on_a_machine(
+    tmp_path: Path, *words: str, commands: dict[str, str], **more: str
+) -> subprocess.CompletedProcess[str]:
     """Run setup.sh where these commands are all that there is, each with the body given, beside the ordinary tools."""
     for tool in ("sh", "dirname", "cat", "tail", "sha256sum", "seq", "sed", "grep", "rm", "mktemp"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
@@ -65,7 +67,7 @@ def on_a_machine(tmp_path: Path, *, commands: dict[str, str], **more: str) -> su
         (tmp_path / name).chmod(0o755)
     environment = {"PATH": str(tmp_path), "TMPDIR": str(tmp_path), "HOME": os.environ["HOME"], **more}
     script = ROOT / "scenarios" / "setup.sh"
-    return subprocess.run([script], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([script, *words], env=environment, capture_output=True, text=True, timeout=30, check=False)
 
 
 ANSWERS_NOTHING = "exit 1"
@@ -105,6 +107,13 @@ def test_without_the_compose_plugin_and_not_root_set_up_names_its_package(tmp_pa
     assert said.returncode == 1
     assert "compose plugin is missing" in said.stderr
     assert "docker-compose" in said.stderr
+
+
+def test_on_a_bare_machine_the_doctor_says_what_is_missing_and_changes_nothing(tmp_path: Path) -> None:
+    said = on_a_machine(tmp_path, "doctor", commands={"docker": ANSWERS_NOTHING, "id": "echo 0"})
+    assert said.returncode == 1
+    assert "✗ Docker Engine: missing → make setup" in said.stdout
+    assert "✗ Python 3.11 with venv: missing → make setup" in said.stdout
 
 
 @pytest.mark.parametrize("number", [LAB_NUMBERS[0], 7, LAB_NUMBERS[-1]])
