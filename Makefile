@@ -9,7 +9,7 @@ PYTHON := .venv/bin/python
 SCRIPTS := images/firewall/capture images/firewall/injector
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test call ping sockets byteorder ab up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test call ping sockets byteorder ab bench-services up down status shell logs clean clean-images images doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -39,6 +39,9 @@ byteorder: setup ## what the two byte orders are, on both machines side by side
 
 ab: setup ## Apache's ab from the client host against blocking, threads and asyncio, in one table
 	@$(SCENARIOS) ab --lab $(LAB)
+
+bench-services: setup ## the speed of every architecture beside a textbook's asyncio server, in one run (QUICK=1: small counts)
+	@$(SCENARIOS) bench-services --lab $(LAB) $(if $(QUICK),--quick)
 
 up: setup ## bring the lab up, and print who is where
 	@$(SCENARIOS) up --lab $(LAB)

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios import ab, doctor, images, lab, reach, sockets
+from scenarios import ab, bench, bench_report, doctor, images, lab, reach, sockets
 from scenarios import demo as demo_module
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
@@ -242,6 +242,19 @@ def apache_bench(options: argparse.Namespace) -> int:
     return 0 if all(each.failed + each.other_than_2xx == 0 for each in found) else 1
 
 
+def bench_services(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    _bring_up(a_lab)
+    with a_lab.held():
+        measured = bench.services(a_lab, _step, options.quick)
+    for table in bench_report.on_a_terminal(measured):
+        console.print(table)
+        console.print()
+    console.print(bench_report.counted(measured))
+    console.print(f"[dim]figures: {measured.folder.relative_to(ROOT)}/result.json[/]")
+    return 0
+
+
 def _show(a_lab: Lab, shown: Shown) -> int:
     if shown.picture:
         console.print()
@@ -291,6 +304,8 @@ def parser() -> Parser:
     command("sockets", show_sockets, "every socket of every host with its state and queues, as netstat prints them")
     command("byteorder", compare_byteorder, "what the two byte orders are, on both machines side by side")
     command("ab", apache_bench, "Apache's ab against the web service's architectures, in one table")
+    sub = command("bench-services", bench_services, "the speed of every architecture beside a textbook's, in one run")
+    sub.add_argument("--quick", action="store_true", help="small counts: shows that it works, not how fast")
     command("up", up, "bring the lab up, building images that are missing")
     command("down", down, "remove the lab's machines and networks")
     command(

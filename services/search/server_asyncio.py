@@ -8,6 +8,7 @@ A peer is read while little waits to be sent to it, and is closed when it has en
 import asyncio
 import socket
 import time
+from functools import partial
 from typing import Final
 
 from services.deadlines import Deadlines
@@ -19,6 +20,7 @@ from services.stopping import GRACE_S, STOPS
 from . import options
 from .conversation import Conversation
 
+ACCEPTS: Final = 16  # at most in one turn of the loop
 UNSENT_BYTES: Final = 256 * 1024  # a peer that does not read its answers is not read, from here on
 
 
@@ -61,6 +63,8 @@ class Peer(asyncio.Protocol):
             self.conversation.end("server stopped")
         if self.conversation.ended:
             self.transport.close()
+            if not self.transport.get_write_buffer_size():
+                return  # connection_lost() is next
         self.server.wind(self, another=bool(answers))
 
     def pause_writing(self) -> None:
@@ -117,35 +121,40 @@ class Server:
 
     def accept(self) -> None:
         # Not loop.create_server: out of descriptors, CPython 3.11's fails BACKLOG times before it pauses.
-        try:
-            connected, address = self.listening.accept()
-        except OSError as error:  # accept(2): also errors of the one connection that is gone again: go on
-            if error.errno in NO_ROOM:
-                note(f"accepting again in {ACCEPT_PAUSE_S} s: {errno_name(error)}")
-                self.loop.remove_reader(self.listening)
-                self.loop.call_later(ACCEPT_PAUSE_S, self.accept_again)
-            return
-        connected.setblocking(False)
-        opening = self.loop.connect_accepted_socket(lambda: Peer(self, address), connected)
-        task = self.loop.create_task(opening)
-        self.opening.add(task)
-        task.add_done_callback(self.opening.discard)
+        for _ in range(ACCEPTS):
+            try:
+                connected, address = self.listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # accept(2): also errors of the one connection that is gone again: go on
+                if error.errno in NO_ROOM:
+                    note(f"accepting again in {ACCEPT_PAUSE_S} s: {errno_name(error)}")
+                    self.loop.remove_reader(self.listening)
+                    self.loop.call_later(ACCEPT_PAUSE_S, self.accept_again)
+                return
+            connected.setblocking(False)
+            opening = self.loop.connect_accepted_socket(partial(Peer, self, address), connected)
+            task = self.loop.create_task(opening)
+            self.opening.add(task)
+            task.add_done_callback(self.opening.discard)
 
     def accept_again(self) -> None:
         if self.listening.fileno() >= 0:  # not closed by stop
             self.loop.add_reader(self.listening, self.accept)
 
     def wind(self, peer: Peer, *, another: bool = False) -> None:
-        """Something moved."""
+        """Something moved. The timer is due with the first of the deadlines there were: only a new one is earlier."""
         peer.moved()
+        now_s = time.monotonic()
         if peer.in_message:
-            self.deadlines.message(peer, time.monotonic(), another=another)
+            self.deadlines.message(peer, now_s, another=another)
+            due_s = now_s + self.deadlines.message_s
         else:
-            self.deadlines.idle(peer, time.monotonic())
-        next_s = self.deadlines.next_s()
-        if next_s is not None and next_s < self.timer.when():
+            self.deadlines.idle(peer, now_s)
+            due_s = now_s + self.deadlines.idle_s
+        if due_s < self.timer.when():
             self.timer.cancel()
-            self.timer = self.loop.call_at(next_s, self.clock)
+            self.timer = self.loop.call_at(due_s, self.clock)
 
     def clock(self) -> None:
         for peer, why in self.deadlines.overdue(time.monotonic()):

@@ -29,7 +29,12 @@ class Peer:
         self.socket = connected
         self.conversation = Conversation(content_limit)
         self.entry = Entry(address, time.monotonic())
-        self.unsent = bytearray()
+        self.unsent = memoryview(b"")
+        self.watched = READ  # what the selector waits for
+
+    def answer(self, answers: bytes) -> None:
+        """Have these bytes sent after those that wait; less than UNSENT_BYTES do, or it would not have been read."""
+        self.unsent = memoryview(b"".join((self.unsent, answers)) if self.unsent else answers)
 
     @property
     def wants(self) -> int:
@@ -93,8 +98,9 @@ class Server:
         wants = peer.wants
         if not wants:
             self.close(peer, peer.conversation.ended)
-        elif wants != self.selector.get_key(peer.socket).events:
+        elif wants != peer.watched:
             self.selector.modify(peer.socket, wants, peer)
+            peer.watched = wants
 
     def read(self, peer: Peer) -> None:
         try:
@@ -103,7 +109,8 @@ class Server:
             return
         peer.entry.received += len(data)
         answers = peer.conversation.receive_data(data) if data else peer.conversation.receive_eof()
-        peer.unsent += answers
+        if answers:
+            peer.answer(answers)
         self.wind(peer, another=bool(answers))
 
     def write(self, peer: Peer) -> None:
@@ -112,7 +119,7 @@ class Server:
         except BlockingIOError:
             return
         peer.entry.sent += sent
-        del peer.unsent[:sent]  # from the front: moves the bytearray's start, not its bytes
+        peer.unsent = peer.unsent[sent:]
         self.wind(peer)
 
     def wind(self, peer: Peer, *, another: bool = False) -> None:

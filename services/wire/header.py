@@ -1,6 +1,7 @@
 """The header: which keys it must have, of which type, within which limits, and the bytes it is written as."""
 
 import struct
+from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -33,11 +34,13 @@ def decode_header(raw: bytes, content_limit: int) -> Header:
     return _decode(raw, content_limit)
 
 
-def encode_header(header: Header) -> bytes:
+def encode_header(
+    byteorder: str, content_type: str, content_encoding: str, content_length: int, further: Mapping[str, object]
+) -> bytes:
     """The two bytes of length and the header. Raises LocalProtocolError for what no peer would take."""
-    if header.further:
-        return _encode(header)
-    return _encode_again(header)
+    if further:
+        return _encode(byteorder, content_type, content_encoding, content_length, further)
+    return _encode_again(byteorder, content_type, content_encoding, content_length)
 
 
 def _take(found: dict[str, object], key: str, kind: type[T]) -> T:
@@ -74,13 +77,19 @@ def _decode(raw: bytes, content_limit: int) -> Header:
     return header
 
 
-def _encode(header: Header) -> bytes:
-    if header.content_encoding not in ENCODINGS:
-        raise LocalProtocolError(f"{header.content_encoding!r} is none of {', '.join(ENCODINGS)}")
-    if taken := set(REQUIRED) & set(header.further):
+def _encode(
+    byteorder: str,
+    content_type: str,
+    content_encoding: str,
+    content_length: int,
+    further: Mapping[str, object] = MappingProxyType({}),
+) -> bytes:
+    if content_encoding not in ENCODINGS:
+        raise LocalProtocolError(f"{content_encoding!r} is none of {', '.join(ENCODINGS)}")
+    if taken := set(REQUIRED) & set(further):
         raise LocalProtocolError(f"{', '.join(sorted(taken))} among the further names too")
-    values = (header.byteorder, header.content_type, header.content_encoding, header.content_length)
-    raw = encode_json(dict(zip(REQUIRED, values, strict=True)) | dict(header.further), "utf-8")
+    values = (byteorder, content_type, content_encoding, content_length)
+    raw = encode_json(dict(zip(REQUIRED, values, strict=True)) | dict(further), "utf-8")
     if len(raw) > HEADER_LIMIT:
         raise LocalProtocolError(f"a header of {len(raw)} bytes is over the header limit of {HEADER_LIMIT}")
     return LENGTH.pack(len(raw)) + raw

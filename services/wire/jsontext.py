@@ -30,7 +30,7 @@ def decode_json(raw: bytes, encoding: str, part: str) -> object:
         limit = f"container limit {CONTAINER_LIMIT}"
         raise RemoteProtocolError(part, f"at most {CONTAINER_LIMIT} objects and arrays", "more", limit=limit)
     try:
-        return _DECODER.decode(text)
+        return _decode(text)
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode(encoding))
         got = f"{error.msg!r} at {shown(text[error.pos : error.pos + 8])}"
@@ -51,6 +51,15 @@ def encode_json(value: object, encoding: str) -> bytes:
 def json_name(value: object) -> str:
     """What JSON calls the value's type, with its article: `an array`, `a number`."""
     return _NAMES.get(type(value), "a number")
+
+
+def _decode(text: str) -> object:
+    """What _DECODER.decode gives; but it looks for whitespace on both sides, which takes as long as the value."""
+    if text.startswith("{"):
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return _DECODER.decode(text)
 
 
 def _refuse_constant(name: str) -> Never:
