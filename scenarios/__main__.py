@@ -252,7 +252,7 @@ def bench_services(options: argparse.Namespace) -> int:
         console.print()
     console.print(bench_report.counted(measured))
     console.print(f"[dim]figures: {measured.folder.relative_to(ROOT)}/result.json[/]")
-    return 0
+    return 1 if any(cell.why.startswith("failed") or cell.errors for cell in measured.cells) else 0
 
 
 def _show(a_lab: Lab, shown: Shown) -> int:
