@@ -14,6 +14,7 @@ from typing import Final
 AUTHORITY: Final = Path("/run/authority/ca.pem")  # made for the lab when it comes up (images/names/authority)
 KEYS: Final = Path("/run/keys")
 FAREWELL_S: Final = 1.0
+ENDED: Final = (ssl.SSLEOFError, ssl.SSLZeroReturnError)  # the end of the stream; which of them, depends on OpenSSL
 
 
 class Socket(ssl.SSLSocket):
@@ -74,6 +75,6 @@ def reason(error: ssl.SSLError) -> str:
     """OpenSSL's reason, in words: `certificate has expired`, `wrong version number`, `tlsv1 alert unknown ca`."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message.removesuffix(".")
-    if isinstance(error, ssl.SSLEOFError):
+    if isinstance(error, ENDED):
         return "end of stream"
     return (error.reason or str(error)).lower().replace("_", " ").removesuffix(".")

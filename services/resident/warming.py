@@ -33,6 +33,12 @@ def warm(module: str) -> list[str]:
         return [module]
     package = spec.name if spec.submodule_search_locations else spec.parent
     missing = [name for name in _imports(tree, package or "") if not _imported(name)]
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # what an import printed must not wait in the buffer that each fork inherits
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
     gc.collect()
     gc.freeze()  # so that a child's collections do not write to, and so copy, what it shares with us
     return missing

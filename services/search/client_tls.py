@@ -47,7 +47,7 @@ class Call(calling.Call):
         outcome = Outcome.WRONG_ANSWER
         if isinstance(error, ssl.SSLCertVerificationError):
             outcome = Outcome.UNTRUSTED
-        elif isinstance(error, ssl.SSLEOFError):
+        elif isinstance(error, tls.ENDED):
             outcome = Outcome.BROKEN_OFF
         return CallError(outcome, f"{tls.reason(error)}, {doing}")
 
