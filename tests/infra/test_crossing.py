@@ -65,7 +65,7 @@ def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> N
     for name, frames in legs.items():
         assert captures[name].dropped == 0
         assert max(frame.length for frame in frames) == 1514, "full-sized frames, and none larger than the MTU"
-        assert [frame.number for frame in frames if not frame.checksum_good] == []
+        assert [(frame.number, frame.info) for frame in frames if not frame.checksum_good] == [], name
         for source in (server, lab.topology.hosts[client].ipv4):
             carried = dissect.stream_bytes([frame for frame in frames if frame.source == source])
             assert len(carried) == size, f"every byte from {source} is in the capture of the {name}"
