@@ -6,7 +6,7 @@ FROM ?= client-be
 FAMILY ?= ipv4
 PYTHON := .venv/bin/python
 # Programs of the firewall, without an ending in their names.
-SCRIPTS := images/firewall/capture images/firewall/injector
+SCRIPTS := images/firewall/capture images/firewall/decode images/firewall/injector
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test call ping sockets byteorder ab bench-services up down status shell logs clean clean-images images doctor lint lock

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NoReturn
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios import ab, bench, bench_report, doctor, images, lab, reach, sockets
+from scenarios import ab, bench, bench_report, doctor, drill_commands, images, lab, reach, sockets
 from scenarios import demo as demo_module
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
@@ -22,23 +21,13 @@ from scenarios.engine import CommandFailed, NoEngine
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.service import named
+from scenarios.terminal import bring_up, console, image_step, show, step
 from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host
-from scenarios.verdict import Verdict
 from scenarios.waiting import DeadlinePassed
 
 EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
 INTERRUPTED = 130
-
-WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
-STYLES = {
-    Verdict.PASS: "bold green",
-    Verdict.FAIL: "bold red",
-    Verdict.UNPROVEN: "bold yellow",
-    Verdict.UNSUPPORTED: "bold blue",
-}
-MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,31 +44,14 @@ def _lab_number(text: str) -> int:
     return int(text)
 
 
-def _step(text: str) -> None:
-    console.print(f"[green]✓[/] {escape(text)}")
-
-
-def _image_step(text: str) -> None:
-    console.print(f"[dim]images:[/] {escape(text)}")
-
-
-def _bring_up(a_lab: Lab) -> None:
-    images.build(_image_step)
-    if a_lab.is_up():
-        return
-    with console.status(f"lab {a_lab.number} comes up"):
-        seconds = a_lab.up()
-    _step(f"lab {a_lab.number} is up: {len(a_lab.topology.machines)} machines, {seconds:.1f} s")
-
-
 def up(options: argparse.Namespace) -> int:
-    _bring_up(Lab(options.lab))
+    bring_up(Lab(options.lab))
     return status(options)
 
 
 def down(options: argparse.Namespace) -> int:
     Lab(options.lab).down()
-    _step(f"lab {options.lab} is down")
+    step(f"lab {options.lab} is down")
     return 0
 
 
@@ -119,17 +91,17 @@ def logs(options: argparse.Namespace) -> int:
 
 
 def build_images(_: argparse.Namespace) -> int:
-    images.build(_image_step)
-    _step(f"images are fresh: {', '.join(recipe.tag for recipe in images.RECIPES.values())}")
+    images.build(image_step)
+    step(f"images are fresh: {', '.join(recipe.tag for recipe in images.RECIPES.values())}")
     return 0
 
 
 def clean(options: argparse.Namespace) -> int:
     removed = lab.clean()
     images.prune()
-    _step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
+    step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
     if options.images:
-        _step(f"removed images: {', '.join(images.remove()) or 'there were none'}")
+        step(f"removed images: {', '.join(images.remove()) or 'there were none'}")
     else:
         console.print(
             "[dim]images stay, so that the next lab comes up in seconds; `make clean-images` removes them too[/]"
@@ -161,9 +133,9 @@ def demo(options: argparse.Namespace) -> int:
     stopped_by_hand = states.pop("firewall") == "exited" and set(states.values()) == {"running"}
     # A firewall that somebody stopped, in a lab that runs, stays stopped: what happens then is a thing to see.
     if not stopped_by_hand:
-        _bring_up(a_lab)
+        bring_up(a_lab)
     with a_lab.held():
-        shown = demonstrate(a_lab, _step)
+        shown = demonstrate(a_lab, step)
     return _show(a_lab, shown)
 
 
@@ -179,12 +151,12 @@ def call(options: argparse.Namespace) -> int:
         )
     if options.family not in chosen.service.families:
         raise ValueError(f"{chosen.service.service} does not speak {options.family}")
-    _bring_up(a_lab)
+    bring_up(a_lab)
     if chosen.service.image:
         recipe = images.service_recipe(chosen.service.service, chosen.service.folder)
-        images.build(_image_step, {recipe.name: recipe})
+        images.build(image_step, {recipe.name: recipe})
     with a_lab.held():
-        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, _step)
+        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step)
     return _show(a_lab, shown)
 
 
@@ -199,7 +171,7 @@ def _hosts(a_lab: Lab, *names: str) -> list[Host]:
 def ping(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     source, destination = _hosts(a_lab, options.source, options.to)
-    _bring_up(a_lab)
+    bring_up(a_lab)
     trips = reach.ping(a_lab, source, destination, options.family, options.count)
     counted = f"{trips.sent} sent, {trips.received} received, {trips.loss_percent:.0f} % lost"
     times = f"; round trip min/avg/max {trips.least_ms}/{trips.mean_ms}/{trips.most_ms} ms" if trips.received else ""
@@ -217,7 +189,7 @@ def show_sockets(options: argparse.Namespace) -> int:
 
 def compare_byteorder(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
-    _bring_up(a_lab)
+    bring_up(a_lab)
     table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
     said = []
     for host in _hosts(a_lab, "client", "client-be"):
@@ -232,21 +204,21 @@ def compare_byteorder(options: argparse.Namespace) -> int:
 
 def apache_bench(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
-    _bring_up(a_lab)
+    bring_up(a_lab)
     found = []
     with a_lab.held(), console.status("ab runs against each architecture"):
         for measured in ab.measure(a_lab):
             found.append(measured)
-            _step(f"{measured.architecture}: {measured.complete} requests")
+            step(f"{measured.architecture}: {measured.complete} requests")
     console.print(ab.table(found))
     return 0 if all(each.failed + each.other_than_2xx == 0 for each in found) else 1
 
 
 def bench_services(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
-    _bring_up(a_lab)
+    bring_up(a_lab)
     with a_lab.held():
-        measured = bench.services(a_lab, _step, options.quick)
+        measured = bench.services(a_lab, step, options.quick)
     for table in bench_report.on_a_terminal(measured):
         console.print(table)
         console.print()
@@ -256,18 +228,7 @@ def bench_services(options: argparse.Namespace) -> int:
 
 
 def _show(a_lab: Lab, shown: Shown) -> int:
-    if shown.picture:
-        console.print()
-        for line in shown.picture:
-            console.print(line)
-        console.print()
-    for each in shown.checks:
-        mark = f"[{STYLES[each.holds]}]{MARKS[each.holds]}[/]"
-        if each.holds is Verdict.PASS:
-            console.print(f"{mark} {escape(each.rule)}: {escape(each.seen)}")
-        else:
-            console.print(f"{mark} {escape(each.rule)}: expected {escape(each.expected)}, saw {escape(each.seen)}")
-    console.print(f"\n[{STYLES[shown.verdict]}]{shown.verdict.value}[/]: {escape(shown.sentence)}")
+    show(shown.verdict, shown.sentence, shown.checks, shown.picture)
     console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
     console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST=client-be, make down[/]")
     return shown.verdict.exit_status
@@ -301,6 +262,7 @@ def parser() -> Parser:
     sub.add_argument("--to", metavar="HOST", default="server", help="(default %(default)s)")
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
     sub.add_argument("--count", type=int, choices=range(1, 1001), metavar="1…1000", default=5)
+    drill_commands.add(command)
     command("sockets", show_sockets, "every socket of every host with its state and queues, as netstat prints them")
     command("byteorder", compare_byteorder, "what the two byte orders are, on both machines side by side")
     command("ab", apache_bench, "Apache's ab against the web service's architectures, in one table")

@@ -1,5 +1,7 @@
 """Calls from the hosts of a lab, one or many at once, and how each ended: its outcome, its errno by name, its time.
 
+And programs that run until they are stopped, servers, with the same quick start.
+
 On each host from which something is called, one program stays (`python -m services.resident`) and forks for each call:
 the start of an interpreter, a quarter of a second on an emulated host, is in no time that is measured here. The
 outcome is read from the exit status alone, by the table below; the services have the same table, and a test compares.
@@ -13,6 +15,7 @@ import itertools
 import json
 import re
 import secrets
+import signal
 import subprocess
 import threading
 import time
@@ -22,10 +25,10 @@ from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from scenarios.lab import Lab
-from scenarios.programs import Finished, LabProblem
+from scenarios.programs import STOP_WITHIN_S, Finished, LabProblem, Running
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
@@ -59,6 +62,7 @@ class Outcome(Enum):
     UNTRUSTED = "untrusted"
     NOT_RESOLVED = "not resolved"
     FAILED = "failed"  # any other errno
+    UNSUPPORTED = "unsupported"  # the machine has not what was asked for: nothing is known of the network
     USAGE = "usage"  # the command line was wrong: nothing was called
     HUNG = "hung"  # it did not end by itself in the time that it was given, and was ended
     CANCELLED = "cancelled"  # ended before that, because the caller wanted it
@@ -77,6 +81,7 @@ OF_STATUS: Final[Mapping[int, Outcome]] = {
     64: Outcome.USAGE,
     68: Outcome.NOT_RESOLVED,
     71: Outcome.FAILED,
+    77: Outcome.UNSUPPORTED,
 }
 
 
@@ -169,6 +174,120 @@ class Gate:
         self.open.set()
 
 
+class _Followed:
+    """A program that a resident runs, as `Running` wants a stream: of a Popen it has what is used of one."""
+
+    def __init__(self, over: Callable[[], str]) -> None:
+        self._over = over  # why nothing more is heard of it, or nothing
+        self.began, self.has_ended, self.stopped = threading.Event(), threading.Event(), threading.Event()
+        self.pid: int | None = None
+        self.refused = ""  # why it was not started
+        self.end: Mapping[str, Any] = {}  # what the resident said of it, when it has ended
+        self.lines: list[str] = []
+        self._line = ""
+        self.stdout: Sequence[str] = ()  # `lines` are here already
+
+    def note(self, said: Mapping[str, Any]) -> None:
+        if "began" in said:
+            self.pid = said["pid"]
+            self.began.set()
+        elif "printed" in said:
+            *lines, self._line = (self._line + said["text"]).split("\n")
+            self.lines += lines
+        elif "ended" in said:
+            self._end_line()
+            self.end = said
+            self.has_ended.set()
+        else:
+            self.refused = said.get("error", "")
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Nothing more is heard of it."""
+        self._end_line()
+        for each in (self.began, self.has_ended, self.stopped):
+            each.set()
+
+    def _end_line(self) -> None:
+        if self._line:
+            self.lines.append(self._line)
+            self._line = ""
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, as a shell has it: 128 and the number of the signal, where that ended it."""
+        if not self.has_ended.is_set():
+            return None
+        if not self.end:
+            raise LabProblem(self._over() or self.refused)
+        name = self.end["signal"]
+        return int(self.end["status"]) if name is None else 128 + signal.Signals[name].value
+
+    def poll(self) -> int | None:
+        return self.returncode
+
+    def wait(self, within_s: float) -> int | None:
+        self.has_ended.wait(within_s)
+        return self.returncode
+
+
+class WarmRunning(Running):
+    """A program that a resident runs. Beyond what any Running has, it knows how it ended."""
+
+    def __init__(self, followed: _Followed, what: str, say: Callable[[Mapping[str, object]], None], name: str) -> None:
+        self._followed, self._say, self._name = followed, say, name
+        super().__init__(cast("subprocess.Popen[str]", followed), what, self._send)
+        self.lines = followed.lines
+
+    def _send(self, signal_name: str) -> None:
+        self._say({"signal": signal_name, "to": self._name})
+
+    @property
+    def pid(self) -> int:
+        """On its host."""
+        assert self._followed.pid is not None  # noqa: S101 (for mypy: it has begun)
+        return self._followed.pid
+
+    @property
+    def ended_by(self) -> str | None:
+        """The name of the signal that ended it. None: it runs, or ended by itself, with a status."""
+        name = self._followed.end.get("signal")
+        return None if name is None else str(name)
+
+    @property
+    def wait_status(self) -> int | None:
+        """As wait(2) has it on the host; None while it runs."""
+        status = self._followed.end.get("wait_status")
+        return None if status is None else int(status)
+
+    @property
+    def cpu_s(self) -> float | None:
+        """Of the program and of the children that it has waited for; None while it runs."""
+        return self._followed.end.get("cpu_s")
+
+    @property
+    def dropped_bytes(self) -> int:
+        """Of what it printed beyond what is told; known at its end."""
+        return int(self._followed.end.get("dropped", 0))
+
+    def wait(self, within_s: float) -> int | None:
+        """Its exit status, when it has ended; None when it has not, in that time."""
+        return self._followed.wait(within_s)
+
+    def stop(self) -> int:
+        """End it, and all that it started: SIGTERM, after STOP_WITHIN_S seconds SIGKILL; one that a SIGSTOP holds at
+        once. Its exit status, 128 and more after a signal. Raises LabProblem when the resident is gone.
+        """
+        if not self._followed.stopped.is_set():
+            with contextlib.suppress(LabProblem):  # told below
+                self._say({"stop": self._name})
+            if not self._followed.stopped.wait(STOP_WITHIN_S + ANSWERS_WITHIN_S):
+                raise LabProblem(f"{self._what} could not be ended; it printed: {self.printed}")
+        status = self._followed.returncode
+        assert status is not None  # noqa: S101 (for mypy: who was stopped has ended)
+        return status
+
+
 @dataclass(slots=True)
 class _Asked:
     """A call that a resident has not answered yet."""
@@ -187,9 +306,10 @@ class _Resident:
         self._warm = set(modules)
         self._asked: dict[str, _Asked] = {}
         self._held: dict[str, int] = {}
+        self._followed: dict[str, _Followed] = {}
         self._told = threading.Condition()
         self._ready = False
-        self._over = ""  # why nothing more is heard of it
+        self.over = ""  # why nothing more is heard of it
         self._problems: list[str] = []
         self._stderr = bytearray()
         self._names = itertools.count()
@@ -216,10 +336,10 @@ class _Resident:
 
     def _wait(self, condition: Callable[[], bool], what: str, within_s: float) -> None:
         with self._told:
-            if not self._told.wait_for(lambda: condition() or self._over, within_s):
+            if not self._told.wait_for(lambda: condition() or self.over, within_s):
                 raise LabProblem(f"the resident of {self.host} did not {what} within {within_s:g} s{self._why()}")
         if not condition():
-            raise LabProblem(self._over)
+            raise LabProblem(self.over)
 
     def _why(self) -> str:
         said = [*self._problems, self._stderr.decode("utf-8", "backslashreplace").strip()]
@@ -242,15 +362,22 @@ class _Resident:
             advice = (
                 "; `make images` brings the images up to date" if f"No module named {RESIDENT}" in self._why() else ""
             )
-            self._over = f"the resident of {self.host} ended with status {status}{advice}{self._why()}"
+            self.over = f"the resident of {self.host} ended with status {status}{advice}{self._why()}"
             for asked in self._asked.values():
-                asked.future.set_exception(LabProblem(self._over))
+                asked.future.set_exception(LabProblem(self.over))
             self._asked.clear()
+            for followed in self._followed.values():
+                followed.give_up()
+            self._followed.clear()
             self._told.notify_all()
 
     def _note(self, said: Mapping[str, Any]) -> None:
         if "ready" in said:
             self._ready = True
+        elif followed := self._followed.get(_about(said)):
+            followed.note(said)
+            if "stopped" in said or "serve" in said:
+                del self._followed[_about(said)]
         elif "held" in said and "calls" in said:
             self._held[said["held"]] = len(said["calls"])
         elif "ended" in said:
@@ -260,7 +387,7 @@ class _Resident:
             why = f"{self.host}: {said['error']}"
             if asked_of := self._asked.pop(said.get("call", ""), None):
                 asked_of.future.set_exception(LabProblem(why))
-            elif "cancel" not in said:  # what is cancelled may have ended meanwhile
+            elif not said.keys() & {"cancel", "signal", "stop"}:  # what they are for may have ended meanwhile
                 self._problems.append(why)
 
     def _read_errors(self) -> None:
@@ -281,14 +408,11 @@ class _Resident:
 
     def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold) -> Pending:
         name = str(next(self._names))
-        module = module_called(argv)
-        if module and module[0] not in self._warm:
-            self._warm.add(module[0])
-            self.say({"warm": module[0]})
+        module = self._make_warm(argv)
         asked = _Asked(tuple(argv), bool(module))
         with self._told:
-            if self._over:
-                raise LabProblem(self._over)
+            if self.over:
+                raise LabProblem(self.over)
             self._asked[name] = asked
         command = {"call": name, "argv" if module else "exec": list(module or argv), "timeout_s": timeout_s}
         if gate:
@@ -296,6 +420,36 @@ class _Resident:
             gate.residents.setdefault(self, []).append(asked.future)
         self.say(command)
         return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}))
+
+    def run(self, argv: Sequence[str], open_files: int | None) -> WarmRunning:
+        """Start a program that runs until it is stopped."""
+        name = str(next(self._names))
+        module = self._make_warm(argv)
+        followed = _Followed(lambda: self.over)
+        with self._told:
+            if self.over:
+                raise LabProblem(self.over)
+            self._followed[name] = followed
+        command: dict[str, object] = {"serve": name, "argv" if module else "exec": list(module or argv)}
+        if open_files is not None:
+            command["open_files"] = open_files
+        self.say(command)
+        what = f"`{' '.join(argv)}` on {self.host}"
+        if not followed.began.wait(OPENS_WITHIN_S):
+            raise LabProblem(
+                f"the resident of {self.host} did not start {what} within {OPENS_WITHIN_S:g} s{self._why()}"
+            )
+        if followed.pid is None:
+            raise LabProblem(f"{what} was not started: {followed.refused or self.over}")
+        return WarmRunning(followed, what, self.say, name)
+
+    def _make_warm(self, argv: Sequence[str]) -> tuple[str, ...]:
+        """The module that is run, and its words, as `module_called` has them; it is warm then."""
+        module = module_called(argv)
+        if module and module[0] not in self._warm:
+            self._warm.add(module[0])
+            self.say({"warm": module[0]})
+        return module
 
     def close(self) -> None:
         """End it, and all that it started."""
@@ -317,6 +471,12 @@ class _Resident:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _about(said: Mapping[str, Any]) -> str:
+    """Of which program an answer is."""
+    found = next((said[key] for key in ("began", "printed", "ended", "stopped", "serve", "to") if key in said), "")
+    return str(found)
 
 
 def _outcome(status: int | None, *, timed_out: bool = False, cancelled: bool = False) -> Outcome:
@@ -420,6 +580,32 @@ class Caller:
         if gate:
             gate.pending.append(pending)
         return pending
+
+    @contextlib.contextmanager
+    def running(
+        self, host: str, argv: Sequence[str], image: str | None = None, *, open_files: int | None = None
+    ) -> Iterator[Running]:
+        """A program that runs on a host for the time of the `with` block, as `Lab.running` has it, and started quicker.
+
+        `python -m MODULE …` begins in a warm interpreter; without an `image` what comes is a WarmRunning, which knows
+        how the program ended. `open_files` is a RLIMIT_NOFILE of its own (not for a guest). Raises LabProblem.
+        """
+        if image:
+            if open_files is not None:
+                raise LabProblem(f"a guest on {host} has the limits of its container; open_files is not for it")
+            with self._lab.running(host, argv, image) as guest:
+                yield guest
+            return
+        self.open(host)
+        program = self._residents[host].run(argv, open_files)
+        try:
+            yield program
+        finally:
+            try:
+                program.stop()
+            except LabProblem:
+                if not self._residents[host].over:  # else what it ran is swept when this caller is left
+                    raise
 
     def _start_guest(self, host: str, image: str, argv: Sequence[str], timeout_s: float, gate: Gate | None) -> Pending:
         future: Future[Call] = Future()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 from dataclasses import dataclass
@@ -31,38 +32,86 @@ class Capture:
     Left without `stop`, by an exception say, it is thrown away. Raises LabProblem when the firewall cannot capture.
     """
 
-    def __init__(self, lab: Lab) -> None:
-        self._legs = list(lab.topology.legs)
-        self._stream = lab.open("firewall", [PROGRAM, *self._legs])
+    def __init__(self, lab: Lab, program: Capturing | None = None) -> None:
+        self._program = program or Capturing(lab)
+        self._is_alone = program is None
 
     def __enter__(self) -> Self:
-        self._answer("capturing")
+        try:
+            self._program._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream.poll() is None:
-            try:
-                self._stream.communicate(timeout=END_WITHIN_S)  # closes its input, which ends it
-            except subprocess.TimeoutExpired:
-                self._stream.kill()
-                self._stream.wait()
+        if self._is_alone:
+            self._program.close()
+
+    def stop(self) -> dict[str, LegCapture]:
+        """End the capture, after a sentinel has been seen on each leg; the capture of each leg by its name."""
+        return self._program._finish()
+
+
+class Capturing:
+    """The program that captures, for the time of the `with` block: it listens all the time, so that a capture begins
+    and ends in milliseconds. One capture at a time. Raises LabProblem when the firewall cannot capture.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._stream = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self._lab.open("firewall", [PROGRAM, *self._lab.topology.legs])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and leave nothing on the firewall."""
+        try:
+            self._stream.communicate(timeout=END_WITHIN_S)  # closes its input, which ends it
+        except (subprocess.TimeoutExpired, ValueError):  # ValueError: it was ended before
+            self._stream.kill()
+            self._stream.wait()
+
+    def capture(self) -> Capture:
+        """A capture of every leg, as Capture(lab) is."""
+        return Capture(self._lab, self)
+
+    def _begin(self) -> None:
+        if self._stream.poll() is not None:  # an earlier capture failed, and said why
+            self._stream = self._start()
+        self._say("start")
+        self._answer("capturing")
+
+    def _say(self, word: str) -> None:
+        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        with contextlib.suppress(BrokenPipeError):  # it ended: what it said is read in _answer
+            self._stream.stdin.write(f"{word}\n".encode())
+            self._stream.stdin.flush()
 
     def _answer(self, key: str) -> list[dict[str, int | str]]:
         assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
         line = self._stream.stdout.readline()
         if not line:
             said = self._stream.stderr.read().decode("utf-8", "replace").strip()
+            self._stream.wait(END_WITHIN_S)
             raise LabProblem(f"the firewall could not capture: {said or 'it said nothing'}")
         answer: list[dict[str, int | str]] = json.loads(line)[key]
         return answer
 
-    def stop(self) -> dict[str, LegCapture]:
-        """End the capture, after a sentinel has been seen on each leg; the capture of each leg by its name."""
-        assert self._stream.stdin is not None and self._stream.stdout is not None  # noqa: S101, PT018 (for mypy)
-        self._stream.stdin.write(b"stop\n")
-        self._stream.stdin.flush()
+    def _finish(self) -> dict[str, LegCapture]:
+        self._say("stop")
+        assert self._stream.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
         captures = {}
         for leg in self._answer("legs"):
             name, size = str(leg["leg"]), int(leg["size"])

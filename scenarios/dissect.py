@@ -5,23 +5,32 @@ This is the second opinion: nothing here, or in the dissector, has seen the serv
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 from scenarios.lab import Lab
+from scenarios.programs import LabProblem
 
+DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
+PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
 TSHARK_TIMEOUT_S = 120
+CLOSES_WITHIN_S = 5
 # Sequence numbers as they are on the wire, so that the legs can be compared; checksums verified: damage is seen.
 PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
 FIELDS = (
     "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim "
-    "tcp.stream tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.len tcp.window_size_value tcp.options "
-    "tcp.payload tcp.checksum.status udp.stream udp.srcport udp.dstport udp.payload "
-    "icmp.type icmp.code icmpv6.type icmpv6.code jsonmsg.summary jsonmsg.header.byteorder jsonmsg.malformed.reason"
+    "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
+    "tcp.checksum.status udp.srcport udp.dstport udp.payload jsonmsg.summary jsonmsg.header.byteorder"
 ).split()
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}
@@ -54,6 +63,7 @@ class Frame:
     messages: tuple[str, ...]  # a line for each message of ours that became whole in this frame
     byteorders: tuple[str, ...]  # the byteorder header of each of them
     checksum_good: bool
+    marks: frozenset[str] = frozenset()  # the display filters, of those that were asked for, that keep it
 
     @property
     def crossing(self) -> tuple[object, ...]:
@@ -72,7 +82,7 @@ class Frame:
         )
 
 
-def _frame(layers: dict[str, list[str]]) -> Frame | None:
+def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | None:
     def first(*names: str) -> str:
         return next((layers[name][0] for name in names if name in layers), "")
 
@@ -115,29 +125,189 @@ def _frame(layers: dict[str, list[str]]) -> Frame | None:
         messages=tuple(layers.get("jsonmsg.summary", ())),
         byteorders=tuple(layers.get("jsonmsg.header.byteorder", ())),
         checksum_good=first("tcp.checksum.status") != "0",
+        marks=frozenset(mark for field, mark in marked.items() if field in layers),
     )
 
 
-def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6") -> list[Frame]:
-    """The frames of a capture that a Wireshark display filter keeps and that carry IP, in the order of the file.
-
-    Raises ValueError, with tshark's words, when tshark does not take the file or the filter.
-    """
-    argv: Sequence[str] = [
-        *("tshark", "-r", "-", "-Y", display_filter, "-T", "json"),
+def _arguments(display_filter: str, marks: Sequence[str]) -> list[str]:
+    """The command line of tshark, which reads a capture from its standard input, without the program's name."""
+    return [
+        *("-r", "-", "-Y", display_filter, "-T", "json"),
         *(word for preference in PREFERENCES for word in ("-o", preference)),
         *(word for field in FIELDS for word in ("-e", field)),
+        *(word for mark in dict.fromkeys(marks) for word in ("-e", _mark_field(mark))),
     ]
-    stream = lab.open("firewall", argv)
+
+
+def _mark_field(mark: str) -> str:
+    """A field that a frame has if the filter keeps it, and no other: -e takes any expression since Wireshark 4.4.
+
+    Without the `&&` it would be a value, and one that is 0 is there too. It changes no truth: every frame has `frame`,
+    and nothing binds less than `||`. (Parentheses would make a filter of `tcp) || (udp`.)
+    """
+    return f"{mark} && frame"
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """How a tshark ended, and what it printed."""
+
+    status: int
+    out: bytes
+    err: str
+
+    def frames(self, lab: Lab, display_filter: str, marks: Sequence[str]) -> list[Frame]:
+        if self.status != 0:
+            check_filters(lab, [display_filter, *marks])  # for of a wrong mark tshark says little
+            raise ValueError(f"tshark: {_words(self.err) or f'status {self.status}'}")
+        packets = json.loads(self.out or b"[]")
+        marked = {_mark_field(mark): mark for mark in marks}
+        return [frame for packet in packets if (frame := _frame(packet["_source"]["layers"], marked)) is not None]
+
+
+def _words(said: str) -> str:
+    """What tshark said, without its name, and without what it says to root each time."""
+    lines = (line.removeprefix("tshark: ") for line in said.splitlines() if "This could be dangerous" not in line)
+    return "\n".join(lines).strip()
+
+
+def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> list[Frame]:
+    """The frames of a capture that a Wireshark display filter keeps and that carry IP, in the order of the file.
+
+    `marks` are more filters: each frame says in its own `marks` which of them keep it. Whoever reads many captures is
+    quicker with a Dissector. Raises ValueError, with Wireshark's words, when it does not take the file or a filter.
+    """
+    _refuse(pcapng, [display_filter, *marks])
+    stream = lab.open("firewall", ["tshark", *_arguments(display_filter, marks)])
     try:
         out, err = stream.communicate(pcapng, timeout=TSHARK_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         stream.kill()
         raise
-    if stream.returncode != 0:
-        raise ValueError(f"tshark: {err.decode('utf-8', 'replace').strip()}")
-    packets = json.loads(out or b"[]")
-    return [frame for packet in packets if (frame := _frame(packet["_source"]["layers"])) is not None]
+    decoded = _Decoded(stream.returncode, out, err.decode("utf-8", "replace"))
+    return decoded.frames(lab, display_filter, marks)
+
+
+def check_filters(lab: Lab, filters: Sequence[str]) -> None:
+    """Raise ValueError, with Wireshark's words, for the filters that it does not take; all in one start of it.
+
+    sharkd is asked, for it compiles many filters in one process; it decodes nothing here (docs/decisions.md).
+    """
+    _refuse(None, filters)
+    asked = [
+        {"jsonrpc": "2.0", "id": number, "method": "check", "params": {"filter": each}}
+        for number, each in enumerate(filters, start=1)
+    ]
+    stream = lab.open("firewall", ["sharkd", "-"])
+    try:
+        out, err = stream.communicate("".join(f"{json.dumps(each)}\n" for each in asked).encode(), TSHARK_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        stream.kill()
+        raise
+    answers = [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
+    if [answer.get("id") for answer in answers] != [each["id"] for each in asked]:
+        raise LabProblem(f"sharkd answered {len(answers)} of {len(asked)} questions: {err.decode('utf-8', 'replace')}")
+    wrong = [
+        f"{each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
+        for each, answer in zip(filters, answers, strict=True)
+        if "error" in answer
+    ]
+    if wrong:
+        raise ValueError("no display filter: " + "; ".join(wrong))
+
+
+def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
+    """What Wireshark takes, and should not have been given. Raises ValueError."""
+    if pcapng is not None and not pcapng.startswith(PCAPNG):  # tshark finds some format for almost everything
+        raise ValueError(f"no pcapng file: it begins with {pcapng[:8]!r}")
+    for each in filters:
+        if not each.strip():
+            raise ValueError("no display filter: an empty text")
+        if "time_delta_displayed" in each:
+            raise ValueError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
+
+
+class Dissector:
+    """Reads captures for the time of the `with` block, as `frames` does, with a tshark that has started before.
+
+    `prepare` as soon as the filters are known: the decoder then starts while other things are done. Threads may share
+    one. Raises LabProblem when the firewall does not run.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._stream = lab.open("firewall", [DECODE])
+        self._asked: dict[str, Future[_Decoded]] = {}
+        self._names = itertools.count()
+        self._writing, self._over = threading.Lock(), ""
+        self._reader = threading.Thread(target=self._hear, daemon=True, name="dissector")
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        with self._writing, contextlib.suppress(OSError):
+            self._stream.stdin.close()
+        try:
+            self._stream.wait(CLOSES_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._stream.kill()
+            self._stream.wait()
+        self._reader.join(CLOSES_WITHIN_S)
+
+    def prepare(self, display_filter: str = "ip || ipv6", marks: Sequence[str] = (), copies: int = 2) -> None:
+        """Have so many decoders started for captures that will be read with exactly these filters, in this order."""
+        self._say({"prepare": _arguments(display_filter, marks), "copies": copies})
+
+    def frames(self, pcapng: bytes, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> list[Frame]:
+        """As the function `frames`. Raises LabProblem too, when the decoder ended or does not answer in time."""
+        _refuse(pcapng, [display_filter, *marks])
+        name, future = str(next(self._names)), Future[_Decoded]()
+        self._asked[name] = future
+        self._say({"decode": name, "arguments": _arguments(display_filter, marks), "size": len(pcapng)}, pcapng)
+        if self._over:  # it ended before it could know of this one
+            self._forget_all()
+        try:
+            decoded = future.result(TSHARK_TIMEOUT_S + CLOSES_WITHIN_S)
+        except NotInTime:
+            raise LabProblem(f"tshark did not read a capture within {TSHARK_TIMEOUT_S} s") from None
+        return decoded.frames(self._lab, display_filter, marks)
+
+    def check_filters(self, filters: Sequence[str]) -> None:
+        """As the function."""
+        check_filters(self._lab, filters)
+
+    def _say(self, command: dict[str, object], content: bytes = b"") -> None:
+        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        with self._writing, contextlib.suppress(OSError, ValueError):  # it ended: who waits for an answer is told
+            self._stream.stdin.write(json.dumps(command).encode("ascii") + b"\n" + content)
+            self._stream.stdin.flush()
+
+    def _hear(self) -> None:
+        assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
+        while line := self._stream.stdout.readline():
+            said = json.loads(line)
+            out = self._stream.stdout.read(said.get("size", 0))
+            future = self._asked.pop(said["decoded"])
+            if "late" in said:
+                future.set_exception(LabProblem(f"tshark did not read a capture within {said['late']} s"))
+            elif len(out) == said["size"]:
+                future.set_result(_Decoded(said["status"], out, said["said"]))
+            else:
+                self._asked[said["decoded"]] = future  # it was broken off
+        why = self._stream.stderr.read().decode("utf-8", "replace").strip()
+        advice = "; `make images` brings the images up to date" if "no such file" in why else ""
+        self._over = f"the decoder on the firewall ended with status {self._stream.wait()}: {why or '-'}{advice}"
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        while self._asked:
+            with contextlib.suppress(KeyError):  # two threads may be here
+                self._asked.popitem()[1].set_exception(LabProblem(self._over))
 
 
 def stream_bytes(segments: Sequence[Frame]) -> bytes:

@@ -173,7 +173,7 @@ def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family
     with ThreadPoolExecutor() as pool:
         read = pool.map(lambda leg: dissect.frames(lab, leg.pcapng, filtered), captures.values())
         frames = dict(zip(captures, read, strict=True))
-    rungs = ladder.rungs(frames["client-leg"], frames["server-leg"], client.address(family)) if frames else []
+    rungs = ladder.rungs(frames["client-leg"], frames["server-leg"], {client.address(family)}) if frames else []
     port = chosen.port
     return Exchange(client, server, family, port, called, log, received, chosen.transport, captures, frames, rungs)
 

@@ -6,7 +6,7 @@ A packet that is on one leg and not on the other ended, or began, at the firewal
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -35,8 +35,8 @@ class Rung:
         return frame
 
 
-def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], client: str) -> list[Rung]:
-    """Pair the frames of the two legs, packet by packet; in order of time. `client` is the client's address.
+def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], clients: Collection[str]) -> list[Rung]:
+    """Pair the frames of the two legs, packet by packet; in order of time. `clients` are the client side's addresses.
 
     Two frames are one packet when all that crossing does not change is equal. Where a packet was sent again, equal to
     the bit, a frame on the far leg is paired with the last one on the near leg that came before it.
@@ -45,7 +45,7 @@ def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], client: str)
     far: list[Frame] = []
     for frames, from_client_is_near in ((client_leg, True), (server_leg, False)):
         for frame in frames:
-            if (frame.source == client) is from_client_is_near:
+            if (frame.source in clients) is from_client_is_near:
                 near[frame.crossing].append(frame)
             else:
                 far.append(frame)
@@ -55,8 +55,8 @@ def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], client: str)
         sent = earlier[-1] if earlier else None
         if sent is not None:
             near[frame.crossing].remove(sent)
-        found.append(_rung(sent, frame, frame.source == client))
-    found += [_rung(sent, None, sent.source == client) for unpaired in near.values() for sent in unpaired]
+        found.append(_rung(sent, frame, frame.source in clients))
+    found += [_rung(sent, None, sent.source in clients) for unpaired in near.values() for sent in unpaired]
     return sorted(found, key=lambda rung: rung.frame.time_ns)
 
 

@@ -50,6 +50,10 @@ class Running:
         for line in self._stream.stdout:
             self.lines.append(line.rstrip("\n"))
 
+    @property
+    def ended(self) -> bool:
+        return self._stream.poll() is not None
+
     def check_running(self, until: str) -> None:
         """Raise LabProblem, with what the program printed, when it has ended before `until` came about."""
         if self._stream.poll() is not None:

@@ -87,18 +87,19 @@ def sockets(lab: Lab) -> list[Socket]:
 
     Raises LabProblem when nothing of the lab runs, or `ss` fails.
     """
-    running = {name: _byteorder(lab, name) for name, state in lab.states().items() if _has_sockets(name, state)}
+    running = [name for name, state in lab.states().items() if _has_sockets(name, state)]
     if not running:
         raise LabProblem(f"lab {lab.number} is not up; `make up` starts it")
-
-    def of(name: str) -> list[Socket]:
-        listed = lab.run(name, COMMAND, timeout_s=WITHIN_S)
-        if listed.status != 0:
-            raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
-        return parse(listed.stdout, name, running[name])
-
     with ThreadPoolExecutor() as pool:
-        return [each for found in pool.map(of, running) for each in found]
+        return [each for found in pool.map(lambda name: of_machine(lab, name), running) for each in found]
+
+
+def of_machine(lab: Lab, name: str) -> list[Socket]:
+    """Every TCP and UDP socket of a machine that runs. Raises LabProblem when `ss` fails."""
+    listed = lab.run(name, COMMAND, timeout_s=WITHIN_S)
+    if listed.status != 0:
+        raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
+    return parse(listed.stdout, name, _byteorder(lab, name))
 
 
 def table(found: Sequence[Socket]) -> Table:

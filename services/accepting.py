@@ -4,8 +4,11 @@ SIGTERM or SIGINT shuts down the listening socket, and of each connection the re
 socket and not to the descriptor, so whoever waits for it wakes, in accept(), recv(), select(), epoll or a thread of its
 own: recv() gives what has arrived and then b"", as if the peer had finished. After GRACE_S the other half is shut
 down too. So a server file says nothing of signals, but that accepting ends. Main thread only.
+
+A signal is seen late if it comes just before a system call, and not during it: a timer bounds how late (LOOK_S).
 """
 
+import math
 import os
 import signal
 import socket
@@ -22,6 +25,11 @@ from .outcome import errno_name
 from .stopping import GRACE_S, STOPS
 
 READ_BYTES: Final = 64 * 1024  # at most from one peer in one turn
+# Python's handler of a signal runs between bytecodes. One that comes after Python has looked, and before the kernel has
+# begun to wait, interrupts nothing: without this the handler would run when the call returns, in a minute or never. The
+# atomic cure is that of pselect(2), which no accept(), recv(), waitpid() or lock of Python's has. So SIGALRM interrupts
+# whatever the main thread waits in, with EINTR (signal(7)); Python looks again, and goes on waiting (PEP 475).
+LOOK_S: Final = 0.2
 CLOSE_WAIT: Final = 8  # the state, of RFC 9293 and by Linux's number, once the peer's FIN has come
 
 
@@ -109,7 +117,8 @@ class Accepting:
         self.children: set[int] = set()  # the processes of a server that forks: SIGTERM is passed on to them
         self.accept_at_s = 0.0  # when accepting goes on, if it is paused
         self.stopping = False  # SIGTERM came
-        self.cut = False  # and the time that it left is over
+        self.cut_at_s = math.inf  # when the time that it leaves is over
+        self.cut = False  # and it is over
 
     def fileno(self) -> int:
         return self.listening.fileno()
@@ -152,26 +161,36 @@ class Accepting:
         """What SIGTERM does: see above."""
         if self.stopping:
             return
+        self.cut_at_s = time.monotonic() + GRACE_S
         self.stopping = True
         for each in [self.listening, *(peer.socket for peer in list(self.peers))]:
             _shut(each, socket.SHUT_RD)
+        self._pass_on()
+        signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)  # again: fork(2) leaves a child without its parent's timer
+
+    def _pass_on(self) -> None:
         for child in list(self.children):
             with suppress(ProcessLookupError):  # it has ended, and been reaped, meanwhile
                 os.kill(child, signal.SIGTERM)
-        signal.setitimer(signal.ITIMER_REAL, GRACE_S)
 
-    def _cut(self, *_: int | FrameType | None) -> None:
-        self.cut = True
-        for peer in list(self.peers):
-            _shut(peer.socket, socket.SHUT_RDWR)
+    def _look(self, *_: int | FrameType | None) -> None:
+        """What SIGALRM does, each LOOK_S. Until SIGTERM that is nothing: to have interrupted was all."""
+        if self.stopping:
+            self._pass_on()  # a child, which has no timer yet, may have seen nothing of the first
+        if time.monotonic() >= self.cut_at_s:
+            self.cut = True
+            for peer in list(self.peers):
+                _shut(peer.socket, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         for number in STOPS:
             signal.signal(number, self.stop)
-        signal.signal(signal.SIGALRM, self._cut)
+        signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, LOOK_S, LOOK_S)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stopping = True  # SIGTERM has nothing left to do, and must not set the timer again
         signal.setitimer(signal.ITIMER_REAL, 0)  # at its exit Python gives the signals back, and SIGALRM would kill
         self.listening.close()
 

@@ -117,11 +117,12 @@ def parser(module: str, says: str | None) -> command.Parser:
     return made
 
 
-def ask(call: Call, asking: bytes, retries: int, wait_s: float) -> bytes:
+def ask(call: Call, asking: bytes, retries: int, wait_s: float, room: int = LARGEST) -> bytes:
     """The first datagram that answers `asking`. Raises CallError.
 
     It is sent again after `wait_s`, then after twice that, and so on (RFC 8085, 3.1.1), `retries` times; the deadline
-    of the call is over all of it, and each address of the host has an equal share.
+    of the call is over all of it, and each address of the host has an equal share. The answer has `room` bytes: a
+    longer one is cut, and the call broken off.
     """
     addresses = call.resolve()
     failures: list[CallError] = []
@@ -137,7 +138,7 @@ def ask(call: Call, asking: bytes, retries: int, wait_s: float) -> bytes:
                     asked.send(asking)
                     sent += 1
                     try:
-                        return asked.recv(LARGEST)
+                        return _received(asked, room, peer)
                     except TimeoutError as error:
                         if error.errno:  # the kernel's ETIMEDOUT; our own has none
                             raise
@@ -146,3 +147,12 @@ def ask(call: Call, asking: bytes, retries: int, wait_s: float) -> bytes:
         else:
             failures.append(CallError(Outcome.TIMED_OUT, f"no answer from {peer}; datagrams sent: {sent}"))
     raise CallError(failures[-1].outcome, "; ".join(str(failure) for failure in failures))
+
+
+def _received(asked: socket.socket, room: int, peer: str) -> bytes:
+    """The next datagram, which must fit. Raises OSError, CallError."""
+    content = bytearray(room)
+    length = asked.recv_into(content, room, socket.MSG_TRUNC)  # its own length, and not that of what was kept (recv(2))
+    if length > room:
+        raise CallError(Outcome.BROKEN_OFF, f"{peer}: a datagram of {length} bytes came; {room} of them had room")
+    return bytes(content[:length])

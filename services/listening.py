@@ -15,15 +15,16 @@ NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 ACCEPT_PAUSE_S: Final = 0.2
 
 
-def listener(host: str, port: int) -> socket.socket:
+def listener(host: str, port: int, reuse: bool = True) -> socket.socket:
     """A listening TCP socket, blocking; the caller closes it, and calls `announce` once it is ready for SIGTERM.
 
-    An empty host is every interface, IPv6 and IPv4 on one socket (ipv6(7)). Exits 71 when the address cannot
+    An empty host is every interface, IPv6 and IPv4 on one socket (ipv6(7)). Not to `reuse` the address of connections
+    in TIME-WAIT is for showing what comes of it. Exits 71 when the address cannot
     be had, 68 when the name has none.
     """
     try:
         family, address = _address(host, port)
-        made = _bound(family, address)
+        made = _bound(family, address, reuse)
     except socket.gaierror as error:
         print(f"cannot listen on {host} port {port}: {error.strerror}", file=sys.stderr, flush=True)
         raise SystemExit(os.EX_NOHOST) from error
@@ -45,11 +46,11 @@ def _address(host: str, port: int) -> tuple[int, tuple[object, ...]]:
     return found[0]
 
 
-def _bound(family: int, address: tuple[object, ...]) -> socket.socket:
+def _bound(family: int, address: tuple[object, ...], reuse: bool) -> socket.socket:
     made = socket.socket(family, socket.SOCK_STREAM)
     try:
         # A server started again must not wait for its old connections' TIME-WAIT (socket(7)).
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
         # Answers are written whole: Nagle could only delay them. Linux hands it on to what accept() returns.
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if family == socket.AF_INET6:

@@ -22,6 +22,7 @@ class Outcome(Enum):
     UNTRUSTED = 16  # the peer's certificate: of another name, of an unknown authority, not valid now
     NOT_RESOLVED = os.EX_NOHOST  # 68
     FAILED = os.EX_OSERR  # 71: any other errno
+    UNSUPPORTED = 77  # this machine has not what was asked for; the status with which Automake's tests are skipped
 
     @property
     def words(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import settings
 from testinfra.host import Host as Machine
 
 from scenarios.lab import Lab, labs_in_use
+from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
 settings.register_profile("shared machine", deadline=None)
@@ -19,17 +19,9 @@ settings.load_profile("shared machine")
 TEST_LABS = range(255, 199, -1)  # from the far end, so that a person's own labs are left alone
 
 
-def _has_ipv6_loopback() -> bool:
-    try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6):
-            return True
-    except OSError:
-        return False
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on ::1 are skipped, and counted, where the machine that runs them has none. The lab has its own IPv6."""
-    if not _has_ipv6_loopback():
+    if not has_ipv6_loopback():
         absent = pytest.mark.skip(reason="this machine has no IPv6 loopback address, ::1")
         for item in items:
             parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}

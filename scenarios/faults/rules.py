@@ -1,25 +1,23 @@
 """Faults that the firewall's kernel makes by itself, at its own speed: silence, refusals, resets, a spent TTL.
 
-They are nftables rules in one table of ours, `inet faultwire`: a base chain for each fault, made and deleted in one
-transaction (nft(8)). No table that is not ours is touched, and deleting ours undoes all, a dead run's faults too.
+They are nftables rules on selections of packets, one base chain for each fault (standing.py).
 """
 
 from __future__ import annotations
 
-import json
-import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from scenarios.faults.standing import Chain, Standing
 from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.topology import Host
+from scenarios.service import Family
+from scenarios.topology import Host, Topology
 
-TABLE = "inet faultwire"
-NFT_WITHIN_S = 10
-NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-
-Kind = Literal["any", "tcp", "udp", "icmp", "syn", "syn-ack", "established"]
+Kind = Literal[
+    "any", "tcp", "udp", "icmp", "syn", "syn-ack", "established", "data", "fin", "rst", "fragment", "later-fragment"
+]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 # What the packet must be, as nftables says it; sets of TCP flags as RFC 9293, 3.1 names them.
 MATCHES: dict[Kind, str] = {
     "any": "",
@@ -29,18 +27,27 @@ MATCHES: dict[Kind, str] = {
     "syn": "tcp flags & (syn | ack | rst | fin) == syn",
     "syn-ack": "tcp flags & (syn | ack | rst | fin) == (syn | ack)",
     "established": "tcp flags & syn == 0",
+    "data": "meta l4proto tcp @ih,0,8 >= 0",  # there is a first byte behind the header, of whatever value
+    "fin": "tcp flags & fin == fin",
+    "rst": "tcp flags & rst == rst",
 }
+# What has no ports that could be matched: only the first fragment has them, and all but the first have no flags.
+FRAGMENTS: dict[Kind, Mapping[Family, str]] = {
+    "fragment": {"ipv4": "ip frag-off & 0x3fff != 0", "ipv6": "exthdr frag exists"},
+    "later-fragment": {"ipv4": "ip frag-off & 0x1fff != 0", "ipv6": "frag frag-off != 0"},
+}
+NOT_TCP: tuple[Kind, ...] = ("udp", "icmp", "fragment", "later-fragment")
 Refusal = Literal[
     "net-unreachable", "host-unreachable", "prot-unreachable", "port-unreachable", "admin-prohibited", "tcp-reset"
 ]
 # IPv4's code (RFC 792, RFC 1812 5.2.7.1) beside the code of ICMPv6 that says the same (RFC 4443, 3.1).
-REFUSALS: dict[Refusal, tuple[str, str]] = {
-    "net-unreachable": ("icmp type net-unreachable", "icmpv6 type no-route"),
-    "host-unreachable": ("icmp type host-unreachable", "icmpv6 type addr-unreachable"),
-    "prot-unreachable": ("icmp type prot-unreachable", "icmpv6 type reject-route"),
-    "port-unreachable": ("icmp type port-unreachable", "icmpv6 type port-unreachable"),
-    "admin-prohibited": ("icmp type admin-prohibited", "icmpv6 type admin-prohibited"),
-    "tcp-reset": ("tcp reset", "tcp reset"),
+REFUSALS: dict[Refusal, Mapping[Family, str]] = {
+    "net-unreachable": {"ipv4": "icmp type net-unreachable", "ipv6": "icmpv6 type no-route"},
+    "host-unreachable": {"ipv4": "icmp type host-unreachable", "ipv6": "icmpv6 type addr-unreachable"},
+    "prot-unreachable": {"ipv4": "icmp type prot-unreachable", "ipv6": "icmpv6 type reject-route"},
+    "port-unreachable": {"ipv4": "icmp type port-unreachable", "ipv6": "icmpv6 type port-unreachable"},
+    "admin-prohibited": {"ipv4": "icmp type admin-prohibited", "ipv6": "icmpv6 type admin-prohibited"},
+    "tcp-reset": {"ipv4": "tcp reset", "ipv6": "tcp reset"},
 }
 
 
@@ -62,85 +69,94 @@ class SpendTtl:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
-    """Which packets: from one host to another, of a kind, and (for TCP and UDP) to a port."""
+class Side:
+    """Every host of one of the lab's networks; its addresses are the network's subnets."""
 
-    source: Host
-    destination: Host
+    network: str
+    ipv4: str
+    ipv6: str
+
+    @classmethod
+    def of(cls, topology: Topology, network: str) -> Side:
+        """The side of a network, by the network's name."""
+        ipv4, ipv6 = topology.networks[network]
+        return cls(network, ipv4, ipv6)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which packets: from one host, or any of a side, to another, of a kind, and (for TCP and UDP) between ports."""
+
+    source: Host | Side
+    destination: Host | Side
     kind: Kind = "any"
     port: int | None = None  # of the destination
+    source_port: int | None = None
+    family: Family | None = None  # both
 
-    def matches(self) -> tuple[str, str]:
-        """The nftables expressions, for IPv4 and for IPv6."""
-        port = f"th dport {self.port} " if self.port is not None else ""
-        rest = f"{MATCHES[self.kind]} {port}".strip()
-        return (
-            f"ip saddr {self.source.ipv4} ip daddr {self.destination.ipv4} {rest}".strip(),
-            f"ip6 saddr {self.source.ipv6} ip6 daddr {self.destination.ipv6} {rest}".strip(),
-        )
+    def __post_init__(self) -> None:
+        if self.kind in ("icmp", *FRAGMENTS) and (self.port is not None or self.source_port is not None):
+            raise ValueError(f"packets of the kind {self.kind} are not selected by port")
+
+    def matches(self) -> Mapping[Family, str]:
+        """The nftables expressions, for each family that it takes in."""
+        found: dict[Family, str] = {}
+        for family in [self.family] if self.family else FAMILIES:
+            ip = "ip" if family == "ipv4" else "ip6"
+            words = [f"{ip} saddr {getattr(self.source, family)} {ip} daddr {getattr(self.destination, family)}"]
+            words.append(FRAGMENTS[self.kind][family] if self.kind in FRAGMENTS else MATCHES[self.kind])
+            if self.source_port is not None:
+                words.append(f"th sport {self.source_port}")
+            if self.port is not None:
+                words.append(f"th dport {self.port}")
+            found[family] = " ".join(word for word in words if word)
+        return found
 
 
-class Rules:
-    """One fault made of rules: an effect, on the packets of one or more selections."""
+class Rules(Standing):
+    """One fault made of rules: an effect, on the packets of one or more selections. Hits are the packets selected."""
 
     def __init__(self, lab: Lab, name: str, effect: Silence | Refuse | SpendTtl, *selections: Selection) -> None:
-        if not NAME.fullmatch(name):
-            raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
-        if (
-            isinstance(effect, Refuse)
-            and effect.by == "tcp-reset"
-            and any(each.kind in ("udp", "icmp") for each in selections)
-        ):
+        super().__init__(lab, name)
+        kinds = {each.kind for each in selections}
+        if isinstance(effect, Refuse) and effect.by == "tcp-reset" and kinds & set(NOT_TCP):
             raise ValueError(f"{name}: a TCP reset answers TCP only")
-        self.name = name
-        self._lab = lab
+        if kinds & set(FRAGMENTS) and (kinds - set(FRAGMENTS) or not isinstance(effect, Silence)):
+            raise ValueError(f"{name}: fragments can be dropped only, and stand in a fault of their own")
         self._effect = effect
         self._selections = selections
+        if "data" in kinds:
+            self.needs = "nf_tables with payload expressions on the inner header (Linux 5.16)"
 
-    def transaction(self) -> str:
-        """What nft is given, in one transaction, to put the fault in force."""
-        hook = "forward priority 0" if not isinstance(self._effect, SpendTtl) else "prerouting priority -150"
-        lines = [f"add table {TABLE}", f"add chain {TABLE} {self.name} {{ type filter hook {hook}; policy accept; }}"]
-        for selection in self._selections:
-            for match, effect in zip(selection.matches(), self._effects(selection), strict=True):
-                lines.append(f"add rule {TABLE} {self.name} {match} counter {effect}")
-        return "\n".join(lines) + "\n"
-
-    def _effects(self, selection: Selection) -> tuple[str, str]:
-        if isinstance(self._effect, Silence):
-            return "drop", "drop"
+    def _chains(self) -> Sequence[Chain]:
+        hook = "forward priority 0"
         if isinstance(self._effect, SpendTtl):
-            return "ip ttl set 1", "ip6 hoplimit set 1"
-        ipv4, ipv6 = REFUSALS[self._effect.by]
+            hook = "prerouting priority -150"
+        if any(each.kind in FRAGMENTS for each in self._selections):
+            hook = "prerouting priority -450"  # at -400 connection tracking puts them together again
+        rules = [
+            f"{match} counter {self._words(selection, family)}"
+            for selection in self._selections
+            for family, match in selection.matches().items()
+        ]
+        return [Chain(self.name, hook, rules)]
+
+    def _words(self, selection: Selection, family: Family) -> str:
+        if isinstance(self._effect, Silence):
+            return "drop"
+        if isinstance(self._effect, SpendTtl):
+            return "ip ttl set 1" if family == "ipv4" else "ip6 hoplimit set 1"
         # nft wants to be told that a reset answers TCP
         only = "" if selection.kind not in ("any",) or self._effect.by != "tcp-reset" else "meta l4proto tcp "
-        return f"{only}reject with {ipv4}", f"{only}reject with {ipv6}"
-
-    def __enter__(self) -> Rules:
-        _nft(self._lab, self.transaction(), f"the fault {self.name}")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # `destroy` does not mind a chain that is gone (Linux 6.3); `add` before `delete` says the same on every kernel.
-        chain = f"{TABLE} {self.name}"
-        _nft(self._lab, f"add table {TABLE}\nadd chain {chain}\nflush chain {chain}\ndelete chain {chain}\n", "its end")
-
-    def hits(self) -> int:
-        said = self._lab.run(
-            "firewall", ["nft", "--json", "list", "chain", *TABLE.split(), self.name], timeout_s=NFT_WITHIN_S
-        )
-        if said.status != 0:
-            raise LabProblem(f"the fault {self.name} is not in force: {said.printed}")
-        rules = [each["rule"] for each in json.loads(said.stdout)["nftables"] if "rule" in each]
-        return sum(part["counter"]["packets"] for rule in rules for part in rule["expr"] if "counter" in part)
+        return f"{only}reject with {REFUSALS[self._effect.by][family]}"
 
 
-def _nft(lab: Lab, transaction: str, what: str) -> None:
-    said = lab.run("firewall", ["nft", transaction], timeout_s=NFT_WITHIN_S)
-    if said.status != 0:
-        raise LabProblem(f"the firewall refused {what}: {said.printed}\n{transaction}")
+def partition(lab: Lab, name: str, one: Host | Side, other: Host | Side, *, both_ways: bool = True) -> Rules:
+    """Nothing from `one` comes to `other` any more, nor the other way unless it is said; hits are the packets dropped.
 
-
-def remove_all(lab: Lab) -> None:
-    """Undo every fault of this kind, a dead run's too: our table goes."""
-    _nft(lab, f"add table {TABLE}\ndelete table {TABLE}\n", "the end of all faults")
+    Raises ValueError for two of one network, whose packets the firewall does not see.
+    """
+    if one.network == other.network:
+        raise ValueError(f"{name}: what is between two of {one.network} does not cross the firewall")
+    ways = [Selection(one, other), Selection(other, one)]
+    return Rules(lab, name, Silence(), *ways[: 2 if both_ways else 1])

@@ -1,5 +1,6 @@
 """The resident itself: one thread that waits, in one selector, for commands, for output and for ends."""
 
+import codecs
 import errno
 import heapq
 import itertools
@@ -23,7 +24,7 @@ from services.stopping import STOPS, stop_signal
 
 from . import leavings, program
 from .clocks import Clock, clocks
-from .commands import LINE_LIMIT, Cancel, CommandError, Release, Running, Start, Warm, parse
+from .commands import LINE_LIMIT, Cancel, CommandError, Release, Running, Signal, Start, Stop, Warm, parse
 from .program import ARRIVED, Program, watch_for_connect
 from .warming import rehearse, warm
 
@@ -31,9 +32,12 @@ CALLS_LIMIT: Final = 200  # at once; under emulation each takes 4 MB and three t
 OUTPUT_LIMIT: Final = 64 * 1024  # bytes that are kept of each stream of a call; of the rest, the number
 UNREAD_LIMIT: Final = 8 * 1024 * 1024  # bytes of answers that nobody has read; above, no more commands are taken
 KILL_AFTER_S: Final = 1.0  # from SIGTERM to SIGKILL
+STOP_WITHIN_S: Final = 5.0  # the same, for what is served: it may have more to put in order
+FOLLOWED_LIMIT: Final = 4 * 1024 * 1024  # bytes of output that are told of what is served; of the rest, the number
 DRAIN_S: Final = 0.3  # for the end of the output, after the end of the program
 END_WITHIN_S: Final = 3.0
 READ_BYTES: Final = 64 * 1024
+PIPE_LIMIT: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -55,6 +59,10 @@ class Stream:
         return self.kept.decode("utf-8", "backslashreplace")
 
 
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+
 @dataclass(slots=True, eq=False)
 class Call:
     """One call, from its fork to its answer. `number` is that of its clock."""
@@ -64,32 +72,41 @@ class Call:
     clock: Clock
     pid: int
     stdout: Stream
-    stderr: Stream
+    stderr: Stream  # of no descriptor where it goes where stdout goes
     arrived: bool = False
     timed_out: bool = False
     cancelled: bool = False
     escaped: int = 0
     ended: tuple[int, resource.struct_rusage, float] | None = None  # wait status, usage, CLOCK_MONOTONIC
+    # Of what is followed:
+    decoder: codecs.IncrementalDecoder = field(default_factory=_decoder)
+    told: int = 0  # bytes of its output
+    paused: bool = False  # by a SIGSTOP from here
+    stopping: bool = False
 
     @property
-    def streams(self) -> tuple[Stream, Stream]:
-        return self.stdout, self.stderr
+    def streams(self) -> tuple[Stream, ...]:
+        return tuple(stream for stream in (self.stdout, self.stderr) if stream.descriptor != -1)
 
     def answer(self) -> dict[str, object]:
         assert self.ended  # noqa: S101 (for mypy: only who has ended is told of)
         status, usage, now_s = self.ended
         code = os.waitstatus_to_exitcode(status)
-        return {
+        how: dict[str, object] = {
             "ended": self.start.name,
             "status": code if code >= 0 else None,
             "signal": _signal_name(-code) if code < 0 else None,
+            "cpu_s": usage.ru_utime + usage.ru_stime,
+        }
+        if self.start.followed:
+            return how | {"wait_status": status, "dropped": self.stdout.dropped}
+        return how | {
             "stdout": self.stdout.text,
             "stderr": self.stderr.text,
             "stdout_dropped": self.stdout.dropped,
             "stderr_dropped": self.stderr.dropped,
             "started": self.clock.began,
             "duration_s": self.clock.duration_s(now_s),
-            "cpu_s": usage.ru_utime + usage.ru_stime,
             "timed_out": self.timed_out,
             "cancelled": self.cancelled,
             "escaped": self.escaped,
@@ -200,10 +217,13 @@ class Resident:
                 case Start() as start:
                     self._start(start)
                 case Cancel(name):
-                    if not (call := self._calls.get(name)):
-                        raise CommandError(f"no call {name!r} runs", {"cancel": name})
+                    call = self._named(name, "cancel", followed=False)
                     call.cancelled = True
                     self._terminate(call)
+                case Signal(name, number):
+                    self._send(self._named(name, "signal", followed=True), number)
+                case Stop(name):
+                    self._stop(self._named(name, "stop", followed=True))
                 case Release(barrier):
                     self._release(barrier)
                 case Warm(module):
@@ -214,8 +234,17 @@ class Resident:
         except CommandError as error:
             self.answer({"error": str(error), **error.about})
 
+    def _named(self, name: str, verb: str, followed: bool) -> Call:
+        call = self._calls.get(name)
+        if call is None or call.start.followed != followed:
+            raise CommandError(
+                f"{'nothing followed has the name' if followed else 'no call'} {name!r}{'' if followed else ' runs'}",
+                {verb: name},
+            )
+        return call
+
     def _start(self, start: Start) -> None:
-        about = {"call": start.name}
+        about = {"serve" if start.followed else "call": start.name}
         if start.name in self._calls:
             raise CommandError(f"a call {start.name!r} runs already", about)
         if not self._free:
@@ -223,7 +252,7 @@ class Resident:
         opened: list[int] = []
         try:
             opened += os.pipe()
-            opened += os.pipe()
+            opened += os.pipe() if not start.followed else ()
             if start.barrier is not None and start.barrier not in self._barriers:
                 self._barriers[start.barrier] = Barrier(*os.pipe())
             call = self._fork(start, *opened)
@@ -232,22 +261,27 @@ class Resident:
                 os.close(descriptor)
             name = errno.errorcode.get(error.errno or 0, str(error))
             raise CommandError(f"{name} starting the call", about) from error
-        os.close(opened[1])
-        os.close(opened[3])
+        for writing in opened[1::2]:
+            os.close(writing)
         self._calls[start.name] = self._by_pid[call.pid] = call
         for stream in call.streams:
             self._selector.register(stream.descriptor, selectors.EVENT_READ, lambda s=stream: self._read(call, s))
-        if start.barrier is not None:
+        if start.followed:
+            self.answer({"began": start.name, "pid": call.pid})
+        elif start.barrier is not None:
             self._barriers[start.barrier].calls.append(call)
         else:
             wait_s = max(0.0, start.at_s - time.monotonic()) if start.at_s else 0.0
             self._after(wait_s + start.timeout_s, call, self._time_out)
 
-    def _fork(self, start: Start, out: int, out_writing: int, err: int, err_writing: int) -> Call:
+    def _fork(self, start: Start, out: int, out_writing: int, err: int = -1, err_writing: int = -1) -> Call:
+        """Without a pipe of its own, stderr goes into that of stdout."""
         number = self._free[0]
         clock = self._clocks[number]
         clock.clear()
         gate = self._barriers[start.barrier].reading if start.barrier is not None else -1
+        if err_writing == -1:
+            err_writing = out_writing
         child = Program(start, number, clock, out_writing, err_writing, gate, self._arriving)
         # A signal that the child got before it left our handlers would be written to our own descriptor of signals.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, (*STOPS, signal.SIGCHLD))
@@ -260,7 +294,7 @@ class Resident:
         self._free.popleft()
         with suppress(OSError):  # the child does it too: whoever is first
             os.setpgid(pid, pid)
-        return Call(start, number, clock, pid, Stream(out), Stream(err))
+        return Call(start, number, clock, pid, Stream(out), Stream(err, is_open=err != -1))
 
     def _release(self, name: str) -> None:
         barrier = self._barriers.pop(name, None)
@@ -282,13 +316,40 @@ class Resident:
             self._terminate(call)
 
     def _terminate(self, call: Call) -> None:
-        self._signal(call, signal.SIGTERM)
-        self._after(KILL_AFTER_S, call, lambda call: self._signal(call, signal.SIGKILL))
+        self._signal_group(call, signal.SIGTERM)
+        self._after(KILL_AFTER_S, call, self._kill)
 
-    def _signal(self, call: Call, number: signal.Signals) -> None:
+    def _kill(self, call: Call) -> None:
+        self._signal_group(call, signal.SIGKILL)
+
+    def _signal_group(self, call: Call, number: signal.Signals) -> None:
         if not call.ended:  # until it is waited for, its number is nobody else's
             with suppress(ProcessLookupError):
                 os.killpg(call.pid, number)
+
+    def _send(self, call: Call, number: signal.Signals) -> None:
+        """To the process alone, as kill(1) does. One that has ended gets none."""
+        if call.ended:
+            return
+        if number in (signal.SIGSTOP, signal.SIGCONT):
+            call.paused = number == signal.SIGSTOP
+        with suppress(ProcessLookupError):
+            os.kill(call.pid, number)
+
+    def _stop(self, call: Call) -> None:
+        """End what is followed, and what is left of its group; one that is stopped (SIGSTOP) without waking it."""
+        if call.stopping:
+            return
+        call.stopping = True
+        if call.ended:
+            leavings.kill_group(call.pid)
+            self._after(DRAIN_S, call, self._end_escaped)
+            self._tell_if_over(call)
+        elif call.paused:
+            self._kill(call)
+        else:
+            self._send(call, signal.SIGTERM)
+            self._after(STOP_WITHIN_S, call, self._kill)
 
     def _read_signals(self) -> None:
         if set(self._signals.recv(4096)) & set(STOPS):
@@ -299,20 +360,47 @@ class Resident:
         """Take note of every child that has ended, and end what is left of its group."""
         with suppress(ChildProcessError):
             while found := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-                with suppress(ProcessLookupError):
-                    os.killpg(found.si_pid, signal.SIGKILL)  # before it is waited for, and its number another's
-                pid, status, usage = os.wait4(found.si_pid, 0)
-                if call := self._by_pid.pop(pid, None):
+                call = self._by_pid.pop(found.si_pid, None)
+                goes_on = call and call.start.followed and not call.stopping  # a server's children may outlive it
+                if not goes_on:
+                    with suppress(ProcessLookupError):
+                        os.killpg(found.si_pid, signal.SIGKILL)  # before it is waited for, and its number another's
+                _, status, usage = os.wait4(found.si_pid, 0)
+                if call:
                     call.ended = status, usage, time.monotonic()
-                    self._after(DRAIN_S, call, self._end_escaped)
-                    self._tell_if_over(call)
+                    if call.start.followed:
+                        self._read_what_is_there(call)
+                        self.answer(call.answer())
+                    if not goes_on:
+                        self._after(DRAIN_S, call, self._end_escaped)
+                        self._tell_if_over(call)
 
     def _read(self, call: Call, stream: Stream) -> None:
         if data := os.read(stream.descriptor, READ_BYTES):
-            stream.take(data)
+            if call.start.followed:
+                self._tell(call, data)
+            else:
+                stream.take(data)
         else:
             self._close(stream)
             self._tell_if_over(call)
+
+    def _tell(self, call: Call, data: bytes) -> None:
+        """What a program that is followed printed. A character that came in pieces is told with its last."""
+        taken = data[: FOLLOWED_LIMIT - call.told]
+        call.told += len(taken)
+        call.stdout.dropped += len(data) - len(taken)
+        if text := call.decoder.decode(taken):
+            self.answer({"printed": call.start.name, "text": text})
+
+    def _read_what_is_there(self, call: Call) -> None:
+        """So that what a program printed is told before its end. A pipe may hold PIPE_LIMIT (pipe(7))."""
+        waiting = select.poll()  # select(2) takes no descriptor above 1023
+        waiting.register(call.stdout.descriptor, select.POLLIN)
+        for _ in range(PIPE_LIMIT // READ_BYTES):
+            if not call.stdout.is_open or not waiting.poll(0):
+                break
+            self._read(call, call.stdout)
 
     def _close(self, stream: Stream) -> None:
         if stream.is_open:
@@ -334,8 +422,10 @@ class Resident:
     def _tell_if_over(self, call: Call) -> None:
         if not call.ended or any(stream.is_open for stream in call.streams):
             return
+        if call.start.followed and not call.stopping:
+            return
         del self._calls[call.start.name]
-        self.answer(call.answer())
+        self.answer({"stopped": call.start.name} if call.start.followed else call.answer())
         self._free.append(call.number)
         barrier = self._barriers.get(call.start.barrier or "")
         if barrier and call in barrier.calls:  # it ended before it was released

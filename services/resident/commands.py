@@ -5,6 +5,7 @@ Knows no process and no clock.
 
 import json
 import math
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -12,6 +13,7 @@ from typing import Final, Literal
 LINE_LIMIT: Final = 256 * 1024  # bytes; an argument list of execve(2) may be longer, a client's is not
 NAME_LIMIT: Final = 64  # characters of the name of a call or of a barrier
 LONGEST_S: Final = 3600.0
+FEWEST_FILES, MOST_FILES = 8, 1 << 20  # below, Python itself cannot run; above, no host of ours has so many
 Hold = Literal["start", "connect"]
 
 
@@ -25,7 +27,10 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run a program as the call `name`. Of `at_s` and `barrier` at most one is given."""
+    """Run a program as the call `name`. Of `at_s` and `barrier` at most one is given.
+
+    One that is `followed` runs until it is stopped, and what it prints is told as it comes.
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -34,6 +39,21 @@ class Start:
     at_s: float | None = None  # of CLOCK_MONOTONIC
     barrier: str | None = None
     hold: Hold = "start"
+    followed: bool = False
+    open_files: int | None = None  # RLIMIT_NOFILE; None: as the resident's
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Send a signal to the process of a program that is followed, and to none of its children."""
+
+    name: str
+    number: signal.Signals
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +76,7 @@ class Running:
     pass
 
 
-Command = Start | Cancel | Release | Warm | Running
+Command = Start | Signal | Stop | Cancel | Release | Warm | Running
 
 
 def parse(line: bytes) -> Command:
@@ -80,12 +100,17 @@ def parse(line: bytes) -> Command:
     return command
 
 
-def _start(said: dict[str, object]) -> Start:
-    name = _name(said, "call")
+def _program(said: dict[str, object]) -> tuple[tuple[str, ...], bool]:
+    """What is to be run, and whether that is a module."""
     if ("argv" in said) == ("exec" in said):
         raise CommandError("expected one of argv and exec")
     is_module = "argv" in said
-    argv = _words(said, "argv" if is_module else "exec")
+    return _words(said, "argv" if is_module else "exec"), is_module
+
+
+def _start(said: dict[str, object]) -> Start:
+    name = _name(said, "call")
+    argv, is_module = _program(said)
     timeout_s = _number(said, "timeout_s", LONGEST_S)
     if timeout_s == 0:
         raise CommandError("timeout_s: 0 is no time")
@@ -101,6 +126,26 @@ def _start(said: dict[str, object]) -> Start:
         case "connect" if is_module:
             return Start(name, argv, is_module, timeout_s, at_s, barrier, "connect")
     raise CommandError('hold: expected "start", or for a module "connect"')
+
+
+def _serve(said: dict[str, object]) -> Start:
+    name = _name(said, "serve")
+    argv, is_module = _program(said)
+    files = said.pop("open_files", None)
+    if files is not None and (type(files) is not int or not FEWEST_FILES <= files <= MOST_FILES):
+        raise CommandError(f"open_files: expected a whole number from {FEWEST_FILES} to {MOST_FILES}")
+    return Start(name, argv, is_module, math.inf, followed=True, open_files=files)
+
+
+def _signal(said: dict[str, object]) -> Signal:
+    word = _name(said, "signal")
+    try:
+        number = signal.Signals[f"SIG{word.removeprefix('SIG')}"]
+    except KeyError:
+        raise CommandError(f"signal: no signal has the name {word!r}") from None
+    if "to" not in said:
+        raise CommandError("signal: expected the name of a program, as to")
+    return Signal(_name(said, "to"), number)
 
 
 def _name(said: dict[str, object], key: str) -> str:
@@ -134,6 +179,9 @@ def _running(said: dict[str, object]) -> Running:
 
 _VERBS: Final[Mapping[str, Callable[[dict[str, object]], Command]]] = {
     "call": _start,
+    "serve": _serve,
+    "signal": _signal,
+    "stop": lambda said: Stop(_name(said, "stop")),
     "cancel": lambda said: Cancel(_name(said, "cancel")),
     "release": lambda said: Release(_name(said, "release")),
     "warm": lambda said: Warm(_name(said, "warm")),

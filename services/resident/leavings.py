@@ -29,22 +29,39 @@ def kill_holders(pipes: Collection[int], spared: Collection[int]) -> int:
     return len(found)
 
 
+def kill_group(group: int) -> None:
+    """Kill whoever is in this process group and has the environment of this resident.
+
+    The number of a group whose leader has been waited for may be a stranger's.
+    """
+
+    def is_member(process: Path) -> bool:
+        found = (process / "stat").read_text().rpartition(")")[2].split()
+        return int(found[2]) == group and _marked() in (process / "environ").read_bytes().split(b"\0")
+
+    if os.environ.get(MARK):
+        _kill(_find(is_member))
+
+
 def kill_marked(spared: Collection[int]) -> None:
     """Kill whoever has the environment of this resident, but for the spared, and wait until they are gone.
 
     Nobody, where it has no mark.
     """
-    if not (value := os.environ.get(MARK)):
+    if not os.environ.get(MARK):
         return
-    marked = f"{MARK}={value}".encode()
 
     def is_marked(process: Path) -> bool:
-        return marked in (process / "environ").read_bytes().split(b"\0")
+        return _marked() in (process / "environ").read_bytes().split(b"\0")
 
     deadline_s = time.monotonic() + GONE_WITHIN_S
     while (found := _find(is_marked) - set(spared)) and time.monotonic() < deadline_s:
         _kill(found)  # again: one may have forked while we looked
         time.sleep(0.005)
+
+
+def _marked() -> bytes:
+    return f"{MARK}={os.environ[MARK]}".encode()
 
 
 def _kill(processes: Collection[int]) -> None:

@@ -8,6 +8,7 @@ streams flushed. Taking the interpreter down would cost 90 ms of emulated proces
 import atexit
 import errno
 import os
+import resource
 import runpy
 import signal
 import struct
@@ -49,6 +50,8 @@ class Program:
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             self._take_descriptors()
+            if self.start.open_files is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (self.start.open_files, self.start.open_files))
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if self.start.hold == "connect":
                 _to_be_held.append(self)

@@ -8,6 +8,7 @@ answer's bytes as Python writes them. Every address of HOST is tried. Exit statu
 15 wrong answer, 64 usage, 68 name not resolved, 71 another error. All but 0 say why in one line on stderr.
 """
 
+import socket
 import sys
 
 from services import calling, command
@@ -56,17 +57,22 @@ def told(action: str, reply: Message) -> str:
 
 def ask(call: Call, asking: bytes, connection: Connection) -> Message:
     """The one answer to `asking`. Raises CallError."""
-    ended = False
     with call.connect() as connected:
         call.send(connected, asking)
-        try:
-            while (event := connection.next_event()) is NEED_DATA:
-                data = call.recv(connected)
-                ended = not data
-                connection.receive_data(data) if data else connection.receive_eof()
-        except RemoteProtocolError as error:
-            outcome = Outcome.BROKEN_OFF if ended else Outcome.WRONG_ANSWER
-            raise CallError(outcome, f"{call.peer}: {error}") from error
+        return next_answer(call, connected, connection)
+
+
+def next_answer(call: Call, connected: socket.socket, connection: Connection) -> Message:
+    """The next answer of those that were asked for. Raises CallError."""
+    ended = False
+    try:
+        while (event := connection.next_event()) is NEED_DATA:
+            data = call.recv(connected)
+            ended = not data
+            connection.receive_data(data) if data else connection.receive_eof()
+    except RemoteProtocolError as error:
+        outcome = Outcome.BROKEN_OFF if ended else Outcome.WRONG_ANSWER
+        raise CallError(outcome, f"{call.peer}: {error}") from error
     if isinstance(event, Finished):
         raise CallError(Outcome.BROKEN_OFF, f"{call.peer} finished without an answer")
     return event

@@ -69,7 +69,7 @@ def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> N
         for source in (server, lab.topology.hosts[client].ipv4):
             carried = dissect.stream_bytes([frame for frame in frames if frame.source == source])
             assert len(carried) == size, f"every byte from {source} is in the capture of the {name}"
-    pictured = rungs(legs["client-leg"], legs["server-leg"], lab.topology.hosts[client].ipv4)
+    pictured = rungs(legs["client-leg"], legs["server-leg"], {lab.topology.hosts[client].ipv4})
     assert [rung for rung in pictured if rung.client_leg is None or rung.server_leg is None] == []
 
 

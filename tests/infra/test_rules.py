@@ -6,7 +6,7 @@ import pytest
 
 from scenarios import dissect
 from scenarios.capture import Capture
-from scenarios.faults.rules import REFUSALS, Refusal, Refuse, Rules, Selection, Silence, SpendTtl, remove_all
+from scenarios.faults.rules import REFUSALS, Refusal, Refuse, Rules, Selection, Silence, SpendTtl
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.topology import Host

@@ -38,7 +38,7 @@ DATA = segment(3, 2, flags=frozenset({"PSH", "ACK"}), seq=100, payload=b"abc", m
 
 
 def test_a_packet_on_both_legs_is_one_rung() -> None:
-    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(SYN_ACK), crossed(DATA)], CLIENT)
+    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(SYN_ACK), crossed(DATA)], {CLIENT})
     assert [rung.frame.seq for rung in ladder] == [99, 7, 100]
     assert all(rung.client_leg and rung.server_leg for rung in ladder)
     assert [rung.from_client for rung in ladder] == [True, False, True]
@@ -46,14 +46,14 @@ def test_a_packet_on_both_legs_is_one_rung() -> None:
 
 def test_a_retransmission_of_a_lost_packet_pairs_with_the_one_that_arrived() -> None:
     again = replace(SYN, number=2, time_ns=1_000_000_000)
-    first, second = rungs([SYN, again], [crossed(again)], CLIENT)
+    first, second = rungs([SYN, again], [crossed(again)], {CLIENT})
     # Equal in all that crossing keeps: which of the two was lost, only the times can say.
     assert (first.client_leg, first.server_leg) == (SYN, None)
     assert (second.client_leg, second.server_leg) == (again, crossed(again))
 
 
 def test_a_packet_that_died_at_the_firewall_is_drawn_cut() -> None:
-    (line,) = [line.plain for line in draw(rungs([SYN], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    (line,) = [line.plain for line in draw(rungs([SYN], [], {CLIENT}), ("client", ""), ("server", ""))][2:]
     assert "SYN" in line
     assert "╳" in line
     assert "▶" not in line
@@ -61,14 +61,14 @@ def test_a_packet_that_died_at_the_firewall_is_drawn_cut() -> None:
 
 def test_a_packet_that_the_firewall_made_begins_at_the_firewall() -> None:
     reset = segment(4, 3, back=True, flags=frozenset({"RST"}))
-    (line,) = [line.plain for line in draw(rungs([reset], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    (line,) = [line.plain for line in draw(rungs([reset], [], {CLIENT}), ("client", ""), ("server", ""))][2:]
     left, _, right = line.partition("│")[2].partition("│")
     assert "RST" in left
     assert right.strip(" │") == ""
 
 
 def test_the_message_stands_under_the_packet_that_made_it_whole() -> None:
-    lines = [line.plain for line in draw(rungs([DATA], [crossed(DATA)], CLIENT), ("client", ""), ("server", ""))]
+    lines = [line.plain for line in draw(rungs([DATA], [crossed(DATA)], {CLIENT}), ("client", ""), ("server", ""))]
     assert "PSH ACK 3 bytes" in lines[2]
     assert "a message" in lines[3]
 
@@ -80,7 +80,7 @@ def test_bytes_that_nobody_decodes_are_shown_and_the_rest_is_counted() -> None:
 
 
 def test_every_line_of_the_picture_has_its_uprights_in_the_same_columns() -> None:
-    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(DATA)], CLIENT)
+    ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(DATA)], {CLIENT})
     lines = [line.plain for line in draw(ladder, ("client-be (big)", "a:1"), ("(little) server", "b:2"))]
     columns = {
         tuple(i for i, character in enumerate(line) if character == "│") for line in lines[2:] if "✉" not in line
@@ -91,10 +91,10 @@ def test_every_line_of_the_picture_has_its_uprights_in_the_same_columns() -> Non
 
 def test_a_long_exchange_is_folded_in_its_middle_and_says_how_much() -> None:
     many = [segment(number, number, seq=number) for number in range(100)]
-    lines = [line.plain for line in draw(rungs(many, [], CLIENT), ("client", ""), ("server", ""))][2:]
+    lines = [line.plain for line in draw(rungs(many, [], {CLIENT}), ("client", ""), ("server", ""))][2:]
     assert len(lines) == 61
     assert lines[40].strip() == "┊ 40 packets more ┊"
-    few = [line.plain for line in draw(rungs(many[:61], [], CLIENT), ("client", ""), ("server", ""))][2:]
+    few = [line.plain for line in draw(rungs(many[:61], [], {CLIENT}), ("client", ""), ("server", ""))][2:]
     assert len(few) == 61, "one packet is not worth a line that says so"
 
 

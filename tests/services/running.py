@@ -1,7 +1,8 @@
-"""Real server processes on loopback, and peers that speak to them byte for byte.
+"""Real server processes, and peers that speak to them byte for byte, on loopback or in any other place.
 
-Rules: every server takes port 0 and is asked which one it got; whatever is waited for has a deadline; `sleep`
-stands in `eventually` only; a process that a test started is ended by it.
+A place says where a server runs and from where its peers come; no test knows which it is (tests/infra/entering.py has
+the hosts of a lab). Rules: every server takes port 0 and is asked which one it got; whatever is waited for has a
+deadline; `sleep` stands in `eventually` only; a process that a test started is ended by it.
 """
 
 import fcntl
@@ -12,13 +13,16 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final, Literal, Protocol
+
+import pytest
 
 from services.search.client import request
 from services.wire import NEED_DATA, Connection, Message, content_json
@@ -35,14 +39,73 @@ def eventually(condition: Callable[[], bool], what: str, within_s: float = PATIE
         time.sleep(0.005)
 
 
+def has_ipv6_loopback() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+class Process(Protocol):
+    """What is wanted of subprocess.Popen."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float) -> int: ...
+    def send_signal(self, sig: int) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+Family = Literal["ipv4", "ipv6"]
+
+
+class Place(Protocol):
+    """Where servers run, and from where their peers come."""
+
+    def address(self, family: Family = "ipv4") -> str:
+        """That of the servers, as their peers name it."""
+        ...
+
+    def python(self, words: Sequence[str], stderr: IO[bytes], files: int = 0) -> Process:
+        """Start Python with these words, where it finds `services`; it may have so many descriptors (0: as we)."""
+        ...
+
+    def peers(self) -> AbstractContextManager[None]:
+        """The sockets that this thread makes in the `with` block are of the machine from which the peers come."""
+        ...
+
+
+class Loopback:
+    def address(self, family: Family = "ipv4") -> str:
+        if family == "ipv4":
+            return "127.0.0.1"
+        if not has_ipv6_loopback():
+            pytest.skip("this machine has no IPv6 loopback address, ::1")
+        return "::1"
+
+    def python(self, words: Sequence[str], stderr: IO[bytes], files: int = 0) -> Process:
+        limited = ["prlimit", f"--nofile={files}"] if files else []
+        return subprocess.Popen([*limited, sys.executable, *words], cwd=ROOT, stderr=stderr)
+
+    def peers(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+LOOPBACK: Final = Loopback()
+
+
 @dataclass(slots=True)
 class Running:
     """A server process. `journal` is all that it has written on stderr."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     written: Path
     host: str
     port: int = 0
+    place: Place = LOOPBACK
 
     @property
     def journal(self) -> str:
@@ -53,8 +116,11 @@ class Running:
         found = re.compile(pattern)
         eventually(lambda: len(found.findall(self.journal)) >= times, f"{pattern!r} in:\n{self.journal}")
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection((self.host, self.port), timeout=PATIENCE_S)
+    def connect(self, family: Family | None = None) -> socket.socket:
+        """A connection to the address that it was started with, or to one of another family that it listens on too."""
+        with self.place.peers():
+            address = self.place.address(family) if family else self.host
+            return socket.create_connection((address, self.port), timeout=PATIENCE_S)
 
     def terminate(self) -> float:
         """SIGTERM, and the seconds that the server took to end, which it must have done well."""
@@ -72,30 +138,44 @@ socket.socket.send = lambda self, data, *flags: send(self, memoryview(data)[:7],
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
+# SIGUSR1 makes of itself a SIGTERM that another thread takes. What the main thread waits in is not interrupted by it,
+# as by one that came a moment before the waiting began.
+UNHEARD_SIGTERM: Final = """
+import runpy, signal, sys, threading
+def take():
+    signal.sigwait([signal.SIGUSR1])
+    threading.Event().wait(0.1)  # until the main thread waits, however slow the machine
+    signal.raise_signal(signal.SIGTERM)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+threading.Thread(target=take, daemon=True).start()
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
 
 @contextmanager
 def running(
     module: str,
     written: Path,
     *flags: str,
-    host: str = "127.0.0.1",
+    host: str | None = None,
     bind: str | None = None,
     port: int = 0,
     files: int = 0,
-    short_writes: bool = False,
+    within: str = "",
+    place: Place = LOOPBACK,
 ) -> Iterator[Running]:
     """`python -m services.<module>`, listening. `files`: how many descriptors it may have (0: as we).
 
-    A module that stands in no folder is one of services/search.
+    `within`: a program that runs the module that is its first argument (as SHORT_WRITES). A module that stands in no
+    folder is one of services/search.
     """
     module = module if "." in module else f"search.{module}"
-    start = ["-c", SHORT_WRITES] if short_writes else ["-m"]
-    words = [sys.executable, *start, f"services.{module}", host if bind is None else bind, str(port), *flags]
-    if files:
-        words = ["prlimit", f"--nofile={files}", *words]
+    host = place.address() if host is None else host
+    start = ["-c", within] if within else ["-m"]
     with written.open("wb") as stderr:
-        process = subprocess.Popen(words, cwd=ROOT, stderr=stderr)
-    server = Running(process, written, host)
+        words = [*start, f"services.{module}", host if bind is None else bind, str(port), *flags]
+        process = place.python(words, stderr, files)
+    server = Running(process, written, host, place=place)
     try:
         server.said(r"listening on .* port \d+\n")
         server.port = int(server.journal.split("\n")[0].rpartition(" ")[2])
@@ -105,6 +185,18 @@ def running(
     finally:
         process.kill()
         process.wait(PATIENCE_S)
+
+
+def refused_to_run(place: Place, module: str, *words: str) -> tuple[int, str]:
+    """`python -m services.<module>`, which ends at once: its status, and what it said on stderr."""
+    with tempfile.TemporaryFile() as stderr:
+        process = place.python(["-m", f"services.{module}", *words], stderr)
+        try:
+            status = process.wait(PATIENCE_S * 2)
+        finally:
+            process.kill()
+        stderr.seek(0)
+        return status, stderr.read().decode("utf-8")
 
 
 def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,9 @@
-"""One suite for every server of every protocol (`contract`): the same peers, the right answers, the same journal."""
+"""One suite for every server of every protocol (`contract`): the same peers, the right answers, the same journal.
 
+Here it is on loopback; tests/infra/test_contract_in_lab.py has the same tests between the hosts of a lab.
+"""
+
+import signal
 import socket
 import threading
 import time
@@ -12,13 +16,18 @@ import pytest
 
 from tests.services.contract import ECHO, LARGE, SERVERS, Protocol, Server, servers
 from tests.services.running import (
+    LOOPBACK,
     PATIENCE_S,
+    SHORT_WRITES,
+    UNHEARD_SIGTERM,
+    Family,
+    Place,
     Running,
     ended,
     eventually,
     exactly,
+    refused_to_run,
     reset,
-    run,
     running,
     unacknowledged,
     until_end,
@@ -27,32 +36,49 @@ from tests.services.running import (
 SHORT_IDLE = ("--idle-timeout", "0.5")
 
 
+@pytest.fixture(scope="module")
+def place() -> Place:
+    return LOOPBACK
+
+
 @contextmanager
-def started(subject: Server, written: Path, *flags: str, bind: str | None = None, files: int = 0) -> Iterator[Running]:
-    with running(subject.module, written, *subject.flags, *flags, bind=bind, files=files) as server:
+def started(
+    place: Place,
+    subject: Server,
+    written: Path,
+    *flags: str,
+    bind: str | None = None,
+    port: int = 0,
+    files: int = 0,
+    within: str = "",
+) -> Iterator[Running]:
+    flags = (*subject.flags, *flags)
+    with running(
+        subject.module, written, *flags, bind=bind, port=port, files=files, within=within, place=place
+    ) as server:
         yield server
 
 
 class Shared:
     """A server of each subject, started when first asked for, for all tests that do it no harm: which they show."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
-        self.folder, self.stack = folder, stack
+    def __init__(self, place: Place, folder: Path, stack: ExitStack) -> None:
+        self.place, self.folder, self.stack = place, folder, stack
         self.running: dict[str, Running] = {}
 
     def __call__(self, subject: Server) -> Running:
         found = self.running.get(subject.name)
         if found is None or not subject.again:
             written = self.folder / f"{subject.name.replace('/', '-')}-{time.monotonic_ns()}"
-            found = self.stack.enter_context(started(subject, written, bind=""))
+            found = self.stack.enter_context(started(self.place, subject, written, bind=""))
             self.running[subject.name] = found
         return found
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+def shared(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with ExitStack() as stack:
-        yield Shared(tmp_path_factory.mktemp("shared"), stack)
+        yield Shared(place, tmp_path_factory.mktemp("shared"), stack)
 
 
 def at_once(check: Callable[[Server, Path], None], folder: Path, which: Callable[[Server], bool]) -> None:
@@ -79,6 +105,15 @@ def assert_answered(protocol: Protocol, peer: socket.socket, *texts: str) -> Non
     assert received == expected, f"got {received[:100]!r} ({len(received)} bytes, expected {len(expected)})"
 
 
+def assert_accepted(subject: Server, server: Running, peer: socket.socket) -> None:
+    """It is a peer of the server's, and not only of the kernel's, which would reset it if SIGTERM came now."""
+    if subject.protocol.one_a_stream:
+        assert_serves(subject, server)  # connections are accepted in their order
+    else:
+        ask(subject.protocol, peer, "part")
+        assert_answered(subject.protocol, peer, "part")
+
+
 def assert_serves(subject: Server, server: Running) -> None:
     """Whatever happened to others: the next client is answered."""
     with server.connect() as peer:
@@ -86,21 +121,21 @@ def assert_serves(subject: Server, server: Running) -> None:
         assert_answered(subject.protocol, peer, "next")
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 @servers()
 def test_a_request_is_answered_over_ipv4_and_ipv6_and_the_journal_tells_of_it(
-    shared: Shared, subject: Server, host: str
+    shared: Shared, subject: Server, family: Family
 ) -> None:
     server, protocol = shared(subject), subject.protocol
-    with socket.create_connection((host, server.port), timeout=PATIENCE_S) as peer:
-        own_port = peer.getsockname()[1]
+    with server.connect(family) as peer:
+        own, own_port = peer.getsockname()[:2]
         ask(protocol, peer, "morphe")
         assert_answered(protocol, peer, "morphe")
     asked, answered = len(protocol.asking("morphe")), len(protocol.answer("morphe"))
     server.said(
-        rf"\n{host} port {own_port}: finished; {asked} bytes in, {answered} bytes out, \d\.\d\d\d s\n",
+        rf"\n{own} port {own_port}: finished; {asked} bytes in, {answered} bytes out, \d\.\d\d\d s\n",
     )
-    assert server.journal.count(f"{host} port {own_port}: ") == 1
+    assert server.journal.count(f"{own} port {own_port}: ") == 1
 
 
 @servers()
@@ -115,13 +150,10 @@ def test_a_request_that_comes_byte_by_byte_is_answered(shared: Shared, subject: 
 
 @servers()
 def test_an_answer_of_which_the_kernel_takes_seven_bytes_at_a_time_is_sent_whole(
-    subject: Server, tmp_path: Path
+    place: Place, subject: Server, tmp_path: Path
 ) -> None:
     texts = ["seven bytes and"] if subject.protocol.one_a_stream else ["seven bytes and", "no more"] * 20
-    with (
-        running(subject.module, tmp_path / "journal", *subject.flags, short_writes=True) as server,
-        server.connect() as peer,
-    ):
+    with started(place, subject, tmp_path / "journal", within=SHORT_WRITES) as server, server.connect() as peer:
         ask(subject.protocol, peer, *texts)
         assert_answered(subject.protocol, peer, *texts)
 
@@ -196,10 +228,12 @@ def test_eight_megabytes_come_back_to_a_peer_that_begins_to_read_when_nothing_mo
 
 
 @servers(lambda server: server.protocol.largest is not None)
-def test_the_largest_request_is_answered_and_one_byte_more_is_refused(subject: Server, tmp_path: Path) -> None:
+def test_the_largest_request_is_answered_and_one_byte_more_is_refused(
+    place: Place, subject: Server, tmp_path: Path
+) -> None:
     protocol = subject.protocol
     assert protocol.largest is not None
-    with started(subject, tmp_path / "journal", *protocol.largest(40)) as server:
+    with started(place, subject, tmp_path / "journal", *protocol.largest(40)) as server:
         with server.connect() as peer:
             ask(protocol, peer, "x" * 40)
             assert_answered(protocol, peer, "x" * 40)
@@ -211,10 +245,10 @@ def test_the_largest_request_is_answered_and_one_byte_more_is_refused(subject: S
 
 
 @servers(lambda server: server.protocol.largest is not None)
-def test_a_request_of_twelve_megabytes_is_answered(subject: Server, tmp_path: Path) -> None:
+def test_a_request_of_twelve_megabytes_is_answered(place: Place, subject: Server, tmp_path: Path) -> None:
     protocol = subject.protocol
     assert protocol.largest is not None
-    with started(subject, tmp_path / "journal", *protocol.largest(LARGE)) as server, server.connect() as peer:
+    with started(place, subject, tmp_path / "journal", *protocol.largest(LARGE)) as server, server.connect() as peer:
         ask(protocol, peer, "x" * LARGE)
         assert_answered(protocol, peer, "x" * LARGE)
 
@@ -256,9 +290,9 @@ def test_two_hundred_clients_at_once_are_all_answered(shared: Shared, subject: S
             assert_answered(subject.protocol, peer, f"{number}")
 
 
-def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(tmp_path: Path) -> None:
+def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(place: Place, tmp_path: Path) -> None:
     def check(subject: Server, journal: Path) -> None:
-        with started(subject, journal, *SHORT_IDLE) as server, server.connect() as silent:
+        with started(place, subject, journal, *SHORT_IDLE) as server, server.connect() as silent:
             began_s = time.monotonic()
             assert ended(silent)
             assert 0.4 <= time.monotonic() - began_s < 3
@@ -267,9 +301,9 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(tmp_path: Path) 
     at_once(check, tmp_path, lambda _: True)
 
 
-def test_a_peer_that_talks_is_not_idle_however_long_it_is_there(tmp_path: Path) -> None:
+def test_a_peer_that_talks_is_not_idle_however_long_it_is_there(place: Place, tmp_path: Path) -> None:
     def check(subject: Server, journal: Path) -> None:
-        with started(subject, journal, *SHORT_IDLE) as server, server.connect() as talking:
+        with started(place, subject, journal, *SHORT_IDLE) as server, server.connect() as talking:
             silent = server.connect()
 
             def talk_until_a_silent_one_is_closed() -> bool:
@@ -296,12 +330,12 @@ def sent_until_stuck(peer: socket.socket, batch: bytes, at_most: int) -> int:
     return sent
 
 
-def test_a_peer_that_does_not_read_is_not_read_and_is_closed_after_the_idle_time(tmp_path: Path) -> None:
+def test_a_peer_that_does_not_read_is_not_read_and_is_closed_after_the_idle_time(place: Place, tmp_path: Path) -> None:
     def check(subject: Server, journal: Path) -> None:
         protocol = subject.protocol
         size = 50_000
         flags = protocol.largest(size) if protocol.largest else ()
-        with started(subject, journal, *SHORT_IDLE, *flags) as server, server.connect() as peer:
+        with started(place, subject, journal, *SHORT_IDLE, *flags) as server, server.connect() as peer:
             sent = sent_until_stuck(peer, protocol.asking("x" * size) * 10, at_most=200_000_000)
             assert sent < 50_000_000, "the server took in what it could not answer"
             status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
@@ -313,12 +347,14 @@ def test_a_peer_that_does_not_read_is_not_read_and_is_closed_after_the_idle_time
 
 
 @servers()
-def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(subject: Server, tmp_path: Path) -> None:
+def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(
+    place: Place, subject: Server, tmp_path: Path
+) -> None:
     """All of the request has arrived; the reader of its answer begins only when the server has been told to stop."""
     protocol = subject.protocol
     text = "x" * protocol.in_flight
     flags = protocol.largest(LARGE) if protocol.largest else ()
-    with started(subject, tmp_path / "journal", *flags) as server, server.connect() as peer:
+    with started(place, subject, tmp_path / "journal", *flags) as server, server.connect() as peer:
         ask(protocol, peer, text)
         eventually(lambda: unacknowledged(peer) == 0, "all of the request has arrived")
         assert peer.recv(1, socket.MSG_PEEK)  # the answer has begun
@@ -333,12 +369,12 @@ def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(subje
 
 
 @servers()
-def test_sigterm_answers_what_had_arrived_and_nobody_is_waited_for(subject: Server, tmp_path: Path) -> None:
+def test_sigterm_answers_what_had_arrived_and_nobody_is_waited_for(
+    place: Place, subject: Server, tmp_path: Path
+) -> None:
     protocol = subject.protocol
-    with started(subject, tmp_path / "journal") as server, server.connect() as peer:
-        if not protocol.one_a_stream:  # so that it is known to be served
-            ask(protocol, peer, "first")
-            assert_answered(protocol, peer, "first")
+    with started(place, subject, tmp_path / "journal") as server, server.connect() as peer:
+        assert_accepted(subject, server, peer)
         ask(protocol, peer, "second")
         server.process.terminate()
         began_s = time.monotonic()
@@ -348,21 +384,23 @@ def test_sigterm_answers_what_had_arrived_and_nobody_is_waited_for(subject: Serv
 
 
 @servers(lambda server: server.protocol.name not in ("echo", "search"))
-def test_sigterm_does_not_make_a_whole_message_of_a_part(subject: Server, tmp_path: Path) -> None:
+def test_sigterm_does_not_make_a_whole_message_of_a_part(place: Place, subject: Server, tmp_path: Path) -> None:
     whole = subject.protocol.asking("part")
-    with started(subject, tmp_path / "journal") as server, server.connect() as peer:
+    with started(place, subject, tmp_path / "journal") as server, server.connect() as peer:
+        assert_accepted(subject, server, peer)
+        before = 0 if subject.protocol.one_a_stream else len(whole)
         peer.sendall(whole[:3])
         eventually(lambda: unacknowledged(peer) == 0, "the part has arrived")
         server.process.terminate()
         assert until_end(peer) == b""
-        server.said("server stopped; 3 bytes in, 0 bytes out")
+        server.said(rf"server stopped; {before + 3} bytes in, {before} bytes out")
 
 
-def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(tmp_path: Path) -> None:
+def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place, tmp_path: Path) -> None:
     def check(subject: Server, journal: Path) -> None:
         protocol = subject.protocol
         flags = protocol.largest(LARGE) if protocol.largest else ()
-        with started(subject, journal, *flags) as server, server.connect() as deaf:
+        with started(place, subject, journal, *flags) as server, server.connect() as deaf:
             if protocol.largest:
                 ask(protocol, deaf, "x" * LARGE)
                 assert deaf.recv(1)
@@ -375,15 +413,17 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(tmp_path: Pat
 
 
 @servers()
-def test_sigterm_ends_a_server_that_has_no_client_at_once(subject: Server, tmp_path: Path) -> None:
-    with started(subject, tmp_path / "journal") as server:
+def test_sigterm_ends_a_server_that_has_no_client_at_once(place: Place, subject: Server, tmp_path: Path) -> None:
+    with started(place, subject, tmp_path / "journal") as server:
         assert server.terminate() < 0.9
         assert server.journal.count("\n") == 1
 
 
 @servers(lambda server: server.many and server.one_process)
-def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(subject: Server, tmp_path: Path) -> None:
-    with started(subject, tmp_path / "journal", files=20) as server:
+def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(
+    place: Place, subject: Server, tmp_path: Path
+) -> None:
+    with started(place, subject, tmp_path / "journal", files=20) as server:
         peers = [server.connect() for _ in range(30)]
         server.said("accepting again in 0.2 s: EMFILE")
         assert server.journal.count("EMFILE") < 20
@@ -395,12 +435,28 @@ def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(subj
             peer.close()
 
 
+@pytest.mark.parametrize("peers", [0, 1])
 @servers()
-def test_a_port_that_is_taken_is_one_clear_line_and_status_71(subject: Server) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        ran = run(subject.module, "127.0.0.1", port, *subject.flags)
-    assert (ran.returncode, ran.stderr) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
+def test_a_sigterm_that_interrupts_no_call_is_heard_all_the_same(
+    place: Place, subject: Server, tmp_path: Path, peers: int
+) -> None:
+    with ExitStack() as stack:
+        server = stack.enter_context(started(place, subject, tmp_path / "journal", within=UNHEARD_SIGTERM))
+        connected = [stack.enter_context(server.connect()) for _ in range(peers)]
+        for peer in connected:
+            assert_accepted(subject, server, peer)
+        began_s = time.monotonic()
+        server.process.send_signal(signal.SIGUSR1)
+        assert server.process.wait(PATIENCE_S) == 0
+        assert time.monotonic() - began_s < 0.9
+        assert [until_end(peer) for peer in connected] == [b""] * peers
+
+
+@servers()
+def test_a_port_that_is_taken_is_one_clear_line_and_status_71(place: Place, shared: Shared, subject: Server) -> None:
+    host, port = place.address(), shared(subject).port
+    refusal = refused_to_run(place, subject.module, host, str(port), *subject.flags)
+    assert refusal == (71, f"cannot listen on {host} port {port}: EADDRINUSE\n")
 
 
 @pytest.mark.parametrize(
@@ -410,23 +466,23 @@ def test_a_port_that_is_taken_is_one_clear_line_and_status_71(subject: Server) -
 )
 @servers()
 def test_a_wrong_command_line_is_one_line_that_names_what_is_wrong_and_status_64(
-    subject: Server, words: tuple[str, ...], says: str
+    place: Place, subject: Server, words: tuple[str, ...], says: str
 ) -> None:
-    ran = run(subject.module, *words, *subject.flags)
-    assert ran.returncode == 64
-    assert says in ran.stderr
-    assert ran.stderr.count("\n") == 1
+    status, line = refused_to_run(place, subject.module, *words, *subject.flags)
+    assert status == 64
+    assert says in line
+    assert line.count("\n") == 1
 
 
 @servers()
 def test_a_server_can_be_started_again_at_once_on_the_port_of_its_last_connections(
-    subject: Server, tmp_path: Path
+    place: Place, subject: Server, tmp_path: Path
 ) -> None:
-    with started(subject, tmp_path / "first") as server, server.connect() as peer:
+    with started(place, subject, tmp_path / "first") as server, server.connect() as peer:
         port = server.port
         ask(subject.protocol, peer, "x")
         assert_answered(subject.protocol, peer, "x")
         server.terminate()  # the server closes first: TIME-WAIT is on its side
         assert until_end(peer) == b""
-    with running(subject.module, tmp_path / "second", *subject.flags, port=port) as again:
+    with started(place, subject, tmp_path / "second", port=port) as again:
         assert again.port == port

@@ -503,7 +503,7 @@ def test_a_reader_that_reads_nothing_does_not_keep_it_from_ending(folder: Path) 
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[]", "expected an object, got list"),
-        (b"{}", "expected exactly one of call, cancel, release, warm, running; got none"),
+        (b"{}", "expected exactly one of call, serve, signal, stop, cancel, release, warm, running; got none"),
         (b'{"call": "x", "cancel": "x"}', "got call, cancel"),
         (b'{"call": 1}', "call: expected a text of 1 to 64 characters"),
         (b'{"call": ""}', "call: expected a text"),

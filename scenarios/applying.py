@@ -1,0 +1,208 @@
+"""From a fault as a drill declares it to one that is in force: in the firewall's kernel, its injector, or a program.
+
+Whatever it is made of, it has one face: what it caught so far, and its end, which undoes it and says what it caught.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from scenarios import script
+from scenarios.caller import WarmRunning
+from scenarios.drill import Cell
+from scenarios.evidence import Caught
+from scenarios.faults import Fault
+from scenarios.faults.answer import Answer
+from scenarios.faults.idleness import IdleTimeout
+from scenarios.faults.link import LinkDown
+from scenarios.faults.mtu import Mtu
+from scenarios.faults.muting import Mute
+from scenarios.faults.nat import Nat, Rebind
+from scenarios.faults.rate import Rate
+from scenarios.faults.route import NoRoute
+from scenarios.faults.rules import Refuse, Rules, Selection, Silence, SpendTtl
+from scenarios.faults.tracking import Forget, Stateful
+from scenarios.injector import Fault as Injected
+from scenarios.injector import Hits
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem, Running
+from scenarios.stage import Cast, Stage
+from scenarios.topology import Host
+from scenarios.waiting import DeadlinePassed, wait_for
+
+ENDS_WITHIN_S = 2.0
+
+
+class Applied(Protocol):
+    """A fault that is in force, or was."""
+
+    def caught(self) -> Caught:
+        """What it took hold of so far."""
+
+    def end(self) -> Caught:
+        """Undo it; what it took hold of in all. Done twice, it says the same."""
+
+
+class _Rule:
+    """A fault that the kernel makes."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._last: Caught | None = None
+        fault.__enter__()
+
+    def caught(self) -> Caught:
+        return self._last or Caught(self.fault.hits())
+
+    def end(self) -> Caught:
+        if self._last is None:
+            try:
+                self._last = self.caught()
+            finally:
+                self.fault.__exit__(None, None, None)
+        return self._last
+
+
+class _Injection:
+    """A fault that the injector makes."""
+
+    def __init__(self, fault: Injected) -> None:
+        self._fault = fault
+
+    def caught(self) -> Caught:
+        return _caught(self._fault.hits())
+
+    def end(self) -> Caught:
+        return _caught(self._fault.heal())
+
+
+def _caught(hits: Hits) -> Caught:
+    details = [
+        f"{each.protocol} {each.source} → {each.destination}, {each.length} bytes: {each.did}" for each in hits.hits
+    ]
+    return Caught(hits.picked - hits.untouched, hits.unsure, tuple(details))
+
+
+class _Killed:
+    """A program that was ended by a signal."""
+
+    def __init__(self, program: Running, signal: str) -> None:
+        program.signal(signal)
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(lambda: program.ended, "the program to end", ENDS_WITHIN_S, every_s=0.005)
+        self._caught = Caught(int(program.ended), details=(f"SIG{signal}",))
+
+    def caught(self) -> Caught:
+        return self._caught
+
+    end = caught
+
+
+class _Paused:
+    """A program that is stopped, and goes on at the end."""
+
+    def __init__(self, lab: Lab, host: Host, program: WarmRunning) -> None:
+        self._program, self._over = program, False
+        program.signal("STOP")
+        stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
+        state = stat.rpartition(")")[2].split()[:1]  # proc_pid_stat(5)
+        self._caught = Caught(int(state == ["T"]), details=(f"SIGSTOP: state {' '.join(state)}",))
+
+    def caught(self) -> Caught:
+        return self._caught
+
+    def end(self) -> Caught:
+        if not self._over:
+            self._over = True
+            self._program.signal("CONT")
+        return self._caught
+
+
+def applied(
+    fault: script.Fault,
+    stage: Stage,
+    cast: Cast,
+    cell: Cell,
+    program: Callable[[str], Running | None],
+    earlier: Mapping[str, Applied],
+) -> Applied:
+    """Put a fault in force. Raises LabProblem when it cannot be, Unsupported when this kernel cannot do it.
+
+    `program` gives the running program of a name; `earlier` are the faults that are in force.
+    """
+
+    def nat(name: str) -> Nat:
+        found = earlier.get(name)
+        if not isinstance(found, _Rule) or not isinstance(found.fault, Nat):
+            raise LabProblem(f"{fault.name}: the NAT {name} is not in force")
+        return found.fault
+
+    def running(who: str) -> WarmRunning:
+        found = program(who)
+        if not isinstance(found, WarmRunning):
+            raise LabProblem(f"{fault.name}: {script.said_program(who)} does not run, or not as a process of the host")
+        return found
+
+    effect = fault.effect
+    match effect:
+        case script.Kill():
+            return _Killed(running(effect.who), effect.by)
+        case script.Pause():
+            return _Paused(stage.lab, cast.server, running(effect.who))
+        case script.Silence() | script.Refuse() | script.SpendTtl():
+            return _Rule(_rules(fault.name, effect, stage, cast))
+        case script.Drop():  # and all that the injector does
+
+            def address(role: script.Role) -> str:
+                return cast.address(role, effect.family)
+
+            name = f"{fault.name}"
+            stage.injector.apply(name, effect.action, effect.pick(address), cell.seed)
+            return _Injection(Injected(stage.injector, name))
+        case script.Rebind():
+            return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat)))
+    return _Rule(_of_firewall(fault.name, effect, stage.lab, cast))
+
+
+def _of_firewall(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
+    """A fault of the firewall's kernel, or of the name server."""
+    match effect:
+        case script.Mute():
+            return Mute(lab, name, *effect.errors)
+        case script.Mtu():
+            return Mtu(lab, name, effect.at, effect.bytes)
+        case script.Rate():
+            bursts = {"burst_bytes": effect.burst_bytes, "limit_bytes": effect.limit_bytes}
+            return Rate(lab, name, effect.at, effect.bits_per_s, **bursts)
+        case script.Stateful():
+            return Stateful(lab, name, effect.by)
+        case script.Forget():
+            one, other = (cast.host(role) for role in effect.between)
+            return Forget(lab, name, one, other)
+        case script.IdleTimeout():
+            return IdleTimeout(lab, name, float(effect.after), effect.by)
+        case script.Nat():
+            return Nat(lab, name)
+        case script.LinkDown():
+            return LinkDown(lab, name, effect.at)
+        case script.NoRoute():
+            return NoRoute(lab, name, cast.host(effect.to), effect.kind)
+        case script.Answer():
+            addresses = [each for role in effect.gives for each in cast.addresses(role)]
+            return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
+    raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
+
+
+def _rules(name: str, effect: script.Silence | script.Refuse | script.SpendTtl, stage: Stage, cast: Cast) -> Rules:
+    source, destination = cast.host(effect.from_), cast.host(effect.to)
+    selections = [Selection(source, destination, effect.of, effect.port, family=effect.family)]
+    match effect:
+        case script.Silence():
+            if effect.both_ways:
+                selections.append(Selection(destination, source, effect.of, family=effect.family))
+            return Rules(stage.lab, name, Silence(), *selections)
+        case script.Refuse():
+            return Rules(stage.lab, name, Refuse(effect.by), *selections)
+    return Rules(stage.lab, name, SpendTtl(), *selections)

@@ -1,0 +1,314 @@
+"""The commands about drills: list, explain, validate, run, soak."""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from scenarios import images, ladder, runs, summary
+from scenarios.campaign import Campaign, labs
+from scenarios.declaration import DeclarationError, advice
+from scenarios.drill import DRILLS, PAIRS, Cell, Drill, Pair, chosen_service, drills, load_drill
+from scenarios.evidence import Seen
+from scenarios.explaining import explained
+from scenarios.lab import Lab
+from scenarios.quantities import Seconds
+from scenarios.running import Result, unsupported
+from scenarios.schema import drill_schema
+from scenarios.service import services
+from scenarios.stage import Cast
+from scenarios.terminal import MARKS, STYLES, bring_up, console, image_step, marked, show, step
+from scenarios.topology import ROOT
+from scenarios.verdict import Verdict
+
+DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
+INTERRUPTED = 130
+
+
+def list_drills(options: argparse.Namespace) -> int:
+    """A line a drill, of those that have every word in their name, claim or tags."""
+    found = [each for each in drills().values() if _has(each, options.words)]
+    table = Table(box=None, pad_edge=False)
+    for column in ("drill", "claim", "tags", "service"):
+        table.add_column(column, no_wrap=column == "drill")
+    for each in found:
+        table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
+    console.print(table)
+    console.print(f"{len(found)} drills; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
+    return 0 if found else 1
+
+
+def _has(drill: Drill, words: Sequence[str]) -> bool:
+    text = " ".join([drill.drill, drill.claim, drill.service, *drill.tags]).lower()
+    return all(word.lower() in text for word in words)
+
+
+def explain(options: argparse.Namespace) -> int:
+    for number, drill in enumerate(_named(options.names)):
+        if number:
+            console.print()
+        for line in explained(drill):
+            console.print(escape(line), style=None if line.startswith(" ") else "bold")
+    return 0
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Read every service and every drill (or the files given); every error, and then the count."""
+    errors: list[str] = []
+    try:
+        known = services()
+    except DeclarationError as error:
+        console.print(marked(Verdict.FAIL, str(error)))
+        return 64
+    paths = [Path(each) for each in options.files] or sorted(DRILLS.glob("*.yaml"))
+    for path in paths:
+        try:
+            load_drill(path, known)
+        except DeclarationError as error:
+            errors.append(str(error))
+    for each in errors:
+        console.print(marked(Verdict.FAIL, each))
+    console.print(f"{len(known)} services and {len(paths)} drills read; {len(errors)} wrong")
+    return 64 if errors else 0
+
+
+def print_schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(drill_schema(), indent=2) + "\n")
+    return 0
+
+
+def _named(names: Sequence[str]) -> list[Drill]:
+    """The drills of these names or patterns; `all` are all. Raises ValueError, with the nearest."""
+    known = drills()
+    found: dict[str, Drill] = {}
+    for name in names:
+        matching = [each for each in known if name == "all" or fnmatch.fnmatchcase(each, name)]
+        if not matching:
+            raise ValueError(f"there is no drill {name!r}{advice(name, known)}")
+        found |= {each: known[each] for each in matching}
+    return list(found.values())
+
+
+def _pairs(text: str) -> tuple[Pair, ...]:
+    if text == "all":
+        return PAIRS
+    for word in text.split(","):
+        if word not in PAIRS:
+            raise argparse.ArgumentTypeError(f"{word!r} is no pair{advice(word, (*PAIRS, 'all'))}")
+    return tuple(pair for pair in PAIRS if pair in text.split(","))
+
+
+def _between(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected {least} to {most}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def _time(text: str) -> float:
+    try:
+        return float(text[:-1]) * 3600 if text.endswith("h") else float(Seconds.parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, or 1h") from error
+
+
+def cells(options: argparse.Namespace) -> list[Cell]:
+    """What was asked for. Raises ValueError for a service that a drill does not fit."""
+    known = services()
+    found = []
+    for drill in _named(options.names):
+        wanted = options.service.split(",") if options.service else [drill.service]
+        if options.service == "all":
+            every = [f"{name}/{server}" for name, each in known.items() for server in each.servers]
+            wanted = [each for each in every if drill.fits_service(each)]
+        for service in wanted:
+            for pair in options.pair:
+                for repeat in range(1, options.repeat + 1):
+                    chosen = chosen_service(drill, service, known)
+                    found.append(Cell(drill, chosen, pair, options.seed + repeat - 1, repeat))
+    return found
+
+
+def run(options: argparse.Namespace) -> int:
+    asked = cells(options)
+    if options.dry_run:
+        for cell in asked:
+            reason = unsupported(cell)
+            console.print(escape(cell.title) + (f"  [blue]unsupported: {escape(reason)}[/]" if reason else ""))
+        console.print(f"{len(asked)} cells; nothing was run")
+        return 0
+    alone = len(asked) == 1 and not options.json
+    say = (lambda _: None) if options.json else step
+    if options.json:
+        images.build(lambda _: None)
+    else:
+        bring_up(Lab(options.lab))
+    _build_guests(asked)
+    began_s = time.monotonic()
+    told = Counter[Verdict]()
+
+    def tell(result: Result) -> None:
+        told[result.verdict] += 1
+        if options.json:
+            sys.stdout.write(json.dumps(summary.line(result)) + "\n")
+            sys.stdout.flush()
+        elif not alone:
+            done = f"[dim]{sum(told.values()):>{len(str(len(asked)))}}/{len(asked)}[/]"
+            console.print(f"{done} {marked(result.verdict, result.cell.title)} [dim]{result.duration_s:.1f} s[/]")
+            if result.verdict is not Verdict.PASS:
+                console.print(f"      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}")
+
+    run_folder = runs.new_run()
+    campaign = Campaign(run_folder, labs(options.lab, min(options.jobs, len(asked))), tell, say, options.keep)
+    interrupted = False
+    try:
+        with console.status(f"{asked[0].title}: the control first, then the fault") if alone else _nothing():
+            campaign.run(asked)
+    except KeyboardInterrupt:
+        interrupted = True
+    if alone and campaign.results:
+        _show(Lab(options.lab), campaign.results[0])
+    summary.write(run_folder, campaign.results, asked, time.monotonic() - began_s, options.junit)
+    if not options.json:
+        _count(told, asked, run_folder, time.monotonic() - began_s)
+    if interrupted:
+        console.print(
+            f"[bold yellow]interrupted[/]: {sum(told.values())} of {len(asked)} were run; all faults are undone"
+        )
+        return INTERRUPTED
+    return summary.exit_status(campaign.results)
+
+
+class _nothing:  # noqa: N801 (it stands where console.status would)
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def _build_guests(asked: Sequence[Cell]) -> None:
+    for service in {cell.chosen.service.service: cell.chosen.service for cell in asked}.values():
+        if service.image:
+            recipe = images.service_recipe(service.service, service.folder)
+            images.build(image_step, {recipe.name: recipe})
+
+
+def _count(told: Counter[Verdict], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
+    counts = ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told[each])
+    console.print(f"\n{counts or 'none'} of {len(asked)} in {took_s:.0f} s")
+    console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/ (runs/latest points to it)[/]")
+
+
+def _show(lab: Lab, result: Result) -> None:
+    """One cell, in full: the claim, the picture of the run with the fault, and every check."""
+    drill = result.cell.drill
+    console.print(f"[bold]{escape(drill.drill)}[/]: {escape(drill.claim)}")
+    console.print(f"[dim]{escape(drill.why)} ({escape('; '.join(drill.source))})[/]")
+    seen = result.seen.get("fault") or result.seen.get("control")
+    if seen:
+        began_ns = seen.events[0].at_ns if seen.events else 0
+        for event in seen.events:
+            console.print(f"[dim]{(event.at_ns - began_ns) / 1e9:8.3f} s[/] {escape(event.what)}")
+    picture = list(_picture(lab, result, seen)) if seen else []
+    show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
+
+
+def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
+    cell = result.cell
+    cast = Cast(lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
+    legs = {
+        leg: [frame for frame in frames if ours & {frame.source, frame.destination}]
+        for leg, frames in seen.frames.items()
+    }
+    drawn = ladder.rungs(legs["client-leg"], legs["server-leg"], seen.client_side)
+    ends = [
+        (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
+        for host in (cast.client, cast.server)
+    ]
+    yield from ladder.draw(drawn, ends[0], ends[1])
+
+
+def soak(options: argparse.Namespace) -> int:
+    """The catalogue over and over, in random order with random seeds, for a given time; each flip."""
+    dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
+    known = services()
+    bring_up(Lab(options.lab))
+    ends_s = time.monotonic() + options.for_
+    told = Counter[Verdict]()
+    flips: list[Result] = []
+
+    def tell(result: Result) -> None:
+        told[result.verdict] += 1
+        if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
+            flips.append(result)
+            console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
+            console.print(f"  [dim]{result.folder.relative_to(ROOT)}[/]")
+        elif sum(told.values()) % 50 == 0:
+            console.print(
+                f"[dim]{sum(told.values())} run, {len(flips)} flips, {ends_s - time.monotonic():.0f} s left[/]"
+            )
+
+    run_folder = runs.new_run()
+    campaign = Campaign(run_folder, labs(options.lab, options.jobs), tell, step)
+    round_number = 0
+    interrupted = False
+    try:
+        while time.monotonic() < ends_s:
+            round_number += 1
+            asked = [
+                Cell(drill, chosen_service(drill, None, known), pair, dice.randrange(1, 1 << 31), round_number)
+                for drill in _named(options.names or ["all"])
+                for pair in options.pair
+            ]
+            dice.shuffle(asked)
+            campaign.run(asked, until=lambda: time.monotonic() > ends_s)
+    except KeyboardInterrupt:
+        interrupted = True
+    counts = ", ".join(f"{told[each]} {each.value}" for each in Verdict if told[each])
+    console.print(
+        f"\n{sum(told.values())} cells in {round_number} rounds (seed {options.seed}): {counts}; {len(flips)} flips"
+    )
+    for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
+        console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
+    return INTERRUPTED if interrupted else 1 if flips else 0
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
+    sub.add_argument("words", nargs="*", metavar="WORD")
+    sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
+    sub.add_argument("names", nargs="+", metavar="NAME")
+    sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
+    sub.add_argument("files", nargs="*", metavar="FILE", help="(default: all of the catalogue)")
+    command("schema", print_schema, "the JSON Schema of a drill file, for editors", in_lab=False)
+    sub = command("run", run, "run drills, and prove what they claim")
+    sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
+    sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help="le-le,be-le,le-be,be-be or all")
+    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    sub.add_argument("--repeat", type=_between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
+    sub.add_argument("--jobs", type=_between(1, 16), default=1, metavar="N", help="labs side by side")
+    sub.add_argument("--keep", action="store_true", help="leave the labs up that were brought up beside the first")
+    sub.add_argument("--dry-run", action="store_true", help="say what would be run")
+    sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
+    sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
+    sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
+    sub.add_argument("names", nargs="*", metavar="NAME")
+    sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P")
+    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=_between(1, 16), default=2, metavar="N")

@@ -1,0 +1,50 @@
+"""What one run of a drill's script left to be judged: how calls ended, what faults did, and the packets of both legs.
+
+Frozen values only. Nothing here knows how they came about, or what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scenarios.caller import Call
+from scenarios.capture import LegCapture
+from scenarios.dissect import Frame
+from scenarios.script import Role
+from scenarios.sockets import Socket
+
+
+@dataclass(frozen=True, slots=True)
+class Caught:
+    """What a fault took hold of. `unsure` is why its count is no evidence; `details` has a line for each hit."""
+
+    hits: int
+    unsure: str = ""
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A step of the script, when it was done: nanoseconds since the epoch, by the captures' clock."""
+
+    at_ns: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All of one run. `armed`: with its faults; otherwise it is the control."""
+
+    armed: bool
+    port: int  # of the service
+    addresses: Mapping[Role, tuple[str, ...]]  # all of a role's, of both families
+    client_side: frozenset[str]  # the addresses of every host on the client's network
+    calls: Mapping[str, Sequence[Call]]
+    caught: Mapping[str, Caught]
+    looks: Mapping[str, Sequence[Socket]]
+    logs: Mapping[str, Sequence[str]]
+    captures: Mapping[str, LegCapture]
+    frames: Mapping[str, Sequence[Frame]]
+    events: Sequence[Event]
+    timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase

@@ -1,0 +1,239 @@
+"""The words of a drill's expectations, as frozen values. What they are held against is evidence.py; by judging.py.
+
+Each class is a mapping of a drill file and its docstring says what it demands; `says` is that as a sentence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scenarios.caller import Outcome
+from scenarios.quantities import Band
+from scenarios.script import LegName, Role, check_one, check_pattern, given_keys, said, said_program
+from scenarios.service import Family
+
+OutcomeWord = Literal[
+    "answered",
+    "refused",
+    "reset",
+    "timed out",
+    "unreachable",
+    "broken off",
+    "wrong answer",
+    "untrusted",
+    "not resolved",
+    "failed",
+    "usage",
+    "hung",
+    "crashed",
+]
+assert {each.value for each in Outcome} >= set(OutcomeWord.__args__)  # type: ignore[attr-defined]  # noqa: S101
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many: `exactly`, or `at_least` and `at_most`. Nothing said: at least one."""
+
+    exactly: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.exactly is not None and len(given_keys(self, ("exactly", "at_least", "at_most"))) > 1:
+            raise ValueError("exactly says it all: at_least and at_most cannot stand beside it")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}")
+
+    @property
+    def least(self) -> int:
+        if self.exactly is not None:
+            return self.exactly
+        return self.at_least if self.at_least is not None else 0 if self.at_most is not None else 1
+
+    @property
+    def most(self) -> int | None:
+        return self.exactly if self.exactly is not None else self.at_most
+
+    def holds(self, count: int) -> bool:
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    @property
+    def amount(self) -> str:
+        """`exactly 2`, `2 to 5`, `at least 1`."""
+        if self.most is None:
+            return f"at least {self.least}"
+        if self.most == self.least:
+            return f"exactly {self.least}" if self.least else "none"
+        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits(Counted):
+    """How many packets the fault took hold of; for faults of programs, how often it happened."""
+
+    fault: str
+
+    @property
+    def says(self) -> str:
+        return f"{self.fault} takes hold {self.amount} times"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes(Counted):
+    """How a call ends, and with which errno; of several calls all do, unless a count says how many."""
+
+    call: str
+    is_: OutcomeWord | tuple[OutcomeWord, ...]
+    errno: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.is_,) if isinstance(self.is_, str) else self.is_
+
+    @property
+    def right(self) -> str:
+        """`refused (ECONNREFUSED)`."""
+        return " or ".join(self.words) + (f" ({self.errno})" if self.errno else "")
+
+    @property
+    def says(self) -> str:
+        many = f", {self.amount} of its calls" if given_keys(self, ("exactly", "at_least", "at_most")) else ""
+        return f"the call {self.call} is {self.right}{many}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packets(Counted):
+    """How many packets a Wireshark display filter keeps on a leg, and how far `apart` in time they are.
+
+    `from` and `to` are roles, the filter's addresses. `apart` is one band for all, or one for each gap. `alone` counts
+    only those that were on this leg and not on the other: they died at the firewall, or were made there.
+    """
+
+    at: LegName
+    where: str
+    from_: Role | None = None
+    to: Role | None = None
+    family: Family | None = None
+    alone: bool = False
+    apart: Band | tuple[Band, ...] | None = None
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        if not self.where.strip():
+            raise ValueError("where: the display filter is empty")
+        if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.exactly != len(self.apart) + 1:
+            raise ValueError(f"apart has {len(self.apart)} gaps, so exactly must be {len(self.apart) + 1}")
+
+    @property
+    def gaps(self) -> tuple[Band, ...]:
+        """The bands of the gaps, the last of which is for all that follow."""
+        if self.apart is None:
+            return ()
+        return (self.apart,) if isinstance(self.apart, Band) else self.apart
+
+    @property
+    def rule(self) -> str:
+        between = f" from {said(self.from_)}" if self.from_ else ""
+        between += f" to {said(self.to)}" if self.to else ""
+        return f"packets{between} on the {self.at} where {self.where}" + (", there alone" if self.alone else "")
+
+    @property
+    def right(self) -> str:
+        apart = f", {', then '.join(map(str, self.gaps))} apart" if self.gaps else ""
+        return self.amount + apart
+
+    @property
+    def says(self) -> str:
+        return f"{self.rule}: {self.right}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """On a leg, the first packet that each display filter keeps comes before the first that the next one keeps."""
+
+    at: LegName
+    of: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.of) < 2:
+            raise ValueError("of: an order needs two filters at least")
+
+    @property
+    def says(self) -> str:
+        return f"on the {self.at}, in this order: {'; then '.join(self.of)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets(Counted):
+    """How many sockets were in a `state` (RFC 9293's words) at a `look`, with at least so much in their queues.
+
+    Only sockets of the service's port count, unless `any_port`.
+    """
+
+    look: str
+    state: str
+    recv_q: int = 0
+    send_q: int = 0
+    any_port: bool = False
+
+    @property
+    def says(self) -> str:
+        queues = f", Recv-Q at least {self.recv_q}" if self.recv_q else ""
+        queues += f", Send-Q at least {self.send_q}" if self.send_q else ""
+        return f"sockets in {self.state} at the look {self.look}{queues}: {self.amount}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log(Counted):
+    """How many lines a program printed in which a regular expression is found; `of` is `server` or a call's name."""
+
+    of: str
+    line: str
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        check_pattern(self.line, "line")
+
+    @property
+    def says(self) -> str:
+        return f"{said_program(self.of)} prints {self.line!r}, {self.amount} times"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """How long a call takes, by the clock of the host that makes it; without its program's start."""
+
+    call: str
+    is_: Band
+
+    @property
+    def says(self) -> str:
+        return f"the call {self.call} takes {self.is_}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One expectation: exactly one of these keys."""
+
+    hits: Hits | None = None
+    outcome: Outcomes | None = None
+    packets: Packets | None = None
+    order: Order | None = None
+    sockets: Sockets | None = None
+    log: Log | None = None
+    duration: Duration | None = None
+
+    def __post_init__(self) -> None:
+        check_one(self, "an expectation")
+
+    @property
+    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration:
+        """The one that it is."""
+        found = self.hits or self.outcome or self.packets or self.order or self.sockets or self.log or self.duration
+        assert found is not None  # noqa: S101 (exactly one is given)
+        return found
+
+    @property
+    def says(self) -> str:
+        return self.value.says

@@ -1,0 +1,49 @@
+"""What a run that was killed left in force, undone by the next one: everything that the faults of this package change."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from scenarios.faults.mtu import forget_path_mtus
+from scenarios.faults.standing import JOURNAL, TABLE, WITHIN_S
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
+
+# The newest journal first. What cannot be undone keeps its journal, and the others are undone all the same.
+JOURNALS = f"""
+status=0
+for undo in $(ls -t {JOURNAL} 2>/dev/null | grep -v '[.]'); do
+    echo "fault: $undo"
+    if sh -eu "{JOURNAL}/$undo"; then rm "{JOURNAL}/$undo"; else status=1; fi
+done
+[ "$status" != 0 ] || rm -rf {JOURNAL}
+"""
+FIREWALL = f"""{JOURNALS}
+nft 'add table {TABLE}; delete table {TABLE}' || status=1
+conntrack -F >/dev/null 2>&1 || status=1
+exit $status
+"""
+NAMES = f"{JOURNALS}exit $status\n"
+
+
+def remove_all(lab: Lab) -> list[str]:
+    """Undo every fault that is in force, and have the firewall forget every connection; the names of the faults found.
+
+    It may be done at any time, and again; nothing must be using the lab. Raises LabProblem, when all that could be undone
+    is, with what could not.
+    """
+    scripts = {"firewall": FIREWALL, "names": NAMES}
+
+    def run(machine: str) -> str:
+        said = lab.run(machine, ["sh", "-c", scripts[machine]], timeout_s=WITHIN_S)
+        if said.status != 0:
+            raise LabProblem(f"an earlier run's faults could not all be undone on the {machine}: {said.printed}")
+        return said.stdout
+
+    with ThreadPoolExecutor() as pool:
+        undone = list(pool.map(run, scripts))
+    forget_path_mtus(lab, undone[0])
+    found = [
+        line.removeprefix("fault: ") for said in undone for line in said.splitlines() if line.startswith("fault: ")
+    ]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,141 @@
+"""A firewall that lets TCP pass only on connections that it saw begin, and that can be made to forget one.
+
+Its memory is the kernel's connection tracking. Put a Stateful in force before the connections that it is about begin:
+of IPv6 nothing is tracked until somebody asks, so that a connection which is older than the fault was never seen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal, Self
+
+from scenarios.faults.standing import NAME, WITHIN_S, Chain, Standing
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
+from scenarios.topology import Host
+
+Otherwise = Literal["silence", "tcp-reset"]
+OTHERWISE: dict[Otherwise, str] = {"silence": "drop", "tcp-reset": "reject with tcp reset"}
+IS_SYN = "tcp flags & (syn | ack | rst | fin) == syn"
+IP = ("ip", "ip6")
+IS_NOT_SYN = "tcp flags & (syn | ack | rst | fin) != syn"
+
+Protocol = Literal["tcp", "udp"]
+# An entry as conntrack(8) prints it, of a connection that is not over.
+LIVE: dict[Protocol, re.Pattern[str]] = {
+    "tcp": re.compile(r"^tcp +6 \d+ (?!TIME_WAIT|CLOSE |LAST_ACK)", re.MULTILINE),
+    "udp": re.compile(r"^udp +17 ", re.MULTILINE),
+}
+# conntrack's status is 1 when there was nothing to delete, so what it says is read instead.
+DELETE = """
+delete() {
+    said=$(conntrack -D -p "$protocol" "$@" 2>&1) || true
+    echo "$said"
+    case $said in *"flow entries have been deleted"*) ;; *) exit 1 ;; esac
+}
+protocol=$1
+shift
+"""
+
+
+def way(ip: str, *, back: bool = False) -> str:
+    """The key of a connection: both addresses and ports as its SYN has them, of a segment there or back."""
+    one, other = ("d", "s") if back else ("s", "d")
+    return f"{ip} {one}addr . tcp {one}port . {ip} {other}addr . tcp {other}port"
+
+
+def noting(name: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """Rules, and their sets, that note every connection whose SYN comes by."""
+    sets = [(f"{name}_{ip}_seen", f"typeof {way(ip)}; size 65535; flags dynamic, timeout;") for ip in IP]
+    return [f"{IS_SYN} update @{name}_{ip}_seen {{ {way(ip)} timeout 1d }}" for ip in IP], sets
+
+
+def ending(name: str, which: str, otherwise: Otherwise) -> list[str]:
+    """Rules that end the way of the segments for which the expression `which` holds, and count those of noted connections.
+
+    What an older run left behind, the retransmissions of a client that is long dead, say, is not counted: it proves
+    nothing of this fault.
+    """
+    verdict = OTHERWISE[otherwise]
+    ways = [f"{way(ip, back=back)} @{name}_{ip}_seen" for ip in IP for back in (False, True)]
+    return [*(f"{which} {each} counter {verdict}" for each in ways), f"{which} {verdict}"]
+
+
+class Stateful(Standing):
+    """Segments of no connection that the firewall saw begin are dropped, or refused by a TCP reset.
+
+    It holds in both directions. A SYN begins a connection, and nothing else does. What connection tracking calls
+    invalid, a segment out of the window or with a wrong checksum, belongs to none either. Hits are these segments, but
+    only those of connections that began after the fault.
+    """
+
+    needs = "connection tracking (CONFIG_NFT_CT) and dynamic sets with timeouts in nf_tables"
+
+    def __init__(self, lab: Lab, name: str, otherwise: Otherwise = "silence") -> None:
+        super().__init__(lab, name)
+        self._otherwise = otherwise
+
+    def _chains(self) -> Sequence[Chain]:
+        # A segment in mid-connection is `new` and makes an entry, if it gets through, where
+        # net.netfilter.nf_conntrack_tcp_loose is 1, as it is by default; else it is `invalid`.
+        of_none = f"ct state != {{ established, related }} {IS_NOT_SYN}"
+        noted, sets = noting(self.name)
+        return [Chain(self.name, "forward priority 10", [*noted, *ending(self.name, of_none, self._otherwise)], sets)]
+
+
+class Event:
+    """A fault that happens once, at its `__enter__`, and has nothing to undo: entries of connection tracking go."""
+
+    def __init__(self, lab: Lab, name: str, protocol: Protocol) -> None:
+        if not NAME.fullmatch(name):
+            raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
+        self.name = name
+        self._lab = lab
+        self._protocol: Protocol = protocol
+        self._deleted: int | None = None
+
+    def _script(self) -> Sequence[str]:
+        """What happens: a script of sh, which has `delete` for entries of connection tracking, and its arguments."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        script, *arguments = self._script()
+        argv = ["sh", "-euc", DELETE + script, "sh", self._protocol, *arguments]
+        said = self._lab.run("firewall", argv, timeout_s=WITHIN_S)
+        if said.status != 0:
+            raise LabProblem(f"the firewall refused the fault {self.name}: {said.printed}")
+        self._deleted = len(LIVE[self._protocol].findall(said.stdout))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def hits(self) -> int:
+        """How many entries of connection tracking it deleted; of TCP, those of connections that were not over."""
+        if self._deleted is None:
+            raise LabProblem(f"the fault {self.name} has not happened")
+        return self._deleted
+
+
+FORGET = """
+delete -f ipv4 -s "$1" -d "$2"
+delete -f ipv4 -s "$2" -d "$1"
+delete -f ipv6 -s "$3" -d "$4"
+delete -f ipv6 -s "$4" -d "$3"
+"""
+
+
+class Forget(Event):
+    """The firewall forgets every connection between two hosts, whichever of them opened it; hits are how many.
+
+    This alone is not seen by anybody: the next segment makes a new entry. It takes a Stateful to refuse that segment.
+    """
+
+    def __init__(self, lab: Lab, name: str, one: Host, other: Host, protocol: Protocol = "tcp") -> None:
+        super().__init__(lab, name, protocol)
+        self._hosts = one, other
+
+    def _script(self) -> Sequence[str]:
+        one, other = self._hosts
+        return FORGET, one.ipv4, other.ipv4, one.ipv6, other.ipv6

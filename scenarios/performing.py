@@ -1,0 +1,290 @@
+"""Performing a drill's script in a lab, once, with its faults or without; what came of it is evidence, unjudged.
+
+Whatever the script changes is undone on every way out: each step puts its undo on a stack as it is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from scenarios import script, sockets
+from scenarios.applying import Applied, applied
+from scenarios.caller import Call, Pending
+from scenarios.capture import Capture, LegCapture
+from scenarios.drill import Cell
+from scenarios.evidence import Caught, Event, Seen
+from scenarios.programs import LabProblem, Running
+from scenarios.service import words
+from scenarios.stage import Cast, Stage
+from scenarios.waiting import DeadlinePassed, wait_for
+
+LISTENS_WITHIN_S = 15
+READY = "listening on"
+
+
+def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
+    """Run the script, and read its captures. Raises LabProblem when it cannot be run as it is written."""
+    performance = _Performance(stage, cell, armed)
+    return performance.run()
+
+
+class _Performance:
+    def __init__(self, stage: Stage, cell: Cell, armed: bool) -> None:
+        self.stage, self.cell, self.drill, self.armed = stage, cell, cell.drill, armed
+        self.cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+        self.calls: dict[str, list[Call]] = {}
+        self.pending: dict[str, list[Pending]] = {}
+        self.faults: dict[str, Applied] = {}
+        self.caught: dict[str, Caught] = {}
+        self.looks: dict[str, tuple[sockets.Socket, ...]] = {}
+        self.logs: dict[str, list[str]] = {script.SERVER: []}
+        self.events: list[Event] = []
+        self.timings_s: dict[str, float] = {}
+        self.servers: contextlib.ExitStack = contextlib.ExitStack()
+        self.server: Running | None = None  # on the server's role; others may run beside it
+        # what stands in the place of a program, by the program's name
+        self.replaced = {
+            fault.replace.who: fault.replace
+            for fault in (drill_fault for drill_fault in cell.drill.faults if armed or drill_fault in cell.drill.givens)
+            if fault.replace
+        }
+
+    @contextlib.contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        began_s = time.monotonic()
+        try:
+            yield
+        finally:
+            self.timings_s[phase] = self.timings_s.get(phase, 0.0) + time.monotonic() - began_s
+
+    def note(self, what: str) -> None:
+        self.events.append(Event(time.time_ns(), what))
+
+    def run(self) -> Seen:
+        captures: dict[str, LegCapture] = {}
+        marks = self.drill.filters
+        self.stage.dissector.prepare(marks=marks)
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.servers.close)
+            with self.timed("servers"):
+                self.start_servers()
+            with self.timed("capture"):
+                capture = stack.enter_context(Capture(self.stage.lab))
+            stack.callback(self.give_up_calls)
+            self.stack = stack.enter_context(contextlib.ExitStack())
+            for step in self.drill.script:
+                self.stage.check_interrupted()
+                if self.is_left_out(step):
+                    continue
+                self.note(step.says)
+                self.do(step)
+            for name in list(self.pending):
+                self.finish(name)
+            with self.timed("faults"):
+                for name in list(self.faults):
+                    self.heal(name)
+            with self.timed("capture"):
+                captures = capture.stop()
+        self.collect_server_log()
+        with self.timed("decode"), ThreadPoolExecutor() as pool:
+            read = pool.map(lambda leg: self.stage.dissector.frames(leg.pcapng, marks=marks), captures.values())
+            frames = dict(zip(captures, read, strict=True))
+        for name, replacement in self.replaced.items():
+            self.count_proof(name, replacement)
+        roles: list[script.Role] = ["client", "server", "bystander", "other-server", "firewall", "names", "web"]
+        return Seen(
+            armed=self.armed,
+            port=self.cell.chosen.port,
+            addresses={role: self.cast.addresses(role) for role in roles},
+            client_side=self.cast.client_side,
+            calls=self.calls,
+            caught=self.caught,
+            looks=self.looks,
+            logs=self.logs,
+            captures=captures,
+            frames=frames,
+            events=self.events,
+            timings_s=self.timings_s,
+        )
+
+    # The program of the server's side
+
+    def start_servers(self) -> None:
+        if self.cell.chosen.server.run is None:
+            return  # it always runs
+        for role in self.drill.server.on:
+            program = self.start_server(role)
+            self.server = program if role == script.SERVER else self.server
+
+    def start_server(self, role: script.Role) -> Running:
+        chosen, host = self.cell.chosen, self.cast.host(role)
+        instead = self.replaced.get(script.SERVER) if role == script.SERVER else None
+        assert chosen.server.run is not None  # noqa: S101 (start_servers asks)
+        address = self.cast.address(role) if self.drill.server.bind == "address" else ""
+        argv = words(instead.run if instead else chosen.server.run, bind=address, host=address, port=chosen.port)
+        if not instead:
+            argv += shlex.split(self.drill.server.args)
+        program = self.servers.enter_context(self.stage.caller.running(host.name, argv, chosen.service.image))
+        program.wait_for_line(instead.ready if instead else chosen.server.ready or READY, LISTENS_WITHIN_S)
+        return program
+
+    def restart_server(self) -> None:
+        """Stop the server, and start it again; that it does not come to listen is no error, but is seen."""
+        if self.server is None:
+            raise LabProblem("the server of this service always runs; it cannot be restarted")
+        self.server.stop()
+        self.collect_server_log()
+        try:
+            self.server = self.start_server("server")
+        except LabProblem as problem:
+            self.note(str(problem))
+            self.logs[script.SERVER] += str(problem).splitlines()
+            self.server = None
+
+    def collect_server_log(self) -> None:
+        if self.server is not None:
+            self.logs[script.SERVER] += self.server.lines
+        self.server = None
+
+    # Steps
+
+    def is_left_out(self, step: script.Step) -> bool:
+        """What speaks of a fault is not done in the control."""
+        if self.armed:
+            return False
+        conditions = {fault.name for fault in self.drill.givens}
+        of_fault = step.heal or (step.until and step.until.fault)
+        return step.fault is not None or (of_fault is not None and of_fault not in conditions)
+
+    def do(self, step: script.Step) -> None:
+        if fault := step.fault or step.given:
+            with self.timed("faults"):
+                self.apply(fault)
+        elif step.heal:
+            with self.timed("faults"):
+                self.heal(step.heal)
+        elif step.call:
+            with self.timed("calls"):
+                self.start(step.call)
+                self.finish(step.call.name)
+        elif step.start:
+            self.start(step.start)
+        elif step.await_:
+            with self.timed("calls"):
+                self.finish(step.await_)
+        elif step.wait is not None:
+            with self.timed("waits"):
+                self.wait(float(step.wait))
+        elif step.until:
+            with self.timed("waits"):
+                self.until(step.until)
+        elif step.look:
+            with self.timed("looks"):
+                self.looks[step.look.name] = self.look(step.look.on)
+        elif step.restart:
+            with self.timed("servers"):
+                self.restart_server()
+
+    def apply(self, fault: script.Fault) -> None:
+        if fault.replace:
+            return  # it is there from the start
+        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.program, self.faults)
+        self.stack.callback(self.faults[fault.name].end)
+        self.note(f"{fault.name} is in force")
+
+    def program(self, who: str) -> Running | None:
+        """The program of the server's side, or of a call that was started and has not ended."""
+        return self.server if who == script.SERVER else None
+
+    def heal(self, name: str) -> None:
+        """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
+        if name in self.faults:
+            self.caught[name] = self.faults.pop(name).end()
+
+    def count_proof(self, who: str, replacement: script.Replace) -> None:
+        name = next(fault.name for fault in self.drill.faults if fault.replace is replacement)
+        lines = [line for line in self.logs.get(who, ()) if re.search(replacement.proof, line)]
+        self.caught[name] = Caught(len(lines), details=tuple(lines))
+
+    def argv(self, call: script.Call) -> list[str]:
+        chosen = self.cell.chosen
+        command = chosen.service.clients[call.client].run if call.client else call.run or chosen.client.run
+        instead = self.replaced.get(call.name)
+        host = call.named or (
+            self.cast.address(call.to) if call.to != "firewall" else self.cast.addresses("firewall")[0]
+        )
+        cut = words(instead.run if instead else command, host=host, bind=host, port=chosen.port)
+        return cut + shlex.split(call.args if not instead else "")
+
+    def start(self, call: script.Call) -> None:
+        host, argv = self.cast.host(call.from_).name, self.argv(call)
+        within_s, image = float(call.within), self.cell.chosen.service.image
+        caller = self.stage.caller
+        if call.together:
+            with caller.together() as gate:
+                self.pending[call.name] = [
+                    caller.start(host, argv, timeout_s=within_s, image=image, gate=gate, hold="connect")
+                    for _ in range(call.times)
+                ]
+            return
+        self.pending[call.name] = []
+        for number in range(call.times):
+            self.pending[call.name].append(caller.start(host, argv, timeout_s=within_s, image=image))
+            if number + 1 < call.times:
+                self.finish(call.name)
+
+    def finish(self, name: str) -> None:
+        """Wait until the calls of this name have ended."""
+        for pending in self.pending.pop(name, []):
+            self.wait_until(lambda: pending.ended, pending.timeout_s + 20)  # noqa: B023 (it is waited for here)
+            ended = pending.wait()
+            self.calls.setdefault(name, []).append(ended)
+            self.logs.setdefault(name, []).extend((ended.stdout + ended.stderr).splitlines())
+            self.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
+
+    def give_up_calls(self) -> None:
+        for calls in self.pending.values():
+            for pending in calls:
+                with contextlib.suppress(LabProblem):
+                    pending.cancel()
+
+    def wait(self, seconds: float) -> None:
+        until_s = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= until_s, seconds + 1)
+
+    def wait_until(self, over: Callable[[], bool], within_s: float) -> None:
+        """Wait for it, or until the run is interrupted."""
+        wait_for(lambda: self.stage.interrupted() or over(), "the end of a step", within_s, every_s=0.002)
+        self.stage.check_interrupted()
+
+    def until(self, until: script.Until) -> None:
+        def come() -> bool:
+            self.stage.check_interrupted()
+            if until.fault:
+                return self.faults[until.fault].caught().hits >= until.hits
+            if until.log == script.SERVER:
+                return any(re.search(until.line, line) for line in (self.server.lines if self.server else ()))
+            if until.log:
+                return any(re.search(until.line, line) for line in self.logs.get(until.log, ()))
+            return (
+                sum(each.state == until.state for each in self.of_port(self.look(until.on or "server")))
+                >= until.sockets
+            )
+
+        try:
+            wait_for(come, until.says, float(until.within))
+        except DeadlinePassed as late:
+            self.note(f"in vain: {late}")
+
+    def look(self, role: script.Role) -> tuple[sockets.Socket, ...]:
+        host = self.cast.host(role)
+        return tuple(sockets.of_machine(self.stage.lab, host.name))
+
+    def of_port(self, found: tuple[sockets.Socket, ...]) -> list[sockets.Socket]:
+        port = str(self.cell.chosen.port)
+        return [each for each in found if port in (each.local.rpartition(":")[2], each.peer.rpartition(":")[2])]

@@ -1,0 +1,144 @@
+"""Running cells: the control first, then the fault; both legs, the joint verdict, and the evidence in its folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios import runs
+from scenarios.drill import Cell
+from scenarios.engine import CommandFailed
+from scenarios.evidence import Seen
+from scenarios.faults import Unsupported
+from scenarios.judging import ending, judged
+from scenarios.performing import perform
+from scenarios.programs import LabProblem
+from scenarios.stage import Cast, Stage
+from scenarios.verdict import Check, Verdict, joint, proof
+from scenarios.waiting import DeadlinePassed
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a cell. `control` and `checks` are what the verdict rests on; `seen` is the evidence, if any."""
+
+    cell: Cell
+    verdict: Verdict
+    sentence: str
+    control: Sequence[Check]
+    checks: Sequence[Check]
+    seen: Mapping[str, Seen]  # "control", "fault"
+    folder: Path
+    duration_s: float
+    broke_off: bool  # a script did not run to its end: the stage may be broken
+
+
+def run(stage: Stage, cell: Cell, folder: Path) -> Result:
+    """Run one cell, and write its evidence into its folder, which exists. Raises Interrupted; nothing is left then."""
+    began_s, broke_off = time.monotonic(), False
+    seen: dict[str, Seen] = {}
+    control: list[Check] = []
+    checks: list[Check] = []
+    if reason := unsupported(cell):
+        checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
+    else:
+        checks += _byteorders(stage, cell)
+        try:
+            seen["control"] = perform(stage, cell, armed=False)
+            control, _ = judged(cell.drill, seen["control"], None)
+            if joint([*checks, *control]) is Verdict.PASS:
+                seen["fault"] = perform(stage, cell, armed=True)
+                checks += judged(cell.drill, seen["control"], seen["fault"])[1]
+        except Unsupported as reason_of_kernel:
+            checks.append(Check("whether it can be tried here", "it can", str(reason_of_kernel), Verdict.UNSUPPORTED))
+        except (LabProblem, DeadlinePassed, CommandFailed, ValueError) as problem:
+            broke_off = True
+            checks.append(proof("the script ran to its end", "it did", str(problem), proven=False))
+    verdict = joint([*control, *checks])
+    sentence = _sentence(cell, verdict, [*control, *checks])
+    duration_s = time.monotonic() - began_s
+    result = Result(cell, verdict, sentence, control, checks, seen, folder, duration_s, broke_off)
+    _store(result)
+    return result
+
+
+def unsupported(cell: Cell) -> str:
+    """Why a cell cannot be run anywhere; empty when it can."""
+    service = cell.chosen.service
+    if reason := cell.drill.unsupported_on.get(cell.pair):
+        return reason
+    if service.image and cell.pair != "le-le":
+        return f"{service.service} brings its own programs, which are little-endian"
+    if cell.chosen.server.runs_on and cell.pair.endswith("be"):
+        return f"{cell.chosen.name} runs on {cell.chosen.server.runs_on}, which is little-endian"
+    if cell.drill.family not in service.families:
+        return f"{service.service} does not speak {cell.drill.family}"
+    return ""
+
+
+def _byteorders(stage: Stage, cell: Cell) -> list[Check]:
+    cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    found = []
+    for host in (cast.client, cast.server):
+        said = stage.byteorder(host)
+        found.append(proof(f"byte order of {host.name}", host.byteorder, said, said == host.byteorder))
+    return found
+
+
+def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
+    if verdict is Verdict.PASS:
+        return cell.drill.claim
+    broken = next((each for each in checks if each.holds is verdict), None)
+    if broken is None:
+        return "nothing was checked"
+    if verdict is Verdict.UNSUPPORTED:
+        return broken.seen
+    return f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+
+
+def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
+    place = folder / name
+    place.mkdir()
+    for leg, capture in seen.captures.items():
+        (place / f"{leg}.pcapng").write_bytes(capture.pcapng)
+    for program, lines in seen.logs.items():
+        (place / f"{program}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return {
+        "calls": {call: [{"ended": ending(each), "call": each} for each in made] for call, made in seen.calls.items()},
+        "faults": seen.caught,
+        "looks": seen.looks,
+        "events": seen.events,
+        "timings_s": seen.timings_s,
+        "captures": {
+            leg: {"file": f"{name}/{leg}.pcapng", "frames": each.frames, "dropped": each.dropped}
+            for leg, each in seen.captures.items()
+        },
+    }
+
+
+def _store(result: Result) -> None:
+    cell = result.cell
+    runs.write_result(
+        result.folder,
+        {
+            "drill": cell.drill.drill,
+            "claim": cell.drill.claim,
+            "source": cell.drill.source,
+            "service": cell.chosen.name,
+            "client": cell.chosen.client_name,
+            "pair": cell.pair,
+            "family": cell.drill.family,
+            "seed": cell.seed,
+            "repeat": cell.repeat,
+            "verdict": result.verdict,
+            "sentence": result.sentence,
+            "duration_s": result.duration_s,
+            "control": result.control,
+            "expectations": result.checks,
+            "runs": {name: _seen(seen, result.folder, name) for name, seen in result.seen.items()},
+            "repeat_with": cell.command,
+        },
+    )

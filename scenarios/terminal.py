@@ -1,0 +1,64 @@
+"""What every command prints with: steps, checks, verdicts, and a lab that comes up."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.text import Text
+
+from scenarios import images
+from scenarios.lab import Lab
+from scenarios.verdict import Check, Verdict
+
+WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
+STYLES = {
+    Verdict.PASS: "bold green",
+    Verdict.FAIL: "bold red",
+    Verdict.UNPROVEN: "bold yellow",
+    Verdict.UNSUPPORTED: "bold blue",
+}
+MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}
+
+
+def marked(verdict: Verdict, text: str) -> str:
+    """A line of rich markup that begins with the verdict's mark."""
+    return f"[{STYLES[verdict]}]{MARKS[verdict]}[/] {escape(text)}"
+
+
+def step(text: str) -> None:
+    """A step that was done."""
+    console.print(f"[green]✓[/] {escape(text)}")
+
+
+def image_step(text: str) -> None:
+    """What is done to an image."""
+    console.print(f"[dim]images:[/] {escape(text)}")
+
+
+def bring_up(a_lab: Lab) -> None:
+    """Have the images fresh and the lab up, and say so where something had to be done."""
+    images.build(image_step)
+    if a_lab.is_up():
+        return
+    with console.status(f"lab {a_lab.number} comes up"):
+        seconds = a_lab.up()
+    step(f"lab {a_lab.number} is up: {len(a_lab.topology.machines)} machines, {seconds:.1f} s")
+
+
+def show(verdict: Verdict, sentence: str, checks: Sequence[Check], picture: Sequence[Text]) -> None:
+    """The picture of an exchange, each check, and the verdict in words."""
+    if picture:
+        console.print()
+        for line in picture:
+            console.print(line)
+        console.print()
+    for each in checks:
+        if each.holds is Verdict.PASS:
+            console.print(marked(each.holds, f"{each.rule}: {each.seen}"))
+        else:
+            console.print(marked(each.holds, f"{each.rule}: expected {each.expected}, saw {each.seen}"))
+    console.print(f"\n[{STYLES[verdict]}]{verdict.value}[/]: {escape(sentence)}")
