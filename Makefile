@@ -4,12 +4,15 @@ HOST ?= client-be
 SERVICE ?= search
 FROM ?= client-be
 FAMILY ?= ipv4
+NAME ?= lost-syn
+JOBS ?= 2
+FOR ?= 1h
 PYTHON := .venv/bin/python
 # Programs of the firewall, without an ending in their names.
 SCRIPTS := images/firewall/capture images/firewall/decode images/firewall/injector
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test call ping sockets byteorder ab bench-services up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test drill drills list explain validate soak bench call ping sockets byteorder ab bench-services up down status shell logs clean clean-images images doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -24,6 +27,27 @@ demo: setup ## the main thing: a big-endian client is answered across the firewa
 
 test: setup images lint ## every test, in a lab of its own
 	@$(PYTHON) -m pytest
+
+drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select SEED=7
+	@$(SCENARIOS) run $(NAME) --lab $(LAB) --pair $(or $(PAIR),be-le) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
+
+drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 PAIR=all
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
+
+list: setup ## the drills, a line each: make list WORDS="tcp loss"
+	@$(SCENARIOS) list $(WORDS)
+
+explain: setup ## what a drill claims, does and demands, without running it: make explain NAME=lost-syn
+	@$(SCENARIOS) explain $(NAME)
+
+validate: setup ## read every drill and service file; every error names its file, line and key
+	@$(SCENARIOS) validate $(FILES)
+
+soak: setup ## the drills over and over, in random order, with random seeds: make soak FOR=10min JOBS=2
+	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) --for $(FOR)
+
+bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
+	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)
 
 call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4
 	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))

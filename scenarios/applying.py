@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, get_args
 
 from scenarios import script
 from scenarios.caller import WarmRunning
@@ -28,6 +28,7 @@ from scenarios.injector import Fault as Injected
 from scenarios.injector import Hits
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem, Running
+from scenarios.service import Family
 from scenarios.stage import Cast, Stage
 from scenarios.topology import Host
 from scenarios.waiting import DeadlinePassed, wait_for
@@ -190,7 +191,8 @@ def _of_firewall(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
         case script.NoRoute():
             return NoRoute(lab, name, cast.host(effect.to), effect.kind)
         case script.Answer():
-            addresses = [each for role in effect.gives for each in cast.addresses(role)]
+            families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
+            addresses = [cast.address(role, family) for role in effect.gives for family in families]
             return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
     raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
 

@@ -102,12 +102,13 @@ class Capturing:
     def _answer(self, key: str) -> list[dict[str, int | str]]:
         assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
         line = self._stream.stdout.readline()
-        if not line:
-            said = self._stream.stderr.read().decode("utf-8", "replace").strip()
-            self._stream.wait(END_WITHIN_S)
-            raise LabProblem(f"the firewall could not capture: {said or 'it said nothing'}")
-        answer: list[dict[str, int | str]] = json.loads(line)[key]
-        return answer
+        if line.startswith(b"{"):
+            answer: list[dict[str, int | str]] = json.loads(line)[key]
+            return answer
+        said = line + self._stream.stdout.read() + self._stream.stderr.read()  # docker's own words come on stdout
+        self._stream.wait(END_WITHIN_S)
+        words = said.decode("utf-8", "replace").strip()
+        raise LabProblem(f"the firewall could not capture: {words or 'it said nothing'}")
 
     def _finish(self) -> dict[str, LegCapture]:
         self._say("stop")

@@ -106,7 +106,21 @@ def _dataclass(node: yaml.Node, expected: type, at: _At) -> Any:
     try:
         return expected(**given)
     except ValueError as error:
-        raise at.error(node, str(error)) from error
+        raise at.error(_spoken_of(node, str(error)), str(error)) from error
+
+
+def _spoken_of(node: yaml.Node, what: str) -> yaml.Node:
+    """The node below this one that an error is about, where it begins with keys: `script.3.heal: …`, counted from 1."""
+    for key in what.partition(":")[0].split("."):
+        below: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            below = next((value for name, value in node.value if name.value == key), None)
+        elif isinstance(node, yaml.SequenceNode) and key.isdecimal() and 0 < int(key) <= len(node.value):
+            below = node.value[int(key) - 1]
+        if below is None:
+            break
+        node = below
+    return node
 
 
 def _union(node: yaml.Node, choices: tuple[Any, ...], at: _At) -> Any:
@@ -182,3 +196,10 @@ def load(path: Path, expected: type[Declared]) -> Declared:
         raise DeclarationError(f"{path}:1: the file is empty")
     _check_depth(node, at)
     return typing.cast(Declared, _value(node, expected, at))
+
+
+def line_of(path: Path, key: str) -> int:
+    """The line of a key at the top of a file that `load` has read."""
+    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else []
+    return next((name.start_mark.line + 1 for name, _ in pairs if name.value == key), 1)

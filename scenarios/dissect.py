@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import re
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
@@ -28,18 +29,20 @@ CLOSES_WITHIN_S = 5
 PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
 FIELDS = (
     "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
-    "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim "
+    "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim arp.src.proto_ipv4 arp.dst.proto_ipv4 "
     "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
     "tcp.checksum.status udp.srcport udp.dstport udp.payload jsonmsg.summary jsonmsg.header.byteorder"
 ).split()
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}
-Transport = Literal["tcp", "udp", "icmp", "other"]
+Transport = Literal["tcp", "udp", "icmp", "arp", "other"]
+# What tshark's line on an ICMP echo says that is of one leg only: hops left, and the frame of the other half.
+ICMP_OF_A_LEG = re.compile(r", (?:ttl|hop limit)=\d+| \((?:(?:reply|request) in \d+|no response found!)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A captured frame that carries IP. Times are in seconds since the epoch, with nanoseconds kept in `time_ns`."""
+    """A captured frame that carries IP, or ARP where it was asked for. Times are in seconds since the epoch, with nanoseconds kept in `time_ns`."""
 
     number: int  # of the frame in its capture, from 1
     time_ns: int
@@ -78,7 +81,7 @@ class Frame:
                 self.identification,
             ),
             *(self.flags, self.seq, self.ack, self.window, self.options, self.payload),
-            self.info if self.transport in ("icmp", "other") else "",
+            ICMP_OF_A_LEG.sub("", self.info) if self.transport in ("icmp", "arp", "other") else "",
         )
 
 
@@ -90,9 +93,9 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         return int(text, 0) if (text := first(*names)) else None
 
     protocols = first("frame.protocols").split(":")
-    if "ip" not in protocols and "ipv6" not in protocols:
+    if not {"ip", "ipv6", "arp"} & set(protocols):
         return None
-    transport: Transport = "other"
+    transport: Transport = "arp" if "arp" in protocols else "other"
     if "icmp" in protocols or "icmpv6" in protocols:
         transport = "icmp"  # it quotes the packet that it is about, so its own name comes before tcp's and udp's
     elif "tcp" in protocols:
@@ -107,8 +110,8 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         time_ns=int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0),
         length=int(first("frame.len")),
         transport=transport,
-        source=first("ip.src", "ipv6.src"),
-        destination=first("ip.dst", "ipv6.dst"),
+        source=first("ip.src", "ipv6.src", "arp.src.proto_ipv4"),
+        destination=first("ip.dst", "ipv6.dst", "arp.dst.proto_ipv4"),
         source_port=None if is_icmp else number("tcp.srcport", "udp.srcport"),
         destination_port=None if is_icmp else number("tcp.dstport", "udp.dstport"),
         identification=number("ip.id"),
@@ -191,7 +194,8 @@ def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: S
 def check_filters(lab: Lab, filters: Sequence[str]) -> None:
     """Raise ValueError, with Wireshark's words, for the filters that it does not take; all in one start of it.
 
-    sharkd is asked, for it compiles many filters in one process; it decodes nothing here (docs/decisions.md).
+    sharkd is asked, for it compiles many filters in one process. It decodes nothing for us: as a decoder it lets filters
+    on _ws.col.* keep nothing, cuts long fields short, and some columns make it crash (4.4.19).
     """
     _refuse(None, filters)
     asked = [
@@ -289,7 +293,7 @@ class Dissector:
 
     def _hear(self) -> None:
         assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
-        while line := self._stream.stdout.readline():
+        while (line := self._stream.stdout.readline()).startswith(b"{"):
             said = json.loads(line)
             out = self._stream.stdout.read(said.get("size", 0))
             future = self._asked.pop(said["decoded"])
@@ -299,7 +303,8 @@ class Dissector:
                 future.set_result(_Decoded(said["status"], out, said["said"]))
             else:
                 self._asked[said["decoded"]] = future  # it was broken off
-        why = self._stream.stderr.read().decode("utf-8", "replace").strip()
+        words = line + self._stream.stdout.read() + self._stream.stderr.read()  # docker's own words come on stdout
+        why = words.decode("utf-8", "replace").strip()
         advice = "; `make images` brings the images up to date" if "no such file" in why else ""
         self._over = f"the decoder on the firewall ended with status {self._stream.wait()}: {why or '-'}{advice}"
         self._forget_all()

@@ -7,14 +7,15 @@ as is one that speaks of a fault, a call or a look that its script does not have
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from scenarios.declaration import DeclarationError, advice, load
+from scenarios.declaration import DeclarationError, advice, line_of, load
 from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.script import SERVER, Call, Fault, Step, given_keys
+from scenarios.script import SERVER, Call, Fault, Replace, Step, given_keys
 from scenarios.service import Family, Named, Service, named
 from scenarios.topology import ROOT
 
@@ -96,8 +97,13 @@ class Drill:
             if fault and fault.rebind:
                 nats = [each.name for each in self.faults if each.nat]
                 _check_known(fault.rebind.nat, nats, f"{at}.{fault.name}.nat", "NAT")
-            if fault and fault.replace and any(self.script[i].call or self.script[i].start for i in range(number - 1)):
-                raise ValueError(f"{at}: a program is replaced from the start: this step must come before every call")
+            if fault and fault.replace and fault.replace not in self.from_the_start:
+                restarted = any(each.restart for each in self.script[number:])
+                if fault.replace.who != SERVER or not restarted:
+                    raise ValueError(
+                        f"{at}: a program is replaced from the start, so this step must come before every call; or it "
+                        "is the server, from a restart on, so one must follow"
+                    )
         if not any(step.fault for step in self.script):
             raise ValueError("script: nothing fails here; a drill has a fault")
         if not self.calls:
@@ -125,7 +131,14 @@ class Drill:
 
     @property
     def programs(self) -> list[str]:
-        return [SERVER, *self.calls]
+        """Those that print: the server, what runs beside it on another role, and the calls."""
+        return [SERVER, *(role for role in self.server.on if role != SERVER), *self.calls]
+
+    @property
+    def from_the_start(self) -> list[Replace]:
+        """The replacements that come before every call; one that comes later is in force from a restart on."""
+        before = itertools.takewhile(lambda step: not (step.call or step.start), self.script)
+        return [fault.replace for step in before if (fault := step.fault or step.given) and fault.replace]
 
     @property
     def faults(self) -> list[Fault]:
@@ -188,7 +201,7 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
             if call.client is not None:
                 named(found.service, call.client, known)
     except ValueError as error:
-        raise DeclarationError(f"{path}:1: service: {error}") from error
+        raise DeclarationError(f"{path}:{line_of(path, 'service')}: service: {error}") from error
     object.__setattr__(found, "path", path)
     return found
 

@@ -17,8 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios import images, ladder, runs, summary
+from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign, labs
 from scenarios.declaration import DeclarationError, advice
+from scenarios.dissect import check_filters
 from scenarios.drill import DRILLS, PAIRS, Cell, Drill, Pair, chosen_service, drills, load_drill
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
@@ -157,6 +159,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         bring_up(Lab(options.lab))
     _build_guests(asked)
+    _check_filters(Lab(options.lab), [cell.drill for cell in asked])
     began_s = time.monotonic()
     told = Counter[Verdict]()
 
@@ -205,6 +208,16 @@ def _build_guests(asked: Sequence[Cell]) -> None:
             images.build(image_step, {recipe.name: recipe})
 
 
+def _check_filters(lab: Lab, asked: Sequence[Drill]) -> None:
+    """Have Wireshark say of every display filter whether it is one. Raises ValueError, naming the drill."""
+    by_filter = {each: drill for drill in asked for each in drill.filters}
+    try:
+        check_filters(lab, list(by_filter))
+    except ValueError as error:
+        wrong = [f"{drill.path}: {each!r}" for each, drill in by_filter.items() if repr(each) in str(error)]
+        raise ValueError(f"{error}\nin {'; '.join(wrong)}") from error
+
+
 def _count(told: Counter[Verdict], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     counts = ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told[each])
     console.print(f"\n{counts or 'none'} of {len(asked)} in {took_s:.0f} s")
@@ -230,7 +243,7 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     cast = Cast(lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
     ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {
-        leg: [frame for frame in frames if ours & {frame.source, frame.destination}]
+        leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
         for leg, frames in seen.frames.items()
     }
     drawn = ladder.rungs(legs["client-leg"], legs["server-leg"], seen.client_side)
@@ -286,6 +299,16 @@ def soak(options: argparse.Namespace) -> int:
     return INTERRUPTED if interrupted else 1 if flips else 0
 
 
+def bench(options: argparse.Namespace) -> int:
+    lab = Lab(options.lab)
+    bring_up(lab)
+    made = measure(lab, step, with_catalogue=not options.quick)
+    for line in made.lines:
+        console.print(escape(line))
+    console.print(f"[dim]figures: {made.folder.relative_to(ROOT)}/result.json[/]")
+    return 0
+
+
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
@@ -312,3 +335,5 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P")
     sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=_between(1, 16), default=2, metavar="N")
+    sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
+    sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

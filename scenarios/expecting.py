@@ -107,7 +107,8 @@ class Packets(Counted):
     """How many packets a Wireshark display filter keeps on a leg, and how far `apart` in time they are.
 
     `from` and `to` are roles, the filter's addresses. `apart` is one band for all, or one for each gap. `alone` counts
-    only those that were on this leg and not on the other: they died at the firewall, or were made there.
+    only those that were on this leg and not on the other: they died at the firewall, or were made there. `took` counts
+    only those that took so long from one leg to the other.
     """
 
     at: LegName
@@ -116,12 +117,15 @@ class Packets(Counted):
     to: Role | None = None
     family: Family | None = None
     alone: bool = False
+    took: Band | None = None
     apart: Band | tuple[Band, ...] | None = None
 
     def __post_init__(self) -> None:
         Counted.__post_init__(self)
         if not self.where.strip():
             raise ValueError("where: the display filter is empty")
+        if self.alone and self.took is not None:
+            raise ValueError("took: a packet that is alone on its leg took no time to the other")
         if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.exactly != len(self.apart) + 1:
             raise ValueError(f"apart has {len(self.apart)} gaps, so exactly must be {len(self.apart) + 1}")
 
@@ -136,7 +140,8 @@ class Packets(Counted):
     def rule(self) -> str:
         between = f" from {said(self.from_)}" if self.from_ else ""
         between += f" to {said(self.to)}" if self.to else ""
-        return f"packets{between} on the {self.at} where {self.where}" + (", there alone" if self.alone else "")
+        crossed = ", there alone" if self.alone else f", {self.took} from leg to leg" if self.took else ""
+        return f"packets{between} on the {self.at} where {self.where}{crossed}"
 
     @property
     def right(self) -> str:
@@ -168,7 +173,7 @@ class Order:
 class Sockets(Counted):
     """How many sockets were in a `state` (RFC 9293's words) at a `look`, with at least so much in their queues.
 
-    Only sockets of the service's port count, unless `any_port`.
+    Only sockets of the service's port count, unless `any_port`, and no connections that were there before the script.
     """
 
     look: str
@@ -186,7 +191,10 @@ class Sockets(Counted):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Log(Counted):
-    """How many lines a program printed in which a regular expression is found; `of` is `server` or a call's name."""
+    """How many lines a program printed in which a regular expression is found.
+
+    `of` is `server`, `other-server` where the service runs there too, or a call's name.
+    """
 
     of: str
     line: str

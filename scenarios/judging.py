@@ -99,12 +99,16 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
     return Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", _verdict(holds))
 
 
-def _alone(seen: Seen, leg: LegName) -> set[int]:
-    """The numbers of the frames that were on this leg and not on the other."""
-    rungs = ladder.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side)
-    if leg == "client-leg":
-        return {rung.client_leg.number for rung in rungs if rung.client_leg and not rung.server_leg}
-    return {rung.server_leg.number for rung in rungs if rung.server_leg and not rung.client_leg}
+def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
+    """The seconds that each frame of this leg took from one leg to the other; None: it was on this leg alone."""
+    found: dict[int, float | None] = {}
+    for rung in ladder.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side):
+        here, there = rung.client_leg, rung.server_leg
+        if leg == "server-leg":
+            here, there = there, here
+        if here:
+            found[here.number] = abs(here.time_ns - there.time_ns) / 1e9 if there else None
+    return found
 
 
 def kept(expected: Packets, seen: Seen) -> list[Frame]:
@@ -116,10 +120,16 @@ def kept(expected: Packets, seen: Seen) -> list[Frame]:
         frames = [frame for frame in frames if frame.destination in seen.addresses[expected.to]]
     if expected.family:
         frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
-    if expected.alone:
-        alone = _alone(seen, expected.at)
-        frames = [frame for frame in frames if frame.number in alone]
+    if expected.alone or expected.took:
+        crossings = _crossings(seen, expected.at)
+        frames = [frame for frame in frames if _crossed(expected, crossings[frame.number])]
     return frames
+
+
+def _crossed(expected: Packets, took_s: float | None) -> bool:
+    if expected.took is None:
+        return took_s is None
+    return took_s is not None and expected.took.holds(took_s)
 
 
 def _packets(expected: Packets, seen: Seen) -> Check:

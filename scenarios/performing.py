@@ -9,13 +9,15 @@ import contextlib
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 from scenarios import script, sockets
 from scenarios.applying import Applied, applied
 from scenarios.caller import Call, Pending
-from scenarios.capture import Capture, LegCapture
+from scenarios.capture import LegCapture
+from scenarios.dissect import Frame
 from scenarios.drill import Cell
 from scenarios.evidence import Caught, Event, Seen
 from scenarios.programs import LabProblem, Running
@@ -25,6 +27,7 @@ from scenarios.waiting import DeadlinePassed, wait_for
 
 LISTENS_WITHIN_S = 15
 READY = "listening on"
+KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
 
 def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
@@ -47,12 +50,15 @@ class _Performance:
         self.timings_s: dict[str, float] = {}
         self.servers: contextlib.ExitStack = contextlib.ExitStack()
         self.server: Running | None = None  # on the server's role; others may run beside it
-        # what stands in the place of a program, by the program's name
-        self.replaced = {
-            fault.replace.who: fault.replace
-            for fault in (drill_fault for drill_fault in cell.drill.faults if armed or drill_fault in cell.drill.givens)
-            if fault.replace
-        }
+        self.beside: dict[script.Role, Running] = {}
+        self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
+        # what stands in the place of a program, by the program's name; of several for one, the last
+        self.replaced = {each.who: each for each in self.replacements().values() if each in cell.drill.from_the_start}
+
+    def replacements(self) -> dict[str, script.Replace]:
+        """Those of this run, by the names of their faults."""
+        in_force = self.drill.faults if self.armed else self.drill.givens
+        return {each.name: each.replace for each in in_force if each.replace}
 
     @contextlib.contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -68,13 +74,15 @@ class _Performance:
     def run(self) -> Seen:
         captures: dict[str, LegCapture] = {}
         marks = self.drill.filters
-        self.stage.dissector.prepare(marks=marks)
+        self.stage.dissector.prepare(KEPT, marks)
         with contextlib.ExitStack() as stack:
             stack.callback(self.servers.close)
+            with self.timed("looks"):
+                self.remember_connections()
             with self.timed("servers"):
                 self.start_servers()
             with self.timed("capture"):
-                capture = stack.enter_context(Capture(self.stage.lab))
+                capture = stack.enter_context(self.stage.capturing.capture())
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
             for step in self.drill.script:
@@ -91,12 +99,14 @@ class _Performance:
             with self.timed("capture"):
                 captures = capture.stop()
         self.collect_server_log()
+        for role, program in self.beside.items():
+            self.logs[role] = list(program.lines)
         with self.timed("decode"), ThreadPoolExecutor() as pool:
-            read = pool.map(lambda leg: self.stage.dissector.frames(leg.pcapng, marks=marks), captures.values())
-            frames = dict(zip(captures, read, strict=True))
-        for name, replacement in self.replaced.items():
+            read = pool.map(lambda leg: self.stage.dissector.frames(leg.pcapng, KEPT, marks), captures.values())
+            frames = self.of_this_run(dict(zip(captures, read, strict=True)))
+        for name, replacement in self.replacements().items():
             self.count_proof(name, replacement)
-        roles: list[script.Role] = ["client", "server", "bystander", "other-server", "firewall", "names", "web"]
+        roles: tuple[script.Role, ...] = get_args(script.Role)
         return Seen(
             armed=self.armed,
             port=self.cell.chosen.port,
@@ -112,6 +122,15 @@ class _Performance:
             timings_s=self.timings_s,
         )
 
+    def of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames without what the connections of earlier scripts still send."""
+        kept = {leg: self.stage.earlier.without(of_leg) for leg, of_leg in frames.items()}
+        for leg, of_leg in frames.items():
+            if left_out := len(of_leg) - len(kept[leg]):
+                self.note(f"left out: {left_out} frames of earlier connections on the {leg}")
+            self.stage.earlier.remember(of_leg)
+        return kept
+
     # The program of the server's side
 
     def start_servers(self) -> None:
@@ -119,14 +138,18 @@ class _Performance:
             return  # it always runs
         for role in self.drill.server.on:
             program = self.start_server(role)
-            self.server = program if role == script.SERVER else self.server
+            if role == script.SERVER:
+                self.server = program
+            else:
+                self.beside[role] = program
 
     def start_server(self, role: script.Role) -> Running:
         chosen, host = self.cell.chosen, self.cast.host(role)
         instead = self.replaced.get(script.SERVER) if role == script.SERVER else None
         assert chosen.server.run is not None  # noqa: S101 (start_servers asks)
         address = self.cast.address(role) if self.drill.server.bind == "address" else ""
-        argv = words(instead.run if instead else chosen.server.run, bind=address, host=address, port=chosen.port)
+        command = instead.run.replace(script.SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
+        argv = words(command, bind=address, host=address, port=chosen.port)
         if not instead:
             argv += shlex.split(self.drill.server.args)
         program = self.servers.enter_context(self.stage.caller.running(host.name, argv, chosen.service.image))
@@ -192,7 +215,8 @@ class _Performance:
 
     def apply(self, fault: script.Fault) -> None:
         if fault.replace:
-            return  # it is there from the start
+            self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
+            return
         self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.program, self.faults)
         self.stack.callback(self.faults[fault.name].end)
         self.note(f"{fault.name} is in force")
@@ -206,20 +230,23 @@ class _Performance:
         if name in self.faults:
             self.caught[name] = self.faults.pop(name).end()
 
-    def count_proof(self, who: str, replacement: script.Replace) -> None:
-        name = next(fault.name for fault in self.drill.faults if fault.replace is replacement)
-        lines = [line for line in self.logs.get(who, ()) if re.search(replacement.proof, line)]
+    def count_proof(self, name: str, replacement: script.Replace) -> None:
+        lines = [line for line in self.logs.get(replacement.who, ()) if re.search(replacement.proof, line)]
         self.caught[name] = Caught(len(lines), details=tuple(lines))
 
     def argv(self, call: script.Call) -> list[str]:
         chosen = self.cell.chosen
         command = chosen.service.clients[call.client].run if call.client else call.run or chosen.client.run
         instead = self.replaced.get(call.name)
-        host = call.named or (
-            self.cast.address(call.to) if call.to != "firewall" else self.cast.addresses("firewall")[0]
-        )
+        host = self.host_called(call)
         cut = words(instead.run if instead else command, host=host, bind=host, port=chosen.port)
         return cut + shlex.split(call.args if not instead else "")
+
+    def host_called(self, call: script.Call) -> str:
+        """What a call is given as its host: an address, or a name."""
+        if call.named is not None:
+            return self.cast.host(call.named).name if script.is_host(call.named) else call.named
+        return self.cast.address(call.to) if call.to != "firewall" else self.cast.addresses("firewall")[0]
 
     def start(self, call: script.Call) -> None:
         host, argv = self.cast.host(call.from_).name, self.argv(call)
@@ -232,9 +259,8 @@ class _Performance:
                     for _ in range(call.times)
                 ]
             return
-        self.pending[call.name] = []
         for number in range(call.times):
-            self.pending[call.name].append(caller.start(host, argv, timeout_s=within_s, image=image))
+            self.pending[call.name] = [caller.start(host, argv, timeout_s=within_s, image=image)]
             if number + 1 < call.times:
                 self.finish(call.name)
 
@@ -282,8 +308,18 @@ class _Performance:
             self.note(f"in vain: {late}")
 
     def look(self, role: script.Role) -> tuple[sockets.Socket, ...]:
-        host = self.cast.host(role)
-        return tuple(sockets.of_machine(self.stage.lab, host.name))
+        """The sockets of a role, without the connections that earlier scripts left (TIME-WAIT lasts a minute)."""
+        found = sockets.of_machine(self.stage.lab, self.cast.host(role).name)
+        return tuple(each for each in found if (each.local, each.peer) not in self.before.get(role, ()))
+
+    def remember_connections(self) -> None:
+        """What is left of earlier scripts, on the roles that this one will look at."""
+        looked_at = {step.look.on for step in self.drill.script if step.look}
+        looked_at |= {step.until.on for step in self.drill.script if step.until and step.until.on}
+        for role in looked_at:
+            found = sockets.of_machine(self.stage.lab, self.cast.host(role).name)
+            connections = {each for each in found if each.transport == "tcp" and each.state != "LISTEN"}
+            self.before[role] = {(each.local, each.peer) for each in connections}
 
     def of_port(self, found: tuple[sockets.Socket, ...]) -> list[sockets.Socket]:
         port = str(self.cell.chosen.port)

@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeGuard, get_args
 
 from images.firewall.inject import declared as injected
 from scenarios.faults.muting import Error
@@ -21,12 +21,18 @@ from scenarios.faults.tracking import Otherwise
 from scenarios.quantities import Seconds
 from scenarios.service import Family
 
-Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web"]
+Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web", "nobody"]
 LegName = Literal["client-leg", "server-leg"]
 Signal = Literal["KILL", "TERM", "INT", "HUP"]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 SERVER = "server"  # what the program of the server's side is called, where a script speaks of programs
 PLACEHOLDERS = ("host", "port", "bind")
+SERVICE_PLACE = "{service}"
+
+
+def is_host(name: str) -> TypeGuard[Role]:
+    """Whether it is a role that a host has, and so has a name."""
+    return name in get_args(Role) and name not in ("firewall", "nobody")
 
 
 def check_name(name: str, what: str) -> None:
@@ -50,14 +56,14 @@ def check_one(value: object, what: str, among: tuple[str, ...] = ()) -> None:
         raise ValueError(f"{what} has exactly one of {there_are}; this has {' and '.join(given) or 'none of them'}")
 
 
-def _check_command(command: str, key: str) -> None:
+def _check_command(command: str, key: str, places: tuple[str, ...] = PLACEHOLDERS) -> None:
     try:
         cut = shlex.split(command)
     except ValueError as error:
         raise ValueError(f"{key}: {command!r} cannot be cut into words: {error}") from error
     for place in re.findall(r"\{(\w*)\}", command):
-        if place not in PLACEHOLDERS:
-            raise ValueError(f"{key}: there is no place {{{place}}}; there are {', '.join(PLACEHOLDERS)}")
+        if place not in places:
+            raise ValueError(f"{key}: there is no place {{{place}}}; there are {', '.join(places)}")
     if not cut:
         raise ValueError(f"{key}: the command is empty")
 
@@ -318,7 +324,7 @@ class Mute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mtu:
-    """The MTU of a leg is `bytes`; a hit is a "fragmentation needed" or "packet too big" that the firewall makes of it."""
+    """The MTU of a leg is `bytes`; hits are the "fragmentation needed" and "packet too big" that the firewall makes."""
 
     at: LegName
     bytes: int
@@ -425,14 +431,19 @@ class NoRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The name server gives the addresses of other roles for the name of a role; of none: the name does not exist."""
+    """The name server gives the addresses of other roles for the name of a role; of none: the name does not exist.
+
+    `nobody` is an address of the server's network that no machine has. With a `family` it gives those addresses only.
+    """
 
     name_of: Role
     gives: tuple[Role, ...] = ()
+    family: Family | None = None
 
     @property
     def says(self) -> str:
-        gives = " and ".join(f"the address of {said(role)}" for role in self.gives) or "no address: it does not exist"
+        address = f"the {said_family(self.family)} address" if self.family else "the address"
+        gives = " and ".join(f"{address} of {said(role)}" for role in self.gives) or "no address: it does not exist"
         return f"the name server gives for the name of {said(self.name_of)} {gives}"
 
 
@@ -464,9 +475,11 @@ class Pause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replace:
-    """Another program stands in the place of one: of the `server`, or of the client of a call.
+    """Another program stands in the place of one: of the `server`, or of the client of a call. Of two, the last counts.
 
-    It is there from the start. It took hold when it printed a line that matches `proof`; each such line is a hit.
+    It is there from the start; the server's, where calls came before this step, from the next `restart` on. It took
+    hold when it printed a line that matches `proof`; each such line is a hit. `{service}` in the server's command is
+    the command of the service's own server, for a program that runs another.
     """
 
     who: str
@@ -475,7 +488,7 @@ class Replace:
     ready: str = "listening on"
 
     def __post_init__(self) -> None:
-        _check_command(self.run, "run")
+        _check_command(self.run, "run", (*PLACEHOLDERS, "service") if self.who == SERVER else PLACEHOLDERS)
         check_pattern(self.proof, "proof")
         check_pattern(self.ready, "ready")
 
@@ -567,7 +580,8 @@ class Fault:
 class Call:
     """A client is run: the one of the service under drill, or another of its clients, or any command (`run`).
 
-    `{host}` and `{port}` are the server's; `named` puts a name there in place of the address. `times` are several,
+    `{host}` and `{port}` are the server's; `named` puts a name there in place of the address: that of the host which
+    has a role (`server`), whichever it is in the pair, or any other (`many`). `times` are several,
     one after another, or all held at a barrier and released at once (`together`). It is given `within` to end by
     itself: then it hung.
     """
@@ -585,8 +599,8 @@ class Call:
 
     def __post_init__(self) -> None:
         check_name(self.name, "call")
-        if self.name == SERVER:
-            raise ValueError("a call cannot be named server: that is the program on the other side")
+        if self.name in (SERVER, "other-server"):
+            raise ValueError(f"a call cannot be named {self.name}: that is a program on the other side")
         if self.run is not None and self.client is not None:
             raise ValueError("a call has at most one of `client`, a client of the service, and `run`, a command")
         if self.run is not None:
@@ -712,10 +726,15 @@ assert set(KINDS_SAID) == set(get_args(injected.Kind))  # noqa: S101 (a kind was
 
 def said(role: Role) -> str:
     """A role, for a person."""
-    return {"bystander": "a bystander", "other-server": "the other server", "names": "the name server"}.get(
-        role, f"the {role}"
-    )
+    words = {"bystander": "a bystander", "other-server": "the other server", "names": "the name server"}
+    return {**words, "nobody": "nobody"}.get(role, f"the {role}")
+
+
+def said_family(family: Family) -> str:
+    """A family of addresses, for a person."""
+    return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]
 
 
 def said_program(who: str) -> str:
-    return "the server's program" if who == SERVER else f"the program of the call {who}"
+    found = {SERVER: "the server's program", "other-server": "the other server's program"}
+    return found.get(who, f"the program of the call {who}")

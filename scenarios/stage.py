@@ -6,11 +6,14 @@ A caller on each host, the injector, and who plays which role in a pair. It judg
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
 from typing import Self
 
 from scenarios.caller import Caller
-from scenarios.dissect import Dissector
+from scenarios.capture import Capturing
+from scenarios.dissect import Dissector, Frame
 from scenarios.drill import Pair
 from scenarios.faults.leftovers import remove_all
 from scenarios.injector import Injector
@@ -20,11 +23,37 @@ from scenarios.script import Role
 from scenarios.service import Family
 from scenarios.topology import Host
 
+# A connection that nobody answers is given up by Linux after tcp_orphan_retries, some 100 s (tcp(7)).
+REMEMBERED_S = 130.0
 CLIENT_NET, SERVER_NET = "client-net", "server-net"
 
 
 class Interrupted(Exception):
     """The run was told to end; what was begun has been undone."""
+
+
+class Flows:
+    """The TCP connections of the captures so far: an end that nobody answers sends for minutes after its script."""
+
+    def __init__(self) -> None:
+        self._seen: dict[frozenset[object], float] = {}
+
+    def without(self, frames: Sequence[Frame]) -> list[Frame]:
+        """The frames, but those of connections that an earlier capture had and that do not begin anew in this one."""
+        now_s = time.monotonic()
+        begun = {_flow(frame) for frame in frames if "SYN" in frame.flags}
+        old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S} - begun
+        return [frame for frame in frames if frame.transport != "tcp" or _flow(frame) not in old]
+
+    def remember(self, frames: Sequence[Frame]) -> None:
+        """These connections are earlier ones from now on."""
+        now_s = time.monotonic()
+        self._seen = {flow: at_s for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
+        self._seen |= {_flow(frame): now_s for frame in frames if frame.transport == "tcp"}
+
+
+def _flow(frame: Frame) -> frozenset[object]:
+    return frozenset({(frame.source, frame.source_port), (frame.destination, frame.destination_port)})
 
 
 class Stage:
@@ -33,6 +62,7 @@ class Stage:
     def __init__(self, lab: Lab, interrupted: Callable[[], bool] = lambda: False) -> None:
         self.lab = lab
         self.interrupted = interrupted
+        self.earlier = Flows()
         self._asserted: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
 
@@ -42,11 +72,16 @@ class Stage:
             remove_all(self.lab)
             self.injector = stack.enter_context(Injector(self.lab))
             self.caller = stack.enter_context(Caller(self.lab))
+            self.capturing = stack.enter_context(Capturing(self.lab))
             self.dissector = stack.enter_context(Dissector(self.lab))
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:  # an interrupt may have come while a fault was being put in force
+            self._stack.callback(remove_all, self.lab)
         self._stack.close()
 
     def check_interrupted(self) -> None:
@@ -86,7 +121,7 @@ class Cast:
         return found
 
     def host(self, role: Role) -> Host:
-        """The host of a role; the firewall is none."""
+        """The host of a role; the firewall is none, and nobody has none."""
         hosts = {
             "client": self.client,
             "server": self.server,
@@ -100,14 +135,18 @@ class Cast:
         return self._lab.topology.places[role]
 
     def addresses(self, role: Role) -> tuple[str, ...]:
-        """All addresses of a role, of both families; the firewall has two of each."""
+        """All addresses of a role, of both families; the firewall has two of each, nobody one that no machine has."""
         if role == "firewall":
             return tuple(each for leg in self._lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6))
+        if role == "nobody":
+            return self._lab.topology.nobody
         host = self.host(role)
         return host.ipv4, host.ipv6
 
     def address(self, role: Role, family: Family | None = None) -> str:
         """The address of a host, of the family of the drill or of another."""
+        if role == "nobody":
+            return self._lab.topology.nobody[("ipv4", "ipv6").index(family or self.family)]
         return self.host(role).address(family or self.family)
 
     @property

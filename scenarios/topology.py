@@ -24,6 +24,7 @@ ARCHITECTURES: Mapping[str, tuple[Literal["little", "big"], str]] = {
 }
 # What serves by itself from the moment that it is up, and runs no program of ours.
 STANDING_IMAGES = ("faultwire/names", "faultwire/web")
+NOBODY = "dead"  # the name in the zone of an address that nobody has
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Topology:
     legs: Mapping[str, Leg]
     machines: tuple[str, ...]  # every service of compose.yaml, the end hosts among them
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
+    nobody: tuple[str, str]  # an address of the server's network that no machine has, of IPv4 and of IPv6
 
     @property
     def places(self) -> Mapping[str, Host]:
@@ -102,4 +104,7 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
         name: tuple(pool["subnet"] for pool in network["ipam"]["config"])
         for name, network in document["networks"].items()
     }
-    return Topology(lab, document["name"], hosts, standing, legs, tuple(document["services"]), subnets)
+    zone = [str(word) for word in document["services"]["names"]["command"]]
+    at = zone.index(NOBODY)
+    nobody = zone[at + 1], zone[at + 2]
+    return Topology(lab, document["name"], hosts, standing, legs, tuple(document["services"]), subnets, nobody)

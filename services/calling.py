@@ -15,17 +15,21 @@ from typing import Final
 
 from . import command
 from .address import Address, resolved, spoken
-from .outcome import CallError, Outcome
+from .outcome import CallError, Outcome, errno_name
 
 READ_BYTES: Final = 256 * 1024
 TIMEOUT_S: Final = 10.0
+SYN_RETRIES_LIMIT: Final = 127  # of TCP_SYNCNT, in Linux
 
 
 class Call:
-    """One call, whose time begins now. Every method raises CallError."""
+    """One call, whose time begins now. Every method raises CallError.
 
-    def __init__(self, host: str, port: int, timeout_s: float) -> None:
-        self.host, self.port, self.timeout_s = host, port, timeout_s
+    `syn_retries` is how often the kernel repeats a SYN that is not answered (TCP_SYNCNT of tcp(7)); None: as ever.
+    """
+
+    def __init__(self, host: str, port: int, timeout_s: float, syn_retries: int | None = None) -> None:
+        self.host, self.port, self.timeout_s, self.syn_retries = host, port, timeout_s, syn_retries
         self.deadline_s = time.monotonic() + timeout_s
 
     @property
@@ -71,12 +75,17 @@ class Call:
             share_s = self.left_s(doing) / (len(addresses) - number)
             made = socket.socket(family, socket.SOCK_STREAM)
             try:
+                if self.syn_retries is not None:
+                    have(made, socket.IPPROTO_TCP, "TCP_SYNCNT", self.syn_retries)
                 made.settimeout(share_s)
                 made.connect(address)
                 return made
             except OSError as error:
                 made.close()
                 failures.append(self.failed(error, doing))
+            except CallError:
+                made.close()
+                raise
         raise CallError(failures[-1].outcome, "; ".join(str(failure) for failure in failures))
 
     def send(self, connected: socket.socket, data: bytes) -> None:
@@ -110,6 +119,18 @@ class Call:
         if isinstance(error, TimeoutError) and not error.errno:  # our timeout; the kernel's own is ETIMEDOUT
             return self.too_late(doing)
         return CallError.of(error, doing)
+
+
+def have(made: socket.socket, level: int, name: str, value: int) -> None:
+    """Set an option of a socket, and read it back: an emulator may take one and do nothing. Raises CallError."""
+    try:
+        made.setsockopt(level, getattr(socket, name), value)
+        got = made.getsockopt(level, getattr(socket, name))
+    except (AttributeError, OSError) as error:
+        why = errno_name(error) if isinstance(error, OSError) else "Python does not know it"
+        raise CallError(Outcome.UNSUPPORTED, f"{name}: {why}") from error
+    if got != value:
+        raise CallError(Outcome.UNSUPPORTED, f"{name}: set to {value}, and it is {got}")
 
 
 def parser(module: str, says: str | None, timeout_s: float = TIMEOUT_S) -> command.Parser:

@@ -27,8 +27,8 @@ echo "$*" >"$undo.answer"
 def in_answers(name: str) -> str:
     """The nftables expression for DNS messages over UDP that answer a question for a name (RFC 1035, 4.1).
 
-    The question comes first, behind a header of 12 bytes, and an answer repeats it. The name is compared as it is asked:
-    one who asks in capitals is not recognized.
+    The question comes first, behind a header of 12 bytes, and an answer repeats it. The name is compared as it is
+    asked: one who asks in capitals is not recognized.
     """
     question = b"".join(bytes([len(label)]) + label for label in name.encode().split(b".")) + b"\0"
     words = ["udp sport 53 @th,80,1 1"]  # QR: it is an answer
@@ -55,8 +55,8 @@ class _Counted(Standing):
 class Answer(Standing):
     """The name `host`.lab has these addresses, in this order; without any, it does not exist (NXDOMAIN).
 
-    Hits are the answers for that name over UDP that crossed the firewall: those to hosts of the name server's own network
-    do not. A resolver asks for A and for AAAA, which makes two.
+    Hits are the answers for that name over UDP that crossed the firewall: those to hosts of the name server's own
+    network do not. A resolver asks for A and for AAAA, which makes two.
     """
 
     machine = "names"

@@ -2,8 +2,8 @@
 
 The memory is a dynamic set of nftables whose elements time out (nft(8), "Set statement"), one for each connection, new
 at its SYN and renewed by every segment of either direction. `ct timeout` would be the other way: it counts in whole
-seconds, and a kernel may be without it (CONFIG_NF_CONNTRACK_TIMEOUT), while sets belong to nf_tables itself. So a Forget,
-which is about connection tracking, does nothing to this memory.
+seconds, and a kernel may be without it (CONFIG_NF_CONNTRACK_TIMEOUT), while sets belong to nf_tables itself. So a
+Forget, which is about connection tracking, does nothing to this memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class IdleTimeout(Standing):
     """A TCP connection without a segment for `after_s` seconds is forgotten by the firewall.
 
     From then on its segments are dropped, or refused by a TCP reset, and so are those of connections that began before
-    the fault; a SYN begins a new one. Hits are these segments, but only those of connections that began after the fault.
+    the fault; a SYN begins a new one. Hits are these segments, but only of connections that began after the fault.
     """
 
     needs = "dynamic sets with timeouts in nf_tables (Linux 4.3)"

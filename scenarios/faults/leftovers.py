@@ -1,4 +1,4 @@
-"""What a run that was killed left in force, undone by the next one: everything that the faults of this package change."""
+"""What a run that was killed left in force, undone by the next one: all that the faults of this package change."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ NAMES = f"{JOURNALS}exit $status\n"
 def remove_all(lab: Lab) -> list[str]:
     """Undo every fault that is in force, and have the firewall forget every connection; the names of the faults found.
 
-    It may be done at any time, and again; nothing must be using the lab. Raises LabProblem, when all that could be undone
-    is, with what could not.
+    It may be done at any time, and again, while nothing uses the lab. Raises LabProblem with what could not be undone,
+    after all that could be.
     """
     scripts = {"firewall": FIREWALL, "names": NAMES}
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from scenarios.faults.standing import Standing, leg_of
 from scenarios.lab import Lab
-from scenarios.programs import LabProblem
 
 # What Linux forgets of an interface that goes down is written down first: the IPv6 addresses, and all routes by it
 # (IPv4 addresses stay). Addresses come back without duplicate address detection, the link-local one too: while it is
-# tentative the firewall cannot ask for neighbours (RFC 4861, 7.2.2), and so cannot forward. `ip` lists the newest first.
+# tentative the firewall cannot ask for neighbours (RFC 4861, 7.2.2), and so cannot forward. `ip` lists the newest
+# first. The kernel itself makes the routes to link-local addresses, which `replace` would take from another leg.
 CHANGE = """
 leg=$1
 interface=$(cat "/run/legs/$leg")
@@ -33,10 +33,10 @@ COUNT = 'cat "/sys/class/net/$(cat "/run/legs/$1")/carrier_down_count"'
 
 
 class LinkDown(Standing):
-    """A leg's link is down. Hits are how often it lost its carrier since then, as the kernel counts: once, by this fault.
+    """A leg's link is down. Hits are how often it lost its carrier since then, as the kernel counts: once, by this.
 
-    What comes from that leg's network does not reach the firewall, which counts none of it. What goes there has no route,
-    and its sender is told "network unreachable".
+    What comes from that leg's network does not reach the firewall, which counts none of it. What goes there has no
+    route, and its sender is told "network unreachable".
     """
 
     def __init__(self, lab: Lab, name: str, leg: str) -> None:

@@ -4,7 +4,7 @@ It is the MTU of the leg's routes, not of its interface: a veth interface of Lin
 comes in and is larger than its own MTU, which would be a second fault, in the other direction (`is_skb_forwardable`
 in net/core/dev.c). So only what the firewall sends out of this leg is limited.
 
-A host that was told of a path MTU keeps it for ten minutes (net.ipv4.route.mtu_expires), whatever happened to the fault.
+A host that was told of a path MTU keeps it for ten minutes (net.ipv4.route.mtu_expires), whatever became of the fault.
 So the undo makes the hosts that may have been told forget it, and the next run begins as the first did.
 """
 

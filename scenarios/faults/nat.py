@@ -12,7 +12,7 @@ from scenarios.faults.standing import TABLE, Chain, Standing, leg_of
 from scenarios.faults.tracking import Event, Protocol
 from scenarios.lab import Lab
 
-# Below the ports that Linux gives to its own connections (net.ipv4.ip_local_port_range), so that no host has one of them.
+# Below the ports that Linux gives to its own connections (net.ipv4.ip_local_port_range), so that no host has one.
 PORTS = ("10000-19999", "20000-29999")
 
 REBIND = """

@@ -1,4 +1,4 @@
-"""A host to which the firewall has no route: its routing table says so, and what it says to the sender (ip-route(8))."""
+"""A host to which the firewall has no route: the routing table says so, and what its sender is told (ip-route(8))."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scenarios.faults.standing import Chain, Standing
 from scenarios.lab import Lab
 from scenarios.topology import Host
 
-Route = Literal["unreachable", "prohibit", "blackhole"]
+Route = Literal["unreachable", "throw", "prohibit", "blackhole"]
 
 CHANGE = """
 kind=$1 ipv4=$2 ipv6=$3
@@ -21,10 +21,10 @@ ip -6 route add "$kind" "$ipv6"
 
 
 class NoRoute(Standing):
-    """The firewall's route to a host is `unreachable`, `prohibit` or `blackhole`, in IPv4 and IPv6.
+    """The firewall's route to a host is `unreachable`, `throw` (as if there were none), `prohibit` or `blackhole`.
 
     Hits are the packets for that host which came in and for which the routing table had no way out. Linux answers one
-    sender of IPv4 five times at once, and then once a second; the packets are lost all the same.
+    sender of IPv4 six times at once, and then once a second; the packets are lost all the same.
     """
 
     needs = "routing table lookups in nf_tables (CONFIG_NFT_FIB_INET)"

@@ -23,9 +23,9 @@ TABLE = "inet faultwire"
 JOURNAL = "/run/faults"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 WITHIN_S = 10
-# What nft, ip and tc say where the kernel has no such expression, route or discipline (ENOENT, EOPNOTSUPP and others).
+# What nft, tc and ip say where the kernel has no such expression, discipline or route (ENOENT, EOPNOTSUPP and others).
 LACKING = re.compile(
-    r"No such file or directory|not supported|is unknown|Unknown qdisc|No such device or address|Function not implemented"
+    r"^(Error|RTNETLINK answers): .*(No such file|not supported|unknown|not implemented)", re.MULTILINE
 )
 
 # `undo` is the journal, which exists only while the fault does. `defer` writes a line of it, ahead of the others:

@@ -52,7 +52,7 @@ def noting(name: str) -> tuple[list[str], list[tuple[str, str]]]:
 
 
 def ending(name: str, which: str, otherwise: Otherwise) -> list[str]:
-    """Rules that end the way of the segments for which the expression `which` holds, and count those of noted connections.
+    """Rules that end the way of segments for which the expression `which` holds, and count those of noted connections.
 
     What an older run left behind, the retransmissions of a client that is long dead, say, is not counted: it proves
     nothing of this fault.

@@ -11,7 +11,7 @@ say why in one line on stderr.
 
 from typing import Final
 
-from services import calling
+from services import calling, command
 from services.calling import Call
 
 from .expecting import Expecting
@@ -22,10 +22,14 @@ PIECE_BYTES: Final = 4096  # so little that all the buffers on the way hold it
 def main() -> None:
     parser = calling.parser("services.echo.client_blocking", __doc__)
     parser.add_argument("message", metavar="MESSAGE", nargs="?", default="Hello, world")
+    syn = "how often the kernel repeats an unanswered SYN before its ETIMEDOUT (TCP_SYNCNT)"
+    parser.add_argument("--syn-retries", metavar="N", type=command.count, help=syn)
     asked = calling.parse(parser)
+    if (asked.syn_retries or 1) > calling.SYN_RETRIES_LIMIT:
+        parser.error(f"--syn-retries {asked.syn_retries}: at most {calling.SYN_RETRIES_LIMIT}")
     message = asked.message.encode("utf-8", "surrogateescape")  # what is no UTF-8 came so, and goes as it was (PEP 383)
     with calling.told():
-        came = converse(Call(asked.host, asked.port, asked.timeout), message)
+        came = converse(Call(asked.host, asked.port, asked.timeout, asked.syn_retries), message)
     print(f"Received {came!r}")
 
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from services import calling, command
 from services.calling import Call
-from services.outcome import CallError, Outcome, errno_name
+from services.outcome import CallError, Outcome
 
 from .expecting import Expecting
 
@@ -71,24 +71,12 @@ def options(asked: Namespace) -> Iterator[tuple[int, str, int]]:
         yield socket.IPPROTO_TCP, "TCP_NODELAY", 1
 
 
-def have(connected: socket.socket, level: int, name: str, value: int) -> None:
-    """Set an option, and read it back: an emulator may take one and do nothing. Raises CallError."""
-    try:
-        connected.setsockopt(level, getattr(socket, name), value)
-        got = connected.getsockopt(level, getattr(socket, name))
-    except (AttributeError, OSError) as error:
-        why = errno_name(error) if isinstance(error, OSError) else "Python does not know it"
-        raise CallError(Outcome.UNSUPPORTED, f"not supported: {name}: {why}") from error
-    if got != value:
-        raise CallError(Outcome.UNSUPPORTED, f"not supported: {name}: set to {value}, and it is {got}")
-
-
 def converse(call: Call, asked: Namespace) -> None:
     """All messages, one after another. Raises CallError."""
     count = asked.messages if asked.silent_after is None else asked.silent_after
     with call.connect() as connected:
         for option in options(asked):
-            have(connected, *option)
+            calling.have(connected, *option)
         send_at_s = time.monotonic()
         for number in range(1, count + 1):
             name = f"message {number} of {count}"
@@ -100,7 +88,7 @@ def converse(call: Call, asked: Namespace) -> None:
                 raise CallError(error.outcome, f"{name}: {error}") from error
             print(f"{name}: {asked.size} bytes back in {took_s * 1000:.1f} ms", flush=True)
         if asked.silent_after is not None:
-            print(f"silent after {count} messages", flush=True)
+            print("silent from here on", flush=True)
             listen(call, connected, math.inf)
         call.send_eof(connected)
         if unasked := within(call, asked.deadline).recv(connected):

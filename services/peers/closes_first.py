@@ -20,9 +20,12 @@ ESTABLISHED: Final = 1  # the state, of RFC 9293 and by Linux's number: the peer
 def close(peer: Peer) -> str:
     if not (data := peer.recv()):
         return ""
-    peer.send_all(data)
     if peer.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != ESTABLISHED:
         raise Ended("the peer finished first")
+    # With MSG_MORE they wait for the FIN: a peer that finishes when it has them all has not had them before.
+    peer.socket.sendall(data, socket.MSG_MORE)
+    peer.entry.sent += len(data)
+    peer.socket.shutdown(socket.SHUT_WR)
     return f"closed first, {len(data)} bytes given back"
 
 

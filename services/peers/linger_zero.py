@@ -24,5 +24,9 @@ def reset(peer: Peer) -> str:
     return f"closed with SO_LINGER 0, {len(data)} bytes read, {unread} unread"
 
 
-if __name__ == "__main__":
+def main() -> None:
     serving.main(serving.parser("services.peers.linger_zero", __doc__).parse_args(), reset)
+
+
+if __name__ == "__main__":
+    main()

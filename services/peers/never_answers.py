@@ -17,5 +17,9 @@ def read(peer: Peer) -> str:
     return ""
 
 
-if __name__ == "__main__":
+def main() -> None:
     serving.main(serving.parser("services.peers.never_answers", __doc__).parse_args(), read)
+
+
+if __name__ == "__main__":
+    main()

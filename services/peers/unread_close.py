@@ -20,5 +20,9 @@ def close(peer: Peer) -> str:
     return f"closed with {asked(peer.socket).receive} bytes unread"
 
 
-if __name__ == "__main__":
+def main() -> None:
     serving.main(serving.parser("services.peers.unread_close", __doc__).parse_args(), close)
+
+
+if __name__ == "__main__":
+    main()

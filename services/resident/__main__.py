@@ -367,9 +367,10 @@ class Resident:
                         os.killpg(found.si_pid, signal.SIGKILL)  # before it is waited for, and its number another's
                 _, status, usage = os.wait4(found.si_pid, 0)
                 if call:
-                    call.ended = status, usage, time.monotonic()
                     if call.start.followed:
                         self._read_what_is_there(call)
+                    call.ended = status, usage, time.monotonic()
+                    if call.start.followed:
                         self.answer(call.answer())
                     if not goes_on:
                         self._after(DRAIN_S, call, self._end_escaped)

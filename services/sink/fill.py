@@ -72,6 +72,8 @@ def main() -> None:
     settle = "in which nothing is taken and nothing moves: it is full (%(default)s)"
     parser.add_argument("--settle", metavar="SECONDS", type=command.seconds, default=0.5, help=settle)
     parser.add_argument("--limit", metavar="BYTES", type=command.size, default=1 << 28, help="at most (%(default)s)")
+    buffer = "SO_SNDBUF, which the kernel doubles (socket(7)); else it grows as the kernel likes"
+    parser.add_argument("--send-buffer", metavar="BYTES", type=command.count, help=buffer)
     parser.add_argument("--hold", metavar="SECONDS", type=command.seconds, help="the connection, when it is full")
     chosen = calling.parse(parser)
     with calling.told():
@@ -79,6 +81,8 @@ def main() -> None:
         with call.connect() as connected:
             # Closed with unsent bytes, a connection would live on in the kernel, probing a window that stays shut.
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
+            if chosen.send_buffer:
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, chosen.send_buffer)
             try:
                 filled = fill(connected, call, chosen.settle, chosen.limit)
             except OSError as error:

@@ -61,6 +61,8 @@ while True:
         os.close(descriptor)
     if files:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    for word in words:
+        sys.modules.pop(word, None)  # a module that another one imports too: runpy would warn
     if words[0] == "-m":
         sys.argv = words[1:]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)
@@ -155,6 +157,7 @@ class Between:
 
     def __init__(self, servers: Inside, peers: Inside, control: socket.socket) -> None:
         self._servers, self._peers, self._control = servers, peers, control
+        self.byteorder = servers.host.byteorder
         self._one_at_a_time = threading.Lock()
 
     def address(self, family: Family = "ipv4") -> str:

@@ -7,18 +7,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 
 import pytest
 
 from scenarios import dissect
-from scenarios.caller import OF_STATUS, Caller, Hold, Outcome, Pending, module_called, told_errno
+from scenarios.caller import OF_STATUS, Caller, Hold, Outcome, Pending, WarmRunning, module_called, told_errno
 from scenarios.capture import Capture
 from scenarios.lab import Lab
-from scenarios.programs import LabProblem
+from scenarios.programs import STOP_WITHIN_S, LabProblem, Running
 from scenarios.waiting import wait_for
 from services import outcome as of_services
 from services.resident import leavings
@@ -239,6 +239,143 @@ def test_calls_at_a_gate_begin_together_on_both_clients_and_not_before_all_are_h
     assert min(spreads) <= TOGETHER_S, spreads
 
 
+# Programs that run until they are stopped
+
+
+FOLLOWED = "services.echo.server_threads"
+SERVED_PORT = 7011
+OPEN_ALL = """
+import errno, os
+try:
+    while True:
+        os.open("/dev/null", os.O_RDONLY)
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}
+
+
+def test_a_warm_program_has_the_face_of_any_running_one() -> None:
+    assert issubclass(WarmRunning, Running)
+    assert public(WarmRunning) - public(Running) == {"pid", "ended_by", "wait_status", "cpu_s", "dropped_bytes", "wait"}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("kind", ["threads", "forking", "asyncio", "selectors"])
+def test_a_server_that_starts_warm_answers_and_ends_as_one_that_starts_cold(
+    lab: Lab, caller: Caller, server: str, kind: str
+) -> None:
+    serve = ["python", "-m", f"services.echo.server_{kind}", "", str(SERVED_PORT)]
+    seen: list[tuple[Outcome, list[str], int]] = []
+    for running in (lab.running, caller.running):
+        with running(server, serve) as program:
+            program.wait_for_line("listening on", within_s=15)
+            program.check_running("it was called")
+            called = caller.call("client", echo(lab, server, port=SERVED_PORT), timeout_s=20)
+            listens = program.lines[0]
+            status = program.stop()
+        seen.append((called.outcome, [listens], status))
+    assert seen[0] == seen[1]
+    assert seen[0][0] is Outcome.ANSWERED
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_warm_server_listens_long_before_a_cold_one(lab: Lab, caller: Caller, server: str) -> None:
+    def start_s(running: Callable[[str, list[str]], AbstractContextManager[Running]]) -> float:
+        began_s = time.monotonic()
+        with running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
+            program.wait_for_line("listening on", within_s=15)
+            return time.monotonic() - began_s
+
+    start_s(caller.running)  # its imports are made now
+    warm, cold = (min(start_s(running) for _ in range(3)) for running in (caller.running, lab.running))
+    assert warm < cold / 4, f"cold {cold:.3f} s, warm {warm:.3f} s"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_how_a_program_ended_is_known(caller: Caller, server: str) -> None:
+    with caller.running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
+        assert isinstance(program, WarmRunning)
+        program.wait_for_line("listening on", within_s=15)
+        assert (program.ended, program.ended_by, program.wait_status, program.wait(0)) == (False, None, None, None)
+        program.signal("KILL")
+        assert program.wait(15) == 137
+        assert (program.ended, program.ended_by, program.wait_status) == (True, "SIGKILL", signal.SIGKILL)
+        with pytest.raises(LabProblem, match=r"ended \(status 137\) before it was called: listening on"):
+            program.check_running("it was called")
+        assert program.stop() == program.stop() == 137
+    with caller.running(server, ["sh", "-c", "echo one; printf two; exit 3"]) as program:
+        assert isinstance(program, WarmRunning)
+        assert program.wait(15) == 3
+        assert (program.lines, program.ended_by) == (["one", "two"], None)
+        assert program.wait_for_line("two", within_s=1)
+        with pytest.raises(LabProblem, match=r"ended .status 3. before it printed 'three'"):
+            program.wait_for_line("three", within_s=10)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_can_be_paused_and_woken_and_stopped_while_it_is_paused(lab: Lab, caller: Caller, server: str) -> None:
+    ask = echo(lab, server, "--timeout", "1", port=SERVED_PORT)
+    with caller.running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
+        program.wait_for_line("listening on", within_s=15)
+        program.signal("STOP")
+        assert caller.call("client", ask, timeout_s=20).outcome is Outcome.TIMED_OUT, "its kernel accepts, it does not"
+        program.signal("CONT")
+        assert caller.call("client", ask, timeout_s=20).outcome is Outcome.ANSWERED
+        program.signal("STOP")
+        began_s = time.monotonic()
+        assert program.stop() == 137
+        assert time.monotonic() - began_s < STOP_WITHIN_S
+    assert caller.call("client", ask, timeout_s=20).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_descriptors_of_a_server_can_be_limited(caller: Caller, server: str) -> None:
+    for argv in (["python", "-c", OPEN_ALL], ["sh", "-c", "ulimit -n; ulimit -Hn"]):
+        with caller.running(server, argv, open_files=64) as program:
+            assert isinstance(program, WarmRunning)
+            assert program.wait(20) == 0
+            assert program.lines == (["EMFILE"] if argv[0] == "python" else ["64", "64"])
+
+
+def test_what_cannot_be_started_says_why(caller: Caller) -> None:
+    with (
+        pytest.raises(LabProblem, match="open_files: expected a whole number"),
+        caller.running("server", ["true"], open_files=1),
+    ):
+        pass
+    for argv, why in (
+        (["no-such-program"], r"ended \(status 127\) before it printed '\^never': no-such-program: No such file"),
+        (["python", "-m", "no.such.module"], "No module named"),
+    ):
+        with caller.running("server", argv) as program, pytest.raises(LabProblem, match=why):
+            program.wait_for_line("^never", within_s=10)
+
+
+def test_a_guest_runs_in_the_same_way(lab: Lab, caller: Caller) -> None:
+    serve = ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]
+    with caller.running("server", serve, "faultwire/host") as program:
+        program.wait_for_line("listening on", within_s=15)
+        assert caller.call("client", echo(lab, "server", port=SERVED_PORT), timeout_s=20).outcome is Outcome.ANSWERED
+    with pytest.raises(LabProblem, match="guest"), caller.running("server", serve, "faultwire/host", open_files=64):
+        pass
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_server_whose_resident_is_killed_is_told_of_and_is_not_left(lab: Lab, server: str) -> None:
+    before = residents(lab, server)
+    with Caller(lab) as caller, caller.running(server, ["sleep", "73"]) as program:
+        ours = residents(lab, server) - before
+        lab.run(server, ["kill", "-KILL", *ours], timeout_s=5)
+        with pytest.raises(LabProblem, match=f"the resident of {server} ended with status"):
+            program.wait_for_line("^never", within_s=10)
+    assert not lab.run(server, ["pgrep", "-x", "-f", "sleep 73"], timeout_s=5).stdout
+    assert residents(lab, server) == before
+
+
 # Nothing is left
 
 
@@ -278,9 +415,11 @@ from scenarios.lab import Lab
 with Caller(Lab(int(sys.argv[1]))) as caller:
     caller.open("client", "client-be")
     calls = [caller.start(host, ["sleep", "72"], timeout_s=60) for host in ("client", "client-be")]
-    caller.call("client", ["true"], timeout_s=5)
-    print("open", flush=True)
-    calls[0].wait()
+    with caller.running("client", ["sleep", "72"]) as paused, caller.running("client-be", ["sleep", "72"]):
+        paused.signal("STOP")
+        caller.call("client", ["true"], timeout_s=5)
+        print("open", flush=True)
+        calls[0].wait()
 """
 
 

@@ -1,8 +1,8 @@
 """The contract of every server and every client, between the hosts of a lab: the tests are those of tests/services.
 
-Nothing is tested here that is not there: this only says in which place. The server under test is on `server`, then on
-`server-be`, and the peers that a test plays are sockets of `client`, across the firewall (`entering` says how, and why
-only for root); a client under test is on `client`, then on `client-be`, and the peer that it calls is a socket of `server`.
+This only says in which place they run. A server under test is on `server`, then on `server-be`, and the peers that a
+test plays are sockets of `client`, across the firewall. A client under test is on `client`, then on `client-be`, and
+the peer that it calls is a socket of `server`. Entering the hosts is for root (`entering` says how it is done).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from scenarios.caller import Caller
 from scenarios.lab import Lab
+from scenarios.topology import Host
 from tests.infra import entering
 from tests.infra.entering import Between, Inside
 from tests.services.contract import CLIENTS, SERVERS, Client
@@ -29,8 +30,8 @@ def _can_enter() -> None:
         pytest.skip(reason)
 
 
-@pytest.fixture(scope="module", params=["server", "server-be"])
-def place(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Between]:
+@pytest.fixture(name="place", scope="module", params=["server", "server-be"])
+def place_in_lab(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Between]:
     """Where the servers are: instead of loopback."""
     servers, peers = entering.inside(lab, request.param), entering.inside(lab, "client")
     modules = {f"services.{subject.module}" for subject in SERVERS}
@@ -41,13 +42,13 @@ def place(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Between]:
 class FromHost:
     """Clients on one host, called by its resident; the peer that they call is on another."""
 
-    def __init__(self, caller: Caller, client: str, peer: Inside) -> None:
+    def __init__(self, caller: Caller, client: Host, peer: Inside) -> None:
         self._caller, self._client, self._peer = caller, client, peer
-        self.host = peer.host.ipv4
+        self.host, self.byteorder = peer.host.ipv4, client.byteorder
 
-    def main(self, subject: Client, *words: str) -> Ran:
-        argv = ["python", "-m", f"services.{subject.module}", *words]
-        called = self._caller.call(self._client, argv, timeout_s=PATIENCE_S)
+    def main(self, client: Client, *words: str) -> Ran:
+        argv = ["python", "-m", f"services.{client.module}", *words]
+        called = self._caller.call(self._client.name, argv, timeout_s=PATIENCE_S)
         assert called.status is not None, called
         return Ran(called.status, called.stdout, called.stderr)
 
@@ -57,9 +58,9 @@ class FromHost:
         return self._peer.network()
 
 
-@pytest.fixture(scope="module", params=["client", "client-be"])
-def clients_place(request: pytest.FixtureRequest, lab: Lab) -> Iterator[FromHost]:
+@pytest.fixture(name="clients_place", scope="module", params=["client", "client-be"])
+def clients_place_in_lab(request: pytest.FixtureRequest, lab: Lab) -> Iterator[FromHost]:
     """Where the clients are: instead of this process."""
-    with Caller(lab, sorted({f"services.{subject.module}" for subject in CLIENTS})) as caller:
+    with Caller(lab, sorted({f"services.{client.module}" for client in CLIENTS})) as caller:
         caller.open(request.param)
-        yield FromHost(caller, request.param, entering.inside(lab, "server"))
+        yield FromHost(caller, lab.topology.hosts[request.param], entering.inside(lab, "server"))

@@ -23,14 +23,16 @@ from scenarios.waiting import wait_for
 
 PORT = 5310
 FAMILIES: list[Family] = ["ipv4", "ipv6"]
-# Answers each word by the word and the peer that it sees; the word `later`, after a while. Prints how connections end.
+# Answers each word by the word and the peer that it sees; the word `later`, at SIGUSR1. Prints how connections end.
 ECHO = f"""
-import socket, threading, time
+import signal, socket, threading
 def answer(connection, peer):
     try:
         while word := connection.recv(100):
             if word == b"later":
-                time.sleep(0.8)
+                print("waiting", peer[1], flush=True)
+                told.wait()
+                told.clear()
             connection.sendall(repr((word.decode(), peer[0].removeprefix("::ffff:"), peer[1])).encode())
         print("ended", peer[1], flush=True)
     except OSError as error:
@@ -39,6 +41,8 @@ def datagrams():
     while True:
         word, peer = udp.recvfrom(100)
         udp.sendto(repr((word.decode(), peer[0].removeprefix("::ffff:"), peer[1])).encode(), peer)
+told = threading.Event()
+signal.signal(signal.SIGUSR1, lambda *_: told.set())
 udp = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
 udp.bind(("", {PORT}))
 threading.Thread(target=datagrams).start()
@@ -162,12 +166,13 @@ def test_of_a_forgotten_connection_no_segment_passes_but_a_new_one_does(
 
 def test_the_reply_of_a_forgotten_connection_does_not_pass_either(lab: Lab, talk: Talk, echo: Running) -> None:
     with Stateful(lab, "stateful", "tcp-reset") as stateful, legs(lab) as seen:
-        old = talk(timeout_s=1.5)
+        old = talk()
         old.begin("later")
-        wait_for(lambda: "ESTABLISHED" in tracked(lab), "the connection to be tracked", within_s=2)
+        echo.wait_for_line(f"waiting {old.port}", within_s=5)
         forget(lab).__enter__()
+        echo.signal("USR1")
         assert old.heard() == "TimeoutError"
-        assert stateful.hits() == 1
+        wait_for(lambda: stateful.hits() == 1, "the reply to be refused", within_s=5)
         echo.wait_for_line(f"ConnectionResetError {old.port}|ended {old.port}", within_s=5)
     replies = {leg: [frame for frame in seen[leg] if b"later" in frame.payload] for leg in seen}
     assert [frame.source_port for frame in replies["server-leg"]][-1] == PORT
@@ -278,10 +283,11 @@ def test_what_the_server_sends_to_a_mapping_that_is_gone_is_refused_by_the_firew
     lab: Lab, talk: Talk, echo: Running
 ) -> None:
     with Nat(lab, "nat") as nat, legs(lab) as seen:
-        old = talk(timeout_s=1.5)
+        old = talk()
         old.begin("later")
-        wait_for(lambda: "ESTABLISHED" in tracked(lab), "the connection to be tracked", within_s=2)
+        echo.wait_for_line(f"waiting {old.port}", within_s=5)
         Rebind(lab, "rebind", nat).__enter__()
+        echo.signal("USR1")
         assert old.heard() == "TimeoutError", "the client is not told"
         echo.wait_for_line(f"ConnectionResetError {old.port}", within_s=5)
     (reset,) = [frame for frame in seen["server-leg"] if "RST" in frame.flags]

@@ -6,7 +6,19 @@ import pytest
 
 from scenarios import dissect
 from scenarios.capture import Capture
-from scenarios.faults.rules import REFUSALS, Refusal, Refuse, Rules, Selection, Silence, SpendTtl
+from scenarios.faults.leftovers import remove_all
+from scenarios.faults.rules import (
+    REFUSALS,
+    Kind,
+    Refusal,
+    Refuse,
+    Rules,
+    Selection,
+    Side,
+    Silence,
+    SpendTtl,
+    partition,
+)
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.topology import Host
@@ -135,3 +147,111 @@ def test_a_fault_with_a_name_that_nft_could_misread_is_refused(lab: Lab, ends: t
 def test_a_reset_of_what_is_not_tcp_is_refused(lab: Lab, ends: tuple[Host, Host]) -> None:
     with pytest.raises(ValueError, match="TCP only"):
         Rules(lab, "reset", Refuse("tcp-reset"), Selection(*ends, "udp"))
+
+
+# Answers one connection by what it gets, and closes it when the other end does.
+ECHO = """
+import socket
+listener = socket.create_server(("", 4322))
+print("listening", flush=True)
+connection, _ = listener.accept()
+while data := connection.recv(100):
+    connection.sendall(data)
+connection.close()
+"""
+# From a source port, if one is given: connects, sends a word, and says how far it came.
+ASK = """
+import socket, sys
+connection = socket.socket()
+connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+connection.settimeout(0.7)
+connection.bind(("", int(sys.argv[2])))
+said = "nothing"
+try:
+    connection.connect((sys.argv[1], 4322))
+    said = "connected"
+    connection.sendall(b"word")
+    connection.recv(100)
+    said = "answered"
+    connection.shutdown(socket.SHUT_WR)
+    said = "closed" if connection.recv(100) == b"" else "more"
+except TimeoutError:
+    pass
+print(said)
+"""
+
+
+def ask(lab: Lab, client: Host, server: Host, source_port: int = 0) -> str:
+    with lab.running("server", ["python", "-c", ECHO]) as service:
+        service.wait_for_line("listening", within_s=10)
+        return lab.run(client.name, ["python", "-c", ASK, server.ipv4, str(source_port)], timeout_s=5).stdout.strip()
+
+
+@pytest.mark.parametrize(("kind", "said"), [("syn", "nothing"), ("data", "connected"), ("fin", "answered")])
+def test_each_kind_of_segment_is_lost_by_itself(lab: Lab, ends: tuple[Host, Host], kind: Kind, said: str) -> None:
+    assert ask(lab, *ends) == "closed", "the control"
+    with Rules(lab, "lost", Silence(), Selection(*ends, kind, 4322)) as fault:
+        assert ask(lab, *ends) == said
+        assert fault.hits() >= 1
+
+
+def test_packets_are_selected_by_their_source_port_too(lab: Lab, ends: tuple[Host, Host]) -> None:
+    with Rules(lab, "lost", Silence(), Selection(*ends, "tcp", 4322, source_port=20001)) as fault:
+        assert ask(lab, *ends, source_port=20002) == "closed"
+        assert fault.hits() == 0
+        assert ask(lab, *ends, source_port=20001) == "nothing"
+        assert fault.hits() >= 1
+
+
+def test_a_selection_of_one_family_leaves_the_other_alone(lab: Lab, ends: tuple[Host, Host]) -> None:
+    client, server = ends
+    with Rules(lab, "only-6", Silence(), Selection(client, server, family="ipv6")) as fault:
+        assert connect(lab, client, server.ipv4) == "ECONNREFUSED"
+        assert connect(lab, client, server.ipv6, within_s=0.5) == "TimeoutError"
+        assert fault.hits() == 1
+
+
+@pytest.mark.parametrize(("kind", "each"), [("fragment", 3), ("later-fragment", 2)])
+def test_fragments_are_selected_before_they_are_put_together(
+    lab: Lab, ends: tuple[Host, Host], kind: Kind, each: int
+) -> None:
+    client, server = ends
+    pings = [["ping", "-M", "dont", "-s", "3000", "-c", "1", "-W", "0.5", to] for to in (server.ipv4, server.ipv6)]
+    assert [lab.run(client.name, ping, timeout_s=5).status for ping in pings] == [0, 0], "the control"
+    with Rules(lab, "lost", Silence(), Selection(client, server, kind)) as fault:
+        assert [lab.run(client.name, ping, timeout_s=5).status for ping in pings] == [1, 1]
+        assert fault.hits() == 2 * each
+        assert connect(lab, client, server.ipv4) == "ECONNREFUSED"
+
+
+def test_a_partition_cuts_all_of_one_side_from_all_of_the_other(lab: Lab, ends: tuple[Host, Host]) -> None:
+    client, server = ends
+    clients, servers = (Side.of(lab.topology, host.network) for host in ends)
+    ways = [("client", server.ipv4), ("client-be", server.ipv6), ("server", client.ipv4), ("server-be", client.ipv6)]
+
+    def reached() -> list[bool]:
+        pings = [lab.run(host, ["ping", "-c", "1", "-W", "0.5", to], timeout_s=5) for host, to in ways]
+        return [ping.status == 0 for ping in pings]
+
+    assert reached() == [True] * 4
+    with partition(lab, "partition", clients, servers) as fault:
+        assert reached() == [False] * 4
+        assert fault.hits() == 4
+    with partition(lab, "partition", clients, server, both_ways=False) as fault:
+        assert reached() == [False, False, False, True]
+        assert fault.hits() == 3, "two questions, and the answer to one"
+    assert reached() == [True] * 4
+
+
+def test_two_hosts_of_one_network_cannot_be_cut_by_the_firewall(lab: Lab, ends: tuple[Host, Host]) -> None:
+    with pytest.raises(ValueError, match="does not cross the firewall"):
+        partition(lab, "partition", ends[0], lab.topology.hosts["client-be"])
+
+
+def test_fragments_have_no_ports_and_no_refusal(lab: Lab, ends: tuple[Host, Host]) -> None:
+    with pytest.raises(ValueError, match="not selected by port"):
+        Selection(*ends, "fragment", 4322)
+    with pytest.raises(ValueError, match="dropped only"):
+        Rules(lab, "lost", Refuse("host-unreachable"), Selection(*ends, "fragment"))
+    with pytest.raises(ValueError, match="in a fault of their own"):
+        Rules(lab, "lost", Silence(), Selection(*ends, "fragment"), Selection(*ends, "tcp"))

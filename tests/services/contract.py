@@ -1,12 +1,14 @@
 """What is said once of every protocol, server and client, for the suites that run over all of them.
 
 A protocol says how a request is made, what answer is right, and what is the largest; a server, what its architecture
-promises; a client, what it asks, and what it makes of an answer.
+promises; a client, what it asks, and what it makes of an answer. Some of that is said in the byte order of the machine
+that says it: `on` gives a server, or a client, as it is on a machine of one.
 """
 
 import json
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pytest
@@ -35,6 +37,7 @@ class Protocol:
     # The end of the peer's stream is the end of its only request.
     one_a_stream: bool = False
     flags: tuple[str, ...] = ()
+    answer_of_big_endian: Callable[[str], bytes] | None = None  # where it is another one
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class Server:
     @property
     def name(self) -> str:
         return f"{self.protocol.name}/{self.module.rpartition('.')[2].removeprefix('server_')}".removesuffix("/server")
+
+    def on(self, byteorder: str) -> "Server":
+        if byteorder == "big" and (answer := self.protocol.answer_of_big_endian):
+            return replace(self, protocol=replace(self.protocol, answer=answer))
+        return self
 
 
 def framed(name: str, asking: Callable[[bytes], bytes], too_large: str, *, cut: bool = False) -> Protocol:
@@ -73,9 +81,9 @@ def padded(text: str) -> bytes:
     return text.encode().ljust(16, b".")
 
 
-def search_answer(text: str) -> bytes:
+def search_answer(text: str, byteorder: str = sys.byteorder) -> bytes:
     content = json.dumps({"result": f"No match for '{text}'."}, ensure_ascii=False).encode()
-    return Connection().send_message(content, "text/json", "utf-8")
+    return Connection(byteorder=byteorder).send_message(content, "text/json", "utf-8")
 
 
 ECHO: Final = Protocol("echo", str.encode, str.encode, lambda cut: cut, None, in_flight=200_000)
@@ -96,6 +104,7 @@ SEARCH: Final = Protocol(
     lambda _: b"",
     lambda size: ("--content-limit", str(size + len('{"action": "search", "value": ""}'))),
     r"content-length: expected 0 to 73 bytes, got 74 \(content limit 73\)",
+    answer_of_big_endian=lambda text: search_answer(text, "big"),
 )
 
 SERVERS: Final = (
@@ -113,9 +122,9 @@ SERVERS: Final = (
 
 
 def servers(which: Callable[[Server], bool] = lambda _: True) -> pytest.MarkDecorator:
-    """The test runs once for each server of which this holds, as its argument `subject`."""
+    """The test runs once for each server of which this holds, as its fixture `subject`."""
     found = [pytest.param(server, id=server.name) for server in SERVERS if which(server)]
-    return pytest.mark.parametrize("subject", found)
+    return pytest.mark.parametrize("subject", found, indirect=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +141,12 @@ class Client:
     cut_status: int = 14  # of a reply that ends early
     wrong_words: tuple[str, ...] = ()  # a wrong command line
     more: bytes = b""  # what makes the right reply wrong when it follows in the same segment
+    asks_of_big_endian: bytes = b""  # where they are others
+
+    def on(self, byteorder: str) -> "Client":
+        if byteorder == "big" and self.asks_of_big_endian:
+            return replace(self, asks=self.asks_of_big_endian)
+        return self
 
 
 MULTI: Final = b"Message 1 from connection 1 of 1.Message 2 from connection 1 of 1."
@@ -157,10 +172,12 @@ CLIENTS: Final = (
     Client("framing/shutdown", "framing.client", ("all of it", "--framing", "shutdown"), b"all of it", b"ti fo lla",
            "b'ti fo lla'\n", b"ti fo llA", cut_status=15, wrong_words=("a", "b", "--framing", "shutdown"), more=b"!"),
     Client("search", "search.client", ("search", "x"), request("search", "x", Connection()), FOUND, "yes\n",
-           b"\x00\x02[]", wrong_words=("search",)),
+           b"\x00\x02[]", wrong_words=("search",),
+           asks_of_big_endian=request("search", "x", Connection(byteorder="big"))),
 )  # fmt: skip
 
 
 def clients(which: Callable[[Client], bool] = lambda _: True) -> pytest.MarkDecorator:
-    """The test runs once for each client of which this holds, as its argument `subject`."""
-    return pytest.mark.parametrize("subject", [pytest.param(each, id=each.name) for each in CLIENTS if which(each)])
+    """The test runs once for each client of which this holds, as its fixture `client`."""
+    found = [pytest.param(client, id=client.name) for client in CLIENTS if which(client)]
+    return pytest.mark.parametrize("client", found, indirect=True)

@@ -65,6 +65,8 @@ Family = Literal["ipv4", "ipv6"]
 class Place(Protocol):
     """Where servers run, and from where their peers come."""
 
+    byteorder: str  # of the machine of the servers, as sys.byteorder
+
     def address(self, family: Family = "ipv4") -> str:
         """That of the servers, as their peers name it."""
         ...
@@ -79,6 +81,8 @@ class Place(Protocol):
 
 
 class Loopback:
+    byteorder: str = sys.byteorder
+
     def address(self, family: Family = "ipv4") -> str:
         if family == "ipv4":
             return "127.0.0.1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import select
@@ -12,13 +13,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.resident.__main__ import CALLS_LIMIT, KILL_AFTER_S, OUTPUT_LIMIT
+from services.resident.__main__ import CALLS_LIMIT, FOLLOWED_LIMIT, KILL_AFTER_S, OUTPUT_LIMIT, STOP_WITHIN_S
 from services.resident.commands import (
     LINE_LIMIT,
     NAME_LIMIT,
@@ -26,7 +27,9 @@ from services.resident.commands import (
     CommandError,
     Release,
     Running,
+    Signal,
     Start,
+    Stop,
     Warm,
     parse,
 )
@@ -421,6 +424,276 @@ def test_a_held_call_can_be_cancelled_and_never_began(folder: Path) -> None:
         assert talk.hear() == {"held": "all", "calls": ["two"]}
 
 
+# What is served
+
+
+def serve(talk: Talk, *argv: str, kind: str = "exec", **more: object) -> int:
+    """Start what is served, as `it`; its process number."""
+    talk.say(serve="it", **{kind: argv}, **more)
+    said = talk.hear()
+    assert said["began"] == "it", said
+    return int(said["pid"])
+
+
+def printed_until(talk: Talk, end: str, within_s: float = PATIENCE_S) -> str:
+    """What it printed, until that ends so."""
+    text = ""
+    while not text.endswith(end):
+        text += talk.hear(within_s)["text"]
+    return text
+
+
+def until_ended(talk: Talk) -> tuple[str, Said]:
+    """What it printed until it ended by itself, and how it ended. It is stopped then."""
+    text, said = "", talk.hear()
+    while "ended" not in said:
+        text += said["text"]
+        said = talk.hear()
+    talk.say(stop="it")
+    assert talk.hear() == {"stopped": "it"}
+    return text, said
+
+
+def stop(talk: Talk) -> Said:
+    """Stop it; how it ended."""
+    talk.say(stop="it")
+    said = talk.hear()
+    while "ended" not in said:
+        assert "printed" in said, said
+        said = talk.hear()
+    assert talk.hear() == {"stopped": "it"}
+    return said
+
+
+FOLLOWS = """
+import sys, time
+print("first"); sys.stdout.flush()
+print("second", file=sys.stderr)
+sys.stdin.read()
+print("third", end=""); sys.stdout.flush()
+time.sleep(60)
+"""
+
+
+def test_what_is_served_is_told_as_it_is_printed_and_in_its_order(talk: Talk, folder: Path) -> None:
+    pid = serve(talk, write(folder, "follows", FOLLOWS), kind="argv")
+    assert printed_until(talk, "third") == "first\nsecond\nthird"
+    assert f"{MARK}={talk.mark}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    said = stop(talk)
+    assert (said["status"], said["signal"], said["wait_status"]) == (None, "SIGTERM", signal.SIGTERM)
+    assert said["cpu_s"] >= 0
+
+
+def test_a_module_that_is_served_finds_everything_as_if_it_was_started_by_python_itself(
+    talk: Talk, folder: Path
+) -> None:
+    name = write(folder, "seen", SEEN)
+    write(folder, "limits", "print(open('/proc/self/limits').read())\n")
+    for module, words in ((name, ["a b", "é"]), ("limits", [])):
+        serve(talk, module, *words, kind="argv")
+        text, said = until_ended(talk)
+        assert said["status"] == 0, text
+        expected = python_m(folder, module, *words).stdout
+        if module == name:
+            seen, known = json.loads(text), json.loads(expected)
+            del seen["handlers"]["SIGINT"], known["handlers"]["SIGINT"]
+            assert seen == known
+        else:
+            assert text == expected
+
+
+@pytest.mark.parametrize("ends", ["sys.exit(7)", "raise ValueError('wrong')", "os.kill(os.getpid(), signal.SIGSEGV)"])
+def test_what_is_served_may_end_by_itself_and_its_end_comes_after_all_that_it_printed(
+    talk: Talk, folder: Path, ends: str
+) -> None:
+    lines = "print('x' * 5000); sys.stdout.flush()\n"
+    name = write(folder, "ends", f"import os, signal, sys\n{lines * 10}{ends}\n")
+    there = python_m(folder, name)
+    serve(talk, name, kind="argv")
+    text, said = until_ended(talk)
+    assert text.startswith(there.stdout)
+    assert text.splitlines()[-1] == (there.stdout + there.stderr).splitlines()[-1]
+    assert os.waitstatus_to_exitcode(said["wait_status"]) == there.returncode
+    assert (said["status"], said["signal"]) == ((None, "SIGSEGV") if there.returncode < 0 else (there.returncode, None))
+
+
+def test_characters_and_lines_may_be_printed_in_pieces_and_what_is_no_utf_8_is_told_with_backslashes(
+    talk: Talk, folder: Path
+) -> None:
+    pieces = (
+        "import os, time\nfor byte in 'é🐰'.encode() + b'\\xff.':\n    os.write(1, bytes([byte])); time.sleep(0.01)\n"
+    )
+    serve(talk, write(folder, "pieces", pieces), kind="argv")
+    assert printed_until(talk, ".") == "é🐰\\xff."
+    assert talk.hear()["status"] == 0
+    talk.say(stop="it")
+    assert talk.hear() == {"stopped": "it"}
+
+
+@pytest.mark.parametrize(("more", "dropped"), [(0, 0), (1, 1), (10**6, 10**6)])
+def test_output_is_told_up_to_its_limit_and_the_rest_is_counted(talk: Talk, more: int, dropped: int) -> None:
+    serve(talk, "head", "-c", str(FOLLOWED_LIMIT + more), "/dev/zero")
+    text, said = until_ended(talk)
+    assert (len(text), said["dropped"]) == (FOLLOWED_LIMIT, dropped)
+
+
+def test_a_signal_goes_to_the_process_alone_and_by_either_of_its_names(talk: Talk) -> None:
+    script = (
+        "trap 'echo one' USR1; (trap 'echo child' USR1; echo up; while :; do sleep 0.05; done) & while :; do wait; done"
+    )
+    serve(talk, "sh", "-c", script)
+    printed_until(talk, "up\n")
+    for name in ("USR1", "SIGUSR1"):
+        talk.say(signal=name, to="it")
+        assert printed_until(talk, "\n") == "one\n"
+    with pytest.raises(AssertionError, match="no answer"):
+        talk.hear(within_s=0.3)
+    stop(talk)
+
+
+def state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def test_what_is_served_can_be_paused_and_goes_on(talk: Talk) -> None:
+    pid = serve(talk, "sh", "-c", "while :; do echo .; sleep 0.01; done")
+    printed_until(talk, "\n")
+    talk.say(signal="STOP", to="it")
+    eventually(lambda: state(pid) == "T", "that it is stopped")
+    with suppress(AssertionError):  # what it printed before
+        while True:
+            talk.hear(within_s=0.2)
+    talk.say(signal="CONT", to="it")
+    assert printed_until(talk, "\n")
+    stop(talk)
+
+
+def test_one_that_is_paused_is_stopped_at_once_and_does_nothing_more(talk: Talk, folder: Path) -> None:
+    woken = folder / "woken"
+    pid = serve(talk, "sh", "-c", "trap '>$0; exit' TERM; echo up; while :; do sleep 0.01; done", str(woken))
+    printed_until(talk, "up\n")
+    talk.say(signal="STOP", to="it")
+    eventually(lambda: state(pid) == "T", "that it is stopped")
+    began_s = time.monotonic()
+    assert stop(talk)["signal"] == "SIGKILL"
+    assert time.monotonic() - began_s < STOP_WITHIN_S
+    assert not woken.exists()
+
+
+def test_one_that_ignores_sigterm_is_killed_after_its_time(talk: Talk) -> None:
+    serve(talk, "sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.05; done")
+    printed_until(talk, "up\n")
+    began_s = time.monotonic()
+    talk.say(stop="it")
+    assert talk.hear(within_s=2 * STOP_WITHIN_S)["signal"] == "SIGKILL"
+    assert time.monotonic() - began_s >= STOP_WITHIN_S
+    assert talk.hear() == {"stopped": "it"}
+
+
+def test_the_children_of_one_that_was_killed_go_on_until_it_is_stopped(talk: Talk) -> None:
+    serve(talk, "sh", "-c", "sh -c 'while :; do echo child $$; sleep 0.02; done' & wait")
+    child = printed_until(talk, "\n").split()[1]
+    talk.say(signal="KILL", to="it")
+    said = talk.hear()
+    while "ended" not in said:
+        said = talk.hear()
+    assert said["signal"] == "SIGKILL"
+    assert f"child {child}" in printed_until(talk, "\n")
+    assert not ended(child)
+    talk.say(stop="it")
+    while talk.hear() != {"stopped": "it"}:
+        pass
+    eventually(lambda: ended(child), "the end of its child")
+
+
+FORKS = """
+import os, threading, time
+for _ in range(2):
+    if os.fork() == 0:
+        time.sleep(60)
+threading.Thread(target=time.sleep, args=[60]).start()
+print("up", flush=True)
+"""
+
+
+def test_one_that_forks_and_has_threads_is_stopped_whole(talk: Talk, folder: Path) -> None:
+    before = marked(talk.mark)
+    serve(talk, write(folder, "forks", FORKS), kind="argv")
+    printed_until(talk, "up\n")
+    assert len(marked(talk.mark)) == len(before) + 3
+    assert stop(talk)["signal"] == "SIGTERM"
+    eventually(lambda: len(marked(talk.mark)) == len(before), "the end of its children")
+
+
+FILES = """
+import errno, os, resource
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+opened = []
+try:
+    while True:
+        opened.append(os.open("/dev/null", os.O_RDONLY))
+except OSError as error:
+    print(errno.errorcode[error.errno], opened[-1], flush=True)
+"""
+
+
+def test_its_descriptors_can_be_limited_and_those_of_others_are_not(talk: Talk, folder: Path) -> None:
+    serve(talk, write(folder, "files", FILES), kind="argv", open_files=20)
+    assert printed_until(talk, "EMFILE 19\n") == "(20, 20)\nEMFILE 19\n"
+    stop(talk)
+    serve(talk, "sh", "-c", "ulimit -n", open_files=21)
+    assert printed_until(talk, "\n") == "21\n"
+    stop(talk)
+    assert talk.execute("sh", "-c", "ulimit -n")["stdout"].strip() not in ("20", "21")
+
+
+def test_two_that_are_served_do_not_have_the_same_random_numbers(talk: Talk, folder: Path) -> None:
+    name = write(folder, "randoms", "import random, uuid\nprint(random.random(), uuid.uuid4(), flush=True)\n")
+    talk.say(warm=name)
+    talk.hear()
+    seen = set()
+    for _ in range(3):
+        serve(talk, name, kind="argv")
+        seen.update(printed_until(talk, "\n").split())
+        stop(talk)
+    assert len(seen) == 6
+
+
+def test_what_is_served_and_what_is_called_are_not_taken_for_each_other(talk: Talk) -> None:
+    serve(talk, "sleep", "60")
+    talk.say(cancel="it")
+    assert talk.hear() == {"error": "no call 'it' runs", "cancel": "it"}
+    talk.say(call="it", exec=["true"], timeout_s=1)
+    assert talk.hear() == {"error": "a call 'it' runs already", "call": "it"}
+    talk.say(serve="it", exec=["true"])
+    assert talk.hear() == {"error": "a call 'it' runs already", "serve": "it"}
+    stop(talk)
+    talk.say(call="slow", exec=["sleep", "60"], timeout_s=60)
+    for command in ({"stop": "slow"}, {"signal": "KILL", "to": "slow"}):
+        talk.say(**command)
+        assert talk.hear()["error"] == "nothing followed has the name 'slow'"
+    talk.say(cancel="slow")
+    assert talk.hear()["cancelled"] is True
+
+
+@pytest.mark.parametrize("how", ["end of input", "SIGTERM"])
+def test_what_is_served_ends_with_the_resident(folder: Path, how: str) -> None:
+    with resident(folder) as talk:
+        pid = serve(talk, "sh", "-c", "trap '' TERM; sleep 60; sleep 60")
+        talk.say(serve="paused", exec=["sleep", "60"])
+        talk.hear()
+        talk.say(signal="STOP", to="paused")
+        talk.say(running=True)
+        assert talk.hear()["running"] == ["it", "paused"]
+        if how == "SIGTERM":
+            talk.process.send_signal(signal.SIGTERM)
+            assert talk.process.wait(PATIENCE_S) == 0
+        else:
+            assert talk.end() == 0
+        assert ended(str(pid))
+        assert marked(talk.mark) == []
+
+
 # What is left behind
 
 
@@ -525,6 +798,14 @@ def test_a_reader_that_reads_nothing_does_not_keep_it_from_ending(folder: Path) 
         (b'{"call": "x", "exec": ["p"], "timeout_s": 1, "barrier": "b", "hold": "connect"}', "hold: expected"),
         (b'{"call": "x", "argv": ["m"], "timeout_s": 1, "colour": "red"}', "unknown key colour"),
         (b'{"running": 1}', "running: expected true"),
+        (b'{"serve": "x"}', "expected one of argv and exec"),
+        (b'{"serve": "x", "argv": ["m"], "timeout_s": 1}', "unknown key timeout_s"),
+        (b'{"serve": "x", "argv": ["m"], "open_files": 7}', "open_files: expected a whole number from 8 to"),
+        (b'{"serve": "x", "argv": ["m"], "open_files": 1048577}', "open_files: expected a whole number"),
+        (b'{"serve": "x", "argv": ["m"], "open_files": true}', "open_files: expected a whole number"),
+        (b'{"signal": "KIL", "to": "x"}', "signal: no signal has the name 'KIL'"),
+        (b'{"signal": "KILL"}', "expected the name of a program, as to"),
+        (b'{"stop": ""}', "stop: expected a text"),
     ],
 )
 def test_a_line_that_is_no_command_is_an_error_that_names_what_is_wrong(line: bytes, says: str) -> None:
@@ -536,6 +817,12 @@ def test_each_command_is_read_with_all_that_it_may_hold() -> None:
     start = b'{"call": "x", "argv": ["m", ""], "timeout_s": 3600, "barrier": "b", "hold": "connect"}'
     assert parse(start) == Start("x", ("m", ""), True, 3600.0, None, "b", "connect")
     assert parse(b'{"call": "x", "exec": ["p"], "timeout_s": 0.5, "at": 7}') == Start("x", ("p",), False, 0.5, 7.0)
+    served = Start("x", ("m",), True, math.inf, followed=True, open_files=8)
+    assert parse(b'{"serve": "x", "argv": ["m"], "open_files": 8}') == served
+    assert parse(b'{"serve": "x", "exec": ["p"]}') == Start("x", ("p",), False, math.inf, followed=True)
+    assert parse(b'{"signal": "SIGKILL", "to": "x"}') == Signal("x", signal.SIGKILL)
+    assert parse(b'{"signal": "CONT", "to": "x"}') == Signal("x", signal.SIGCONT)
+    assert parse(b'{"stop": "x"}') == Stop("x")
     assert parse(b'{"cancel": "x"}') == Cancel("x")
     assert parse(b'{"release": "b"}') == Release("b")
     assert parse(b'{"warm": "m"}') == Warm("m")

@@ -1,0 +1,47 @@
+"""The catalogue, run once for all tests of this folder: every drill, from a little- and from a big-endian client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from scenarios import runs
+from scenarios.campaign import Campaign
+from scenarios.drill import Cell, Pair, chosen_service, drills
+from scenarios.lab import Lab, labs_in_use
+from scenarios.running import Result
+from scenarios.service import services
+from tests.conftest import TEST_LABS
+
+LABS = 3  # side by side: a drill mostly waits
+PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What running it came to, and where the evidence is."""
+
+    results: list[Result]
+    folder: Path
+    took_s: float
+
+
+@pytest.fixture(scope="session")
+def catalogue() -> Iterator[Catalogue]:
+    """Every drill that there is, with its own service."""
+    known = services()
+    taken = labs_in_use()
+    labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
+    cells = [Cell(drill, chosen_service(drill, None, known), pair) for drill in drills().values() for pair in PAIRS]
+    folder = runs.new_run()
+    began_s = time.monotonic()
+    campaign = Campaign(folder, labs, lambda _: None)
+    try:
+        results = campaign.run(cells)
+        yield Catalogue(results, folder, time.monotonic() - began_s)
+    finally:
+        labs[0].down()  # the others are taken down by the campaign

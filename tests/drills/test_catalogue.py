@@ -1,0 +1,143 @@
+"""Every drill of the catalogue proves its claim, and none passes where it must not: the table of mutants."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import jsonschema
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from scenarios.dissect import Dissector
+from scenarios.drill import Drill
+from scenarios.evidence import Caught, Seen
+from scenarios.expecting import Expectation, OutcomeWord
+from scenarios.judging import judged, kept
+from scenarios.lab import Lab
+from scenarios.running import Result
+from scenarios.topology import ROOT
+from scenarios.verdict import Verdict, joint
+from tests.drills.conftest import Catalogue
+from tests.drills.pcapng import without_frame
+
+UNSUPPORTED_AT_MOST = 3
+
+
+def test_every_drill_passes_from_little_and_from_big_endian_clients(catalogue: Catalogue) -> None:
+    wrong = [
+        f"{each.cell.title}: {each.verdict.value}: {each.sentence} (evidence: {each.folder})"
+        for each in catalogue.results
+        if each.verdict in (Verdict.FAIL, Verdict.UNPROVEN)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_at_most_three_drills_are_unsupported_and_each_says_why(catalogue: Catalogue) -> None:
+    of_kernel = [each for each in catalogue.results if each.verdict is Verdict.UNSUPPORTED]
+    assert all(len(each.sentence) > 20 for each in of_kernel)
+    everywhere = Counter(each.cell.drill.drill for each in of_kernel)
+    assert sum(count == 2 for count in everywhere.values()) <= UNSUPPORTED_AT_MOST, everywhere
+
+
+def test_each_cell_left_its_evidence(catalogue: Catalogue) -> None:
+    schema = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8")))
+    for each in catalogue.results:
+        if each.verdict is Verdict.UNSUPPORTED:
+            continue
+        stored = json.loads((each.folder / "result.json").read_text(encoding="utf-8"))
+        schema.validate(stored)
+        assert stored["verdict"] == each.verdict.value
+        assert stored["seed"] == each.cell.seed
+        for run in ("control", "fault"):
+            for leg in ("client-leg", "server-leg"):
+                assert (each.folder / run / f"{leg}.pcapng").stat().st_size > 100
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A change after which a drill must not pass any more, and what came of it."""
+
+    drill: str
+    what: str
+    must_be: Verdict
+    verdict: Verdict
+
+    @property
+    def survived(self) -> bool:
+        return self.verdict is not self.must_be
+
+
+def disarmed(result: Result) -> Iterator[Mutant]:
+    """The run without its faults, judged as if they had been in force: nothing took hold."""
+    control = result.seen["control"]
+    givens = {fault.name for fault in result.cell.drill.givens}
+    idle = {
+        fault.name: control.caught.get(fault.name, Caught(0)) if fault.name in givens else Caught(0)
+        for fault in result.cell.drill.faults
+    }
+    of_control, checks = judged(result.cell.drill, control, replace(control, armed=True, caught=idle))
+    verdict = joint([*of_control, *checks])
+    yield Mutant(result.cell.drill.drill, "the fault disarmed", Verdict.UNPROVEN, verdict)
+
+
+def _inverted(drill: Drill, at: int) -> Drill:
+    expected = drill.expect[at].outcome
+    assert expected is not None
+    other: OutcomeWord = "answered" if "answered" not in expected.words else "untrusted"
+    changed = Expectation(outcome=replace(expected, is_=other, errno=None))
+    mutant = replace(drill, expect=(*drill.expect[:at], changed, *drill.expect[at + 1 :]))
+    object.__setattr__(mutant, "path", drill.path)
+    return mutant
+
+
+def inverted(result: Result) -> Iterator[Mutant]:
+    """Each expected outcome turned into another."""
+    drill = result.cell.drill
+    for at, expectation in enumerate(drill.expect):
+        if expectation.outcome:
+            of_control, checks = judged(_inverted(drill, at), result.seen["control"], result.seen["fault"])
+            what = f"the outcome of {expectation.outcome.call} inverted"
+            yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+
+
+def removed(result: Result, dissector: Dissector) -> Iterator[Mutant]:
+    """A frame that an expectation counts taken out of the stored capture, which is read and judged anew."""
+    drill, armed = result.cell.drill, result.seen["fault"]
+    tight = next(
+        packets
+        for each in drill.expect
+        if (packets := each.packets) and packets.exactly and len(kept(packets, armed)) == packets.exactly
+    )
+    victim = kept(tight, armed)[-1].number
+    stored = (result.folder / "fault" / f"{tight.at}.pcapng").read_bytes()
+    frames = dissector.frames(without_frame(stored, victim), marks=drill.filters)
+    altered: Seen = replace(armed, frames={**armed.frames, tight.at: frames})
+    of_control, checks = judged(drill, result.seen["control"], altered)
+    what = f"frame {victim} of the {tight.at} removed"
+    yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+
+
+def test_no_mutant_of_any_drill_survives(catalogue: Catalogue, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    passed = [each for each in catalogue.results if each.verdict is Verdict.PASS and each.cell.pair == "le-le"]
+    mutants: list[Mutant] = []
+    with Dissector(lab) as dissector, ThreadPoolExecutor(2) as pool:
+        for each in passed:
+            mutants += [*disarmed(each), *inverted(each)]
+        for found in pool.map(lambda each: list(removed(each, dissector)), passed):
+            mutants += found
+    table = Table(title=f"mutants of {len(passed)} drills", box=None)
+    for column in ("drill", "mutant", "must be", "verdict"):
+        table.add_column(column, no_wrap=True)
+    for mutant in sorted(mutants, key=lambda each: (each.drill, each.what)):
+        style = "bold red" if mutant.survived else ""
+        table.add_row(mutant.drill, mutant.what, mutant.must_be.value, mutant.verdict.value, style=style)
+    with capsys.disabled():
+        Console(width=160).print(table)
+    assert {mutant.drill for mutant in mutants} == {each.cell.drill.drill for each in passed}
+    assert len(mutants) >= 3 * len(passed)
+    assert not [mutant for mutant in mutants if mutant.survived]

@@ -1,0 +1,195 @@
+"""The engine in a lab: the same seed, the ends that nobody planned, the page that teaches how to write a drill."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scenarios.declaration import DeclarationError
+from scenarios.drill import Cell, Drill, chosen_service, drills, load_drill
+from scenarios.lab import Lab
+from scenarios.programs import LabProblem
+from scenarios.running import run
+from scenarios.stage import Stage
+from scenarios.topology import ROOT
+from scenarios.verdict import Verdict
+from scenarios.waiting import wait_for
+from tests.conftest import free_lab
+
+DRILL = """\
+drill: one
+claim: Nothing of interest.
+why: It is for tests of the engine.
+source: [RFC 9293]
+tags: [reaching]
+service: search/selectors
+script:
+  - FAULT
+  - call: {name: hello, CALL}
+expect:
+  - outcome: {call: hello, is: answered}
+  - packets: {at: client-leg, where: tcp.flags.syn == 1}
+control:
+  - outcome: {call: hello, is: answered}
+"""
+
+
+@pytest.fixture(scope="module")
+def own_lab() -> Iterator[Lab]:
+    """A lab that no other test holds."""
+    lab = free_lab()
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def stage(own_lab: Lab) -> Iterator[Stage]:
+    with Stage(own_lab) as stage:
+        yield stage
+
+
+def drill(folder: Path, fault: str, call: str = "within: 20s") -> Drill:
+    path = folder / "one.yaml"
+    path.write_text(DRILL.replace("FAULT", fault).replace("CALL", call), encoding="utf-8")
+    return load_drill(path)
+
+
+def cell(a_drill: Drill, seed: int = 1) -> Cell:
+    return Cell(a_drill, chosen_service(a_drill, None), "le-le", seed)
+
+
+def places(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
+
+
+def test_the_page_on_writing_a_drill_is_true(stage: Stage, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "writing-a-drill.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    path = tmp_path / "lost-answer.yaml"
+    path.write_text(first, encoding="utf-8")
+    told = re.search(r"✗ \S+lost-answer\.yaml(:\d+: .*)", text)
+    assert told
+    with pytest.raises(DeclarationError) as raised:
+        load_drill(path)
+    assert str(raised.value) == f"{path}{told[1]}"
+    path.write_text(first[: first.index("expect:")] + second, encoding="utf-8")
+    result = run(stage, cell(load_drill(path)), places(tmp_path, "cell"))
+    assert result.verdict is Verdict.PASS, result.sentence
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "fault: {name: idle, drop: {first: 1, of: fin, from: bystander, to: server}}",
+        "fault: {name: idle, silence: {from: bystander, to: server}}",
+        "fault: {name: idle, refuse: {from: bystander, to: server, by: tcp-reset}}",
+        "fault: {name: idle, mute: {errors: [too-big]}}",
+        "fault: {name: idle, mtu: {at: server-leg, bytes: 1400}}",
+        "fault: {name: idle, stateful: {by: silence}}",
+        "fault: {name: idle, idle_timeout: {after: 5s}}",
+        "fault: {name: idle, no_route: {to: other-server}}",
+        "fault: {name: idle, rate: {at: server-leg, bits_per_s: 100000000}}",
+        "fault: {name: idle, answer: {name_of: web, gives: [server]}}",
+    ],
+    ids=lambda fault: fault.split(", ")[1].partition(":")[0],
+)
+def test_a_fault_of_each_kind_that_takes_hold_of_nothing_is_unproven(stage: Stage, tmp_path: Path, fault: str) -> None:
+    """The mutant in the lab itself: the fault is in force, and everything else is as it should be."""
+    result = run(stage, cell(drill(tmp_path, fault)), places(tmp_path, "cell"))
+    assert result.verdict is Verdict.UNPROVEN, result.sentence
+    assert result.sentence == "hits of the fault idle: expected at least 1, saw 0"
+
+
+def test_the_same_seed_loses_the_same_packets_and_another_seed_others(stage: Stage, tmp_path: Path) -> None:
+    some = drill(tmp_path, "fault: {name: some, drop: {percent: 50, of: icmp, from: client, to: server}}", "run: PING")
+    text = some.path.read_text(encoding="utf-8")
+    some.path.write_text(text.replace("PING", '"ping -n -c 20 -i 0.01 -W 0.1 {host}"'), encoding="utf-8")
+    some = load_drill(some.path)
+
+    def lost(seed: int, number: int) -> list[str]:
+        result = run(stage, cell(some, seed), places(tmp_path, f"{seed}-{number}"))
+        return [re.sub(r".*seq ", "", line) for line in result.seen["fault"].caught["some"].details]
+
+    one = [lost(7, number) for number in range(3)]
+    assert one[0] == one[1] == one[2]
+    assert len(one[0]) > 2
+    assert lost(8, 0) != one[0]
+
+
+def command(*words: str, lab: Lab) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "scenarios", "run", *words, "--lab", str(lab.number)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def in_force(lab: Lab) -> str:
+    """What a fault of any kind leaves on the firewall, and the programs of ours on the hosts."""
+    look = "nft list table inet faultwire 2>/dev/null; ls /run/faults 2>/dev/null; iptables-save -t raw | grep NFQUEUE"
+    found = lab.run("firewall", ["sh", "-c", f"{look}; true"], timeout_s=10).stdout
+    for host in lab.topology.hosts:
+        found += lab.run(host, ["sh", "-c", "pgrep -a -f services[.] || true"], timeout_s=10).stdout
+    return found
+
+
+@pytest.fixture
+def killed_lab() -> Iterator[Lab]:
+    lab = free_lab()
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
+
+
+def test_ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_put_right(killed_lab: Lab) -> None:
+    assert "silent-drop" in drills()
+
+    def is_in_force() -> bool:
+        return "drop" in killed_lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10).stdout
+
+    running = command("silent-drop", "--pair", "be-le", lab=killed_lab)
+    wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
+    os.killpg(running.pid, signal.SIGINT)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    assert "interrupted: 0 of 1 were run; all faults are undone" in said
+    assert in_force(killed_lab) == ""
+
+    running = command("silent-drop", "--pair", "be-le", lab=killed_lab)
+    wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert is_in_force()
+    after = command("lost-syn", "--pair", "be-le", "--json", lab=killed_lab)
+    said, _ = after.communicate(timeout=120)
+    assert after.returncode == 0, said
+    assert json.loads(said.splitlines()[-1])["verdict"] == "pass"
+    assert in_force(killed_lab) == ""
+
+
+def test_a_wrong_display_filter_is_told_before_anything_is_run(own_lab: Lab, stage: Stage, tmp_path: Path) -> None:
+    wrong = drill(tmp_path, "fault: {name: idle, silence: {from: client, to: server}}")
+    text = wrong.path.read_text(encoding="utf-8").replace("tcp.flags.syn == 1", "tcp.flags.sin == 1")
+    wrong.path.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"tcp\.flags\.sin"):
+        stage.dissector.check_filters(load_drill(wrong.path).filters)
+    with pytest.raises(LabProblem, match="in use by another run"), own_lab.held():
+        pass

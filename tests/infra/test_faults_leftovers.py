@@ -1,0 +1,144 @@
+"""Faults of runs that were killed, faults of one name, and faults that a kernel or a firewall cannot make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from scenarios.faults import Unsupported
+from scenarios.faults.answer import Answer
+from scenarios.faults.idleness import IdleTimeout
+from scenarios.faults.leftovers import remove_all
+from scenarios.faults.link import LinkDown
+from scenarios.faults.mtu import Mtu
+from scenarios.faults.muting import Mute
+from scenarios.faults.nat import Nat
+from scenarios.faults.rate import Rate
+from scenarios.faults.route import NoRoute
+from scenarios.faults.standing import Chain, Standing
+from scenarios.faults.tracking import Stateful
+from scenarios.lab import Lab
+from scenarios.programs import Finished, LabProblem
+
+SAY_ALL = """
+for family in -4 -6; do ip $family route | sort; done
+ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ proto .*//'
+tc qdisc
+nft list tables | grep -v faultwire # the table itself stays, empty
+ls -A /run/faults 2>/dev/null
+true
+"""
+
+
+def configured(lab: Lab) -> str:
+    """All that a fault can have changed, on the firewall and on the name server."""
+    firewall = lab.run("firewall", ["sh", "-c", SAY_ALL], timeout_s=5).stdout
+    names = lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
+    return firewall + names
+
+
+def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) -> None:
+    remove_all(lab)
+    before = configured(lab)
+    left: Sequence[Standing] = [
+        *(Stateful(lab, "stateful"), IdleTimeout(lab, "idle", 60), Nat(lab, "nat"), Mute(lab, "mute")),
+        *(Mtu(lab, "narrow", "server-leg", 1300), Rate(lab, "slow", "client-leg", 10**6)),
+        *(NoRoute(lab, "no-route", lab.topology.hosts["server-be"]), Answer(lab, "liar", "server", "198.18.255.1")),
+        LinkDown(lab, "pulled", "server-leg"),
+    ]
+    for fault in left:
+        fault.__enter__()
+    assert "pulled" in configured(lab)
+    assert set(remove_all(lab)) == {fault.name for fault in left}
+    assert configured(lab) == before
+    for fault in left:
+        fault.__exit__()  # undone by another, it has nothing left to undo
+    assert configured(lab) == before
+
+
+def test_a_host_forgets_the_path_mtu_that_a_killed_run_taught_it(lab: Lab) -> None:
+    server = lab.topology.hosts["server"].ipv4
+    ping = ["ping", "-M", "do", "-c", "1", "-W", "1", "-s", "1400", server]
+    Mtu(lab, "narrow", "server-leg", 1300).__enter__()
+    assert "Frag needed" in lab.run("client", ping, timeout_s=5).stdout
+    assert "mtu 1300" in lab.run("client", ["ip", "route", "get", server], timeout_s=5).stdout
+    assert remove_all(lab) == ["narrow"]
+    assert lab.run("client", ping, timeout_s=5).status == 0
+
+
+class Counting(Lab):
+    """A lab that notes where programs are run."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.ran: list[str] = []
+
+    def run(self, machine: str, argv: Sequence[str], *, timeout_s: float, mark: bool = True) -> Finished:
+        self.ran.append(machine)
+        return super().run(machine, argv, timeout_s=timeout_s, mark=mark)
+
+
+def test_where_there_is_nothing_to_undo_it_takes_one_program_on_each_machine(lab: Lab) -> None:
+    counting = Counting(lab.number)
+    assert remove_all(counting) == []
+    assert sorted(counting.ran) == ["firewall", "names"]
+
+
+def test_what_cannot_be_undone_is_said_and_stays_to_be_undone(lab: Lab) -> None:
+    stuck = Broken(lab, "stuck", "defer test -e /run/unstuck")
+    stuck.__enter__()
+    try:
+        with pytest.raises(LabProblem, match="stuck could not be undone on the firewall"):
+            stuck.__exit__()
+        with pytest.raises(LabProblem, match="could not all be undone on the firewall: fault: stuck"):
+            remove_all(lab)
+    finally:
+        lab.run("firewall", ["touch", "/run/unstuck"], timeout_s=5)
+    stuck.__exit__()
+    lab.run("firewall", ["rm", "/run/unstuck"], timeout_s=5)
+    assert remove_all(lab) == []
+
+
+class Broken(Standing):
+    """A fault that is a script, and chains."""
+
+    needs = "a kernel that has everything"
+
+    def __init__(self, lab: Lab, name: str, script: str = "", *chains: Chain) -> None:
+        super().__init__(lab, name)
+        self._script = script
+        self._made = chains
+
+    def _chains(self) -> Sequence[Chain]:
+        return self._made
+
+    def _change(self) -> Sequence[str]:
+        return (self._script,)
+
+
+def test_a_fault_that_fails_halfway_undoes_its_first_half(lab: Lab) -> None:
+    before = configured(lab)
+    script = "defer ip route delete 192.0.2.1; ip route add unreachable 192.0.2.1; ip route add unreachable nonsense"
+    with pytest.raises(LabProblem, match=r"refused the fault halved.*nonsense"):
+        Broken(lab, "halved", script, Chain("halved", "forward priority 0", ["counter"])).__enter__()
+    assert configured(lab) == before
+
+
+def test_two_faults_of_one_name_cannot_be_in_force_together(lab: Lab) -> None:
+    with Mute(lab, "twice") as first:
+        with pytest.raises(LabProblem, match="a fault of that name is in force"):
+            Stateful(lab, "twice").__enter__()
+        assert first.hits() == 0, "the first one is still there"
+    with Stateful(lab, "twice") as second:
+        assert second.hits() == 0
+
+
+def test_what_the_kernel_lacks_is_unsupported_and_what_is_nonsense_is_not(lab: Lab) -> None:
+    lacking = Broken(lab, "lacking", "tc qdisc add dev lo root no-such-discipline")
+    with pytest.raises(Unsupported, match=r"(?s)kind is unknown.*needs a kernel that has everything"):
+        lacking.__enter__()
+    nonsense = Broken(lab, "nonsense", "", Chain("nonsense", "forward priority 0", ["counter frobnicate"]))
+    with pytest.raises(LabProblem, match="syntax error") as problem:
+        nonsense.__enter__()
+    assert not isinstance(problem.value, Unsupported)

@@ -1,0 +1,190 @@
+"""Drill files: what is right is read, what is wrong is told with its file, line, key and the nearest right word."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from scenarios import __main__ as command_line
+from scenarios.declaration import DeclarationError
+from scenarios.drill import DRILLS, Drill, drills, load_drill
+from scenarios.drill_document import document
+from scenarios.explaining import explained
+from scenarios.schema import drill_schema
+from scenarios.topology import ROOT
+
+RIGHT = """\
+drill: one
+claim: A lost SYN costs a second.
+why: It is sent again.
+source: [RFC 6298]
+tags: [reaching]
+service: search/selectors
+script:
+  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}
+  - call: {name: hello}
+  - heal: lose
+expect:
+  - outcome: {call: hello, is: answered}
+  - packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}
+control:
+  - outcome: {call: hello, is: answered}
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "one.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_right_drill_is_read(tmp_path: Path) -> None:
+    drill = load_drill(written(tmp_path, RIGHT))
+    assert drill.claim == "A lost SYN costs a second."
+    assert [fault.name for fault in drill.faults] == ["lose"]
+    packets = drill.expect[1].packets
+    assert packets is not None
+    assert packets.right == "exactly 2, 900ms to 1.5s apart"
+
+
+# what is replaced, by what, the line of the error, and what it says
+WRONG = [
+    ("claim:", "clam:", 2, "there is no key 'clam'; did you mean 'claim'?"),
+    ("why: It is sent again.\n", "", 1, "the key 'why' is missing"),
+    ("first: 1, of: syn", "frist: 1, of: syn", 8, "there is no key 'frist'; did you mean 'first'?"),
+    ("of: syn", "of: sin", 8, "'sin' is not one of the words that can stand here; did you mean 'syn'?"),
+    ("from: client", "from: cleint", 8, "did you mean 'client'?"),
+    ("first: 1, of", "first: 0, of", 8, "first is 1 to"),
+    ("first: 1, of", "first: 1, nth: 2, of", 8, "one of nth, first, byte and percent"),
+    ("drop: {", "dorp: {", 8, "did you mean 'drop'?"),
+    ("drop: {first: 1, of: syn, from: client, to: server}", "", 8, "exactly one of drop, hold"),
+    ("- heal: lose", "- heal: loose", 10, "script.3.heal: there is no fault 'loose'; did you mean 'lose'?"),
+    ("- heal: lose", "- wait: 5 seconds", 10, "'5 seconds' is no length of time; write 200ms"),
+    ("- heal: lose", "- wait: 20min", 10, "more than 600s"),
+    ("- heal: lose", "- {wait: 1s, heal: lose}", 10, "a step has exactly one of"),
+    ("- heal: lose", "- await: hello", 10, "there is no started call 'hello'"),
+    ("- heal: lose", "- call: {name: hello}", 10, "the name 'hello' is taken by an earlier step"),
+    ("call: hello, is: answered}\n  - packets", "call: helo, is: answered}\n  - packets", 12, "did you mean 'hello'?"),
+    ("is: answered}\n  - packets", "is: anwsered}\n  - packets", 12, "did you mean 'answered'?"),
+    ("0.9s to 1.5s", "1.5s to 0.9s", 13, "begins after its end"),
+    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart has 2 gaps, so exactly must be 3"),
+    ("exactly: 2,", "exactly: 2, at_least: 1,", 13, "exactly says it all"),
+    ("at: client-leg", "at: client-net", 13, "did you mean 'client-leg'?"),
+    ("where: tcp.flags.syn == 1", "where: ''", 13, "the display filter is empty"),
+    (
+        "  - packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}\n",
+        "",
+        12,
+        "needs both",
+    ),
+    (
+        "  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}\n",
+        "",
+        9,
+        "there is no fault 'lose'",
+    ),
+    ("service: search/selectors", "service: search/selectros", 6, "did you mean 'search/selectors'?"),
+    ("service: search/selectors", "service: search", 6, "say which server"),
+    ("drill: one", "drill: two", 1, "the file is one.yaml, and the drill calls itself 'two'"),
+    ("tags: [reaching]", "tags: []", 5, "tags: it is empty"),
+    ("name: lose,", "name: Lose It,", 8, "small letters, digits and hyphens"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "says"), WRONG, ids=[says[:40] for *_, says in WRONG])
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
+    assert old in RIGHT
+    path = written(tmp_path, RIGHT.replace(old, new, 1))
+    with pytest.raises(DeclarationError) as raised:
+        load_drill(path)
+    assert str(raised.value).startswith(f"{path}:{line}: ")
+    assert says in str(raised.value)
+
+
+def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    paths = []
+    for number, (old, new, *_) in enumerate(WRONG[:3]):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        paths.append(str(written(folder, RIGHT.replace(old, new, 1))))
+    assert command_line.main(["validate", *paths]) == 64
+    said = capsys.readouterr().out
+    assert all(path in said for path in paths)
+    assert "3 drills read; 3 wrong" in said
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> dict[str, Drill]:
+    return drills()
+
+
+def test_the_whole_catalogue_is_right(catalogue: dict[str, Drill]) -> None:
+    assert set(catalogue) == {path.stem for path in DRILLS.glob("*.yaml")}
+
+
+def test_each_drill_can_be_explained_in_sentences(catalogue: dict[str, Drill]) -> None:
+    for drill in catalogue.values():
+        lines = list(explained(drill))
+        assert drill.claim in lines[0]
+        assert len(lines) > 8
+        assert not any(re.search(r"\bNone\b|<|object at", line.replace("<=", "")) for line in lines), lines
+
+
+def test_every_drill_has_a_packets_expectation_that_one_frame_breaks(catalogue: dict[str, Drill]) -> None:
+    for drill in catalogue.values():
+        assert any(each.packets and each.packets.exactly for each in drill.expect), drill.drill
+
+
+def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalogue: dict[str, Drill]) -> None:
+    schema = drill_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for drill in catalogue.values():
+        validator.validate(yaml.safe_load(drill.path.read_text(encoding="utf-8")))
+    document = yaml.safe_load(RIGHT)
+    validator.validate(document)
+    for old, new, *_, says in WRONG[:5]:
+        wrong = yaml.safe_load(RIGHT.replace(old, new, 1))
+        assert not validator.is_valid(wrong), says
+
+
+def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out) == drill_schema()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["run", "lost-sin"], 64, "did you mean 'lost-syn'?"),
+        (["explain", "lost-sin"], 64, "did you mean 'lost-syn'?"),
+        (["run", "lost-syn", "--service", "qotd/udp"], 64, "does not fit qotd/udp"),
+        (["run", "lost-syn", "--service", "echo/selectro"], 64, "did you mean 'echo/select"),
+        (["run", "lost-syn", "--dry-run", "--pair", "all", "--service", "all"], 0, "nothing was run"),
+        (["list", "no-such-word"], 1, "0 drills"),
+        (["list", "syn"], 0, "lost-syn"),
+    ],
+)
+def test_commands_that_need_no_lab(
+    words: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command_line.main(words) == status
+    assert says in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["--pair", "le-el"], ["--seed", "-1"], ["--jobs", "0"], ["--repeat", "x"]])
+def test_a_wrong_flag_of_run_is_a_usage_error(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        command_line.main(["run", "lost-syn", *words])
+    assert raised.value.code == 64
+    assert words[0] in capsys.readouterr().err
+
+
+def test_the_document_of_the_drills_is_that_of_the_files(catalogue: dict[str, Drill]) -> None:
+    stored = (ROOT / "docs" / "drills.md").read_text(encoding="utf-8")
+    assert stored == document(catalogue), "python -m scenarios.drill_document > docs/drills.md"
