@@ -42,7 +42,10 @@ ICMP_OF_A_LEG = re.compile(r", (?:ttl|hop limit)=\d+| \((?:(?:reply|request) in 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A captured frame that carries IP, or ARP where it was asked for. Times are in seconds since the epoch, with nanoseconds kept in `time_ns`."""
+    """A captured frame that carries IP, or ARP where it was asked for.
+
+    Times are in seconds since the epoch, with nanoseconds kept in `time_ns`.
+    """
 
     number: int  # of the frame in its capture, from 1
     time_ns: int
@@ -194,8 +197,8 @@ def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: S
 def check_filters(lab: Lab, filters: Sequence[str]) -> None:
     """Raise ValueError, with Wireshark's words, for the filters that it does not take; all in one start of it.
 
-    sharkd is asked, for it compiles many filters in one process. It decodes nothing for us: as a decoder it lets filters
-    on _ws.col.* keep nothing, cuts long fields short, and some columns make it crash (4.4.19).
+    sharkd is asked, for it compiles many filters in one process. It decodes nothing for us: as a decoder it lets
+    filters on _ws.col.* keep nothing, cuts long fields short, and some columns make it crash (4.4.19).
     """
     _refuse(None, filters)
     asked = [

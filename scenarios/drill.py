@@ -16,7 +16,7 @@ from typing import Literal
 from scenarios.declaration import DeclarationError, advice, line_of, load
 from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
 from scenarios.script import SERVER, Call, Fault, Replace, Step, given_keys
-from scenarios.service import Family, Named, Service, named
+from scenarios.service import Family, Named, Service, named, services
 from scenarios.topology import ROOT
 
 DRILLS = ROOT / "scenarios" / "drills"
@@ -190,6 +190,7 @@ def _check_known(name: str, known: Sequence[str], at: str, what: str) -> None:
 
 def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
     """Read a drill, and check it against the services. Raises DeclarationError."""
+    known = known if known is not None else services()
     found = load(path, Drill)
     if found.drill != path.stem:
         raise DeclarationError(f"{path}:1: drill: the file is {path.name}, and the drill calls itself {found.drill!r}")
@@ -208,6 +209,7 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
 
 def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
     """Every drill by its name. Raises DeclarationError for the first file that is wrong."""
+    known = known if known is not None else services()
     return {path.stem: load_drill(path, known) for path in sorted(root.glob("*.yaml"))}
 
 

@@ -26,11 +26,13 @@ GROUPS: Mapping[str, str] = {
 HEADER = """\
 # The drills
 
-Each drill is one claim about one failure, in one file under `scenarios/drills/`. `make drill NAME=lost-syn` runs one, `make explain
-NAME=lost-syn` tells what it does, `make drills` runs all. This page is made from the files by `python -m scenarios.drill_document`.
+Each drill is one claim about one failure, in one file under `scenarios/drills/`. `make drill NAME=lost-syn` runs one,
+`make explain NAME=lost-syn` tells what it does, `make drills` runs all. This page is made from the files by
+`python -m scenarios.drill_document`; [writing one](writing-a-drill.md) takes ten minutes.
 
-A drill passes only when all of it is seen: first, in a control run of the same script without the fault, that the failure is not
-there; then that the fault took hold (its counter), what the application came to, and the packets on both legs of the firewall.
+A drill passes only when all of it is seen: first, in a control run of the same script without the fault, that the
+failure is not there; then that the fault took hold (its counter), what the application came to, and the packets on both
+legs of the firewall.
 """
 
 

@@ -151,6 +151,9 @@ class Cast:
 
     @property
     def client_side(self) -> frozenset[str]:
-        """The addresses of every host on the client's network."""
+        """The addresses from which packets come from the client's side: of the hosts of its network, and the firewall's
+        own on the server's leg, under which it says what it has to say there, and as a NAT all that those hosts say.
+        """
         hosts = [each for each in self._lab.topology.places.values() if each.network == CLIENT_NET]
-        return frozenset(address for each in hosts for address in (each.ipv4, each.ipv6))
+        legs = [each for each in self._lab.topology.legs.values() if each.network == SERVER_NET]
+        return frozenset(address for each in (*hosts, *legs) for address in (each.ipv4, each.ipv6))

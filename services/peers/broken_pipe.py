@@ -18,13 +18,13 @@ from services.outcome import CallError, Outcome
 
 from .asking import did
 
-MESSAGE = b"Hello, world"
+FIRST, SECOND = b"Hello, world", b"Still there?"
 
 
-def exchange(call: Call, connected: socket.socket) -> None:
-    """Send the message, and read it back. Raises CallError."""
-    expecting = Expecting(call.peer, MESSAGE)
-    call.send(connected, MESSAGE)
+def exchange(call: Call, connected: socket.socket, message: bytes) -> None:
+    """Send a message, and read it back. Raises CallError."""
+    expecting = Expecting(call.peer, message)
+    call.send(connected, message)
     while not expecting.whole:
         expecting.receive(call.recv(connected))
 
@@ -33,13 +33,13 @@ def break_pipe(call: Call, connected: socket.socket) -> None:
     """Raises CallError, if all is as it must be: EPIPE."""
     if unasked := call.recv(connected):
         raise CallError(Outcome.WRONG_ANSWER, f"expected the end of {call.peer}, got {unasked[:10]!r}")
-    call.send(connected, MESSAGE)
-    did(f"sent {len(MESSAGE)} bytes after the FIN, and they were taken")
+    call.send(connected, SECOND)
+    did(f"sent {len(SECOND)} bytes after the FIN, and they were taken")
     poll = select.poll()
     poll.register(connected, 0)  # POLLERR and POLLHUP: the reset has come
     if not poll.poll(call.left_s("waiting for the reset") * 1000):
         raise call.too_late(f"waiting for the reset of {call.peer}")
-    call.send(connected, MESSAGE)
+    call.send(connected, SECOND)
     raise CallError(Outcome.WRONG_ANSWER, "expected EPIPE, and was not told of any error")
 
 
@@ -51,11 +51,11 @@ def main() -> None:
     with calling.told():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
-            exchange(call, connected)
+            exchange(call, connected, FIRST)
             wait_s = min(asked.wait, call.left_s(f"waiting for the end of {call.peer}"))
             if select.select([connected], [], [], wait_s)[0]:
                 break_pipe(call, connected)
-            exchange(call, connected)
+            exchange(call, connected, SECOND)
     print("2 messages came back: the server did not close")
 
 

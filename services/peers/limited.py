@@ -2,8 +2,9 @@
 
     python -m services.peers.limited --files N [python -m] MODULE [WORD...]
 
-As `prlimit --nofile=N python -m MODULE WORD...`, for hosts that have no prlimit. The N-th descriptor is N - 1, and open(2),
-accept(2) and socket(2) then say EMFILE (getrlimit(2)). Prints `did: limited the descriptors to 20` when it begins.
+As `prlimit --nofile=N python -m MODULE WORD...`, for hosts that have no prlimit. The N-th descriptor is N - 1, and
+open(2), accept(2) and socket(2) then say EMFILE (getrlimit(2)). Prints `did: limited the descriptors to 20` when it
+begins.
 """
 
 import argparse

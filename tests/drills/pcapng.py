@@ -1,4 +1,4 @@
-"""Altering a stored capture: a frame taken out of a pcapng file (draft-ietf-opsawg-pcapng, 4.3)."""
+"""Altering a stored capture: a frame taken out of a pcapng file, or put in (draft-ietf-opsawg-pcapng, 4.3)."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def without_frame(pcapng: bytes, number: int) -> bytes:
             kept.append(block)
     assert 0 < number <= found, f"there is no frame {number} among {found}"
     return b"".join(kept)
+
+
+def with_frame(pcapng: bytes, other: bytes, number: int) -> bytes:
+    """The capture with the frame of this number of another one, at its end."""
+    frames = [block for kind, block in blocks(other) if kind == ENHANCED_PACKET]
+    return pcapng + frames[number - 1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -20,10 +20,11 @@ from scenarios.expecting import Expectation, OutcomeWord
 from scenarios.judging import judged, kept
 from scenarios.lab import Lab
 from scenarios.running import Result
+from scenarios.script import LegName
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict, joint
 from tests.drills.conftest import Catalogue
-from tests.drills.pcapng import without_frame
+from tests.drills.pcapng import with_frame, without_frame
 
 UNSUPPORTED_AT_MOST = 3
 
@@ -105,21 +106,36 @@ def inverted(result: Result) -> Iterator[Mutant]:
             yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
 
 
-def removed(result: Result, dissector: Dissector) -> Iterator[Mutant]:
-    """A frame that an expectation counts taken out of the stored capture, which is read and judged anew."""
+OTHER: Mapping[LegName, LegName] = {"client-leg": "server-leg", "server-leg": "client-leg"}
+
+
+def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
+    """A stored capture with a frame less, or more, than an expectation counts exactly; it is read and judged anew.
+
+    A frame is taken out where there is one. Where there must be none, one comes in from the other leg's capture.
+    """
     drill, armed = result.cell.drill, result.seen["fault"]
-    tight = next(
-        packets
-        for each in drill.expect
-        if (packets := each.packets) and packets.exactly and len(kept(packets, armed)) == packets.exactly
-    )
-    victim = kept(tight, armed)[-1].number
-    stored = (result.folder / "fault" / f"{tight.at}.pcapng").read_bytes()
-    frames = dissector.frames(without_frame(stored, victim), marks=drill.filters)
-    altered: Seen = replace(armed, frames={**armed.frames, tight.at: frames})
-    of_control, checks = judged(drill, result.seen["control"], altered)
-    what = f"frame {victim} of the {tight.at} removed"
-    yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+    exact = [packets for each in drill.expect if (packets := each.packets) and packets.exactly is not None]
+
+    def stored(leg: LegName) -> bytes:
+        return (result.folder / "fault" / f"{leg}.pcapng").read_bytes()
+
+    for packets in sorted(exact, key=lambda each: not each.exactly):
+        counted = kept(packets, armed)
+        others = kept(replace(packets, at=OTHER[packets.at], alone=False), armed)
+        if counted:
+            what = f"frame {counted[-1].number} of the {packets.at} removed"
+            capture = without_frame(stored(packets.at), counted[-1].number)
+        elif others:
+            what = f"frame {others[-1].number} of the {OTHER[packets.at]} put into the {packets.at}"
+            capture = with_frame(stored(packets.at), stored(OTHER[packets.at]), others[-1].number)
+        else:
+            continue
+        frames = dissector.frames(capture, marks=drill.filters)
+        mutant: Seen = replace(armed, frames={**armed.frames, packets.at: frames})
+        of_control, checks = judged(drill, result.seen["control"], mutant)
+        yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+        return
 
 
 def test_no_mutant_of_any_drill_survives(catalogue: Catalogue, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,7 +144,7 @@ def test_no_mutant_of_any_drill_survives(catalogue: Catalogue, lab: Lab, capsys:
     with Dissector(lab) as dissector, ThreadPoolExecutor(2) as pool:
         for each in passed:
             mutants += [*disarmed(each), *inverted(each)]
-        for found in pool.map(lambda each: list(removed(each, dissector)), passed):
+        for found in pool.map(lambda each: list(altered(each, dissector)), passed):
             mutants += found
     table = Table(title=f"mutants of {len(passed)} drills", box=None)
     for column in ("drill", "mutant", "must be", "verdict"):

@@ -24,10 +24,7 @@ from tests.services.test_contract_clients import Ran
 from tests.services.test_contract_servers import *  # noqa: F403
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _can_enter() -> None:
-    if reason := entering.why_not():
-        pytest.skip(reason)
+pytestmark = pytest.mark.skipif(bool(entering.why_not()), reason=entering.why_not())
 
 
 @pytest.fixture(name="place", scope="module", params=["server", "server-be"])

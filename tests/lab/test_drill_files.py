@@ -118,6 +118,11 @@ def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys
     assert "3 drills read; 3 wrong" in said
 
 
+def _as_an_editor_reads(text: str) -> object:
+    """With YAML 1.2, in which `on` is a text as any other; in PyYAML's 1.1 it is a boolean."""
+    return yaml.safe_load(re.sub(r"\bon: ", "'on': ", text))
+
+
 @pytest.fixture(scope="module")
 def catalogue() -> dict[str, Drill]:
     return drills()
@@ -132,12 +137,12 @@ def test_each_drill_can_be_explained_in_sentences(catalogue: dict[str, Drill]) -
         lines = list(explained(drill))
         assert drill.claim in lines[0]
         assert len(lines) > 8
-        assert not any(re.search(r"\bNone\b|<|object at", line.replace("<=", "")) for line in lines), lines
+        assert not any(re.search(r"\bNone\b|<class|object at", line) for line in lines), lines
 
 
 def test_every_drill_has_a_packets_expectation_that_one_frame_breaks(catalogue: dict[str, Drill]) -> None:
     for drill in catalogue.values():
-        assert any(each.packets and each.packets.exactly for each in drill.expect), drill.drill
+        assert any(each.packets and each.packets.exactly is not None for each in drill.expect), drill.drill
 
 
 def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalogue: dict[str, Drill]) -> None:
@@ -145,7 +150,7 @@ def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalo
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
     for drill in catalogue.values():
-        validator.validate(yaml.safe_load(drill.path.read_text(encoding="utf-8")))
+        validator.validate(_as_an_editor_reads(drill.path.read_text(encoding="utf-8")))
     document = yaml.safe_load(RIGHT)
     validator.validate(document)
     for old, new, *_, says in WRONG[:5]:

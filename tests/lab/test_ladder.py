@@ -119,3 +119,19 @@ def test_a_long_exchange_is_folded_in_its_middle_and_says_how_much() -> None:
 )
 def test_a_stream_is_put_together_by_sequence_number(segments: list[Frame], carried: bytes) -> None:
     assert stream_bytes(segments) == carried
+
+
+@pytest.mark.parametrize(
+    ("client_leg", "server_leg"),
+    [
+        ("id=0x7f0b, seq=1/256, ttl=64 (reply in 2)", "id=0x7f0b, seq=1/256, ttl=63 (no response found!)"),
+        ("id=0x7f0b, seq=1, hop limit=64 (reply in 9)", "id=0x7f0b, seq=1, hop limit=63 (reply in 4)"),
+    ],
+)
+def test_an_echo_is_one_packet_on_both_legs_whatever_hops_are_left(client_leg: str, server_leg: str) -> None:
+    echo = segment(1, 0, transport="icmp", info=f"Echo (ping) request  {client_leg}")
+    across = replace(crossed(echo), info=f"Echo (ping) request  {server_leg}")
+    another = replace(across, info=across.info.replace("seq=1", "seq=2"))
+    (rung,) = rungs([echo], [across], {CLIENT})
+    assert (rung.client_leg, rung.server_leg) == (echo, across)
+    assert len(rungs([echo], [another], {CLIENT})) == 2

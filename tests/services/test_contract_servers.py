@@ -210,11 +210,11 @@ def test_an_empty_request_is_answered(shared: Shared, subject: Server) -> None:
 
 
 @servers(lambda server: server.protocol is ECHO)
-def test_sixteen_megabytes_come_back_to_a_peer_that_begins_to_read_when_nothing_moves_any_more(
+def test_eight_megabytes_come_back_to_a_peer_that_begins_to_read_when_nothing_moves_any_more(
     shared: Shared, subject: Server
 ) -> None:
-    """Every buffer is full then, and the server's last send() was a short one."""
-    sent = bytes(range(251)) * 64_000  # more than the server's kernel takes: 6 MB in and 4 MB out (tcp(7))
+    """The server's last send() was a short one then: 8 MB are more than it can have under way (tcp(7), tcp_wmem)."""
+    sent = bytes(range(251)) * 32_000
     with shared(subject).connect() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
 
@@ -226,7 +226,8 @@ def test_sixteen_megabytes_come_back_to_a_peer_that_begins_to_read_when_nothing_
 
         def nothing_moves() -> bool:
             waiting.append(unacknowledged(peer))
-            return len(waiting) > 20 and set(waiting[-20:]) == {waiting[-1]} and waiting[-1] > 0
+            begun = waiting[-1] > 0 or not sending.is_alive()  # a kernel with large buffers takes in all of it
+            return begun and len(waiting) > 20 and set(waiting[-20:]) == {waiting[-1]}
 
         sending = threading.Thread(target=send, daemon=True)
         sending.start()
@@ -445,20 +446,20 @@ def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(
 
 
 @pytest.mark.parametrize("peers", [0, 1])
-@servers()
-def test_a_sigterm_that_interrupts_no_call_is_heard_all_the_same(
-    place: Place, subject: Server, tmp_path: Path, peers: int
-) -> None:
-    with ExitStack() as stack:
-        server = stack.enter_context(started(place, subject, tmp_path / "journal", within=UNHEARD_SIGTERM))
-        connected = [stack.enter_context(server.connect()) for _ in range(peers)]
-        for peer in connected:
-            assert_accepted(subject, server, peer)
-        began_s = time.monotonic()
-        server.process.send_signal(signal.SIGUSR1)
-        assert server.process.wait(PATIENCE_S) == 0
-        assert time.monotonic() - began_s < 0.9
-        assert [until_end(peer) for peer in connected] == [b""] * peers
+def test_a_sigterm_that_interrupts_no_call_is_heard_all_the_same(place: Place, tmp_path: Path, peers: int) -> None:
+    def check(subject: Server, journal: Path) -> None:
+        with ExitStack() as stack:
+            server = stack.enter_context(started(place, subject, journal, within=UNHEARD_SIGTERM))
+            connected = [stack.enter_context(server.connect()) for _ in range(peers)]
+            for peer in connected:
+                assert_accepted(subject, server, peer)
+            began_s = time.monotonic()
+            server.process.send_signal(signal.SIGUSR1)
+            assert server.process.wait(PATIENCE_S) == 0
+            assert time.monotonic() - began_s < 2
+            assert [until_end(peer) for peer in connected] == [b""] * peers
+
+    at_once(place, check, tmp_path, lambda _: True)
 
 
 @servers()

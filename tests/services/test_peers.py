@@ -147,6 +147,17 @@ def test_what_is_never_accepted_is_connected_until_the_queue_is_full(tmp_path: P
         assert err.startswith("timed out: not done within 0.5 s, connecting to 127.0.0.1 port ")
 
 
+def test_the_kernel_gives_up_an_unanswered_syn_as_soon_as_it_is_asked_to(tmp_path: Path) -> None:
+    with serving("never_accepts", tmp_path, "--backlog", "0") as server, server.connect():
+        server.said(r"did: left 1 connections unaccepted, room for 1\n")
+        began_s = time.monotonic()
+        status, _, err = called(client_blocking.main, server.host, server.port, "--syn-retries", "1", "--timeout", "20")
+        assert (status, err[:32]) == (12, "timed out: ETIMEDOUT connecting ")
+        assert time.monotonic() - began_s >= 2.9, "1 s, and twice that for the one repeat (RFC 6298, 5.5)"
+    status, _, err = called(client_blocking.main, server.host, server.port, "--syn-retries", "128")
+    assert (status, "at most 127" in err) == (64, True)
+
+
 def test_a_server_that_never_answers_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
     with serving("never_answers", tmp_path) as server:
         status, _, err = called(client_blocking.main, server.host, server.port, "--timeout", "0.4")
