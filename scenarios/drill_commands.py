@@ -91,15 +91,19 @@ def print_schema(_: argparse.Namespace) -> int:
 
 
 def _named(names: Sequence[str]) -> list[Drill]:
-    """The drills of these names or patterns; `all` are all. Raises ValueError, with the nearest."""
-    known = drills()
-    found: dict[str, Drill] = {}
+    """The drills of these names or patterns; `all` are all. Raises ValueError, with the nearest.
+
+    Other drills are not read: one that is being written stops nobody.
+    """
+    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
+    found: dict[str, Path] = {}
     for name in names:
-        matching = [each for each in known if name == "all" or fnmatch.fnmatchcase(each, name)]
+        matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
-            raise ValueError(f"there is no drill {name!r}{advice(name, known)}")
-        found |= {each: known[each] for each in matching}
-    return list(found.values())
+            raise ValueError(f"there is no drill {name!r}{advice(name, paths)}")
+        found |= matching
+    known = services()
+    return [load_drill(path, known) for path in found.values()]
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:

@@ -39,7 +39,7 @@ class Seen:
     armed: bool
     port: int  # of the service
     addresses: Mapping[Role, tuple[str, ...]]  # all of a role's, of both families
-    client_side: frozenset[str]  # the addresses from which packets come from the client's side, in the firewall's place too
+    client_side: frozenset[str]  # where packets of the client's side come from
     calls: Mapping[str, Sequence[Call]]
     caught: Mapping[str, Caught]
     looks: Mapping[str, Sequence[Socket]]

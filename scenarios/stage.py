@@ -154,6 +154,7 @@ class Cast:
         """The addresses from which packets come from the client's side: of the hosts of its network, and the firewall's
         own on the server's leg, under which it says what it has to say there, and as a NAT all that those hosts say.
         """
-        hosts = [each for each in self._lab.topology.places.values() if each.network == CLIENT_NET]
-        legs = [each for each in self._lab.topology.legs.values() if each.network == SERVER_NET]
-        return frozenset(address for each in (*hosts, *legs) for address in (each.ipv4, each.ipv6))
+        topology = self._lab.topology
+        hosts = {(each.ipv4, each.ipv6) for each in topology.places.values() if each.network == CLIENT_NET}
+        legs = {(each.ipv4, each.ipv6) for each in topology.legs.values() if each.network == SERVER_NET}
+        return frozenset(address for addresses in hosts | legs for address in addresses)

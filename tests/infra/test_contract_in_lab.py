@@ -23,7 +23,6 @@ from tests.services.test_contract_clients import *  # noqa: F403
 from tests.services.test_contract_clients import Ran
 from tests.services.test_contract_servers import *  # noqa: F403
 
-
 pytestmark = pytest.mark.skipif(bool(entering.why_not()), reason=entering.why_not())
 
 
