@@ -42,8 +42,8 @@ class Applied(Protocol):
     def caught(self) -> Caught:
         """What it took hold of so far."""
 
-    def end(self) -> Caught:
-        """Undo it; what it took hold of in all. Done twice, it says the same."""
+    def end(self, known: Caught | None = None) -> Caught:
+        """Undo it; what it took hold of in all, if that is not known yet. Done twice, it says the same."""
 
 
 class _Rule:
@@ -57,10 +57,10 @@ class _Rule:
     def caught(self) -> Caught:
         return self._last or Caught(self.fault.hits())
 
-    def end(self) -> Caught:
+    def end(self, known: Caught | None = None) -> Caught:
         if self._last is None:
             try:
-                self._last = self.caught()
+                self._last = known or self.caught()
             finally:
                 self.fault.__exit__(None, None, None)
         return self._last
@@ -75,8 +75,9 @@ class _Injection:
     def caught(self) -> Caught:
         return _caught(self._fault.hits())
 
-    def end(self) -> Caught:
-        return _caught(self._fault.heal())
+    def end(self, known: Caught | None = None) -> Caught:
+        healed = _caught(self._fault.heal())
+        return known or healed
 
 
 def _caught(hits: Hits) -> Caught:
@@ -98,7 +99,8 @@ class _Killed:
     def caught(self) -> Caught:
         return self._caught
 
-    end = caught
+    def end(self, known: Caught | None = None) -> Caught:
+        return known or self._caught
 
 
 class _Paused:
@@ -114,11 +116,11 @@ class _Paused:
     def caught(self) -> Caught:
         return self._caught
 
-    def end(self) -> Caught:
+    def end(self, known: Caught | None = None) -> Caught:
         if not self._over:
             self._over = True
             self._program.signal("CONT")
-        return self._caught
+        return known or self._caught
 
 
 def applied(

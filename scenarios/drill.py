@@ -15,7 +15,7 @@ from typing import Literal
 
 from scenarios.declaration import DeclarationError, advice, line_of, load
 from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.script import SERVER, Call, Fault, Replace, Step, given_keys
+from scenarios.script import SERVER, Call, Fault, Step, given_keys
 from scenarios.service import Family, Named, Service, named, services
 from scenarios.topology import ROOT
 
@@ -97,7 +97,7 @@ class Drill:
             if fault and fault.rebind:
                 nats = [each.name for each in self.faults if each.nat]
                 _check_known(fault.rebind.nat, nats, f"{at}.{fault.name}.nat", "NAT")
-            if fault and fault.replace and fault.replace not in self.from_the_start:
+            if fault and fault.replace and fault.name not in self.from_the_start:
                 restarted = any(each.restart for each in self.script[number:])
                 if fault.replace.who != SERVER or not restarted:
                     raise ValueError(
@@ -135,10 +135,10 @@ class Drill:
         return [SERVER, *(role for role in self.server.on if role != SERVER), *self.calls]
 
     @property
-    def from_the_start(self) -> list[Replace]:
-        """The replacements that come before every call; one that comes later is in force from a restart on."""
+    def from_the_start(self) -> list[str]:
+        """The faults that come before every call. A program that one replaces later is replaced from a restart on."""
         before = itertools.takewhile(lambda step: not (step.call or step.start), self.script)
-        return [fault.replace for step in before if (fault := step.fault or step.given) and fault.replace]
+        return [fault.name for step in before if (fault := step.fault or step.given)]
 
     @property
     def faults(self) -> list[Fault]:

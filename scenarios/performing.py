@@ -53,7 +53,8 @@ class _Performance:
         self.beside: dict[script.Role, Running] = {}
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
         # what stands in the place of a program, by the program's name; of several for one, the last
-        self.replaced = {each.who: each for each in self.replacements().values() if each in cell.drill.from_the_start}
+        from_the_start = cell.drill.from_the_start
+        self.replaced = {each.who: each for name, each in self.replacements().items() if name in from_the_start}
 
     def replacements(self) -> dict[str, script.Replace]:
         """Those of this run, by the names of their faults."""
@@ -93,11 +94,14 @@ class _Performance:
                 self.do(step)
             for name in list(self.pending):
                 self.finish(name)
+            # The captures end before the faults do: what comes through afterwards is not what the script was about.
             with self.timed("faults"):
-                for name in list(self.faults):
-                    self.heal(name)
+                self.caught |= {name: made.caught() for name, made in self.faults.items()}
             with self.timed("capture"):
                 captures = capture.stop()
+            with self.timed("faults"):
+                for name, made in self.faults.items():
+                    made.end(self.caught[name])
         self.collect_server_log()
         for role, program in self.beside.items():
             self.logs[role] = list(program.lines)

@@ -67,7 +67,7 @@ class Stateful(Standing):
 
     It holds in both directions. A SYN begins a connection, and nothing else does. What connection tracking calls
     invalid, a segment out of the window or with a wrong checksum, belongs to none either. Hits are these segments, but
-    only those of connections that began after the fault.
+    only those of connections that began after the fault: it begins with an empty memory.
     """
 
     needs = "connection tracking (CONFIG_NFT_CT) and dynamic sets with timeouts in nf_tables"
@@ -82,6 +82,9 @@ class Stateful(Standing):
         of_none = f"ct state != {{ established, related }} {IS_NOT_SYN}"
         noted, sets = noting(self.name)
         return [Chain(self.name, "forward priority 10", [*noted, *ending(self.name, of_none, self._otherwise)], sets)]
+
+    def _change(self) -> Sequence[str]:
+        return ("conntrack -F >/dev/null 2>&1",)  # what earlier connections left, whose ends may send still
 
 
 class Event:

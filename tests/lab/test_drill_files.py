@@ -16,6 +16,7 @@ from scenarios.drill import DRILLS, Drill, drills, load_drill
 from scenarios.drill_document import document
 from scenarios.explaining import explained
 from scenarios.schema import drill_schema
+from scenarios.script import Replace
 from scenarios.topology import ROOT
 
 RIGHT = """\
@@ -104,6 +105,42 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str
         load_drill(path)
     assert str(raised.value).startswith(f"{path}:{line}: ")
     assert says in str(raised.value)
+
+
+REPLACED = "replace: {who: WHO, run: python -m services.peers.limited --files 20 COMMAND}"
+# whose program is replaced before the call and behind it, whether a restart follows, and what is wrong with that
+REPLACEMENTS = [
+    ("server", "server", True, ""),
+    ("server", "server", False, "from a restart on, so one must follow"),
+    ("hello", "hello", True, "must come before every call"),
+    ("server", "helo", True, "there is no program 'helo'"),
+]
+
+
+@pytest.mark.parametrize(("before", "behind", "restarts", "says"), REPLACEMENTS)
+def test_what_replaces_a_program_comes_before_the_calls_or_a_restart(
+    tmp_path: Path, before: str, behind: str, restarts: bool, says: str
+) -> None:
+    first, second = (
+        f"{{name: {name}, {REPLACED.replace('WHO', who).replace('COMMAND', 'services.echo.server_once')}}}"
+        for name, who in (("one", before), ("two", behind))
+    )
+    script = f"  - given: {first}\n  - call: {{name: hello}}\n  - fault: {second}\n"
+    script += "  - restart: server\n" if restarts else ""
+    text = re.sub(r"(?s)(?<=script:\n).*?(?=expect:)", script, RIGHT)
+    text = text.replace("fault: lose,", "fault: two,")
+    if says:
+        with pytest.raises(DeclarationError, match=re.escape(says)):
+            load_drill(written(tmp_path, text))
+    else:
+        drill = load_drill(written(tmp_path, text))
+        assert drill.from_the_start == ["one"]
+
+
+def test_only_the_command_of_a_server_has_a_place_for_that_of_the_service() -> None:
+    assert Replace(who="server", run="python -m services.peers.limited --files 20 {service}").who == "server"
+    with pytest.raises(ValueError, match=re.escape("there is no place {service}")):
+        Replace(who="hello", run="python -m services.peers.limited --files 20 {service}")
 
 
 def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
