@@ -23,6 +23,7 @@ from scenarios.faults.nat import Nat, Rebind
 from scenarios.faults.rate import Rate
 from scenarios.faults.route import NoRoute
 from scenarios.faults.rules import Refuse, Rules, Selection, Silence, SpendTtl
+from scenarios.faults.standing import Standing
 from scenarios.faults.tracking import Forget, Stateful
 from scenarios.injector import Fault as Injected
 from scenarios.injector import Hits
@@ -60,10 +61,16 @@ class _Rule:
     def end(self, known: Caught | None = None) -> Caught:
         if self._last is None:
             try:
-                self._last = known or self.caught()
+                self._last = known or (None if _counts_at_its_end(self.fault) else self.caught())
             finally:
                 self.fault.__exit__(None, None, None)
+            self._last = self._last or Caught(getattr(self.fault, "final", None) or 0)
         return self._last
+
+
+def _counts_at_its_end(fault: Fault) -> bool:
+    """Whether undoing it tells its hits: then none can come between the counting and the end."""
+    return isinstance(fault, Standing) and type(fault).hits is Standing.hits
 
 
 class _Injection:

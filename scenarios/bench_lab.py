@@ -14,11 +14,12 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from scenarios import runs
+from scenarios.caller import Caller
 from scenarios.campaign import Campaign, folder_of, labs
 from scenarios.drill import Cell, Pair, chosen_service, drills
 from scenarios.engine import docker_command
 from scenarios.faults.rules import Rules, Selection, Silence
-from scenarios.injector import Drop, Pick
+from scenarios.injector import Drop, Injector, Pick
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.running import Result, run
@@ -105,10 +106,11 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
     made = LabBench(runs.new_run())
     with Stage(lab) as stage:
         made.overhead_s = {pair: _overhead(stage, pair, made.folder) for pair in PAIRS}
-        say("overhead measured")
-        made.injector_packets_per_s = _injector(stage)
+    say("overhead measured")
+    with lab.held(), Caller(lab) as caller, Injector(lab) as injector:  # nothing is captured: it would be measured too
+        made.injector_packets_per_s = _injector(lab, caller, injector)
         say("injector measured")
-        made.firewall_ratio = _firewall(stage)
+        made.firewall_ratio = _firewall(lab, caller, injector)
         say("firewall measured")
     made.up_s = _up(lab)
     say("coming up measured")
@@ -153,15 +155,15 @@ def _overhead(stage: Stage, pair: Pair, folder: Path) -> dict[str, float]:
     return {**found, "other": found["median"] - sum(parts.values())}
 
 
-def _injector(stage: Stage) -> float:
+def _injector(lab: Lab, caller: Caller, injector: Injector) -> float:
     """How many packets a second go through the injector, of a flow of which it drops none."""
-    client, server = stage.lab.topology.hosts["client"], stage.lab.topology.hosts["server"]
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     pick = Pick(client.ipv4, server.ipv4, of="udp", to_port=PORT, percent=0)
     rates = []
     for _ in range(ROUNDS):
-        with stage.injector.fault("all-that-come", Drop(), pick) as fault:
+        with injector.fault("all-that-come", Drop(), pick) as fault:
             argv = ["python", "-c", FLOOD, server.ipv4, str(PORT), str(DATAGRAMS)]
-            ended = stage.caller.call(client.name, argv, timeout_s=60)
+            ended = caller.call(client.name, argv, timeout_s=60)
             if ended.status != 0:
                 raise LabProblem(f"the flood of datagrams: {ended.printed}")
             hits = fault.hits()
@@ -176,26 +178,25 @@ def _no_fault() -> Iterator[None]:
     yield
 
 
-def _firewall(stage: Stage) -> dict[str, float]:
+def _firewall(lab: Lab, caller: Caller, injector: Injector) -> dict[str, float]:
     """The throughput of a flow beside a fault on another flow, as a part of what it is with nothing in the chain."""
-    lab = stage.lab
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     selection = Selection(client, server, "tcp", OTHER_PORT)
     pick = Pick(client.ipv4, server.ipv4, of="data", to_port=OTHER_PORT, percent=50)
     ways: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
         "empty": _no_fault,
         "a rule of the kernel": lambda: Rules(lab, "beside", Silence(), selection),
-        "the injector": lambda: stage.injector.fault("beside", Drop(), pick),
+        "the injector": lambda: injector.fault("beside", Drop(), pick),
     }
     took: dict[str, list[float]] = {name: [] for name in ways}
-    with stage.caller.running(server.name, ["python", "-c", TAKE, str(PORT)]) as taking:
+    with caller.running(server.name, ["python", "-c", TAKE, str(PORT)]) as taking:
         taking.wait_for_line("listening on", 10)
         for number in range(ROUNDS):
             for name, way in list(ways.items())[:: 1 if number % 2 else -1]:
                 with way():
                     seen = len(taking.lines)
                     argv = ["python", "-c", GIVE, server.ipv4, str(PORT), str(MEBIBYTES)]
-                    ended = stage.caller.call(client.name, argv, timeout_s=120)
+                    ended = caller.call(client.name, argv, timeout_s=120)
                     if ended.status != 0:
                         raise LabProblem(f"the bulk transfer: {ended.printed}")
                     took[name].append(_next_time(taking.lines, seen))

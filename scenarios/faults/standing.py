@@ -50,9 +50,11 @@ if [ -n "$transaction" ]; then
     defer "nft '$reversal'"
 fi
 """
+# The counters are printed right before they go, so that what is counted is what was dropped.
 UNDO = f"""
 undo={JOURNAL}/$1
 [ -e "$undo" ] || exit 0
+nft --json list chain {TABLE} "$1" 2>/dev/null || echo
 sh -eu "$undo" && rm "$undo"
 """
 
@@ -96,6 +98,7 @@ class Standing:
         if not NAME.fullmatch(name):
             raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
         self.name = name
+        self.final: int | None = None  # its hits when it was undone, where its own chain counts them
         self._lab = lab
 
     def _chains(self) -> Sequence[Chain]:
@@ -134,7 +137,10 @@ class Standing:
         said = self._run(["sh", "-c", UNDO, "sh", self.name])
         if said.status != 0:
             raise LabProblem(f"the fault {self.name} could not be undone on the {self.machine}: {said.printed}")
-        self._undone(said.stdout)
+        lines = said.stdout.split("\n", 1)
+        if lines[0]:
+            self.final = _counted(lines[0])
+        self._undone(lines[-1])
 
     def _undone(self, printed: str) -> None:
         """Take in what the journal's lines printed."""
@@ -149,6 +155,10 @@ class Standing:
         return LabProblem(f"the fault {self.name} is not in force: {why}")
 
     def hits(self) -> int:
-        said = json.loads(self._ask("nft", "--json", "list", "chain", *TABLE.split(), self.name))
-        rules = [each["rule"] for each in said["nftables"] if "rule" in each]
-        return sum(part["counter"]["packets"] for rule in rules for part in rule["expr"] if "counter" in part)
+        return _counted(self._ask("nft", "--json", "list", "chain", *TABLE.split(), self.name))
+
+
+def _counted(listed: str) -> int:
+    """The packets of all counters of a chain that nft listed as JSON."""
+    rules = [each["rule"] for each in json.loads(listed)["nftables"] if "rule" in each]
+    return sum(part["counter"]["packets"] for rule in rules for part in rule["expr"] if "counter" in part)
