@@ -93,6 +93,7 @@ class Program:
         module, *_ = sys.argv = list(self.start.argv)
         status = 0
         self.clock.begin()
+        sys.modules.pop(module, None)  # another that is warm may have imported it, and runpy would warn of that
         try:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         except SystemExit as ended:
