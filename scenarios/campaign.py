@@ -9,6 +9,7 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,20 +62,16 @@ class Campaign:
         waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in cells:
             waiting.put(cell)
-        workers = [
-            threading.Thread(target=self._work, args=(lab, waiting, until), name=f"lab {lab.number}")
-            for lab in self.labs[: max(1, len(cells))]
-        ]
-        for worker in workers:
-            worker.start()
-        try:
-            for worker in workers:
-                worker.join()
-        except KeyboardInterrupt:
-            self._stop.set()
-            for worker in workers:
-                worker.join()
-            raise
+        on = self.labs[: max(1, len(cells))]
+        with ThreadPoolExecutor(len(on), thread_name_prefix="lab") as pool:
+            workers = [pool.submit(self._work, lab, waiting, until) for lab in on]
+            try:
+                wait(workers)
+            except KeyboardInterrupt:
+                # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
+                self._stop.set()
+                wait(workers)
+                raise
         if self._problems and (not waiting.empty() or not isinstance(self._problems[0], LabProblem)):
             raise self._problems[0]
         return self.results
