@@ -26,6 +26,8 @@ from scenarios.stage import Cast, Stage
 from scenarios.waiting import DeadlinePassed, wait_for
 
 LISTENS_WITHIN_S = 15
+SETTLES_WITHIN_S = 0.5
+CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 READY = "listening on"
 KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
@@ -94,6 +96,8 @@ class _Performance:
                 self.do(step)
             for name in list(self.pending):
                 self.finish(name)
+            with self.timed("settling"):
+                self.settle()
             # The captures end before the faults do: what comes through afterwards is not what the script was about.
             with self.timed("faults"):
                 self.caught |= {name: made.caught() for name, made in self.faults.items()}
@@ -276,6 +280,24 @@ class _Performance:
             self.calls.setdefault(name, []).append(ended)
             self.logs.setdefault(name, []).extend((ended.stdout + ended.stderr).splitlines())
             self.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
+
+    def settle(self) -> None:
+        """Wait a little for the server to close what its clients have closed: its FIN belongs into the captures."""
+        host = self.cast.host("server").name
+        if self.server is None or host not in self.stage.lab.topology.hosts:
+            return
+        closing = re.compile(rf":{self.cell.chosen.port:04X} \S+ {CLOSE_WAIT} ")
+
+        def all_closed() -> bool:
+            tables = [
+                "cat",
+                "/proc/net/tcp",
+                "/proc/net/tcp6",
+            ]  # ss(8) would take an exec of its own, ten times as long
+            return not closing.search(self.stage.caller.call(host, tables, timeout_s=5).stdout)
+
+        with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
+            wait_for(all_closed, "the server to close", SETTLES_WITHIN_S)
 
     def give_up_calls(self) -> None:
         for calls in self.pending.values():
