@@ -108,6 +108,9 @@ CASES: list[tuple[str, dict[str, object]]] = [
         "server-leg": SERVER_LEG,
     }}),
     ("packets: {at: client-leg, where: syn, alone: true, exactly: 1}", {"frames": without(1)}),
+    ("packets: {at: client-leg, where: syn, took: 0ms to 5ms, exactly: 1}", {"frames": {
+        "client-leg": CLIENT_LEG, "server-leg": [frame(1, 1.006, "syn", ident=2), *SERVER_LEG[1:]],
+    }}),
     ("packets: {at: server-leg, where: syn, from: client, to: server}", {"frames": without(1, "server-leg")}),
     ("packets: {at: server-leg, where: syn, from: server, exactly: 0}", {"frames": {
         "client-leg": CLIENT_LEG, "server-leg": [*SERVER_LEG, frame(3, 2, "syn", source=SERVER, to=CLIENT)],
