@@ -18,16 +18,13 @@ from scenarios import demo as demo_module
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
 from scenarios.engine import CommandFailed, NoEngine
+from scenarios.faults.leftovers import held_without_faults
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.service import named
-from scenarios.terminal import bring_up, console, image_step, show, step
+from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE, INTERRUPTED, bring_up, console, image_step, show, step
 from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host
 from scenarios.waiting import DeadlinePassed
-
-EX_USAGE = 64  # sysexits.h
-EX_UNAVAILABLE = 69
-INTERRUPTED = 130
 
 
 class Parser(argparse.ArgumentParser):
@@ -134,7 +131,7 @@ def demo(options: argparse.Namespace) -> int:
     # A firewall that somebody stopped, in a lab that runs, stays stopped: what happens then is a thing to see.
     if not stopped_by_hand:
         bring_up(a_lab)
-    with a_lab.held():
+    with held_without_faults(a_lab):
         shown = demonstrate(a_lab, step)
     return _show(a_lab, shown)
 
@@ -155,7 +152,7 @@ def call(options: argparse.Namespace) -> int:
     if chosen.service.image:
         recipe = images.service_recipe(chosen.service.service, chosen.service.folder)
         images.build(image_step, {recipe.name: recipe})
-    with a_lab.held():
+    with held_without_faults(a_lab):
         shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step)
     return _show(a_lab, shown)
 
@@ -206,7 +203,7 @@ def apache_bench(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     bring_up(a_lab)
     found = []
-    with a_lab.held(), console.status("ab runs against each architecture"):
+    with held_without_faults(a_lab), console.status("ab runs against each architecture"):
         for measured in ab.measure(a_lab):
             found.append(measured)
             step(f"{measured.architecture}: {measured.complete} requests")
@@ -217,7 +214,7 @@ def apache_bench(options: argparse.Namespace) -> int:
 def bench_services(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     bring_up(a_lab)
-    with a_lab.held():
+    with held_without_faults(a_lab):
         measured = bench.services(a_lab, step, options.quick)
     for table in bench_report.on_a_terminal(measured):
         console.print(table)

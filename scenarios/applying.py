@@ -6,7 +6,7 @@ Whatever it is made of, it has one face: what it caught so far, and its end, whi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Protocol, get_args
 
 from scenarios import script
@@ -135,12 +135,12 @@ def applied(
     stage: Stage,
     cast: Cast,
     cell: Cell,
-    program: Callable[[str], Running | None],
+    server: Running | None,
     earlier: Mapping[str, Applied],
 ) -> Applied:
     """Put a fault in force. Raises LabProblem when it cannot be, Unsupported when this kernel cannot do it.
 
-    `program` gives the running program of a name; `earlier` are the faults that are in force.
+    `server` is the program on the server's side, if it runs; `earlier` are the faults that are in force.
     """
 
     def nat(name: str) -> Nat:
@@ -149,28 +149,23 @@ def applied(
             raise LabProblem(f"{fault.name}: the NAT {name} is not in force")
         return found.fault
 
-    def running(who: str) -> WarmRunning:
-        found = program(who)
-        if not isinstance(found, WarmRunning):
-            raise LabProblem(f"{fault.name}: {script.said_program(who)} does not run, or not as a process of the host")
-        return found
+    def running() -> WarmRunning:
+        if not isinstance(server, WarmRunning):
+            raise LabProblem(f"{fault.name}: the server's program does not run, or not as a process of the host")
+        return server
 
     effect = fault.effect
     match effect:
         case script.Kill():
-            return _Killed(running(effect.who), effect.by)
+            return _Killed(running(), effect.by)
         case script.Pause():
-            return _Paused(stage.lab, cast.server, running(effect.who))
-        case script.Silence() | script.Refuse() | script.SpendTtl():
-            return _Rule(_rules(fault.name, effect, stage, cast))
-        case script.Drop():  # and all that the injector does
-
-            def address(role: script.Role) -> str:
-                return cast.address(role, effect.family)
-
-            name = f"{fault.name}"
-            stage.injector.apply(name, effect.action, effect.pick(address), cell.seed)
-            return _Injection(Injected(stage.injector, name))
+            return _Paused(stage.lab, cast.server, running())
+        case script.Selected():
+            return _Rule(_rules(fault.name, effect, stage.lab, cast))
+        case script.Picked():
+            pick = effect.pick(lambda role: cast.address(role, effect.family))
+            stage.injector.apply(fault.name, effect.action, pick, cell.seed)
+            return _Injection(Injected(stage.injector, fault.name))
         case script.Rebind():
             return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat)))
     return _Rule(_of_firewall(fault.name, effect, stage.lab, cast))
@@ -206,14 +201,14 @@ def _of_firewall(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
     raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
 
 
-def _rules(name: str, effect: script.Silence | script.Refuse | script.SpendTtl, stage: Stage, cast: Cast) -> Rules:
+def _rules(name: str, effect: script.Selected, lab: Lab, cast: Cast) -> Rules:
     source, destination = cast.host(effect.from_), cast.host(effect.to)
     selections = [Selection(source, destination, effect.of, effect.port, family=effect.family)]
     match effect:
         case script.Silence():
             if effect.both_ways:
                 selections.append(Selection(destination, source, effect.of, family=effect.family))
-            return Rules(stage.lab, name, Silence(), *selections)
+            return Rules(lab, name, Silence(), *selections)
         case script.Refuse():
-            return Rules(stage.lab, name, Refuse(effect.by), *selections)
-    return Rules(stage.lab, name, SpendTtl(), *selections)
+            return Rules(lab, name, Refuse(effect.by), *selections)
+    return Rules(lab, name, SpendTtl(), *selections)

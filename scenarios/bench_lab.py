@@ -16,8 +16,9 @@ from statistics import median, quantiles
 from scenarios import runs
 from scenarios.caller import Caller
 from scenarios.campaign import Campaign, folder_of, labs
-from scenarios.drill import Cell, Pair, chosen_service, drills
+from scenarios.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
 from scenarios.engine import docker_command
+from scenarios.faults.leftovers import held_without_faults
 from scenarios.faults.rules import Rules, Selection, Silence
 from scenarios.injector import Drop, Injector, Pick
 from scenarios.lab import Lab
@@ -32,7 +33,6 @@ Say = Callable[[str], None]
 PORT, OTHER_PORT = 21_900, 21_901
 TIMES = 20  # a drill, for the overhead
 DRILL = "lost-syn"
-PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 DATAGRAMS = 60_000
 MEBIBYTES = 256
 ROUNDS = 5
@@ -105,9 +105,10 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
     """All of it, in a lab that is up. Raises LabProblem."""
     made = LabBench(runs.new_run())
     with Stage(lab) as stage:
-        made.overhead_s = {pair: _overhead(stage, pair, made.folder) for pair in PAIRS}
+        made.overhead_s = {pair: _overhead(stage, pair, made.folder) for pair in DEFAULT_PAIRS}
     say("overhead measured")
-    with lab.held(), Caller(lab) as caller, Injector(lab) as injector:  # nothing is captured: it would be measured too
+    # Nothing is captured: it would be measured too.
+    with held_without_faults(lab), Caller(lab) as caller, Injector(lab) as injector:
         made.injector_packets_per_s = _injector(lab, caller, injector)
         say("injector measured")
         made.firewall_ratio = _firewall(lab, caller, injector)
@@ -176,18 +177,13 @@ def _injector(lab: Lab, caller: Caller, injector: Injector) -> float:
     return median(rates)
 
 
-@contextlib.contextmanager
-def _no_fault() -> Iterator[None]:
-    yield
-
-
 def _firewall(lab: Lab, caller: Caller, injector: Injector) -> dict[str, float]:
     """The throughput of a flow beside a fault on another flow, as a part of what it is with nothing in the chain."""
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     selection = Selection(client, server, "tcp", OTHER_PORT)
     pick = Pick(client.ipv4, server.ipv4, of="data", to_port=OTHER_PORT, percent=50)
     ways: dict[str, Callable[[], contextlib.AbstractContextManager[object]]] = {
-        "empty": _no_fault,
+        "empty": contextlib.nullcontext,
         "a rule of the kernel": lambda: Rules(lab, "beside", Silence(), selection),
         "the injector": lambda: injector.fault("beside", Drop(), pick),
     }
@@ -217,21 +213,17 @@ def _up(lab: Lab) -> dict[str, float]:
     """A lab that comes up, until it is ready; and the same file by Compose alone, which waits for nothing."""
     other = labs(lab.number, 2)[1]
     took: dict[str, list[float]] = {"lab": [], "raw": []}
-    environment = {"LAB": str(other.number)}
+    environment = {**os.environ, "LAB": str(other.number)}
     for _ in range(ROUNDS):
         took["lab"].append(other.up())
         other.down()
         began_s = time.monotonic()
         docker_command(
-            *("compose", "--file", str(COMPOSE_FILE), "up", "--detach"), timeout_s=120, cwd=ROOT, env=_with(environment)
+            *("compose", "--file", str(COMPOSE_FILE), "up", "--detach"), timeout_s=120, cwd=ROOT, env=environment
         )
         took["raw"].append(time.monotonic() - began_s)
         other.down()
     return {name: median(times) for name, times in took.items()}
-
-
-def _with(environment: Mapping[str, str]) -> dict[str, str]:
-    return {**os.environ, **environment}
 
 
 def _catalogue(lab: Lab, count: int, folder: Path, say: Say) -> float:

@@ -22,6 +22,7 @@ from scenarios.topology import ROOT
 DRILLS = ROOT / "scenarios" / "drills"
 Pair = Literal["le-le", "be-le", "le-be", "be-be"]
 PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")
+DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

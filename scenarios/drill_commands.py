@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fnmatch
 import json
 import random
@@ -21,7 +22,7 @@ from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign, labs
 from scenarios.declaration import DeclarationError, advice
 from scenarios.dissect import check_filters
-from scenarios.drill import DRILLS, PAIRS, Cell, Drill, Pair, chosen_service, drills, load_drill
+from scenarios.drill import DEFAULT_PAIRS, DRILLS, PAIRS, Cell, Drill, Pair, chosen_service, drills, load_drill
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
 from scenarios.lab import Lab
@@ -30,12 +31,9 @@ from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
 from scenarios.service import services
 from scenarios.stage import Cast
-from scenarios.terminal import MARKS, STYLES, bring_up, console, image_step, marked, show, step
+from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, STYLES, bring_up, console, image_step, marked, show, step
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
-
-DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
-INTERRUPTED = 130
 
 
 def list_drills(options: argparse.Namespace) -> int:
@@ -72,7 +70,7 @@ def validate(options: argparse.Namespace) -> int:
         known = services()
     except DeclarationError as error:
         console.print(marked(Verdict.FAIL, str(error)))
-        return 64
+        return EX_USAGE
     paths = [Path(each) for each in options.files] or sorted(DRILLS.glob("*.yaml"))
     for path in paths:
         try:
@@ -82,7 +80,7 @@ def validate(options: argparse.Namespace) -> int:
     for each in errors:
         console.print(marked(Verdict.FAIL, each))
     console.print(f"{len(known)} services and {len(paths)} drills read; {len(errors)} wrong")
-    return 64 if errors else 0
+    return EX_USAGE if errors else 0
 
 
 def print_schema(_: argparse.Namespace) -> int:
@@ -157,11 +155,8 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{len(asked)} cells; nothing was run")
         return 0
     alone = len(asked) == 1 and not options.json
-    say = (lambda _: None) if options.json else step
-    if options.json:
-        images.build(lambda _: None)
-    else:
-        bring_up(Lab(options.lab))
+    console.stderr = options.json  # standard output is for the verdicts then
+    bring_up(Lab(options.lab))
     _build_guests(asked)
     _check_filters(Lab(options.lab), [cell.drill for cell in asked])
     began_s = time.monotonic()
@@ -179,10 +174,14 @@ def run(options: argparse.Namespace) -> int:
                 console.print(f"      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}")
 
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, labs(options.lab, min(options.jobs, len(asked))), tell, say, options.keep)
+    campaign = Campaign(run_folder, labs(options.lab, min(options.jobs, len(asked))), tell, step, options.keep)
     interrupted = False
     try:
-        with console.status(f"{asked[0].title}: the control first, then the fault") if alone else _nothing():
+        with (
+            console.status(f"{asked[0].title}: the control first, then the fault")
+            if alone
+            else contextlib.nullcontext()
+        ):
             campaign.run(asked)
     except KeyboardInterrupt:
         interrupted = True
@@ -197,12 +196,6 @@ def run(options: argparse.Namespace) -> int:
         )
         return INTERRUPTED
     return summary.exit_status(campaign.results)
-
-
-class _nothing:  # noqa: N801 (it stands where console.status would)
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *_: object) -> None: ...
 
 
 def _build_guests(asked: Sequence[Cell]) -> None:
@@ -292,6 +285,7 @@ def soak(options: argparse.Namespace) -> int:
             ]
             dice.shuffle(asked)
             campaign.run(asked, until=lambda: time.monotonic() > ends_s)
+            campaign.results.clear()  # they hold every frame
     except KeyboardInterrupt:
         interrupted = True
     counts = ", ".join(f"{told[each]} {each.value}" for each in Verdict if told[each])

@@ -67,6 +67,13 @@ class Counted:
             return f"exactly {self.least}" if self.least else "none"
         return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
 
+    @property
+    def often(self) -> str:
+        """`once`, `2 to 5 times`, `at least once`."""
+        if self.most is not None and self.most == self.least:
+            return {0: "never", 1: "once"}.get(self.least, f"{self.least} times")
+        return "at least once" if (self.least, self.most) == (1, None) else f"{self.amount} times"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits(Counted):
@@ -76,7 +83,7 @@ class Hits(Counted):
 
     @property
     def says(self) -> str:
-        return f"{self.fault} takes hold {self.amount} times"
+        return f"{self.fault} takes hold {self.often}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +212,7 @@ class Log(Counted):
 
     @property
     def says(self) -> str:
-        return f"{said_program(self.of)} prints {self.line!r}, {self.amount} times"
+        return f"{said_program(self.of)} prints {self.line!r}, {self.often}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from scenarios import ladder
-from scenarios.caller import Call
+from scenarios.caller import Call, Outcome
 from scenarios.dissect import Frame
 from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
 from scenarios.expecting import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.script import LegName, Replace
-from scenarios.sockets import Socket
 from scenarios.verdict import Check, Verdict, proof
 
 
@@ -95,8 +94,12 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
     holds = expected.holds(len(right)) if counted else len(right) == len(calls) > 0
     endings = Counter(ending(call) for call in calls)
     told = ", ".join(each if count == len(calls) == 1 else f"{count} {each}" for each, count in endings.items())
+    verdict = _verdict(holds)
+    lacking = [call for call in calls if call.outcome is Outcome.UNSUPPORTED]
+    if lacking and not holds:
+        verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
     amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
-    return Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", _verdict(holds))
+    return Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
 
 
 def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
@@ -159,7 +162,7 @@ def _order(expected: Order, seen: Seen) -> Check:
 
 
 def _sockets(expected: Sockets, seen: Seen) -> Check:
-    of_port = [each for each in seen.looks.get(expected.look, ()) if expected.any_port or _at_port(each, seen.port)]
+    of_port = [each for each in seen.looks.get(expected.look, ()) if expected.any_port or each.has_port(seen.port)]
     right = [
         each
         for each in of_port
@@ -172,10 +175,6 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
     rule += f", Recv-Q at least {expected.recv_q}" if expected.recv_q else ""
     rule += f", Send-Q at least {expected.send_q}" if expected.send_q else ""
     return Check(rule, expected.amount, told, _verdict(expected.holds(len(right))))
-
-
-def _at_port(socket: Socket, port: int) -> bool:
-    return str(port) in (socket.local.rpartition(":")[2], socket.peer.rpartition(":")[2])
 
 
 def _log(expected: Log, seen: Seen) -> Check:

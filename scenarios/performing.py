@@ -225,13 +225,9 @@ class _Performance:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
             return
-        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.program, self.faults)
+        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults)
         self.stack.callback(self.faults[fault.name].end)
         self.note(f"{fault.name} is in force")
-
-    def program(self, who: str) -> Running | None:
-        """The program of the server's side, or of a call that was started and has not ended."""
-        return self.server if who == script.SERVER else None
 
     def heal(self, name: str) -> None:
         """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
@@ -289,11 +285,8 @@ class _Performance:
         closing = re.compile(rf":{self.cell.chosen.port:04X} \S+ {CLOSE_WAIT} ")
 
         def all_closed() -> bool:
-            tables = [
-                "cat",
-                "/proc/net/tcp",
-                "/proc/net/tcp6",
-            ]  # ss(8) would take an exec of its own, ten times as long
+            # by the resident; ss(8) would take an exec of its own, ten times as long
+            tables = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
             return not closing.search(self.stage.caller.call(host, tables, timeout_s=5).stdout)
 
         with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
@@ -323,10 +316,9 @@ class _Performance:
                 return any(re.search(until.line, line) for line in (self.server.lines if self.server else ()))
             if until.log:
                 return any(re.search(until.line, line) for line in self.logs.get(until.log, ()))
-            return (
-                sum(each.state == until.state for each in self.of_port(self.look(until.on or "server")))
-                >= until.sockets
-            )
+            looked = self.look(until.on or "server")
+            found = [each for each in looked if each.has_port(self.cell.chosen.port) and each.state == until.state]
+            return len(found) >= until.sockets
 
         try:
             wait_for(come, until.says, float(until.within))
@@ -346,7 +338,3 @@ class _Performance:
             found = sockets.of_machine(self.stage.lab, self.cast.host(role).name)
             connections = {each for each in found if each.transport == "tcp" and each.state != "LISTEN"}
             self.before[role] = {(each.local, each.peer) for each in connections}
-
-    def of_port(self, found: tuple[sockets.Socket, ...]) -> list[sockets.Socket]:
-        port = str(self.cell.chosen.port)
-        return [each for each in found if port in (each.local.rpartition(":")[2], each.peer.rpartition(":")[2])]

@@ -72,8 +72,8 @@ def _check_command(command: str, key: str, places: tuple[str, ...] = PLACEHOLDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """The packets go no further than the firewall."""
+class Picked:
+    """Packets that the injector picks by what they are, as its own Pick says; what is done to them is said below."""
 
     from_: Role
     to: Role
@@ -92,7 +92,8 @@ class Drop:
 
     @property
     def action(self) -> injected.Action:
-        return injected.Drop()
+        """What is done to them, for the injector."""
+        raise NotImplementedError
 
     def pick(self, address: Callable[[Role], str]) -> injected.Pick:
         """Which packets, for the injector; `address` gives the address of a role."""
@@ -125,13 +126,22 @@ class Drop:
         again = ", and what TCP sends again of it," if self.again else ""
         return f"{which}{again} from {said(self.from_)} to {said(self.to)}"
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(Picked):
+    """The packets go no further than the firewall."""
+
+    @property
+    def action(self) -> injected.Action:
+        return injected.Drop()
+
     @property
     def says(self) -> str:
         return f"the firewall drops {self.packets}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hold(Drop):
+class Hold(Picked):
     """The packets wait at the firewall until the fault is healed."""
 
     @property
@@ -144,7 +154,7 @@ class Hold(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delay(Drop):
+class Delay(Picked):
     """The packets go on `by` later, plus or minus up to `jitter`; in their order, unless `reorder`."""
 
     by: Seconds
@@ -162,7 +172,7 @@ class Delay(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duplicate(Drop):
+class Duplicate(Picked):
     """The packets go on, and `copies` more of each, each `after` the one before."""
 
     copies: int = 1
@@ -178,7 +188,7 @@ class Duplicate(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reorder(Drop):
+class Reorder(Picked):
     """The packets go on behind the next `behind` of their kind, or after `within`."""
 
     behind: int = 1
@@ -194,7 +204,7 @@ class Reorder(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corrupt(Drop):
+class Corrupt(Picked):
     """One bit of the payload is flipped (`at`: which byte, `bit`: which bit; else seeded), the checksum is left."""
 
     at: int | None = None
@@ -210,7 +220,7 @@ class Corrupt(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alter(Drop):
+class Alter(Picked):
     """Byte `at` (of the payload, or of the stream) becomes `becomes`, and the checksums are made right."""
 
     at: int
@@ -227,7 +237,7 @@ class Alter(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Split(Drop):
+class Split(Picked):
     """The segments go on as several, each of at most `size` bytes of payload."""
 
     size: int
@@ -242,7 +252,7 @@ class Split(Drop):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cut(Drop):
+class Cut(Picked):
     """Of the stream go on the bytes before byte `at`, and none from there on."""
 
     at: int
@@ -256,55 +266,51 @@ class Cut(Drop):
         return f"the firewall lets the first {self.at} bytes of the stream pass from {said(self.from_)}, and no more"
 
 
-Injected = Drop  # all of the above are of this shape
-
 # Faults that the firewall's kernel makes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class Selected:
+    """Packets that a rule of the kernel selects; what is done to them is said below."""
+
+    from_: Role
+    to: Role
+    of: RuleKind = "any"
+    port: int | None = None
+    family: Family | None = None
+
+    @property
+    def kind(self) -> str:
+        """`everything`, or `every SYN`."""
+        return "everything" if self.of == "any" else f"every {self.of.upper()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence(Selected):
     """The firewall drops the packets without a word; `both_ways`: also those back."""
 
-    from_: Role
-    to: Role
-    of: RuleKind = "any"
-    port: int | None = None
     both_ways: bool = False
-    family: Family | None = None
 
     @property
     def says(self) -> str:
-        kind = "everything" if self.of == "any" else f"every {self.of.upper()}"
         ways = "in both directions between {} and {}" if self.both_ways else "from {} to {}"
-        return f"the firewall silently drops {kind} {ways.format(said(self.from_), said(self.to))}"
+        return f"the firewall silently drops {self.kind} {ways.format(said(self.from_), said(self.to))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refuse:
+class Refuse(Selected):
     """The firewall drops the packets, and tells their sender by an ICMP error or a TCP reset."""
 
-    from_: Role
-    to: Role
     by: Refusal
-    of: RuleKind = "any"
-    port: int | None = None
-    family: Family | None = None
 
     @property
     def says(self) -> str:
-        kind = "everything" if self.of == "any" else f"every {self.of.upper()}"
-        return f"the firewall refuses {kind} from {said(self.from_)} to {said(self.to)} by {self.by}"
+        return f"the firewall refuses {self.kind} from {said(self.from_)} to {said(self.to)} by {self.by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpendTtl:
+class SpendTtl(Selected):
     """The packets come to the firewall with a TTL of 1, so that it answers "time exceeded"."""
-
-    from_: Role
-    to: Role
-    of: RuleKind = "any"
-    port: int | None = None
-    family: Family | None = None
 
     @property
     def says(self) -> str:

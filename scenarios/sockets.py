@@ -42,6 +42,10 @@ class Socket:
     local: str
     peer: str
 
+    def has_port(self, port: int) -> bool:
+        """Whether either of its ends has this port."""
+        return str(port) in (self.local.rpartition(":")[2], self.peer.rpartition(":")[2])
+
     @property
     def proto(self) -> str:
         """`tcp`, `tcp6`, `udp` or `udp6`, as netstat says; a socket for both families is the latter."""

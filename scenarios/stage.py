@@ -15,7 +15,7 @@ from scenarios.caller import Caller
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector, Frame
 from scenarios.drill import Pair
-from scenarios.faults.leftovers import remove_all
+from scenarios.faults.leftovers import held_without_faults, remove_all
 from scenarios.injector import Injector
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
@@ -68,8 +68,7 @@ class Stage:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self.lab.held())
-            remove_all(self.lab)
+            stack.enter_context(held_without_faults(self.lab))
             self.injector = stack.enter_context(Injector(self.lab))
             self.caller = stack.enter_context(Caller(self.lab))
             self.capturing = stack.enter_context(Capturing(self.lab))

@@ -13,6 +13,9 @@ from scenarios import images
 from scenarios.lab import Lab
 from scenarios.verdict import Check, Verdict
 
+EX_USAGE = 64  # sysexits.h
+EX_UNAVAILABLE = 69
+INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
 WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
 STYLES = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.faults.mtu import forget_path_mtus
@@ -26,11 +28,19 @@ exit $status
 NAMES = f"{JOURNALS}exit $status\n"
 
 
+@contextlib.contextmanager
+def held_without_faults(lab: Lab) -> Iterator[None]:
+    """Hold the lab alone, with none of a dead run's faults in force. Raises LabProblem as held() and remove_all()."""
+    with lab.held():
+        remove_all(lab)
+        yield
+
+
 def remove_all(lab: Lab) -> list[str]:
     """Undo every fault that is in force, and have the firewall forget every connection; the names of the faults found.
 
-    It may be done at any time, and again, while nothing uses the lab. Raises LabProblem with what could not be undone,
-    after all that could be.
+    A machine that does not run has none. It may be done at any time, and again, while nothing uses the lab. Raises
+    LabProblem with what could not be undone, after all that could be.
     """
     scripts = {"firewall": FIREWALL, "names": NAMES}
 
@@ -41,8 +51,9 @@ def remove_all(lab: Lab) -> list[str]:
         return said.stdout
 
     with ThreadPoolExecutor() as pool:
-        undone = list(pool.map(run, scripts))
-    forget_path_mtus(lab, undone[0])
+        states = lab.states()
+        undone = list(pool.map(run, [each for each in scripts if states[each] in ("running", "healthy")]))
+    forget_path_mtus(lab, "".join(undone))
     found = [
         line.removeprefix("fault: ") for said in undone for line in said.splitlines() if line.startswith("fault: ")
     ]

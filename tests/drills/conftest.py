@@ -11,14 +11,13 @@ import pytest
 
 from scenarios import runs
 from scenarios.campaign import Campaign
-from scenarios.drill import Cell, Pair, chosen_service, drills
+from scenarios.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
 from scenarios.lab import Lab, labs_in_use
 from scenarios.running import Result
 from scenarios.service import services
 from tests.conftest import TEST_LABS
 
 LABS = 3  # side by side: a drill mostly waits
-PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,9 @@ def catalogue() -> Iterator[Catalogue]:
     known = services()
     taken = labs_in_use()
     labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
-    cells = [Cell(drill, chosen_service(drill, None, known), pair) for drill in drills().values() for pair in PAIRS]
+    cells = [
+        Cell(drill, chosen_service(drill, None, known), pair) for drill in drills().values() for pair in DEFAULT_PAIRS
+    ]
     folder = runs.new_run()
     began_s = time.monotonic()
     campaign = Campaign(folder, labs, lambda _: None)

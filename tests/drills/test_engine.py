@@ -129,12 +129,12 @@ def test_the_same_seed_loses_the_same_packets_and_another_seed_others(stage: Sta
     assert lost(8, 0) != one[0]
 
 
-def command(*words: str, lab: Lab) -> subprocess.Popen[str]:
+def scenarios(*words: str, lab: Lab, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "scenarios", "run", *words, "--lab", str(lab.number)],
+        [sys.executable, "-m", "scenarios", *words, "--lab", str(lab.number)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=stderr,
         text=True,
         start_new_session=True,
     )
@@ -165,7 +165,7 @@ def test_ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_put_right(kill
     def is_in_force() -> bool:
         return "drop" in killed_lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10).stdout
 
-    running = command("silent-drop", "--pair", "be-le", lab=killed_lab)
+    running = scenarios("run", "silent-drop", "--pair", "be-le", lab=killed_lab)
     wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
     os.killpg(running.pid, signal.SIGINT)
     said, _ = running.communicate(timeout=60)
@@ -173,16 +173,24 @@ def test_ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_put_right(kill
     assert "interrupted: 0 of 1 were run; all faults are undone" in said
     assert in_force(killed_lab) == ""
 
-    running = command("silent-drop", "--pair", "be-le", lab=killed_lab)
+    running = scenarios("run", "silent-drop", "--pair", "be-le", lab=killed_lab)
     wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=60)
     assert is_in_force()
-    after = command("lost-syn", "--pair", "be-le", "--json", lab=killed_lab)
+    after = scenarios("demo", lab=killed_lab)
     said, _ = after.communicate(timeout=120)
     assert after.returncode == 0, said
-    assert json.loads(said.splitlines()[-1])["verdict"] == "pass"
     assert in_force(killed_lab) == ""
+
+
+def test_with_json_standard_output_has_the_verdicts_alone_also_when_the_lab_was_down(killed_lab: Lab) -> None:
+    killed_lab.down()
+    running = scenarios("run", "lost-syn", "--pair", "be-le", "--json", lab=killed_lab, stderr=subprocess.PIPE)
+    said, beside = running.communicate(timeout=120)
+    assert running.returncode == 0, said + beside
+    assert [json.loads(line)["verdict"] for line in said.splitlines()] == ["pass"]
+    assert "is up" in beside
 
 
 def test_a_wrong_display_filter_is_told_before_anything_is_run(own_lab: Lab, stage: Stage, tmp_path: Path) -> None:

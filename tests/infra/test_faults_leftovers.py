@@ -23,7 +23,7 @@ from scenarios.programs import Finished, LabProblem
 
 SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
-ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ proto .*//'
+ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'
 tc qdisc
 nft list tables | grep -v faultwire # the table itself stays, empty
 ls -A /run/faults 2>/dev/null

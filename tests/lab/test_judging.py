@@ -152,6 +152,14 @@ def test_what_the_evidence_does_not_carry_is_unproven(drill: Drill, change: dict
     assert verdict(drill, seen(**change)) is Verdict.UNPROVEN
 
 
+@pytest.mark.parametrize("drill", ONE, indirect=True)
+def test_a_call_that_its_machine_cannot_make_is_unsupported_with_the_reason_it_gave(drill: Drill) -> None:
+    lacking = replace(call(Outcome.UNSUPPORTED), stderr="unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here\n")
+    _, checks = judged(drill, seen(armed=False, caught={}), seen(calls={"hello": [call(), lacking]}))
+    assert joint(checks) is Verdict.UNSUPPORTED
+    assert "unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here" in {each.seen for each in checks}
+
+
 @pytest.mark.parametrize("drill", ["log: {of: server, line: did}"], indirect=True)
 def test_a_fault_must_take_hold_though_no_expectation_speaks_of_it(drill: Drill) -> None:
     assert verdict(drill, seen(caught={"lose": Caught(0)})) is Verdict.UNPROVEN
