@@ -145,6 +145,30 @@ def _arguments(display_filter: str, marks: Sequence[str]) -> list[str]:
     ]
 
 
+# For a line a frame: the characters that part fields, and the values of one field. Neither is printed by a dissector.
+_FIELD, _VALUE = "\x1f", "\x1e"
+
+
+def live_arguments() -> list[str]:
+    """The command line of a tshark that prints each frame of a capture on its standard input at once, as a line."""
+    return [
+        *("-l", "-r", "-", "-T", "fields", "-E", f"separator={_FIELD}", "-E", f"aggregator={_VALUE}"),
+        *(word for preference in PREFERENCES for word in ("-o", preference)),
+        *(word for field in FIELDS for word in ("-e", field)),
+    ]
+
+
+def live_frame(line: str) -> Frame | None:
+    """The frame of a line that a tshark with `live_arguments` printed; None where it carries neither IP nor ARP.
+
+    Raises ValueError for any other line.
+    """
+    values = line.split(_FIELD)
+    if len(values) != len(FIELDS):
+        raise ValueError(f"expected {len(FIELDS)} fields, got {len(values)} in {line[:200]!r}")
+    return _frame({name: value.split(_VALUE) for name, value in zip(FIELDS, values, strict=True) if value}, {})
+
+
 def _mark_field(mark: str) -> str:
     """A field that a frame has if the filter keeps it, and no other: -e takes any expression since Wireshark 4.4.
 
@@ -266,9 +290,9 @@ class Dissector:
             self._stream.wait()
         self._reader.join(CLOSES_WITHIN_S)
 
-    def prepare(self, display_filter: str = "ip || ipv6", marks: Sequence[str] = (), copies: int = 2) -> None:
-        """Have so many decoders started for captures that will be read with exactly these filters, in this order."""
-        self._say({"prepare": _arguments(display_filter, marks), "copies": copies})
+    def prepare(self, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> None:
+        """Have a decoder started for captures that will be read with exactly these filters, in this order."""
+        self._say({"prepare": _arguments(display_filter, marks)})
 
     def frames(self, pcapng: bytes, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> list[Frame]:
         """As the function `frames`. Raises LabProblem too, when the decoder ended or does not answer in time."""

@@ -81,9 +81,12 @@ def forget_path_mtus(lab: Lab, undone: str) -> None:
 
     No host has the right to that, so it is done by a short-lived container in the host's network. Raises LabProblem.
     """
-    for leg in re.findall(f"^{TOLD} (.+)$", undone, re.MULTILINE):
+    told = re.findall(f"^{TOLD} (.+)$", undone, re.MULTILINE)
+    states = lab.states() if told else {}
+    for leg in told:
         network = lab.topology.legs[leg].network
-        hosts = [host.name for host in lab.topology.places.values() if host.network != network]
+        hosts = [name for name, host in lab.topology.places.items() if host.network != network]
+        hosts = [name for name in hosts if states.get(name) == "running"]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda host: _forget(lab, host), hosts))
 

@@ -106,7 +106,7 @@ def test_a_decoder_is_the_same_whether_it_was_prepared_and_whatever_was_read_bef
 ) -> None:
     first, second = legs.values()
     before = [dissector.frames(first), dissector.frames(second)]
-    dissector.prepare(copies=1)
+    dissector.prepare()
     assert [dissector.frames(first), dissector.frames(second)] == before
 
 
@@ -166,7 +166,8 @@ def processes(lab: Lab, name: str = "tshark|decode") -> set[str]:
 def test_when_the_decoder_is_killed_who_waits_is_told_and_no_tshark_is_left(lab: Lab, legs: dict[str, bytes]) -> None:
     before, decoders = processes(lab), processes(lab, "decode")
     with Dissector(lab) as dissector:
-        dissector.prepare(copies=3)
+        for mark in FILTERS[:3]:
+            dissector.prepare(marks=[mark])
         wait_for(lambda: len(processes(lab) - before) == 4, "three that wait", within_s=10)
         lab.run("firewall", ["kill", "-KILL", *processes(lab, "decode") - decoders], timeout_s=5)
         began_s = time.monotonic()
@@ -180,7 +181,8 @@ def test_when_the_decoder_is_killed_who_waits_is_told_and_no_tshark_is_left(lab:
 def test_at_its_end_nothing_of_it_is_left_on_the_firewall(lab: Lab) -> None:
     before = processes(lab)
     with Dissector(lab) as dissector:
-        dissector.prepare(marks=FILTERS, copies=100)
+        for port in range(20):
+            dissector.prepare(marks=[f"tcp.port == {port}"])
         wait_for(lambda: processes(lab) - before, "some that wait", within_s=10)
-        assert len(processes(lab) - before) <= 1 + 8, "no more than its limit wait"
+        assert len(processes(lab) - before) <= 1 + 4, "no more than its limit wait"
     wait_for(lambda: processes(lab) == before, "the end of those that waited", within_s=10)
