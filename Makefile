@@ -9,10 +9,10 @@ JOBS ?= 2
 FOR ?= 1h
 PYTHON := .venv/bin/python
 # Programs of the firewall, without an ending in their names.
-SCRIPTS := images/firewall/capture images/firewall/decode images/firewall/injector
+SCRIPTS := images/firewall/capture images/firewall/decode images/firewall/injector images/firewall/watch
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill drills list explain validate soak bench call ping sockets byteorder ab bench-services up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -28,11 +28,17 @@ demo: setup ## the main thing: a big-endian client is answered across the firewa
 test: setup images lint ## every test, in a lab of its own
 	@$(PYTHON) -m pytest
 
+test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU: native, PowerPC, s390x
+	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
+
 drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select SEED=7
 	@$(SCENARIOS) run $(NAME) --lab $(LAB) --pair $(or $(PAIR),be-le) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
 
 drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 PAIR=all
 	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
+
+matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PAIR=all JOBS=4 RESUME=1 CHANGED=1
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed)
 
 list: setup ## the drills, a line each: make list WORDS="tcp loss"
 	@$(SCENARIOS) list $(WORDS)
@@ -49,17 +55,35 @@ soak: setup ## the drills over and over, in random order, with random seeds: mak
 bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
 	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)
 
+report: setup ## make the pages of a run again, and open them where there is a screen: make report RUN=runs/latest
+	@$(SCENARIOS) report --open $(RUN)
+
+screenshots: setup ## docs/images anew, from the newest matrix: make screenshots RUN=runs/… CELL=runs/…/lost-syn/search-selectors/be-le
+	@$(PYTHON) -m tests.report.screenshots $(RUN) $(CELL)
+
 call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4
-	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
+	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) $(if $(filter command line environment,$(origin FROM)),--from $(FROM)) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
 
 ping: setup ## ping one host from another, and show the hops: make ping FROM=client TO=server-be FAMILY=ipv6
 	@$(SCENARIOS) ping --lab $(LAB) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY)
 
+init: setup ## the folder of a new service, for a program of your own: make init SERVICE=mine SPEAKS=echo
+	@$(SCENARIOS) init $(if $(filter command line,$(origin SERVICE)),$(SERVICE),mine) $(if $(SPEAKS),--speaks $(SPEAKS))
+
+watch: setup ## follow the packets of a lab as a live ladder, decoded, until Ctrl-C; drills may run beside it
+	@$(SCENARIOS) watch --lab $(LAB)
+
 sockets: setup ## every socket of every host with its state and queues, as netstat prints them
 	@$(SCENARIOS) sockets --lab $(LAB)
 
-byteorder: setup ## what the two byte orders are, on both machines side by side
-	@$(SCENARIOS) byteorder --lab $(LAB)
+byteorder: setup ## what the two byte orders are, on the machines side by side (WITH=be64: on the 64-bit big-endian one too)
+	@$(SCENARIOS) byteorder --lab $(LAB) $(if $(WITH),--with $(WITH))
+
+endian: setup ## the same conversations between every mix of machines: their bytes, what differs and why (WRITE=1: docs/byte-order.md anew)
+	@$(SCENARIOS) endian --lab $(LAB) $(if $(WRITE),--write)
+
+emulation: setup ## errno numbers, socket options and calls that the emulated machines answer otherwise (WRITE=1: docs/emulation.md anew)
+	@$(SCENARIOS) emulation --lab $(LAB) $(if $(WRITE),--write)
 
 ab: setup ## Apache's ab from the client host against blocking, threads and asyncio, in one table
 	@$(SCENARIOS) ab --lab $(LAB)
@@ -67,14 +91,14 @@ ab: setup ## Apache's ab from the client host against blocking, threads and asyn
 bench-services: setup ## the speed of every architecture beside a textbook's asyncio server, in one run (QUICK=1: small counts)
 	@$(SCENARIOS) bench-services --lab $(LAB) $(if $(QUICK),--quick)
 
-up: setup ## bring the lab up, and print who is where
-	@$(SCENARIOS) up --lab $(LAB)
+up: setup ## bring the lab up, and print who is where (WITH=be64: with the 64-bit big-endian hosts)
+	@$(SCENARIOS) up --lab $(LAB) $(if $(WITH),--with $(WITH))
 
 down: setup ## remove the lab's machines and networks
 	@$(SCENARIOS) down --lab $(LAB)
 
 status: setup ## every machine with its state, byte order and addresses
-	@$(SCENARIOS) status --lab $(LAB)
+	@$(SCENARIOS) status --lab $(LAB) $(if $(WITH),--with $(WITH))
 
 shell: setup ## a shell on a machine: make shell HOST=client-be
 	@$(SCENARIOS) shell --lab $(LAB) $(HOST)

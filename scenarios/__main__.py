@@ -12,8 +12,24 @@ from typing import NoReturn
 
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
-from scenarios import ab, bench, bench_report, doctor, drill_commands, images, lab, reach, sockets
+from scenarios import (
+    ab,
+    bench,
+    bench_report,
+    doctor,
+    drill_commands,
+    emulation,
+    endian,
+    guests,
+    images,
+    initiating,
+    lab,
+    reach,
+    sockets,
+    watching,
+)
 from scenarios import demo as demo_module
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
@@ -21,9 +37,10 @@ from scenarios.engine import CommandFailed, NoEngine
 from scenarios.faults.leftovers import held_without_faults
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
+from scenarios.report import command as report_command
 from scenarios.service import named
-from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE, INTERRUPTED, bring_up, console, image_step, show, step
-from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host
+from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE, INTERRUPTED, bring_up, console, image_step, marked, show, step
+from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host, topology
 from scenarios.waiting import DeadlinePassed
 
 
@@ -41,8 +58,14 @@ def _lab_number(text: str) -> int:
     return int(text)
 
 
+def _lab_with(number: int, *names: str) -> Lab:
+    """The lab, with the profiles that these hosts come with."""
+    found = topology(number)
+    return Lab(number, *dict.fromkeys(found.profiles[name] for name in names if name in found.profiles))
+
+
 def up(options: argparse.Namespace) -> int:
-    bring_up(Lab(options.lab))
+    bring_up(Lab(options.lab, *options.profiles))
     return status(options)
 
 
@@ -53,7 +76,7 @@ def down(options: argparse.Namespace) -> int:
 
 
 def status(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab)
+    a_lab = Lab(options.lab, *options.profiles)
     states = a_lab.states()
     table = Table(title=f"lab {options.lab}", title_justify="left", box=None, pad_edge=False)
     for column in ("machine", "state", "byte order", "runs on", "network", "IPv4", "IPv6"):
@@ -61,7 +84,10 @@ def status(options: argparse.Namespace) -> int:
     for name, state in states.items():
         style = "green" if state in ("running", "healthy") else "red"
         host = a_lab.topology.places.get(name)
-        about = (host.byteorder, host.machine, host.network, host.ipv4, host.ipv6) if host else ()
+        about: tuple[str, ...] = ()
+        if host:
+            word = f"{host.byteorder}, {host.promised.bits} bits"
+            about = (word, host.machine, host.network, host.ipv4, host.ipv6)
         table.add_row(name, f"[{style}]{state}[/]", *about)
     for leg in a_lab.topology.legs.values():
         table.add_row(f"  {leg.name}", "", "", "", leg.network, leg.ipv4, leg.ipv6)
@@ -70,10 +96,11 @@ def status(options: argparse.Namespace) -> int:
 
 
 def shell(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab)
+    a_lab = _lab_with(options.lab, options.host)
     if a_lab.states().get(options.host) not in ("running", "healthy"):
         a_lab.container(options.host)
-        raise LabProblem(f"{options.host} of lab {options.lab} does not run; `make up` starts it")
+        how = " ".join(["make up", *(f"WITH={profile}" for profile in a_lab.profiles)])
+        raise LabProblem(f"{options.host} of lab {options.lab} does not run; `{how}` starts it")
     terminal = ["--tty"] if sys.stdin.isatty() else []
     return subprocess.run(
         ["docker", "exec", "--interactive", *terminal, a_lab.container(options.host), "sh"], check=False
@@ -81,7 +108,8 @@ def shell(options: argparse.Namespace) -> int:
 
 
 def logs(options: argparse.Namespace) -> int:
-    environment = {**os.environ, "LAB": str(options.lab)}
+    profiles = ",".join(sorted({*topology(options.lab).profiles.values()}))
+    environment = {**os.environ, "LAB": str(options.lab), "COMPOSE_PROFILES": profiles}
     return subprocess.run(
         ["docker", "compose", "logs", "--timestamps"], cwd=ROOT, env=environment, check=False
     ).returncode
@@ -137,21 +165,23 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def call(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab)
     chosen = named(options.service, options.client)
-    source, destination = _hosts(a_lab, options.source, options.to or chosen.server.runs_on or "server")
+    source_name = options.source or ("client" if chosen.image else "client-be")
+    ends = source_name, options.to or chosen.server.runs_on or "server"
+    a_lab = _lab_with(options.lab, *ends)
+    source, destination = _hosts(a_lab, *ends)
     if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
         raise ValueError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
-    if chosen.service.image and "big" in (source.byteorder, destination.byteorder):
-        raise ValueError(
-            f"{chosen.service.service} brings its own programs, which are little-endian: FROM=client TO=server"
-        )
+    for end, image, host in (("client", chosen.image, source), ("server", chosen.service.image, destination)):
+        if image and host.byteorder == "big":
+            raise ValueError(
+                f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "
+                "FROM=client TO=server"
+            )
     if options.family not in chosen.service.families:
         raise ValueError(f"{chosen.service.service} does not speak {options.family}")
     bring_up(a_lab)
-    if chosen.service.image:
-        recipe = images.service_recipe(chosen.service.service, chosen.service.folder)
-        images.build(image_step, {recipe.name: recipe})
+    guests.ready([chosen.service], image_step)
     with held_without_faults(a_lab):
         shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step)
     return _show(a_lab, shown)
@@ -166,7 +196,7 @@ def _hosts(a_lab: Lab, *names: str) -> list[Host]:
 
 
 def ping(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab)
+    a_lab = _lab_with(options.lab, options.source, options.to)
     source, destination = _hosts(a_lab, options.source, options.to)
     bring_up(a_lab)
     trips = reach.ping(a_lab, source, destination, options.family, options.count)
@@ -179,24 +209,83 @@ def ping(options: argparse.Namespace) -> int:
     return 0 if trips.received == trips.sent else 1
 
 
+def init(options: argparse.Namespace) -> int:
+    made = initiating.initiate(options.name, options.speaks)
+    folder = made.folder.relative_to(ROOT)
+    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; docs/your-own-program.md")
+    console.print(f"  make validate ; make call SERVICE={made.service} ; make matrix SERVICE={made.service}")
+    return 0
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Exit status 0 after Ctrl-C, which is how it ends."""
+    a_lab = Lab(options.lab)
+    if a_lab.states()["firewall"] != "healthy":  # else it is left as it is: drills may run in it
+        bring_up(a_lab)
+
+    def draw(line: Text) -> None:
+        console.print(line, soft_wrap=True)
+        console.file.flush()
+
+    packets = watching.watch(a_lab, draw, step)
+    step(f"{packets} packets were seen; nothing is left in the lab")
+    return 0
+
+
 def show_sockets(options: argparse.Namespace) -> int:
     console.print(sockets.table(sockets.sockets(Lab(options.lab))))
     return 0
 
 
 def compare_byteorder(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab)
+    a_lab = Lab(options.lab, *options.profiles)
     bring_up(a_lab)
     table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
     said = []
-    for host in _hosts(a_lab, "client", "client-be"):
+    there = a_lab.states()
+    for host in _hosts(
+        a_lab, *(name for name in ("client", "client-be", "client-be64") if there.get(name) == "running")
+    ):
         table.add_column(f"{host.name} ({host.machine})")
         said.append(a_lab.run(host.name, ["python", "-m", "services.byteorder.show"], timeout_s=20))
-    for line, other in zip_longest(*(each.printed.splitlines() for each in said), fillvalue=""):
-        style = "bold yellow" if line != other else ""
-        table.add_row(escape(line), escape(other), style=style)
+    for lines in zip_longest(*(each.printed.splitlines() for each in said), fillvalue=""):
+        table.add_row(*map(escape, lines), style="bold yellow" if len({*lines}) > 1 else "")
     console.print(table)
     return max(each.status for each in said)
+
+
+def emulation_answers(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab, *topology(options.lab).profiles.values())
+    bring_up(a_lab)
+    asked = emulation.ask(a_lab)
+    console.print(emulation.on_a_terminal(asked))
+    if options.write:
+        path = emulation.DOCUMENT.relative_to(ROOT)
+        step(f"{path} is written anew" if emulation.write(asked) else f"{path} was right already")
+    return 0
+
+
+def compare_conversations(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab, *topology(options.lab).profiles.values())
+    bring_up(a_lab)
+    with held_without_faults(a_lab):
+        compared = endian.compare(a_lab, step)
+    for table in endian.on_a_terminal(compared):
+        console.print()
+        console.print(table)
+    console.print()
+    for line in endian.why(compared.rows):
+        console.print(f"[dim]{escape(line)}[/]")
+    wrong = sum(bool(row.wrong) for row in compared.rows)
+    sentence = (
+        f"{len(compared.rows)} conversations: beside the first of its kind each differs in these, and in nothing else"
+    )
+    console.print(marked(compared.verdict, f"{wrong} of {len(compared.rows)} are wrong" if wrong else sentence))
+    console.print(f"[dim]captures: {compared.folder.relative_to(ROOT)}/[/]")
+    if options.write and not wrong:
+        path = endian.DOCUMENT.relative_to(ROOT)
+        step(f"{path} has its figures anew" if endian.write(compared) else f"{path} was right already")
+    return compared.verdict.exit_status
 
 
 def apache_bench(options: argparse.Namespace) -> int:
@@ -231,6 +320,12 @@ def _show(a_lab: Lab, shown: Shown) -> int:
     return shown.verdict.exit_status
 
 
+def _add_with(command: argparse.ArgumentParser) -> None:
+    profiles = sorted({*topology().profiles.values()})
+    about = f"the machines of a profile of compose.yaml too: {', '.join(profiles)}"
+    command.add_argument("--with", dest="profiles", action="append", choices=profiles, default=[], help=about)
+
+
 def parser() -> Parser:
     root = Parser(prog="python -m scenarios", description=(__doc__ or "").splitlines()[0])
     commands = root.add_subparsers(metavar="COMMAND", required=True)
@@ -250,7 +345,8 @@ def parser() -> Parser:
     command("demo", demo, "a big-endian client is answered across the firewall, with the packets to prove it")
     sub = command("call", call, "call a service once, from host to host, and show the exchange")
     sub.add_argument("service", metavar="SERVICE", help="a service, or one of its servers: echo/select")
-    sub.add_argument("--from", dest="source", metavar="HOST", default="client-be", help="(default %(default)s)")
+    about = "(default: client-be; client for a program of its own image)"
+    sub.add_argument("--from", dest="source", metavar="HOST", help=about)
     sub.add_argument("--to", metavar="HOST", help="(default: server, or the machine that always runs it)")
     sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the one that fits the server)")
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
@@ -260,18 +356,29 @@ def parser() -> Parser:
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
     sub.add_argument("--count", type=int, choices=range(1, 1001), metavar="1…1000", default=5)
     drill_commands.add(command)
+    report_command.add(command)
+    sub = command("init", init, "write the folder of a new service, for a program of your own", in_lab=False)
+    sub.add_argument("name", metavar="NAME", help="lower-case letters, digits, underscores")
+    sub.add_argument("--speaks", metavar="SERVICE", help="a server for the lab's own clients of this service: echo")
+    command("watch", watch, "follow the packets of a lab as a live ladder, until Ctrl-C; drills may run beside it")
     command("sockets", show_sockets, "every socket of every host with its state and queues, as netstat prints them")
-    command("byteorder", compare_byteorder, "what the two byte orders are, on both machines side by side")
+    sub = command("byteorder", compare_byteorder, "what the two byte orders are, on the machines side by side")
+    _add_with(sub)
+    sub = command("endian", compare_conversations, "the same conversations between every mix of machines, side by side")
+    sub.add_argument("--write", action="store_true", help="make the figures of docs/byte-order.md anew from it")
+    sub = command("emulation", emulation_answers, "what the emulated machines answer otherwise than a native one")
+    sub.add_argument("--write", action="store_true", help="write docs/emulation.md from it")
     command("ab", apache_bench, "Apache's ab against the web service's architectures, in one table")
     sub = command("bench-services", bench_services, "the speed of every architecture beside a textbook's, in one run")
     sub.add_argument("--quick", action="store_true", help="small counts: shows that it works, not how fast")
-    command("up", up, "bring the lab up, building images that are missing")
+    _add_with(command("up", up, "bring the lab up, building images that are missing"))
     command("down", down, "remove the lab's machines and networks")
-    command(
+    sub = command(
         "status",
         status,
         "every machine with its state, byte order and addresses; exit status 1 unless all is well",
     )
+    _add_with(sub)
     command("shell", shell, "a shell on a machine").add_argument("host", metavar="HOST")
     command("logs", logs, "what the machines' main processes printed")
     command("images", build_images, "build the images that are missing or older than their files", in_lab=False)

@@ -27,7 +27,7 @@ from scenarios.faults.standing import Standing
 from scenarios.faults.tracking import Forget, Stateful
 from scenarios.injector import Fault as Injected
 from scenarios.injector import Hits
-from scenarios.lab import Lab
+from scenarios.lab import Guest, Lab
 from scenarios.programs import LabProblem, Running
 from scenarios.service import Family
 from scenarios.stage import Cast, Stage
@@ -113,9 +113,12 @@ class _Killed:
 class _Paused:
     """A program that is stopped, and goes on at the end."""
 
-    def __init__(self, lab: Lab, host: Host, program: WarmRunning) -> None:
+    def __init__(self, lab: Lab, host: Host, program: WarmRunning | Guest) -> None:
         self._program, self._over = program, False
         program.signal("STOP")
+        if isinstance(program, Guest):
+            self._caught = Caught(int(program.is_paused), details=("paused by the engine",))
+            return
         stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
         state = stat.rpartition(")")[2].split()[:1]  # proc_pid_stat(5)
         self._caught = Caught(int(state == ["T"]), details=(f"SIGSTOP: state {' '.join(state)}",))
@@ -149,8 +152,8 @@ def applied(
             raise LabProblem(f"{fault.name}: the NAT {name} is not in force")
         return found.fault
 
-    def running() -> WarmRunning:
-        if not isinstance(server, WarmRunning):
+    def running() -> WarmRunning | Guest:
+        if not isinstance(server, WarmRunning | Guest):
             raise LabProblem(f"{fault.name}: the server's program does not run, or not as a process of the host")
         return server
 

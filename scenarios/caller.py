@@ -22,13 +22,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import TracebackType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, Protocol, cast
 
 from scenarios.lab import Lab
-from scenarios.programs import STOP_WITHIN_S, Finished, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
@@ -36,8 +36,14 @@ OPENS_WITHIN_S: Final = 30.0
 ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
 HELD_WITHIN_S: Final = 30.0
 CLOSES_WITHIN_S: Final = 5.0
-ENDED_AT_DEADLINE: Final = 124  # timeout(1), which ends what runs in a guest
 Hold = Literal["start", "connect"]
+
+
+class Reader(Protocol):
+    """How a guest's call ended, read from what is left of it, and the errno by name; `hung`: the lab ended it."""
+
+    def __call__(self, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]: ...
+
 
 _SWEEP = """
 for process in /proc/[0-9]*; do
@@ -147,7 +153,7 @@ class Pending:
             raise LabProblem(f"{what} did not end {ANSWERS_WITHIN_S:g} s after its time") from None
 
     def cancel(self) -> None:
-        """End it; `wait` says how it ended all the same. A guest that has begun ends at its own deadline only."""
+        """End it; `wait` says how it ended all the same."""
         if not self._future.done():
             self._cancel()
 
@@ -505,18 +511,24 @@ def _call(host: str, asked: _Asked, said: Mapping[str, Any]) -> Call:
     )
 
 
-def _guest_call(host: str, started_s: float, ran: Finished) -> Call:
+def _as_ours(ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
+    """How a client that has our exit statuses ended, and the errno that it told."""
+    return _outcome(ran.status, timed_out=hung), told_errno(ran.stderr) if ran.status else None
+
+
+def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
+    outcome, told = read(ran, hung=ran.status == ENDED_AT_DEADLINE)
     return Call(
         host=host,
         argv=ran.argv,
-        outcome=_outcome(ran.status, timed_out=ran.status == ENDED_AT_DEADLINE),
-        errno=told_errno(ran.stderr) if ran.status else None,
+        outcome=outcome,
+        errno=told,
         status=ran.status,
         signal=None,
         stdout=ran.stdout,
         stderr=ran.stderr,
         dropped_bytes=0,
-        started_s=started_s,
+        started_s=ran.started_s,
         duration_s=ran.duration_s,
         cpu_s=None,
         warm=False,
@@ -532,6 +544,7 @@ class Caller:
     def __init__(self, lab: Lab, modules: Sequence[str] = ()) -> None:
         self._lab, self._modules = lab, tuple(modules)
         self._residents: dict[str, _Resident] = {}
+        self._guests: list[tuple[threading.Thread, Callable[[], None]]] = []  # each with what ends it
 
     def __enter__(self) -> Caller:
         return self
@@ -542,6 +555,11 @@ class Caller:
         with contextlib.ExitStack() as closing:
             for resident in self._residents.values():
                 closing.callback(resident.close)
+            for thread, cancel in self._guests:
+                until_s = time.monotonic() + CLOSES_WITHIN_S
+                while thread.is_alive() and time.monotonic() < until_s:
+                    cancel()  # again, for one that had not begun
+                    thread.join(CLOSES_WITHIN_S / 10)
 
     def open(self, *hosts: str) -> None:
         """Have the residents of these hosts ready. A call does it too, but that one then waits. Raises LabProblem."""
@@ -562,18 +580,20 @@ class Caller:
         *,
         timeout_s: float,
         image: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        read: Reader | None = None,
         gate: Gate | None = None,
         hold: Hold = "start",
     ) -> Pending:
         """Start a call: `python -m MODULE …` in a warm interpreter, and any other program by its name.
 
-        With an `image` it is a guest, whose start-up is in its times. With a `gate` it begins when that is released;
-        `hold` says what it has done by then: nothing, or (a module, until its first connect() or sendto()) all that
-        comes before the network. The time that it is held at connect() is in the client's own clock.
+        With an `image` it is a guest, with an `environment`, and `read` says how it ended. With a `gate` it begins when
+        that is released; `hold` says what it has done by then: nothing, or (a module, until its first connect() or
+        sendto()) all that comes before the network. The time that it is held at connect() is in the client's own clock.
         Raises LabProblem; `Pending.wait` does where the call itself cannot be made.
         """
         if image:
-            pending = self._start_guest(host, image, argv, timeout_s, gate)
+            pending = self._start_guest(host, image, argv, timeout_s, environment or {}, read or _as_ours, gate)
         else:
             self.open(host)
             pending = self._residents[host].start(argv, timeout_s, gate, hold)
@@ -583,7 +603,13 @@ class Caller:
 
     @contextlib.contextmanager
     def running(
-        self, host: str, argv: Sequence[str], image: str | None = None, *, open_files: int | None = None
+        self,
+        host: str,
+        argv: Sequence[str],
+        image: str | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        open_files: int | None = None,
     ) -> Iterator[Running]:
         """A program that runs on a host for the time of the `with` block, as `Lab.running` has it, and started quicker.
 
@@ -593,7 +619,7 @@ class Caller:
         if image:
             if open_files is not None:
                 raise LabProblem(f"a guest on {host} has the limits of its container; open_files is not for it")
-            with self._lab.running(host, argv, image) as guest:
+            with self._lab.running(host, argv, image, environment) as guest:
                 yield guest
             return
         self.open(host)
@@ -607,9 +633,19 @@ class Caller:
                 if not self._residents[host].over:  # else what it ran is swept when this caller is left
                     raise
 
-    def _start_guest(self, host: str, image: str, argv: Sequence[str], timeout_s: float, gate: Gate | None) -> Pending:
+    def _start_guest(
+        self,
+        host: str,
+        image: str,
+        argv: Sequence[str],
+        timeout_s: float,
+        environment: Mapping[str, str],
+        read: Reader,
+        gate: Gate | None,
+    ) -> Pending:
         future: Future[Call] = Future()
         cancelled = threading.Event()
+        name = self._lab.guest_name(host)
 
         def run() -> None:
             try:
@@ -617,14 +653,20 @@ class Caller:
                     gate.open.wait()
                 if cancelled.is_set():
                     raise LabProblem(f"the guest on {host} was cancelled before it began")
-                started_s = time.time()
-                ran = self._lab.run_guest(host, image, argv, timeout_s=timeout_s)
-                future.set_result(_guest_call(host, started_s, ran))
+                ran = self._lab.run_guest(host, image, argv, timeout_s=timeout_s, environment=environment, name=name)
+                made = _guest_call(host, ran, read)
+                future.set_result(replace(made, outcome=Outcome.CANCELLED) if cancelled.is_set() else made)
             except BaseException as error:  # it is raised where the call is waited for
                 future.set_exception(error)
 
-        threading.Thread(target=run, daemon=True, name=f"guest of {host}").start()
-        return Pending(host, argv, timeout_s, future, cancelled.set)
+        def cancel() -> None:
+            cancelled.set()
+            self._lab.end_guest(name)
+
+        thread = threading.Thread(target=run, daemon=True, name=f"guest of {host}")
+        self._guests = [(each, end) for each, end in self._guests if each.is_alive()] + [(thread, cancel)]
+        thread.start()
+        return Pending(host, argv, timeout_s, future, cancel)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Gate]:

@@ -24,13 +24,16 @@ from scenarios.topology import LAB_NUMBERS
 OPENS_TIMES = 3  # how often a worker may open a stage anew without one cell that was run to its end
 
 
-def labs(first: int, count: int) -> list[Lab]:
-    """So many labs: the first by its number, and others that nobody uses. Raises LabProblem when there are too few."""
+def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
+    """So many labs: the first by its number, and others that nobody uses. Raises LabProblem when there are too few.
+
+    `profiles` are those whose machines are wanted too.
+    """
     taken = labs_in_use()
     free = [number for number in (*LAB_NUMBERS[first + 1 :], *LAB_NUMBERS[:first]) if number not in taken]
     if count - 1 > len(free):
         raise LabProblem(f"{count} labs are wanted, and {len(free) + 1} are free")
-    return [Lab(first), *(Lab(number) for number in free[: count - 1])]
+    return [Lab(number, *profiles) for number in (first, *free[: count - 1])]
 
 
 def folder_of(run_folder: Path, cell: Cell) -> Path:
@@ -41,12 +44,17 @@ def folder_of(run_folder: Path, cell: Cell) -> Path:
 
 @dataclass(slots=True)
 class Campaign:
-    """Cells to be run on labs. `tell` is given each result as it comes, `say` a line of what else happens."""
+    """Cells to be run on labs. `tell` is given each result as it comes, `say` a line of what else happens.
+
+    `began` is told of each cell that a lab begins with.
+    """
 
     run_folder: Path
     labs: Sequence[Lab]
     tell: Callable[[Result], None]
     say: Callable[[str], None] = lambda _: None
+    began: Callable[[Lab, Cell], None] = lambda _, __: None
+    beside: bool = False  # also ask what becomes of other clients
     keep: bool = False  # leave the labs up that this brings up beside the first
     results: list[Result] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -109,7 +117,8 @@ class Campaign:
                 cell = waiting.get_nowait()
             except queue.Empty:
                 return 0
-            result = run(stage, cell, folder_of(self.run_folder, cell))
+            self.began(stage.lab, cell)
+            result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside)
             with self._told:
                 self.results.append(result)
                 self.tell(result)

@@ -210,7 +210,9 @@ def load(path: Path, expected: type[Declared]) -> Declared:
 
 
 def line_of(path: Path, key: str) -> int:
-    """The line of a key at the top of a file that `load` has read."""
+    """The line of a key of a file that `load` has read: one at the top, or below another, as `clients.ask.run`."""
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    if "." in key and node is not None:
+        return _spoken_of(node, key).start_mark.line + 1
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((name.start_mark.line + 1 for name, _ in pairs if name.value == key), 1)

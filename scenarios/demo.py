@@ -15,8 +15,9 @@ from pathlib import Path
 from rich.text import Text
 
 from scenarios import dissect, runs
-from scenarios.exchange import Exchange, Say, asserted_byteorder, exchange, leg_checks, without_firewall
+from scenarios.exchange import Exchange, Say, exchange, leg_checks, without_firewall
 from scenarios.lab import Lab
+from scenarios.machines import asserted, said
 from scenarios.service import Family, Named, named
 from scenarios.topology import Host
 from scenarios.verdict import Check, Verdict, check, joint
@@ -63,11 +64,14 @@ def _byte_checks(made: Exchange) -> list[Check]:
 
 
 def _introduce(lab: Lab, hosts: tuple[Host, Host], family: Family, say: Say) -> list[Check]:
-    """Assert the byte order of each host on the host, and say who they are."""
+    """Assert on each host what machine it is, and say who they are."""
     with ThreadPoolExecutor() as pool:
-        checks = list(pool.map(lambda host: asserted_byteorder(lab, host), hosts))
-    for host, asserted in zip(hosts, checks, strict=True):
-        say(f"{host.name}: {host.machine}, {asserted.seen}-endian, {host.address(family)}")
+        checks = [
+            asserted(host, seen)
+            for host, seen in zip(hosts, pool.map(lambda host: said(lab, host), hosts), strict=True)
+        ]
+    for host, check_of_host in zip(hosts, checks, strict=True):
+        say(f"{host.name}: {host.machine}, {check_of_host.seen}, {host.address(family)}")
     return checks
 
 

@@ -13,7 +13,7 @@ from docker.errors import DockerException
 
 from scenarios import engine, images
 from scenarios.lab import labs_in_use
-from scenarios.topology import LAB_NUMBERS, ROOT
+from scenarios.topology import LAB_NUMBERS, ROOT, topology
 
 OLDEST_API = (1, 41)  # Engine 20.10
 DISK_NEEDED_GIB = 3
@@ -89,8 +89,15 @@ def _machine_settings() -> Iterator[Finding]:
 
 def _images() -> Iterator[Finding]:
     stale = images.stale()
+    whole = topology()
+    of_every_lab = images.recipes_of({whole.machines[name] for name in whole.machines_of()})
     for name, recipe in images.RECIPES.items():
         reason = stale.get(name)
+        if reason and name not in of_every_lab:
+            profiles = {whole.profiles[each] for each, tag in whole.machines.items() if tag == recipe.tag}
+            seen = f"{reason}; it is built when {' or '.join(sorted(profiles))} is asked for"
+            yield Finding(f"image {recipe.tag}", State.NOTE, seen)
+            continue
         state = State.MISSING if reason else State.GOOD
         yield Finding(f"image {recipe.tag}", state, reason or "fresh", "make images" if reason else "")
 

@@ -6,23 +6,37 @@ as is one that speaks of a fault, a call or a look that its script does not have
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from scenarios.declaration import DeclarationError, advice, line_of, load
 from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.script import SERVER, Call, Fault, Step, given_keys
-from scenarios.service import Family, Named, Service, named, services
-from scenarios.topology import ROOT
+from scenarios.script import SERVER, SERVICE_PLACE, Call, Fault, Step, given_keys
+from scenarios.service import KINDS, Family, Named, Service, named, services
+from scenarios.topology import ROOT, topology
 
 DRILLS = ROOT / "scenarios" / "drills"
-Pair = Literal["le-le", "be-le", "le-be", "be-be"]
-PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")
+Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
+PORT_NAMED = re.compile(r"\b(?:tcp|udp)\.(?:src|dst)?port == (\d+)")
+Pair = Literal["le-le", "be-le", "le-be", "be-be", "be64-le", "le-be64", "be-be64"]
+PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")  # of the machines that every lab has
+# With a big-endian machine of 64 bits, which comes with a profile: byte order and word size are told apart.
+PAIRS_64: tuple[Pair, ...] = ("be64-le", "le-be64", "be-be64")
+EVERY_PAIR: tuple[Pair, ...] = (*PAIRS, *PAIRS_64)
 DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
+
+
+def profiles(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """The profiles of compose.yaml that the machines of these pairs come with; none for those that every lab has."""
+    ends = {end for pair in pairs for end in pair.split("-")}
+    hosts = topology().hosts.values()
+    return tuple(dict.fromkeys(host.profile for host in hosts if host.profile and host.end in ends))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,9 +53,13 @@ class Serving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """A drill file. `service` is what it runs with by default; `fits` are patterns of others that it can run with.
+    """A drill file. `service` is what it runs with by default; `fits` are patterns of others that it can run with, or
+    a kind: `tcp` and `udp` are any service over it; over TCP, `connects-once` any whose client does not try again where
+    it is not let in, and `request` any whose client asks, is answered, a segment each, and closes.
 
     `source` names the RFC or man page of the claim. `unsupported_on` says of a pair why the drill cannot be run there.
+    `others` and `afterwards` are for the matrix: what the failure does to the server's other clients meanwhile, where
+    it is theirs too (nothing said: the server's own promise holds), and whether there is a server when all is undone.
     """
 
     drill: str
@@ -58,7 +76,10 @@ class Drill:
     family: Family = "ipv4"
     server: Serving = Serving()
     unsupported_on: Mapping[Pair, str] = field(default_factory=dict)
+    others: tuple[Meanwhile, ...] = ()
+    afterwards: Literal["well", "gone"] = "well"
     path: Path = field(default=Path(), init=False)
+    text: str = field(default="", init=False, repr=False)  # of the file, when it was read
 
     def __post_init__(self) -> None:
         for key in ("claim", "why"):
@@ -67,12 +88,28 @@ class Drill:
         for key in ("source", "tags", "script", "expect", "control"):
             if not getattr(self, key):
                 raise ValueError(f"{key}: it is empty; at least one is needed")
+        for pair in self.unsupported_on:
+            _check_known(pair, EVERY_PAIR, "unsupported_on", "pair")
         self._check_script()
+        self._check_fits()
         for key in ("expect", "control"):
             self._check_expectations(getattr(self, key), key)
         kinds = {type(each.value) for each in self.expect}
         if not {Outcomes, Packets} <= kinds:
             raise ValueError("expect: a verdict needs both the application's outcome and packets: one is missing")
+
+    def _check_fits(self) -> None:
+        for number, pattern in enumerate(self.fits, 1):
+            if "/" not in pattern and pattern not in KINDS:
+                raise ValueError(
+                    f"fits.{number}: {pattern!r} is neither service/server nor a kind{advice(pattern, KINDS)}"
+                )
+        if named_kinds := [each for each in self.fits if each in KINDS]:
+            knows = self._knows_of_server or (
+                "it knows more of the client than its protocol" if self.knows_client else ""
+            )
+            if knows:
+                raise ValueError(f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}")
 
     def _check_script(self) -> None:
         named_so_far: set[str] = set()
@@ -157,8 +194,63 @@ class Drill:
         return found + [where for each in (*self.expect, *self.control) if each.order for where in each.order.of]
 
     def fits_service(self, name: str) -> bool:
-        """Whether it can be run with this service, `echo/select` say."""
+        """Whether its file names this service, `echo/select` say; `misfit` knows of kinds and protocols too."""
         return name == self.service or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.fits)
+
+    def misfit(self, chosen: Named) -> str:
+        """Why it cannot be run with this service; empty when it can.
+
+        A drill fits a service that its file names; one of a kind that it names; and one that speaks as a service which
+        it fits, unless the drill knows more of that one's programs than their protocol.
+        """
+        if self.fits_service(chosen.name):
+            return ""
+        spoken = chosen.service.speaks
+        if not chosen.kinds & set(self.fits) and not (spoken and self.fits_service(spoken)):
+            return f"it is for {', '.join((self.service, *self.fits))}"
+        return self._knows_of_server or self._lacks(chosen)
+
+    @property
+    def _knows_of_server(self) -> str:
+        """What it knows of the server's program beyond its protocol; empty when that is nothing."""
+        if self.server.args:
+            return f"it gives the server words that only {self.service} knows: {self.server.args}"
+        untils = [step.until.log for step in self.script if step.until]
+        reads = SERVER in [*untils, *(each.log.of for each in (*self.expect, *self.control) if each.log)]
+        if reads and not any(fault.replace and fault.replace.who == SERVER for fault in self.faults):
+            return f"it reads what only {self.service} prints"
+        if any(SERVICE_PLACE in fault.replace.run for fault in self.faults if fault.replace):
+            return f"it starts the server inside another program, which is only done with {self.service}"
+        return ""
+
+    @property
+    def knows_client(self) -> bool:
+        """Whether it knows more of the client's program than its protocol: another is asked for, or its words."""
+        calls = [call for call in self.calls.values() if call.run is None]
+        replaced = {fault.replace.who for fault in self.faults if fault.replace}
+        logs = {each.log.of for each in self.expect if each.log and each.log.of not in replaced}
+        logs |= {each.log.of for each in self.control if each.log}
+        return any(call.client or call.args or call.name in logs for call in calls)
+
+    def _lacks(self, chosen: Named) -> str:
+        """What this service has not that it needs; empty when that is nothing."""
+        ends = [each.kill or each.pause or each.replace for each in self.faults]
+        touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
+        if chosen.server.runs_on and (touched or len(self.server.on) > 1):
+            return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
+        if other := [port for each in self.filters for port in PORT_NAMED.findall(each) if int(port) != chosen.port]:
+            return f"it looks for port {other[0]} in the packets, and {chosen.name} listens on {chosen.port}"
+        if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
+            return f"its server must listen in every family, and {chosen.service.service} does not"
+        if chosen.service.image and len(self.server.on) > 1:
+            return "it runs the server on a big-endian host too"
+        if self.knows_client and chosen.client_name not in chosen.service.borrowed:
+            return (
+                f"it knows more of the client than its protocol, and {chosen.client_name} is none of {self.service}'s"
+            )
+        if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
+            return "its client runs on a big-endian host too"
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +297,7 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
     except ValueError as error:
         raise DeclarationError(f"{path}:{line_of(path, 'service')}: service: {error}") from error
     object.__setattr__(found, "path", path)
+    object.__setattr__(found, "text", path.read_text("utf-8"))
     return found
 
 
@@ -215,9 +308,25 @@ def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> d
 
 
 def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
-    """What the drill runs with: its own service, or another. Raises ValueError for one that it does not fit."""
+    """What the drill runs with: its own service, or another. Raises ValueError for one that it does not fit.
+
+    The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
+    more of the client than its protocol.
+    """
     chosen = named(service or drill.service, drill.client if service in (None, drill.service) else None, known)
-    if not drill.fits_service(chosen.name):
-        fitting = ", ".join((drill.service, *drill.fits))
-        raise ValueError(f"{drill.drill} does not fit {chosen.name}: it is for {fitting}")
+    lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
+    if lent and drill.knows_client:
+        chosen = replace(chosen, client_name=drill.client or lent[0])
+    if reason := drill.misfit(chosen):
+        raise ValueError(f"{drill.drill} does not fit {chosen.name}: {reason}")
     return chosen
+
+
+def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:
+    """Every service that the drill can be run with, in the order of their names; the drill's own is among them."""
+    found = []
+    for name, service in known.items():
+        for server in service.servers:
+            with contextlib.suppress(ValueError):
+                found.append(chosen_service(drill, f"{name}/{server}", known))
+    return found

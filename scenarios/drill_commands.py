@@ -17,15 +17,30 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scenarios import images, ladder, runs, summary
+from scenarios import guests, keeping, ladder, matrix_commands, runs, summary
 from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign, labs
 from scenarios.declaration import DeclarationError, advice
 from scenarios.dissect import check_filters
-from scenarios.drill import DEFAULT_PAIRS, DRILLS, PAIRS, Cell, Drill, Pair, chosen_service, drills, load_drill
+from scenarios.drill import (
+    DEFAULT_PAIRS,
+    DRILLS,
+    EVERY_PAIR,
+    PAIRS,
+    PAIRS_64,
+    Cell,
+    Drill,
+    Pair,
+    chosen_service,
+    drills,
+    fitting,
+    load_drill,
+    profiles,
+)
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
 from scenarios.lab import Lab
+from scenarios.progress import Progress
 from scenarios.quantities import Seconds
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
@@ -34,6 +49,11 @@ from scenarios.stage import Cast
 from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, STYLES, bring_up, console, image_step, marked, show, step
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
+
+ABOUT_PAIRS = (
+    "client and server, as be-le: little-endian, 32-bit big-endian (be), 64-bit big-endian (be64); a,b; all: "
+    f"{', '.join(PAIRS)}; every: those and {', '.join(PAIRS_64)} (default {', '.join(DEFAULT_PAIRS)})"
+)
 
 
 def list_drills(options: argparse.Namespace) -> int:
@@ -105,12 +125,11 @@ def _named(names: Sequence[str]) -> list[Drill]:
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:
-    if text == "all":
-        return PAIRS
+    groups = {"all": PAIRS, "every": EVERY_PAIR}
     for word in text.split(","):
-        if word not in PAIRS:
-            raise argparse.ArgumentTypeError(f"{word!r} is no pair{advice(word, (*PAIRS, 'all'))}")
-    return tuple(pair for pair in PAIRS if pair in text.split(","))
+        if word not in (*EVERY_PAIR, *groups):
+            raise argparse.ArgumentTypeError(f"{word!r} is no pair{advice(word, (*EVERY_PAIR, *groups))}")
+    return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
 
 
 def _between(least: int, most: int) -> Callable[[str], int]:
@@ -136,8 +155,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     for drill in _named(options.names):
         wanted = options.service.split(",") if options.service else [drill.service]
         if options.service == "all":
-            every = [f"{name}/{server}" for name, each in known.items() for server in each.servers]
-            wanted = [each for each in every if drill.fits_service(each)]
+            wanted = [each.name for each in fitting(drill, known)]
         for service in wanted:
             for pair in options.pair:
                 for repeat in range(1, options.repeat + 1):
@@ -156,53 +174,47 @@ def run(options: argparse.Namespace) -> int:
         return 0
     alone = len(asked) == 1 and not options.json
     console.stderr = options.json  # standard output is for the verdicts then
-    bring_up(Lab(options.lab))
+    bring_up(Lab(options.lab, *profiles(options.pair)))
     _build_guests(asked)
     _check_filters(Lab(options.lab), [cell.drill for cell in asked])
     began_s = time.monotonic()
-    told = Counter[Verdict]()
-
-    def tell(result: Result) -> None:
-        told[result.verdict] += 1
-        if options.json:
-            sys.stdout.write(json.dumps(summary.line(result)) + "\n")
-            sys.stdout.flush()
-        elif not alone:
-            done = f"[dim]{sum(told.values()):>{len(str(len(asked)))}}/{len(asked)}[/]"
-            console.print(f"{done} {marked(result.verdict, result.cell.title)} [dim]{result.duration_s:.1f} s[/]")
-            if result.verdict is not Verdict.PASS:
-                console.print(f"      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}")
-
+    jobs = min(options.jobs, len(asked))
+    progress = Progress(len(asked), jobs, keeping.durations_s(beside=False), asked)
+    tell = _tell_json if options.json else (lambda _: None) if alone else progress.told
+    shown: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if alone:
+        shown = console.status(f"{asked[0].title}: the control first, then the fault")
+    elif not options.json:
+        shown = progress.shown()
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, labs(options.lab, min(options.jobs, len(asked))), tell, step, options.keep)
+    on = labs(options.lab, jobs, profiles(options.pair))
+    campaign = Campaign(run_folder, on, tell, step, progress.began, keep=options.keep)
     interrupted = False
     try:
-        with (
-            console.status(f"{asked[0].title}: the control first, then the fault")
-            if alone
-            else contextlib.nullcontext()
-        ):
+        with shown:
             campaign.run(asked)
     except KeyboardInterrupt:
         interrupted = True
     if alone and campaign.results:
         _show(Lab(options.lab), campaign.results[0])
-    summary.write(run_folder, campaign.results, asked, time.monotonic() - began_s, options.junit)
+    took_s = time.monotonic() - began_s
+    summary.write(run_folder, campaign.results, asked, took_s, options.junit)
     if not options.json:
-        _count(told, asked, run_folder, time.monotonic() - began_s)
+        _count(campaign.results, asked, run_folder, took_s)
     if interrupted:
-        console.print(
-            f"[bold yellow]interrupted[/]: {sum(told.values())} of {len(asked)} were run; all faults are undone"
-        )
+        done = f"{len(campaign.results)} of {len(asked)} were run"
+        console.print(f"[bold yellow]interrupted[/]: {done}; all faults are undone")
         return INTERRUPTED
     return summary.exit_status(campaign.results)
 
 
+def _tell_json(result: Result) -> None:
+    sys.stdout.write(json.dumps(summary.line(result)) + "\n")
+    sys.stdout.flush()
+
+
 def _build_guests(asked: Sequence[Cell]) -> None:
-    for service in {cell.chosen.service.service: cell.chosen.service for cell in asked}.values():
-        if service.image:
-            recipe = images.service_recipe(service.service, service.folder)
-            images.build(image_step, {recipe.name: recipe})
+    guests.ready([cell.chosen.service for cell in asked], image_step)
 
 
 def _check_filters(lab: Lab, asked: Sequence[Drill]) -> None:
@@ -215,10 +227,13 @@ def _check_filters(lab: Lab, asked: Sequence[Drill]) -> None:
         raise ValueError(f"{error}\nin {'; '.join(wrong)}") from error
 
 
-def _count(told: Counter[Verdict], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
+def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
+    told = Counter(each.verdict for each in results)
     counts = ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told[each])
     console.print(f"\n{counts or 'none'} of {len(asked)} in {took_s:.0f} s")
-    console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/ (runs/latest points to it)[/]")
+    console.print(
+        f"[dim]evidence: {run_folder.relative_to(ROOT)}/ (runs/latest points to it); `make report` shows it[/]"
+    )
 
 
 def _show(lab: Lab, result: Result) -> None:
@@ -255,7 +270,7 @@ def soak(options: argparse.Namespace) -> int:
     """The catalogue over and over, in random order with random seeds, for a given time; each flip."""
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = services()
-    bring_up(Lab(options.lab))
+    bring_up(Lab(options.lab, *profiles(options.pair)))
     ends_s = time.monotonic() + options.for_
     told = Counter[Verdict]()
     flips: list[Result] = []
@@ -272,7 +287,7 @@ def soak(options: argparse.Namespace) -> int:
             )
 
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, labs(options.lab, options.jobs), tell, step)
+    campaign = Campaign(run_folder, labs(options.lab, options.jobs, profiles(options.pair)), tell, step)
     round_number = 0
     interrupted = False
     try:
@@ -319,7 +334,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("run", run, "run drills, and prove what they claim")
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
-    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help="le-le,be-le,le-be,be-be or all")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=_between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
     sub.add_argument("--jobs", type=_between(1, 16), default=1, metavar="N", help="labs side by side")
@@ -327,10 +342,20 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
+    sub = command("matrix", matrix_commands.run, "what becomes of each architecture under each drill, as a table")
+    sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
+    sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=_between(1, 16), metavar="N", help="(default: by cores and memory)")
+    sub.add_argument("--keep", action="store_true", help="leave the labs up that were brought up beside the first")
+    sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
+    sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
+    sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
     sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
     sub.add_argument("names", nargs="*", metavar="NAME")
     sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
-    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=_between(1, 16), default=2, metavar="N")
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")

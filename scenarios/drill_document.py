@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from scenarios.drill import Drill, drills
-from scenarios.expecting import Duration, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.expecting import Alike, Duration, Hits, Log, Order, Outcomes, Packets, Sockets
 
 # The groups, by the first tag of a drill, in the order in which one learns.
 GROUPS: Mapping[str, str] = {
@@ -75,7 +75,7 @@ def _of_application(drill: Drill) -> Iterator[str]:
 
 def _of_packets(drill: Drill) -> Iterator[str]:
     for each in drill.expect:
-        if isinstance(each.value, Packets | Order | Sockets | Hits):
+        if isinstance(each.value, Packets | Order | Sockets | Hits | Alike):
             yield each.value.says
 
 

@@ -47,4 +47,5 @@ class Seen:
     captures: Mapping[str, LegCapture]
     frames: Mapping[str, Sequence[Frame]]
     events: Sequence[Event]
+    byteorders: Mapping[Role, str] = field(default_factory=dict)  # of the hosts that play the roles of a pair
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from scenarios import dissect, ladder
+from scenarios import dissect, guests, ladder
 from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.lab import Lab
@@ -46,8 +46,8 @@ class Exchange:
 
     @property
     def pair(self) -> str:
-        """Byte order of the client, then of the server: `be-le`."""
-        return "-".join({"big": "be", "little": "le"}[host.byteorder] for host in (self.client, self.server))
+        """The machine of the client, then of the server: `be-le`."""
+        return f"{self.client.end}-{self.server.end}"
 
     def picture(self) -> list[Text]:
         """The ladder of the packets between the two hosts, as lines; empty when nothing was captured."""
@@ -77,19 +77,6 @@ def spoken(address: str, port: int | None) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def asserted_byteorder(lab: Lab, host: Host) -> Check:
-    """The byte order of a host as the host itself says it, against what its name promises.
-
-    On a host that runs programs of ours, Python is asked; on one that runs another program, od(1), which is native too.
-    """
-    probe = ["python", "-c", "import sys; print(sys.byteorder)"]
-    if host.name in lab.topology.standing:
-        probe = ["sh", "-c", r"test $(printf '\1\0' | od -An -t u2) = 1 && echo little || echo big"]
-    said = lab.run(host.name, probe, timeout_s=10)
-    seen = said.stdout.strip() if said.status == 0 and said.stdout else f"status {said.status}: {said.printed}"
-    return proof(f"byte order of {host.name}", host.byteorder, seen, seen == host.byteorder)
-
-
 def _received(lab: Lab, host: Host, transport: Transport) -> int:
     """How many TCP segments, or UDP datagrams over both families, the kernel of this host has received.
 
@@ -105,7 +92,8 @@ def _received(lab: Lab, host: Host, transport: Transport) -> int:
     return int(dict(zip(names, values, strict=True))["InDatagrams"]) + ipv6
 
 
-def _listens(lab: Lab, chosen: Named, host: Host) -> bool:
+def listens(lab: Lab, chosen: Named, host: Host) -> bool:
+    """Whether a socket of this host listens on the service's port."""
     kind = "--tcp" if chosen.transport == "tcp" else "--udp"
     sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{chosen.port}"], timeout_s=5).stdout
     return bool(sockets.strip())
@@ -122,28 +110,35 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
         return
     address = host.address(family)
     argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
-    with lab.running(host.name, argv, chosen.service.image) as program:
+    told = guests.environment("server", address, chosen.port)
+    with lab.running(host.name, argv, chosen.service.image, told) as program:
         if chosen.server.ready is not None:
             program.wait_for_line(chosen.server.ready, LISTENS_WITHIN_S)
         else:
-
-            def listens() -> bool:
-                program.check_running("it listened")
-                return _listens(lab, chosen, host)
-
-            try:
-                wait_for(listens, f"{chosen.name} to listen on port {chosen.port}", LISTENS_WITHIN_S)
-            except DeadlinePassed as late:
-                raise LabProblem(f"{late}; it printed: {program.printed}") from late
+            wait_for_socket(lab, chosen, host, program)
         yield program
+
+
+def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running) -> None:
+    """Wait until the server listens. Raises LabProblem, with what it printed, at the deadline or when it has ended."""
+
+    def there() -> bool:
+        program.check_running("it listened")
+        return listens(lab, chosen, host)
+
+    try:
+        wait_for(there, f"{chosen.name} to listen on port {chosen.port}", LISTENS_WITHIN_S)
+    except DeadlinePassed as late:
+        raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
 def call(lab: Lab, chosen: Named, client: Host, server: Host, family: Family) -> Finished:
     """Run the client of a service on a host, to its end or its deadline."""
     address = server.address(family)
     argv = words(chosen.client.run, bind=address, host=address, port=chosen.port)
-    if chosen.service.image:
-        return lab.run_guest(client.name, chosen.service.image, argv, timeout_s=chosen.client.timeout_s)
+    if chosen.image:
+        told = guests.environment("client", address, chosen.port, chosen.client.timeout_s)
+        return lab.run_guest(client.name, chosen.image, argv, timeout_s=chosen.client.timeout_s, environment=told)
     return lab.run(client.name, argv, timeout_s=chosen.client.timeout_s)
 
 

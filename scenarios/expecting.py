@@ -228,6 +228,28 @@ class Duration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Each role of `from` and each of `to` say the same to each other, byte for byte, over as many connections.
+
+    Only what tells the byte order of the machine that sends may differ, and does: the header's `byteorder`, which must
+    be the sender's own, its length, the elements of an array, and a text in UTF-16 or UTF-32 with its mark.
+    """
+
+    at: LegName
+    from_: tuple[Literal["client", "bystander"], ...]
+    to: tuple[Literal["server", "other-server"], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.from_) * len(self.to) < 2:
+            raise ValueError("from and to: of one conversation there is nothing to compare; name two or more")
+
+    @property
+    def says(self) -> str:
+        ends = [" and ".join(map(said, roles)) for roles in (self.from_, self.to)]
+        return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, in every mix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """One expectation: exactly one of these keys."""
 
@@ -238,14 +260,16 @@ class Expectation:
     sockets: Sockets | None = None
     log: Log | None = None
     duration: Duration | None = None
+    alike: Alike | None = None
 
     def __post_init__(self) -> None:
         check_one(self, "an expectation")
 
     @property
-    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration:
+    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration | Alike:
         """The one that it is."""
-        found = self.hits or self.outcome or self.packets or self.order or self.sockets or self.log or self.duration
+        first_half = self.hits or self.outcome or self.packets or self.order
+        found = first_half or self.sockets or self.log or self.duration or self.alike
         assert found is not None  # noqa: S101 (exactly one is given)
         return found
 

@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,13 +30,14 @@ class Recipe:
     """An image of ours. `base` is the recipe that it stands on (None: Debian itself).
 
     Its Dockerfile is in images/<name>/, and the repository is the build's context; or both are `folder`, of a service
-    that brings its own programs.
+    that brings its own programs. `also` are files elsewhere in the repository that go into it.
     """
 
     name: str
     base: str | None
     holds_services: bool = False
     folder: Path | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -53,6 +54,7 @@ RECIPES = {
         Recipe("base", None),
         Recipe("host", "base", holds_services=True),
         Recipe("bigendian", "base", holds_services=True),
+        Recipe("bigendian64", "base", holds_services=True, also=("images/bigendian/smoke.py",)),
         Recipe("firewall", "base"),
         Recipe("names", "base"),
         Recipe("web", "base"),
@@ -66,16 +68,36 @@ def _files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _files_of_ours(services: Path) -> Iterator[Path]:
+    """What the hosts run of the services: not what is read outside them, nor what has an image of its own."""
+    guests = {path.parent for path in services.glob("*/Dockerfile")}
+    for path in _files(services):
+        if path.name != "service.yaml" and not guests & set(path.parents):
+            yield path
+
+
 def inputs_digest(recipe: Recipe, debian_id: str) -> str:
     """The digest, in hexadecimal, of all that this image is made from; `debian_id` is the id of the image DEBIAN."""
     digest = hashlib.sha256()
     digest.update(inputs_digest(RECIPES[recipe.base], debian_id).encode() if recipe.base else debian_id.encode())
-    for folder in [recipe.dockerfile.parent] + ([ROOT / "services"] if recipe.holds_services else []):
-        for path in _files(folder):
+    inputs: list[tuple[Path, Callable[[Path], Iterator[Path]]]] = [(recipe.dockerfile.parent, _files)]
+    if recipe.holds_services:
+        inputs.append((ROOT / "services", _files_of_ours))
+    for folder, files in inputs:
+        for path in files(folder):
             content = path.read_bytes()
             digest.update(f"{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
             digest.update(content)
+    for name in recipe.also:
+        digest.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
     return digest.hexdigest()
+
+
+def recipes_of(tags: Collection[str]) -> dict[str, Recipe]:
+    """The recipes of these images, and of those that they stand on."""
+    named = {name: recipe for name, recipe in RECIPES.items() if recipe.tag in tags}
+    stood_on = {recipe.base for recipe in named.values()}
+    return {name: recipe for name, recipe in RECIPES.items() if name in named or name in stood_on}
 
 
 def _label(tag: str, label: str) -> str | None:

@@ -10,15 +10,16 @@ import dataclasses
 import itertools
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from scenarios import ladder
 from scenarios.caller import Call, Outcome
+from scenarios.conversation import Conversation, conversations, difference
 from scenarios.dissect import Frame
 from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
-from scenarios.expecting import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
-from scenarios.script import LegName, Replace
+from scenarios.expecting import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.script import LegName, Replace, Role
 from scenarios.verdict import Check, Verdict, proof
 
 
@@ -63,6 +64,8 @@ def _check(expectation: Expectation, seen: Seen) -> Check:
             return _log(log, seen)
         case Duration() as duration:
             return _duration(duration, seen)
+        case Alike() as alike:
+            return _alike(alike, seen)
 
 
 def _verdict(holds: bool) -> Verdict:
@@ -196,3 +199,39 @@ def _duration(expected: Duration, seen: Seen) -> Check:
     if len(known) > 1:
         told += f" to {max(known):.3f}s"
     return Check(f"duration of {expected.call}", str(expected.is_), told, _verdict(holds))
+
+
+def _alike(expected: Alike, seen: Seen) -> Check:
+    frames_there = seen.frames.get(expected.at, ())
+    found: dict[tuple[Role, Role], Sequence[Conversation]] = {
+        (client, server): conversations(frames_there, seen.addresses[client], seen.addresses[server], seen.port)
+        for client in expected.from_
+        for server in expected.to
+    }
+    unlike = next(_unlike(found, seen), "")
+    count = sum(len(each) for each in found.values())
+    sizes = [f"{len(each.request.raw)} and {len(each.answer.raw)}" for made in found.values() for each in made]
+    told = unlike or f"{count} conversations; bytes of request and answer: {', '.join(dict.fromkeys(sizes))}"
+    frames: dict[str, list[int]] = {
+        expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
+    }
+    return Check(expected.says, "it does", told, _verdict(not unlike), frames)
+
+
+def _unlike(found: Mapping[tuple[Role, Role], Sequence[Conversation]], seen: Seen) -> Iterator[str]:
+    """What makes conversations unlike, beside the first of them; also what would make them alike for lack of any."""
+    first = next(iter(found))
+    for (client, server), made in found.items():
+        ends = f"{client} and {server}"
+        if not made or not all(each.request.raw and each.answer.raw for each in made):
+            yield f"{ends} said nothing to each other" if not made else f"{ends}: one of them said nothing"
+            continue
+        if len(made) != len(found[first]):
+            yield f"{ends} had {len(made)} connections, {' and '.join(first)} had {len(found[first])}"
+        for at, (one, other) in enumerate(zip(found[first], made, strict=False), 1):
+            for what, sender in (("request", client), ("answer", server)):
+                theirs = getattr(other, what)
+                if diff := difference(getattr(one, what), theirs):
+                    yield f"the {what} of connection {at} between {ends}, beside {' and '.join(first)}:\n{diff}"
+                if wrong := [order for order in theirs.orders if order != seen.byteorders.get(sender)]:
+                    yield f"the {what} of connection {at} between {ends} calls its sender {wrong[0]}-endian"

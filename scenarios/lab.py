@@ -12,19 +12,21 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios import engine
-from scenarios.programs import STOP_WITHIN_S, Finished, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
 from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
 from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
+ANSWERS_WITHIN_S = 10
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
@@ -39,15 +41,50 @@ true
 """
 
 
-class Lab:
-    """The lab of this number on this engine."""
+class Guest(Running):
+    """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, stream: subprocess.Popen[str], what: str, container: str) -> None:
+        self._container = container
+        super().__init__(stream, what, self._send)
+
+    def _send(self, signal: str) -> None:
+        # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
+        words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
+        with contextlib.suppress(engine.CommandFailed):  # it ended meanwhile
+            engine.docker_command(*words, self._container, timeout_s=STOP_WITHIN_S)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the engine has it paused."""
+        with contextlib.suppress(NotFound):
+            return bool(engine.client().containers.get(self._container).status == "paused")
+        return False
+
+
+class Lab:
+    """The lab of this number on this engine.
+
+    `profiles` are those of compose.yaml whose machines are wanted too. A lab may have more machines up than are wanted.
+    """
+
+    def __init__(self, number: int, *profiles: str) -> None:
         self.topology: Topology = topology(number)
         self.number = number
+        self.profiles = profiles
+        for profile in profiles:
+            if profile not in self.topology.profiles.values():
+                there_are = ", ".join(sorted({*self.topology.profiles.values()}))
+                raise ValueError(f"compose.yaml has no profile {profile!r}; there are: {there_are}")
 
-    def _compose(self, *words: str, timeout_s: float) -> str:
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The machines that are up when this lab is."""
+        return self.topology.machines_of(self.profiles)
+
+    def _compose(self, *words: str, timeout_s: float, profiles: Iterable[str] = ()) -> str:
         environment = {**os.environ, "LAB": str(self.number), "COMPOSE_PROGRESS": "plain"}
+        environment["COMPOSE_PROFILES"] = ",".join(sorted({*profiles}))
         return engine.docker_command(
             "compose", "--file", str(COMPOSE_FILE), *words, timeout_s=timeout_s, cwd=ROOT, env=environment
         )
@@ -63,44 +100,67 @@ class Lab:
         return engine.client().containers.list(all=True, filters=project)
 
     def states(self) -> dict[str, str]:
-        """Each machine with the state of its container: "healthy", "running", "exited", …, or "absent"."""
+        """Each machine with the state of its container: "healthy", "running", "exited", …, or "absent".
+
+        Those of a profile that is not wanted are here only where they are there all the same.
+        """
         found = {}
         for container in self._containers():
             health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
             if health == "starting" and _is_well(container):
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
-        return {machine: found.get(machine, "absent") for machine in self.topology.machines}
+        wanted = self.wanted
+        return {
+            machine: found.get(machine, "absent")
+            for machine in self.topology.machines
+            if machine in wanted or machine in found
+        }
 
     def is_up(self) -> bool:
-        """Whether every machine runs, from the image that its tag names now, and the firewall is healthy."""
-        states = self.states()
-        if states.pop("firewall") != "healthy" or set(states.values()) != {"running"}:
+        """Whether every wanted machine runs, from the image that its tag names now, and the firewall is healthy."""
+        states, wanted = self.states(), self.wanted
+        if any(states[name] != ("healthy" if name == "firewall" else "running") for name in wanted):
             return False
-        containers = self._containers()
+        containers = [each for each in self._containers() if each.labels["com.docker.compose.service"] in wanted]
         return all(each.attrs["Image"] == engine.image_id(each.attrs["Config"]["Image"]) for each in containers)
 
     def up(self) -> float:
-        """Bring every machine up and wait until the lab is routed and healthy; the seconds that it took."""
+        """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took."""
         started = time.monotonic()
         try:
-            self._compose("up", "--detach", timeout_s=UP_WITHIN_S)
+            self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
             # Compose's own --wait would look once a second, as the engine does.
             wait_for(self._is_ready, "the firewall to be ready", UP_WITHIN_S, every_s=0.05)
+            for name in self.wanted:
+                if name in self.topology.profiles:  # of the others the firewall saw to it by itself
+                    self._wait_for_answer(name)
         except (engine.CommandFailed, DeadlinePassed, LabProblem) as error:
             logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
 
     def _is_ready(self) -> bool:
-        states = self.states()
-        if ended := [machine for machine, state in states.items() if state in ("exited", "dead", "unhealthy")]:
+        states, wanted = self.states(), self.wanted
+        if ended := [name for name in wanted if states[name] in ("exited", "dead", "unhealthy")]:
             raise LabProblem(f"{' and '.join(ended)} ended, or is not well")
         return states["firewall"] == "healthy"
 
+    def _wait_for_answer(self, name: str) -> None:
+        """Until a host answers the firewall's ping, over both families."""
+        host = self.topology.hosts[name]
+        for address in (host.ipv4, host.ipv6):
+            ping = ["ping", "-q", "-c", "1", "-W", "1", address]
+
+            def answers(ping: list[str] = ping) -> bool:
+                return self.run("firewall", ping, timeout_s=5).status == 0
+
+            wait_for(answers, f"{name} to answer a ping at {address}", ANSWERS_WITHIN_S, every_s=0.1)
+
     def down(self) -> None:
         """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
-        self._compose("down", "--timeout", "0", "--volumes", timeout_s=60)
+        every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
+        self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
 
     def stop(self, machine: str) -> None:
         """Stop one machine, as `docker stop` does; `up` starts it again."""
@@ -148,7 +208,9 @@ class Lab:
             )
             out, err = api.exec_start(execution["Id"], demux=True)
         except APIError as error:  # 404: no such container; 409: it is stopped
-            raise LabProblem(f"{machine} of lab {self.number} does not run; `make up` starts it") from error
+            profile = self.topology.profiles.get(machine)
+            how = f"make up WITH={profile}" if profile else "make up"
+            raise LabProblem(f"{machine} of lab {self.number} does not run; `{how}` starts it") from error
         status = api.exec_inspect(execution["Id"])["ExitCode"]
         stdout, stderr = ((stream or b"").decode("utf-8", "backslashreplace") for stream in (out, err))
         return Finished(tuple(argv), status, stdout, stderr, time.monotonic() - started)
@@ -162,15 +224,22 @@ class Lab:
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     @contextlib.contextmanager
-    def running(self, machine: str, argv: Sequence[str], image: str | None = None) -> Iterator[Running]:
+    def running(
+        self,
+        machine: str,
+        argv: Sequence[str],
+        image: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Iterator[Running]:
         """A program that runs on a machine for the time of the `with` block, and is ended after it.
 
         With an `image` it is a guest: it brings its own files, and has the network of the machine and no more rights.
+        `environment` is for a guest.
         """
         what = f"`{' '.join(argv)}` on {machine}"
+        name = self.guest_name(machine)
         if image:
-            name = f"{self.container(machine)}-guest-{secrets.token_hex(4)}"
-            command = self._guest(machine, image, argv, name)
+            command = ["run", "--rm", *self._guest(machine, image, argv, name, environment or {})]
         else:
             script = 'echo "pid $$"; exec "$@"'
             command = ["exec", "--env", f"{MARK}=service", self.container(machine), "sh", "-c", script, "sh", *argv]
@@ -183,14 +252,10 @@ class Lab:
             errors="backslashreplace",
         )
 
-        def signal_guest(signal: str) -> None:
-            with contextlib.suppress(engine.CommandFailed):  # it ended meanwhile
-                engine.docker_command("kill", "--signal", signal, name, timeout_s=STOP_WITHIN_S)
-
         def signal_process(signal: str) -> None:
             self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
 
-        program = Running(stream, what, signal_guest if image else signal_process)
+        program = Guest(stream, what, name) if image else Running(stream, what, signal_process)
         if not image:
             pid = program.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
             program.lines.remove(f"pid {pid}")
@@ -199,24 +264,86 @@ class Lab:
         finally:
             program.stop()
 
-    def _guest(self, machine: str, image: str, argv: Sequence[str], name: str) -> list[str]:
+    def guest_name(self, machine: str) -> str:
+        """A name for the container of a guest."""
+        return f"{self.container(machine)}-guest-{secrets.token_hex(4)}"
+
+    def end_guest(self, name: str) -> None:
+        """End a guest at once, where it runs."""
+        with contextlib.suppress(NotFound, APIError):  # 409: it does not run yet, or no longer
+            engine.client().containers.get(name).kill()
+
+    def _guest(
+        self, machine: str, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]
+    ) -> list[str]:
+        """The words of `docker run` or `docker create`. The image's own entry point is not used: `argv` is all."""
         return [
-            *("run", "--rm", "--init", "--name", name, "--network", f"container:{self.container(machine)}"),
+            *("--init", "--name", name, "--network", f"container:{self.container(machine)}"),
             *("--label", f"{engine.LAB_LABEL}={self.number}", "--label", f"{GUEST_LABEL}={machine}"),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108
-            *("--pids-limit", "256", "--memory", "512m", "--user", "1000", "--pull", "never", image, *argv),
+            *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
+            *("--pids-limit", "256", "--memory", "512m", "--user", "1000", "--pull", "never", "--entrypoint", ""),
+            *(image, *argv),
         ]
 
-    def run_guest(self, machine: str, image: str, argv: Sequence[str], *, timeout_s: float) -> Finished:
-        """Run a program of another image to its end, in the network of a machine; status 124 at its deadline."""
-        name = f"{self.container(machine)}-guest-{secrets.token_hex(4)}"
-        command = ["docker", *self._guest(machine, image, ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv], name)]
-        started = time.monotonic()
-        finished = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, timeout=timeout_s + 30, check=False
-        )
-        stdout, stderr = (stream.decode("utf-8", "backslashreplace") for stream in (finished.stdout, finished.stderr))
-        return Finished(tuple(argv), finished.returncode, stdout, stderr, time.monotonic() - started)
+    def run_guest(
+        self,
+        machine: str,
+        image: str,
+        argv: Sequence[str],
+        *,
+        timeout_s: float,
+        environment: Mapping[str, str] | None = None,
+        name: str = "",
+    ) -> Finished:
+        """Run a program of another image to its end, in the network of a machine; status 124 at its deadline.
+
+        `name` is its container's, of `guest_name`, for whoever may want to end it before.
+
+        Its times are the program's own, as the engine has them, to some milliseconds: the making of its container is
+        not in them.
+        """
+        name = name or self.guest_name(machine)
+        engine.docker_command("create", *self._guest(machine, image, argv, name, environment or {}), timeout_s=60)
+        guest = engine.client().containers.get(name)
+        try:
+            stream = subprocess.Popen(
+                ["docker", "start", "--attach", name],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
+            )
+            ended_by_us = False
+            left_s = timeout_s
+            while True:
+                try:
+                    out, err = stream.communicate(timeout=left_s)
+                    break
+                except subprocess.TimeoutExpired:
+                    guest.reload()
+                # it has not had its time yet where the engine took some to start it
+                left_s = _unix_s(guest.attrs["State"]["StartedAt"]) + timeout_s - time.time()
+                if left_s <= 0:
+                    ended_by_us, left_s = True, STOP_WITHIN_S
+                    with contextlib.suppress(APIError):  # it ended meanwhile
+                        guest.kill()
+            guest.reload()
+            state = guest.attrs["State"]
+            began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
+            status = ENDED_AT_DEADLINE if ended_by_us else int(state["ExitCode"])
+        finally:
+            with contextlib.suppress(NotFound):
+                guest.remove(force=True)
+        stdout, stderr = (each.decode("utf-8", "backslashreplace") for each in (out, err))
+        # the engine notes the beginning after it, and a program that is quick enough has ended by then
+        return Finished(tuple(argv), status, stdout, stderr, max(0.0, ended_s - began_s), began_s)
+
+
+def _unix_s(time_of_engine: str) -> float:
+    """Unix time of `2026-11-21T17:04:28.123456789Z`."""
+    whole, _, fraction = time_of_engine.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
 
 
 def _is_well(container: Container) -> bool:

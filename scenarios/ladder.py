@@ -14,6 +14,7 @@ from rich.text import Text
 from scenarios.dissect import Frame
 
 HALF = 34  # columns between two uprights
+MARGIN = 12  # columns before the first, for the time
 FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
 PREVIEW = 48  # bytes of a payload that nobody decodes
 
@@ -94,13 +95,12 @@ def _half(text: str, rightwards: bool, present: bool, cut: bool) -> str:
 
 def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str]) -> Iterator[Text]:
     """The lines of the picture. `client` and `server` are each a name and what stands under it, an address say."""
-    margin = " " * 12
+    margin = " " * MARGIN
     for left, middle, right, style in (
         (client[0], "firewall", server[0], "bold"),
         (client[1], "", server[1], "dim"),
     ):
-        heading = f"{left:<{HALF + 1 - len(middle) // 2}}{middle}"
-        yield Text(f"{margin}{heading}{right:>{2 * HALF + 3 - len(heading)}}", style)
+        yield heading(left, middle, right, style)
     start = ladder[0].frame.time_ns if ladder else 0
     folded = len(ladder) - FIRST - LAST
     for number, rung in enumerate(ladder):
@@ -108,16 +108,30 @@ def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str
             if number == FIRST:
                 yield Text(f"{margin}┊ {folded} packets more ┊", "dim")
             continue
-        frame, rightwards = rung.frame, rung.from_client
-        near, far = (rung.client_leg, rung.server_leg) if rightwards else (rung.server_leg, rung.client_leg)
-        near_half = _half(label(frame), rightwards, near is not None, cut=far is None)
-        far_half = _half("" if near else label(frame), rightwards, far is not None, cut=False)
-        left, right = (near_half, far_half) if rightwards else (far_half, near_half)
-        style = "red" if near is None or far is None or "RST" in frame.flags else "cyan" if rightwards else "green"
-        line = Text(f"{(frame.time_ns - start) / 1e6:9.3f}ms ", "dim")
-        line.append("│").append(left, style).append("│").append(right, style).append("│")
-        yield line
-        for content in contents(frame):
-            yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
-        for note in frame.notes if style == "red" else ():
-            yield Text(f"{margin}│  {note}", "dim")
+        yield from drawn(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
+
+
+def heading(left: str, middle: str, right: str, style: str) -> Text:
+    """A line above the picture: what stands over the client's upright, the firewall's, and the server's."""
+    begun = f"{left:<{HALF + 1 - len(middle) // 2}}{middle}"
+    return Text(f"{' ' * MARGIN}{begun}{right:>{2 * HALF + 3 - len(begun)}}", style)
+
+
+def drawn(rung: Rung, time: str) -> Iterator[Text]:
+    """The lines of one packet: its rung, what it carries, and what tshark notes where something is wrong with it.
+
+    `time` has MARGIN columns.
+    """
+    frame, rightwards, margin = rung.frame, rung.from_client, " " * MARGIN
+    near, far = (rung.client_leg, rung.server_leg) if rightwards else (rung.server_leg, rung.client_leg)
+    near_half = _half(label(frame), rightwards, near is not None, cut=far is None)
+    far_half = _half("" if near else label(frame), rightwards, far is not None, cut=False)
+    left, right = (near_half, far_half) if rightwards else (far_half, near_half)
+    style = "red" if near is None or far is None or "RST" in frame.flags else "cyan" if rightwards else "green"
+    line = Text(time, "dim")
+    line.append("│").append(left, style).append("│").append(right, style).append("│")
+    yield line
+    for content in contents(frame):
+        yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
+    for note in frame.notes if style == "red" else ():
+        yield Text(f"{margin}│  {note}", "dim")

@@ -6,6 +6,7 @@ Whatever the script changes is undone on every way out: each step puts its undo 
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import shlex
 import time
@@ -13,22 +14,27 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
-from scenarios import script, sockets
+from scenarios import guests, script, sockets
 from scenarios.applying import Applied, applied
-from scenarios.caller import Call, Pending
+from scenarios.beside import WITHIN_S, Beside, Others
+from scenarios.caller import Call, Pending, Reader
 from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
 from scenarios.evidence import Caught, Event, Seen
+from scenarios.exchange import wait_for_socket
 from scenarios.programs import LabProblem, Running
+from scenarios.quantities import Seconds
 from scenarios.service import words
 from scenarios.stage import Cast, Stage
 from scenarios.waiting import DeadlinePassed, wait_for
 
 LISTENS_WITHIN_S = 15
 SETTLES_WITHIN_S = 0.5
+ORPHANS_WITHIN_S = 5.0
+# FIN-WAIT-1, LAST-ACK, CLOSING: what was sent is not acknowledged, and it is sent again
+ORPHAN = re.compile(r"^ *\d+: \S+ \S+ (?:04|09|0B) ", re.MULTILINE)
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
-READY = "listening on"
 KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
 
@@ -36,6 +42,11 @@ def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
     """Run the script, and read its captures. Raises LabProblem when it cannot be run as it is written."""
     performance = _Performance(stage, cell, armed)
     return performance.run()
+
+
+def perform_beside(stage: Stage, cell: Cell) -> Beside:
+    """Run the script with its faults, uncaptured, while another client calls. Raises LabProblem as `perform`."""
+    return _Performance(stage, cell, armed=True).run_beside()
 
 
 class _Performance:
@@ -53,6 +64,7 @@ class _Performance:
         self.servers: contextlib.ExitStack = contextlib.ExitStack()
         self.server: Running | None = None  # on the server's role; others may run beside it
         self.beside: dict[script.Role, Running] = {}
+        self.others: Others | None = None  # only in run_beside
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
         # what stands in the place of a program, by the program's name; of several for one, the last
         from_the_start = cell.drill.from_the_start
@@ -80,6 +92,8 @@ class _Performance:
         self.stage.dissector.prepare(KEPT, marks)
         with contextlib.ExitStack() as stack:
             stack.callback(self.servers.close)
+            with self.timed("settling"):
+                self.let_orphans_end()
             with self.timed("looks"):
                 self.remember_connections()
             with self.timed("servers"):
@@ -88,14 +102,8 @@ class _Performance:
                 capture = stack.enter_context(self.stage.capturing.capture())
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
-            for step in self.drill.script:
-                self.stage.check_interrupted()
-                if self.is_left_out(step):
-                    continue
-                self.note(step.says)
-                self.do(step)
-            for name in list(self.pending):
-                self.finish(name)
+            self.stage.disturbed = self.armed
+            self.play()
             with self.timed("settling"):
                 self.settle()
             # The captures end before the faults do: what comes through afterwards is not what the script was about.
@@ -119,6 +127,7 @@ class _Performance:
             armed=self.armed,
             port=self.cell.chosen.port,
             addresses={role: self.cast.addresses(role) for role in roles},
+            byteorders=self.cast.byteorders,
             client_side=self.cast.client_side,
             calls=self.calls,
             caught=self.caught,
@@ -130,14 +139,67 @@ class _Performance:
             timings_s=self.timings_s,
         )
 
+    def play(self) -> None:
+        """Each step of the script, and then the end of what it started."""
+        for step in self.drill.script:
+            self.stage.check_interrupted()
+            if self.is_left_out(step):
+                continue
+            self.note(step.says)
+            self.do(step)
+        for name in list(self.pending):
+            self.finish(name)
+
+    def run_beside(self) -> Beside:
+        """The script with its faults, uncaptured, while another client calls; when all is undone, one more call."""
+        service = self.cell.chosen.service
+        plain = service.callers(self.cell.chosen.server_name)[0]
+        within = Seconds(WITHIN_S)
+        another = script.Call(name="another", from_="bystander", client=plain, within=within)
+        again = script.Call(name="again", client=plain, within=within)
+        if self.cell.chosen.image is None:
+            self.stage.caller.open(*(self.cast.host(each.from_).name for each in (another, again)))
+        others = self.others = Others(lambda: self.begin(another))
+        with contextlib.ExitStack() as stack:
+            stack.callback(self.servers.close)
+            self.start_servers()
+            stack.callback(self.give_up_calls)
+            self.stage.disturbed = True
+            with contextlib.ExitStack() as self.stack:
+                self.play()
+                others.wind_up()
+                self.wait_until(lambda: others.is_over, WITHIN_S + 20)
+            return Beside(others.calls, self.begin(again).wait())
+
     def of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames without what the connections of earlier scripts still send."""
-        kept = {leg: self.stage.earlier.without(of_leg) for leg, of_leg in frames.items()}
+        kept = self.stage.flows.of_script(frames)
         for leg, of_leg in frames.items():
             if left_out := len(of_leg) - len(kept[leg]):
                 self.note(f"left out: {left_out} frames of earlier connections on the {leg}")
-            self.stage.earlier.remember(of_leg)
         return kept
+
+    def let_orphans_end(self) -> None:
+        """Wait a little for the connections that an earlier script left and that no program has any more (tcp(7)).
+
+        What they send again would be counted by a fault of this one. As soon as nothing hinders them they are reset.
+        """
+        if not self.stage.disturbed:
+            return
+        self.stage.disturbed = False
+        hosts = {self.cast.host(role).name for role in ("client", "bystander", "server")}
+        asked = [host for host in hosts if host in self.stage.lab.topology.hosts]
+
+        def all_ended() -> bool:
+            self.stage.check_interrupted()
+            return not any(ORPHAN.search(self.tcp_table(host)) for host in asked)
+
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(all_ended, "orphaned connections to end", ORPHANS_WITHIN_S, every_s=0.1)
+
+    def tcp_table(self, host: str) -> str:
+        """/proc/net/tcp of a host, read by its resident: ss(8) would take an exec of its own, ten times as long."""
+        return self.stage.caller.call(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
 
     # The program of the server's side
 
@@ -155,13 +217,21 @@ class _Performance:
         chosen, host = self.cell.chosen, self.cast.host(role)
         instead = self.replaced.get(script.SERVER) if role == script.SERVER else None
         assert chosen.server.run is not None  # noqa: S101 (start_servers asks)
-        address = self.cast.address(role) if self.drill.server.bind == "address" else ""
+        image = chosen.service.image if instead is None or script.SERVICE_PLACE in instead.run else None
+        address = guests.all_interfaces(chosen.service) if image else ""
+        if self.drill.server.bind == "address":
+            address = self.cast.address(role)
         command = instead.run.replace(script.SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
         argv = words(command, bind=address, host=address, port=chosen.port)
         if not instead:
             argv += shlex.split(self.drill.server.args)
-        program = self.servers.enter_context(self.stage.caller.running(host.name, argv, chosen.service.image))
-        program.wait_for_line(instead.ready if instead else chosen.server.ready or READY, LISTENS_WITHIN_S)
+        told = guests.environment("server", address, chosen.port)
+        program = self.servers.enter_context(self.stage.caller.running(host.name, argv, image, environment=told))
+        ready = instead.ready if instead else chosen.server.ready
+        if ready is None:
+            wait_for_socket(self.stage.lab, chosen, host, program)
+        else:
+            program.wait_for_line(ready, LISTENS_WITHIN_S)
         return program
 
     def restart_server(self) -> None:
@@ -252,19 +322,47 @@ class _Performance:
             return self.cast.host(call.named).name if script.is_host(call.named) else call.named
         return self.cast.address(call.to) if call.to != "firewall" else self.cast.addresses("firewall")[0]
 
+    def guest(self, call: script.Call) -> tuple[str | None, Mapping[str, str], Reader | None]:
+        """The image of a call, what its program is told, and how its end is read; of one of ours, nothing."""
+        chosen = self.cell.chosen
+        name = call.client or chosen.client_name
+        image = chosen.service.image_of(name)
+        if image is None or call.run is not None or call.name in self.replaced:
+            return None, {}, None
+        told = guests.environment("client", self.host_called(call), chosen.port, float(call.within))
+        return image, told, functools.partial(guests.ended, chosen.service.clients[name])
+
+    def begin(self, call: script.Call) -> Pending:
+        """Have a client called once, and do not wait."""
+        host, argv = self.cast.host(call.from_).name, self.argv(call)
+        image, told, read = self.guest(call)
+        within_s = float(call.within)
+        return self.stage.caller.start(host, argv, timeout_s=within_s, image=image, environment=told, read=read)
+
     def start(self, call: script.Call) -> None:
         host, argv = self.cast.host(call.from_).name, self.argv(call)
-        within_s, image = float(call.within), self.cell.chosen.service.image
-        caller = self.stage.caller
+        within_s, caller = float(call.within), self.stage.caller
+        image, told, read = self.guest(call)
+        if self.others:
+            self.others.begin()
         if call.together:
             with caller.together() as gate:
                 self.pending[call.name] = [
-                    caller.start(host, argv, timeout_s=within_s, image=image, gate=gate, hold="connect")
+                    caller.start(
+                        host,
+                        argv,
+                        timeout_s=within_s,
+                        image=image,
+                        environment=told,
+                        read=read,
+                        gate=gate,
+                        hold="connect",
+                    )
                     for _ in range(call.times)
                 ]
             return
         for number in range(call.times):
-            self.pending[call.name] = [caller.start(host, argv, timeout_s=within_s, image=image)]
+            self.pending[call.name] = [self.begin(call)]
             if number + 1 < call.times:
                 self.finish(call.name)
 
@@ -285,14 +383,14 @@ class _Performance:
         closing = re.compile(rf":{self.cell.chosen.port:04X} \S+ {CLOSE_WAIT} ")
 
         def all_closed() -> bool:
-            # by the resident; ss(8) would take an exec of its own, ten times as long
-            tables = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-            return not closing.search(self.stage.caller.call(host, tables, timeout_s=5).stdout)
+            return not closing.search(self.tcp_table(host))
 
         with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
             wait_for(all_closed, "the server to close", SETTLES_WITHIN_S)
 
     def give_up_calls(self) -> None:
+        if self.others:
+            self.others.give_up()
         for calls in self.pending.values():
             for pending in calls:
                 with contextlib.suppress(LabProblem):
@@ -304,12 +402,20 @@ class _Performance:
 
     def wait_until(self, over: Callable[[], bool], within_s: float) -> None:
         """Wait for it, or until the run is interrupted."""
-        wait_for(lambda: self.stage.interrupted() or over(), "the end of a step", within_s, every_s=0.002)
+
+        def is_over() -> bool:
+            if self.others:
+                self.others.tick()
+            return self.stage.interrupted() or over()
+
+        wait_for(is_over, "the end of a step", within_s, every_s=0.002)
         self.stage.check_interrupted()
 
     def until(self, until: script.Until) -> None:
         def come() -> bool:
             self.stage.check_interrupted()
+            if self.others:
+                self.others.tick()
             if until.fault:
                 return self.faults[until.fault].caught().hits >= until.hits
             if until.log == script.SERVER:

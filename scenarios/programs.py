@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from scenarios.waiting import DeadlinePassed, wait_for
 
 STOP_WITHIN_S = 5
+ENDED_AT_DEADLINE = 124  # as timeout(1) has it
 
 
 class LabProblem(Exception):
@@ -27,6 +28,7 @@ class Finished:
     stdout: str
     stderr: str
     duration_s: float
+    started_s: float | None = None  # Unix time, where it is known
 
     @property
     def printed(self) -> str:

@@ -32,9 +32,14 @@ def new_run() -> Path:
     return run
 
 
+def cell_path(run: Path, drill: str, service: str, pair: str) -> Path:
+    """Where the folder of one cell of a run is, or will be."""
+    return run / drill / service / pair
+
+
 def cell(run: Path, drill: str, service: str, pair: str) -> Path:
-    """The folder of one cell of a run."""
-    folder = run / drill / service / pair
+    """The folder of one cell of a run, made."""
+    folder = cell_path(run, drill, service, pair)
     folder.mkdir(parents=True)
     return folder
 

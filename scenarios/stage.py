@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +18,7 @@ from scenarios.drill import Pair
 from scenarios.faults.leftovers import held_without_faults, remove_all
 from scenarios.injector import Injector
 from scenarios.lab import Lab
+from scenarios.machines import said
 from scenarios.programs import LabProblem
 from scenarios.script import Role
 from scenarios.service import Family
@@ -33,23 +34,29 @@ class Interrupted(Exception):
 
 
 class Flows:
-    """The TCP connections of the captures so far: an end that nobody answers sends for minutes after its script."""
+    """Which TCP connections are of a script: an end that nobody answers sends for minutes after its own.
 
-    def __init__(self) -> None:
+    A connection is of the script in whose captures it begins. Only behind a NAT can one go on without having begun,
+    from another port; that is of this script if no earlier capture had it. `translated` are the firewall's addresses.
+    """
+
+    def __init__(self, translated: Collection[str]) -> None:
+        self._translated = frozenset(translated)
         self._seen: dict[frozenset[object], float] = {}
 
-    def without(self, frames: Sequence[Frame]) -> list[Frame]:
-        """The frames, but those of connections that an earlier capture had and that do not begin anew in this one."""
+    def of_script(self, captures: Mapping[str, Sequence[Frame]]) -> dict[str, list[Frame]]:
+        """Of the frames of both legs those that are of the script, and all that is no TCP."""
         now_s = time.monotonic()
-        begun = {_flow(frame) for frame in frames if "SYN" in frame.flags}
-        old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S} - begun
-        return [frame for frame in frames if frame.transport != "tcp" or _flow(frame) not in old]
-
-    def remember(self, frames: Sequence[Frame]) -> None:
-        """These connections are earlier ones from now on."""
-        now_s = time.monotonic()
-        self._seen = {flow: at_s for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
-        self._seen |= {_flow(frame): now_s for frame in frames if frame.transport == "tcp"}
+        segments = [frame for frames in captures.values() for frame in frames if frame.transport == "tcp"]
+        begun = {_flow(frame) for frame in segments if "SYN" in frame.flags}
+        goes_on = {_flow(frame) for frame in segments if self._translated & {frame.source, frame.destination}}
+        old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
+        kept = begun | (goes_on - old)
+        self._seen = {flow: self._seen[flow] for flow in old} | dict.fromkeys(goes_on, now_s)
+        return {
+            leg: [frame for frame in frames if frame.transport != "tcp" or _flow(frame) in kept]
+            for leg, frames in captures.items()
+        }
 
 
 def _flow(frame: Frame) -> frozenset[object]:
@@ -62,8 +69,9 @@ class Stage:
     def __init__(self, lab: Lab, interrupted: Callable[[], bool] = lambda: False) -> None:
         self.lab = lab
         self.interrupted = interrupted
-        self.earlier = Flows()
-        self._asserted: dict[str, str] = {}
+        self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
+        self.disturbed = False  # whether the last script had a fault: connections may be left that somebody still wants
+        self._said: dict[str, str] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -88,15 +96,11 @@ class Stage:
         if self.interrupted():
             raise Interrupted
 
-    def byteorder(self, host: Host) -> str:
-        """The byte order of a host, as the host itself says; asked once."""
-        if host.name not in self._asserted:
-            probe = ["python", "-c", "import sys; print(sys.byteorder)"]
-            if host.name in self.lab.topology.standing:
-                probe = ["sh", "-c", r"test $(printf '\1\0' | od -An -t u2) = 1 && echo little || echo big"]
-            said = self.lab.run(host.name, probe, timeout_s=10)
-            self._asserted[host.name] = said.stdout.strip() if said.status == 0 else f"unknown: {said.printed}"
-        return self._asserted[host.name]
+    def machine(self, host: Host) -> str:
+        """What a host is, as the host itself says; asked once."""
+        if host.name not in self._said:
+            self._said[host.name] = said(self.lab, host)
+        return self._said[host.name]
 
 
 class Cast:
@@ -104,20 +108,35 @@ class Cast:
 
     def __init__(self, lab: Lab, pair: Pair, family: Family, server: str | None = None) -> None:
         self._lab, self.family = lab, family
-        orders = {"be": "big", "le": "little"}
-        client, serving = (orders[end] for end in pair.split("-"))
+        client, serving = pair.split("-")
         places = lab.topology.places
-        self.client = self._host(CLIENT_NET, client, same=True)
-        self.bystander = self._host(CLIENT_NET, client, same=False)
-        self.server = places[server] if server else self._host(SERVER_NET, serving, same=True)
-        self.other_server = self._host(SERVER_NET, serving, same=False)
+        self.client = self._host(CLIENT_NET, client)
+        self.bystander = self._opposite(self.client)
+        of_pair = self._host(SERVER_NET, serving)
+        self.server = places[server] if server else of_pair
+        self.other_server = self._opposite(of_pair)
 
-    def _host(self, network: str, byteorder: str, *, same: bool) -> Host:
-        hosts = [each for each in self._lab.topology.hosts.values() if each.network == network]
-        found = next((each for each in hosts if (each.byteorder == byteorder) is same), None)
+    def _hosts(self, network: str) -> list[Host]:
+        return [each for each in self._lab.topology.hosts.values() if each.network == network]
+
+    def _host(self, network: str, end: str) -> Host:
+        found = next((each for each in self._hosts(network) if each.end == end), None)
         if found is None:
-            raise LabProblem(f"{network} has no host for this role")
+            raise LabProblem(f"{network} has no machine {end!r}")
         return found
+
+    def _opposite(self, host: Host) -> Host:
+        """The first host of the same network with the other byte order: one that every lab has stands before others."""
+        found = next((each for each in self._hosts(host.network) if each.byteorder != host.byteorder), None)
+        if found is None:
+            raise LabProblem(f"{host.network} has no host of the other byte order than {host.name}")
+        return found
+
+    @property
+    def byteorders(self) -> dict[Role, str]:
+        """The byte order of each host that plays a role of a pair."""
+        roles: tuple[Role, ...] = ("client", "bystander", "server", "other-server")
+        return {role: self.host(role).byteorder for role in roles}
 
     def host(self, role: Role) -> Host:
         """The host of a role; the firewall is none, and nobody has none."""

@@ -1,15 +1,17 @@
-"""What a whole run came to: summary.json, JUnit XML, and its exit status."""
+"""What a whole run came to: summary.json, JUnit XML, the report, and its exit status."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as Xml
 
 from scenarios.drill import Cell
+from scenarios.report import writing as report
 from scenarios.running import Result
 from scenarios.runs import RESULT_SCHEMA, versions
 from scenarios.verdict import Verdict
@@ -29,6 +31,7 @@ def line(result: Result) -> Mapping[str, Any]:
         "duration_s": round(result.duration_s, 3),
         "folder": str(result.folder.relative_to(result.folder.parents[3])),
         "repeat_with": cell.command,
+        **({"survival": asdict(result.survival)} if result.survival else {}),
     }
 
 
@@ -43,7 +46,11 @@ def exit_status(results: Sequence[Result]) -> int:
 def write(
     run_folder: Path, results: Sequence[Result], asked: Sequence[Cell], took_s: float, junit: Path | None = None
 ) -> None:
-    """Write summary.json and junit.xml into the folder of the run, and the latter to `junit` too."""
+    """Write summary.json, junit.xml and the report into the folder of the run; junit.xml to `junit` too.
+
+    The Markdown summary goes to the page of the CI job too, in which this runs. docs/summary.schema.json describes
+    summary.json.
+    """
     counts = Counter(each.verdict.value for each in results)
     document = {
         "schema": RESULT_SCHEMA,
@@ -59,6 +66,8 @@ def write(
     for path in (run_folder / "junit.xml", junit):
         if path is not None:
             path.write_bytes(text)
+    report.write(run_folder)
+    report.tell_ci(run_folder)
 
 
 def _junit(run_folder: Path, results: Sequence[Result], took_s: float) -> bytes:

@@ -44,12 +44,13 @@ def image_step(text: str) -> None:
 
 def bring_up(a_lab: Lab) -> None:
     """Have the images fresh and the lab up, and say so where something had to be done."""
-    images.build(image_step)
+    images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.wanted}))
     if a_lab.is_up():
         return
-    with console.status(f"lab {a_lab.number} comes up"):
+    # Held: another run's machines must not be made anew under it, because their images are older than their files.
+    with a_lab.held(), console.status(f"lab {a_lab.number} comes up"):
         seconds = a_lab.up()
-    step(f"lab {a_lab.number} is up: {len(a_lab.topology.machines)} machines, {seconds:.1f} s")
+    step(f"lab {a_lab.number} is up: {len(a_lab.wanted)} machines, {seconds:.1f} s")
 
 
 def show(verdict: Verdict, sentence: str, checks: Sequence[Check], picture: Sequence[Text]) -> None:

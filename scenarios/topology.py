@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +18,27 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
 DEFAULT_LAB = 1
-ARCHITECTURES: Mapping[str, tuple[Literal["little", "big"], str]] = {
-    "faultwire/host": ("little", "native"),
-    "faultwire/bigendian": ("big", "emulated PowerPC"),
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a machine is, in the words of the machine itself: sys.byteorder, the bits of sys.maxsize with its sign, and
+    uname(2)'s machine. Byte order and word size are two things that a result can tell apart.
+    """
+
+    byteorder: str
+    bits: int
+    cpu: str
+
+    def __str__(self) -> str:
+        return f"{self.byteorder}-endian, {self.bits} bits, {self.cpu}"
+
+
+End = Literal["le", "be", "be64"]  # what a pair calls the machine at one of its ends
+ARCHITECTURES: Mapping[str, tuple[End, Machine, str]] = {
+    "faultwire/host": ("le", Machine("little", 64, "x86_64"), "native"),
+    "faultwire/bigendian": ("be", Machine("big", 32, "ppc"), "emulated PowerPC"),
+    "faultwire/bigendian64": ("be64", Machine("big", 64, "s390x"), "emulated s390x"),
 }
 # What serves by itself from the moment that it is up, and runs no program of ours.
 STANDING_IMAGES = ("faultwire/names", "faultwire/web")
@@ -29,14 +47,24 @@ NOBODY = "dead"  # the name in the zone of an address that nobody has
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """An end host. `byteorder` is what its image promises; what it really is gets asserted on the host."""
+    """An end host. `promised` is what its image promises; what it really is gets asserted on the host.
+
+    A host with a `profile` (of Compose) is up only where the profile is asked for.
+    """
 
     name: str
     network: str
     ipv4: str
     ipv6: str
-    byteorder: Literal["little", "big"]
-    machine: str
+    end: End
+    promised: Machine
+    machine: str  # for a person
+    profile: str = ""
+
+    @property
+    def byteorder(self) -> str:
+        """`little` or `big`."""
+        return self.promised.byteorder
 
     def address(self, family: Literal["ipv4", "ipv6"]) -> str:
         """Its address of one family."""
@@ -60,7 +88,8 @@ class Topology:
     hosts: Mapping[str, Host]  # on which services are started and called
     standing: Mapping[str, Host]  # the name server, the web server
     legs: Mapping[str, Leg]
-    machines: tuple[str, ...]  # every service of compose.yaml, the end hosts among them
+    machines: Mapping[str, str]  # every service of compose.yaml, the end hosts among them, with its image
+    profiles: Mapping[str, str]  # the machines that are up only where their profile is asked for, with that profile
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
     nobody: tuple[str, str]  # an address of the server's network that no machine has, of IPv4 and of IPv6
 
@@ -68,6 +97,10 @@ class Topology:
     def places(self) -> Mapping[str, Host]:
         """Every machine that has an address of its own, but the firewall."""
         return {**self.hosts, **self.standing}
+
+    def machines_of(self, profiles: Collection[str] = ()) -> tuple[str, ...]:
+        """The machines that are up where these profiles are asked for, by name."""
+        return tuple(name for name in self.machines if self.profiles.get(name, "") in ("", *profiles))
 
 
 def _read(lab: int) -> dict[str, Any]:
@@ -77,9 +110,10 @@ def _read(lab: int) -> dict[str, Any]:
     return document
 
 
-def _host(name: str, service: dict[str, Any], byteorder: Literal["little", "big"], machine: str) -> Host:
+def _host(name: str, service: dict[str, Any], end: End, promised: Machine, machine: str) -> Host:
     ((network, addresses),) = service["networks"].items()
-    return Host(name, network, addresses["ipv4_address"], addresses["ipv6_address"], byteorder, machine)
+    profile = service.get("profiles", [""])[0]
+    return Host(name, network, addresses["ipv4_address"], addresses["ipv6_address"], end, promised, machine, profile)
 
 
 @functools.cache
@@ -93,7 +127,7 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
         if service["image"] in ARCHITECTURES:
             hosts[name] = _host(name, service, *ARCHITECTURES[service["image"]])
         elif service["image"] in STANDING_IMAGES:
-            standing[name] = _host(name, service, "little", "native")
+            standing[name] = _host(name, service, *ARCHITECTURES["faultwire/host"])
     firewall = document["services"]["firewall"]
     network_of = {at["ipv4_address"]: network for network, at in firewall["networks"].items()}
     legs = {}
@@ -107,4 +141,6 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     zone = [str(word) for word in document["services"]["names"]["command"]]
     at = zone.index(NOBODY)
     nobody = zone[at + 1], zone[at + 2]
-    return Topology(lab, document["name"], hosts, standing, legs, tuple(document["services"]), subnets, nobody)
+    machines = {name: service["image"] for name, service in document["services"].items()}
+    profiles = {name: host.profile for name, host in hosts.items() if host.profile}
+    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, nobody)

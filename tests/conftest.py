@@ -10,6 +10,7 @@ from hypothesis import settings
 from testinfra.host import Host as Machine
 
 from scenarios.lab import Lab, labs_in_use
+from scenarios.topology import topology
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -29,16 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(absent)
 
 
-def free_lab() -> Lab:
-    """A lab of a number that nobody on this engine uses."""
+def free_lab(*profiles: str) -> Lab:
+    """A lab of a number that nobody on this engine uses; with the machines of these profiles of compose.yaml too."""
     taken = labs_in_use()
-    return Lab(next(number for number in TEST_LABS if number not in taken))
+    return Lab(next(number for number in TEST_LABS if number not in taken), *profiles)
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A lab that is up, for the whole session, held against other runs, and removed after it."""
-    found = free_lab()
+    """A lab that is up with all its machines, for the whole session, held against other runs, and removed after it."""
+    found = free_lab(*set(topology().profiles.values()))
     try:
         found.up()
         with found.held():

@@ -1,7 +1,10 @@
 """Is this Python the one that the lab promises: a big-endian CPython on which the lab's services run?
 
+    python smoke.py ppc|s390x
+
 Run when the image is built, and again by the tests inside a running container. It needs no network but the loopback,
-no privilege, and writes to no file. One line is printed for each check; the exit status is 1 if one failed.
+no privilege, and writes to no file. One line is printed for each check; the exit status is 1 if one failed, 64 when it
+was not told which machine this should be.
 It must not know the services: it judges the machine that they are given.
 """
 
@@ -37,6 +40,11 @@ KEY = HERE / "key.pem"
 QEMU_AT_LEAST = (10, 0)
 
 DEADLINE_S = 20.0
+EX_USAGE = 64  # sysexits.h
+
+# The machines that the lab promises, by platform.machine(), after which the emulator is named too: bytes of a pointer.
+POINTER_BYTES = {"ppc": 4, "s390x": 8}
+MACHINE = sys.argv[1] if len(sys.argv) == 2 else ""
 
 
 class Unsupported(Exception):
@@ -68,10 +76,11 @@ def byte_order() -> str:
 
 @check
 def machine() -> str:
-    equal(platform.machine(), "ppc")
-    equal(sys.maxsize, 2**31 - 1)
-    equal(struct.calcsize("P"), 4)
-    return f"{platform.machine()}, pointers of 32 bits"
+    bits = 8 * POINTER_BYTES[MACHINE]
+    equal(platform.machine(), MACHINE)
+    equal(sys.maxsize, 2 ** (bits - 1) - 1)
+    equal(8 * struct.calcsize("P"), bits)
+    return f"{platform.machine()}, pointers of {bits} bits"
 
 
 @check
@@ -80,14 +89,14 @@ def interpreter() -> str:
     equal(sys.version_info[:2], (3, 13))
     equal(sys.flags.utf8_mode, 1)
     equal(sys.getfilesystemencoding(), "utf-8")
-    equal(sysconfig.get_config_var("SIZEOF_VOID_P"), 4)
+    equal(sysconfig.get_config_var("SIZEOF_VOID_P"), POINTER_BYTES[MACHINE])
     return platform.python_version()
 
 
 @check
 def emulator() -> str:
     said = subprocess.run(
-        ["qemu-ppc", "--version"], capture_output=True, text=True, check=True, timeout=DEADLINE_S
+        [f"qemu-{MACHINE}", "--version"], capture_output=True, text=True, check=True, timeout=DEADLINE_S
     ).stdout
     found = re.search(r"version (\d+)\.(\d+)\S*", said)
     if found is None:
@@ -253,7 +262,7 @@ def refused() -> str:
 
 @check
 def names() -> str:
-    """The name service of the static libc reads the files of the host."""
+    """The name service of the guest's libc reads the files of the host."""
     seen = socket.getaddrinfo("localhost", 80, socket.AF_INET, socket.SOCK_STREAM)[0][4]
     equal(seen, ("127.0.0.1", 80))
     return "localhost, from /etc/hosts"
@@ -352,6 +361,9 @@ def timers() -> str:
 
 
 def main() -> int:
+    if MACHINE not in POINTER_BYTES:
+        print(f"usage: smoke.py {'|'.join(POINTER_BYTES)}", file=sys.stderr)
+        return EX_USAGE
     failures = 0
     for run in CHECKS:
         name = run.__name__.replace("_", " ")

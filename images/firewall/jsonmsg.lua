@@ -26,6 +26,8 @@ local INTEGER_LIMIT = 4300
 local SUMMARY_CHARACTERS = 80
 local SUMMARY_BYTES = 20
 local JSON_CONTENT_LIMIT = 1024 * 1024 -- a larger content is shown, and not checked: Wireshark would stand still
+local SUMMARY_NUMBERS = 8
+local TREE_NUMBERS = 64 -- of an array; the others are in its bytes
 
 local jsonmsg = Proto("jsonmsg", "JSON message")
 
@@ -42,6 +44,12 @@ local fields = {
     field = ProtoField.string("jsonmsg.header.field", "Field"),
     content = ProtoField.bytes("jsonmsg.content", "Content"),
     text = ProtoField.string("jsonmsg.content.text", "Text"),
+    element = ProtoField.string("jsonmsg.array.element", "Element"),
+    count = ProtoField.uint64("jsonmsg.array.count", "Count", base.DEC),
+    integer = ProtoField.int64("jsonmsg.array.integer", "Integer", base.DEC),
+    unsigned = ProtoField.uint64("jsonmsg.array.unsigned", "Unsigned integer", base.DEC),
+    float32 = ProtoField.float("jsonmsg.array.float32", "Float"),
+    float64 = ProtoField.double("jsonmsg.array.float64", "Float"),
     summary = ProtoField.string("jsonmsg.summary", "Summary"),
     reason = ProtoField.string("jsonmsg.malformed.reason", "Malformed because"),
 }
@@ -96,6 +104,26 @@ local function utf8_character(code)
     end
     return string.char(0xF0 + math.floor(code / 0x40000), 0x80 + math.floor(code / 0x1000) % 0x40,
         0x80 + math.floor(code / 0x40) % 0x40, 0x80 + code % 0x40)
+end
+
+local function printable(text)
+    text = text:gsub("[\0-\31\127]", function(character)
+        return string.format("\\u%04x", character:byte())
+    end)
+    text = text:gsub("\237([\160-\191])([\128-\191])", function(second, third) -- a lone surrogate
+        return string.format("\\u%04x", 0xD000 + (second:byte() - 0x80) * 0x40 + third:byte() - 0x80)
+    end)
+    return text
+end
+
+local function shortened(text)
+    local characters, at = 0, 1
+    while at <= #text do
+        if characters == SUMMARY_CHARACTERS then return text:sub(1, at - 1) .. "…" end
+        at = text:find("[^\128-\191]", at + 1) or #text + 1
+        characters = characters + 1
+    end
+    return text
 end
 
 -- JSON (RFC 8259), and nothing that is not JSON --------------------------------------------------------------------
@@ -286,40 +314,150 @@ local function must_be_length(value, source)
     end
 end
 
--- In the order in which they are looked at. A later version of the protocol adds its encodings here, and in TEXTS.
+-- In the order in which they are looked at. A later version of the protocol adds its encodings here, and in DECODERS.
 local REQUIRED = {
     { name = "byteorder", field = fields.byteorder, check = must_be_one_of("big", "little") },
     { name = "content-length", field = fields.content_length, check = must_be_length },
     { name = "content-type", field = fields.content_type, check = must_be_string },
-    { name = "content-encoding", field = fields.content_encoding, check = must_be_one_of("utf-8", "binary") },
+    { name = "content-encoding", field = fields.content_encoding, check = must_be_one_of("utf-8", "binary", "utf-16",
+        "utf-16-le", "utf-16-be", "utf-32", "latin-1") },
 }
 
--- What a content-type and content-encoding say about the content: how Wireshark is to read it as text, if it is text.
-local TEXTS = {
-    ["text/json"] = { ["utf-8"] = ENC_UTF_8 },
+-- Text: from each content-encoding to UTF-8 -------------------------------------------------------------------------
+--
+-- Each decoder takes the content and returns the text without its byte order mark, or nil and what is wrong with it.
+
+local UTF8_MARK = "\239\187\191"
+
+local function utf8_text(source)
+    if source:sub(1, 3) == UTF8_MARK then source = source:sub(4) end
+    local at = utf8_error(source)
+    if at then return nil, string.format("the content is not UTF-8 at byte %d", at) end
+    return source
+end
+
+-- Reads units of two or four bytes from an offset on. A unit of four is a character; of two, it may be half of one.
+local function wide_text(source, size, is_big, from)
+    if (#source - from) % size ~= 0 then return nil, "the content ends inside a character" end
+    local pieces, high = {}, nil
+    for at = from + 1, #source, size do
+        local a, b, c, d = source:byte(at, at + size - 1)
+        local code
+        if size == 2 then
+            code = is_big and a * 0x100 + b or b * 0x100 + a
+        elseif is_big then
+            code = ((a * 0x100 + b) * 0x100 + c) * 0x100 + d
+        else
+            code = ((d * 0x100 + c) * 0x100 + b) * 0x100 + a
+        end
+        local is_high, is_low = code >= 0xD800 and code <= 0xDBFF, code >= 0xDC00 and code <= 0xDFFF
+        if code > 0x10FFFF or size == 4 and (is_high or is_low) or (high ~= nil) ~= is_low then
+            return nil, string.format("the content is not UTF-%d at byte %d", size * 8, at - 1)
+        end
+        if is_high then
+            high = code
+        else
+            if is_low then code = 0x10000 + (high - 0xD800) * 0x400 + code - 0xDC00 end
+            pieces[#pieces + 1] = utf8_character(code)
+            high = nil
+        end
+    end
+    if high then return nil, "the content ends inside a character" end
+    return table.concat(pieces)
+end
+
+-- With marks, the content has to begin with one of them.
+local function wide_decoder(size, big_mark, little_mark)
+    return function(source)
+        local is_big = source:sub(1, size) == big_mark
+        if not is_big and source:sub(1, size) ~= little_mark then return nil, "the content has no byte order mark" end
+        return wide_text(source, size, is_big, size)
+    end
+end
+
+local function latin_text(source)
+    return (source:gsub("[\128-\255]", function(character) return utf8_character(character:byte()) end))
+end
+
+local DECODERS = {
+    ["utf-8"] = utf8_text,
+    ["utf-16"] = wide_decoder(2, "\254\255", "\255\254"),
+    ["utf-16-le"] = function(source) return wide_text(source, 2, false, 0) end,
+    ["utf-16-be"] = function(source) return wide_text(source, 2, true, 0) end,
+    ["utf-32"] = wide_decoder(4, "\0\0\254\255", "\255\254\0\0"),
+    ["latin-1"] = latin_text,
 }
+
+-- Arrays of numbers --------------------------------------------------------------------------------------------------
+
+local ARRAY_TYPE = "binary/array"
+
+-- Each element's size, its field, and how it is read: big-endian, little-endian.
+local ELEMENTS = {}
+for _, size in ipairs({ 1, 2, 4, 8 }) do
+    local whole = size == 8 and "int64" or "int"
+    ELEMENTS["int" .. size * 8] = { size = size, field = fields.integer, big = whole, little = "le_" .. whole }
+    ELEMENTS["uint" .. size * 8] = { size = size, field = fields.unsigned, big = "u" .. whole, little = "le_u" .. whole }
+end
+ELEMENTS.float32 = { size = 4, field = fields.float32, big = "float", little = "le_float", format = "%.9g" }
+ELEMENTS.float64 = { size = 8, field = fields.float64, big = "float", little = "le_float", format = "%.17g" }
+
+-- Finds out what the header says of an array. Returns what is wrong with it, or nil.
+local function read_array(message)
+    local named = message.named
+    if named["content-encoding"].value.string ~= "binary" then return "an array is not binary" end
+    for _, name in ipairs({ "element", "count" }) do
+        if not named[name] then return string.format('the array has no "%s"', name) end
+    end
+    if named.element.value.kind ~= "string" then return 'the array\'s "element" is not a string' end
+    local element = ELEMENTS[named.element.value.string]
+    if not element then return 'the array\'s "element" is none that there is' end
+    if named.count.value.kind ~= "integer" then return 'the array\'s "count" is not an integer' end
+    local count = tonumber(named.count.source)
+    if count < 0 then return 'the array\'s "count" is negative' end
+    if count * element.size ~= message.content_length then
+        return string.format("the array has %d bytes, and each of its %s elements %d", message.content_length,
+            shortened(named.count.source), element.size)
+    end
+    message.array = { element = element, name = named.element.value.string, count = count }
+    message.array.is_big = named["byteorder"].value.string == "big"
+    return nil
+end
+
+local function number_text(array, range)
+    local value = range[array.is_big and array.element.big or array.element.little](range)
+    if not array.element.format then return tostring(value) end
+    if value ~= value then return "nan" end
+    return string.format(array.element.format, value)
+end
+
+local function array_summary(message)
+    local array, numbers = message.array, {}
+    for at = 1, math.min(array.count, SUMMARY_NUMBERS) do
+        numbers[at] = number_text(array, message.content:range((at - 1) * array.element.size, array.element.size))
+    end
+    if array.count > SUMMARY_NUMBERS then numbers[#numbers + 1] = "…" end
+    return string.format(" %s × %d: %s", array.name, array.count, table.concat(numbers, ", "))
+end
+
+local function show_array(tree, content, message)
+    local array = message.array
+    local function of(member)
+        return message.header:range(member.from, member.to - member.from)
+    end
+    tree:add(fields.element, of(message.named.element), array.name)
+    tree:add(fields.count, of(message.named.count), UInt64.new(array.count))
+    for at = 1, math.min(array.count, TREE_NUMBERS) do
+        local range = message.content:range((at - 1) * array.element.size, array.element.size)
+        if array.is_big then
+            content:add(array.element.field, range)
+        else
+            content:add_le(array.element.field, range)
+        end
+    end
+end
 
 -- One message: what could be read of it, what is wrong with it, or how many bytes it needs ---------------------------
-
-local function printable(text)
-    text = text:gsub("[\0-\31\127]", function(character)
-        return string.format("\\u%04x", character:byte())
-    end)
-    text = text:gsub("\237([\160-\191])([\128-\191])", function(second, third) -- a lone surrogate
-        return string.format("\\u%04x", 0xD000 + (second:byte() - 0x80) * 0x40 + third:byte() - 0x80)
-    end)
-    return text
-end
-
-local function shortened(text)
-    local characters, at = 0, 1
-    while at <= #text do
-        if characters == SUMMARY_CHARACTERS then return text:sub(1, at - 1) .. "…" end
-        at = text:find("[^\128-\191]", at + 1) or #text + 1
-        characters = characters + 1
-    end
-    return text
-end
 
 local function read_header(message, source)
     local wrong = utf8_error(source)
@@ -344,21 +482,22 @@ local function read_header(message, source)
         end
     end
     message.content_length = tonumber(named["content-length"].source)
-    message.text = (TEXTS[named["content-type"].value.string] or {})[named["content-encoding"].value.string]
+    message.decode = DECODERS[named["content-encoding"].value.string]
     return nil
 end
 
 -- Returns what is wrong with the content. That does not break the stream: the next message can still be found.
 local function read_content(message, source)
-    if message.text ~= ENC_UTF_8 then return nil end
-    local at = utf8_error(source)
-    if at then
-        message.text = nil
-        return string.format("the content is not UTF-8 at byte %d", at)
-    end
+    if message.named["content-type"].value.string == ARRAY_TYPE then return read_array(message) end
+    if message.named["content-type"].value.string ~= "text/json" then return nil end
+    if not message.decode then return "the content has no character encoding" end
+    if #source > JSON_CONTENT_LIMIT and message.decode ~= utf8_text then return nil end
+    local text, problem = message.decode(source)
+    if not text then return problem end
+    message.text = text
     if #source > JSON_CONTENT_LIMIT then return nil end
-    local _, problem = parse_json(source)
-    return problem and "the content is not JSON: " .. problem
+    local _, wrong = parse_json(text)
+    return wrong and "the content is not JSON: " .. wrong
 end
 
 -- Returns a message and, when it is not whole yet, how many bytes it needs in all to come one step further.
@@ -390,10 +529,9 @@ local function beginning(range, size)
 end
 
 local function content_summary(message)
-    if not message.content then return "" end
-    if message.text == ENC_UTF_8 then
-        return " " .. printable(shortened(beginning(message.content, 4 * (SUMMARY_CHARACTERS + 1)):raw()))
-    end
+    if not message.content then return message.array and array_summary(message) or "" end
+    if message.array then return array_summary(message) end
+    if message.text then return " " .. printable(shortened(message.text:sub(1, 4 * (SUMMARY_CHARACTERS + 1)))) end
     local first = beginning(message.content, SUMMARY_BYTES)
     local more = first:len() < message.content:len() and "…" or ""
     return " " .. tostring(first:bytes()):lower() .. more
@@ -443,7 +581,10 @@ local function show_message(root, tvb, message)
     end
     if message.content then
         local content = tree:add(fields.content, message.content)
-        if message.text then content:add_packet_field(fields.text, message.content, message.text) end
+        if message.text then content:add(fields.text, message.content, message.text) end
+        if message.array then show_array(tree, content, message) end
+    elseif message.array then
+        show_array(tree, nil, message)
     end
     if message.wrong_content then
         tree:add_proto_expert_info(experts.wrong_content, "Wrong content: " .. message.wrong_content)

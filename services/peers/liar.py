@@ -1,34 +1,22 @@
-"""A search server that answers each request with one lie, of those in `lies`.
+"""A search server that answers each request with one lie, of those in `lies`, made out of the right answer.
 
     python -m services.peers.liar HOST PORT --lie NAME      (HOST "": all interfaces)
 
-A request of numbers (`numbers`) is answered with the same numbers. `--lie none` answers right: the control of those.
-Prints what the lie was: `did: said content-length 53; sent 43 bytes, and no end`.
+`--lie none` answers right: the control of the others. Prints what the lie was: `did: said content-length 53; sent 43
+bytes, and no end`.
 """
 
-import struct
+from services.accepting import Peer
+from services.search.answers import answer
+from services.wire import Connection
 
-from services.accepting import Ended, Peer
-from services.search import answers
-from services.wire import Connection, Message
-
-from . import numbers, serving
+from . import serving
 from .lies import LIES, lie
-
-
-def answer(request: Message) -> bytes:
-    """The right answer."""
-    if request.header.content_type != numbers.TYPE:
-        return answers.answer(request, Connection())
-    try:
-        return numbers.sent(numbers.read(request), Connection())
-    except struct.error as error:
-        raise Ended(f"no array of int32: {error}") from error
 
 
 def converse(peer: Peer, name: str) -> str:
     for request in serving.requests(peer):
-        told = lie(name, answer(request))
+        told = lie(name, answer(request, Connection()))
         peer.send_all(told.raw)
         if told.ends:
             return told.told

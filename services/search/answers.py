@@ -5,7 +5,21 @@ Rule: content that is wrong is answered, not punished: its framing was right, th
 
 from typing import Final
 
-from services.wire import Connection, Message, RemoteProtocolError, content_json, encode_json, json_name
+from services.wire import (
+    ARRAY,
+    Connection,
+    Message,
+    RemoteProtocolError,
+    array_of,
+    array_pieces,
+    content_json,
+    element_of,
+    encode_json,
+    json_name,
+    send_array,
+)
+
+from .reckoning import NoDouble, Reckoning
 
 PORT: Final = 65432
 FOUND: Final = {
@@ -17,12 +31,34 @@ FOUND: Final = {
 
 def answer(request: Message, connection: Connection) -> bytes:
     """The bytes that answer `request`: send them all."""
-    if request.header.content_type != "text/json":
+    if request.header.content_type == "text/json":
+        said = result(request)
+    elif request.header.content_type == ARRAY:
+        try:
+            return array_answer(request, connection)
+        except RemoteProtocolError as error:
+            said = f"Error: invalid request: {error.reason}."
+        except NoDouble as error:
+            said = f"Error: overflow: {error}."
+    else:
         content = b"First 10 bytes of request: " + request.content[:10]
         return connection.send_message(content, "binary/custom-server-binary-type", "binary")
     # json has a quick way for a string, and makes a new encoder for each object.
-    content = b'{"result": %b}' % encode_json(result(request), "utf-8")
+    content = b'{"result": %b}' % encode_json(said, "utf-8")
     return connection.send_message(content, "text/json", "utf-8")
+
+
+def array_answer(request: Message, connection: Connection) -> bytes:
+    """The numbers of the request doubled, with their sum, minimum and maximum. Raises RemoteProtocolError, NoDouble.
+
+    Besides the request it holds the doubled numbers, and these again as the message's bytes; what is in between is a
+    piece long (PIECE_BYTES of wire.arrays).
+    """
+    reckoning = Reckoning(element_of(request))
+    doubled = array_of(reckoning.element.name, ())
+    for piece in array_pieces(request):
+        doubled.extend(reckoning.doubled(piece))
+    return send_array(connection, doubled, reckoning.found)
 
 
 def result(request: Message) -> str:

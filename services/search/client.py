@@ -2,37 +2,44 @@
 
     python -m services.search.client HOST PORT ACTION VALUE
 
-The action `search` asks as text/json and prints the result; any other is a binary request, and prints the
-answer's bytes as Python writes them. Every address of HOST is tried. Exit status: 0 answered, 10 refused,
+The action `search` asks as text/json, in the --encoding, and prints the result; any other is a binary request, and
+prints the answer's bytes as Python writes them. Every address of HOST is tried. Exit status: 0 answered, 10 refused,
 11 reset, 12 timed out, 13 unreachable, 14 broken off (asked, not answered whole: what became of it cannot be known),
 15 wrong answer, 64 usage, 68 name not resolved, 71 another error. All but 0 say why in one line on stderr.
 """
 
 import socket
 import sys
+from typing import Final
 
 from services import calling, command
 from services.calling import Call
 from services.outcome import CallError, Outcome
 from services.wire import (
     CONTENT_LIMIT,
+    ENCODINGS,
     NEED_DATA,
     Connection,
     Finished,
+    LocalProtocolError,
     Message,
     RemoteProtocolError,
     content_json,
     encode_json,
+    encode_text,
     json_name,
 )
 
+TEXT_ENCODINGS: Final = [name for name, codec in ENCODINGS.items() if codec]
 
-def request(action: str, value: str, connection: Connection) -> bytes:
-    """The bytes that ask: send them all."""
+
+def request(action: str, value: str, connection: Connection, encoding: str = "utf-8") -> bytes:
+    """The bytes that ask: send them all. Raises UnicodeEncodeError for no text, LocalProtocolError for an encoding."""
     if action == "search":
         value.encode()  # JSON could carry what is no UTF-8, as escapes; but nobody means that
-        content = encode_json({"action": action, "value": value}, "utf-8")
-        return connection.send_message(content, "text/json", "utf-8")
+        encode_text(value, encoding)  # its error counts the characters of the value, and not of the JSON text
+        content = encode_json({"action": action, "value": value}, encoding, connection.byteorder)
+        return connection.send_message(content, "text/json", encoding)
     # An argument that is no UTF-8 came with surrogates for its bytes (PEP 383); it is sent as those bytes.
     content = (action + value).encode("utf-8", "surrogateescape")
     return connection.send_message(content, "binary/custom-client-binary-type", "binary")
@@ -83,12 +90,15 @@ def main() -> None:
     parser.add_argument("action", metavar="ACTION")
     parser.add_argument("value", metavar="VALUE")
     parser.add_argument("--content-limit", metavar="BYTES", type=command.size, default=CONTENT_LIMIT)
+    parser.add_argument("--encoding", choices=TEXT_ENCODINGS, default="utf-8", help="of the request (%(default)s)")
     asked = calling.parse(parser)
     connection = Connection(content_limit=asked.content_limit)
     try:
-        asking = request(asked.action, asked.value, connection)
+        asking = request(asked.action, asked.value, connection, asked.encoding)
     except UnicodeEncodeError as error:
         parser.error(f"ACTION and VALUE: {error.reason}")
+    except LocalProtocolError as error:
+        parser.error(f"VALUE: {error}")
     with calling.told():
         line = told(asked.action, ask(Call(asked.host, asked.port, asked.timeout), asking, connection))
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]

@@ -35,6 +35,11 @@ class Connection:
         self._failure: RemoteProtocolError | None = None
 
     @property
+    def byteorder(self) -> str:
+        """That in which this end sends numbers, and says so: of this machine, unless a test wants another."""
+        return self._byteorder
+
+    @property
     def in_message(self) -> bool:
         """Whether a message has begun to come and is not whole: its time is running."""
         return self.receiving not in BETWEEN_MESSAGES
@@ -84,12 +89,15 @@ class Connection:
 
     def send_message(
         self,
-        content: bytes,
+        content: bytes | bytearray | memoryview,
         content_type: str,
         content_encoding: str,
         further: Mapping[str, object] | None = None,
     ) -> bytes:
-        """The bytes of one message: send them all. Raises LocalProtocolError for what no peer would take."""
+        """The bytes of one message: send them all. Raises LocalProtocolError for what no peer would take.
+
+        A memoryview is of bytes (format "B"): its length is the content's.
+        """
         raw = encode_header(self._byteorder, content_type, content_encoding, len(content), further or {}) + content
         self.sending = self._next(self.sending, On.SEND_MESSAGE)
         return raw
@@ -135,7 +143,11 @@ class Connection:
             return None
         self._at = end
         self._number += 1
-        return Message(header, _copied(buffer, content_at, end), self._number, self._dropped + content_at)
+        if header.content_length <= SMALL_BYTES:
+            return Message(header, bytes(buffer[content_at:end]), self._number, self._dropped + content_at)
+        message = Message(header, _copied(buffer, content_at, end), self._number, self._dropped + content_at)
+        self._drop_read()
+        return message
 
     def _read_header(self) -> None:
         start = self._dropped + self._at
@@ -150,6 +162,8 @@ class Connection:
         assert self._header is not None  # noqa: S101 — for mypy: CONTENT is reached only with a header
         offset = self._dropped + self._at
         message = Message(self._header, self._read(), self._number, offset)
+        if self._header.content_length > SMALL_BYTES:
+            self._drop_read()  # now: it is not to be held twice while it is answered
         self._move(On.CONTENT_WHOLE, needed=1)
         return message
 

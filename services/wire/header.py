@@ -1,7 +1,7 @@
 """The header: which keys it must have, of which type, within which limits, and the bytes it is written as."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from .errors import LocalProtocolError, RemoteProtocolError, shown
 from .events import Header
 from .jsontext import decode_json, encode_json, json_name
+from .text import ENCODINGS
 
 LENGTH: Final = struct.Struct("!H")  # network order, whatever the machines are
 HEADER_LIMIT: Final = 0xFFFF  # bytes: what the two bytes of length can say
@@ -18,8 +19,6 @@ KEPT_HEADERS: Final = 512  # the last ones read and written, each
 KEPT_BYTES: Final = 256  # of one, at most
 
 BYTEORDERS: Final = ("big", "little")
-# content-encoding -> Python's codec; None: bytes with no meaning as text. Exact and case-sensitive.
-ENCODINGS: Final[dict[str, str | None]] = {"utf-8": "utf-8", "binary": None}
 # In the order in which we write them.
 REQUIRED: Final = ("byteorder", "content-type", "content-encoding", "content-length")
 
@@ -43,17 +42,18 @@ def encode_header(
     return _encode_again(byteorder, content_type, content_encoding, content_length)
 
 
-def _take(found: dict[str, object], key: str, kind: type[T]) -> T:
-    """The value of a required key, taken out of `found`, so that what stays there is what is further."""
+def required(found: Mapping[str, object], key: str, kind: type[T]) -> T:
+    """The value of a name that must be there, of this type. Raises RemoteProtocolError about `key`."""
     if key not in found:
-        raise RemoteProtocolError(key, f"{_NAMES[kind]}", "no such name")
-    value = found.pop(key)
+        raise RemoteProtocolError(key, _NAMES[kind], "no such name")
+    value = found[key]
     if type(value) is not kind:  # not isinstance: True is an int to Python, and is none to JSON
         raise RemoteProtocolError(key, _NAMES[kind], f"{json_name(value)}, {shown(value)}")
     return value
 
 
-def _one_of(key: str, allowed: tuple[str, ...], value: str) -> None:
+def one_of(key: str, allowed: Collection[str], value: str) -> None:
+    """Raises RemoteProtocolError about `key` for a value that is none of these."""
     if value not in allowed:
         raise RemoteProtocolError(key, f"one of {', '.join(allowed)}", shown(value))
 
@@ -63,14 +63,16 @@ def _decode(raw: bytes, content_limit: int) -> Header:
     if type(found) is not dict:
         raise RemoteProtocolError("header", "an object", json_name(found))
     header = Header(
-        byteorder=_take(found, "byteorder", str),
-        content_type=_take(found, "content-type", str),
-        content_encoding=_take(found, "content-encoding", str),
-        content_length=_take(found, "content-length", int),
+        byteorder=required(found, "byteorder", str),
+        content_type=required(found, "content-type", str),
+        content_encoding=required(found, "content-encoding", str),
+        content_length=required(found, "content-length", int),
         further=MappingProxyType(found),
     )
-    _one_of("byteorder", BYTEORDERS, header.byteorder)
-    _one_of("content-encoding", tuple(ENCODINGS), header.content_encoding)
+    for name in REQUIRED:
+        del found[name]  # what stays is what is further
+    one_of("byteorder", BYTEORDERS, header.byteorder)
+    one_of("content-encoding", ENCODINGS, header.content_encoding)
     if not 0 <= header.content_length <= content_limit:
         expected, limit = f"0 to {content_limit} bytes", f"content limit {content_limit}"
         raise RemoteProtocolError("content-length", expected, shown(header.content_length), limit=limit)

@@ -6,9 +6,11 @@ than CONTAINER_LIMIT objects and arrays, more than INTEGER_LIMIT digits, a byte 
 
 import json
 import re
+import sys
 from typing import Final, Never
 
 from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .text import UNICODE, encode_text, undecodable, writing
 
 CONTAINER_LIMIT: Final = 100  # objects and arrays in one text: bounds its depth and its memory
 INTEGER_LIMIT: Final = 4300  # digits: what int(str) takes by default, its cost being quadratic
@@ -24,8 +26,7 @@ def decode_json(raw: bytes, encoding: str, part: str) -> object:
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
-        got = f"{error.reason} at {shown(raw[error.start : error.start + 4])}"
-        raise RemoteProtocolError(part, f"text in {encoding}", got, offset=error.start) from error
+        raise undecodable(error, encoding, part) from error
     if text.count("{") + text.count("[") > CONTAINER_LIMIT and _TOO_MANY.match(text):
         limit = f"container limit {CONTAINER_LIMIT}"
         raise RemoteProtocolError(part, f"at most {CONTAINER_LIMIT} objects and arrays", "more", limit=limit)
@@ -40,12 +41,21 @@ def decode_json(raw: bytes, encoding: str, part: str) -> object:
         raise
 
 
-def encode_json(value: object, encoding: str) -> bytes:
-    """`value` as JSON text, not ASCII-escaped; but a lone surrogate has no other form than its escape."""
+def encode_json(value: object, encoding: str, byteorder: str = sys.byteorder) -> bytes:
+    """`value` as JSON text, not ASCII-escaped; but in UTF a lone surrogate has no other form than its escape.
+
+    `encoding` and `byteorder` are as of `text.encode_text`. Raises LocalProtocolError for what has no form.
+    """
     try:
-        return _ENCODER.encode(value).encode(encoding, "backslashreplace")  # which writes them as JSON does
+        text = _ENCODER.encode(value)
     except (ValueError, TypeError) as error:
         raise LocalProtocolError(f"this has no form in JSON: {error}") from error
+    if encoding == "utf-8":
+        return text.encode("utf-8", "backslashreplace")  # which writes a surrogate as JSON does
+    if encoding not in UNICODE:
+        return encode_text(text, encoding, byteorder)
+    codec, mark = writing(encoding, byteorder)
+    return mark + text.encode(codec, "backslashreplace")
 
 
 def json_name(value: object) -> str:

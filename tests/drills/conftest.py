@@ -15,7 +15,8 @@ from scenarios.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
 from scenarios.lab import Lab, labs_in_use
 from scenarios.running import Result
 from scenarios.service import services
-from tests.conftest import TEST_LABS
+from scenarios.stage import Stage
+from tests.conftest import TEST_LABS, free_lab
 
 LABS = 3  # side by side: a drill mostly waits
 
@@ -46,3 +47,20 @@ def catalogue() -> Iterator[Catalogue]:
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         labs[0].down()  # the others are taken down by the campaign
+
+
+@pytest.fixture(scope="module")
+def own_lab() -> Iterator[Lab]:
+    """A lab that no other test holds."""
+    lab = free_lab()
+    try:
+        lab.up()
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def stage(own_lab: Lab) -> Iterator[Stage]:
+    with Stage(own_lab) as stage:
+        yield stage

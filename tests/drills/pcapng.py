@@ -1,4 +1,4 @@
-"""Altering a stored capture: a frame taken out of a pcapng file, or put in (draft-ietf-opsawg-pcapng, 4.3)."""
+"""Altering a stored capture: a frame of a pcapng file taken out, put in, or changed (draft-ietf-opsawg-pcapng, 4.3)."""
 
 from __future__ import annotations
 
@@ -34,3 +34,16 @@ def with_frame(pcapng: bytes, other: bytes, number: int) -> bytes:
     """The capture with the frame of this number of another one, at its end."""
     frames = [block for kind, block in blocks(other) if kind == ENHANCED_PACKET]
     return pcapng + frames[number - 1]
+
+
+def with_last_byte_altered(pcapng: bytes, number: int, payload: bytes) -> bytes:
+    """The capture with the last byte of this payload, which ends the frame of this number, made another."""
+    found, made = 0, []
+    for kind, block in blocks(pcapng):
+        found += kind == ENHANCED_PACKET
+        if kind == ENHANCED_PACKET and found == number:
+            at = block.rindex(payload) + len(payload) - 1
+            block = block[:at] + bytes([block[at] ^ 0x01]) + block[at + 1 :]
+        made.append(block)
+    assert 0 < number <= found, f"there is no frame {number} among {found}"
+    return b"".join(made)

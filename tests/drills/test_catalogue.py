@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from scenarios.dissect import Dissector
+from scenarios.dissect import Dissector, Frame
 from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
 from scenarios.expecting import Expectation, OutcomeWord
@@ -24,9 +24,14 @@ from scenarios.script import LegName
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict, joint
 from tests.drills.conftest import Catalogue
-from tests.drills.pcapng import with_frame, without_frame
+from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame
 
 UNSUPPORTED_AT_MOST = 3
+MACHINES = {
+    "le": "little-endian, 64 bits, x86_64",
+    "be": "big-endian, 32 bits, ppc",
+    "be64": "big-endian, 64 bits, s390x",
+}
 
 
 def test_every_drill_passes_from_little_and_from_big_endian_clients(catalogue: Catalogue) -> None:
@@ -54,6 +59,8 @@ def test_each_cell_left_its_evidence(catalogue: Catalogue) -> None:
         schema.validate(stored)
         assert stored["verdict"] == each.verdict.value
         assert stored["seed"] == each.cell.seed
+        promised = [MACHINES[end] for end in each.cell.pair.split("-")]
+        assert [stored["machines"][role]["said"] for role in ("client", "server")] == promised
         for run in ("control", "fault"):
             for leg in ("client-leg", "server-leg"):
                 assert (each.folder / run / f"{leg}.pcapng").stat().st_size > 100
@@ -138,13 +145,32 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         return
 
 
+def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
+    """A stored capture in which one byte is another, in the last segment of what is to be alike; for each leg of it."""
+    drill, armed = result.cell.drill, result.seen["fault"]
+    for each in (expected for expectation in drill.expect if (expected := expectation.alike)):
+        last = [frame for frame in armed.frames[each.at] if frame.payload and armed.port in _ports(frame)][-1]
+        capture = with_last_byte_altered(
+            (result.folder / "fault" / f"{each.at}.pcapng").read_bytes(), last.number, last.payload
+        )
+        frames = dissector.frames(capture, marks=drill.filters)
+        mutant: Seen = replace(armed, frames={**armed.frames, each.at: frames})
+        of_control, checks = judged(drill, result.seen["control"], mutant)
+        what = f"a byte of frame {last.number} of the {each.at} altered"
+        yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+
+
+def _ports(frame: Frame) -> tuple[int | None, int | None]:
+    return frame.source_port, frame.destination_port
+
+
 def test_no_mutant_of_any_drill_survives(catalogue: Catalogue, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     passed = [each for each in catalogue.results if each.verdict is Verdict.PASS and each.cell.pair == "le-le"]
     mutants: list[Mutant] = []
     with Dissector(lab) as dissector, ThreadPoolExecutor(2) as pool:
         for each in passed:
             mutants += [*disarmed(each), *inverted(each)]
-        for found in pool.map(lambda each: list(altered(each, dissector)), passed):
+        for found in pool.map(lambda each: [*altered(each, dissector), *unlike(each, dissector)], passed):
             mutants += found
     table = Table(title=f"mutants of {len(passed)} drills", box=None)
     for column in ("drill", "mutant", "must be", "verdict"):

@@ -42,23 +42,6 @@ control:
 """
 
 
-@pytest.fixture(scope="module")
-def own_lab() -> Iterator[Lab]:
-    """A lab that no other test holds."""
-    lab = free_lab()
-    try:
-        lab.up()
-        yield lab
-    finally:
-        lab.down()
-
-
-@pytest.fixture(scope="module")
-def stage(own_lab: Lab) -> Iterator[Stage]:
-    with Stage(own_lab) as stage:
-        yield stage
-
-
 def drill(folder: Path, fault: str, call: str = "within: 20s") -> Drill:
     path = folder / "one.yaml"
     path.write_text(DRILL.replace("FAULT", fault).replace("CALL", call), encoding="utf-8")

@@ -7,12 +7,17 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host as Machine
 
-from scenarios import engine
+from scenarios import engine, machines
 from scenarios.lab import Lab
 from scenarios.topology import topology
+from scenarios.verdict import Verdict
 
 END_HOSTS = sorted(topology().hosts)
-BOTH_SIDES = [("client", "server"), ("client-be", "server-be"), ("server", "client-be"), ("server-be", "client")]
+BOTH_SIDES = [
+    *(("client", "server"), ("client-be", "server-be"), ("server", "client-be"), ("server-be", "client")),
+    *(("client-be64", "server-be64"), ("server-be64", "client")),
+]
+BIG = [name for name in END_HOSTS if "-be" in name]
 CapSets = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
 GetMachine = Callable[[str], Machine]
 
@@ -20,14 +25,41 @@ GetMachine = Callable[[str], Machine]
 @pytest.mark.parametrize("name", END_HOSTS)
 def test_a_host_has_the_byte_order_that_its_name_promises(machine: GetMachine, lab: Lab, name: str) -> None:
     said = machine(name).check_output("python -c 'import sys; print(sys.byteorder, (1).to_bytes(2, sys.byteorder))'")
-    assert said == ("big b'\\x00\\x01'" if name.endswith("-be") else "little b'\\x01\\x00'")
+    assert said == ("big b'\\x00\\x01'" if name in BIG else "little b'\\x01\\x00'")
     assert lab.topology.hosts[name].byteorder == said.split()[0]
 
 
-@pytest.mark.parametrize("name", [name for name in END_HOSTS if name.endswith("-be")])
-def test_the_big_endian_python_passes_its_smoke_test_as_the_lab_runs_it(machine: GetMachine, name: str) -> None:
-    smoke = machine(name).run("python /usr/local/lib/faultwire/smoke.py")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("client", "little-endian, 64 bits, x86_64"),
+        ("server", "little-endian, 64 bits, x86_64"),
+        ("client-be", "big-endian, 32 bits, ppc"),
+        ("server-be", "big-endian, 32 bits, ppc"),
+        ("client-be64", "big-endian, 64 bits, s390x"),
+        ("server-be64", "big-endian, 64 bits, s390x"),
+        ("web", "little-endian, 64 bits, x86_64"),
+    ],
+)
+def test_a_machine_says_itself_which_byte_order_word_size_and_cpu_it_has(lab: Lab, name: str, said: str) -> None:
+    host = lab.topology.places[name]
+    assert machines.said(lab, host) == str(host.promised) == said
+    assert machines.asserted(host, said).holds is Verdict.PASS
+
+
+@pytest.mark.parametrize(("name", "cpu"), [(name, "s390x" if name.endswith("64") else "ppc") for name in BIG])
+def test_the_big_endian_python_passes_its_smoke_test_as_the_lab_runs_it(
+    machine: GetMachine, name: str, cpu: str
+) -> None:
+    smoke = machine(name).run(f"python /usr/local/lib/faultwire/smoke.py {cpu}")
     assert smoke.rc == 0, smoke.stdout + smoke.stderr
+
+
+def test_the_smoke_test_fails_on_a_machine_that_is_another_than_promised(machine: GetMachine) -> None:
+    smoke = machine("client-be64").run("python /usr/local/lib/faultwire/smoke.py ppc")
+    assert smoke.rc == 1
+    assert "FAIL  machine: AssertionError: expected 'ppc', saw 's390x'" in smoke.stdout
+    assert machine("client-be64").run("python /usr/local/lib/faultwire/smoke.py").rc == 64
 
 
 @pytest.mark.parametrize("name", END_HOSTS)
@@ -80,7 +112,7 @@ def test_hosts_of_one_network_see_each_other_without_a_router(machine: GetMachin
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
-@pytest.mark.parametrize("name", ["server", "server-be"])
+@pytest.mark.parametrize("name", ["server", "server-be", "server-be64"])
 def test_a_service_listens_at_its_exact_address_and_nowhere_else(
     machine: GetMachine, lab: Lab, name: str, family: str
 ) -> None:

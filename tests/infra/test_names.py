@@ -15,8 +15,9 @@ from scenarios.lab import Lab
 from scenarios.topology import topology
 from scenarios.waiting import wait_for
 
-ASKERS = ["client", "client-be"]
-FAR = ["server", "server-be", *topology().standing]  # of one's own network, Docker's resolver answers for the addresses
+ASKERS = ["client", "client-be", "client-be64"]
+# Of one's own network Docker's resolver answers for the addresses.
+FAR = ["server", "server-be", "server-be64", *topology().standing]
 # What the resolver says of each name and address on the command line, in one process: an emulated one starts slowly.
 RESOLVE = """
 import json, socket, sys

@@ -1,8 +1,9 @@
 """Every service that the lab starts itself: each server, from each byte order, over both families: the right outcome.
 
 Between the little-endian hosts each server is called over both families; between the big-endian ones, where a Python
-starts in a second, over one, in turns. The cells run some at once, before the first test asks for its own; two servers
-of a service on one address would want the same port, so those run one after another. Nothing is captured here.
+starts in a second, over one, in turns; between those of 64 bits by its first client only. The cells run some at once,
+before the first test asks for its own; two servers of a service on one address would want the same port, so those run
+one after another. Nothing is captured here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from scenarios.service import Family, Named, Service, named, services
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")
+BIG_64 = ("client-be64", "server-be64")
 AT_ONCE = 4
 SERVES_ONE = ("echo/once",)  # it ends after one client, which must make one connection only
 KNOWN = services()
@@ -51,15 +53,16 @@ class Came:
     log: str
 
 
-def callers(service: Service, server: str) -> list[str]:
-    """The clients that fit a server; only the first of them where the server serves one connection."""
-    found = service.callers(server)
-    return found[:1] if f"{service.service}/{server}" in SERVES_ONE else found
+def callers(cell: Cell) -> list[str]:
+    """The clients that fit a server; only the first of them where the server serves one connection, and on 64 bits."""
+    found = KNOWN[cell.service].callers(cell.server)
+    only_one = f"{cell.service}/{cell.server}" in SERVES_ONE or cell.client_host == BIG_64[0]
+    return found[:1] if only_one else found
 
 
 def families(service: Service, number: int, pair: tuple[str, str]) -> tuple[Family, ...]:
     """The families over which the server of this number is called: see above."""
-    if pair == BIG:
+    if pair in (BIG, BIG_64):
         return (service.families[number % len(service.families)],)
     return service.families
 
@@ -70,7 +73,7 @@ CELLS = [
     if service.image is None
     for number, server in enumerate(service.servers)
     if service.servers[server].runs_on is None
-    for pair in (LITTLE, BIG)
+    for pair in (LITTLE, BIG, BIG_64)
     for family in families(service, number, pair)
 ]
 
@@ -78,7 +81,7 @@ CELLS = [
 def run(lab: Lab, cell: Cell) -> list[Came] | LabProblem:
     hosts = lab.topology.hosts
     client, server = hosts[cell.client_host], hosts[cell.server_host]
-    names = callers(KNOWN[cell.service], cell.server)
+    names = callers(cell)
     all_chosen = [named(f"{cell.service}/{cell.server}", name) for name in names]
     try:
         with serving(lab, all_chosen[0], server, cell.family) as program:
@@ -98,7 +101,7 @@ def outcomes(lab: Lab, request: pytest.FixtureRequest) -> Mapping[Cell, list[Cam
         if cell in asked:
             lanes[cell.service, cell.server_host, cell.family].append(cell)
     # The slowest first: the emulated hosts, and the services of most servers.
-    ordered = sorted(lanes.values(), key=lambda lane: (lane[0].server_host != "server-be", -len(lane)))
+    ordered = sorted(lanes.values(), key=lambda lane: (lane[0].server_host == "server", -len(lane)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
         done = pool.map(lambda lane: [(cell, run(lab, cell)) for cell in lane], ordered)
         return dict(pair for lane in done for pair in lane)

@@ -16,8 +16,8 @@ from scenarios.capture import Capture
 from scenarios.lab import Lab
 from scenarios.topology import topology
 
-CLIENTS, SERVERS = ["client", "client-be"], ["server", "server-be"]
-KEYS = ["elsewhere.pem", "expired.pem", "server-be.pem", "server.pem", "stranger.pem"]
+CLIENTS, SERVERS = ["client", "client-be", "client-be64"], ["server", "server-be", "server-be64"]
+KEYS = ["elsewhere.pem", "expired.pem", "server-be.pem", "server-be64.pem", "server.pem", "stranger.pem"]
 RABBIT = "Follow the white rabbit. 🐰"
 SERVE = ["python", "-m", "services.search.server_tls", "", "65433"]
 GetMachine = Callable[[str], Machine]

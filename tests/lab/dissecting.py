@@ -25,6 +25,7 @@ IMAGE = os.environ.get(IMAGE_VARIABLE, "faultwire/firewall")
 DISSECTOR = Path(__file__).parents[2] / "images" / "firewall" / "jsonmsg.lua"
 INSTALLED = "/usr/lib/x86_64-linux-gnu/wireshark/plugins/jsonmsg.lua"  # tshark -G folders: Global Lua Plugins
 TIMEOUT_S = 60
+NUMBERS = [f"jsonmsg.array.{kind}" for kind in ("integer", "unsigned", "float32", "float64")]
 
 # By way of a file, because tshark -2 reads no pipe.
 FROM_STANDARD_INPUT = 'cat > /tmp/capture.pcapng && exec tshark -n -r /tmp/capture.pcapng "$@"'
@@ -51,6 +52,9 @@ class Shown:
     malformed: str | None
     wrong_content: bool
     untrusted: bool
+    element: str | None = None
+    count: int | None = None
+    numbers: tuple[str, ...] = ()  # of an array, as tshark writes them; the first so many
 
     @property
     def good(self) -> bool:
@@ -135,6 +139,9 @@ def _shown(frame: int, leaves: list[tuple[str, str]]) -> Shown:
         malformed=malformed,
         wrong_content=one("content.wrong") is not None,
         untrusted=one("untrusted") is not None,
+        element=one("array.element"),
+        count=number("array.count"),
+        numbers=tuple(value for key, value in leaves if key in NUMBERS),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from scenarios.dissect import Frame
 from scenarios.stage import Flows
 
-CLIENT, SERVER = "198.18.1.10", "198.18.1.138"
+CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.190"
 
 
 def frame(number: int, *flags: str, port: int = 40000, back: bool = False) -> Frame:
@@ -21,25 +21,39 @@ def frame(number: int, *flags: str, port: int = 40000, back: bool = False) -> Fr
     )  # fmt: skip
 
 
-def test_what_an_earlier_connection_still_sends_is_left_out_in_both_directions() -> None:
-    flows = Flows()
-    first = [frame(1, "SYN"), frame(2, "ACK", back=True)]
-    assert flows.without(first) == first
-    flows.remember(first)
+def of_script(flows: Flows, *frames: Frame) -> list[Frame]:
+    return flows.of_script({"client-leg": frames})["client-leg"]
+
+
+def test_what_did_not_begin_in_the_capture_is_left_out_in_both_directions() -> None:
+    flows = Flows([FIREWALL])
     late = [frame(3, "FIN", "ACK"), frame(4, "RST", back=True)]
     new = [frame(5, "SYN", port=40001), frame(6, "ACK", port=40001, back=True)]
-    assert flows.without([*late, *new]) == new
+    assert of_script(flows, *late, *new) == new
+
+
+def test_it_may_begin_on_either_leg() -> None:
+    syn, rest = frame(1, "SYN"), frame(2, "ACK", back=True)
+    found = Flows([FIREWALL]).of_script({"client-leg": [syn], "server-leg": [rest]})
+    assert found == {"client-leg": [syn], "server-leg": [rest]}
 
 
 def test_a_port_that_is_used_anew_begins_a_new_connection() -> None:
-    flows = Flows()
-    flows.remember([frame(1, "SYN")])
-    again = [frame(2, "SYN"), frame(3, "ACK")]
-    assert flows.without(again) == again
+    flows = Flows([FIREWALL])
+    assert of_script(flows, frame(1, "SYN"))
+    assert of_script(flows, frame(2, "FIN")) == []
+    again = [frame(3, "SYN"), frame(4, "ACK")]
+    assert of_script(flows, *again) == again
+
+
+def test_behind_a_nat_a_connection_goes_on_from_another_port_unless_an_earlier_capture_had_it() -> None:
+    flows = Flows([FIREWALL])
+    went_on = replace(frame(1, "ACK"), source=FIREWALL)
+    assert of_script(flows, went_on) == [went_on]
+    assert of_script(flows, went_on) == []
 
 
 def test_datagrams_belong_to_no_connection() -> None:
-    flows = Flows()
+    flows = Flows([FIREWALL])
     datagram = replace(frame(1), transport="udp")
-    flows.remember([datagram])
-    assert flows.without([datagram]) == [datagram]
+    assert of_script(flows, datagram) == of_script(flows, datagram) == [datagram]

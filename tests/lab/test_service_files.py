@@ -17,6 +17,7 @@ servers:
   one: {run: "mined {bind} -p {port}", about: the only one}
 clients:
   ask: {run: "mine {host} {port} hello", about: says hello, prints: hello}
+image: mined
 """
 
 
@@ -108,3 +109,127 @@ def test_a_wrong_name_lists_the_right_ones_nearest_first(
 
 def test_a_word_with_spaces_stays_one_word() -> None:
     assert words("say 'two words' {host}", host="h") == ["say", "two words", "h"]
+
+
+ECHO = """
+service: echo
+about: what comes goes back
+port: 7
+image: ours
+servers:
+  all: {run: echod, about: the only one}
+clients:
+  blocking: {run: "echo-ask {host}", about: asks, prints: Received}
+  stream: {run: "echo-stream {host}", about: a stream, transport: udp}
+"""
+SPEAKS = GOOD[: GOOD.index("clients:")] + "image: mined\nspeaks: echo\n"
+
+
+def told_of(tmp_path: Path, text: str) -> str:
+    """What is said of a folder `mine` with this file, beside a service `echo`."""
+    service_of(tmp_path, text)
+    (tmp_path / "echo").mkdir(exist_ok=True)
+    (tmp_path / "echo" / "service.yaml").write_text(ECHO, encoding="utf-8")
+    with pytest.raises(DeclarationError) as raised:
+        services(tmp_path)
+    return str(raised.value).replace(f"{tmp_path}/", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            GOOD.replace("image: mined\n", ""),
+            "mine/service.yaml:6: servers.one.run: 'mined' is no program of the lab's",
+        ),
+        (
+            GOOD.replace("image: mined", "imag: mined"),
+            "mine/service.yaml:9: there is no key 'imag'; did you mean 'image'?",
+        ),
+        (
+            GOOD.replace("image: mined", "image: 'no image'"),
+            "mine/service.yaml:9: image: 'no image' is not the name of",
+        ),
+        (GOOD[: GOOD.index("clients:")], "mine/service.yaml:2: clients: at least one is needed; or `speaks`"),
+        (
+            GOOD.replace("mined {bind} -p {port}", "python -m services.mine.server").replace("image: mined", ""),
+            "mine/service.yaml:6: servers.one.run: there is no mine/server.py",
+        ),
+        (
+            SPEAKS.replace("echo", "ecko"),
+            "mine/service.yaml:8: speaks: there is no service 'ecko'; did you mean 'echo/all'?",
+        ),
+        (
+            SPEAKS + "clients:\n  blocking: {run: mine, about: its own}\n",
+            "mine/service.yaml:10: clients.blocking: echo has a client of this name; give it another",
+        ),
+        (
+            GOOD.replace("prints: hello", "says: {refusd: no}"),
+            "mine/service.yaml:8: clients.ask: says.refusd: 'refusd' is no outcome; did you mean 'refused'?",
+        ),
+        (
+            GOOD.replace("prints: hello", "says: {reset: '['}"),
+            "mine/service.yaml:8: clients.ask: says.reset: '[' is not a regular",
+        ),
+        (
+            GOOD.replace("prints: hello", "exits: {reset: 256}"),
+            "mine/service.yaml:8: clients.ask: exits.reset: 256 is no exit status",
+        ),
+        (
+            GOOD.replace("prints: hello", "contract: true, exits: {reset: 7}"),
+            "mine/service.yaml:8: clients.ask: exits: with `contract` the exit statuses say it all",
+        ),
+        (
+            GOOD.replace("prints: hello", "connects: twice"),
+            "mine/service.yaml:8: clients.ask.connects: 'twice' is not one of the words that can stand here",
+        ),
+    ],
+)
+def test_an_error_in_the_folder_of_a_newcomer_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    assert told_of(tmp_path, text).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "told"),
+    [
+        ("", "mine/Dockerfile:1: the file is empty; it begins with `FROM faultwire/base`"),
+        (
+            "# mine\n\nRUN make\nFROM faultwire/base\n",
+            "mine/Dockerfile:3: expected `FROM IMAGE` before all else, got 'RUN make'",
+        ),
+        ("ARG FROM=x\nCOPY a b\n", "mine/Dockerfile:2: expected `FROM IMAGE` before all else"),
+    ],
+)
+def test_a_dockerfile_that_builds_on_nothing_is_told(tmp_path: Path, dockerfile: str, told: str) -> None:
+    folder = service_of(tmp_path, GOOD.replace("image: mined\n", ""))
+    (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
+    assert told_of(tmp_path, GOOD.replace("image: mined\n", "")).startswith(told)
+
+
+def test_an_image_by_name_and_a_dockerfile_cannot_both_be_meant(tmp_path: Path) -> None:
+    folder = service_of(tmp_path, GOOD)
+    (folder / "Dockerfile").write_text("ARG VERSION=1\nFROM faultwire/base\n", encoding="utf-8")
+    assert told_of(tmp_path, GOOD).startswith("mine/service.yaml:9: image: the folder has a Dockerfile too")
+    service_of(tmp_path, GOOD.replace("image: mined\n", ""))
+    assert services(tmp_path)["mine"].image == "faultwire/service-mine"
+
+
+def test_one_that_speaks_as_another_has_its_clients_of_that_transport_which_run_where_ours_do(tmp_path: Path) -> None:
+    service_of(tmp_path, SPEAKS)
+    (tmp_path / "echo").mkdir()
+    (tmp_path / "echo" / "service.yaml").write_text(ECHO, encoding="utf-8")
+    chosen = named("mine", known=services(tmp_path))
+    assert (chosen.client_name, chosen.image, chosen.service.image) == ("blocking", None, "mined")
+    assert list(chosen.service.clients) == ["blocking"]
+    assert chosen.service.speaks == "echo/all"
+
+
+def test_the_kinds_of_a_service_follow_from_what_it_says_of_itself(tmp_path: Path) -> None:
+    def kinds(text: str) -> frozenset[str]:
+        service_of(tmp_path, text)
+        return named("mine", known=services(tmp_path)).kinds
+
+    assert kinds(GOOD) == {"tcp", "connects-once", "request"}
+    assert kinds(GOOD.replace("prints: hello", "connects: again")) == {"tcp", "request"}
+    assert kinds(GOOD + "conversation: greeting\n") == {"tcp", "connects-once"}
+    assert kinds(GOOD + "transport: udp\n") == {"udp"}

@@ -21,6 +21,12 @@ SENTENCES = {
 }
 
 
+@pytest.fixture(autouse=True)
+def no_ci_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runs of these tests are made up, and have no place on the page of a CI job that runs them."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+
+
 def result(run_folder: Path, verdict: Verdict, repeat: int = 1) -> Result:
     drill = drills()["lost-syn"]
     cell = Cell(drill, chosen_service(drill, None), "be-le", repeat=repeat)

@@ -16,7 +16,7 @@ import pytest
 from services.framing.delimited import send_delimited
 from services.framing.length_prefixed import send_length_prefixed
 from services.search.client import request
-from services.wire import Connection
+from services.wire import Connection, array_of, send_array
 
 LARGE: Final = 12_000_000  # bytes: more than the sockets hold
 
@@ -152,6 +152,9 @@ class Client:
 MULTI: Final = b"Message 1 from connection 1 of 1.Message 2 from connection 1 of 1."
 CHUNKS: Final = b"This is the message.  It will be repeated."
 FOUND: Final = Connection().send_message(b'{"result": "yes"}', "text/json", "utf-8")
+NUMBERS: Final = array_of("int32", [1, -2])
+_SUMS: Final = {"sum": "-1", "minimum": "-2", "maximum": "1"}
+DOUBLED: Final = send_array(Connection(byteorder="big"), array_of("int32", [2, -4]), _SUMS)
 CLIENTS: Final = (
     Client("echo/blocking", "echo.client_blocking", ("twelve bytes",), *(b"twelve bytes",) * 2,
            "Received b'twelve bytes'\n", b"twelve bytez", wrong_words=("a", "b"), more=b"!"),
@@ -174,6 +177,9 @@ CLIENTS: Final = (
     Client("search", "search.client", ("search", "x"), request("search", "x", Connection()), FOUND, "yes\n",
            b"\x00\x02[]", wrong_words=("search",),
            asks_of_big_endian=request("search", "x", Connection(byteorder="big"))),
+    Client("search/array", "search.client_array", ("int32", "1", "-2"), send_array(Connection(), NUMBERS), DOUBLED,
+           "sum -1, minimum -2, maximum 1; 2 doubled\n", DOUBLED[:-1] + b"\xfd", wrong_words=("int32", "1.5"),
+           asks_of_big_endian=send_array(Connection(byteorder="big"), NUMBERS)),
 )  # fmt: skip
 
 

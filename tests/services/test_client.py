@@ -11,7 +11,7 @@ import pytest
 
 from services.calling import Call
 from services.outcome import CallError, Outcome
-from services.search.client import ask
+from services.search.client import ask, request
 from services.wire import Connection
 from tests.services.running import run, running
 
@@ -54,6 +54,23 @@ def test_the_answer_is_printed_and_the_status_is_0(action: str, value: str, prin
     with running("search.server_selectors", tmp_path / "journal") as server:
         ran = run("search.client", server.host, str(server.port), action, value)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, prints, "")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_request_may_be_in_any_encoding_of_the_protocol_and_means_the_same(encoding: str, tmp_path: Path) -> None:
+    with running("search.server_selectors", tmp_path / "journal") as server:
+        ran = run("search.client", server.host, str(server.port), "search", "🐶", "--encoding", encoding)
+        assert (ran.returncode, ran.stdout, ran.stderr) == (0, "🐾 Playing ball! 🏐\n", "")
+        latin = run("search.client", server.host, str(server.port), "search", "Zürich", "--encoding", "latin-1")
+        assert latin.stdout == "No match for 'Zürich'.\n"
+
+
+def test_a_request_is_sent_in_the_encoding_and_the_byte_order_that_its_header_names() -> None:
+    asked = {order: request("search", "é", Connection(byteorder=order), "utf-16") for order in ("big", "little")}
+    text = '{"action": "search", "value": "é"}'
+    assert asked["big"].endswith(b"}" + b"\xfe\xff" + text.encode("utf-16-be"))
+    assert asked["little"].endswith(b"}" + b"\xff\xfe" + text.encode("utf-16-le"))
+    assert b'"content-encoding": "utf-16"' in asked["big"]
 
 
 def test_bytes_that_are_no_utf_8_are_sent_as_they_are_in_a_binary_request(tmp_path: Path) -> None:
@@ -133,6 +150,11 @@ def test_a_name_without_an_address_is_status_68() -> None:
         (["127.0.0.1", "x", "search", "y"], "PORT: 'x' is not a whole number"),
         (["", "1", "search", "y"], "HOST is empty"),
         (["127.0.0.1", "1", "search", "\udcff"], "ACTION and VALUE"),
+        (
+            ["127.0.0.1", "1", "search", "é🐶", "--encoding", "latin-1"],
+            "VALUE: character 1, '🐶' (U+1F436), has no form",
+        ),
+        (["127.0.0.1", "1", "search", "y", "--encoding", "utf-7"], "--encoding: invalid choice: 'utf-7'"),
         (["127.0.0.1", "1", "search", "y", "--timeout", "inf"], "--timeout: 'inf' is not a number of seconds"),
     ],
 )

@@ -21,12 +21,12 @@ from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, e
 from tests.services.starting import called, peer, started
 
 PEERS = ROOT / "services" / "peers"
-SHARED = {"__init__", "asking", "lies", "numbers", "serving"}
+SHARED = {"__init__", "asking", "lies", "serving"}
 PROGRAMS = sorted({path.stem for path in PEERS.glob("*.py")} - SHARED)
 SERVERS = ["closes_first", "liar", "linger_zero", "long_quote", "never_accepts", "never_answers", "trickle"]
 OF_DATAGRAMS = ["gives_back", "long_quote"]
 SERVERS += ["unread_close", "gives_back"]
-NEEDS = {"liar": ("--lie", "none"), "liar_client": ("--lie", "none"), "holder": ("1",), "sum_client": ("1",)}
+NEEDS = {"liar": ("--lie", "none"), "liar_client": ("--lie", "none"), "holder": ("1",)}
 FOUND = "Follow the white rabbit. 🐰"
 
 
@@ -83,8 +83,7 @@ def test_a_server_that_cannot_listen_says_so_by_the_errnos_name(name: str) -> No
     assert (status, err) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
 
 
-CLIENTS = ["broken_pipe", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "sum_client"]
-CLIENTS += ["two_in_one"]
+CLIENTS = ["broken_pipe", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "two_in_one"]
 
 
 def test_each_program_is_a_server_a_client_or_a_wrapper() -> None:

@@ -54,7 +54,10 @@ MALFORMED = {
     "byteorder an array": (saying(byteorder=["big"]), "byteorder: expected a string, got an array"),
     "byteorder unknown": (saying(byteorder="middle"), "byteorder: expected one of big, little, got 'middle'"),
     "byteorder in capitals": (saying(byteorder="BIG"), "got 'BIG'"),
-    "encoding unknown": (saying(content_encoding="utf-7"), "expected one of utf-8, binary, got 'utf-7'"),
+    "encoding unknown": (
+        saying(content_encoding="utf-7"),
+        "expected one of utf-8, utf-16, utf-16-le, utf-16-be, utf-32, latin-1, binary, got 'utf-7'",
+    ),
     "encoding a surrogate": (saying(content_encoding="\ud800"), r"got '\\ud800'"),
     "length true": (saying(content_length=True), "content-length: expected an integer, got a boolean, True"),
     "length a string": (saying(content_length="41"), "expected an integer, got a string, '41'"),

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.wire import NEED_DATA, Connection, Event, Finished, Message, RemoteProtocolError
-from services.wire.header import ENCODINGS, REQUIRED
+from services.wire import ENCODINGS, NEED_DATA, Connection, Event, Finished, Message, RemoteProtocolError
+from services.wire.header import REQUIRED
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

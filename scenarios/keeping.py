@@ -1,0 +1,117 @@
+"""Results of earlier runs, read again from their folders: for a run that goes on where one was interrupted, and for one
+that leaves out what has not changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from scenarios import runs
+from scenarios.campaign import folder_of
+from scenarios.drill import Cell
+from scenarios.inputs import inputs
+from scenarios.running import Result
+from scenarios.survival import Survival
+from scenarios.verdict import Check, Verdict
+
+RESULT = "result.json"
+LOOKS_BACK = 30  # runs
+
+
+def earlier() -> Iterator[Path]:
+    """The folders of the runs that there are, the newest first."""
+    if runs.RUNS.is_dir():
+        found = sorted((each for each in runs.RUNS.iterdir() if each.is_dir() and not each.is_symlink()), reverse=True)
+        yield from found[:LOOKS_BACK]
+
+
+def _of_cell(run_folder: Path, cell: Cell) -> Path:
+    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), cell.pair)
+
+
+def read(run_folder: Path, cell: Cell) -> Result | None:
+    """What an earlier run came to in this cell, without its packets; None where it has nothing that can be used.
+
+    It can be where the result is whole, rests on the same inputs, and is a verdict: what is unproven is tried again.
+    """
+    folder = _of_cell(run_folder, cell)
+    try:
+        stored = json.loads((folder / RESULT).read_text("utf-8"))
+        if stored["schema"] != runs.RESULT_SCHEMA or stored.get("inputs") != inputs(cell):
+            return None
+        result = _result(cell, folder, stored)
+    except (OSError, ValueError, KeyError, TypeError):  # not there, or of another form: it is run again
+        return None
+    return result if result.survival and result.verdict is not Verdict.UNPROVEN else None
+
+
+def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
+    def checks(key: str) -> list[Check]:
+        return [Check(**{**each, "holds": Verdict(each["holds"])}) for each in stored[key]]
+
+    return Result(
+        cell=cell,
+        verdict=Verdict(stored["verdict"]),
+        sentence=stored["sentence"],
+        control=checks("control"),
+        checks=checks("expectations"),
+        seen={},
+        folder=folder,
+        duration_s=float(stored["duration_s"]),
+        broke_off=False,
+        machines=stored.get("machines", {}),
+        survival=Survival(**stored["survival"]) if "survival" in stored else None,
+        inputs=stored["inputs"],
+    )
+
+
+def kept(cells: Sequence[Cell], into: Path) -> list[Result]:
+    """Of each cell the newest result that still holds, its evidence linked into the folder of this run."""
+    found = []
+    folders = [each for each in earlier() if each != into]
+    for cell in cells:
+        result = next((each for folder in folders if (each := read(folder, cell))), None)
+        if result is not None:
+            folder = folder_of(into, cell)
+            pages = shutil.ignore_patterns("index.html")  # they name the run that they are of, and are made anew
+            shutil.copytree(result.folder, folder, dirs_exist_ok=True, copy_function=_link, ignore=pages)
+            found.append(read(into, cell) or result)
+    return found
+
+
+def _link(source: str, destination: str) -> None:
+    """The same file under another name: evidence is never written to again."""
+    try:
+        os.link(source, destination)
+    except OSError:  # on another file system
+        shutil.copy2(source, destination)
+
+
+def resumed(run_folder: Path, cells: Sequence[Cell]) -> list[Result]:
+    """What of these cells a run that was interrupted had done; of the others, a begun folder is cleared away."""
+    found = []
+    for cell in cells:
+        result = read(run_folder, cell)
+        if result is not None:
+            found.append(result)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(_of_cell(run_folder, cell))
+    return found
+
+
+def durations_s(*, beside: bool) -> dict[str, float]:
+    """How long each cell took when it was run last, by its title; `beside`: with other clients."""
+    found: dict[str, float] = {}
+    for folder in earlier():
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            for line in json.loads((folder / "summary.json").read_text("utf-8"))["cells"]:
+                if bool(line.get("survival")) is beside:
+                    found.setdefault(f"{line['drill']} · {line['service']} · {line['pair']}", line["duration_s"])
+    return found

@@ -1,0 +1,46 @@
+"""What another run saw otherwise: the newest one before this that has cells in common with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scenarios.report import reading
+from scenarios.report.reading import Line, Run
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """The earlier run, and each cell whose verdict or word is another, with the line that it had then."""
+
+    before: Run
+    changed: Sequence[tuple[Line, Line]]
+    new: Sequence[Line]
+    gone: Sequence[Line]  # of the drills and services that both runs had something of
+    common: int
+
+
+def since_the_run_before(run: Run) -> Changes | None:
+    """The changes; None when no earlier run beside this one has a cell in common with it."""
+    keys = {line.key for line in run.lines}
+    for folder in sorted(run.folder.parent.iterdir(), reverse=True):
+        if folder.is_symlink() or folder.name >= run.folder.name or not (folder / reading.SUMMARY).is_file():
+            continue
+        try:
+            before = reading.run(folder)
+        except (KeyError, TypeError, ValueError):
+            continue  # of another version, or broken off while it was written
+        then = {line.key: line for line in before.lines}
+        if common := keys & then.keys():
+            changed = [
+                (then[line.key], line) for line in run.lines if line.key in common and _differ(then[line.key], line)
+            ]
+            new = [line for line in run.lines if line.key not in then]
+            gone = [line for line in before.lines if line.key not in keys]
+            return Changes(before, changed, new, gone, len(common))
+    return None
+
+
+def _differ(before: Line, now: Line) -> bool:
+    words = (before.word, now.word) if before.survival and now.survival else ("", "")
+    return before.verdict is not now.verdict or words[0] != words[1]

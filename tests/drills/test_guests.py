@@ -1,0 +1,113 @@
+"""Drills with programs that nobody here wrote: the verdict is right, and where they cannot run the reason is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scenarios import engine, guests
+from scenarios.drill import Cell, Pair, chosen_service, drills
+from scenarios.initiating import initiate
+from scenarios.running import Result, run, unsupported
+from scenarios.service import named, services
+from scenarios.stage import Stage
+from scenarios.verdict import Verdict
+from tests.conftest import free_lab
+
+KNOWN = services()
+DRILLS = drills(known=KNOWN)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    guests.ready([KNOWN[name] for name in ("socat", "caddy", "redis")], print)
+    lab = free_lab()
+    try:
+        lab.up()
+        with Stage(lab) as found:
+            yield found
+    finally:
+        lab.down()
+
+
+def cell(drill: str, service: str, pair: Pair = "le-le") -> Cell:
+    return Cell(DRILLS[drill], chosen_service(DRILLS[drill], service, KNOWN), pair)
+
+
+def ran(stage: Stage, folder: Path, *asked: str, pair: Pair = "le-le") -> Result:
+    made = cell(asked[0], asked[1], pair)
+    return run(stage, made, folder)
+
+
+@pytest.mark.parametrize(
+    ("drill", "service", "pair"),
+    [
+        ("lost-syn", "caddy", "le-le"),
+        ("lost-request", "redis", "le-le"),
+        ("lost-reply", "caddy", "le-le"),
+        ("refused-closed-port", "caddy", "le-le"),
+        ("icmp-host-unreachable", "caddy", "le-le"),
+        ("close-with-unread-data", "redis", "le-le"),
+        ("lost-request", "socat", "be-le"),
+        ("refused-closed-port", "socat", "le-le"),
+        ("peer-paused", "socat", "le-le"),
+        ("partition-one-way", "socat", "le-le"),
+    ],
+)
+def test_a_drill_passes_with_a_program_from_elsewhere(
+    stage: Stage, tmp_path: Path, drill: str, service: str, pair: Pair
+) -> None:
+    result = ran(stage, tmp_path, drill, service, pair=pair)
+    assert result.verdict is Verdict.PASS, result.sentence
+
+
+def test_what_a_client_from_elsewhere_says_is_the_outcome_and_the_errno(stage: Stage, tmp_path: Path) -> None:
+    result = ran(stage, tmp_path, "reset-by-firewall", "caddy")
+    assert result.verdict is Verdict.PASS, result.sentence
+    (refused,) = result.seen["fault"].calls["hello"]
+    assert (refused.outcome.value, refused.errno, refused.status) == ("refused", "ECONNREFUSED", 4)
+
+
+@pytest.mark.parametrize(
+    ("drill", "service", "pair", "reason"),
+    [
+        ("lost-syn", "caddy", "be-le", "the client of caddy is a program of its own image, which is little-endian"),
+        ("lost-syn", "caddy", "le-be", "the server of caddy is a program of its own image, which is little-endian"),
+        ("lost-syn", "redis", "be-be", "the server of redis is a program of its own image, which is little-endian"),
+        ("lost-syn", "socat", "be-be", "the server of socat is a program of its own image, which is little-endian"),
+        ("lost-syn", "socat", "be-le", ""),
+    ],
+)
+def test_where_a_program_from_elsewhere_cannot_run_the_reason_is_told(
+    drill: str, service: str, pair: Pair, reason: str
+) -> None:
+    assert unsupported(cell(drill, service, pair)) == reason
+
+
+def test_a_cell_that_cannot_be_run_is_unsupported_with_that_reason(stage: Stage, tmp_path: Path) -> None:
+    result = ran(stage, tmp_path, "lost-syn", "caddy", pair="be-le")
+    assert result.verdict is Verdict.UNSUPPORTED
+    assert result.sentence == unsupported(cell("lost-syn", "caddy", "be-le"))
+
+
+def test_redis_cli_connects_again_where_it_is_refused_so_drills_of_one_attempt_are_not_for_it() -> None:
+    assert named("redis", known=KNOWN).client.connects == "again"
+    with pytest.raises(ValueError, match="refused-closed-port does not fit redis/redis"):
+        cell("refused-closed-port", "redis")
+
+
+def test_what_init_writes_passes_drills_at_once_and_its_own_words_are_the_outcome(stage: Stage, tmp_path: Path) -> None:
+    mine = initiate("mine_in_drills", root=tmp_path / "services")
+    guests.ready([mine], print)
+    known = {**KNOWN, mine.service: mine}
+    try:
+        for drill in ("lost-request", "icmp-host-unreachable", "close-with-unread-data"):
+            (tmp_path / drill).mkdir()
+            made = Cell(DRILLS[drill], chosen_service(DRILLS[drill], "mine_in_drills", known), "le-le")
+            result = run(stage, made, tmp_path / drill)
+            assert result.verdict is Verdict.PASS, result.sentence
+    finally:
+        assert mine.image is not None
+        engine.client().images.remove(mine.image, force=True)

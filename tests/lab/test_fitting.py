@@ -1,0 +1,138 @@
+"""Which services a drill fits: those that it names, a kind, and what speaks as one of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.declaration import DeclarationError
+from scenarios.drill import Drill, chosen_service, drills, fitting, load_drill
+from scenarios.service import SERVICES, services
+from tests.lab.test_drill_files import RIGHT, written
+from tests.lab.test_service_files import GOOD
+
+KNOWN = services()
+
+
+def drill(tmp_path: Path, change: tuple[str, str] = ("", ""), fits: str = "[]") -> Drill:
+    text = RIGHT.replace("service: search/selectors\n", f"service: search/selectors\nfits: {fits}\n")
+    assert change[0] in text
+    return load_drill(written(tmp_path, text.replace(*change)), KNOWN)
+
+
+def names(found: Drill) -> set[str]:
+    return {each.name for each in fitting(found, KNOWN)}
+
+
+def test_a_drill_fits_its_own_service_what_it_names_and_nothing_else(tmp_path: Path) -> None:
+    assert names(drill(tmp_path)) == {"search/selectors"}
+    assert names(drill(tmp_path, fits="['search/*']")) == {"search/selectors", "search/asyncio"}
+
+
+def test_a_kind_is_every_service_of_it_also_one_that_came_later(tmp_path: Path) -> None:
+    of_tcp, once, request = (names(drill(tmp_path, fits=f"[{kind}]")) for kind in ("tcp", "connects-once", "request"))
+    assert {"redis/redis", "socat/pipe", "caddy/respond", "daytime/tcp", "sink/poll", "web/nginx"} <= of_tcp
+    assert not {"qotd/udp", "daytime/udp"} & of_tcp
+    assert of_tcp - once == {"redis/redis"}
+    assert {"redis/redis", "socat/pipe", "caddy/respond", "echo/select"} <= request
+    assert not {"daytime/tcp", "sink/poll", "web/nginx"} & request
+    assert names(drill(tmp_path, fits="[udp]")) == {"search/selectors", "qotd/udp", "daytime/udp"}
+
+
+def test_what_speaks_as_a_service_fits_what_that_one_fits(tmp_path: Path) -> None:
+    found = drill(tmp_path, ("service: search/selectors", "service: echo/selectors"))
+    assert names(found) == {"echo/selectors", "socat/pipe"}
+
+
+def test_but_not_a_drill_that_looks_for_its_port_or_needs_another_family(tmp_path: Path) -> None:
+    echo = ("service: search/selectors", "service: echo/selectors\nserver: {bind: all}")
+    assert names(drill(tmp_path, echo)) == {"echo/selectors"}
+    text = RIGHT.replace("search/selectors", "echo/selectors").replace(
+        "where: tcp.flags", "where: tcp.dstport == 7007 && tcp.flags", 1
+    )
+    with pytest.raises(ValueError, match="it looks for port 7007 in the packets, and socat/pipe listens on 7"):
+        chosen_service(load_drill(written(tmp_path, text), KNOWN), "socat", KNOWN)
+
+
+def test_but_not_a_drill_that_knows_more_of_its_server_than_the_protocol(tmp_path: Path) -> None:
+    echo = "service: echo/selectors"
+    knowing = [
+        f"{echo}\nserver: {{args: --idle-timeout 2}}",
+        f"{echo}\nserver: {{on: [server, other-server]}}",
+    ]
+    for each in knowing:
+        found = drill(tmp_path, ("service: search/selectors", each))
+        assert names(found) == {"echo/selectors"}
+    with pytest.raises(ValueError, match="it gives the server words that only echo/selectors knows: --idle-timeout 2"):
+        chosen_service(drill(tmp_path, ("service: search/selectors", knowing[0])), "socat", KNOWN)
+
+
+def test_a_drill_that_knows_the_client_is_run_with_the_client_of_ours(tmp_path: Path) -> None:
+    found = load_drill(
+        written(
+            tmp_path,
+            RIGHT.replace("search/selectors", "echo/selectors").replace(
+                "{name: hello}", "{name: hello, args: --timeout 1}"
+            ),
+        ),
+        KNOWN,
+    )
+    chosen = chosen_service(found, "socat", KNOWN)
+    assert (chosen.client_name, chosen.image) == ("blocking", None)
+    with pytest.raises(ValueError, match="does not fit redis/redis: it is for echo/selectors"):
+        chosen_service(found, "redis", KNOWN)
+
+
+def test_a_service_with_a_client_of_its_own_is_called_by_it_but_where_the_drill_knows_ours(tmp_path: Path) -> None:
+    (tmp_path / "echo").symlink_to(SERVICES / "echo")
+    (tmp_path / "mine").mkdir()
+    text = GOOD + "speaks: echo\n"
+    (tmp_path / "mine" / "service.yaml").write_text(text, encoding="utf-8")
+    known = services(tmp_path)
+    plain = RIGHT.replace("search/selectors", "echo/selectors")
+    general = load_drill(written(tmp_path, plain), known)
+    assert (chosen_service(general, "mine", known).client_name, chosen_service(general, "mine", known).image) == (
+        "ask",
+        "mined",
+    )
+    knowing = load_drill(written(tmp_path, plain.replace("{name: hello}", "{name: hello, args: --timeout 1}")), known)
+    chosen = chosen_service(knowing, "mine", known)
+    assert (chosen.client_name, chosen.image) == ("blocking", None)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("{name: hello}", "{name: hello, args: --timeout 1}"), "it knows more of the client than its protocol"),
+        (("tags: [reaching]", "tags: [reaching]\nserver: {args: -x}"), "it gives the server words that only"),
+        (
+            ("control:", "  - log: {of: server, line: served}\ncontrol:"),
+            "it reads what only search/selectors prints",
+        ),
+    ],
+)
+def test_a_drill_that_knows_a_program_cannot_be_for_a_kind(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    with pytest.raises(DeclarationError, match="fits: it cannot fit every service of the kind tcp") as raised:
+        drill(tmp_path, change, fits="[tcp]")
+    assert told in str(raised.value)
+    assert ":7: " in str(raised.value) or ":8: " in str(raised.value)
+
+
+def test_a_misspelt_kind_is_told_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError, match=r"fits\.1: 'requst' is neither .*did you mean 'request'"):
+        drill(tmp_path, fits="[requst]")
+
+
+def test_what_always_runs_is_not_for_drills_that_end_or_replace_it(tmp_path: Path) -> None:
+    kill = ("drop: {first: 1, of: syn, from: client, to: server}", "kill: {who: server}")
+    assert "web/nginx" not in names(drill(tmp_path, kill, fits="[tcp]"))
+    assert "web/threads" in names(drill(tmp_path, kill, fits="[tcp]"))
+
+
+def test_many_drills_of_the_catalogue_fit_programs_that_nobody_here_wrote() -> None:
+    every = drills(known=KNOWN).values()
+    fits = {name: sum(name in names(each) for each in every) for name in ("socat/pipe", "caddy/respond", "redis/redis")}
+    assert fits["socat/pipe"] >= 30
+    assert fits["caddy/respond"] >= 15
+    assert fits["redis/redis"] >= 8

@@ -1,0 +1,91 @@
+"""How a call of a program that nobody here wrote ended is read from what is left of it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import replace
+
+import pytest
+
+from scenarios.caller import Outcome
+from scenarios.guests import OF_ERRNO, STRERROR, ended, environment
+from scenarios.programs import Finished
+from scenarios.service import Client
+from services.outcome import OF_ERRNO as OF_ERRNO_OF_OURS
+
+CLIENT = Client(run="ask {host} {port}", about="asks", prints="^OK$")
+
+
+def read(client: Client, status: int, printed: str = "", *, hung: bool = False) -> tuple[Outcome, str | None]:
+    return ended(client, Finished(("ask",), status, "", printed, 0.1), hung=hung)
+
+
+def test_the_right_outcome_is_answered_and_another_text_with_its_status_is_a_wrong_answer() -> None:
+    assert read(CLIENT, 0, "OK\n") == (Outcome.ANSWERED, None)
+    assert read(CLIENT, 0, "NO\n") == (Outcome.WRONG_ANSWER, None)
+    assert read(replace(CLIENT, status=1), 1, "OK\n") == (Outcome.ANSWERED, None)
+    assert read(replace(CLIENT, status=1), 0, "OK\n")[0] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("printed", "outcome", "name"),
+    [
+        ("Could not connect: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("connect: No route to host", Outcome.UNREACHABLE, "EHOSTUNREACH"),
+        ("Read error (Connection reset by peer) in headers.", Outcome.RESET, "ECONNRESET"),
+        ("connection timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
+        ("first: Connection refused; then: Network is unreachable", Outcome.UNREACHABLE, "ENETUNREACH"),
+        ("all went wrong", Outcome.FAILED, None),
+    ],
+)
+def test_the_text_of_an_errno_tells_the_outcome(printed: str, outcome: Outcome, name: str | None) -> None:
+    assert read(CLIENT, 1, printed) == (outcome, name)
+
+
+def test_an_errno_in_a_right_answer_is_no_failure() -> None:
+    assert read(replace(CLIENT, prints="refused"), 0, "Connection refused") == (Outcome.ANSWERED, None)
+
+
+def test_what_the_file_says_of_its_words_goes_before_its_statuses_and_both_before_all_else() -> None:
+    client = replace(CLIENT, says={"broken off": "^No data"}, exits={"timed out": (28, 29), "refused": 7})
+    assert read(client, 28, "No data received")[0] is Outcome.BROKEN_OFF
+    assert read(client, 29)[0] is Outcome.TIMED_OUT
+    assert read(client, 7)[0] is Outcome.REFUSED
+    assert read(client, 0, "No data\nOK")[0] is Outcome.BROKEN_OFF
+
+
+def test_one_that_the_lab_had_to_end_hung_and_one_that_a_signal_ended_crashed() -> None:
+    assert read(CLIENT, 124, hung=True)[0] is Outcome.HUNG
+    assert read(CLIENT, 139)[0] is Outcome.CRASHED
+
+
+def test_statuses_of_ours_mean_nothing_without_the_contract() -> None:
+    assert read(CLIENT, 10)[0] is Outcome.FAILED
+    kept = replace(CLIENT, contract=True)
+    assert read(kept, 10, "refused: ECONNREFUSED connecting") == (Outcome.REFUSED, "ECONNREFUSED")
+    assert read(kept, 3)[0] is Outcome.CRASHED
+    assert read(kept, 0, "no OK needed")[0] is Outcome.ANSWERED
+
+
+def test_the_errnos_and_their_outcomes_are_those_of_our_own_clients_and_of_the_c_library() -> None:
+    names = {name: outcome.name for name, outcome in OF_ERRNO.items()}
+    assert names == {errno.errorcode[number]: outcome.name for number, outcome in OF_ERRNO_OF_OURS.items()}
+    assert {text: getattr(errno, name) for text, name in STRERROR.items()} == {
+        os.strerror(getattr(errno, name)): getattr(errno, name) for name in OF_ERRNO
+    }
+
+
+def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and_what() -> None:
+    assert environment("server", "::", 7) == {
+        "FAULTWIRE_ROLE": "server",
+        "FAULTWIRE_PORT": "7",
+        "FAULTWIRE_BIND": "::",
+    }
+    assert environment("client", "198.18.1.138", 7, 30.0) == {
+        "FAULTWIRE_ROLE": "client",
+        "FAULTWIRE_PORT": "7",
+        "FAULTWIRE_HOST": "198.18.1.138",
+        "FAULTWIRE_DEADLINE_S": "30",
+        "FAULTWIRE_ASK": "hello",
+    }

@@ -1,0 +1,177 @@
+"""Pairs: which machines they are of, who stands beside them, and what a result says of byte order and word size."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from scenarios import running
+from scenarios.declaration import DeclarationError
+from scenarios.drill import (
+    DEFAULT_PAIRS,
+    DRILLS,
+    EVERY_PAIR,
+    PAIRS,
+    PAIRS_64,
+    Cell,
+    Pair,
+    chosen_service,
+    drills,
+    load_drill,
+    profiles,
+)
+from scenarios.drill_commands import _pairs
+from scenarios.images import RECIPES, recipes_of
+from scenarios.lab import Lab
+from scenarios.machines import asserted
+from scenarios.running import Result, run
+from scenarios.stage import Cast
+from scenarios.topology import Machine, topology
+from scenarios.verdict import Check, Verdict
+
+# client, bystander, server, other server
+CASTS: dict[Pair, tuple[str, str, str, str]] = {
+    "le-le": ("client", "client-be", "server", "server-be"),
+    "be-le": ("client-be", "client", "server", "server-be"),
+    "le-be": ("client", "client-be", "server-be", "server"),
+    "be-be": ("client-be", "client", "server-be", "server"),
+    "be64-le": ("client-be64", "client", "server", "server-be"),
+    "le-be64": ("client", "client-be", "server-be64", "server"),
+    "be-be64": ("client-be", "client", "server-be64", "server"),
+}
+
+
+@pytest.mark.parametrize(("pair", "names"), CASTS.items())
+def test_a_pair_is_of_the_machines_that_it_names_and_the_others_have_the_other_byte_order(
+    pair: Pair, names: tuple[str, str, str, str]
+) -> None:
+    cast = Cast(Lab(7), pair, "ipv4")
+    found = (cast.client, cast.bystander, cast.server, cast.other_server)
+    assert tuple(host.name for host in found) == names
+    assert cast.client.byteorder != cast.bystander.byteorder
+    assert cast.server.byteorder != cast.other_server.byteorder
+    assert cast.byteorders == {
+        role: host.byteorder
+        for role, host in zip(("client", "bystander", "server", "other-server"), found, strict=True)
+    }
+
+
+def test_every_pair_has_its_cast_here_and_only_those_of_the_64_bit_machine_want_its_profile() -> None:
+    assert set(CASTS) == set(EVERY_PAIR) == set(get_args(Pair))
+    assert set(DEFAULT_PAIRS) <= set(PAIRS)
+    assert profiles(PAIRS) == ()
+    assert [profiles([pair]) for pair in PAIRS_64] == [("be64",)] * len(PAIRS_64)
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("all", PAIRS),
+        ("every", EVERY_PAIR),
+        ("be64-le", ("be64-le",)),
+        ("be-be64,le-le", ("le-le", "be-be64")),
+        ("all,be64-le", (*PAIRS, "be64-le")),
+    ],
+)
+def test_all_are_the_ordinary_pairs_and_every_are_those_of_the_64_bit_machine_too(
+    text: str, pairs: tuple[Pair, ...]
+) -> None:
+    assert _pairs(text) == pairs
+
+
+@pytest.mark.parametrize("wrong", ["be64", "be64-be64", "le-le,", "be-64"])
+def test_a_pair_that_there_is_not_is_told_with_the_nearest(wrong: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=r"is no pair.*be64-le"):
+        _pairs(wrong)
+
+
+def test_a_drill_that_cannot_be_run_on_a_pair_that_there_is_not_is_an_error(tmp_path: Path) -> None:
+    """A misspelt pair would leave the drill running where it cannot be run."""
+    text = (DRILLS / "lost-syn.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "lost-syn.yaml"
+    path.write_text(f'{text}unsupported_on: {{be64-le: "docs/emulation.md: no TCP_CONGESTION"}}\n', encoding="utf-8")
+    drill = load_drill(path)
+    cells = [Cell(drill, chosen_service(drill, None), pair) for pair in ("be-le", "be64-le")]
+    assert [running.unsupported(cell) for cell in cells] == ["", "docs/emulation.md: no TCP_CONGESTION"]
+    path.write_text(f"{text}unsupported_on: {{be46-le: why}}\n", encoding="utf-8")
+    with pytest.raises(DeclarationError, match=r"unsupported_on: there is no pair 'be46-le'; did you mean 'be64-le'\?"):
+        load_drill(path)
+
+
+def test_byte_order_and_word_size_are_told_apart_by_three_kinds_of_machine() -> None:
+    promised = {host.end: host.promised for host in topology().hosts.values()}
+    assert promised == {
+        "le": Machine("little", 64, "x86_64"),
+        "be": Machine("big", 32, "ppc"),
+        "be64": Machine("big", 64, "s390x"),
+    }
+    assert str(promised["be64"]) == "big-endian, 64 bits, s390x"
+
+
+@pytest.mark.parametrize(
+    "said", ["little-endian, 64 bits, s390x", "big-endian, 32 bits, s390x", "big-endian, 64 bits, ppc"]
+)
+def test_a_machine_that_is_another_than_its_image_promises_proves_nothing(said: str) -> None:
+    found = asserted(topology().hosts["client-be64"], said)
+    assert (found.holds, found.expected, found.seen) == (Verdict.UNPROVEN, "big-endian, 64 bits, s390x", said)
+
+
+class OfAnother:
+    """A stage whose machines say that they are another's."""
+
+    def __init__(self) -> None:
+        self.lab = Lab(7)
+
+    def machine(self, _: object) -> str:
+        return "little-endian, 64 bits, x86_64"
+
+
+def test_a_result_of_another_machine_does_not_count_and_says_who_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that the script comes to is right here, so that nothing but the machines' word can decide."""
+    right = [Check("all that was seen", "right", "right", Verdict.PASS)]
+    monkeypatch.setattr(running, "perform", lambda *_, **__: object())
+    monkeypatch.setattr(running, "judged", lambda *_: (right, right))
+    drill = drills()["lost-syn"]
+    cell = Cell(drill, chosen_service(drill, None), "be64-le")
+    found: list[Result] = []
+    monkeypatch.setattr(running, "_store", found.append)
+    result = run(OfAnother(), cell, tmp_path)  # type: ignore[arg-type]
+    assert result.verdict is Verdict.UNPROVEN
+    assert result.sentence == (
+        "byte order, word size and CPU of client-be64: expected big-endian, 64 bits, s390x, "
+        "saw little-endian, 64 bits, x86_64"
+    )
+    assert result.machines["client"] == {"host": "client-be64", "said": "little-endian, 64 bits, x86_64"}
+    assert found == [result]
+
+
+def test_a_lab_wants_the_machines_of_a_profile_only_where_it_is_asked_for() -> None:
+    plain, whole = Lab(7), Lab(7, "be64")
+    assert set(whole.wanted) - set(plain.wanted) == {"client-be64", "server-be64"}
+    assert set(whole.wanted) == set(topology(7).machines)
+    with pytest.raises(ValueError, match=r"no profile 'be46'; there are: be64"):
+        Lab(7, "be46")
+
+
+def test_a_lab_without_the_profile_needs_no_image_of_it() -> None:
+    def images(lab: Lab) -> set[str]:
+        return set(recipes_of({lab.topology.machines[name] for name in lab.wanted}))
+
+    assert images(Lab(7, "be64")) - images(Lab(7)) == {"bigendian64"}
+    assert images(Lab(7, "be64")) == set(RECIPES)
+    assert "base" in images(Lab(7)), "they stand on it"
+
+
+def test_a_host_of_a_profile_is_ordinary_in_all_else() -> None:
+    hosts = topology(7).hosts
+    for name in ("client", "server"):
+        one, other = hosts[f"{name}-be"], hosts[f"{name}-be64"]
+        assert one.network == other.network
+        assert dataclasses.asdict(one).keys() == dataclasses.asdict(other).keys()
+        assert (one.profile, other.profile) == ("", "be64")

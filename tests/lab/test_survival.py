@@ -1,0 +1,131 @@
+"""One word for what became of a service: from how the call ended, what others met with, and what came afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scenarios.beside import Beside
+from scenarios.caller import Call, Outcome
+from scenarios.drill import DRILLS, Cell, chosen_service, load_drill
+from scenarios.evidence import Seen
+from scenarios.survival import Survival, is_asked, survival
+from scenarios.verdict import Verdict
+
+
+def call(outcome: Outcome = Outcome.ANSWERED, errno: str | None = None, duration_s: float = 0.02) -> Call:
+    return Call(
+        host="client", argv=("x",), outcome=outcome, errno=errno, status=0, signal=None, stdout="", stderr="",
+        dropped_bytes=0, started_s=0.0, duration_s=duration_s, cpu_s=0.0, warm=True,
+    )  # fmt: skip
+
+
+def cell(service: str = "echo/selectors", drill: str = "lost-syn") -> Cell:
+    found = load_drill(DRILLS / f"{drill}.yaml")
+    return Cell(found, chosen_service(found, service), "le-le")
+
+
+def seen(*calls: Call) -> Seen:
+    return Seen(
+        armed=True, port=7007, addresses={}, client_side=frozenset(), calls={"hello": calls}, caught={}, looks={},
+        logs={}, captures={}, frames={}, events=(),
+    )  # fmt: skip
+
+
+WELL = Beside((call(),), call())
+HUNG = call(Outcome.HUNG, duration_s=3.0)
+
+
+def said(
+    *calls: Call, beside: Beside | str = WELL, verdict: Verdict = Verdict.PASS, of: Cell | None = None
+) -> Survival:
+    return survival(of or cell(), verdict, seen(*(calls or (call(),))), beside)
+
+
+@pytest.mark.parametrize(
+    ("ended", "word"),
+    [
+        (call(), "survived"),
+        (call(Outcome.REFUSED, "ECONNREFUSED"), "refused ECONNREFUSED"),
+        (call(Outcome.RESET, "ECONNRESET"), "reset ECONNRESET"),
+        (call(Outcome.TIMED_OUT, duration_s=7.2), "timed out 7 s"),
+        (call(Outcome.TIMED_OUT, duration_s=0.51), "timed out 0.5 s"),
+        (call(Outcome.UNREACHABLE, "EHOSTUNREACH"), "unreachable EHOSTUNREACH"),
+        (call(Outcome.HUNG, duration_s=30), "hung 30 s"),
+        (call(Outcome.BROKEN_OFF), "broken off"),
+        (call(Outcome.WRONG_ANSWER), "wrong answer"),
+    ],
+    ids=str,
+)
+def test_the_word_is_how_the_call_ended_with_its_errno_or_its_time(ended: Call, word: str) -> None:
+    assert said(ended, verdict=Verdict.FAIL).word == word
+
+
+def test_of_several_calls_the_word_is_what_became_of_most_and_of_how_many() -> None:
+    lost = call(Outcome.RESET, "ECONNRESET")
+    assert said(call(), lost, lost, verdict=Verdict.FAIL).word == "reset ECONNRESET, 2 of 3"
+
+
+def test_a_drill_that_fails_is_not_as_promised_and_says_what_was() -> None:
+    found = said(call(Outcome.RESET, "ECONNRESET"), verdict=Verdict.FAIL)
+    assert (found.is_as_promised, found.promised) == (False, "survived")
+    assert found.otherwise == "reset ECONNRESET, promised: survived"
+    assert said().is_as_promised is True
+    assert said().otherwise == ""
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNPROVEN, Verdict.UNSUPPORTED])
+def test_what_is_not_proven_is_neither_as_promised_nor_not(verdict: Verdict) -> None:
+    found = said(verdict=verdict, beside="")
+    assert (found.word, found.is_as_promised) == (verdict.value, None)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "others", "by_many", "by_one_at_a_time", "by_one"),
+    [
+        (call(), "served", True, True, True),
+        (call(duration_s=2.04), "served late: 2.0 s", False, True, True),
+        (HUNG, "not served: within 3 s", False, True, True),
+        (call(Outcome.RESET, "ECONNRESET"), "failed: reset ECONNRESET", False, False, True),
+        (call(Outcome.REFUSED, "ECONNREFUSED"), "gone: refused ECONNREFUSED", False, False, True),
+    ],
+    ids=["served", "late", "hung", "reset", "refused"],
+)
+def test_what_others_meet_with_is_held_against_how_many_the_server_says_that_it_serves(
+    meanwhile: Call, others: str, by_many: bool, by_one_at_a_time: bool, by_one: bool
+) -> None:
+    servers = {"echo/selectors": by_many, "echo/blocking": by_one_at_a_time, "echo/once": by_one}
+    for service, as_promised in servers.items():
+        found = said(beside=Beside((call(), meanwhile), call()), of=cell(service))
+        assert (found.others, found.others_as_promised) == (others, as_promised), service
+
+
+def test_a_server_that_keeps_others_waiting_has_blocked_them_though_its_own_client_survived() -> None:
+    assert said(beside=Beside((HUNG,), call())).word == "blocked others"
+    # where the failure itself cuts everybody off, that is not the server's doing
+    drill = replace(cell().drill, others=("not served", "failed"))
+    found = said(beside=Beside((HUNG,), call()), of=Cell(drill, cell().chosen, "le-le"))
+    assert (found.word, found.others_as_promised) == ("survived", True)
+    assert said(of=Cell(drill, cell().chosen, "le-le")).others_as_promised is False  # they were not cut off
+    # and a server that serves one at a time may keep them waiting besides
+    found = said(beside=Beside((call(duration_s=2.0),), call()), of=Cell(drill, cell("echo/blocking").chosen, "le-le"))
+    assert found.others_as_promised
+
+
+def test_a_server_that_is_not_well_when_all_is_undone_is_told() -> None:
+    found = said(beside=Beside((call(),), HUNG))
+    assert (found.after, found.after_as_promised) == ("not served: within 3 s", False)
+    assert found.otherwise == "afterwards: not served: within 3 s, promised: well"
+
+
+def test_what_could_not_be_asked_is_not_taken_for_well() -> None:
+    found = said(beside="the server did not come to listen")
+    assert found.others == "not known: the server did not come to listen"
+    assert found.is_as_promised is False
+
+
+def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> None:
+    assert is_asked(cell())
+    assert not is_asked(cell(drill="broken-pipe"))
+    assert is_asked(cell(drill="descriptors-used-up"))  # that one runs the server itself, with fewer descriptors

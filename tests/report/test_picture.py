@@ -1,0 +1,234 @@
+"""The rows of the picture: every packet once, where it died, what the firewall made of it, when the fault was there."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scenarios import frames
+from scenarios.caller import Outcome
+from scenarios.dissect import Frame
+from scenarios.report import reading
+from scenarios.report.picture import PAUSE_NS, Drawn, Picture, Row, picture
+from tests.report.making import (
+    CLIENT,
+    FIREWALL,
+    SERVER,
+    TRANSLATED,
+    called,
+    crossed,
+    handshake_with_a_lost_syn,
+    result,
+    seen,
+    segment,
+)
+
+
+def drawn(folder: Path, client_leg: list[Frame], server_leg: list[Frame], **changes: object) -> Picture:
+    """The picture of these packets, by way of the folder of a run."""
+    made = result(folder, of={"fault": seen(client_leg, server_leg, **changes)})  # type: ignore[arg-type]
+    stored = reading.result(made.folder)["runs"]["fault"]
+    return picture(stored, reading.packets(made.folder / "fault"))
+
+
+def packets(of: Picture) -> list[Drawn]:
+    return [row.packet for row in of.rows if row.packet]
+
+
+def said(of: Picture) -> list[str]:
+    return [row.says for row in of.rows if row.says]
+
+
+@pytest.fixture
+def lost_syn(tmp_path: Path) -> Picture:
+    return drawn(tmp_path, *handshake_with_a_lost_syn())
+
+
+def test_a_lost_packet_ends_at_the_firewall_and_its_retransmission_crosses_it(lost_syn: Picture) -> None:
+    first, again = packets(lost_syn)[:2]
+    assert (first.client_leg, first.server_leg, first.fate) == (1, None, "lost")
+    assert (again.client_leg, again.server_leg, again.fate) == (2, 1, "crossed")
+    assert (first.marks, again.marks) == ((), ("retransmission",))
+    assert again.crossing_us == 10.0
+
+
+def test_sequence_and_acknowledgement_numbers_are_relative_to_the_syn_of_their_direction(lost_syn: Picture) -> None:
+    assert [each.numbers for each in packets(lost_syn)] == [
+        "seq 0",
+        "seq 0",
+        "seq 0 ack 1",
+        "seq 1 ack 1",
+        "seq 1 ack 1",
+    ]
+    assert [each.flags for each in packets(lost_syn)] == ["SYN", "SYN", "SYN ACK", "ACK", "PSH ACK"]
+    assert packets(lost_syn)[-1].size == "8 bytes"
+    assert packets(lost_syn)[-1].carries == ("✉ little text/json: question",)
+
+
+def test_sequence_numbers_that_wrap_stay_relative(tmp_path: Path) -> None:
+    syn = segment(1, 0, flags=frozenset({"SYN"}), seq=2**32 - 1, ack=0)
+    data = segment(2, 1, seq=0, ack=0, payload=b"x")
+    assert packets(drawn(tmp_path, [syn, data], []))[1].numbers.startswith("seq 1 ")
+
+
+def test_a_connection_that_uses_the_same_ports_again_begins_anew(tmp_path: Path) -> None:
+    one = segment(1, 0, flags=frozenset({"SYN"}), seq=100, ack=0)
+    other = segment(2, 1, flags=frozenset({"SYN"}), seq=700, ack=0)
+    of = drawn(tmp_path, [one, other], [])
+    assert [(each.connection, each.numbers) for each in packets(of)] == [(1, "seq 0"), (2, "seq 0")]
+    assert len(of.connections) == 2
+
+
+def test_time_begins_with_the_first_packet_and_a_pause_says_how_long_it_was(lost_syn: Picture) -> None:
+    rows = list(lost_syn.rows)
+    at = next(number for number, row in enumerate(rows) if row.packet)
+    assert rows[at].at_ms == 0
+    assert rows[at + 1].pause_s == pytest.approx(1.014)
+    assert rows[at + 2].at_ms == pytest.approx(1014)
+    assert [row.at_ms for row in rows if row.pause_s is None] == sorted(
+        row.at_ms for row in rows if row.pause_s is None
+    )
+
+
+def test_a_longer_pause_is_drawn_higher_by_the_logarithm_of_its_time() -> None:
+    heights = [Row(0, pause_s=seconds).height_em for seconds in (PAUSE_NS / 1e9, 0.1, 1.0, 10.0)]
+    steps = {round(later - earlier, 2) for earlier, later in itertools.pairwise(heights)}
+    assert steps == {0.9}
+
+
+def test_rows_are_shaded_from_the_moment_of_the_fault_to_its_heal(lost_syn: Picture) -> None:
+    shaded = {row.says: row.in_force for row in lost_syn.rows if row.says}
+    assert shaded["lose-one is in force"]
+    assert shaded["heal lose-one"]
+    assert not shaded["wait 1ms"]
+    assert not shaded["fault lose-one: the firewall drops the first SYN"]
+    assert all(row.in_force for row in lost_syn.rows if row.packet)
+    assert lost_syn.windows == ("lose-one",)
+
+
+def test_a_fault_that_nobody_heals_is_in_force_to_the_end(tmp_path: Path) -> None:
+    events = [(-2.0, "fault x: it"), (-1.0, "x is in force"), (3000.0, "wait 1ms")]
+    of = drawn(tmp_path, *handshake_with_a_lost_syn(), events=events)
+    assert [row.in_force for row in of.rows if row.says == "wait 1ms"] == [True]
+
+
+def test_what_is_given_is_no_fault_and_shades_nothing(tmp_path: Path) -> None:
+    events = [(-2.0, "given that the firewall delays (distance)"), (-1.0, "distance is in force")]
+    of = drawn(tmp_path, *handshake_with_a_lost_syn(), events=events)
+    assert not any(row.in_force for row in of.rows)
+    assert {row.kind for row in of.rows if row.says == "distance is in force"} == {"step"}
+
+
+def test_a_call_stands_beside_the_packets_from_its_begin_to_its_end_with_its_outcome(lost_syn: Picture) -> None:
+    assert "hello: the program begins on client-be" in said(lost_syn)
+    assert "hello: answered after 1.030 s" in said(lost_syn)
+    assert "hello ended: answered" not in said(lost_syn), "the call's own record says it, with a better time"
+    bars = [row.lanes[0] for row in lost_syn.rows]
+    assert bars.count("begins answered") == bars.count("ends answered") == 1
+    begins, ends = bars.index("begins answered"), bars.index("ends answered")
+    assert set(bars[begins + 1 : ends]) == {"on answered"}
+    assert set(bars[:begins] + bars[ends + 1 :]) <= {""}
+
+
+def test_a_call_that_never_began_keeps_its_event(tmp_path: Path) -> None:
+    cancelled = replace(called(Outcome.TIMED_OUT), started_s=None, duration_s=None)
+    events = [(1.0, "hello ended: timed out")]
+    of = drawn(tmp_path, [segment(1, 0)], [], calls={"hello": [cancelled]}, events=events)
+    assert "hello ended: timed out" in said(of)
+    assert of.lanes == 0
+
+
+def test_calls_at_the_same_time_stand_side_by_side_and_others_one_below_the_other(tmp_path: Path) -> None:
+    together = [called(began_ms=0, took_ms=10), called(began_ms=5, took_ms=10), called(began_ms=20, took_ms=10)]
+    assert drawn(tmp_path, [segment(1, 0)], [], calls={"crowd": together}).lanes == 2
+
+
+def test_a_translated_packet_is_one_packet_and_says_how_its_address_changed(tmp_path: Path) -> None:
+    here = segment(1, 0, seq=7, ack=7)
+    there = crossed(here, 1, source=TRANSLATED, source_port=50000)
+    (packet,) = packets(drawn(tmp_path, [here], [there]))
+    assert (packet.client_leg, packet.server_leg, packet.fate) == (1, 1, "altered")
+    assert packet.marks == (f"from {CLIENT}:40000 becomes {TRANSLATED}:50000",)
+
+
+def test_a_connection_whose_addresses_are_translated_is_one_and_its_numbers_go_on(tmp_path: Path) -> None:
+    syn = segment(1, 0, flags=frozenset({"SYN"}), seq=99, ack=0)
+    answer = segment(2, 1, back=True, flags=frozenset({"SYN", "ACK"}), seq=499, ack=100)
+    data = segment(3, 2, seq=100, ack=500, payload=b"x")
+    reset = segment(4, 3, back=True, flags=frozenset({"RST"}), seq=500, ack=0)
+    there = {"source": TRANSLATED, "source_port": 50000}
+    back = {"destination": TRANSLATED, "destination_port": 50000}
+    rebound = {"source": TRANSLATED, "source_port": 60000}
+    server_leg = [crossed(syn, 1, **there), crossed(answer, 2, **back), crossed(data, 3, **rebound)]
+    server_leg.append(crossed(reset, 4, destination=TRANSLATED, destination_port=60000))
+    of = drawn(tmp_path, [syn, answer, data, reset], server_leg)
+    assert [each.fate for each in packets(of)] == ["altered"] * 4
+    assert {each.connection for each in packets(of)} == {1}
+    assert [each.numbers for each in packets(of)] == ["seq 0", "seq 0 ack 1", "seq 1 ack 1", "seq 1"]
+
+
+def test_a_damaged_segment_is_one_packet_that_the_firewall_altered(tmp_path: Path) -> None:
+    here = segment(1, 0, payload=b"Hello")
+    (packet,) = packets(drawn(tmp_path, [here], [crossed(here, 1, payload=b"Jello", checksum_good=False)]))
+    assert packet.fate == "altered"
+    assert packet.marks == ("its bytes are altered", "bad checksum")
+
+
+def test_a_segment_that_the_firewall_cuts_is_followed_by_its_pieces(tmp_path: Path) -> None:
+    here = segment(1, 0, seq=10, payload=b"abc")
+    pieces = [crossed(segment(9, 1, seq=10 + n, payload=b"abc"[n : n + 1]), n + 1) for n in range(3)]
+    of = packets(drawn(tmp_path, [here], pieces))
+    assert [each.fate for each in of] == ["cut", "piece", "piece", "piece"]
+    assert of[0].marks == ("cut into 3 segments",)
+
+
+@pytest.mark.parametrize("length", [1, 2], ids=["a byte less", "a byte more"])
+def test_pieces_that_do_not_carry_just_the_bytes_of_a_segment_do_not_explain_its_loss(
+    tmp_path: Path, length: int
+) -> None:
+    here = segment(1, 0, seq=10, payload=b"abc")
+    pieces = [crossed(segment(9, 1, seq=10 + n * length, payload=b"x" * length), n + 1) for n in range(2)]
+    assert [each.fate for each in packets(drawn(tmp_path, [here], pieces))] == ["lost", "made", "made"]
+
+
+def test_what_the_firewall_says_itself_begins_there_and_what_stays_on_its_link_is_not_lost(tmp_path: Path) -> None:
+    reset = segment(1, 0, back=True, flags=frozenset({"RST", "ACK"}))  # in the server's name
+    icmp = segment(2, 1, transport="icmp", source=FIREWALL, destination=CLIENT, protocol="ICMP", info="unreachable")
+    arp = segment(3, 2, transport="arp", source=CLIENT, destination="198.18.1.10", protocol="ARP", info="Who has")
+    solicitation = segment(4, 3, transport="icmp", source="fe80::1", destination="ff02::1", protocol="ICMPv6", info="x")
+    ping = segment(5, 4, transport="icmp", source=CLIENT, destination=FIREWALL, protocol="ICMP", info="Echo request")
+    of = packets(drawn(tmp_path, [reset, icmp, arp, solicitation, ping], []))
+    assert [(each.fate, each.rightwards) for each in of] == [
+        ("made", False),
+        ("made", False),
+        ("local", True),
+        ("local", True),
+        ("taken", True),
+    ]
+    assert of[0].marks == ("reset",)
+    assert (of[1].carries, of[2].carries, of[2].about) == (("unreachable",), (), "Who has")
+
+
+def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> None:
+    client_leg, server_leg = handshake_with_a_lost_syn()
+    found = packets(lost_syn)
+    assert sorted(each.client_leg for each in found if each.client_leg) == [frame.number for frame in client_leg]
+    assert sorted(each.server_leg for each in found if each.server_leg) == [frame.number for frame in server_leg]
+    assert lost_syn.packets == 5
+
+
+def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_preview(tmp_path: Path) -> None:
+    made = seen([segment(1, 0, payload=bytes(1000), notes=("a note",))], [])
+    frames.write(tmp_path, made)
+    kept = reading.packets(tmp_path)
+    assert kept is not None
+    (packet,) = kept.packets
+    assert packet.server_leg is None
+    assert packet.client_leg is not None
+    assert (packet.client_leg.payload_bytes, len(packet.client_leg.payload)) == (1000, 2 * 48)
+    assert (packet.client_leg.source, packet.client_leg.destination) == (CLIENT, SERVER)
+    assert packet.client_leg.notes == ("a note",)
+    assert (tmp_path / "frames.json").stat().st_size < 1000
