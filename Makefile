@@ -26,7 +26,7 @@ demo: setup ## the main thing: a big-endian client is answered across the firewa
 	@$(SCENARIOS) demo --lab $(LAB)
 
 test: setup images lint ## every test, in a lab of its own
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,7 +18,9 @@ from tests.services.running import has_ipv6_loopback
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
-TEST_LABS = range(255, 199, -1)  # from the far end, so that a person's own labs are left alone
+# From the far end: a person's own labs are left alone. Of several test processes (pytest-xdist) each has its own.
+_WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
+TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
