@@ -27,6 +27,7 @@ from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
@@ -357,9 +358,21 @@ def _is_well(container: Container) -> bool:
 def clean() -> list[str]:
     """Remove every container, network and volume of every lab, found by label; what was removed, by name.
 
-    Images stay: they are what the next lab comes up from. images.remove() is for them.
+    Images stay: they are what the next lab comes up from. images.remove() is for them. Raises LabProblem when somebody
+    brings labs up meanwhile.
     """
-    removed = []
+    removed: list[str] = []
+    for _ in range(CLEANS_TIMES):
+        try:
+            _remove_all(removed)
+        except APIError as error:  # of a network that has a machine again, say
+            problem = error
+        else:
+            return removed
+    raise LabProblem(f"not all could be removed, for something brings labs up meanwhile: {problem}")
+
+
+def _remove_all(removed: list[str]) -> None:
     of_ours: dict[str, str | list[str] | bool] = {"label": engine.LAB_LABEL}
     for container in engine.client().containers.list(all=True, filters=of_ours):
         with contextlib.suppress(NotFound):
@@ -373,7 +386,6 @@ def clean() -> list[str]:
         with contextlib.suppress(NotFound):
             volume.remove(force=True)
             removed.append(volume.name)
-    return removed
 
 
 def labs_in_use() -> set[int]:
