@@ -4,16 +4,14 @@ And programs that run until they are stopped, servers, with the same quick start
 
 On each host from which something is called, one program stays (`python -m services.resident`) and forks for each call:
 the start of an interpreter, a quarter of a second on an emulated host, is in no time that is measured here. The
-outcome is read from the exit status alone, by the table below; the services have the same table, and a test compares.
+outcome is read from the exit status alone, by the table of outcome.py.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import itertools
 import json
-import re
 import secrets
 import signal
 import subprocess
@@ -23,11 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, cast
 
 from scenarios.lab import Lab
+from scenarios.outcome import OF_STATUS, Outcome, told_errno
 from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
 
 RESIDENT: Final = "services.resident"
@@ -55,42 +53,6 @@ true
 """
 
 
-class Outcome(Enum):
-    """How a call ended, in the words of the drills."""
-
-    ANSWERED = "answered"
-    REFUSED = "refused"
-    RESET = "reset"
-    TIMED_OUT = "timed out"  # by the client's own clock, or the kernel's
-    UNREACHABLE = "unreachable"
-    BROKEN_OFF = "broken off"  # asked, and not answered whole: what became of it cannot be known
-    WRONG_ANSWER = "wrong answer"
-    UNTRUSTED = "untrusted"
-    NOT_RESOLVED = "not resolved"
-    FAILED = "failed"  # any other errno
-    UNSUPPORTED = "unsupported"  # the machine has not what was asked for: nothing is known of the network
-    USAGE = "usage"  # the command line was wrong: nothing was called
-    HUNG = "hung"  # it did not end by itself in the time that it was given, and was ended
-    CANCELLED = "cancelled"  # ended before that, because the caller wanted it
-    CRASHED = "crashed"  # by a signal, an uncaught exception, or a status that no client of ours has
-
-
-OF_STATUS: Final[Mapping[int, Outcome]] = {
-    0: Outcome.ANSWERED,
-    10: Outcome.REFUSED,
-    11: Outcome.RESET,
-    12: Outcome.TIMED_OUT,
-    13: Outcome.UNREACHABLE,
-    14: Outcome.BROKEN_OFF,
-    15: Outcome.WRONG_ANSWER,
-    16: Outcome.UNTRUSTED,
-    64: Outcome.USAGE,
-    68: Outcome.NOT_RESOLVED,
-    71: Outcome.FAILED,
-    77: Outcome.UNSUPPORTED,
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call that has ended. `warm`: no start of an interpreter, and of no container, is in its times."""
@@ -113,19 +75,6 @@ class Call:
     def printed(self) -> str:
         """What it printed, standard output first, for a person."""
         return (self.stdout + self.stderr).strip() or "(nothing)"
-
-
-def told_errno(stderr: str) -> str | None:
-    """The errno in the one line with which a client of ours says why, by name; the last, where it tried more than one.
-
-    `refused: ECONNREFUSED connecting to 198.18.1.138 port 7007` says ECONNREFUSED.
-    """
-    last = stderr.rstrip().rpartition("\n")[2]
-    outcome, _, why = last.partition(": ")
-    if outcome not in {each.value for each in OF_STATUS.values()}:
-        return None
-    names = [name for name in re.findall(r"\bE[A-Z0-9]+\b", why) if isinstance(getattr(errno, name, None), int)]
-    return names[-1] if names else None
 
 
 def module_called(argv: Sequence[str]) -> tuple[str, ...]:

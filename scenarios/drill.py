@@ -307,6 +307,21 @@ def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> d
     return {path.stem: load_drill(path, known) for path in sorted(root.glob("*.yaml"))}
 
 
+def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
+    """The drills of these names or patterns, as `lost-*`; `all` are all. Raises ValueError, with the nearest.
+
+    Other drills are not read: one that is being written stops nobody.
+    """
+    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
+    found: dict[str, Path] = {}
+    for name in names:
+        matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
+        if not matching:
+            raise ValueError(f"there is no drill {name!r}{advice(name, paths)}")
+        found |= matching
+    return [load_drill(path, known) for path in found.values()]
+
+
 def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
     """What the drill runs with: its own service, or another. Raises ValueError for one that it does not fit.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fnmatch
 import json
 import random
 import sys
@@ -17,11 +16,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scenarios import guests, keeping, ladder, matrix_commands, runs, summary
+from scenarios import keeping, ladder, matrix_commands, runs, summary
 from scenarios.bench_lab import measure
-from scenarios.campaign import Campaign, labs
+from scenarios.campaign import Campaign
 from scenarios.declaration import DeclarationError, advice
-from scenarios.dissect import check_filters
 from scenarios.drill import (
     DEFAULT_PAIRS,
     DRILLS,
@@ -35,18 +33,19 @@ from scenarios.drill import (
     drills,
     fitting,
     load_drill,
-    profiles,
+    named_drills,
 )
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
 from scenarios.lab import Lab
+from scenarios.preparing import prepare
 from scenarios.progress import Progress
 from scenarios.quantities import Seconds
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
 from scenarios.service import services
 from scenarios.stage import Cast
-from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, STYLES, bring_up, console, image_step, marked, show, step
+from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, bring_up, console, counted, marked, show, step
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
@@ -75,7 +74,7 @@ def _has(drill: Drill, words: Sequence[str]) -> bool:
 
 
 def explain(options: argparse.Namespace) -> int:
-    for number, drill in enumerate(_named(options.names)):
+    for number, drill in enumerate(named_drills(options.names, services())):
         if number:
             console.print()
         for line in explained(drill):
@@ -108,22 +107,6 @@ def print_schema(_: argparse.Namespace) -> int:
     return 0
 
 
-def _named(names: Sequence[str]) -> list[Drill]:
-    """The drills of these names or patterns; `all` are all. Raises ValueError, with the nearest.
-
-    Other drills are not read: one that is being written stops nobody.
-    """
-    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
-    found: dict[str, Path] = {}
-    for name in names:
-        matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
-        if not matching:
-            raise ValueError(f"there is no drill {name!r}{advice(name, paths)}")
-        found |= matching
-    known = services()
-    return [load_drill(path, known) for path in found.values()]
-
-
 def _pairs(text: str) -> tuple[Pair, ...]:
     groups = {"all": PAIRS, "every": EVERY_PAIR}
     for word in text.split(","):
@@ -152,7 +135,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     """What was asked for. Raises ValueError for a service that a drill does not fit."""
     known = services()
     found = []
-    for drill in _named(options.names):
+    for drill in named_drills(options.names, known):
         wanted = options.service.split(",") if options.service else [drill.service]
         if options.service == "all":
             wanted = [each.name for each in fitting(drill, known)]
@@ -174,11 +157,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     alone = len(asked) == 1 and not options.json
     console.stderr = options.json  # standard output is for the verdicts then
-    bring_up(Lab(options.lab, *profiles(options.pair)))
-    _build_guests(asked)
-    _check_filters(Lab(options.lab), [cell.drill for cell in asked])
-    began_s = time.monotonic()
     jobs = min(options.jobs, len(asked))
+    on = prepare(options.lab, jobs, asked)
+    began_s = time.monotonic()
     progress = Progress(len(asked), jobs, keeping.durations_s(beside=False), asked)
     tell = _tell_json if options.json else (lambda _: None) if alone else progress.told
     shown: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
@@ -187,7 +168,6 @@ def run(options: argparse.Namespace) -> int:
     elif not options.json:
         shown = progress.shown()
     run_folder = runs.new_run()
-    on = labs(options.lab, jobs, profiles(options.pair))
     campaign = Campaign(run_folder, on, tell, step, progress.began, keep=options.keep)
     interrupted = False
     try:
@@ -213,24 +193,9 @@ def _tell_json(result: Result) -> None:
     sys.stdout.flush()
 
 
-def _build_guests(asked: Sequence[Cell]) -> None:
-    guests.ready([cell.chosen.service for cell in asked], image_step)
-
-
-def _check_filters(lab: Lab, asked: Sequence[Drill]) -> None:
-    """Have Wireshark say of every display filter whether it is one. Raises ValueError, naming the drill."""
-    by_filter = {each: drill for drill in asked for each in drill.filters}
-    try:
-        check_filters(lab, list(by_filter))
-    except ValueError as error:
-        wrong = [f"{drill.path}: {each!r}" for each, drill in by_filter.items() if repr(each) in str(error)]
-        raise ValueError(f"{error}\nin {'; '.join(wrong)}") from error
-
-
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
-    counts = ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told[each])
-    console.print(f"\n{counts or 'none'} of {len(asked)} in {took_s:.0f} s")
+    console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
     console.print(
         f"[dim]evidence: {run_folder.relative_to(ROOT)}/ (runs/latest points to it); `make report` shows it[/]"
     )
@@ -270,7 +235,8 @@ def soak(options: argparse.Namespace) -> int:
     """The catalogue over and over, in random order with random seeds, for a given time; each flip."""
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = services()
-    bring_up(Lab(options.lab, *profiles(options.pair)))
+    chosen = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or ["all"], known)]
+    on = prepare(options.lab, options.jobs, [Cell(*each, pair) for each in chosen for pair in options.pair])
     ends_s = time.monotonic() + options.for_
     told = Counter[Verdict]()
     flips: list[Result] = []
@@ -287,26 +253,22 @@ def soak(options: argparse.Namespace) -> int:
             )
 
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, labs(options.lab, options.jobs, profiles(options.pair)), tell, step)
+    campaign = Campaign(run_folder, on, tell, step)
     round_number = 0
     interrupted = False
     try:
         while time.monotonic() < ends_s:
             round_number += 1
             asked = [
-                Cell(drill, chosen_service(drill, None, known), pair, dice.randrange(1, 1 << 31), round_number)
-                for drill in _named(options.names or ["all"])
-                for pair in options.pair
+                Cell(*each, pair, dice.randrange(1, 1 << 31), round_number) for each in chosen for pair in options.pair
             ]
             dice.shuffle(asked)
             campaign.run(asked, until=lambda: time.monotonic() > ends_s)
             campaign.results.clear()  # they hold every frame
     except KeyboardInterrupt:
         interrupted = True
-    counts = ", ".join(f"{told[each]} {each.value}" for each in Verdict if told[each])
-    console.print(
-        f"\n{sum(told.values())} cells in {round_number} rounds (seed {options.seed}): {counts}; {len(flips)} flips"
-    )
+    rounds = f"{told.total()} cells in {round_number} rounds (seed {options.seed})"
+    console.print(f"\n{rounds}: {counted(told)}; {len(flips)} flips")
     for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
         console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
     return INTERRUPTED if interrupted else 1 if flips else 0

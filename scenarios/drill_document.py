@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
+from scenarios import markdown
 from scenarios.drill import Drill, drills
 from scenarios.expecting import Alike, Duration, Hits, Log, Order, Outcomes, Packets, Sockets
 
@@ -51,20 +52,21 @@ def document(known: Mapping[str, Drill]) -> str:
 
 
 def _table(of_group: list[Drill]) -> Iterator[str]:
-    yield "| drill | claim | fault | the application sees | the packets that prove it | source |"
-    yield "|---|---|---|---|---|---|"
-    for drill in of_group:
-        faults = [step.fault.says for step in drill.script if step.fault]
-        given = [f"(given: {step.given.says})" for step in drill.script if step.given]
-        cells = [
-            f"`{drill.drill}`",
-            drill.claim + "".join(f" *Not on {pair}: {why}*" for pair, why in drill.unsupported_on.items()),
-            "; ".join(given + faults),
-            "; ".join(_of_application(drill)),
-            "<br>".join(_of_packets(drill)),
-            "; ".join(drill.source),
-        ]
-        yield "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+    heads = ("drill", "claim", "fault", "the application sees", "the packets that prove it", "source")
+    return markdown.table(heads, [_cells(drill) for drill in of_group])
+
+
+def _cells(drill: Drill) -> list[str]:
+    faults = [step.fault.says for step in drill.script if step.fault]
+    given = [f"(given: {step.given.says})" for step in drill.script if step.given]
+    return [
+        f"`{drill.drill}`",
+        drill.claim + "".join(f" *Not on {pair}: {why}*" for pair, why in drill.unsupported_on.items()),
+        "; ".join(given + faults),
+        "; ".join(_of_application(drill)),
+        "<br>".join(_of_packets(drill)),
+        "; ".join(drill.source),
+    ]
 
 
 def _of_application(drill: Drill) -> Iterator[str]:
@@ -77,10 +79,6 @@ def _of_packets(drill: Drill) -> Iterator[str]:
     for each in drill.expect:
         if isinstance(each.value, Packets | Order | Sockets | Hits | Alike):
             yield each.value.says
-
-
-def _escaped(cell: str) -> str:
-    return " ".join(cell.split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":

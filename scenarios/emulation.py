@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios import markdown
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.topology import ROOT, Host
@@ -150,10 +151,8 @@ def document(asked: Sequence[Answers]) -> str:
 
 def _lines(asked: Sequence[Answers]) -> Iterator[str]:
     yield INTRODUCTION
-    yield "| host | what it is | runs on |"
-    yield "|---|---|---|"
-    for each in asked:
-        yield f"| {each.host.name} | {each.said} | {each.host.machine} |"
+    machines = [(each.host.name, each.said, each.host.machine) for each in asked]
+    yield from markdown.table(("host", "what it is", "runs on"), machines)
     yield ""
     yield "## What it cannot do"
     yield ""
@@ -166,7 +165,7 @@ def _lines(asked: Sequence[Answers]) -> Iterator[str]:
         yield ""
         yield f"## {subject[0].upper()}{subject[1:]}"
         yield ""
-        yield from _table(["", *(each.host.promised.cpu for each in asked)], [
+        yield from markdown.table(["", *(each.host.promised.cpu for each in asked)], [
             [name, answer, *(_beside(answer, each.answers[subject].get(name, "was not asked")) for each in asked[1:])]
             for name, answer in answers.items()
         ])  # fmt: skip
@@ -177,7 +176,7 @@ def _lines(asked: Sequence[Answers]) -> Iterator[str]:
     yield ""
     names = _names(asked)
     same = [name for name in names if len({each.errnos.get(name) for each in asked}) == 1]
-    yield from _table(["", *(each.host.promised.cpu for each in asked)], [
+    yield from markdown.table(["", *(each.host.promised.cpu for each in asked)], [
         [name, *(str(each.errnos.get(name, "absent")) for each in asked)] for name in names if name not in same
     ])  # fmt: skip
     yield ""
@@ -196,13 +195,6 @@ def _differs(native: Answers, other: Answers, name: str) -> bool:
 
 def _beside(native: str, emulated: str) -> str:
     return SAME if emulated == native else emulated
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(heads) + " |"
-    yield "|" + "---|" * len(heads)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
 
 
 def on_a_terminal(asked: Sequence[Answers]) -> Table:

@@ -17,12 +17,13 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios import dissect, runs
-from scenarios.caller import Call, Caller, Outcome
+from scenarios import dissect, markdown, runs
+from scenarios.caller import Call, Caller
 from scenarios.capture import Capture, LegCapture
 from scenarios.conversation import WHY, Conversation, Kind, Part, Said, conversations, differences
 from scenarios.lab import Lab
 from scenarios.machines import asserted, said
+from scenarios.outcome import Outcome
 from scenarios.programs import LabProblem
 from scenarios.service import Named, named, words
 from scenarios.stage import CLIENT_NET, SERVER_NET
@@ -304,8 +305,7 @@ def figures(compared: Compared) -> dict[str, str]:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+    return "".join(f"{line}\n" for line in markdown.table(heads, rows))
 
 
 def with_figures(text: str, made: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from scenarios.caller import Outcome
+from scenarios.outcome import Outcome
 from scenarios.quantities import Band
 from scenarios.script import LegName, Role, check_one, check_pattern, given_keys, said, said_program
 from scenarios.service import Family

@@ -7,6 +7,8 @@ ours; only a client that keeps the contract is read by its exit status alone, an
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import secrets
 import signal
@@ -15,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from scenarios import engine, images
-from scenarios.caller import OF_STATUS, Outcome, told_errno
+from scenarios.outcome import OF_STATUS, Outcome, told_errno
 from scenarios.programs import Finished
 from scenarios.service import Client, Service, words
 
@@ -27,7 +29,7 @@ ORDINARY: Final = "hello"  # what a client is asked for: its ordinary request
 UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
-# What the C library says of an errno (strerror(3)), which most programs print, with the outcome that it is.
+# The outcome that an errno is.
 OF_ERRNO: Final[Mapping[str, Outcome]] = {
     "ECONNREFUSED": Outcome.REFUSED,
     "ECONNRESET": Outcome.RESET,
@@ -40,18 +42,8 @@ OF_ERRNO: Final[Mapping[str, Outcome]] = {
     "ENONET": Outcome.UNREACHABLE,
     "ENOPROTOOPT": Outcome.UNREACHABLE,
 }
-STRERROR: Final[Mapping[str, str]] = {
-    "Connection refused": "ECONNREFUSED",
-    "Connection reset by peer": "ECONNRESET",
-    "Broken pipe": "EPIPE",
-    "Connection timed out": "ETIMEDOUT",
-    "No route to host": "EHOSTUNREACH",
-    "Network is unreachable": "ENETUNREACH",
-    "Permission denied": "EACCES",
-    "Host is down": "EHOSTDOWN",
-    "Machine is not on the network": "ENONET",
-    "Protocol not available": "ENOPROTOOPT",
-}
+# What the C library says of each (strerror(3)), which most programs print.
+STRERROR: Final[Mapping[str, str]] = {os.strerror(getattr(errno, name)): name for name in OF_ERRNO}
 _ERRNO: Final = re.compile("|".join(map(re.escape, STRERROR)), re.IGNORECASE)
 _BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
 
@@ -76,20 +68,20 @@ def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | 
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return outcome, told_errno(ran.stderr) if ran.status else None
     found = list(_ERRNO.finditer(text))
-    errno = _BY_LOWER[found[-1][0].lower()] if found else None
+    name = _BY_LOWER[found[-1][0].lower()] if found else None
     if hung:
-        return Outcome.HUNG, errno
+        return Outcome.HUNG, name
     for word, pattern in client.says.items():
         if re.search(pattern, text, re.MULTILINE):
-            return Outcome(word), errno
+            return Outcome(word), name
     for word in client.exits:
         if ran.status in client.statuses(word):
-            return Outcome(word), errno
+            return Outcome(word), name
     if ran.status == client.status:
         right = re.search(client.prints, text, re.MULTILINE)
         return (Outcome.ANSWERED if right else Outcome.WRONG_ANSWER), None
-    if errno is not None:
-        return OF_ERRNO[errno], errno
+    if name is not None:
+        return OF_ERRNO[name], name
     return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), None
 
 

@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from scenarios import ladder
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.conversation import Conversation, conversations, difference
 from scenarios.dissect import Frame
 from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
 from scenarios.expecting import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.outcome import Outcome
 from scenarios.script import LegName, Replace, Role
 from scenarios.verdict import Check, Verdict, proof
 

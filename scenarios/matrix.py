@@ -12,7 +12,7 @@ from rich.table import Table
 
 from scenarios.drill import Cell, Drill, Pair, chosen_service
 from scenarios.service import Service
-from scenarios.survival import SERVED, UNASKED, WELL, Survival
+from scenarios.survival import AS_EVER, Survival
 from scenarios.verdict import Verdict
 
 SERVICES = ("echo", "search")  # the architectures that are compared where nothing else is asked for
@@ -87,9 +87,9 @@ def _by_pair(words: Mapping[Pair, str]) -> list[str]:
 
 def _cell(verdict: Verdict, survival: Survival) -> str:
     marks = ""
-    if survival.others not in (SERVED, UNASKED):
+    if survival.others not in AS_EVER:
         marks += " ⧗" if survival.others_as_promised else " [bold red]⧗[/]"
-    if survival.after not in (WELL, UNASKED):
+    if survival.after not in AS_EVER:
         marks += " ☠" if survival.after_as_promised else " [bold red]☠[/]"
     word = escape(survival.word)
     if verdict is Verdict.UNPROVEN:

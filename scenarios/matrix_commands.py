@@ -13,16 +13,15 @@ from typing import Any
 
 from rich.markup import escape
 
-from scenarios import guests, keeping, matrix, runs, summary
-from scenarios.campaign import Campaign, labs
-from scenarios.dissect import check_filters
-from scenarios.drill import Cell, drills, profiles
-from scenarios.lab import Lab
+from scenarios import keeping, matrix, runs, summary
+from scenarios.campaign import Campaign
+from scenarios.drill import Cell, Pair, named_drills
 from scenarios.matrix import LEGEND
+from scenarios.preparing import prepare
 from scenarios.progress import Progress, minutes
 from scenarios.running import Result
 from scenarios.service import services
-from scenarios.terminal import INTERRUPTED, STYLES, bring_up, console, image_step, step
+from scenarios.terminal import INTERRUPTED, console, counted, step
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
@@ -62,83 +61,72 @@ def run(options: argparse.Namespace) -> int:
         "services": options.service.split(",") if options.service else [],
         "pairs": list(options.pair),
         "seed": options.seed,
-        "drills": options.names,
+        "drills": options.names or ["all"],
     }
     if options.resume:
         run_folder, asked = _unfinished()
     architectures = matrix.columns(asked["services"], known)
-    chosen = [drill for drill in drills(known=known).values() if not asked["drills"] or drill.drill in asked["drills"]]
-    if unknown := set(asked["drills"]) - {drill.drill for drill in chosen}:
-        raise ValueError(f"there is no drill {', '.join(sorted(unknown))}; `make list` shows them")
-    cells = matrix.cells(chosen, architectures, asked["pairs"], asked["seed"], known)
+    cells = matrix.cells(named_drills(asked["drills"], known), architectures, asked["pairs"], asked["seed"], known)
     if options.dry_run:
-        console.print(f"{len(cells)} cells: {len(chosen)} drills, {len(architectures)} architectures; nothing was run")
+        console.print(f"{len(cells)} cells, of {len(architectures)} architectures; nothing was run")
         return 0
-    return _run(options, cells, run_folder, asked)
-
-
-def _run(options: argparse.Namespace, cells: Sequence[Cell], run_folder: Path | None, asked: dict[str, Any]) -> int:
-    kept = []
     if run_folder:
         kept = keeping.resumed(run_folder, cells)
         step(f"{run_folder.name} goes on: {len(kept)} of {len(cells)} cells were done")
     else:
-        run_folder = runs.new_run()
+        run_folder, kept = runs.new_run(), []
         if options.changed:
             kept = keeping.kept(cells, run_folder)
             step(f"{len(kept)} of {len(cells)} cells have not changed since they were run")
     _note(run_folder, asked, unfinished=True)
-    done = {each.cell.title for each in kept}
-    expected_s = keeping.durations_s(beside=True)
-    left = sorted((each for each in cells if each.title not in done), key=lambda each: -expected_s.get(each.title, 0.0))
     began_s = time.monotonic()
-    results, interrupted = list(kept), False
-    if left:
-        needed = profiles(asked["pairs"])
-        jobs = min(options.jobs or default_jobs(), len(left))
-        bring_up(Lab(options.lab, *needed))
-        guests.ready([cell.chosen.service for cell in left], image_step)
-        check_filters(Lab(options.lab), sorted({each for cell in left for each in cell.drill.filters}))
-        step(f"{len(left)} cells on {jobs} labs side by side")
-        progress = Progress(len(left), jobs, expected_s, left)
-        campaign = Campaign(
-            run_folder,
-            labs(options.lab, jobs, needed),
-            progress.told,
-            step,
-            progress.began,
-            beside=True,
-            keep=options.keep,
-        )
-        try:
-            with progress.shown():
-                campaign.run(left)
-        except KeyboardInterrupt:
-            interrupted = True
-        results += campaign.results
-    order = {cell.title: number for number, cell in enumerate(cells)}
-    results.sort(key=lambda each: order[each.cell.title])
+    done = {each.cell.title for each in kept}
+    ran, interrupted = _perform(options, run_folder, [each for each in cells if each.title not in done])
+    by_title = {each.cell.title: each for each in (*kept, *ran)}
+    results = [by_title[cell.title] for cell in cells if cell.title in by_title]
+    took_s = time.monotonic() - began_s
+    summary.write(run_folder, results, cells, took_s)
+    _note(run_folder, asked, unfinished=len(results) < len(cells))
+    status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
+    console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/index.html; `make report` shows the newest run[/]")
+    if interrupted:
+        console.print("[bold yellow]interrupted[/]: all faults are undone; `make matrix RESUME=1` goes on")
+        return INTERRUPTED
+    return status
+
+
+def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell]) -> tuple[list[Result], bool]:
+    """Run the cells, those first that took longest before; the results, and whether it was interrupted."""
+    if not cells:
+        return [], False
+    jobs = min(options.jobs or default_jobs(), len(cells))
+    on = prepare(options.lab, jobs, cells)
+    step(f"{len(cells)} cells on {jobs} labs side by side")
+    expected_s = keeping.durations_s(beside=True)
+    progress = Progress(len(cells), jobs, expected_s, cells)
+    campaign = Campaign(run_folder, on, progress.told, step, progress.began, beside=True, keep=options.keep)
+    try:
+        with progress.shown():
+            campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
+    except KeyboardInterrupt:
+        return campaign.results, True
+    return campaign.results, False
+
+
+def _tell(results: Sequence[Result], pairs: Sequence[Pair], of_what: str) -> int:
+    """Print the table, what is otherwise than promised, and the counts; the exit status."""
     said = {
         (each.cell.drill.drill, each.cell.chosen.name, each.cell.pair): (each.verdict, each.survival)
         for each in results
         if each.survival
     }
-    took_s = time.monotonic() - began_s
-    summary.write(run_folder, results, cells, took_s)
-    _note(run_folder, asked, unfinished=len(results) < len(cells))
-    console.print(matrix.table(asked["pairs"], said))
+    console.print(matrix.table(pairs, said))
     console.print(f"\n{LEGEND}")
     otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
     for title, reason in otherwise.items():
         console.print(f"[bold red]✗[/] {escape(title)}: {escape(reason)}")
     told = Counter(each.verdict for each in results)
-    counts = ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told[each])
-    told_otherwise = f"{len(otherwise)} otherwise than promised"
-    console.print(f"\n{counts or 'none'} of {len(cells)} in {minutes(took_s)}; {told_otherwise}")
-    console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/index.html; `make report` shows the newest run[/]")
-    if interrupted:
-        console.print("[bold yellow]interrupted[/]: all faults are undone; `make matrix RESUME=1` goes on")
-        return INTERRUPTED
+    console.print(f"\n{counted(told)} {of_what}; {len(otherwise)} otherwise than promised")
     if otherwise:
         return 1
     return 0 if set(told) == {Verdict.PASS} else 2

@@ -17,7 +17,7 @@ from typing import get_args
 from scenarios import guests, script, sockets
 from scenarios.applying import Applied, applied
 from scenarios.beside import WITHIN_S, Beside, Others
-from scenarios.caller import Call, Pending, Reader
+from scenarios.caller import Call, Gate, Pending, Reader
 from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
@@ -332,34 +332,26 @@ class _Performance:
         told = guests.environment("client", self.host_called(call), chosen.port, float(call.within))
         return image, told, functools.partial(guests.ended, chosen.service.clients[name])
 
-    def begin(self, call: script.Call) -> Pending:
-        """Have a client called once, and do not wait."""
-        host, argv = self.cast.host(call.from_).name, self.argv(call)
+    def begin(self, call: script.Call, gate: Gate | None = None) -> Pending:
+        """Have a client called once, and do not wait; with a `gate` it is held there before its connect()."""
         image, told, read = self.guest(call)
-        within_s = float(call.within)
-        return self.stage.caller.start(host, argv, timeout_s=within_s, image=image, environment=told, read=read)
+        return self.stage.caller.start(
+            self.cast.host(call.from_).name,
+            self.argv(call),
+            timeout_s=float(call.within),
+            image=image,
+            environment=told,
+            read=read,
+            gate=gate,
+            hold="connect" if gate else "start",
+        )
 
     def start(self, call: script.Call) -> None:
-        host, argv = self.cast.host(call.from_).name, self.argv(call)
-        within_s, caller = float(call.within), self.stage.caller
-        image, told, read = self.guest(call)
         if self.others:
             self.others.begin()
         if call.together:
-            with caller.together() as gate:
-                self.pending[call.name] = [
-                    caller.start(
-                        host,
-                        argv,
-                        timeout_s=within_s,
-                        image=image,
-                        environment=told,
-                        read=read,
-                        gate=gate,
-                        hold="connect",
-                    )
-                    for _ in range(call.times)
-                ]
+            with self.stage.caller.together() as gate:
+                self.pending[call.name] = [self.begin(call, gate) for _ in range(call.times)]
             return
         for number in range(call.times):
             self.pending[call.name] = [self.begin(call)]

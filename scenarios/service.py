@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.declaration import DeclarationError, advice, line_of, load
+from scenarios.outcome import OF_STATUS, Outcome
 from scenarios.topology import ROOT
 
 SERVICES = ROOT / "services"
@@ -30,20 +31,7 @@ Conversation = Literal["request", "greeting", "other"]
 Kind = Literal["tcp", "udp", "connects-once", "request"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # The outcomes that a client which nobody here wrote can tell by what it prints, or by its exit status.
-Told = Literal[
-    "answered",
-    "refused",
-    "reset",
-    "timed out",
-    "unreachable",
-    "broken off",
-    "wrong answer",
-    "untrusted",
-    "not resolved",
-    "failed",
-    "unsupported",
-]
-TOLD: tuple[Told, ...] = get_args(Told)
+TOLD = tuple(each.value for each in OF_STATUS.values() if each is not Outcome.USAGE)
 PLACEHOLDERS = ("host", "port", "bind")
 OUR_PROGRAM = re.compile(r"python -m services(?:\.[a-z0-9_]+)+(?: |$)")
 IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:@-]*", re.IGNORECASE)

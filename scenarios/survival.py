@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scenarios.beside import WITHIN_S, Beside
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.drill import Cell
 from scenarios.evidence import Seen
+from scenarios.outcome import Outcome
 from scenarios.script import SERVER, SERVICE_PLACE
 from scenarios.service import Serves
 from scenarios.verdict import Verdict
@@ -23,6 +24,7 @@ LATE_S = 1.0  # a call that took longer had to wait
 LATE_COLD_S = 3.0  # the same of one that starts an interpreter or a container first
 UNASKED, UNKNOWN = "not asked", "not known"
 WELL, SERVED, LATE, UNSERVED, FAILED, GONE = "well", "served", "served late", "not served", "failed", "gone"
+AS_EVER = (SERVED, WELL, UNASKED)  # of other clients, and of the service afterwards: what needs no words
 BLOCKED, SURVIVED = "blocked others", "survived"
 # What other clients can meet with, by what the server's documentation says of how many it serves.
 MEANWHILE: Mapping[Serves, frozenset[str]] = {
@@ -58,6 +60,20 @@ class Survival:
         if self.as_promised is None:
             return None
         return self.as_promised and self.others_as_promised and self.after_as_promised
+
+    @property
+    def notes(self) -> tuple[tuple[bool, str], ...]:
+        """What is worth a line under the word, each with whether it is as promised."""
+        found: list[tuple[bool, str]] = []
+        if self.as_promised is False:
+            found.append((False, f"promised: {self.promised}"))
+        for who, seen, kept in (
+            ("others", self.others, self.others_as_promised),
+            ("after", self.after, self.after_as_promised),
+        ):
+            if not kept or _kind(seen) not in AS_EVER:
+                found.append((kept, f"{who}: {_kind(seen)}"))
+        return tuple(found)
 
     @property
     def otherwise(self) -> str:

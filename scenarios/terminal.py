@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.markup import escape
@@ -30,6 +30,11 @@ MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdic
 def marked(verdict: Verdict, text: str) -> str:
     """A line of rich markup that begins with the verdict's mark."""
     return f"[{STYLES[verdict]}]{MARKS[verdict]}[/] {escape(text)}"
+
+
+def counted(told: Mapping[Verdict, int]) -> str:
+    """`70 pass, 2 unproven`, as rich markup; `none` of nothing."""
+    return ", ".join(f"[{STYLES[each]}]{told[each]} {each.value}[/]" for each in Verdict if told.get(each)) or "none"
 
 
 def step(text: str) -> None:

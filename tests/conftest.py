@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 
@@ -37,6 +38,18 @@ def free_lab(*profiles: str) -> Lab:
     """A lab of a number that nobody on this engine uses; with the machines of these profiles of compose.yaml too."""
     taken = labs_in_use()
     return Lab(next(number for number in TEST_LABS if number not in taken), *profiles)
+
+
+@contextlib.contextmanager
+def lab_for_a_while(*, up: bool = True) -> Iterator[Lab]:
+    """A lab that no other test holds, for the time of the `with` block; `up`: it is, from the start."""
+    found = free_lab()
+    try:
+        if up:
+            found.up()
+        yield found
+    finally:
+        found.down()
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from scenarios import frames
+from scenarios import frames, terminal
 from scenarios.dissect import PREFERENCES
 from scenarios.performing import KEPT
 from scenarios.report import reading
@@ -31,7 +31,7 @@ STYLE, SCRIPT = "report.css", "report.js"
 CHUNK = 250  # rows of a ladder that the browser lays out together
 FEW = 12  # frames of a rule that stand beside it; the others are a click away
 LINES_FIRST, LINES_LAST = 150, 50  # of what a program printed; all of it is in its file
-MARKS = {"pass": "✓", "fail": "✗", "unproven": "?", "unsupported": "–"}
+MARKS = {verdict.value: mark for verdict, mark in terminal.MARKS.items()}
 ORDERS = {"le": "little-endian", "be": "big-endian", "be64": "64-bit big-endian"}
 FATES = {
     "crossed": "crosses the firewall",

@@ -5,55 +5,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenarios import frames
-from scenarios.survival import SERVED, UNASKED, WELL
+from scenarios.survival import Survival
 from scenarios.verdict import Verdict
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
 RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
-AS_EVER = (SERVED, WELL, UNASKED)  # of other clients, and of the service afterwards: what needs no words
-
-
-@dataclass(frozen=True, slots=True)
-class Survival:
-    """What became of a service under a failure, beside what is promised; as survival.Survival stored it."""
-
-    word: str  # as it is shown: `timed out 7 s`
-    kind: str  # of it: `timed out`
-    promised: str
-    as_promised: bool | None  # None: nothing is known
-    others: str  # whether other clients were served meanwhile: `served late: 2.1 s`
-    others_promised: str
-    others_as_promised: bool
-    after: str  # whether the service was well again after the heal
-    after_promised: str
-    after_as_promised: bool
-
-    @property
-    def notes(self) -> tuple[tuple[bool, str], ...]:
-        """What is worth a line under the word, each with whether it is as promised."""
-        found: list[tuple[bool, str]] = []
-        if self.as_promised is False:
-            found.append((False, f"promised: {self.promised}"))
-        for who, seen, kept in (
-            ("others", self.others, self.others_as_promised),
-            ("after", self.after, self.after_as_promised),
-        ):
-            said = seen.partition(":")[0]
-            if not kept or said not in AS_EVER:
-                found.append((kept, f"{who}: {said}"))
-        return tuple(found)
-
-    @property
-    def is_as_promised(self) -> bool | None:
-        """Whether all three are; None where nothing is known."""
-        if self.as_promised is None:
-            return None
-        return self.as_promised and self.others_as_promised and self.after_as_promised
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +184,7 @@ def _json(path: Path) -> dict[str, Any]:
 def survival(stored: Mapping[str, Any]) -> Survival | None:
     """Of a line of summary.json, or of result.json."""
     found = stored.get("survival")
-    return Survival(**{each.name: found[each.name] for each in fields(Survival)}) if found else None
+    return Survival(**found) if found else None
 
 
 def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:

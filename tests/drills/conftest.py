@@ -16,7 +16,7 @@ from scenarios.lab import Lab, labs_in_use
 from scenarios.running import Result
 from scenarios.service import services
 from scenarios.stage import Stage
-from tests.conftest import TEST_LABS, free_lab
+from tests.conftest import TEST_LABS, lab_for_a_while
 
 LABS = 3  # side by side: a drill mostly waits
 
@@ -52,12 +52,8 @@ def catalogue() -> Iterator[Catalogue]:
 @pytest.fixture(scope="module")
 def own_lab() -> Iterator[Lab]:
     """A lab that no other test holds."""
-    lab = free_lab()
-    try:
-        lab.up()
+    with lab_for_a_while() as lab:
         yield lab
-    finally:
-        lab.down()
 
 
 @pytest.fixture(scope="module")

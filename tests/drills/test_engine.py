@@ -22,7 +22,7 @@ from scenarios.stage import Stage
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 from scenarios.waiting import wait_for
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 
 DRILL = """\
 drill: one
@@ -134,12 +134,8 @@ def in_force(lab: Lab) -> str:
 
 @pytest.fixture
 def killed_lab() -> Iterator[Lab]:
-    lab = free_lab()
-    try:
-        lab.up()
+    with lab_for_a_while() as lab:
         yield lab
-    finally:
-        lab.down()
 
 
 def test_ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_put_right(killed_lab: Lab) -> None:

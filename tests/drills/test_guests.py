@@ -14,7 +14,7 @@ from scenarios.running import Result, run, unsupported
 from scenarios.service import named, services
 from scenarios.stage import Stage
 from scenarios.verdict import Verdict
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 
 KNOWN = services()
 DRILLS = drills(known=KNOWN)
@@ -23,13 +23,8 @@ DRILLS = drills(known=KNOWN)
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     guests.ready([KNOWN[name] for name in ("socat", "caddy", "redis")], print)
-    lab = free_lab()
-    try:
-        lab.up()
-        with Stage(lab) as found:
-            yield found
-    finally:
-        lab.down()
+    with lab_for_a_while() as lab, Stage(lab) as found:
+        yield found
 
 
 def cell(drill: str, service: str, pair: Pair = "le-le") -> Cell:

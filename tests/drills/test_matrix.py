@@ -20,7 +20,7 @@ from scenarios.stage import Stage
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 from scenarios.waiting import wait_for
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 
 DRILLS = ("lost-syn", "silent-client")
 SERVICES = "echo/selectors,echo/blocking"
@@ -52,11 +52,8 @@ def test_a_silent_client_keeps_the_next_waiting_where_the_architecture_says_so_a
 
 @pytest.fixture
 def matrix_lab() -> Iterator[Lab]:
-    lab = free_lab()
-    try:
+    with lab_for_a_while(up=False) as lab:
         yield lab
-    finally:
-        lab.down()
 
 
 def matrix(*words: str, lab: Lab) -> subprocess.Popen[str]:

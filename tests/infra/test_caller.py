@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from scenarios import dissect
-from scenarios.caller import OF_STATUS, Caller, Hold, Outcome, Pending, WarmRunning, module_called, told_errno
+from scenarios.caller import Caller, Hold, Pending, WarmRunning, module_called
 from scenarios.capture import Capture
 from scenarios.lab import Lab
+from scenarios.outcome import OF_STATUS, Outcome, told_errno
 from scenarios.programs import STOP_WITHIN_S, LabProblem, Running
 from scenarios.waiting import wait_for
 from services import outcome as of_services

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from scenarios import engine, guests
-from scenarios.caller import Caller, Outcome
+from scenarios.caller import Caller
 from scenarios.exchange import call, exchange, leg_checks, serving
 from scenarios.initiating import initiate
 from scenarios.lab import GUEST_LABEL, Lab
+from scenarios.outcome import Outcome
 from scenarios.programs import LabProblem
 from scenarios.service import SERVICES, Family, Service, load_service, named, services
 from scenarios.verdict import Verdict

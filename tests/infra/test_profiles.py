@@ -8,19 +8,15 @@ import pytest
 
 from scenarios import engine
 from scenarios.lab import Lab, labs_in_use
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 
 OF_PROFILE = {"client-be64", "server-be64"}
 
 
 @pytest.fixture(name="plain")
 def lab_that_is_up_without_a_profile() -> Iterator[Lab]:
-    lab = free_lab()
-    try:
-        lab.up()
+    with lab_for_a_while() as lab:
         yield lab
-    finally:
-        lab.down()
 
 
 def ids(lab: Lab) -> dict[str, str | None]:

@@ -12,10 +12,11 @@ from functools import partial
 import pytest
 
 from scenarios import dissect
-from scenarios.caller import Caller, Outcome
+from scenarios.caller import Caller
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector, check_filters
 from scenarios.lab import Lab
+from scenarios.outcome import Outcome
 from scenarios.programs import LabProblem
 from scenarios.waiting import wait_for
 

@@ -21,7 +21,7 @@ from scenarios.service import named
 from scenarios.stage import Stage
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 from tests.services.running import eventually
 
 SEEN_WITHIN_S = 1.0
@@ -118,12 +118,8 @@ def test_neighbour_discovery_and_the_captures_own_frames_are_not_drawn(lab: Lab)
 @pytest.fixture
 def lab_of_its_own() -> Iterator[Lab]:
     """A lab that nobody holds, so that a stage may."""
-    found = free_lab()
-    try:
-        found.up()
-        yield found
-    finally:
-        found.down()
+    with lab_for_a_while() as lab:
+        yield lab
 
 
 def test_drills_run_beside_it_and_neither_disturbs_the_other(lab_of_its_own: Lab, tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.conversation import Conversation, said
 from scenarios.endian import DOCUMENT, Compared, Row, Talk, _beside, brief, figures, on_a_terminal, why, with_figures
+from scenarios.outcome import Outcome
 from scenarios.service import named
 from scenarios.topology import ROOT, topology
 from scenarios.verdict import Verdict

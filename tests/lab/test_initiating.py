@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.caller import OF_STATUS, Outcome
 from scenarios.guests import environment
 from scenarios.initiating import TEMPLATES, initiate
+from scenarios.outcome import OF_STATUS, Outcome
 from scenarios.service import SERVICES, load_service, named, services
 
 

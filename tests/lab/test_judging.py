@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Drill, load_drill
 from scenarios.evidence import Caught, Seen
 from scenarios.judging import judged
+from scenarios.outcome import Outcome
 from scenarios.sockets import Socket
 from scenarios.verdict import Verdict, joint
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from scenarios import guests
-from scenarios.caller import OF_STATUS
 from scenarios.drill import chosen_service, drills
 from scenarios.initiating import TEMPLATES
+from scenarios.outcome import OF_STATUS
 from scenarios.service import KINDS, SERVICES, load_service, services
 from scenarios.topology import ROOT
 

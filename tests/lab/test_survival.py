@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from scenarios.beside import Beside
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.drill import DRILLS, Cell, chosen_service, load_drill
 from scenarios.evidence import Seen
+from scenarios.outcome import Outcome
 from scenarios.survival import Survival, is_asked, survival
 from scenarios.verdict import Verdict
 

@@ -10,12 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenarios import running, summary
-from scenarios.caller import Call, Outcome
+from scenarios.caller import Call
 from scenarios.campaign import folder_of
 from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell, Pair, chosen_service, drills
 from scenarios.evidence import Caught, Event, Seen
+from scenarios.outcome import Outcome
 from scenarios.running import Result
 from scenarios.survival import Survival
 from scenarios.verdict import Check, Verdict

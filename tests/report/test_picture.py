@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scenarios import frames
-from scenarios.caller import Outcome
 from scenarios.dissect import Frame
+from scenarios.outcome import Outcome
 from scenarios.report import reading
 from scenarios.report.picture import PAUSE_NS, Drawn, Picture, Row, picture
 from tests.report.making import (

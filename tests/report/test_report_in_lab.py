@@ -20,7 +20,7 @@ from scenarios.running import Result, run
 from scenarios.stage import Stage
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 from tests.drills.pcapng import ENHANCED_PACKET, blocks
 from tests.report.test_pages import parsed, text_of
 
@@ -30,12 +30,8 @@ LEGS = ("client-leg", "server-leg")
 @pytest.fixture(scope="module")
 def own_lab() -> Iterator[Lab]:
     """A lab that no other test holds."""
-    lab = free_lab()
-    try:
-        lab.up()
+    with lab_for_a_while() as lab:
         yield lab
-    finally:
-        lab.down()
 
 
 @pytest.fixture(scope="module")
