@@ -133,8 +133,8 @@ class Packets(Counted):
             raise ValueError("where: the display filter is empty")
         if self.alone and self.took is not None:
             raise ValueError("took: a packet that is alone on its leg took no time to the other")
-        if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.exactly != len(self.apart) + 1:
-            raise ValueError(f"apart has {len(self.apart)} gaps, so exactly must be {len(self.apart) + 1}")
+        if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.most != len(self.apart) + 1:
+            raise ValueError(f"apart has {len(self.apart)} gaps, so exactly or at_most must be {len(self.apart) + 1}")
 
     @property
     def gaps(self) -> tuple[Band, ...]:

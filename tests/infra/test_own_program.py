@@ -39,7 +39,7 @@ def test_it_has_no_more_rights_than_a_program_of_the_host_and_goes_with_it(lab: 
     server = lab.topology.hosts["server"]
     guests: dict[str, str | list[str] | bool] = {"label": [GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}"]}
     with serving(lab, named("redis"), server, "ipv4"):
-        (guest,) = engine.client().containers.list(filters=guests)
+        (guest,) = engine.client().containers.list(all=True, filters=guests)  # it may listen before it counts as begun
         settings = guest.attrs["HostConfig"]
         assert (settings["CapDrop"], settings["CapAdd"], settings["ReadonlyRootfs"]) == (["ALL"], None, True)
         assert guest.attrs["Config"]["User"] == "1000"

@@ -73,7 +73,7 @@ WRONG = [
     ("call: hello, is: answered}\n  - packets", "call: helo, is: answered}\n  - packets", 12, "did you mean 'hello'?"),
     ("is: answered}\n  - packets", "is: anwsered}\n  - packets", 12, "did you mean 'answered'?"),
     ("0.9s to 1.5s", "1.5s to 0.9s", 13, "begins after its end"),
-    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart has 2 gaps, so exactly must be 3"),
+    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart has 2 gaps, so exactly or at_most must be 3"),
     ("exactly: 2,", "exactly: 2, at_least: 1,", 13, "exactly says it all"),
     ("at: client-leg", "at: client-net", 13, "did you mean 'client-leg'?"),
     ("where: tcp.flags.syn == 1", "where: ''", 13, "the display filter is empty"),
