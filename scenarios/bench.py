@@ -32,8 +32,6 @@ from scenarios.waiting import DeadlinePassed
 Say = Callable[[str], None]
 PROTOCOLS = ("echo", "search")
 TEXTBOOK = "textbook"
-# Fixed at 64 KiB, every larger block is new memory from the kernel, at each size alike (mallopt(3)).
-ALLOCATORS = {"as it is": (), "every block new": ("env", "MALLOC_MMAP_THRESHOLD_=65536")}
 # What promises to serve any number: it is asked to hold idle connections, and a large content.
 WITHOUT_NUMBER = (TEXTBOOK, "selectors", "asyncio")
 MOST = {"threads": 1000, "forking": 200}  # --most; a thousand processes would not fit the memory of a host
@@ -128,7 +126,6 @@ class Content:
 
     server: str
     kind: str
-    allocator: str
     small: int
     large: int
     why: str = ""
@@ -229,13 +226,10 @@ class Ground:
         self.lab, self.place, self.sizes, self._ports = lab, place, sizes, ports
 
     @contextlib.contextmanager
-    def serving(self, protocol: str, names: Sequence[str], before: Sequence[str] = ()) -> Iterator[list[Server]]:
-        """These servers, listening. `before` stands before each command."""
+    def serving(self, protocol: str, names: Sequence[str]) -> Iterator[list[Server]]:
+        """These servers, listening."""
         ports = [next(self._ports) for _ in names]
-        commands = [
-            [*before, *command(protocol, name, self.place.address, port)]
-            for name, port in zip(names, ports, strict=True)
-        ]
+        commands = [command(protocol, name, self.place.address, port) for name, port in zip(names, ports, strict=True)]
         argv = ["python", "-m", "services.bench.servers", json.dumps(commands)]
         with self.lab.running(self.place.server.name, argv) as program:
             told = json.loads(program.wait_for_line(r"^\{", LISTENS_WITHIN_S).string)
@@ -343,22 +337,22 @@ class Ground:
             errors=errors,
         )
 
-    def content(self, name: str, kind: str, allocator: str) -> Content:
+    def content(self, name: str, kind: str) -> Content:
         """One large content through a search server, beside a small one."""
         small, large = self.sizes.contents
         try:
-            with self.serving("search", [name], ALLOCATORS[allocator]) as (server,):
+            with self.serving("search", [name]) as (server,):
                 argv = ["python", "-m", "services.bench.content", self.place.address, str(server.port), "--kind", kind]
                 argv += ["--sizes", str(small), str(large), "--rounds", str(self.sizes.content_rounds)]
                 argv += ["--byteorder", self.place.server.byteorder]
                 finished = self.lab.run(self.place.client.name, argv, timeout_s=CONTENT_WITHIN_S)
         except (LabProblem, DeadlinePassed) as problem:
-            return Content(name, kind, allocator, small, large, why=f"failed: {problem}")
+            return Content(name, kind, small, large, why=f"failed: {problem}")
         if finished.status:
-            return Content(name, kind, allocator, small, large, why=f"failed: {finished.printed}")
+            return Content(name, kind, small, large, why=f"failed: {finished.printed}")
         seconds = json.loads(finished.stdout)["seconds"]
         small_s, large_s = median(seconds[str(small)]), median(seconds[str(large)])
-        return Content(name, kind, allocator, small, large, "", small_s, large_s, large_s / small_s)
+        return Content(name, kind, small, large, "", small_s, large_s, large_s / small_s)
 
 
 def unfit(protocol: str, server: str, load: Load) -> str:
@@ -436,12 +430,7 @@ def services(lab: Lab, say: Say, quick: bool = False) -> Bench:
             say(f"{place.name}: {protocol}, {load.connections} connections, {load.mode}")
         idle = [ground.idle(protocol, name) for protocol in PROTOCOLS for name in WITHOUT_NUMBER]
         say(f"{place.name}: {sizes.busy} busy connections beside {sizes.idle} idle ones")
-        contents = [
-            ground.content(name, kind, allocator)
-            for name in WITHOUT_NUMBER
-            for kind in ("binary", "text")
-            for allocator in ALLOCATORS
-        ]
+        contents = [ground.content(name, kind) for name in WITHOUT_NUMBER for kind in ("binary", "text")]
         say(f"{place.name}: a content of {sizes.contents[1]} bytes")
         measured.append(Measured(place.name, cells, idle, contents))
     folder = runs.new_run() / "bench-services"

@@ -24,7 +24,7 @@ CELL_COLUMNS = (
     *("memory MiB", "bytes/conn.", "server µs", "generator µs", "server busy"),
 )
 IDLE_COLUMNS = ("server", "idle", "req/s with", "req/s without", "ratio", "bytes/connection")
-CONTENT_COLUMNS = ("server", "content", "allocator", "small ms", "large ms", "ratio", "large MiB/s")
+CONTENT_COLUMNS = ("server", "content", "small ms", "large ms", "ratio", "large MiB/s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,9 @@ def idle_row(idle: Idle) -> list[str]:
 def content_row(content: Content) -> list[str]:
     named = [f"search/{content.server}", f"{content.kind}, {size(content.small)} and {size(content.large)}"]
     if content.why:
-        return [*named, content.allocator, f"– {content.why}"]
+        return [*named, f"– {content.why}"]
     times = [f"{content.small_s * 1e3:.2f}", f"{content.large_s * 1e3:.1f}", f"{content.ratio:.1f}"]
-    return [*named, content.allocator, *times, f"{content.large / 2**20 / content.large_s:.0f}"]
+    return [*named, *times, f"{content.large / 2**20 / content.large_s:.0f}"]
 
 
 def size(count: int) -> str:

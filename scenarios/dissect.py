@@ -31,7 +31,7 @@ FIELDS = (
     "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim arp.src.proto_ipv4 arp.dst.proto_ipv4 "
     "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
-    "tcp.checksum.status udp.srcport udp.dstport udp.payload jsonmsg.summary jsonmsg.header.byteorder"
+    "tcp.checksum.status tcp.checksum.ffff udp.srcport udp.dstport udp.payload jsonmsg.summary jsonmsg.header.byteorder"
 ).split()
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}
@@ -130,7 +130,8 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         notes=tuple(layers.get("_ws.expert.message", ())),
         messages=tuple(layers.get("jsonmsg.summary", ())),
         byteorders=tuple(layers.get("jsonmsg.header.byteorder", ())),
-        checksum_good=first("tcp.checksum.status") != "0",
+        # Linux writes a sum of 0 as 0xffff in every protocol, as UDP must; to a receiver they are one (RFC 1624, 3).
+        checksum_good=first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
         marks=frozenset(mark for field, mark in marked.items() if field in layers),
     )
 

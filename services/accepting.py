@@ -131,7 +131,8 @@ class Accepting:
 
     def accept(self) -> Peer | None:
         """The next peer; None when there is none after all, or SIGTERM came. Waits if paused: see `accept_at_s`."""
-        time.sleep(max(0.0, self.accept_at_s - time.monotonic()))
+        if (paused_s := self.accept_at_s - time.monotonic()) > 0:  # sleep(0) would wait too: for the timer's slack
+            time.sleep(paused_s)
         try:
             connected, address = self.listening.accept()
         except OSError as error:

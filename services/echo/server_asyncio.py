@@ -2,7 +2,7 @@
 
     python -m services.echo.server_asyncio HOST PORT      (HOST "": all interfaces)
 
-write() only puts bytes into a buffer; drain() waits until they have left it, and that keeps it bounded (`streams`).
+write() only puts bytes into a buffer; drain() waits until they have left it, and that keeps it bounded.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import asyncio
 from services.accepting import READ_BYTES, Accepting, Peer
 
 from .echoing import main
-from .streams import drained, read
+from .streams import Idle
 
 
 async def serve(accepting: Accepting) -> None:
@@ -30,9 +30,11 @@ async def echo(peer: Peer) -> None:
     with peer:
         reader, writer = await asyncio.open_connection(sock=peer.socket, limit=READ_BYTES)
         try:
-            while data := await read(reader, peer):
-                writer.write(data)
-                await drained(writer, peer)
+            async with Idle(peer, writer.transport) as idle:
+                while data := await reader.read(READ_BYTES):
+                    idle.received(data)
+                    writer.write(data)
+                    await writer.drain()
         finally:
             writer.transport.abort()  # it holds nothing that is still to be sent
 

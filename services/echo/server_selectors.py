@@ -9,37 +9,31 @@ import selectors
 
 from services.accepting import Accepting
 
-from .echoing import Echo, Echoes, main
+from .echoing import Echoes, main
 
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
 
 def serve(accepting: Accepting) -> None:
     echoes = Echoes(accepting)
+    listening = False
     with selectors.DefaultSelector() as selector:
         while echoes.going_on:
-            watch(selector, accepting, READ if echoes.accepts else 0)
+            if listening != echoes.accepts:
+                listening = not listening
+                selector.register(accepting, READ) if listening else selector.unregister(accepting)
             for key, events in selector.select(echoes.patience_s()):
                 if key.fileobj is accepting:
-                    echo = echoes.accept()
+                    if echo := echoes.accept():
+                        selector.register(echo, READ, echo)
                 else:
                     echo = key.data
                     echoes.turn(echo, bool(events & READ))
-                if echo:
-                    watch(selector, echo, (READ if echo.reads else 0) | (WRITE if echo.unsent else 0))
+                    waits_for = (READ if echo.reads else 0) | (WRITE if echo.unsent else 0)
+                    if waits_for not in (key.events, 0):  # 0: it is over
+                        selector.modify(echo, waits_for, echo)
             for echo in echoes.over():
-                watch(selector, echo, 0)
-
-
-def watch(selector: selectors.BaseSelector, what: Accepting | Echo, events: int) -> None:
-    """Wait for these events of it from now on; 0: for none."""
-    watched = selector.get_map().get(what)
-    if watched and not events:
-        selector.unregister(what)
-    elif watched and watched.events != events:
-        selector.modify(what, events, what)
-    elif events and not watched:
-        selector.register(what, events, what)
+                selector.unregister(echo)
 
 
 if __name__ == "__main__":

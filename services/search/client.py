@@ -51,7 +51,7 @@ def told(action: str, reply: Message) -> str:
     if reply.header.content_type != asked_type:
         raise CallError(Outcome.WRONG_ANSWER, f"expected {asked_type}, got {reply.header.content_type!r}")
     if action != "search":
-        return repr(reply.content)
+        return repr(bytes(reply.content))
     try:
         said = content_json(reply)
     except RemoteProtocolError as error:

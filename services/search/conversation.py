@@ -1,8 +1,16 @@
 """The server's end of one connection, without I/O: bytes of the peer in, answers out, and why it ended."""
 
+import sys
+from typing import Final
+
 from services.wire import NEED_DATA, Connection, Finished, RemoteProtocolError
 
 from .answers import answer
+
+ALL: Final = sys.maxsize
+# While a peer is the only one that asks, it gets so many answers at once, and goes on while the next are made: else
+# each of the two would wait for the other. With others there is no such wait, and more calls of send() cost more.
+FEW: Final = 6
 
 
 class Conversation:
@@ -15,24 +23,25 @@ class Conversation:
         """Whether a message has begun to come and is not whole."""
         return self._connection.in_message
 
-    def receive_data(self, data: bytes) -> bytes:
-        """The answers to the messages that `data` made whole, in order, or b"". Then look at `ended`."""
+    def receive_data(self, data: bytes, at_once: int = ALL) -> bytes:
+        """What `answers` gives after these bytes."""
         self._connection.receive_data(data)
-        return self._answers()
+        return self.answers(at_once)
 
     def receive_eof(self) -> bytes:
         """The peer sends no more. No answers come of it, and `ended` says whether it was free to."""
         self._connection.receive_eof()
-        return self._answers()
+        return self.answers()
 
     def end(self, why: str) -> None:
         """The server reads no more, unless it had ended before: the first reason stays."""
         self.ended = self.ended or why
 
-    def _answers(self) -> bytes:
-        answers = []
+    def answers(self, at_once: int = ALL) -> bytes:
+        """The answers to at most so many whole messages, in order; b"": there are no more. Then look at `ended`."""
+        answers: list[bytes] = []
         try:
-            while (event := self._connection.next_event()) is not NEED_DATA:
+            while len(answers) < at_once and (event := self._connection.next_event()) is not NEED_DATA:
                 if isinstance(event, Finished):
                     self.end("finished")
                     break

@@ -2,9 +2,12 @@
 
 from argparse import Namespace
 from dataclasses import dataclass
+from typing import Final
 
 from services import command
 from services.wire import CONTENT_LIMIT
+
+HELD: Final = 8  # a large text in all its forms, from the bytes that came to those of its answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,11 @@ class Options:
     idle_s: float
     message_s: float
     content_limit: int
+
+    @property
+    def most_held(self) -> int:
+        """Bytes of memory that answering one message may take."""
+        return HELD * self.content_limit
 
 
 def parse(module: str, says: str | None) -> Options:

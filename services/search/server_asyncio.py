@@ -11,6 +11,7 @@ import time
 from functools import partial
 from typing import Final
 
+from services.allocation import keep_freed
 from services.deadlines import Deadlines
 from services.journal import Entry, note
 from services.listening import ACCEPT_PAUSE_S, NO_ROOM, announce, listener
@@ -18,7 +19,7 @@ from services.outcome import errno_name
 from services.stopping import GRACE_S, STOPS
 
 from . import options
-from .conversation import Conversation
+from .conversation import ALL, FEW, Conversation
 
 ACCEPTS: Final = 16  # at most in one turn of the loop
 UNSENT_BYTES: Final = 256 * 1024  # a peer that does not read its answers is not read, from here on
@@ -48,17 +49,25 @@ class Peer(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.entry.received += len(data)
-        self.turn(self.conversation.receive_data(data))
+        at_once = FEW if len(self.server.peers) == 1 else ALL
+        answers = self.conversation.receive_data(data, at_once)
+        while answers and (more := self.conversation.answers(at_once)):
+            self.send(answers)
+            answers = more
+        self.turn(answers)
 
     def eof_received(self) -> bool:
         self.turn(self.conversation.receive_eof())
         return True  # close() is ours to call, for it sends first what waits
 
+    def send(self, answers: bytes) -> None:
+        self.written += len(answers)
+        self.transport.write(answers)
+
     def turn(self, answers: bytes) -> None:
         """Send the answers, then wait for more, or close."""
         if answers:
-            self.written += len(answers)
-            self.transport.write(answers)
+            self.send(answers)
         if self.server.stopping and not self.conversation.in_message:
             self.conversation.end("server stopped")
         if self.conversation.ended:
@@ -195,6 +204,7 @@ async def serve(listening: socket.socket, chosen: options.Options) -> None:
 
 def main() -> None:
     chosen = options.parse("services.search.server_asyncio", __doc__)
+    keep_freed(chosen.most_held)
     asyncio.run(serve(listener(chosen.host, chosen.port), chosen))
 
 

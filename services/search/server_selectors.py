@@ -10,6 +10,7 @@ import socket
 import time
 from typing import Final
 
+from services.allocation import keep_freed
 from services.deadlines import Deadlines
 from services.journal import Entry, note
 from services.listening import ACCEPT_PAUSE_S, NO_ROOM, announce, listener
@@ -17,7 +18,7 @@ from services.outcome import errno_name
 from services.stopping import GRACE_S, stop_signal
 
 from . import options
-from .conversation import Conversation
+from .conversation import ALL, FEW, Conversation
 
 READ_BYTES: Final = 256 * 1024  # at most from one peer in one turn
 UNSENT_BYTES: Final = 256 * 1024  # a peer that does not read its answers is not read, from here on
@@ -48,6 +49,7 @@ class Server:
         self.listening, self.content_limit = listening, chosen.content_limit
         self.selector = selectors.DefaultSelector()
         self.deadlines: Deadlines[Peer] = Deadlines(chosen.idle_s, chosen.message_s)
+        self.at_once = ALL  # answers to a peer in this turn
         self.accept_at_s: float | None = None  # when accepting goes on, while it is paused
         self.stop_at_s: float | None = None  # when those still busy are cut off, once SIGTERM came
 
@@ -59,7 +61,9 @@ class Server:
             self.selector.register(stop, READ, self.stop)
             announce(self.listening)
             while self.stop_at_s is None or self.peers():
-                for key, events in self.selector.select(self.patience_s()):
+                ready = self.selector.select(self.patience_s())
+                self.at_once = FEW if len(ready) == 1 else ALL
+                for key, events in ready:
                     if isinstance(key.data, Peer):
                         self.turn(key.data, events)
                     else:
@@ -86,10 +90,10 @@ class Server:
     def turn(self, peer: Peer, events: int) -> None:
         """Read and write what can be, then wait for more, or close."""
         try:
-            if events & peer.wants & READ:
-                self.read(peer)
             if peer.unsent:
                 self.write(peer)
+            if events & peer.wants & READ:
+                self.read(peer)
         except OSError as error:  # ECONNRESET, EPIPE, ETIMEDOUT, …: the end of this one
             self.close(peer, errno_name(error))
             return
@@ -108,10 +112,13 @@ class Server:
         except BlockingIOError:
             return
         peer.entry.received += len(data)
-        answers = peer.conversation.receive_data(data) if data else peer.conversation.receive_eof()
-        if answers:
+        answers = peer.conversation.receive_data(data, self.at_once) if data else peer.conversation.receive_eof()
+        another = bool(answers)
+        while answers:
             peer.answer(answers)
-        self.wind(peer, another=bool(answers))
+            self.write(peer)
+            answers = peer.conversation.answers(self.at_once)
+        self.wind(peer, another=another)
 
     def write(self, peer: Peer) -> None:
         try:
@@ -166,6 +173,7 @@ class Server:
 
 def main() -> None:
     chosen = options.parse("services.search.server_selectors", __doc__)
+    keep_freed(chosen.most_held)
     Server(listener(chosen.host, chosen.port), chosen).run()
 
 

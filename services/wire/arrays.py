@@ -103,7 +103,7 @@ def content_array(message: Message) -> Numbers:
     return _read(element, message.content, message.header.byteorder != sys.byteorder)
 
 
-def _read(element: Element, raw: bytes | memoryview, swap: bool) -> Numbers:
+def _read(element: Element, raw: bytes | bytearray | memoryview, swap: bool) -> Numbers:
     numbers: Numbers = array(element.code)
     numbers.frombytes(raw)
     if swap:

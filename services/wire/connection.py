@@ -16,7 +16,7 @@ from .events import NEED_DATA, Event, Finished, Header, Message, NeedData
 from .header import CONTENT_LIMIT, LENGTH, decode_header, encode_header
 from .states import TABLE, On, State
 
-SMALL_BYTES: Final = 64 * 1024  # copying them twice is quicker than making a view
+SMALL_BYTES: Final = 64 * 1024  # a content up to here is copied out of the buffer; a larger one takes it over
 BETWEEN_MESSAGES: Final = (State.IDLE, State.FINISHED, State.FAILED)
 
 
@@ -119,9 +119,19 @@ class Connection:
 
     def _read(self) -> bytes:
         """The bytes that were needed."""
-        raw = _copied(self._buffer, self._at, self._at + self._needed)
-        self._at += self._needed
-        return raw
+        start, self._at = self._at, self._at + self._needed
+        return bytes(self._buffer[start : self._at])
+
+    def _read_content(self, length: int) -> bytes | bytearray:
+        """The next `length` bytes. Many are not copied: they keep the buffer, and what follows them gets a new one."""
+        start, self._at = self._at, self._at + length
+        if length <= SMALL_BYTES or self.buffered > length:  # which would be copied for each content before it
+            return bytes(self._buffer[start : self._at])
+        content, self._buffer = self._buffer, self._buffer[self._at :]
+        self._dropped += self._at
+        del content[self._at :], content[:start]  # neither moves a byte
+        self._at = 0
+        return content
 
     def _read_whole(self) -> Message | None:
         """The next message, if all of it is here: from IDLE to IDLE, as most go. None: take it step by step.
@@ -138,16 +148,11 @@ class Connection:
             header = decode_header(bytes(buffer[header_at:content_at]), self._content_limit)
         except RemoteProtocolError:
             return None
-        end = content_at + header.content_length
-        if len(buffer) < end:
+        if len(buffer) < content_at + header.content_length:
             return None
-        self._at = end
+        self._at, offset = content_at, self._dropped + content_at
         self._number += 1
-        if header.content_length <= SMALL_BYTES:
-            return Message(header, bytes(buffer[content_at:end]), self._number, self._dropped + content_at)
-        message = Message(header, _copied(buffer, content_at, end), self._number, self._dropped + content_at)
-        self._drop_read()
-        return message
+        return Message(header, self._read_content(header.content_length), self._number, offset)
 
     def _read_header(self) -> None:
         start = self._dropped + self._at
@@ -161,9 +166,7 @@ class Connection:
     def _read_message(self) -> Message:
         assert self._header is not None  # noqa: S101 — for mypy: CONTENT is reached only with a header
         offset = self._dropped + self._at
-        message = Message(self._header, self._read(), self._number, offset)
-        if self._header.content_length > SMALL_BYTES:
-            self._drop_read()  # now: it is not to be held twice while it is answered
+        message = Message(self._header, self._read_content(self._header.content_length), self._number, offset)
         self._move(On.CONTENT_WHOLE, needed=1)
         return message
 
@@ -185,11 +188,3 @@ class Connection:
         del self._buffer[: self._at]
         self._dropped += self._at
         self._at = 0
-
-
-def _copied(buffer: bytearray, start: int, end: int) -> bytes:
-    """The view saves a copy: a slice of a bytearray is one itself."""
-    if end - start <= SMALL_BYTES:
-        return bytes(buffer[start:end])
-    with memoryview(buffer) as view:
-        return bytes(view[start:end])

@@ -157,7 +157,7 @@ what was expected and what came:
 | another `content-encoding` than `binary` | `content-encoding` | `content-encoding: expected one of binary, got 'utf-8'` |
 
 An array is swapped in pieces of {piece} bytes. While its service answers one it holds the content, the doubled numbers and the answer's
-bytes: three times the content, whatever its size; its client, which keeps its own numbers too, four times.
+bytes: three times the content, whatever its size, and so does its client, which keeps its own numbers.
 
 ## The search service
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +17,14 @@ class Header:
     further: Mapping[str, object] = field(default_factory=dict, hash=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One whole message. `number` counts from 1; `offset` is the stream offset, in bytes, of its content."""
+class Message(NamedTuple):
+    """One whole message. `number` counts from 1; `offset` is the stream offset, in bytes, of its content.
+
+    A content of more than 64 KiB may be the bytearray that it was received in: no copy is made, and it is the caller's.
+    """
 
     header: Header
-    content: bytes
+    content: bytes | bytearray
     number: int
     offset: int
 

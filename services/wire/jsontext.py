@@ -7,6 +7,7 @@ than CONTAINER_LIMIT objects and arrays, more than INTEGER_LIMIT digits, a byte 
 import json
 import re
 import sys
+from json.encoder import encode_basestring
 from typing import Final, Never
 
 from .errors import LocalProtocolError, RemoteProtocolError, shown
@@ -21,13 +22,13 @@ _TOO_MANY: Final = re.compile(f"(?:{_TO_NEXT}){{{CONTAINER_LIMIT + 1}}}", re.DOT
 _NAMES: Final = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
-def decode_json(raw: bytes, encoding: str, part: str) -> object:
+def decode_json(raw: bytes | bytearray, encoding: str, part: str) -> object:
     """The value of `raw`. Raises RemoteProtocolError about `part`, its offset from raw's first byte."""
     try:
         text = raw.decode(encoding)
     except UnicodeDecodeError as error:
         raise undecodable(error, encoding, part) from error
-    if text.count("{") + text.count("[") > CONTAINER_LIMIT and _TOO_MANY.match(text):
+    if len(text) > CONTAINER_LIMIT and text.count("{") + text.count("[") > CONTAINER_LIMIT and _TOO_MANY.match(text):
         limit = f"container limit {CONTAINER_LIMIT}"
         raise RemoteProtocolError(part, f"at most {CONTAINER_LIMIT} objects and arrays", "more", limit=limit)
     try:
@@ -47,7 +48,7 @@ def encode_json(value: object, encoding: str, byteorder: str = sys.byteorder) ->
     `encoding` and `byteorder` are as of `text.encode_text`. Raises LocalProtocolError for what has no form.
     """
     try:
-        text = _ENCODER.encode(value)
+        text = encode_basestring(value) if type(value) is str else _ENCODER.encode(value)
     except (ValueError, TypeError) as error:
         raise LocalProtocolError(f"this has no form in JSON: {error}") from error
     if encoding == "utf-8":

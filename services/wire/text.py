@@ -32,7 +32,7 @@ MUST_BE_MARKED: Final = ("utf-16", "utf-32")
 UTF_8_MARK_BEGINS: Final = b"\xef"  # a content without this has none
 
 
-def decode_text(raw: bytes, named: str, part: str) -> str:
+def decode_text(raw: bytes | bytearray, named: str, part: str) -> str:
     """The text that `raw` is, without its mark. Raises RemoteProtocolError about `part`, offset from raw's start."""
     codec, start = codec_of(raw, named, part)
     try:
@@ -41,7 +41,7 @@ def decode_text(raw: bytes, named: str, part: str) -> str:
         raise undecodable(error, named, part, start) from error
 
 
-def codec_of(raw: bytes, named: str, part: str) -> tuple[str, int]:
+def codec_of(raw: bytes | bytearray, named: str, part: str) -> tuple[str, int]:
     """Python's codec for this content, and how many bytes of it are the mark. Raises RemoteProtocolError."""
     codec = ENCODINGS[named]
     if codec is None:

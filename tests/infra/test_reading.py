@@ -19,6 +19,7 @@ from scenarios.lab import Lab
 from scenarios.outcome import Outcome
 from scenarios.programs import LabProblem
 from scenarios.waiting import wait_for
+from tests.lab.packets import Capture
 
 SERVERS = {"services.search.server_selectors": 65432, "services.search.server_tls": 65433}
 QUOTES, CLOSED = 7017, 7018
@@ -187,3 +188,15 @@ def test_at_its_end_nothing_of_it_is_left_on_the_firewall(lab: Lab) -> None:
         wait_for(lambda: processes(lab) - before, "some that wait", within_s=10)
         assert len(processes(lab) - before) <= 1 + 4, "no more than its limit wait"
     wait_for(lambda: processes(lab) == before, "the end of those that waited", within_s=10)
+
+
+def test_a_checksum_of_zero_that_is_written_as_ffff_is_right(lab: Lab) -> None:
+    first = Capture()
+    first.conversation().send(b"\0\0")
+    at = len(first.frames[-1]) - 6  # two bytes before the urgent pointer and the data
+    made = Capture()
+    made.conversation().send(first.frames[-1][at : at + 2])  # which makes the sum 0
+    assert made.frames[-1][at : at + 2] == b"\0\0"
+    for written, good in ((b"\0\0", True), (b"\xff\xff", True), (b"\0\1", False)):
+        made.frames[-1] = made.frames[-1][:at] + written + made.frames[-1][at + 2 :]
+        assert dissect.frames(lab, made.pcapng())[-1].checksum_good is good, written

@@ -28,7 +28,7 @@ BENCH = Bench(
             "loopback",
             CELLS,
             [Idle("search", "asyncio", 10_000, rate=95.0, rate_without=100.0, ratio=0.95, bytes_a_connection=5000.0)],
-            [Content("asyncio", "text", "as it is", 1 << 20, 64 << 20, "", 0.001, 0.064, 64.0)],
+            [Content("asyncio", "text", 1 << 20, 64 << 20, "", 0.001, 0.064, 64.0)],
         )
     ],
     Path("runs/x"),

@@ -582,7 +582,7 @@ def codec_reads(stream: bytes) -> tuple[list[bytes], bool]:
     connection.receive_data(stream)
     try:
         while isinstance(event := connection.next_event(), Message):
-            contents.append(event.content)
+            contents.append(bytes(event.content))
         if event is NEED_DATA:
             connection.receive_eof()
             assert isinstance(connection.next_event(), Finished)

@@ -50,6 +50,18 @@ def test_a_wrong_content_leaves_the_conversation_going_and_a_wrong_header_ends_i
     assert conversation.ended.startswith("protocol error: message 2, byte ")
 
 
+def test_many_messages_that_came_at_once_are_answered_so_many_at_once_in_order_up_to_what_is_wrong() -> None:
+    whole = b"".join(Connection().send_message(bytes([at]), "a/b", "binary") for at in range(8))
+    apart, together = Conversation(content_limit=1000), Conversation(content_limit=1000)
+    portions = [apart.receive_data(whole + b"\x00\x02[]" + whole, 3)]
+    assert apart.ended == ""
+    portions += [apart.answers(3), apart.answers(3)]
+    assert apart.ended.startswith("protocol error: message 9, byte ")
+    assert [each.count(b"First 10 bytes of request: ") for each in portions] == [3, 3, 2]
+    assert b"".join(portions) == together.receive_data(whole + b"\x00\x02[]")
+    assert (apart.answers(3), together.answers()) == (b"", b"")
+
+
 def test_the_first_reason_of_an_end_stays() -> None:
     conversation = Conversation(content_limit=1000)
     conversation.receive_eof()

@@ -4,6 +4,7 @@ import errno
 import re
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -28,6 +29,8 @@ UDP_CLIENTS = {"qotd": qotd_udp.main, "daytime": daytime_udp.main}
 LARGEST = 65_507  # RFC 768: 65,535 less the headers of IPv4 and UDP
 LINE = b"One line of an answer.\r\n"
 PRINTED = "One line of an answer.\n"
+SO_TIMESTAMPNS = 35  # socket(7); Python has no name for it
+BUSY_S = 1.0  # by which a busy machine may be late
 
 
 @pytest.fixture(params=SERVICES)
@@ -365,17 +368,19 @@ def test_the_waits_double_and_then_the_call_has_timed_out(service: str) -> None:
     came_s: list[float] = []
 
     def note_times(bound: socket.socket) -> None:
+        bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)  # the kernel's time: this thread may have to wait
         for _ in range(4):
-            bound.recv(1)
-            came_s.append(time.monotonic())
+            _, told, _, _ = bound.recvmsg(1, 64)
+            seconds, nanoseconds = struct.unpack("@qq", told[0][2])
+            came_s.append(seconds + nanoseconds / 1e9)
 
     with peer(socket.SOCK_DGRAM, note_times) as port:
         status, _, err = called(UDP_CLIENTS[service], "127.0.0.1", port, "--wait", "0.1", "--retries", "3")
-        over_s = time.monotonic()
+        over_s = time.time()
     assert (status, err) == (12, f"timed out: no answer from 127.0.0.1 port {port}; datagrams sent: 4\n")
     gaps = [later - earlier for earlier, later in zip(came_s, [*came_s[1:], over_s], strict=True)]
     for gap, expected in zip(gaps, (0.1, 0.2, 0.4, 0.8), strict=True):
-        assert expected * 0.9 < gap < expected + 0.15
+        assert expected * 0.95 < gap < expected + BUSY_S
 
 
 def test_the_deadline_is_over_all_of_the_asking(service: str) -> None:

@@ -348,9 +348,7 @@ def peak_mib(status: str) -> float:
 
 
 @pytest.mark.parametrize("module", SERVERS)
-def test_64_mib_of_int32_go_there_and_come_back_in_three_and_four_times_their_memory(
-    module: str, tmp_path: Path
-) -> None:
+def test_64_mib_of_int32_go_there_and_come_back_in_three_times_their_memory(module: str, tmp_path: Path) -> None:
     """Both processes as the kernel counts them, with 30 MiB for Python itself and an eighth by which blocks grow."""
     limit = ("--content-limit", str(64 * MIB))
     with running(f"search.{module}", tmp_path / "journal", *limit, "--message-timeout", "60") as server:
@@ -361,5 +359,5 @@ def test_64_mib_of_int32_go_there_and_come_back_in_three_and_four_times_their_me
     assert (ran.returncode, ran.stderr) == (0, "")
     said, _, of_client = ran.stdout.partition("\n")
     assert said == "sum 14151902863577, minimum -1073279959, maximum 1073601904; 16777216 doubled"
-    assert 3 * 64 < of_server < 3 * 64 * 1.125 + 30
-    assert 4 * 64 < peak_mib(of_client) < 4 * 64 * 1.125 + 30
+    for peak in (of_server, peak_mib(of_client)):
+        assert 3 * 64 < peak < 3 * 64 * 1.125 + 30

@@ -1,5 +1,7 @@
 """What the search service promises beyond the contract of all (test_contract_servers), in every architecture."""
 
+import itertools
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -11,6 +13,7 @@ from tests.services.running import Running, answers, asking, ended, eventually, 
 
 RABBIT = "Follow the white rabbit. 🐰"
 SERVERS = ["server_selectors", "server_asyncio"]
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 BAD_HEADER = b"\x00\x02[]"
 
 
@@ -32,6 +35,25 @@ def test_a_large_request_is_answered_whole(shared: Running) -> None:
     with shared.connect() as peer:
         peer.sendall(asking(value))
         assert answers(peer, 1) == [f"No match for '{value}'."]
+
+
+def test_a_large_content_is_received_into_memory_that_an_earlier_one_had(module: str, tmp_path: Path) -> None:
+    """Counted, not timed: the kernel gives the process hardly a new page for the second of two (proc_pid_stat(5))."""
+
+    def new_pages() -> int:
+        stat = Path(f"/proc/{server.process.pid}/stat").read_text(encoding="ascii")
+        return int(stat.rpartition(")")[2].split()[7])  # minflt
+
+    size = 48 << 20  # of more than 32 MiB, the GNU C library by itself makes each block anew (mallopt(3))
+    with running(f"search.{module}", tmp_path / "journal", "--content-limit", str(size)) as server:
+        taken = [new_pages()]
+        for _ in range(3):
+            with server.connect() as peer:
+                peer.sendall(asking("x" * (size - 5), "bench"))
+                assert answers(peer, 1) == ["b'First 10 bytes of request: benchxxxxx'"]
+            taken.append(new_pages())
+    first, _, third = (later - earlier for earlier, later in itertools.pairwise(taken))
+    assert first > size // PAGE_BYTES > 10 * third
 
 
 def test_a_peer_that_ends_at_any_byte_is_told_of_once_and_is_answered_only_if_it_was_whole(

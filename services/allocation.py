@@ -1,0 +1,21 @@
+"""Memory that is freed stays with the C library for the next large content, and does not go back to the kernel.
+
+New memory costs more than a copy into it: the kernel fills each page with zeros at its first use. By itself the C
+library keeps blocks of up to 32 MiB, and takes each larger one anew from the kernel (mallopt(3), M_MMAP_THRESHOLD).
+"""
+
+import ctypes
+from contextlib import suppress
+from typing import Final
+
+M_TRIM_THRESHOLD: Final = -1  # malloc.h
+M_MMAP_THRESHOLD: Final = -3
+INT_MAX: Final = 2**31 - 1
+
+
+def keep_freed(most_bytes: int) -> None:
+    """From now on, keep up to so many freed bytes. A C library without mallopt(), which is GNU's, is left as it is."""
+    with suppress(AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for which in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
+            mallopt(which, min(most_bytes, INT_MAX))
