@@ -4,8 +4,8 @@ New memory costs more than a copy into it: the kernel fills each page with zeros
 library keeps blocks of up to 32 MiB, and takes each larger one anew from the kernel (mallopt(3), M_MMAP_THRESHOLD).
 """
 
-import ctypes
 from contextlib import suppress
+from importlib import import_module
 from typing import Final
 
 M_TRIM_THRESHOLD: Final = -1  # malloc.h
@@ -14,8 +14,11 @@ INT_MAX: Final = 2**31 - 1
 
 
 def keep_freed(most_bytes: int) -> None:
-    """From now on, keep up to so many freed bytes. A C library without mallopt(), which is GNU's, is left as it is."""
-    with suppress(AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
+    """From now on, keep up to so many freed bytes; where this cannot be asked for, all stays as it is.
+
+    A Python that is linked statically, as that of the PowerPC host, has no ctypes; mallopt() is the GNU C library's.
+    """
+    with suppress(ImportError, AttributeError):
+        mallopt = import_module("ctypes").CDLL(None).mallopt
         for which in (M_MMAP_THRESHOLD, M_TRIM_THRESHOLD):
             mallopt(which, min(most_bytes, INT_MAX))
