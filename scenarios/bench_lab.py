@@ -15,13 +15,14 @@ from statistics import median, quantiles
 
 from scenarios import runs
 from scenarios.caller import Caller
-from scenarios.campaign import Campaign, folder_of, labs
+from scenarios.campaign import Campaign, folder_of
 from scenarios.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
 from scenarios.engine import docker_command
 from scenarios.faults.leftovers import held_without_faults
 from scenarios.faults.rules import Rules, Selection, Silence
 from scenarios.injector import Drop, Injector, Pick
 from scenarios.lab import Lab
+from scenarios.lending import give_back, labs
 from scenarios.programs import LabProblem
 from scenarios.running import Result, run
 from scenarios.stage import Stage
@@ -211,10 +212,11 @@ def _next_time(lines: Sequence[str], seen: int) -> float:
 
 def _up(lab: Lab) -> dict[str, float]:
     """A lab that comes up, until it is ready; and the same file by Compose alone, which waits for nothing."""
-    other = labs(lab.number, 2)[1]
+    _, other = on = labs(lab.number, 2)
     took: dict[str, list[float]] = {"lab": [], "raw": []}
     environment = {**os.environ, "LAB": str(other.number)}
     for _ in range(ROUNDS):
+        other.down()
         took["lab"].append(other.up())
         other.down()
         began_s = time.monotonic()
@@ -222,7 +224,7 @@ def _up(lab: Lab) -> dict[str, float]:
             *("compose", "--file", str(COMPOSE_FILE), "up", "--detach"), timeout_s=120, cwd=ROOT, env=environment
         )
         took["raw"].append(time.monotonic() - began_s)
-        other.down()
+    give_back(on)
     return {name: median(times) for name, times in took.items()}
 
 
@@ -236,8 +238,7 @@ def _catalogue(lab: Lab, count: int, folder: Path, say: Say) -> float:
     try:
         results = Campaign(folder, on, lambda _: None, say, keep=True).run(cells)
     finally:
-        for each in on[1:]:
-            each.down()
+        give_back(on)
     counts = sum(each.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) for each in results)
     say(f"the catalogue on {count} labs: {counts} of {len(cells)} cells passed or are unsupported")
     return time.monotonic() - began_s

@@ -5,7 +5,6 @@ Ctrl-C reaches the main thread only: it tells the workers, which undo what they 
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -15,25 +14,13 @@ from pathlib import Path
 
 from scenarios import engine, runs
 from scenarios.drill import Cell
-from scenarios.lab import Lab, labs_in_use
+from scenarios.lab import Lab
+from scenarios.lending import give_back
 from scenarios.programs import LabProblem
 from scenarios.running import Result, run
 from scenarios.stage import Interrupted, Stage
-from scenarios.topology import LAB_NUMBERS
 
 OPENS_TIMES = 3  # how often a worker may open a stage anew without one cell that was run to its end
-
-
-def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
-    """So many labs: the first by its number, and others that nobody uses. Raises LabProblem when there are too few.
-
-    `profiles` are those whose machines are wanted too.
-    """
-    taken = labs_in_use()
-    free = [number for number in (*LAB_NUMBERS[first + 1 :], *LAB_NUMBERS[:first]) if number not in taken]
-    if count - 1 > len(free):
-        raise LabProblem(f"{count} labs are wanted, and {len(free) + 1} are free")
-    return [Lab(number, *profiles) for number in (first, *free[: count - 1])]
 
 
 def folder_of(run_folder: Path, cell: Cell) -> Path:
@@ -55,7 +42,7 @@ class Campaign:
     say: Callable[[str], None] = lambda _: None
     began: Callable[[Lab, Cell], None] = lambda _, __: None
     beside: bool = False  # also ask what becomes of other clients
-    keep: bool = False  # leave the labs up that this brings up beside the first
+    keep: bool = False  # leave the borrowed labs up
     results: list[Result] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
     _problems: list[BaseException] = field(default_factory=list)
@@ -86,13 +73,11 @@ class Campaign:
 
     def _work(self, lab: Lab, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
         in_vain = 0
-        brought_up = False
         try:
             while in_vain < OPENS_TIMES and not waiting.empty() and not self._stop.is_set() and not until():
                 in_vain += 1
                 try:
                     if not lab.is_up():
-                        brought_up = True
                         self.say(f"lab {lab.number} is up, {lab.up():.1f} s")
                     with Stage(lab, self._stop.is_set) as stage:
                         in_vain = self._run_on(stage, waiting, until, in_vain)
@@ -105,9 +90,8 @@ class Campaign:
         except BaseException as problem:  # it is raised where the campaign is waited for
             self._problems.append(problem)
         finally:
-            if brought_up and lab is not self.labs[0] and not self.keep:
-                with contextlib.suppress(engine.CommandFailed):
-                    lab.down()
+            if not self.keep:
+                give_back([lab])
 
     def _run_on(self, stage: Stage, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool], in_vain: int) -> int:
         """Run cells on a stage until none is left, or one broke it."""

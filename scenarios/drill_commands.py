@@ -38,12 +38,13 @@ from scenarios.drill import (
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
 from scenarios.lab import Lab
+from scenarios.lending import give_back
 from scenarios.preparing import prepare
 from scenarios.progress import Progress
 from scenarios.quantities import Seconds
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
-from scenarios.service import services
+from scenarios.service import read_services, services
 from scenarios.stage import Cast
 from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, bring_up, console, counted, marked, show, step
 from scenarios.topology import ROOT
@@ -84,12 +85,13 @@ def explain(options: argparse.Namespace) -> int:
 
 def validate(options: argparse.Namespace) -> int:
     """Read every service and every drill (or the files given); every error, and then the count."""
-    errors: list[str] = []
-    try:
-        known = services()
-    except DeclarationError as error:
-        console.print(marked(Verdict.FAIL, str(error)))
+    known, wrong = read_services()
+    if wrong:  # what a drill says of a service cannot be judged then
+        for error in wrong:
+            console.print(marked(Verdict.FAIL, str(error)))
+        console.print(f"{len(wrong)} services are wrong; no drill was read")
         return EX_USAGE
+    errors: list[str] = []
     paths = [Path(each) for each in options.files] or sorted(DRILLS.glob("*.yaml"))
     for path in paths:
         try:
@@ -253,7 +255,7 @@ def soak(options: argparse.Namespace) -> int:
             )
 
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, on, tell, step)
+    campaign = Campaign(run_folder, on, tell, step, keep=True)
     round_number = 0
     interrupted = False
     try:
@@ -267,6 +269,8 @@ def soak(options: argparse.Namespace) -> int:
             campaign.results.clear()  # they hold every frame
     except KeyboardInterrupt:
         interrupted = True
+    finally:
+        give_back(on)
     rounds = f"{told.total()} cells in {round_number} rounds (seed {options.seed})"
     console.print(f"\n{rounds}: {counted(told)}; {len(flips)} flips")
     for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
@@ -300,7 +304,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=_between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
     sub.add_argument("--jobs", type=_between(1, 16), default=1, metavar="N", help="labs side by side")
-    sub.add_argument("--keep", action="store_true", help="leave the labs up that were brought up beside the first")
+    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
@@ -310,7 +314,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=_between(1, 16), metavar="N", help="(default: by cores and memory)")
-    sub.add_argument("--keep", action="store_true", help="leave the labs up that were brought up beside the first")
+    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scenarios import guests
-from scenarios.campaign import labs
 from scenarios.dissect import check_filters
 from scenarios.drill import Cell, Drill, profiles
 from scenarios.lab import Lab
+from scenarios.lending import labs
 from scenarios.terminal import bring_up, image_step
 
 

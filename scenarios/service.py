@@ -284,14 +284,31 @@ def _error_in(path: Path, error: ValueError) -> DeclarationError:
 
 def services(root: Path = SERVICES) -> dict[str, Service]:
     """Every service by its name. Raises DeclarationError for the first that is wrong."""
-    found = {path.parent.name: load_service(path.parent) for path in sorted(root.glob("*/service.yaml"))}
-    for service in found.values():
+    found, wrong = read_services(root)
+    if wrong:
+        raise wrong[0]
+    return found
+
+
+def read_services(root: Path = SERVICES) -> tuple[dict[str, Service], list[DeclarationError]]:
+    """Every service that is right, by its name; and what is wrong with each other one.
+
+    What a service takes from one that it speaks as is looked at when each is right by itself.
+    """
+    found: dict[str, Service] = {}
+    wrong: list[DeclarationError] = []
+    for path in sorted(root.glob("*/service.yaml")):
+        try:
+            found[path.parent.name] = load_service(path.parent)
+        except DeclarationError as error:
+            wrong.append(error)
+    for service in () if wrong else found.values():
         if service.speaks is not None:
             try:
                 service._borrow(found)
             except ValueError as error:
-                raise _error_in(service.folder / "service.yaml", error) from error
-    return found
+                wrong.append(_error_in(service.folder / "service.yaml", error))
+    return found, wrong
 
 
 @dataclass(frozen=True, slots=True)

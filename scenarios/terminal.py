@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from scenarios import images
+from scenarios import images, lending
 from scenarios.lab import Lab
 from scenarios.verdict import Check, Verdict
 
@@ -50,6 +50,7 @@ def image_step(text: str) -> None:
 def bring_up(a_lab: Lab) -> None:
     """Have the images fresh and the lab up, and say so where something had to be done."""
     images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.wanted}))
+    lending.own(a_lab.number)
     if a_lab.is_up():
         return
     # Held: another run's machines must not be made anew under it, because their images are older than their files.

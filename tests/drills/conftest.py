@@ -46,7 +46,8 @@ def catalogue() -> Iterator[Catalogue]:
         results = campaign.run(cells)
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
-        labs[0].down()  # the others are taken down by the campaign
+        for lab in labs:
+            lab.down()
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from scenarios import __main__ as command_line
+from scenarios import drill_commands
 from scenarios.declaration import DeclarationError
-from scenarios.service import load_service, named, services, words
+from scenarios.service import load_service, named, read_services, services, words
 
 GOOD = """
 service: mine
@@ -68,6 +71,20 @@ def test_a_wrong_service_file_is_told_where(tmp_path: Path, change: tuple[str, s
         load_service(folder)
     assert told in str(raised.value)
     assert str(raised.value).startswith(f"{folder}/service.yaml:{line}: ")
+
+
+def test_validate_tells_every_wrong_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in (("mine", GOOD), ("late", "port: 0"), ("yours", GOOD)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(drill_commands, "read_services", partial(read_services, tmp_path))
+    assert command_line.main(["validate"]) == 64
+    said = capsys.readouterr().out
+    assert f"{tmp_path}/late/service.yaml:" in said
+    assert f"{tmp_path}/yours/service.yaml:1: service: the folder is 'yours'" in said
+    assert "2 services are wrong; no drill was read" in said
 
 
 BOTH = GOOD.replace("servers:\n", "servers:\n  two: {run: dgram, about: by datagrams, transport: udp}\n").replace(

@@ -1,0 +1,93 @@
+"""Which labs a run may have beside its own: those that a run left, and free ones; never a person's, nor another's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from scenarios import lending
+from scenarios.lending import Borrowed, give_back, labs, own
+from scenarios.programs import LabProblem
+from scenarios.topology import LAB_NUMBERS
+
+BORROWS = """
+import sys, time
+from scenarios.lending import Borrowed
+lab = Borrowed(int(sys.argv[1]))
+print("has it", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> set[int]:
+    """The numbers of the labs that are up; no engine is asked."""
+    numbers: set[int] = set()
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the processes that are started
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(lending, "labs_in_use", lambda: set(numbers))
+    monkeypatch.setattr(Borrowed, "down", lambda self: numbers.discard(self.number))
+    return numbers
+
+
+def numbers_of(count: int, first: int = 1) -> list[int]:
+    return [lab.number for lab in labs(first, count)]
+
+
+def killed_with(number: int) -> None:
+    """A process that borrowed the lab, and was killed."""
+    with subprocess.Popen([sys.executable, "-c", BORROWS, str(number)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "has it\n"
+        with pytest.raises(BlockingIOError):
+            Borrowed(number)
+        process.kill()
+
+
+def test_those_after_the_first_are_borrowed_and_no_other_run_gets_them() -> None:
+    mine = labs(1, 3)
+    assert [type(lab).__name__ for lab in mine] == ["Lab", "Borrowed", "Borrowed"]
+    assert [lab.number for lab in mine] == [1, 2, 3]
+    others = labs(1, 3)
+    assert [lab.number for lab in others] == [1, 4, 5]
+    give_back(mine)
+    assert numbers_of(2) == [1, 2]
+
+
+def test_what_a_killed_run_left_up_is_taken_first_and_taken_down(up: set[int]) -> None:
+    killed_with(7)
+    up |= {1, 7}
+    mine = labs(1, 3)
+    assert [lab.number for lab in mine] == [1, 7, 2]
+    give_back(mine)
+    assert up == {1}
+    up.add(7)  # by a person this time
+    assert numbers_of(3) == [1, 2, 3]
+
+
+def test_a_lab_that_a_person_brought_up_is_never_taken_and_one_that_is_named_is_theirs(up: set[int]) -> None:
+    killed_with(7)
+    up |= {2, 7}
+    own(7)
+    assert numbers_of(3) == [1, 3, 4]
+
+
+def test_one_that_a_run_has_stays_its_own_whoever_names_it(up: set[int]) -> None:
+    mine = labs(1, 2)
+    up.add(2)
+    own(2)
+    with pytest.raises(BlockingIOError):
+        Borrowed(2)
+    give_back(mine)
+    assert up == set()
+
+
+def test_too_few_are_told_of(up: set[int]) -> None:
+    up |= {*LAB_NUMBERS} - {1, 9}
+    with pytest.raises(LabProblem, match="3 labs are wanted, and 2 are free"):
+        labs(1, 3)
+    assert numbers_of(2) == [1, 9]
