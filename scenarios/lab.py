@@ -6,21 +6,18 @@ Knows Docker and Compose; knows nothing of what the programs say to each other, 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import secrets
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from pathlib import Path
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from scenarios import engine
+from scenarios import engine, locking
 from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
 from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
 from scenarios.waiting import DeadlinePassed, wait_for
@@ -174,17 +171,15 @@ class Lab:
         The lock goes with the process that holds it, however it ends. What an earlier, killed, run left running
         on the machines is ended. Raises LabProblem when another process holds the lab.
         """
-        path = Path(tempfile.gettempdir(), f"faultwire-lab-{self.number}.lock")
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise LabProblem(f"lab {self.number} is in use by another run; take another with LAB=…") from None
+            lock = locking.take(locking.path_of(self.number, "lock"))
+        except BlockingIOError:
+            raise LabProblem(f"lab {self.number} is in use by another run; take another with LAB=…") from None
+        try:
             self._sweep()
             yield
         finally:
-            os.close(descriptor)
+            os.close(lock)
 
     def _sweep(self) -> None:
         guests: dict[str, str | list[str] | bool] = {"label": [f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL]}

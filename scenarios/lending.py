@@ -8,13 +8,11 @@ next run takes those before it brings up others. A file says of a lab that it is
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from scenarios import engine
+from scenarios import engine, locking
 from scenarios.lab import Lab, labs_in_use
 from scenarios.programs import LabProblem
 from scenarios.topology import LAB_NUMBERS
@@ -24,23 +22,19 @@ class Borrowed(Lab):
     """A lab that is this process's until it is given back, or the process ends. It may be up already."""
 
     def __init__(self, number: int, *profiles: str) -> None:
-        """Raises BlockingIOError when another process has it, PermissionError when another user had it."""
+        """Raises BlockingIOError when another process has it."""
         super().__init__(number, *profiles)
-        self._file = os.open(_path(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            raise
+        self._lock = locking.take(_path(number))
 
     def own(self) -> None:
         """It is a person's from now on, as one that was never borrowed."""
-        _path(self.number).unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # another user's run brought it up first
+            _path(self.number).unlink(missing_ok=True)
         self.release()
 
     def release(self) -> None:
         """The next run may have it, as it is. So it goes when this process ends, too."""
-        os.close(self._file)
+        os.close(self._lock)
 
 
 def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
@@ -56,7 +50,7 @@ def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
         if len(borrowed) == count - 1:
             break
         if number != first:
-            with contextlib.suppress(BlockingIOError, PermissionError):
+            with contextlib.suppress(BlockingIOError):
                 borrowed.append(Borrowed(number, *profiles))
     if len(borrowed) < count - 1:
         for lab in borrowed:
@@ -77,9 +71,9 @@ def give_back(labs: Iterable[Lab]) -> None:
 def own(number: int) -> None:
     """Whoever names a lab has it from now on, though a run that has ended left it up."""
     if _path(number).exists():
-        with contextlib.suppress(BlockingIOError, PermissionError):  # a run has it: who wants it now is told so later
+        with contextlib.suppress(BlockingIOError):  # a run has it: who wants it now is told so later
             Borrowed(number).own()
 
 
 def _path(number: int) -> Path:
-    return Path(tempfile.gettempdir(), f"faultwire-lab-{number}.lent")
+    return locking.path_of(number, "lent")
