@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import random
+import re
 import sys
 import time
 from collections import Counter
@@ -41,7 +42,6 @@ from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.preparing import prepare
 from scenarios.progress import Progress
-from scenarios.quantities import Seconds
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
 from scenarios.service import read_services, services
@@ -50,6 +50,7 @@ from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, bring_up, console, 
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
+LONGEST_SOAK_S = 24 * 3600
 ABOUT_PAIRS = (
     "client and server, as be-le: little-endian, 32-bit big-endian (be), 64-bit big-endian (be64); a,b; all: "
     f"{', '.join(PAIRS)}; every: those and {', '.join(PAIRS_64)} (default {', '.join(DEFAULT_PAIRS)})"
@@ -127,10 +128,13 @@ def _between(least: int, most: int) -> Callable[[str], int]:
 
 
 def _time(text: str) -> float:
-    try:
-        return float(text[:-1]) * 3600 if text.endswith("h") else float(Seconds.parse(text))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}, or 1h") from error
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 90s, 30min or 1h")
+    seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
+    if seconds > LONGEST_SOAK_S:
+        raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")
+    return seconds
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:

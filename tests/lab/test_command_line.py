@@ -31,6 +31,8 @@ def scenarios(*words: str) -> subprocess.CompletedProcess[str]:
         (("demo", "--lab", "one"), "'one'"),
         (("shell",), "HOST"),
         (("demo", "--fast"), "--fast"),
+        (("soak", "--for", "5"), "write 90s, 30min or 1h"),
+        (("soak", "--for", "25h"), "more than 24h"),
     ],
 )
 def test_a_usage_error_is_status_64_and_names_the_word(words: tuple[str, ...], named: str) -> None:
