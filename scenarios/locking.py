@@ -26,6 +26,8 @@ def take(path: Path) -> int:
         descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not (path.exists() and os.path.samestat(path.stat(), os.fstat(descriptor))):
+            raise BlockingIOError(f"{path} is another file now: who had locked it removed it")
     except BlockingIOError:
         os.close(descriptor)
         raise

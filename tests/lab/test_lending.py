@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
 import tempfile
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import lending
+from scenarios import lending, locking
 from scenarios.lending import Borrowed, give_back, labs, own
 from scenarios.programs import LabProblem
 from scenarios.topology import LAB_NUMBERS
@@ -91,3 +92,18 @@ def test_too_few_are_told_of(up: set[int]) -> None:
     with pytest.raises(LabProblem, match="3 labs are wanted, and 2 are free"):
         labs(1, 3)
     assert numbers_of(2) == [1, 9]
+
+
+def test_a_lock_on_a_file_that_its_owner_removed_meanwhile_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+
+    def removed_first(*_: int) -> None:
+        path.unlink()
+        path.touch()
+
+    monkeypatch.setattr(fcntl, "flock", removed_first)
+    with pytest.raises(BlockingIOError, match="another file now"):
+        locking.take(path)
