@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import struct
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
+FRAME: Final = struct.Struct(">BxxxL")  # which stream, and how many bytes of it follow
+STDOUT: Final = 1
 
 
 class CommandFailed(Exception):
@@ -31,6 +35,25 @@ def client() -> docker.DockerClient:
     except DockerException as error:
         raise NoEngine(f"no Docker Engine answers ({error}); `make setup` installs or starts one") from error
     return found
+
+
+def run_exec(api: docker.APIClient, execution: str) -> tuple[bytes, bytes]:
+    """Start what `exec_create` made, and wait for its end: what it wrote on standard output, and on standard error.
+
+    The SDK's own `exec_start` reads beside the buffer in which the response's head has come, and loses what came with
+    it: on a busy machine a quick program's whole output (docker-py issue 3332). Raises APIError.
+    """
+    url = f"{api.base_url}/v{api.api_version}/exec/{execution}/start"
+    response = api.post(url, json={"Tty": False, "Detach": False})
+    if not response.ok:
+        raise APIError(url, response, response.text.strip())
+    stdout, stderr, raw, at = bytearray(), bytearray(), response.content, 0
+    while at + FRAME.size <= len(raw):  # Docker Engine API, "Attach to a container", stream format
+        kind, length = FRAME.unpack_from(raw, at)
+        at += FRAME.size
+        (stdout if kind == STDOUT else stderr).extend(raw[at : at + length])
+        at += length
+    return bytes(stdout), bytes(stderr)
 
 
 def image_id(tag: str) -> str | None:

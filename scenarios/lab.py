@@ -202,13 +202,13 @@ class Lab:
                 ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
                 environment={MARK: "call"} if mark else {},
             )
-            out, err = api.exec_start(execution["Id"], demux=True)
+            out, err = engine.run_exec(api, execution["Id"])
         except APIError as error:  # 404: no such container; 409: it is stopped
             profile = self.topology.profiles.get(machine)
             how = f"make up WITH={profile}" if profile else "make up"
             raise LabProblem(f"{machine} of lab {self.number} does not run; `{how}` starts it") from error
         status = api.exec_inspect(execution["Id"])["ExitCode"]
-        stdout, stderr = ((stream or b"").decode("utf-8", "backslashreplace") for stream in (out, err))
+        stdout, stderr = (stream.decode("utf-8", "backslashreplace") for stream in (out, err))
         return Finished(tuple(argv), status, stdout, stderr, time.monotonic() - started)
 
     def open(self, machine: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
