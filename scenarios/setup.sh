@@ -154,6 +154,13 @@ python_environment() {
     rm -rf .venv
     quietly python3 -m venv .venv
     quietly .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock
+    # Playwright, of the report's tests, brings a program with it that wants a library which a minimal system lacks.
+    if ! .venv/lib/python3*/site-packages/playwright/driver/node --version >>"$log" 2>&1; then
+        case "$(id -u) $(cat /etc/os-release 2>/dev/null)" in
+            "0 "*debian*) apt_install libatomic1 ;;
+            *) say "Playwright does not start (see $log; Debian: libatomic1): the tests of the report in a browser will be skipped" ;;
+        esac
+    fi
     echo "$lock" >"$stamp"
 }
 

@@ -69,7 +69,10 @@ def chromium(*folders: Path) -> Iterator[Browser]:
             raise NoBrowser(str(late)) from late
         if process.poll() is not None:
             raise NoBrowser(f"it ended with status {process.returncode}: {process.communicate()[0].decode()[-500:]}")
-        playwright = stack.enter_context(sync_playwright())
+        try:
+            playwright = stack.enter_context(sync_playwright())
+        except Exception as error:  # it has no name for it
+            raise NoBrowser(f"Playwright's own program does not start: {error}") from error
         browser = playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         stack.callback(browser.close)
         yield browser

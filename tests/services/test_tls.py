@@ -218,8 +218,8 @@ def test_what_is_no_handshake_is_told_in_one_line_with_its_reason(shared: Runnin
     with shared.connect() as peer:
         port = peer.getsockname()[1]
         peer.sendall(garbage)
-        peer.shutdown(socket.SHUT_WR)
-        with suppress(ConnectionResetError):
+        with suppress(OSError):  # ENOTCONN, ECONNRESET: the server may have ended it by now
+            peer.shutdown(socket.SHUT_WR)
             while peer.recv(1024):  # an alert, perhaps
                 pass
     shared.said(rf"127\.0\.0\.1 port {port}: {says}; 0 bytes in, 0 bytes out, \d")
