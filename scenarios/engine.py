@@ -11,6 +11,7 @@ from typing import Final
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
+from docker.models.containers import Container
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
@@ -54,6 +55,11 @@ def run_exec(api: docker.APIClient, execution: str) -> tuple[bytes, bytes]:
         (stdout if kind == STDOUT else stderr).extend(raw[at : at + length])
         at += length
     return bytes(stdout), bytes(stderr)
+
+
+def containers(*labels: str) -> list[Container]:
+    """Those that have all of these labels (`name`, or `name=value`), running or not; less what goes meanwhile."""
+    return client().containers.list(all=True, filters={"label": [*labels]}, ignore_removed=True)
 
 
 def image_id(tag: str) -> str | None:

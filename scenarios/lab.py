@@ -94,8 +94,7 @@ class Lab:
         return f"{self.topology.project}-{machine}-1"
 
     def _containers(self) -> list[Container]:
-        project: dict[str, str | list[str] | bool] = {"label": f"com.docker.compose.project={self.topology.project}"}
-        return engine.client().containers.list(all=True, filters=project)
+        return engine.containers(f"com.docker.compose.project={self.topology.project}")
 
     def states(self) -> dict[str, str]:
         """Each machine with the state of its container: "healthy", "running", "exited", …, or "absent".
@@ -182,9 +181,9 @@ class Lab:
             os.close(lock)
 
     def _sweep(self) -> None:
-        guests: dict[str, str | list[str] | bool] = {"label": [f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL]}
-        for container in engine.client().containers.list(all=True, filters=guests):
-            container.remove(force=True)
+        for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
+            with contextlib.suppress(NotFound):
+                container.remove(force=True)
         running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: self.run(machine, ["sh", "-c", _SWEEP], timeout_s=10, mark=False), running))
@@ -369,7 +368,7 @@ def clean() -> list[str]:
 
 def _remove_all(removed: list[str]) -> None:
     of_ours: dict[str, str | list[str] | bool] = {"label": engine.LAB_LABEL}
-    for container in engine.client().containers.list(all=True, filters=of_ours):
+    for container in engine.containers(engine.LAB_LABEL):
         with contextlib.suppress(NotFound):
             container.remove(force=True, v=True)
             removed.append(container.name or container.short_id)

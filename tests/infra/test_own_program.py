@@ -37,14 +37,14 @@ def test_its_ordinary_client_is_answered_across_the_firewall(lab: Lab, family: F
 
 def test_it_has_no_more_rights_than_a_program_of_the_host_and_goes_with_it(lab: Lab) -> None:
     server = lab.topology.hosts["server"]
-    guests: dict[str, str | list[str] | bool] = {"label": [GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}"]}
+    labels = (GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}")
     with serving(lab, named("redis"), server, "ipv4"):
-        (guest,) = engine.client().containers.list(all=True, filters=guests)  # it may listen before it counts as begun
+        (guest,) = engine.containers(*labels)  # it may listen before it counts as begun
         settings = guest.attrs["HostConfig"]
         assert (settings["CapDrop"], settings["CapAdd"], settings["ReadonlyRootfs"]) == (["ALL"], None, True)
         assert guest.attrs["Config"]["User"] == "1000"
         assert call(lab, named("redis", "ping"), lab.topology.hosts["client"], server, "ipv4").stdout == "PONG\n"
-    assert engine.client().containers.list(all=True, filters=guests) == []
+    assert engine.containers(*labels) == []
 
 
 def test_its_wrong_outcome_is_told_from_its_right_one(lab: Lab) -> None:
@@ -117,8 +117,7 @@ def test_a_client_without_a_clock_of_its_own_is_ended_and_hung(lab: Lab) -> None
 
 
 def guests_of(lab: Lab) -> list[str]:
-    labels: dict[str, str | list[str] | bool] = {"label": [GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}"]}
-    return [str(each.name) for each in engine.client().containers.list(all=True, filters=labels)]
+    return [str(each.name) for each in engine.containers(GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}")]
 
 
 def test_a_call_that_is_cancelled_ends_at_once_and_one_that_is_left_is_ended_with_its_caller(lab: Lab) -> None:
