@@ -26,6 +26,8 @@ from scenarios import (
     images,
     initiating,
     lab,
+    lending,
+    locking,
     reach,
     sockets,
     watching,
@@ -71,6 +73,7 @@ def up(options: argparse.Namespace) -> int:
 
 def down(options: argparse.Namespace) -> int:
     Lab(options.lab).down()
+    lending.own(options.lab)
     step(f"lab {options.lab} is down")
     return 0
 
@@ -123,6 +126,7 @@ def build_images(_: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> int:
     removed = lab.clean()
+    locking.remove_free()
     images.prune()
     step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
     if options.images:

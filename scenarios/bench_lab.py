@@ -215,16 +215,17 @@ def _up(lab: Lab) -> dict[str, float]:
     _, other = on = labs(lab.number, 2)
     took: dict[str, list[float]] = {"lab": [], "raw": []}
     environment = {**os.environ, "LAB": str(other.number)}
-    for _ in range(ROUNDS):
-        other.down()
-        took["lab"].append(other.up())
-        other.down()
-        began_s = time.monotonic()
-        docker_command(
-            *("compose", "--file", str(COMPOSE_FILE), "up", "--detach"), timeout_s=120, cwd=ROOT, env=environment
-        )
-        took["raw"].append(time.monotonic() - began_s)
-    give_back(on)
+    compose_up = ("compose", "--file", str(COMPOSE_FILE), "up", "--detach")
+    try:
+        for _ in range(ROUNDS):
+            other.down()
+            took["lab"].append(other.up())
+            other.down()
+            began_s = time.monotonic()
+            docker_command(*compose_up, timeout_s=120, cwd=ROOT, env=environment)
+            took["raw"].append(time.monotonic() - began_s)
+    finally:
+        give_back(on)
     return {name: median(times) for name, times in took.items()}
 
 

@@ -26,8 +26,8 @@ class Borrowed(Lab):
         super().__init__(number, *profiles)
         self._lock = locking.take(_path(number))
 
-    def own(self) -> None:
-        """It is a person's from now on, as one that was never borrowed."""
+    def forget(self) -> None:
+        """No run has it any more: it is as one that was never borrowed."""
         with contextlib.suppress(PermissionError):  # another user's run brought it up first
             _path(self.number).unlink(missing_ok=True)
         self.release()
@@ -65,14 +65,14 @@ def give_back(labs: Iterable[Lab]) -> None:
         if isinstance(lab, Borrowed):
             with contextlib.suppress(engine.CommandFailed):
                 lab.down()
-            lab.own()
+            lab.forget()
 
 
 def own(number: int) -> None:
     """Whoever names a lab has it from now on, though a run that has ended left it up."""
     if _path(number).exists():
         with contextlib.suppress(BlockingIOError):  # a run has it: who wants it now is told so later
-            Borrowed(number).own()
+            Borrowed(number).forget()
 
 
 def _path(number: int) -> Path:

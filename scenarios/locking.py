@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import tempfile
@@ -11,6 +12,15 @@ from pathlib import Path
 def path_of(lab: int, what: str) -> Path:
     """The file of a lock on a lab: one for all users of this machine."""
     return Path(tempfile.gettempdir(), f"faultwire-lab-{lab}.{what}")
+
+
+def remove_free() -> None:
+    """Remove the files of all locks that nobody holds."""
+    for path in Path(tempfile.gettempdir()).glob("faultwire-lab-*.*"):
+        with contextlib.suppress(OSError):  # somebody holds it, or it is another user's
+            lock = take(path)
+            path.unlink()
+            os.close(lock)
 
 
 def take(path: Path) -> int:

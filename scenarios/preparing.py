@@ -13,7 +13,7 @@ from scenarios.terminal import bring_up, image_step
 
 
 def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
-    """Have all of it ready, and the labs: the first, which is up now, by its number, and others that nobody uses.
+    """Have all of it ready, and the labs: the first, which is up now, by its number, and others, borrowed.
 
     Raises ValueError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """

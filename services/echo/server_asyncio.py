@@ -2,7 +2,7 @@
 
     python -m services.echo.server_asyncio HOST PORT      (HOST "": all interfaces)
 
-write() only puts bytes into a buffer; drain() waits until they have left it, and that keeps it bounded.
+write() only puts bytes into a buffer; drain() waits until they have left it, and that keeps it bounded (`streams`).
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def echo(peer: Peer) -> None:
                 while data := await reader.read(READ_BYTES):
                     idle.received(data)
                     writer.write(data)
-                    await writer.drain()
+                    await idle.drained(writer)
         finally:
             writer.transport.abort()  # it holds nothing that is still to be sent
 

@@ -19,7 +19,7 @@ class Idle:
         transport.set_write_buffer_limits(high=0)  # drain() waits until nothing is left
         self.loop = asyncio.get_running_loop()
         self.timeout = asyncio.timeout(None)
-        self.unsent = 0  # bytes that were waiting for the peer when the timer went off last
+        self.unsent = 0  # bytes that waited for the peer when this was last looked at
         self.moved()
 
     def received(self, data: bytes) -> None:
@@ -30,8 +30,16 @@ class Idle:
     def moved(self) -> None:
         self.due_s = self.loop.time() + self.peer.idle_s
 
+    async def drained(self, writer: asyncio.StreamWriter) -> None:
+        """Wait until all is sent, for as long as some of it moves."""
+        self.unsent = self.transport.get_write_buffer_size()
+        if self.unsent:
+            await writer.drain()
+            self.unsent = 0
+            self.moved()
+
     def look(self) -> None:
-        """Time is up, unless something moved meanwhile; that bytes have left is seen only here."""
+        """Time is up, unless something moved meanwhile; that some of the bytes have left is seen only here."""
         before, self.unsent = self.unsent, self.transport.get_write_buffer_size()
         if self.unsent != before:
             self.moved()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import subprocess
 import sys
 import tempfile
@@ -107,3 +108,13 @@ def test_a_lock_on_a_file_that_its_owner_removed_meanwhile_is_none(
     monkeypatch.setattr(fcntl, "flock", removed_first)
     with pytest.raises(BlockingIOError, match="another file now"):
         locking.take(path)
+
+
+def test_locks_that_nobody_holds_leave_no_file_after_a_clean(tmp_path: Path) -> None:
+    free, held = locking.path_of(7, "lent"), locking.path_of(8, "lock")
+    os.close(locking.take(free))
+    kept = locking.take(held)
+    (tmp_path / "faultwire-setup.0.log").touch()
+    locking.remove_free()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["faultwire-lab-8.lock", "faultwire-setup.0.log"]
+    os.close(kept)

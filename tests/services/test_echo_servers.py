@@ -1,13 +1,16 @@
 """What each architecture of the echo service promises of its own: its bound, and what becomes of those beyond it."""
 
+import re
 import resource
 import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from services.accepting import Accepting
 from tests.services.running import PATIENCE_S, ended, eventually, exactly, run, running
 
 
@@ -131,3 +134,23 @@ def plenty_of_descriptors() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_asyncio_closes_a_peer_that_stopped_reading_after_one_idle_time_and_not_two(tmp_path: Path) -> None:
+    with running("echo.server_asyncio", tmp_path / "journal", "--idle-timeout", "2") as server:
+        with server.connect() as peer:
+            peer.setblocking(False)
+            with suppress(BlockingIOError):  # neither end's buffers take any more
+                while peer.send(bytes(65536)):
+                    pass
+            server.said("idle for 2 s; [1-9]")
+        (took_s,) = re.findall(r" out, ([\d.]+) s", server.journal)
+    assert 2 <= float(took_s) < 3.5
+
+
+def test_accepting_that_is_not_paused_never_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """time.sleep(0) waits for the timer's slack, some 60 µs (prctl(2), PR_SET_TIMERSLACK): at each connection."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail(f"it slept for {seconds} s"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        assert Accepting(listening, idle_s=1).accept() is None

@@ -117,6 +117,20 @@ def test_a_promise_of_much_content_costs_no_memory_until_it_comes() -> None:
     assert connection.buffered == 1000
 
 
+def test_large_messages_that_came_at_once_are_not_each_copied_with_all_that_follows() -> None:
+    """Counted, not timed: what taking one costs in memory is its content, and not the rest of the buffer."""
+    whole = Connection().send_message(bytes(100_000), "a/b", "binary") * 40
+    connection = Connection()
+    connection.receive_data(whole)
+    tracemalloc.start()
+    try:
+        for _ in range(40):
+            assert isinstance(connection.next_event(), Message)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_large_content_in_small_pieces_is_held_once_and_never_copied() -> None:
     """Counted, not timed: what a piece costs in memory is the piece, and the whole keeps the buffer that it came in."""
     size, piece = 8 * 2**20, b"x" * 65536
