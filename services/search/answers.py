@@ -51,13 +51,15 @@ def answer(request: Message, connection: Connection) -> bytes:
 def array_answer(request: Message, connection: Connection) -> bytes:
     """The numbers of the request doubled, with their sum, minimum and maximum. Raises RemoteProtocolError, NoDouble.
 
-    Besides the request it holds the doubled numbers, and these again as the message's bytes; what is in between is a
-    piece long (PIECE_BYTES of wire.arrays).
+    It holds the request and the doubled numbers, and then, a large request being let go, these and the message's bytes;
+    what is in between is a piece long (PIECE_BYTES of wire.arrays).
     """
     reckoning = Reckoning(element_of(request))
     doubled = array_of(reckoning.element.name, ())
     for piece in array_pieces(request):
         doubled.extend(reckoning.doubled(piece))
+    if isinstance(request.content, bytearray):
+        request.content.clear()  # it has been read: its memory is the answer's now
     return send_array(connection, doubled, reckoning.found)
 
 

@@ -156,8 +156,8 @@ what was expected and what came:
 | `count` and `content-length` disagree | `count` | `count: expected the count of 13 bytes of content, 4 for each int32, got 3` |
 | another `content-encoding` than `binary` | `content-encoding` | `content-encoding: expected one of binary, got 'utf-8'` |
 
-An array is swapped in pieces of {piece} bytes. While its service answers one it holds the content, the doubled numbers and the answer's
-bytes: three times the content, whatever its size, and so does its client, which keeps its own numbers.
+An array is swapped in pieces of {piece} bytes. Its service holds the content and the doubled numbers, and then these and the answer's
+bytes: at most three times the content, whatever its size; its client, which keeps its own numbers too, three times.
 
 ## The search service
 
