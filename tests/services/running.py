@@ -142,6 +142,14 @@ socket.socket.send = lambda self, data, *flags: send(self, memoryview(data)[:7],
 runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 """
 
+# A stopping server that waits for those who are busy (services/stopping.py) waits so long that it is seen.
+LONG_GRACE: Final = """
+import runpy, sys
+from services import stopping
+stopping.GRACE_S = 10.0
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
 # SIGUSR1 makes of itself a SIGTERM that another thread takes. What the main thread waits in is not interrupted by it,
 # as by one that came a moment before the waiting began.
 UNHEARD_SIGTERM: Final = """

@@ -127,13 +127,13 @@ def test_a_message_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
 
 def test_the_time_of_a_message_begins_with_each_message(module: str, tmp_path: Path) -> None:
     """Each takes half of its time and a little; the two together, more than one may take."""
-    flags = ("--message-timeout", "1", "--idle-timeout", "30")
+    flags = ("--message-timeout", "3", "--idle-timeout", "30")
     with running(f"search.{module}", tmp_path / "journal", *flags) as server, server.connect() as peer:
         whole = asking("morpheus")
         peer.sendall(whole[:5])
         for _ in range(3):
-            at_s = time.monotonic() + 0.6
-            eventually(lambda at_s=at_s: time.monotonic() >= at_s, "0.6 s are over")  # type: ignore[misc]
+            at_s = time.monotonic() + 1.8
+            eventually(lambda at_s=at_s: time.monotonic() >= at_s, "1.8 s are over")  # type: ignore[misc]
             peer.sendall(whole[5:] + whole[:5])  # the end of one and the beginning of the next
             assert answers(peer, 1) == [RABBIT]
 
