@@ -248,9 +248,10 @@ def test_a_duplicate_is_the_same_packet_once_more_and_the_application_does_not_s
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
-    (sent,) = from_client(client_leg)
+    sent, *again = from_client(client_leg)
     arrived = from_client(server_leg)
-    assert [frame.crossing for frame in arrived] == [sent.crossing] * 3
+    assert [frame.crossing for frame in arrived if frame.crossing == sent.crossing] == [sent.crossing] * 3
+    assert len(arrived) == 3 + len(again)
     assert {frame.ttl for frame in arrived} == {sent.ttl - 1}
     assert fault.hits().picked == 1
 
@@ -264,8 +265,10 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
     assert checksum_errors(lab, "server") == before + 1
-    assert [frame.checksum_good for frame in from_client(client_leg)] == [True, True]
-    damaged, whole = from_client(server_leg)
+    sent = from_client(client_leg)
+    assert len(sent) >= 2
+    assert all(frame.checksum_good for frame in sent)
+    damaged, whole, *_ = from_client(server_leg)
     assert (damaged.checksum_good, damaged.payload) == (False, b"one!byte at a time"), "a space with its lowest bit set"
     assert (whole.checksum_good, whole.payload) == (True, MESSAGE)
 
@@ -273,12 +276,12 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taking: Running, family: Family) -> None:
     lines = len(taking.lines)
-    with Capture(lab) as capture, injector.fault("crumble", Split(1), pick(lab, family, of="data")) as fault:
+    with Capture(lab) as capture, injector.fault("crumble", Split(1), pick(lab, family, of="data", first=1)) as fault:
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
-    (sent,) = from_client(client_leg)
-    arrived = from_client(server_leg)
+    sent, *_ = from_client(client_leg)
+    arrived = from_client(server_leg)[: len(MESSAGE)]
     assert [frame.payload for frame in arrived] == [bytes([byte]) for byte in MESSAGE]
     assert dissect.stream_bytes([frame for frame in server_leg if frame.destination_port == PORT]) == MESSAGE
     assert ["PSH" in frame.flags for frame in arrived] == [False] * (len(MESSAGE) - 1) + [True]
@@ -316,8 +319,9 @@ def test_without_again_only_the_first_transmission_of_byte_n_is_lost(lab: Lab, i
         assert give(lab, MESSAGE)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert fault.hits().picked == 1
-    assert len(from_client(client_leg)) == 2
-    assert len(from_client(server_leg)) == 1
+    sent, arrived = from_client(client_leg), from_client(server_leg)
+    assert len(sent) - len(arrived) == 1
+    assert {frame.payload for frame in arrived} == {MESSAGE}
 
 
 def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injector: Injector, taking: Running) -> None:
@@ -480,7 +484,8 @@ def test_every_kind_of_packet_of_a_call_is_found(lab: Lab, injector: Injector, f
         "syn-ack": 1,
         "handshake-ack": 1,
         "ack": len([frame for frame in sent if frame.flags == {"ACK"} and not frame.payload]),
-        "data": 1,
-        "fin": 1,
+        "data": len([frame for frame in sent if frame.payload]),
+        "fin": len([frame for frame in sent if "FIN" in frame.flags]),
     }
+    assert min(found.picked for found in hits.values()) >= 1
     assert [hit.seq for hit in hits["any"].hits] == [frame.seq for frame in sent]
