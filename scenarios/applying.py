@@ -119,9 +119,15 @@ class _Paused:
         if isinstance(program, Guest):
             self._caught = Caught(int(program.is_paused), details=("paused by the engine",))
             return
-        stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
-        state = stat.rpartition(")")[2].split()[:1]  # proc_pid_stat(5)
-        self._caught = Caught(int(state == ["T"]), details=(f"SIGSTOP: state {' '.join(state)}",))
+        stat = ["cat", f"/proc/{program.pid}/stat"]
+
+        def state() -> str:  # proc_pid_stat(5)
+            return "".join(lab.run(host.name, stat, timeout_s=ENDS_WITHIN_S).stdout.rpartition(")")[2].split()[:1])
+
+        with contextlib.suppress(DeadlinePassed):  # to be stopped a process must get the processor once more
+            wait_for(lambda: state() == "T", "the program to stand", ENDS_WITHIN_S)
+        found = state()
+        self._caught = Caught(int(found == "T"), details=(f"SIGSTOP: state {found}",))
 
     def caught(self) -> Caught:
         return self._caught

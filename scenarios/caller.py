@@ -135,6 +135,7 @@ class _Followed:
     def __init__(self, over: Callable[[], str]) -> None:
         self._over = over  # why nothing more is heard of it, or nothing
         self.began, self.has_ended, self.stopped = threading.Event(), threading.Event(), threading.Event()
+        self.signalled = threading.Semaphore(0)  # a signal more was sent, or none need be waited for
         self.pid: int | None = None
         self.refused = ""  # why it was not started
         self.end: Mapping[str, Any] = {}  # what the resident said of it, when it has ended
@@ -149,6 +150,8 @@ class _Followed:
         elif "printed" in said:
             *lines, self._line = (self._line + said["text"]).split("\n")
             self.lines += lines
+        elif "signalled" in said:
+            self.signalled.release()
         elif "ended" in said:
             self._end_line()
             self.end = said
@@ -162,6 +165,7 @@ class _Followed:
         self._end_line()
         for each in (self.began, self.has_ended, self.stopped):
             each.set()
+        self.signalled.release()
 
     def _end_line(self) -> None:
         if self._line:
@@ -195,7 +199,12 @@ class WarmRunning(Running):
         self.lines = followed.lines
 
     def _send(self, signal_name: str) -> None:
+        """It has been sent when this returns."""
+        if self._followed.stopped.is_set():
+            return
         self._say({"signal": signal_name, "to": self._name})
+        if not self._followed.signalled.acquire(timeout=ANSWERS_WITHIN_S):
+            raise LabProblem(f"{self._what} was not sent SIG{signal_name} within {ANSWERS_WITHIN_S:g} s")
 
     @property
     def pid(self) -> int:

@@ -25,6 +25,7 @@ Commands come on stdin and answers go to stdout (both pipes), one JSON object a 
     {"began": ID, "pid": N}           of what is served; then, when it ended by itself or by a signal, its children not:
     {"printed": ID, "text": TEXT}     stdout and stderr, as they come
     {"ended": ID, "status": N|null, "signal": NAME|null, "wait_status": N, "cpu_s": S, "dropped": BYTES}
+    {"signalled": NAME, "to": ID}     after a signal: it was sent, unless the program had ended
     {"stopped": ID}                   after a stop: nothing of it is left
     {"held": NAME, "calls": [ID...]}  all calls of this barrier so far have come to where they are held
     {"warm": MODULE, "missing": [MODULE...]}    which imports of it failed

@@ -222,6 +222,7 @@ class Resident:
                     self._terminate(call)
                 case Signal(name, number):
                     self._send(self._named(name, "signal", followed=True), number)
+                    self.answer({"signalled": _signal_name(number), "to": name})
                 case Stop(name):
                     self._stop(self._named(name, "stop", followed=True))
                 case Release(barrier):

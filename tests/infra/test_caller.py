@@ -334,6 +334,24 @@ def test_a_server_can_be_paused_and_woken_and_stopped_while_it_is_paused(lab: La
 
 
 @pytest.mark.parametrize("server", SERVERS)
+def test_a_signal_has_been_sent_when_it_returns_however_late_it_is_heard(lab: Lab, caller: Caller, server: str) -> None:
+    def stat(pid: object) -> list[str]:
+        return lab.run(server, ["cat", f"/proc/{pid}/stat"], timeout_s=5).stdout.rpartition(")")[2].split()
+
+    with caller.running(server, ["sleep", "60"]) as program:
+        assert isinstance(program, WarmRunning)
+        _, resident, *_ = stat(program.pid)  # proc_pid_stat(5): its parent
+        late = ["sh", "-c", f"kill -STOP {resident}; echo stopped; sleep 1; kill -CONT {resident}"]
+        with lab.running(server, late) as holding_up:
+            holding_up.wait_for_line("stopped", within_s=10)
+            program.signal("STOP")
+        assert stat(program.pid)[0] == "T"
+        program.signal("KILL")
+        assert program.wait(10) == 137
+        program.signal("TERM")  # nobody has it any more, and nobody waits for it
+
+
+@pytest.mark.parametrize("server", SERVERS)
 def test_the_descriptors_of_a_server_can_be_limited(caller: Caller, server: str) -> None:
     for argv in (["python", "-c", OPEN_ALL], ["sh", "-c", "ulimit -n; ulimit -Hn"]):
         with caller.running(server, argv, open_files=64) as program:

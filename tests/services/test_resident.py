@@ -454,6 +454,14 @@ def until_ended(talk: Talk) -> tuple[str, Said]:
     return text, said
 
 
+def send(talk: Talk, name: str, to: str = "it") -> None:
+    """Send it a signal, and hear that it was sent. What it printed before that is left out."""
+    talk.say(signal=name, to=to)
+    while "printed" in (said := talk.hear()):
+        pass
+    assert said == {"signalled": f"SIG{name.removeprefix('SIG')}", "to": to}
+
+
 def stop(talk: Talk) -> Said:
     """Stop it; how it ended."""
     talk.say(stop="it")
@@ -544,7 +552,7 @@ def test_a_signal_goes_to_the_process_alone_and_by_either_of_its_names(talk: Tal
     serve(talk, "sh", "-c", script)
     printed_until(talk, "up\n")
     for name in ("USR1", "SIGUSR1"):
-        talk.say(signal=name, to="it")
+        send(talk, name)
         assert printed_until(talk, "\n") == "one\n"
     with pytest.raises(AssertionError, match="no answer"):
         talk.hear(within_s=0.3)
@@ -558,12 +566,12 @@ def state(pid: int) -> str:
 def test_what_is_served_can_be_paused_and_goes_on(talk: Talk) -> None:
     pid = serve(talk, "sh", "-c", "while :; do echo .; sleep 0.01; done")
     printed_until(talk, "\n")
-    talk.say(signal="STOP", to="it")
+    send(talk, "STOP")
     eventually(lambda: state(pid) == "T", "that it is stopped")
     with suppress(AssertionError):  # what it printed before
         while True:
             talk.hear(within_s=0.2)
-    talk.say(signal="CONT", to="it")
+    send(talk, "CONT")
     assert printed_until(talk, "\n")
     stop(talk)
 
@@ -572,7 +580,7 @@ def test_one_that_is_paused_is_stopped_at_once_and_does_nothing_more(talk: Talk,
     woken = folder / "woken"
     pid = serve(talk, "sh", "-c", "trap '>$0; exit' TERM; echo up; while :; do sleep 0.01; done", str(woken))
     printed_until(talk, "up\n")
-    talk.say(signal="STOP", to="it")
+    send(talk, "STOP")
     eventually(lambda: state(pid) == "T", "that it is stopped")
     began_s = time.monotonic()
     assert stop(talk)["signal"] == "SIGKILL"
@@ -593,7 +601,7 @@ def test_one_that_ignores_sigterm_is_killed_after_its_time(talk: Talk) -> None:
 def test_the_children_of_one_that_was_killed_go_on_until_it_is_stopped(talk: Talk) -> None:
     serve(talk, "sh", "-c", "sh -c 'while :; do echo child $$; sleep 0.02; done' & wait")
     child = printed_until(talk, "\n").split()[1]
-    talk.say(signal="KILL", to="it")
+    send(talk, "KILL")
     said = talk.hear()
     while "ended" not in said:
         said = talk.hear()
@@ -682,7 +690,7 @@ def test_what_is_served_ends_with_the_resident(folder: Path, how: str) -> None:
         pid = serve(talk, "sh", "-c", "trap '' TERM; sleep 60; sleep 60")
         talk.say(serve="paused", exec=["sleep", "60"])
         talk.hear()
-        talk.say(signal="STOP", to="paused")
+        send(talk, "STOP", "paused")
         talk.say(running=True)
         assert talk.hear()["running"] == ["it", "paused"]
         if how == "SIGTERM":
