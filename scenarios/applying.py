@@ -119,14 +119,16 @@ class _Paused:
         if isinstance(program, Guest):
             self._caught = Caught(int(program.is_paused), details=("paused by the engine",))
             return
-        stat = ["cat", f"/proc/{program.pid}/stat"]
+        found = ""
 
-        def state() -> str:  # proc_pid_stat(5)
-            return "".join(lab.run(host.name, stat, timeout_s=ENDS_WITHIN_S).stdout.rpartition(")")[2].split()[:1])
+        def stands() -> bool:
+            nonlocal found
+            stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
+            found = "".join(stat.rpartition(")")[2].split()[:1])  # proc_pid_stat(5)
+            return found == "T"
 
         with contextlib.suppress(DeadlinePassed):  # to be stopped a process must get the processor once more
-            wait_for(lambda: state() == "T", "the program to stand", ENDS_WITHIN_S)
-        found = state()
+            wait_for(stands, "the program to stand", ENDS_WITHIN_S)
         self._caught = Caught(int(found == "T"), details=(f"SIGSTOP: state {found}",))
 
     def caught(self) -> Caught:

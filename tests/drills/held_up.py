@@ -12,6 +12,7 @@ import contextlib
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,19 +32,22 @@ def processes(lab: int, words: Sequence[str]) -> Iterator[int]:
             groups = (folder / "cgroup").read_text("ascii")
             state = (folder / "stat").read_text("utf-8").rpartition(")")[2].split()[0]
             command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
-            if any(container in groups for container in containers) and state not in (STOPPED, DEAD):  # noqa: SIM102
-                if not words or any(word in command for word in words):
-                    yield int(folder.name)
+            if (
+                state not in (STOPPED, DEAD)
+                and any(container in groups for container in containers)
+                and any(word in command for word in words or ("",))
+            ):
+                yield int(folder.name)
 
 
 def hold_up(lab: int, words: Sequence[str], for_s: float) -> int:
-    """Stop one after another for a moment; how many were."""
+    """Stop one after another for a moment; how many were. Raises PermissionError for the processes of another user."""
     end_s, held_up = time.monotonic() + for_s, 0
     draw = random.Random()  # noqa: S311 (no secret)
     while time.monotonic() < end_s:
         if found := [*processes(lab, words)]:
             process = draw.choice(found)
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError):  # it has ended
                 os.kill(process, signal.SIGSTOP)
                 try:
                     time.sleep(draw.choice(MOMENTS_S))
@@ -56,11 +60,19 @@ def hold_up(lab: int, words: Sequence[str], for_s: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.drills.held_up", description=__doc__)
-    parser.add_argument("--lab", type=int, required=True, help="the lab's number")
-    parser.add_argument("--for", type=float, required=True, dest="for_s", metavar="S", help="seconds")
+    parser.add_argument("--lab", type=int, choices=range(256), required=True, metavar="0…255", help="the lab's number")
+    parser.add_argument("--for", type=int, choices=range(1, 3601), required=True, dest="for_s", metavar="1…3600")
     parser.add_argument("words", nargs="*", metavar="WORD")
     asked = parser.parse_args()
-    print(f"{hold_up(asked.lab, asked.words, asked.for_s)} moments")
+    try:
+        held_up = hold_up(asked.lab, asked.words, asked.for_s)
+    except (PermissionError, engine.NoEngine) as error:
+        sys.exit(f"held_up: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    if not held_up:
+        sys.exit(f"held_up: lab {asked.lab} had no such process in {asked.for_s} s")
+    print(f"{held_up} moments")
 
 
 if __name__ == "__main__":
