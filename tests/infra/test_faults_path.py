@@ -16,6 +16,7 @@ from scenarios.faults.rules import Rules, Selection, SpendTtl
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.service import Family
+from scenarios.waiting import wait_for
 
 PORT = 5311
 FAMILIES: list[Family] = ["ipv4", "ipv6"]
@@ -34,7 +35,7 @@ while True:
 # Gives so many bytes; prints how long it took until they were had, and the largest segment, or the error.
 GIVE = f"""
 import json, socket, sys, time
-connection = socket.create_connection((sys.argv[1], {PORT}), timeout=1.5)
+connection = socket.create_connection((sys.argv[1], {PORT}), timeout=3)
 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 size = int(sys.argv[2])
 started = time.monotonic()
@@ -55,6 +56,16 @@ except OSError as error:
 """
 
 
+@pytest.fixture(autouse=True, scope="module")
+def settled(lab: Lab) -> None:
+    """In a lab that is new, the firewall's link-local addresses are tentative for two seconds (RFC 4862, 5.4)."""
+    wait_for(
+        lambda: "tentative" not in lab.run("firewall", ["ip", "address"], timeout_s=5).stdout,
+        "the end of duplicate address detection",
+        within_s=10,
+    )
+
+
 def give(lab: Lab, size: int, family: Family = "ipv4") -> tuple[str, float, int]:
     """Send so many bytes from client to server; "whole" or the error, the seconds, the largest segment."""
     server = lab.topology.hosts["server"].address(family)
@@ -69,7 +80,7 @@ def give(lab: Lab, size: int, family: Family = "ipv4") -> tuple[str, float, int]
 def ping(lab: Lab, source: str, destination: str, family: Family, size: int = 56, fragment: str = "do") -> str:
     """What ping prints of one request, which may not be fragmented unless it is said (ping(8), -M)."""
     address = lab.topology.hosts[destination].address(family)
-    words = ["ping", "-M", fragment, "-c", "1", "-W", "0.4", "-s", str(size), address]
+    words = ["ping", "-M", fragment, "-c", "1", "-W", "1", "-s", str(size), address]
     return lab.run(source, words, timeout_s=5).printed
 
 
@@ -164,14 +175,14 @@ def test_a_rate_makes_what_leaves_by_a_leg_as_slow_as_it_says_and_nothing_else(l
     before = configured(lab)
     word, unlimited_s, _ = give(lab, 50_000)
     assert word == "whole"
-    with Rate(lab, "slow", "server-leg", 1_000_000) as slow:
+    with Rate(lab, "slow", "server-leg", 400_000) as slow:
         assert answered(ping(lab, "client", "server", "ipv4"))
         assert slow.hits() == 0, "one packet need not wait"
         word, limited_s, _ = give(lab, 50_000)
         assert word == "whole"
         assert slow.hits() >= 20
-    # 50 kB and 40 bytes of headers or more for each segment, less the burst, at 125 kB/s
-    assert unlimited_s < 0.3 < 0.39 < limited_s < 1.2
+    # 50 kB and 40 bytes of headers or more for each segment, less the burst, at 50 kB/s
+    assert unlimited_s < 0.9 < 0.97 < limited_s < 3
     assert configured(lab) == before
     with pytest.raises(LabProblem, match="slow is not in force"):
         slow.hits()

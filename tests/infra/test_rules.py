@@ -216,7 +216,7 @@ def test_fragments_are_selected_before_they_are_put_together(
     lab: Lab, ends: tuple[Host, Host], kind: Kind, each: int
 ) -> None:
     client, server = ends
-    pings = [["ping", "-M", "dont", "-s", "3000", "-c", "1", "-W", "0.5", to] for to in (server.ipv4, server.ipv6)]
+    pings = [["ping", "-M", "dont", "-s", "3000", "-c", "1", "-W", "1", to] for to in (server.ipv4, server.ipv6)]
     assert [lab.run(client.name, ping, timeout_s=5).status for ping in pings] == [0, 0], "the control"
     with Rules(lab, "lost", Silence(), Selection(client, server, kind)) as fault:
         assert [lab.run(client.name, ping, timeout_s=5).status for ping in pings] == [1, 1]
@@ -230,7 +230,7 @@ def test_a_partition_cuts_all_of_one_side_from_all_of_the_other(lab: Lab, ends: 
     ways = [("client", server.ipv4), ("client-be", server.ipv6), ("server", client.ipv4), ("server-be", client.ipv6)]
 
     def reached() -> list[bool]:
-        pings = [lab.run(host, ["ping", "-c", "1", "-W", "0.5", to], timeout_s=5) for host, to in ways]
+        pings = [lab.run(host, ["ping", "-c", "1", "-W", "1", to], timeout_s=5) for host, to in ways]
         return [ping.status == 0 for ping in pings]
 
     assert reached() == [True] * 4

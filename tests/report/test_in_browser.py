@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,9 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 A4 = {"width": 703, "height": 1032}  # less its margins, at 96 dots an inch
 PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 MANY = 10_000
-LOADS_WITHIN_S, CLICKS_WITHIN_S = 15.0, 5.0  # on a shared machine; docs/report.md has the figures of an idle one
+PATIENCE_MS = 30_000  # Playwright's own for a page and for a click; for what is expected it has 5 s
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +90,14 @@ def test_filters_show_the_cells_that_fit_and_are_kept_in_the_address(runs: Path,
     page.select_option("select[name=word]", "timed")
     assert shown(page) == ["lost-syn/echo-threads/le-le/index.html"]
     assert page.inner_text("#shown") == "1 of 5 cells"
-    assert page.url.endswith("#word=timed")
+    expect(page).to_have_url(re.compile("#word=timed$"))
     assert page.locator("#matrix thead tr:last-child th:visible").all_inner_texts() == ["drill", "threads"]
     assert page.locator("#matrix tbody tr:visible").count() == 1
     page.reload()
     assert shown(page) == ["lost-syn/echo-threads/le-le/index.html"]
     page.click("#filters button")
     expect(page.locator("#shown")).to_have_text("5 cells")
-    assert "#" not in page.url
+    expect(page).to_have_url(re.compile("^[^#]*$"))
     page.fill("input[name=drill]", "REQUEST")
     assert shown(page) == ["lost-request/echo-select/be-le/index.html"]
 
@@ -122,30 +125,27 @@ def test_a_figure_of_the_verdicts_filters_by_it(runs: Path, tab: Opened) -> None
     expect(page.locator("#shown")).to_have_text("1 of 5 cells")
 
 
-def lit(page: Page) -> list[str]:
-    found: list[str] = page.eval_on_selector_all(
-        "tr", "rows => rows.filter(row => row.matches('.lit, :has(:target)')).map(row => row.innerText)"
-    )
-    return found
+LIT = "tr:is(.lit, :has(:target))"
 
 
 def test_a_frame_of_a_rule_lights_up_by_the_mouse_and_by_the_keyboard(runs: Path, tab: Opened) -> None:
     page = tab.go(cell(runs))
-    assert lit(page) == []
+    assert page.locator(LIT).count() == 0
     link = page.locator(".checks a.frame").nth(1)
     link.click()
     expect(page.locator("#fault-c2")).to_be_in_viewport()
-    assert any("retransmission" in row for row in lit(page))
+    assert any("retransmission" in row for row in page.locator(LIT).all_inner_texts())
     page.mouse.move(0, 0)
-    assert len(lit(page)) == 1, "the one that was clicked; the others were lit for as long as the pointer was there"
+    # The one that was clicked; the others were lit for as long as the pointer was there.
+    expect(page.locator(LIT)).to_have_count(1)
     page.goto(page.url.partition("#")[0])
     for _ in range(60):  # whatever comes before it
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.matches('.checks a.frame')"):
             break
-    assert len(lit(page)) == 2, "all frames of the rule that the keyboard is on"
+    expect(page.locator(LIT)).to_have_count(2)  # all frames of the rule that the keyboard is on
     page.keyboard.press("Enter")
-    assert page.url.endswith("#fault-c1")
+    expect(page).to_have_url(re.compile("#fault-c1$"))
 
 
 def test_the_keyboard_reaches_every_cell_and_every_box_that_scrolls(runs: Path, tab: Opened) -> None:
@@ -244,6 +244,7 @@ def many(browser: Chromium) -> Path:
 
 
 def test_a_page_of_ten_thousand_packets_has_each_of_them_and_stays_usable(many: Path, tab: Opened) -> None:
+    """The figures are printed (`pytest -s`); what fails is a page that does not answer with Playwright's patience."""
     began_s = time.monotonic()
     page = tab.go(many)
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -265,5 +266,3 @@ def test_a_page_of_ten_thousand_packets_has_each_of_them_and_stays_usable(many: 
     print(
         f"{MANY} packets, {size_mb:.1f} MB: loaded in {loaded_s:.2f} s, click {clicked_s:.2f} s, jump {jumped_s:.2f} s"
     )
-    assert loaded_s < LOADS_WITHIN_S
-    assert max(clicked_s, jumped_s) < CLICKS_WITHIN_S

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.accepting import Accepting
-from tests.services.running import PATIENCE_S, ended, eventually, exactly, run, running
+from tests.services.running import ENDS_WITHIN_S, LONG_GRACE, PATIENCE_S, ended, eventually, exactly, run, running
 
 
 def echoes(peer: socket.socket, message: bytes) -> bool:
@@ -63,7 +63,7 @@ def test_a_client_of_blocking_that_waits_behind_another_times_out_and_says_so(tm
 def test_the_client_beyond_the_bound_waits_for_one_to_go_and_sigterm_does_not(module: str, tmp_path: Path) -> None:
     flags = ("--framing", "fixed", "--length", "1") if module == "framing.server" else ()
     with ExitStack() as stack:
-        server = stack.enter_context(running(module, tmp_path / "journal", "--most", "2", *flags))
+        server = stack.enter_context(running(module, tmp_path / "journal", "--most", "2", *flags, within=LONG_GRACE))
         first, second, third, fourth = (stack.enter_context(server.connect()) for _ in range(4))
         assert echoes(first, b"1")
         assert echoes(second, b"2")
@@ -75,7 +75,7 @@ def test_the_client_beyond_the_bound_waits_for_one_to_go_and_sigterm_does_not(mo
         third.settimeout(PATIENCE_S)
         assert exactly(third, 1) == b"3"
         fourth.sendall(b"4")
-        assert server.terminate() < 0.9
+        assert server.terminate() < ENDS_WITHIN_S
 
 
 def children(pid: int) -> list[str]:
@@ -92,10 +92,13 @@ def test_forking_has_a_child_a_client_and_reaps_it_when_the_client_has_gone(tmp_
 
 
 def test_forking_tells_its_children_of_sigterm_and_outlives_them(tmp_path: Path) -> None:
-    with running("echo.server_forking", tmp_path / "journal") as server, server.connect() as peer:
+    with (
+        running("echo.server_forking", tmp_path / "journal", within=LONG_GRACE) as server,
+        server.connect() as peer,
+    ):
         assert echoes(peer, b"1")
         (child,) = children(server.process.pid)
-        assert server.terminate() < 0.9
+        assert server.terminate() < ENDS_WITHIN_S
         assert not Path("/proc", child).exists()
         assert ended(peer)
 
