@@ -315,13 +315,13 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(place: Place, tm
 
 def test_a_peer_that_talks_is_not_idle_however_long_it_is_there(place: Place, tmp_path: Path) -> None:
     def check(subject: Server, journal: Path) -> None:
-        with started(place, subject, journal, *SHORT_IDLE) as server, server.connect() as talking:
+        with started(place, subject, journal, "--idle-timeout", "2") as server, server.connect() as talking:
             silent = server.connect()
 
             def talk_until_a_silent_one_is_closed() -> bool:
                 ask(subject.protocol, talking, "hello")
                 assert_answered(subject.protocol, talking, "hello")
-                return "idle for 0.5 s; 0 bytes in" in server.journal
+                return "idle for 2 s; 0 bytes in" in server.journal
 
             with silent:
                 eventually(talk_until_a_silent_one_is_closed, "the silent peer is closed")
