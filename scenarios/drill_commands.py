@@ -118,7 +118,9 @@ def _pairs(text: str) -> tuple[Pair, ...]:
     return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
 
 
-def _between(least: int, most: int) -> Callable[[str], int]:
+def between(least: int, most: int) -> Callable[[str], int]:
+    """A reader of a flag: a whole number from least to most."""
+
     def read(text: str) -> int:
         if not text.isdecimal() or not least <= int(text) <= most:
             raise argparse.ArgumentTypeError(f"expected {least} to {most}, not {text!r}")
@@ -305,9 +307,9 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
-    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
-    sub.add_argument("--repeat", type=_between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
-    sub.add_argument("--jobs", type=_between(1, 16), default=1, metavar="N", help="labs side by side")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
+    sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
@@ -316,8 +318,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
     sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
-    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
-    sub.add_argument("--jobs", type=_between(1, 16), metavar="N", help="(default: by cores and memory)")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
@@ -326,7 +328,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("names", nargs="*", metavar="NAME")
     sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
-    sub.add_argument("--seed", type=_between(0, 2**31 - 1), default=1, metavar="N")
-    sub.add_argument("--jobs", type=_between(1, 16), default=2, metavar="N")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
     sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

@@ -18,6 +18,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from scenarios import engine
+from scenarios.drill_commands import between
+from scenarios.topology import LAB_NUMBERS
 
 MOMENTS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.6)
 BETWEEN_S = (0.02, 0.2)
@@ -60,8 +62,10 @@ def hold_up(lab: int, words: Sequence[str], for_s: float) -> int:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.drills.held_up", description=__doc__)
-    parser.add_argument("--lab", type=int, choices=range(256), required=True, metavar="0…255", help="the lab's number")
-    parser.add_argument("--for", type=int, choices=range(1, 3601), required=True, dest="for_s", metavar="1…3600")
+    parser.add_argument(
+        "--lab", type=between(LAB_NUMBERS[0], LAB_NUMBERS[-1]), required=True, metavar="LAB", help="the lab's number"
+    )
+    parser.add_argument("--for", type=between(1, 3600), required=True, dest="for_s", metavar="SECONDS")
     parser.add_argument("words", nargs="*", metavar="WORD")
     asked = parser.parse_args()
     try:
