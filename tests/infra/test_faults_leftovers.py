@@ -21,6 +21,7 @@ from scenarios.faults.tracking import Stateful
 from scenarios.lab import Lab
 from scenarios.programs import Finished, LabProblem
 
+pytestmark = pytest.mark.usefixtures("no_orphans")
 SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
 ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'

@@ -24,6 +24,9 @@ print(json.dumps(said))
 """
 
 
+pytestmark = pytest.mark.usefixtures("no_orphans")
+
+
 def resolve(lab: Lab, *names: str, within_s: float = 20) -> dict[str, list[str]] | None:
     """What the client's resolver says of names; None if it said nothing in time."""
     ran = lab.run("client", ["python", "-c", RESOLVE, *names], timeout_s=within_s)

@@ -18,6 +18,7 @@ from scenarios.programs import LabProblem
 from scenarios.service import Family
 from scenarios.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5311
 FAMILIES: list[Family] = ["ipv4", "ipv6"]
 # Takes as many bytes as are announced, then says that it has them, for one connection.

@@ -21,6 +21,7 @@ from scenarios.programs import LabProblem, Running
 from scenarios.service import Family
 from scenarios.waiting import wait_for
 
+pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5310
 FAMILIES: list[Family] = ["ipv4", "ipv6"]
 # Answers each word by the word and the peer that it sees; the word `later`, at SIGUSR1. Prints how connections end.
@@ -114,16 +115,9 @@ def echo(lab: Lab) -> Iterator[Running]:
         yield service
 
 
-def orphans(lab: Lab) -> str:
-    """The connections that an earlier test left and that no program has: a fault would count what they send again."""
-    states = ["state", "fin-wait-1", "state", "closing", "state", "last-ack"]
-    return "".join(lab.run(host, ["ss", "-Htn", *states], timeout_s=5).stdout for host in ("client", "server"))
-
-
 @pytest.fixture
 def talk(lab: Lab, echo: Running) -> Iterator[Talk]:  # noqa: ARG001
     """Opens conversations, which end with the test, as do the firewall's memories of them."""
-    wait_for(lambda: orphans(lab) == "", "the end of the connections of earlier tests", within_s=30)
     streams: list[subprocess.Popen[bytes]] = []
 
     def open_one(family: Family = "ipv4", kind: str = "SOCK_STREAM", timeout_s: float = 0.7) -> Conversation:

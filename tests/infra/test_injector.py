@@ -32,6 +32,7 @@ from scenarios.programs import LabProblem, Running
 from scenarios.service import Family
 from scenarios.waiting import DeadlinePassed, wait_for
 
+pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5300
 FAMILIES: list[Family] = ["ipv4", "ipv6"]
 MESSAGE = b"one byte at a time"
