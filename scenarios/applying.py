@@ -121,14 +121,14 @@ class _Paused:
             return
         found = ""
 
-        def stands() -> bool:
+        def is_stopped() -> bool:
             nonlocal found
             stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
             found = "".join(stat.rpartition(")")[2].split()[:1])  # proc_pid_stat(5)
             return found == "T"
 
         with contextlib.suppress(DeadlinePassed):  # to be stopped a process must get the processor once more
-            wait_for(stands, "the program to stand", ENDS_WITHIN_S)
+            wait_for(is_stopped, "the program to be stopped", ENDS_WITHIN_S)
         self._caught = Caught(int(found == "T"), details=(f"SIGSTOP: state {found}",))
 
     def caught(self) -> Caught:

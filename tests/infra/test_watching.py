@@ -22,9 +22,10 @@ from scenarios.stage import Stage
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 from tests.conftest import lab_for_a_while
-from tests.services.running import BUSY_S, eventually
+from tests.services.running import eventually
 
-SEEN_WITHIN_S = 1.0 + BUSY_S
+SEEN_WITHIN_S = 1.0
+ON_A_BUSY_MACHINE_S = 4.0  # what a test waits before it says that nothing came
 
 
 class Watcher:
@@ -82,7 +83,7 @@ def test_a_call_is_drawn_decoded_within_a_second_and_ctrl_c_leaves_nothing(lab: 
         with serving(lab, named("search"), server, "ipv4"):
             call(lab, named("search"), client, server, "ipv4")
             ended_s = time.monotonic()
-            watcher.wait_for("Follow the white rabbit")
+            watcher.wait_for("Follow the white rabbit", ON_A_BUSY_MACHINE_S)
         answered_s = next(at_s for at_s, line in watcher.lines if "Follow the white rabbit" in line)
         assert answered_s - ended_s < SEEN_WITHIN_S
         assert watcher.end() == 0
@@ -107,7 +108,7 @@ def test_one_that_is_killed_leaves_nothing_either(lab: Lab) -> None:
 def test_neighbour_discovery_and_the_captures_own_frames_are_not_drawn(lab: Lab) -> None:
     with watched(lab) as watcher:
         lab.run("client", ["ping", "-n", "-c", "1", lab.topology.hosts["server"].ipv6], timeout_s=10)
-        watcher.wait_for("Echo (ping) reply", SEEN_WITHIN_S)
+        watcher.wait_for("Echo (ping) reply", ON_A_BUSY_MACHINE_S)
         assert watcher.end() == 0
     lines = [line for _, line in watcher.lines]
     assert sum("Echo (ping)" in line for line in lines) == 2
@@ -131,7 +132,7 @@ def test_drills_run_beside_it_and_neither_disturbs_the_other(lab_of_its_own: Lab
                 folder.mkdir()
                 made = run(stage, Cell(found[name], chosen_service(found[name], None), "le-le"), folder)
             assert made.verdict is Verdict.PASS, made.sentence
-        eventually(lambda: watcher.has("╳"), "the lost SYN among the lines", SEEN_WITHIN_S)
+        eventually(lambda: watcher.has("╳"), "the lost SYN among the lines", ON_A_BUSY_MACHINE_S)
         assert watcher.process.poll() is None
         assert watcher.end() == 0
     cut = [line for _, line in watcher.lines if "╳" in line]

@@ -22,6 +22,7 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 A4 = {"width": 703, "height": 1032}  # less its margins, at 96 dots an inch
 PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 MANY = 10_000
+LOADS_WITHIN_S, CLICKS_WITHIN_S = 15.0, 5.0  # on a shared machine; docs/report.md has the figures of an idle one
 PATIENCE_MS = 30_000  # Playwright's own for a page and for a click; for what is expected it has 5 s
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -244,7 +245,6 @@ def many(browser: Chromium) -> Path:
 
 
 def test_a_page_of_ten_thousand_packets_has_each_of_them_and_stays_usable(many: Path, tab: Opened) -> None:
-    """The figures are printed (`pytest -s`); what fails is a page that does not answer with Playwright's patience."""
     began_s = time.monotonic()
     page = tab.go(many)
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -266,3 +266,5 @@ def test_a_page_of_ten_thousand_packets_has_each_of_them_and_stays_usable(many: 
     print(
         f"{MANY} packets, {size_mb:.1f} MB: loaded in {loaded_s:.2f} s, click {clicked_s:.2f} s, jump {jumped_s:.2f} s"
     )
+    assert loaded_s < LOADS_WITHIN_S
+    assert max(clicked_s, jumped_s) < CLICKS_WITHIN_S

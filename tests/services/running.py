@@ -29,8 +29,6 @@ from services.wire import NEED_DATA, Connection, Message, content_json
 
 ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 15.0  # for what must happen; a shared machine may be slow
-BUSY_S: Final = 4.0  # by which a machine that is busy may be late
-ENDS_WITHIN_S: Final = 2.0 + BUSY_S  # a server that is told to, whoever is connected (services/stopping.py)
 
 
 def eventually(condition: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:

@@ -16,8 +16,6 @@ import pytest
 
 from tests.services.contract import ECHO, LARGE, SERVERS, Protocol, Server, servers
 from tests.services.running import (
-    BUSY_S,
-    ENDS_WITHIN_S,
     LONG_GRACE,
     LOOPBACK,
     PATIENCE_S,
@@ -307,7 +305,7 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(place: Place, tm
         with started(place, subject, journal, *SHORT_IDLE) as server, server.connect() as silent:
             began_s = time.monotonic()
             assert ended(silent)
-            assert 0.4 <= time.monotonic() - began_s < 3 + BUSY_S
+            assert 0.4 <= time.monotonic() - began_s < 3
             server.said("idle for 0.5 s; 0 bytes in, 0 bytes out")
 
     at_once(place, check, tmp_path, lambda _: True)
@@ -376,7 +374,7 @@ def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(
         assert_answered(protocol, peer, text)
         assert ended(peer)
         assert server.process.wait(PATIENCE_S) == 0
-        assert time.monotonic() - began_s < ENDS_WITHIN_S
+        assert time.monotonic() - began_s < 2
         with pytest.raises(ConnectionRefusedError):
             server.connect()
 
@@ -419,7 +417,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place,
                 assert deaf.recv(1)
             else:
                 sent_until_stuck(deaf, bytes(1 << 20), at_most=200_000_000)
-            assert server.terminate() < ENDS_WITHIN_S
+            assert server.terminate() < 2
             server.said("server stopped, not done within 1 s")
 
     at_once(place, check, tmp_path, lambda _: True)
@@ -428,7 +426,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place,
 @servers()
 def test_sigterm_ends_a_server_that_has_no_client_at_once(place: Place, subject: Server, tmp_path: Path) -> None:
     with started(place, subject, tmp_path / "journal", within=LONG_GRACE) as server:
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert server.journal.count("\n") == 1
 
 
@@ -459,7 +457,7 @@ def test_a_sigterm_that_interrupts_no_call_is_heard_all_the_same(place: Place, t
             began_s = time.monotonic()
             server.process.send_signal(signal.SIGUSR1)
             assert server.process.wait(PATIENCE_S) == 0
-            assert time.monotonic() - began_s < ENDS_WITHIN_S
+            assert time.monotonic() - began_s < 2
             assert [until_end(peer) for peer in connected] == [b""] * peers
 
     at_once(place, check, tmp_path, lambda _: True)

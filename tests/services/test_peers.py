@@ -17,18 +17,7 @@ from services.echo import client_blocking
 from services.peers import broken_pipe, holder, numbered, silent_client, slow_reader
 from services.qotd import client_udp
 from services.wire import Connection
-from tests.services.running import (
-    ENDS_WITHIN_S,
-    PATIENCE_S,
-    ROOT,
-    Running,
-    answers,
-    asking,
-    eventually,
-    exactly,
-    reset,
-    run,
-)
+from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, eventually, exactly, reset, run
 from tests.services.starting import called, peer, started
 
 PEERS = ROOT / "services" / "peers"
@@ -79,7 +68,7 @@ def test_sigterm_ends_a_server_in_the_middle_of_it(name: str, tmp_path: Path) ->
             connected = stack.enter_context(server.connect())
             connected.sendall(asking("morpheus")[:50])
             server.said("did: ") if name not in ("liar", "trickle") else None
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
 
 
 @pytest.mark.parametrize("name", SERVERS)
@@ -192,7 +181,7 @@ def test_who_closes_first_has_time_wait_and_needs_so_reuseaddr_to_start_again(re
             client = connected.getsockname()[1]
         eventually(lambda: time_wait(server.port, client), "TIME-WAIT at the server's end")
         server.said("did: closed first, 12 bytes given back\n")
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
     words = [sys.executable, "-m", "services.peers.closes_first", server.host, str(server.port), *flags]
     with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as again:
         assert again.stderr
@@ -273,7 +262,7 @@ def test_a_silent_client_is_cut_off_by_an_idle_time(module: str, tmp_path: Path)
     with started(module, tmp_path / "journal", "--idle-timeout", "0.4") as server:
         status, out, err = called(silent_client.main, server.host, server.port)
         assert (status, err.count("\n")) == (14, 1)
-        assert re.fullmatch(r"did: sent nothing for (0\.[4-9]|[1-9]\.\d)\d\d s\n", out), out
+        assert re.fullmatch(r"did: sent nothing for 0\.[4-9]\d\d s\n", out), out
         server.said(r"idle for 0\.4 s; 0 bytes in")
 
 
@@ -314,11 +303,13 @@ def test_one_byte_a_segment_is_just_that() -> None:
 @pytest.mark.parametrize("module", ["search.server_selectors", "search.server_asyncio"])
 def test_a_slow_writer_is_cut_off_by_the_time_for_a_message(module: str, tmp_path: Path) -> None:
     with started(module, tmp_path / "journal", "--message-timeout", "2", "--idle-timeout", "1.5") as server:
+        began_s = time.monotonic()
         ran = run("peers.one_byte", server.host, str(server.port), "--every", "0.25")
+        assert time.monotonic() - began_s < 5
         assert (ran.returncode, ran.stderr.count("\n")) in ((14, 1), (11, 1))
-        did = r"did: sent ([2-9]|1\d) of \d+ bytes, one a segment, 0\.25 s apart\n"
+        did = r"did: sent ([5-9]|10) of \d+ bytes, one a segment, 0\.25 s apart\n"
         assert re.fullmatch(did, ran.stdout), ran.stdout
-        server.said(r"message not whole within 2 s; ([2-9]|1\d) bytes in, 0 bytes out")
+        server.said(r"message not whole within 2 s; ([5-9]|10) bytes in, 0 bytes out")
 
 
 @pytest.mark.parametrize("module", ["search.server_selectors", "search.server_asyncio"])
@@ -397,7 +388,7 @@ def test_who_holds_all_descriptors_keeps_others_waiting_until_it_lets_go(tmp_pat
             assert holding.communicate()[0] == "did: held 30 connections for 4 s; the peer ended 0\n"
         assert holding.returncode == 0
         assert called(client_blocking.main, server.host, server.port)[0] == 0, "it recovers"
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
 
 
 def test_a_holder_says_how_many_were_ended_and_which_could_not_be_opened(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from services.daytime import client_tcp as daytime_tcp
 from services.daytime import client_udp as daytime_udp
 from services.qotd import client_tcp as qotd_tcp
 from services.qotd import client_udp as qotd_udp
-from tests.services.running import BUSY_S, ENDS_WITHIN_S, PATIENCE_S, Running, ended, reset
+from tests.services.running import PATIENCE_S, Running, ended, reset
 from tests.services.starting import called, peer, started
 
 ANSWERS = {"qotd": rb"[\x20-\x7e]+\r\n    -- [A-Z][A-Za-z ]+\r\n", "daytime": rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\r\n"}
@@ -30,7 +30,7 @@ LARGEST = 65_507  # RFC 768: 65,535 less the headers of IPv4 and UDP
 LINE = b"One line of an answer.\r\n"
 PRINTED = "One line of an answer.\n"
 SO_TIMESTAMPNS = 35  # socket(7); Python has no name for it
-LATE_S = 1.0  # by which a busy machine may be late
+BUSY_S = 1.0  # by which a busy machine may be late
 
 
 @pytest.fixture(params=SERVICES)
@@ -138,7 +138,7 @@ def test_a_peer_that_does_not_finish_is_closed_though_it_goes_on_sending(service
             with suppress(ConnectionError):
                 slow.sendall(b".")
             select.select([], [], [], 0.05)
-        assert 0.3 < time.monotonic() - began_s < 3 + BUSY_S
+        assert 0.3 < time.monotonic() - began_s < 3
         server.said(r"answered, but did not finish within 0\.4 s; [1-9]\d* bytes in, \d\d+ bytes out")
 
 
@@ -158,7 +158,7 @@ def test_sigterm_while_busy_ends_within_two_seconds_and_loses_no_answer(service:
     flags = ("--finish-timeout", "30")
     with started(f"{service}.server_tcp", tmp_path / "journal", *flags) as server, server.connect() as busy:
         assert busy.recv(1, socket.MSG_PEEK)
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert is_answer(service, until_closed(busy))
         assert server.journal.count(": server stopped; ") == 1
 
@@ -226,7 +226,7 @@ def test_sigterm_ends_a_udp_server_at_once_and_what_had_arrived_is_answered(serv
     with started(f"{service}.server_udp", tmp_path / "journal") as server, asker(server) as asking:
         for _ in range(20):
             asking.send(b"")
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert all(is_answer(service, asking.recv(65536)) for _ in range(20))
 
 
@@ -334,7 +334,7 @@ def test_a_server_that_says_nothing_or_never_ends_is_left_at_the_deadline(servic
             status, _, err = called(TCP_CLIENTS[service], "127.0.0.1", port, "--timeout", "0.3")
         assert status == 12
         assert err.startswith("timed out: not done within 0.3 s, ")
-        assert time.monotonic() - began_s < 2 + BUSY_S
+        assert time.monotonic() - began_s < 2
 
 
 @pytest.mark.parametrize("answer", [bytes(1 << 20), b"x" * 513, b"\x07\r\n"], ids=["much", "513", "bell"])
@@ -380,7 +380,7 @@ def test_the_waits_double_and_then_the_call_has_timed_out(service: str) -> None:
     assert (status, err) == (12, f"timed out: no answer from 127.0.0.1 port {port}; datagrams sent: 4\n")
     gaps = [later - earlier for earlier, later in zip(came_s, [*came_s[1:], over_s], strict=True)]
     for gap, expected in zip(gaps, (0.1, 0.2, 0.4, 0.8), strict=True):
-        assert expected * 0.95 < gap < expected + LATE_S
+        assert expected * 0.95 < gap < expected + BUSY_S
 
 
 def test_the_deadline_is_over_all_of_the_asking(service: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.running import BUSY_S, ENDS_WITHIN_S, Running, answers, asking, ended, eventually, run, running
+from tests.services.running import Running, answers, asking, ended, eventually, run, running
 
 RABBIT = "Follow the white rabbit. 🐰"
 SERVERS = ["server_selectors", "server_asyncio"]
@@ -121,7 +121,7 @@ def test_a_message_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
                 return True
 
         eventually(drip_until_it_is_cut_off, "the slow peer is cut off")
-        assert 0.4 <= time.monotonic() - began_s < 3 + BUSY_S
+        assert 0.4 <= time.monotonic() - began_s < 3
         server.said(r"message not whole within 0\.5 s; \d+ bytes in, 0 bytes out")
 
 
@@ -147,7 +147,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_finishes(module: st
         half.sendall(asking("morpheus")[:50])
         deaf.sendall(asking("x" * 12_000_000))
         assert deaf.recv(1)
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert server.journal.count("server stopped, not done within 1 s") == 2
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services import tls
-from tests.services.running import ENDS_WITHIN_S, PATIENCE_S, ROOT, Running, answers, asking, ended, reset, run, running
+from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, ended, reset, run, running
 
 AUTHORITY = ROOT / "images" / "names" / "authority"
 RABBIT = "Follow the white rabbit. 🐰"
@@ -256,7 +256,7 @@ def test_a_message_that_never_becomes_whole_is_cut_off(shared: Running, authorit
     with authority.connect(shared) as peer:
         port = peer.getsockname()[1]
         peer.sendall(asking("morpheus")[:50])
-        shared.said(rf"port {port}: message not whole within 0\.5 s; 50 bytes in, 0 bytes out, (0\.[5-9]|[1-9])")
+        shared.said(rf"port {port}: message not whole within 0\.5 s; 50 bytes in, 0 bytes out, 0\.[5-9]")
 
 
 def test_a_peer_that_says_nothing_after_the_handshake_is_closed_and_told_by_close_notify(
@@ -277,5 +277,5 @@ def test_sigterm_ends_within_two_seconds_whatever_the_peers_are_at(authority: Au
             half.sendall(asking("morpheus")[:50])
             idle.sendall(asking("x"))
             assert answers(idle, 1) == ["No match for 'x'."]
-            assert server.terminate() < ENDS_WITHIN_S
+            assert server.terminate() < 2
         assert server.journal.count("\n") == 4

@@ -19,18 +19,7 @@ import pytest
 
 from services.web.http import FIELDS_LIMIT, START_LINE_LIMIT
 from services.web.talk import BODY_LIMIT
-from tests.services.running import (
-    BUSY_S,
-    ENDS_WITHIN_S,
-    PATIENCE_S,
-    ROOT,
-    Running,
-    ended,
-    eventually,
-    reset,
-    run,
-    running,
-)
+from tests.services.running import PATIENCE_S, ROOT, Running, ended, eventually, reset, run, running
 
 MANY = ["web.server_threads", "web.server_asyncio"]  # who serve many at once
 SERVERS = ["web.server_blocking", *MANY]
@@ -328,7 +317,7 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(module: str, tmp
         stream = Stream(peer)
         assert stream.answer()[2] == echo(GET)
         assert stream.finished()
-        assert 0.35 < time.monotonic() - began_s < 3 + BUSY_S
+        assert 0.35 < time.monotonic() - began_s < 3
         server.said(r"1 answered, idle for 0\.4 s; ")
 
 
@@ -351,7 +340,7 @@ def test_a_request_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
                 return True
 
         eventually(drip_until_it_is_cut_off, "the slow peer is cut off")
-        assert 0.35 < time.monotonic() - began_s < 3 + BUSY_S
+        assert 0.35 < time.monotonic() - began_s < 3
         server.said(r"0 answered, message not whole within 0\.4 s; \d+ bytes in, 0 bytes out")
 
 
@@ -391,7 +380,7 @@ def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(modul
         assert (headers["Connection"], answer) == ("close", echo(GET))
         peer.close()
         assert server.process.wait(PATIENCE_S) == 0
-        assert time.monotonic() - began_s < ENDS_WITHIN_S
+        assert time.monotonic() - began_s < 2
         with pytest.raises(ConnectionRefusedError):
             server.connect()
 
@@ -405,7 +394,7 @@ def test_sigterm_ends_within_two_seconds_whoever_is_connected(module: str, sent:
         peer.sendall(sent)
         if sent == GET:
             assert stream.answer()[2] == echo(GET)
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert ended(peer)
         server.said(r"[12] answered, server stopped; ")
 
@@ -415,7 +404,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_takes_its_answer(mo
         head, body = post(12_000_000)
         deaf.sendall(head + body)
         assert deaf.recv(1)
-        assert server.terminate() < ENDS_WITHIN_S
+        assert server.terminate() < 2
         assert server.journal.count("server stopped, not done within 1 s") == 1
 
 
