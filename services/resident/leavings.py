@@ -24,9 +24,7 @@ def kill_holders(pipes: Collection[int], spared: Collection[int]) -> int:
     def holds(process: Path) -> bool:
         return any(str(descriptor.readlink()) in links for descriptor in (process / "fd").iterdir())
 
-    found = _find(holds) - set(spared)
-    _kill(found)
-    return len(found)
+    return _kill_all(holds, spared)
 
 
 def kill_group(group: int) -> None:
@@ -37,37 +35,33 @@ def kill_group(group: int) -> None:
 
     def is_member(process: Path) -> bool:
         found = (process / "stat").read_text().rpartition(")")[2].split()
-        return int(found[2]) == group and _marked() in (process / "environ").read_bytes().split(b"\0")
+        return int(found[2]) == group and _is_marked(process)
 
     if os.environ.get(MARK):
-        _kill(_find(is_member))
+        _kill_all(is_member)
 
 
 def kill_marked(spared: Collection[int]) -> None:
-    """Kill whoever has the environment of this resident, but for the spared, and wait until they are gone.
+    """Kill whoever has the environment of this resident, but for the spared. Nobody, where it has no mark."""
+    if os.environ.get(MARK):
+        _kill_all(_is_marked, spared)
 
-    Nobody, where it has no mark.
-    """
-    if not os.environ.get(MARK):
-        return
 
-    def is_marked(process: Path) -> bool:
-        return _marked() in (process / "environ").read_bytes().split(b"\0")
+def _is_marked(process: Path) -> bool:
+    return f"{MARK}={os.environ[MARK]}".encode() in (process / "environ").read_bytes().split(b"\0")
 
+
+def _kill_all(is_one: Callable[[Path], bool], spared: Collection[int] = ()) -> int:
+    """Kill all such processes, but for the spared, and wait until they are gone; how many were found."""
+    killed: set[int] = set()
     deadline_s = time.monotonic() + GONE_WITHIN_S
-    while (found := _find(is_marked) - set(spared)) and time.monotonic() < deadline_s:
-        _kill(found)  # again: one may have forked while we looked
-        time.sleep(0.005)
-
-
-def _marked() -> bytes:
-    return f"{MARK}={os.environ[MARK]}".encode()
-
-
-def _kill(processes: Collection[int]) -> None:
-    for process in processes:
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+    while (found := _find(is_one) - set(spared)) and time.monotonic() < deadline_s:
+        killed |= found
+        for process in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.005)  # and look again: one may have forked while we looked
+    return len(killed)
 
 
 def _find(is_one: Callable[[Path], bool]) -> set[int]:

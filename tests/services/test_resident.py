@@ -117,10 +117,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def talk(folder: Path) -> Iterator[Talk]:
-    """One for the tests that leave it as it was."""
+def shared(folder: Path) -> Iterator[Talk]:
     with resident(folder) as found:
         yield found
+
+
+@pytest.fixture
+def talk(shared: Talk) -> Iterator[Talk]:
+    """One for the tests that leave it as it was. What one that failed left is ended: it fails no other."""
+    yield shared
+    shared.say_line(b"")  # the end of a line that was begun
+    for name in running(shared):
+        shared.say(stop=name)  # what is served
+        shared.say(cancel=name)  # and what is called: the other of the two is an error
+    deadline_s = time.monotonic() + PATIENCE_S
+    while running(shared):
+        assert time.monotonic() < deadline_s
+
+
+def running(talk: Talk) -> list[str]:
+    """What runs in it. What it said before is passed over."""
+    talk.say(running=True)
+    while "running" not in (said := talk.hear()):
+        pass
+    found: list[str] = said["running"]
+    return found
 
 
 def marked(value: str) -> list[str]:
@@ -366,9 +387,9 @@ def test_none_of_the_calls_at_a_barrier_begins_before_its_release(folder: Path) 
     with resident(folder) as talk:
         for number in range(5):
             talk.say(call=str(number), exec=["true"], timeout_s=PATIENCE_S, barrier="one")
+        until_held(talk, 5)
         talk.say(call="other", exec=["true"], timeout_s=PATIENCE_S, barrier="two")
-        while talk.hear() != {"held": "two", "calls": ["other"]}:
-            pass
+        assert talk.hear() == {"held": "two", "calls": ["other"]}
         released = time.time()
         talk.say(release="one")
         started = [talk.hear()["started"] for _ in range(5)]
@@ -449,9 +470,14 @@ def until_ended(talk: Talk) -> tuple[str, Said]:
     while "ended" not in said:
         text += said["text"]
         said = talk.hear()
+    stop_ended(talk)
+    return text, said
+
+
+def stop_ended(talk: Talk) -> None:
+    """Stop what has ended already."""
     talk.say(stop="it")
     assert talk.hear() == {"stopped": "it"}
-    return text, said
 
 
 def send(talk: Talk, name: str, to: str = "it") -> None:
@@ -614,6 +640,18 @@ def test_the_children_of_one_that_was_killed_go_on_until_it_is_stopped(talk: Tal
     eventually(lambda: ended(child), "the end of its child")
 
 
+def test_nothing_is_left_of_children_that_fork_while_they_are_ended(talk: Talk) -> None:
+    before = marked(talk.mark)
+    for _ in range(5):
+        serve(talk, "sh", "-c", "sh -c 'while :; do sleep 9 & sleep 0.001; done' >/dev/null 2>&1 & echo up; wait")
+        printed_until(talk, "up\n")
+        send(talk, "KILL")
+        assert talk.hear()["signal"] == "SIGKILL"
+        assert len(marked(talk.mark)) > len(before), "they are there, or this would show nothing"
+        stop_ended(talk)
+        assert marked(talk.mark) == before
+
+
 FORKS = """
 import os, threading, time
 for _ in range(2):
@@ -725,6 +763,16 @@ def test_who_has_left_the_group_and_holds_the_output_is_killed(talk: Talk, folde
     ran = talk.execute("sh", "-c", script, str(ready))
     assert (ran["status"], ran["escaped"]) == (0, 1)
     eventually(lambda: ended(ran["stdout"].strip()), "the end of who escaped")
+
+
+def test_nothing_is_left_of_who_has_left_the_group_and_forks_while_it_is_killed(talk: Talk, folder: Path) -> None:
+    before = marked(talk.mark)
+    forks = "setsid sh -c '>$0; while :; do sleep 9 & sleep 0.001; done' $0 & until [ -e $0 ]; do sleep 0.01; done"
+    for number in range(5):
+        ran = talk.execute("sh", "-c", forks, str(folder / f"forks-{number}"))
+        assert ran["status"] == 0
+        assert ran["escaped"] > 1
+        assert marked(talk.mark) == before
 
 
 def test_a_daemon_that_holds_nothing_lasts_until_the_resident_ends(folder: Path) -> None:
