@@ -9,7 +9,10 @@ from typing import Final
 from .address import resolved, spoken
 from .outcome import errno_name
 
-BACKLOG: Final = 1024  # connections waiting for accept(); the kernel takes net.core.somaxconn if that is less
+# Connections waiting for accept(); the kernel takes net.core.somaxconn if that is less, which is this by default. A
+# backlog that is full answers with SYN cookies (tcp(7)): it knows nothing of who was answered so, and resets the one
+# whose second segment comes before the first is repeated.
+BACKLOG: Final = 4096
 # accept(2) fails so while no descriptor or memory is free. The queue stays ready, so: pause, or spin.
 NO_ROOM: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 ACCEPT_PAUSE_S: Final = 0.2

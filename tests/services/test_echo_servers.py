@@ -2,16 +2,21 @@
 
 import re
 import resource
+import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from services.accepting import Accepting
 from tests.services.running import LONG_GRACE, PATIENCE_S, ended, eventually, exactly, run, running
+
+LISTEN: Final = "0A"  # the state, in /proc/net/tcp
 
 
 def echoes(peer: socket.socket, message: bytes) -> bool:
@@ -126,6 +131,31 @@ def test_three_thousand_connections_of_one_client_all_get_their_two_messages_bac
         ran = run("echo.client_multi", server.host, str(server.port), "3000")
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout.startswith("6000 messages on 3000 connections came back: ")
+
+
+def test_a_server_that_is_held_up_loses_none_of_three_thousand_that_come_meanwhile(tmp_path: Path) -> None:
+    with (
+        plenty_of_descriptors(),
+        running("echo.server_selectors", tmp_path / "journal", files=4096) as server,
+        ThreadPoolExecutor() as pool,
+    ):
+        server.process.send_signal(signal.SIGSTOP)
+        try:
+            running_client = pool.submit(run, "echo.client_multi", server.host, str(server.port), "3000")
+            eventually(lambda: unaccepted(server.port) == 3000, "that all wait for accept()")
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+        ran = running_client.result()
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def unaccepted(port: int) -> int:
+    """How many connections wait for accept() at the IPv4 port: of one that listens, rx_queue (proc_net_tcp.rst)."""
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, _, state, queues, *_ = line.split()
+        if state == LISTEN and int(local.rpartition(":")[2], 16) == port:
+            return int(queues.rpartition(":")[2], 16)
+    raise AssertionError(f"nobody listens at port {port}")
 
 
 @contextmanager
