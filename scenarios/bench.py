@@ -38,7 +38,6 @@ MOST = {"threads": 1000, "forking": 200}  # --most; a thousand processes would n
 KEPT_S = 600  # --idle-timeout: connections wait for their turn
 CONTENT_LIMIT = 128 << 20
 FIRST_PORT = 21_000  # and upwards, one for each server that is started; below the ephemeral ports
-LISTENS_WITHIN_S = 30
 READY_WITHIN_S = 90
 CONTENT_WITHIN_S = 300
 
@@ -232,7 +231,7 @@ class Ground:
         commands = [command(protocol, name, self.place.address, port) for name, port in zip(names, ports, strict=True)]
         argv = ["python", "-m", "services.bench.servers", json.dumps(commands)]
         with self.lab.running(self.place.server.name, argv) as program:
-            told = json.loads(program.wait_for_line(r"^\{", LISTENS_WITHIN_S).string)
+            told = json.loads(program.wait_for_line(r"^\{").string)
             if "failed" in told:
                 raise LabProblem(told["failed"])
             yield [Server(*each) for each in zip(names, ports, told["pids"], strict=True)]

@@ -31,7 +31,6 @@ from scenarios.topology import ROOT, Host
 from scenarios.verdict import Verdict
 
 Say = Callable[[str], None]
-LISTENS_WITHIN_S = 20.0
 TSHARK_WITHIN_S = 60.0
 LEG = "client-leg"
 DOCUMENT = ROOT / "docs" / "byte-order.md"
@@ -144,7 +143,7 @@ def _talk(
             assert service.server.run is not None  # noqa: S101 (those of ASKED are started)
             argv = words(service.server.run, bind=server.ipv4, host=server.ipv4, port=service.port)
             program = stack.enter_context(caller.running(server.name, argv))
-            program.wait_for_line(service.server.ready or "listening on", LISTENS_WITHIN_S)
+            program.wait_for_line(service.server.ready or "listening on")
         capture = stack.enter_context(Capture(lab))
         for client in clients:
             for server in servers:

@@ -18,13 +18,12 @@ from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.lab import Lab
 from scenarios.ladder import Rung
-from scenarios.programs import Finished, LabProblem, Running
+from scenarios.programs import LISTENS_WITHIN_S, Finished, LabProblem, Running
 from scenarios.service import Family, Named, Transport, words
 from scenarios.topology import Host
 from scenarios.verdict import Check, check, proof
 from scenarios.waiting import DeadlinePassed, wait_for
 
-LISTENS_WITHIN_S = 15
 Say = Callable[[str], None]
 
 
@@ -113,7 +112,7 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
     told = guests.environment("server", address, chosen.port)
     with lab.running(host.name, argv, chosen.service.image, told) as program:
         if chosen.server.ready is not None:
-            program.wait_for_line(chosen.server.ready, LISTENS_WITHIN_S)
+            program.wait_for_line(chosen.server.ready)
         else:
             wait_for_socket(lab, chosen, host, program)
         yield program

@@ -29,7 +29,6 @@ from scenarios.service import words
 from scenarios.stage import Cast, Stage
 from scenarios.waiting import DeadlinePassed, wait_for
 
-LISTENS_WITHIN_S = 15
 SETTLES_WITHIN_S = 0.5
 ORPHANS_WITHIN_S = 5.0
 # FIN-WAIT-1, LAST-ACK, CLOSING: what was sent is not acknowledged, and it is sent again
@@ -231,7 +230,7 @@ class _Performance:
         if ready is None:
             wait_for_socket(self.stage.lab, chosen, host, program)
         else:
-            program.wait_for_line(ready, LISTENS_WITHIN_S)
+            program.wait_for_line(ready)
         return program
 
     def restart_server(self) -> None:

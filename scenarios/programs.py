@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from scenarios.waiting import DeadlinePassed, wait_for
 
 STOP_WITHIN_S = 5
+LISTENS_WITHIN_S = 30.0  # an emulated interpreter takes a second or two to start, beside others some times that
 ENDED_AT_DEADLINE = 124  # as timeout(1) has it
 
 
@@ -62,7 +63,7 @@ class Running:
             self._reader.join(STOP_WITHIN_S)
             raise LabProblem(f"{self._what} ended (status {self._stream.returncode}) before {until}: {self.printed}")
 
-    def wait_for_line(self, pattern: str, within_s: float) -> re.Match[str]:
+    def wait_for_line(self, pattern: str, within_s: float = LISTENS_WITHIN_S) -> re.Match[str]:
         """The first line, from the start, in which the regular expression is found.
 
         Raises LabProblem with what the program did print, at the deadline or as soon as the program has ended.

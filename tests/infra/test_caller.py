@@ -59,7 +59,7 @@ def caller(lab: Lab) -> Iterator[Caller]:
     with ExitStack() as stack:
         serve = ["python", "-m", "services.echo.server_threads", "", str(PORT)]
         for service in [stack.enter_context(lab.running(server, serve)) for server in SERVERS]:
-            service.wait_for_line("listening on", within_s=15)
+            service.wait_for_line("listening on")
         found = stack.enter_context(Caller(lab, [ECHO]))
         found.open(*CLIENTS)
         yield found
@@ -146,7 +146,7 @@ def test_each_way_of_a_server_to_fail_is_an_outcome_of_its_own(
     lab: Lab, caller: Caller, ill: str, outcome: Outcome, errno: str | None
 ) -> None:
     with lab.running("server", ["python", "-c", ILL_SERVER, str(ILL_PORT), ill]) as service:
-        service.wait_for_line("listening on", within_s=10)
+        service.wait_for_line("listening on")
         for client in CLIENTS:
             called = caller.call(client, echo(lab, "server", "--timeout", "0.4", port=ILL_PORT), timeout_s=20)
             assert (called.outcome, called.errno) == (outcome, errno), called
@@ -273,7 +273,7 @@ def test_a_server_that_starts_warm_answers_and_ends_as_one_that_starts_cold(
     seen: list[tuple[Outcome, list[str], int]] = []
     for running in (lab.running, caller.running):
         with running(server, serve) as program:
-            program.wait_for_line("listening on", within_s=15)
+            program.wait_for_line("listening on")
             program.check_running("it was called")
             called = caller.call("client", echo(lab, server, port=SERVED_PORT), timeout_s=20)
             listens = program.lines[0]
@@ -288,7 +288,7 @@ def test_a_warm_server_listens_long_before_a_cold_one(lab: Lab, caller: Caller, 
     def start_s(running: Callable[[str, list[str]], AbstractContextManager[Running]]) -> float:
         began_s = time.monotonic()
         with running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
-            program.wait_for_line("listening on", within_s=15)
+            program.wait_for_line("listening on")
             return time.monotonic() - began_s
 
     start_s(caller.running)  # its imports are made now
@@ -300,7 +300,7 @@ def test_a_warm_server_listens_long_before_a_cold_one(lab: Lab, caller: Caller, 
 def test_how_a_program_ended_is_known(caller: Caller, server: str) -> None:
     with caller.running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
         assert isinstance(program, WarmRunning)
-        program.wait_for_line("listening on", within_s=15)
+        program.wait_for_line("listening on")
         assert (program.ended, program.ended_by, program.wait_status, program.wait(0)) == (False, None, None, None)
         program.signal("KILL")
         assert program.wait(15) == 137
@@ -321,7 +321,7 @@ def test_how_a_program_ended_is_known(caller: Caller, server: str) -> None:
 def test_a_server_can_be_paused_and_woken_and_stopped_while_it_is_paused(lab: Lab, caller: Caller, server: str) -> None:
     ask = echo(lab, server, "--timeout", "1", port=SERVED_PORT)
     with caller.running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
-        program.wait_for_line("listening on", within_s=15)
+        program.wait_for_line("listening on")
         program.signal("STOP")
         assert caller.call("client", ask, timeout_s=20).outcome is Outcome.TIMED_OUT, "its kernel accepts, it does not"
         program.signal("CONT")
@@ -377,7 +377,7 @@ def test_what_cannot_be_started_says_why(caller: Caller) -> None:
 def test_a_guest_runs_in_the_same_way(lab: Lab, caller: Caller) -> None:
     serve = ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]
     with caller.running("server", serve, "faultwire/host") as program:
-        program.wait_for_line("listening on", within_s=15)
+        program.wait_for_line("listening on")
         assert caller.call("client", echo(lab, "server", port=SERVED_PORT), timeout_s=20).outcome is Outcome.ANSWERED
     with pytest.raises(LabProblem, match="guest"), caller.running("server", serve, "faultwire/host", open_files=64):
         pass

@@ -57,7 +57,7 @@ def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> N
     server = lab.topology.hosts["server"].ipv4
     size = MEGABYTES * 1_000_000
     with lab.running("server", ["python", "-c", SWALLOW]) as service, Capture(lab) as capture:
-        service.wait_for_line("listening", within_s=5)
+        service.wait_for_line("listening")
         poured = lab.run(client, ["python", "-c", POUR, server, str(size)], timeout_s=30)
         captures = capture.stop()
     assert poured.stdout.strip() == str(size), poured.stderr
@@ -87,7 +87,7 @@ def test_a_capture_holds_the_first_and_the_last_packet_however_short_it_is(lab: 
 def test_nothing_crosses_when_the_firewall_stops_and_all_does_when_it_is_back(lab: Lab) -> None:
     server = lab.topology.hosts["server"]
     with lab.running("server", ["python", "-c", SWALLOW]) as service:
-        service.wait_for_line("listening", within_s=5)
+        service.wait_for_line("listening")
         lab.stop("firewall")
         try:
             assert connect(lab, "client", server.ipv4).stdout.strip() in ("EHOSTUNREACH", "timed out")

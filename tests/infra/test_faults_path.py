@@ -71,7 +71,7 @@ def give(lab: Lab, size: int, family: Family = "ipv4") -> tuple[str, float, int]
     """Send so many bytes from client to server; "whole" or the error, the seconds, the largest segment."""
     server = lab.topology.hosts["server"].address(family)
     with lab.running("server", ["python", "-c", TAKE]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         said = lab.run("client", ["python", "-c", GIVE, server, str(size)], timeout_s=10)
     assert said.status == 0, said.printed
     word, took_s, segment = json.loads(said.stdout)

@@ -111,7 +111,7 @@ Talk = Callable[..., Conversation]
 @pytest.fixture(scope="module")
 def echo(lab: Lab) -> Iterator[Running]:
     with lab.running("server", ["python", "-c", ECHO]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         yield service
 
 

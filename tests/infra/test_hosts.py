@@ -119,7 +119,7 @@ def test_a_service_listens_at_its_exact_address_and_nowhere_else(
     address = getattr(lab.topology.hosts[name], family)
     socket = f"tcp://{f'[{address}]' if family == 'ipv6' else address}:65432"
     with lab.running(name, ["python", "-m", "services.search.server_selectors", address, "65432"]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         listening = machine(name).check_output("ss --no-header --listening --tcp --numeric").splitlines()
         assert [line.split()[3] for line in listening if ":65432" in line] == [socket.removeprefix("tcp://")]
     assert not [line for line in machine(name).check_output("ss -Hltn").splitlines() if ":65432" in line]

@@ -113,14 +113,14 @@ def injector(lab: Lab) -> Iterator[Injector]:
 @pytest.fixture(scope="module")
 def taking(lab: Lab) -> Iterator[Running]:
     with lab.running("server", ["python", "-c", TAKE]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         yield service
 
 
 @pytest.fixture(scope="module")
 def counting(lab: Lab) -> Iterator[Running]:
     with lab.running("server", ["python", "-c", COUNT]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         yield service
 
 

@@ -58,10 +58,10 @@ def legs(lab: Lab) -> dict[str, bytes]:
         caller = stack.enter_context(Caller(lab))
         for module, port in SERVERS.items():
             stack.enter_context(caller.running("server", ["python", "-m", module, "", str(port)])).wait_for_line(
-                "listening on", within_s=15
+                "listening on"
             )
         quotes = ["python", "-m", "services.qotd.server_udp", "", str(QUOTES)]
-        stack.enter_context(caller.running("server-be", quotes)).wait_for_line("listening on", within_s=15)
+        stack.enter_context(caller.running("server-be", quotes)).wait_for_line("listening on")
         capture = stack.enter_context(stack.enter_context(Capturing(lab)).capture())
         for client in ("client", "client-be"):
             for host, words in (

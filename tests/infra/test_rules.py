@@ -184,7 +184,7 @@ print(said)
 
 def ask(lab: Lab, client: Host, server: Host, source_port: int = 0) -> str:
     with lab.running("server", ["python", "-c", ECHO]) as service:
-        service.wait_for_line("listening", within_s=10)
+        service.wait_for_line("listening")
         return lab.run(client.name, ["python", "-c", ASK, server.ipv4, str(source_port)], timeout_s=5).stdout.strip()
 
 

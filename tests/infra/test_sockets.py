@@ -72,7 +72,7 @@ def test_both_ends_of_a_connection_and_its_listener_are_seen_with_their_byte_ord
     serve = ["python", "-m", "services.sink.server_poll", server.ipv6, "9010"]
     fill = ["python", "-m", "services.sink.fill", server.ipv6, "9010", "--settle", "0.2", "--hold", "30"]
     with lab.running("server-be", serve) as sink:
-        sink.wait_for_line("listening on", within_s=10)
+        sink.wait_for_line("listening on")
         with lab.running("client", fill) as filling:
             filling.wait_for_line("the other kernel took", within_s=15)
             found = [each for each in sockets(lab) if ":9010" in each.local + each.peer]
@@ -91,7 +91,7 @@ def test_both_ends_of_a_connection_and_its_listener_are_seen_with_their_byte_ord
 def test_the_sockets_of_the_machine_that_runs_the_lab_are_not_among_them(lab: Lab) -> None:
     """`cables` shares the network namespace of the machine; the firewall has one of its own, without sockets."""
     with lab.running("firewall", ["sh", "-c", "echo listening; exec sleep 30"]) as resting:
-        resting.wait_for_line("listening", within_s=5)
+        resting.wait_for_line("listening")
         found = sockets(lab)
     assert "cables" not in {each.host for each in found}
     assert not [each for each in found if each.local.startswith("127.0.0.11:")]
@@ -102,6 +102,6 @@ def test_a_udp_server_is_seen_while_it_runs_and_is_gone_after_it(lab: Lab) -> No
     address = lab.topology.hosts["server"].ipv4
     expected = Socket("server", "little", "udp", "", 0, 0, f"{address}:17", "0.0.0.0:*")
     with lab.running("server", ["python", "-m", "services.qotd.server_udp", address, "17"]) as quoting:
-        quoting.wait_for_line("listening on", within_s=10)
+        quoting.wait_for_line("listening on")
         assert expected in sockets(lab)
     wait_for(lambda: expected not in sockets(lab), "the socket to be gone", within_s=3)

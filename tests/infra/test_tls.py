@@ -29,7 +29,7 @@ def tls_lab(lab: Lab) -> Iterator[Lab]:
     with ExitStack() as services:
         running = [services.enter_context(lab.running(server, SERVE)) for server in SERVERS]
         for service in running:
-            service.wait_for_line("listening", within_s=15)
+            service.wait_for_line("listening")
         yield lab
 
 
@@ -66,7 +66,7 @@ def test_a_server_is_taken_by_its_name_and_its_address_and_by_no_other(tls_lab: 
 def test_the_bad_certificates_of_the_lab_are_found_out_from_both_byte_orders(lab: Lab, shows: str, says: str) -> None:
     serve = ["python", "-m", "services.search.server_tls", "", "65434", "--certificate", f"/run/keys/{shows}.pem"]
     with lab.running("server", serve) as service:
-        service.wait_for_line("listening", within_s=15)
+        service.wait_for_line("listening")
         for client in CLIENTS:
             ran = lab.run(client, search("server.lab", port="65434"), timeout_s=20)
             assert (ran.status, ran.stdout) == (16, "")
