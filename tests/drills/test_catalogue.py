@@ -53,8 +53,8 @@ def test_at_most_three_drills_are_unsupported_and_each_says_why(catalogue: Catal
 def test_each_cell_left_its_evidence(catalogue: Catalogue) -> None:
     schema = jsonschema.Draft202012Validator(json.loads((ROOT / "docs" / "result.schema.json").read_text("utf-8")))
     for each in catalogue.results:
-        if each.verdict is Verdict.UNSUPPORTED:
-            continue
+        if each.verdict not in (Verdict.PASS, Verdict.FAIL):
+            continue  # where the control did not hold, the fault was not run
         stored = json.loads((each.folder / "result.json").read_text(encoding="utf-8"))
         schema.validate(stored)
         assert stored["verdict"] == each.verdict.value
