@@ -15,6 +15,8 @@ from typing import Final
 
 MARK: Final = "FAULTWIRE_RESIDENT"  # set, to a value of its own, by who starts a resident
 GONE_WITHIN_S: Final = 2.0
+PF_EXITING: Final = 0x4  # of its flags (linux/sched.h)
+PF_KTHREAD: Final = 0x200000
 
 
 def kill_holders(pipes: Collection[int], spared: Collection[int]) -> int:
@@ -48,7 +50,19 @@ def kill_marked(spared: Collection[int]) -> None:
 
 
 def _is_marked(process: Path) -> bool:
-    return f"{MARK}={os.environ[MARK]}".encode() in (process / "environ").read_bytes().split(b"\0")
+    """Whether it has the environment of this resident; of one that is within execve(2), when it has one again."""
+    deadline_s = time.monotonic() + GONE_WITHIN_S
+    while not (environment := (process / "environ").read_bytes()):
+        if (process / "cmdline").read_bytes() or not _may_get_one(process) or time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.001)
+    return f"{MARK}={os.environ[MARK]}".encode() in environment.split(b"\0")
+
+
+def _may_get_one(process: Path) -> bool:
+    """Whether it is a program's, and goes on: neither a kernel thread nor ended (proc_pid_stat(5))."""
+    state, *_, flags = (process / "stat").read_text().rpartition(")")[2].split()[:7]
+    return state not in "ZX" and not int(flags) & (PF_KTHREAD | PF_EXITING)
 
 
 def _kill_all(is_one: Callable[[Path], bool], spared: Collection[int] = ()) -> int:
