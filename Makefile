@@ -8,11 +8,13 @@ NAME ?= lost-syn
 JOBS ?= 2
 FOR ?= 1h
 PYTHON := .venv/bin/python
-# Programs of the firewall, without an ending in their names.
-SCRIPTS := images/firewall/capture images/firewall/decode images/firewall/injector images/firewall/watch
+# Programs of the images, without an ending in their names.
+SCRIPTS := images/bigendian/sources images/firewall/capture images/firewall/decode images/firewall/injector images/firewall/watch
+# A folder of the user's with sources that no archive has: see `make sources`.
+export FAULTWIRE_SOURCES = $(SOURCES)
 SCENARIOS = $(PYTHON) -m scenarios
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images doctor lint lock
+.PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -28,7 +30,7 @@ demo: setup ## the main thing: a big-endian client is answered across the firewa
 test: setup images lint ## every test, in a lab of its own
 	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile
 
-test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU: native, PowerPC, s390x
+test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
 
 drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select SEED=7
@@ -112,8 +114,12 @@ clean: setup ## remove everything of ours on this engine, found by label, of eve
 clean-images: setup ## the same, and the images
 	@$(SCENARIOS) clean --images
 
-images: setup ## build the images that are missing or older than their files
-	@$(SCENARIOS) images
+images: setup ## build the images that are missing or older than their files: make images CPU=m68k IMAGES=cross SOURCES=folder
+	@$(SCENARIOS) images $(IMAGES) $(if $(CPU),--cpu $(CPU))
+
+sources: setup ## which sources of the big-endian Pythons exist now, and the lines that images/bigendian/sources.toml lacks
+	@$(SCENARIOS) images python && docker run --rm --init --user root --label faultwire.lab=-1 --volume "$(CURDIR)/images/bigendian:/sources:ro" faultwire/python \
+	    sh -c "sed -i 's/^Types: deb$$/Types: deb deb-src/' /etc/apt/sources.list.d/*.sources; apt-get update -qq; exec python3 /sources/sources now"
 
 doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi

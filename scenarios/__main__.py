@@ -33,6 +33,7 @@ from scenarios import (
     watching,
 )
 from scenarios import demo as demo_module
+from scenarios.cpus import CPUS
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
 from scenarios.engine import CommandFailed, NoEngine
@@ -52,6 +53,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
         self.exit(EX_USAGE, f"{self.prog}: {message}\n")
+
+
+def _image(text: str) -> str:
+    if text not in images.RECIPES:
+        raise argparse.ArgumentTypeError(f"there is no image {text!r}{advice(text, images.RECIPES)}")
+    return text
 
 
 def _lab_number(text: str) -> int:
@@ -118,9 +125,11 @@ def logs(options: argparse.Namespace) -> int:
     ).returncode
 
 
-def build_images(_: argparse.Namespace) -> int:
-    images.build(image_step)
-    step(f"images are fresh: {', '.join(recipe.tag for recipe in images.RECIPES.values())}")
+def build_images(options: argparse.Namespace) -> int:
+    named = [*options.images, *(f"host-{cpu}" for cpu in options.cpu)]
+    wanted = images.with_what_they_stand_on(named) if named else images.EVERY_LAB
+    images.build(image_step, wanted)
+    step(f"images are fresh: {', '.join(recipe.tag for recipe in wanted.values())}")
     return 0
 
 
@@ -247,9 +256,8 @@ def compare_byteorder(options: argparse.Namespace) -> int:
     table = Table(box=None, pad_edge=False, padding=(0, 4, 0, 0))
     said = []
     there = a_lab.states()
-    for host in _hosts(
-        a_lab, *(name for name in ("client", "client-be", "client-be64") if there.get(name) == "running")
-    ):
+    beside = [name for name, host in a_lab.topology.hosts.items() if host.network == "client-net"]
+    for host in _hosts(a_lab, *(name for name in beside if there.get(name) == "running")):
         table.add_column(f"{host.name} ({host.machine})")
         said.append(a_lab.run(host.name, ["python", "-m", "services.byteorder.show"], timeout_s=20))
     for lines in zip_longest(*(each.printed.splitlines() for each in said), fillvalue=""):
@@ -259,7 +267,7 @@ def compare_byteorder(options: argparse.Namespace) -> int:
 
 
 def emulation_answers(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab, *topology(options.lab).profiles.values())
+    a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
     bring_up(a_lab)
     asked = emulation.ask(a_lab)
     console.print(emulation.on_a_terminal(asked))
@@ -270,7 +278,7 @@ def emulation_answers(options: argparse.Namespace) -> int:
 
 
 def compare_conversations(options: argparse.Namespace) -> int:
-    a_lab = Lab(options.lab, *topology(options.lab).profiles.values())
+    a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
     bring_up(a_lab)
     with held_without_faults(a_lab):
         compared = endian.compare(a_lab, step)
@@ -385,7 +393,11 @@ def parser() -> Parser:
     _add_with(sub)
     command("shell", shell, "a shell on a machine").add_argument("host", metavar="HOST")
     command("logs", logs, "what the machines' main processes printed")
-    command("images", build_images, "build the images that are missing or older than their files", in_lab=False)
+    sub = command("images", build_images, "build the images that are missing or older than their files", in_lab=False)
+    about = "an image by its name, with all that it stands on (default: those of every lab)"
+    sub.add_argument("images", nargs="*", metavar="IMAGE", type=_image, help=about)
+    about = "the hosts of this CPU too, which only what names them builds"
+    sub.add_argument("--cpu", action="append", choices=[*CPUS], default=[], help=about)
     command("doctor", diagnose, "what this machine has of what the lab needs", in_lab=False)
     sub = command("clean", clean, "remove everything of ours on this engine, of every lab", in_lab=False)
     sub.add_argument("--images", action="store_true", help="the images too")

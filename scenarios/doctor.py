@@ -91,7 +91,7 @@ def _images() -> Iterator[Finding]:
     stale = images.stale()
     whole = topology()
     of_every_lab = images.recipes_of({whole.machines[name] for name in whole.machines_of()})
-    for name, recipe in images.RECIPES.items():
+    for name, recipe in images.EVERY_LAB.items():
         reason = stale.get(name)
         if reason and name not in of_every_lab:
             profiles = {whole.profiles[each] for each, tag in whole.machines.items() if tag == recipe.tag}

@@ -24,11 +24,22 @@ from scenarios.topology import ROOT, topology
 DRILLS = ROOT / "scenarios" / "drills"
 Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
 PORT_NAMED = re.compile(r"\b(?:tcp|udp)\.(?:src|dst)?port == (\d+)")
-Pair = Literal["le-le", "be-le", "le-be", "be-be", "be64-le", "le-be64", "be-be64"]
+Pair = str  # one of EVERY_PAIR
 PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")  # of the machines that every lab has
-# With a big-endian machine of 64 bits, which comes with a profile: byte order and word size are told apart.
-PAIRS_64: tuple[Pair, ...] = ("be64-le", "le-be64", "be-be64")
-EVERY_PAIR: tuple[Pair, ...] = (*PAIRS, *PAIRS_64)
+
+
+def _with(ends: Iterable[str]) -> tuple[Pair, ...]:
+    """A machine of another kind at either end, beside a little-endian one, and as the server of a big-endian one."""
+    return tuple(pair for end in ends for pair in (f"{end}-le", f"le-{end}", f"be-{end}"))
+
+
+# With the machines that come with a profile: of other word sizes and alignments, to be told apart from byte order.
+_OF_PROFILES = {host.end: host.profile for host in topology().hosts.values() if host.profile}
+USUAL_PAIRS: tuple[Pair, ...] = (
+    *PAIRS,
+    *_with(end for end, name in _OF_PROFILES.items() if name in topology().usual_profiles),
+)
+EVERY_PAIR: tuple[Pair, ...] = (*PAIRS, *_with(_OF_PROFILES))
 DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
 
 

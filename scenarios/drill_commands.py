@@ -26,7 +26,7 @@ from scenarios.drill import (
     DRILLS,
     EVERY_PAIR,
     PAIRS,
-    PAIRS_64,
+    USUAL_PAIRS,
     Cell,
     Drill,
     Pair,
@@ -51,9 +51,15 @@ from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
 LONGEST_SOAK_S = 24 * 3600
+_OF_A_PROFILE, _BY_NAME_ALONE = (
+    ", ".join(pair for pair in pairs if pair not in others)
+    for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
+)
 ABOUT_PAIRS = (
-    "client and server, as be-le: little-endian, 32-bit big-endian (be), 64-bit big-endian (be64); a,b; all: "
-    f"{', '.join(PAIRS)}; every: those and {', '.join(PAIRS_64)} (default {', '.join(DEFAULT_PAIRS)})"
+    "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
+    "are both; "
+    f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
+    f"(default {', '.join(DEFAULT_PAIRS)})"
 )
 
 
@@ -111,7 +117,7 @@ def print_schema(_: argparse.Namespace) -> int:
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:
-    groups = {"all": PAIRS, "every": EVERY_PAIR}
+    groups = {"all": PAIRS, "every": USUAL_PAIRS}
     for word in text.split(","):
         if word not in (*EVERY_PAIR, *groups):
             raise argparse.ArgumentTypeError(f"{word!r} is no pair{advice(word, (*EVERY_PAIR, *groups))}")

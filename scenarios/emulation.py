@@ -101,7 +101,7 @@ class Answers:
 def ask(lab: Lab) -> list[Answers]:
     """What the machine of each kind answers, the native one first. Raises LabProblem when one does not."""
     of_each_kind: dict[str, Host] = {}
-    for host in lab.topology.hosts.values():
+    for host in lab.topology.usual_hosts.values():
         of_each_kind.setdefault(host.end, host)
     with ThreadPoolExecutor() as pool:
         return list(pool.map(lambda host: _ask(lab, host), of_each_kind.values()))

@@ -107,7 +107,7 @@ def compare(lab: Lab, say: Say) -> Compared:
     """Hold all the conversations in a lab that is up and held, with the machines of every kind. Raises LabProblem."""
     folder = runs.new_run()
     clients, servers = (
-        [host for host in lab.topology.hosts.values() if host.network == network]
+        [host for host in lab.topology.usual_hosts.values() if host.network == network]
         for network in (CLIENT_NET, SERVER_NET)
     )
     rows: list[Row] = []

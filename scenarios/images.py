@@ -8,36 +8,51 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
+import re
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 
 from scenarios import engine
+from scenarios.cpus import CPUS, Cpu
 from scenarios.topology import ROOT
 
 INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
 BUILD_TIMEOUT_S = 1800
+PROXIES = (
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)  # the builder knows these names
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """An image of ours. `base` is the recipe that it stands on (None: Debian itself).
+    """An image of ours. `stands_on` are the recipes that its Dockerfile begins with; none: Debian itself.
 
-    Its Dockerfile is in images/<name>/, and the repository is the build's context; or both are `folder`, of a service
-    that brings its own programs. `also` are files elsewhere in the repository that go into it.
+    Its Dockerfile is in images/<made_in>/ (images/<name>/ where that is empty), and the repository is the build's
+    context; or both are `folder`, of a service that brings its own programs. `arguments` are those of the build. An
+    `optional` image is built only when it is asked for.
     """
 
     name: str
-    base: str | None
+    stands_on: tuple[str, ...] = ()
+    made_in: str = ""
+    arguments: Mapping[str, str] = field(default_factory=dict)
     holds_services: bool = False
+    optional: bool = False
     folder: Path | None = None
-    also: tuple[str, ...] = ()
 
     @property
     def tag(self) -> str:
@@ -45,21 +60,52 @@ class Recipe:
 
     @property
     def dockerfile(self) -> Path:
-        return (self.folder or ROOT / "images" / self.name) / "Dockerfile"
+        return (self.folder or ROOT / "images" / (self.made_in or self.name)) / "Dockerfile"
 
 
-RECIPES = {
+def _of_cpu(cpu: Cpu) -> tuple[Recipe, Recipe]:
+    """The Python of a CPU, which takes minutes, and the host that has it and the services."""
+    arguments = {
+        "TRIPLET": cpu.triplet,
+        "DEBIAN_CPU": cpu.libc,
+        "EMULATOR": cpu.emulator,
+        "OPENSSL_TARGET": cpu.openssl,
+        "MACHINE": cpu.machine,
+        "BITS": str(cpu.bits),
+    }
+    python = Recipe(f"python-{cpu.name}", ("base",), "bigendian", arguments, optional=cpu.optional)
+    return python, _host(f"host-{cpu.name}", python)
+
+
+def _host(name: str, python: Recipe) -> Recipe:
+    below = tuple(dict.fromkeys(("python", python.name)))
+    return Recipe(name, below, "host", {"PYTHON": python.tag}, holds_services=True, optional=python.optional)
+
+
+_PYTHON = Recipe("python", ("base",))
+_COMPILERS = " ".join(package for cpu in CPUS.values() for package in cpu.compilers)
+# By name; each after those that it stands on.
+RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
-        Recipe("base", None),
-        Recipe("host", "base", holds_services=True),
-        Recipe("bigendian", "base", holds_services=True),
-        Recipe("bigendian64", "base", holds_services=True, also=("images/bigendian/smoke.py",)),
-        Recipe("firewall", "base"),
-        Recipe("names", "base"),
-        Recipe("web", "base"),
+        Recipe("base"),
+        _PYTHON,
+        _host("host", _PYTHON),
+        *(recipe for cpu in CPUS.values() for recipe in _of_cpu(cpu)),
+        Recipe("firewall", ("base",)),
+        Recipe("names", ("base",)),
+        Recipe("web", ("base",)),
+        Recipe("browser", ("base",), optional=True),  # for the tests of the report
+        Recipe("cross", ("base",), arguments={"PACKAGES": _COMPILERS}, optional=True),
     )
 }
+EVERY_LAB: Mapping[str, Recipe] = {name: recipe for name, recipe in RECIPES.items() if not recipe.optional}
+# They decide where a source comes from, and whether another CPU exists; nothing of them is in an image that is there.
+NOT_IN_AN_IMAGE = (ROOT / "images" / "bigendian" / "sources.toml", ROOT / "images" / "bigendian" / "cpus.toml")
+SOURCES_VARIABLE = "FAULTWIRE_SOURCES"
+NO_CACHE_VARIABLE = "FAULTWIRE_NO_BUILD_CACHE"  # set: every step of a build is done anew
+SOURCE_FILE = re.compile(r"\.(dsc|tar\.\w+|asc)$")
+OWN_SOURCES = ROOT / "images" / "bigendian" / ".sources"  # where SOURCES=folder is copied to for the time of a build
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -79,25 +125,39 @@ def _files_of_ours(services: Path) -> Iterator[Path]:
 def inputs_digest(recipe: Recipe, debian_id: str) -> str:
     """The digest, in hexadecimal, of all that this image is made from; `debian_id` is the id of the image DEBIAN."""
     digest = hashlib.sha256()
-    digest.update(inputs_digest(RECIPES[recipe.base], debian_id).encode() if recipe.base else debian_id.encode())
+    for below in recipe.stands_on:
+        digest.update(inputs_digest(RECIPES[below], debian_id).encode())
+    if not recipe.stands_on:
+        digest.update(debian_id.encode())
+    for name, value in sorted(recipe.arguments.items()):
+        digest.update(f"{name}={value}\0".encode())
     inputs: list[tuple[Path, Callable[[Path], Iterator[Path]]]] = [(recipe.dockerfile.parent, _files)]
     if recipe.holds_services:
         inputs.append((ROOT / "services", _files_of_ours))
     for folder, files in inputs:
         for path in files(folder):
+            if path in NOT_IN_AN_IMAGE or OWN_SOURCES in path.parents:
+                continue
             content = path.read_bytes()
             digest.update(f"{path.relative_to(folder)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
             digest.update(content)
-    for name in recipe.also:
-        digest.update(f"{name}\0".encode() + (ROOT / name).read_bytes())
     return digest.hexdigest()
+
+
+def with_what_they_stand_on(names: Iterable[str]) -> dict[str, Recipe]:
+    """The recipes of these names, and all that they stand on, each after those that it stands on. Raises KeyError."""
+    wanted = set(names)
+    for name in reversed([*RECIPES]):
+        if name in wanted:
+            wanted.update(RECIPES[name].stands_on)
+    if unknown := wanted - RECIPES.keys():
+        raise KeyError(*sorted(unknown))
+    return {name: recipe for name, recipe in RECIPES.items() if name in wanted}
 
 
 def recipes_of(tags: Collection[str]) -> dict[str, Recipe]:
     """The recipes of these images, and of those that they stand on."""
-    named = {name: recipe for name, recipe in RECIPES.items() if recipe.tag in tags}
-    stood_on = {recipe.base for recipe in named.values()}
-    return {name: recipe for name, recipe in RECIPES.items() if name in named or name in stood_on}
+    return with_what_they_stand_on(name for name, recipe in RECIPES.items() if recipe.tag in tags)
 
 
 def _label(tag: str, label: str) -> str | None:
@@ -109,10 +169,10 @@ def _label(tag: str, label: str) -> str | None:
 
 def service_recipe(service: str, folder: Path) -> Recipe:
     """The recipe of a service that brings its own programs: the Dockerfile in its folder, which stands on our base."""
-    return Recipe(f"service-{service}", "base", folder=folder)
+    return Recipe(f"service-{service}", ("base",), folder=folder)
 
 
-def stale(recipes: Mapping[str, Recipe] = RECIPES) -> dict[str, str]:
+def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:
     """The recipes whose image is missing or older than its inputs, by name, each with the reason."""
     debian = engine.image_id(DEBIAN)
     if debian is None:
@@ -132,30 +192,71 @@ def _build(recipe: Recipe, debian: str) -> float:
     engine.docker_command(
         *("build", "--quiet", "--tag", recipe.tag, "--file", str(recipe.dockerfile)),
         *("--label", f"{INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
-        *("--label", f"{engine.IMAGE_LABEL}={recipe.name}", str(recipe.folder or ROOT)),
+        *("--label", f"{engine.IMAGE_LABEL}={recipe.name}"),
+        *(word for name, value in recipe.arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        *(word for name in PROXIES if name in os.environ for word in ("--build-arg", name)),
+        *(["--no-cache"] if os.environ.get(NO_CACHE_VARIABLE) else []),
+        str(recipe.folder or ROOT),
         timeout_s=BUILD_TIMEOUT_S,
         cwd=ROOT,
     )
     return time.monotonic() - started
 
 
-def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = RECIPES) -> None:
-    """Build what is stale, the independent images side by side. Raises CommandFailed with the builder's own words."""
-    if not stale(recipes):
+@contextlib.contextmanager
+def _own_sources() -> Iterator[None]:
+    """For the time of the block the builds have the sources in the user's folder too (`make images SOURCES=folder`).
+
+    Raises ValueError where there is no such folder.
+    """
+    named = os.environ.get(SOURCES_VARIABLE, "")
+    folder = Path(named)
+    if not named:
+        yield
+        return
+    if not folder.is_dir():
+        raise ValueError(f"SOURCES: there is no folder {folder}")
+    shutil.rmtree(OWN_SOURCES, ignore_errors=True)
+    OWN_SOURCES.mkdir()
+    try:
+        for path in sorted(folder.iterdir()):
+            if path.is_file() and SOURCE_FILE.search(path.name):
+                shutil.copyfile(path, OWN_SOURCES / path.name)
+        yield
+    finally:
+        shutil.rmtree(OWN_SOURCES, ignore_errors=True)
+
+
+def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB) -> None:
+    """Build what is stale, each image as soon as those that it stands on are there; the others side by side.
+
+    Raises CommandFailed with the builder's own words.
+    """
+    to_build = stale(recipes)
+    if not to_build:
         return
     if engine.image_id(DEBIAN) is None:
         subprocess.run([ROOT / "scenarios" / "setup.sh", "base-image"], check=True, timeout=BUILD_TIMEOUT_S)
-    debian = engine.image_id(DEBIAN)
-    if debian is None:
+    found = engine.image_id(DEBIAN)
+    if found is None:
         raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
+    debian = found
     to_build = stale(recipes)
-    for depth in (None, "base"):  # base first, then all that stand on it
-        batch = [recipe for name, recipe in recipes.items() if recipe.base == depth and name in to_build]
-        for recipe in batch:
-            say(f"building {recipe.tag} ({to_build[recipe.name]})")
-        with ThreadPoolExecutor() as pool:
-            for recipe, seconds in zip(batch, pool.map(lambda r: _build(r, debian), batch), strict=True):
-                say(f"built {recipe.tag} in {seconds:.0f} s")
+    built: dict[str, Future[None]] = {}
+
+    def make(recipe: Recipe) -> None:
+        for name in recipe.stands_on:
+            if name in built:
+                built[name].result()
+        say(f"building {recipe.tag} ({to_build[recipe.name]})")
+        say(f"built {recipe.tag} in {_build(recipe, debian):.0f} s")
+
+    with _own_sources(), ThreadPoolExecutor(max_workers=len(to_build)) as pool:
+        for name, recipe in recipes.items():  # each after those that it stands on, so that their futures are there
+            if name in to_build:
+                built[name] = pool.submit(make, recipe)
+    for future in built.values():
+        future.result()
     prune()
 
 

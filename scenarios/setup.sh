@@ -158,7 +158,7 @@ python_environment() {
     if ! .venv/lib/python3*/site-packages/playwright/driver/node --version >>"$log" 2>&1; then
         case "$(id -u) $(cat /etc/os-release 2>/dev/null)" in
             "0 "*debian*) apt_install libatomic1 ;;
-            *) say "Playwright does not start (see $log; Debian: libatomic1): the tests of the report in a browser will be skipped" ;;
+            *) say "Playwright does not start (see $log; Debian: libatomic1): the tests of the report in a browser will fail; FAULTWIRE_NO_BROWSER=1 skips them" ;;
         esac
     fi
     echo "$lock" >"$stamp"

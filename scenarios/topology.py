@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 import yaml
 
+from scenarios.cpus import CPUS
+
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
@@ -34,12 +36,16 @@ class Machine:
         return f"{self.byteorder}-endian, {self.bits} bits, {self.cpu}"
 
 
-End = Literal["le", "be", "be64"]  # what a pair calls the machine at one of its ends
-ARCHITECTURES: Mapping[str, tuple[End, Machine, str]] = {
-    "faultwire/host": ("le", Machine("little", 64, "x86_64"), "native"),
-    "faultwire/bigendian": ("be", Machine("big", 32, "ppc"), "emulated PowerPC"),
-    "faultwire/bigendian64": ("be64", Machine("big", 64, "s390x"), "emulated s390x"),
+NATIVE_IMAGE = "faultwire/host"
+# What a pair calls the machine of an image, what it is, and that for a person.
+ARCHITECTURES: Mapping[str, tuple[str, Machine, str]] = {
+    NATIVE_IMAGE: ("le", Machine("little", 64, "x86_64"), "native"),
+    **{
+        f"faultwire/host-{cpu.name}": (cpu.end, Machine("big", cpu.bits, cpu.machine), cpu.about)
+        for cpu in CPUS.values()
+    },
 }
+OPTIONAL_IMAGES = frozenset(f"faultwire/host-{cpu.name}" for cpu in CPUS.values() if cpu.optional)
 # What serves by itself from the moment that it is up, and runs no program of ours.
 STANDING_IMAGES = ("faultwire/names", "faultwire/web")
 NOBODY = "dead"  # the name in the zone of an address that nobody has
@@ -56,7 +62,7 @@ class Host:
     network: str
     ipv4: str
     ipv6: str
-    end: End
+    end: str
     promised: Machine
     machine: str  # for a person
     profile: str = ""
@@ -98,6 +104,18 @@ class Topology:
         """Every machine that has an address of its own, but the firewall."""
         return {**self.hosts, **self.standing}
 
+    @property
+    def usual_profiles(self) -> tuple[str, ...]:
+        """The profiles whose images `make images` builds without being asked for a CPU."""
+        usual = (profile for name, profile in self.profiles.items() if self.machines[name] not in OPTIONAL_IMAGES)
+        return tuple(dict.fromkeys(usual))
+
+    @property
+    def usual_hosts(self) -> Mapping[str, Host]:
+        """The hosts that every lab has, and those of the usual profiles."""
+        there = ("", *self.usual_profiles)
+        return {name: host for name, host in self.hosts.items() if host.profile in there}
+
     def machines_of(self, profiles: Collection[str] = ()) -> tuple[str, ...]:
         """The machines that are up where these profiles are asked for, by name."""
         return tuple(name for name in self.machines if self.profiles.get(name, "") in ("", *profiles))
@@ -110,7 +128,7 @@ def _read(lab: int) -> dict[str, Any]:
     return document
 
 
-def _host(name: str, service: dict[str, Any], end: End, promised: Machine, machine: str) -> Host:
+def _host(name: str, service: dict[str, Any], end: str, promised: Machine, machine: str) -> Host:
     ((network, addresses),) = service["networks"].items()
     profile = service.get("profiles", [""])[0]
     return Host(name, network, addresses["ipv4_address"], addresses["ipv6_address"], end, promised, machine, profile)
@@ -127,7 +145,7 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
         if service["image"] in ARCHITECTURES:
             hosts[name] = _host(name, service, *ARCHITECTURES[service["image"]])
         elif service["image"] in STANDING_IMAGES:
-            standing[name] = _host(name, service, *ARCHITECTURES["faultwire/host"])
+            standing[name] = _host(name, service, *ARCHITECTURES[NATIVE_IMAGE])
     firewall = document["services"]["firewall"]
     network_of = {at["ipv4_address"]: network for network, at in firewall["networks"].items()}
     legs = {}

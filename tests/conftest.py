@@ -58,8 +58,8 @@ def lab_for_a_while(*, up: bool = True) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """A lab that is up with all its machines, for the whole session, held against other runs, and removed after it."""
-    found = free_lab(*set(topology().profiles.values()))
+    """A lab that is up with all its usual machines, for the session, held against other runs, and removed after it."""
+    found = free_lab(*topology().usual_profiles)
     try:
         found.up()
         with found.held():

@@ -24,6 +24,7 @@ from scenarios.report.changes import Changes
 from scenarios.report.picture import PAUSE_NS, Picture, Row, picture, seconds, tone_of
 from scenarios.report.reading import Run
 from scenarios.report.table import matrix
+from scenarios.topology import ARCHITECTURES
 from scenarios.verdict import Verdict
 
 HERE = Path(__file__).parent
@@ -32,7 +33,7 @@ CHUNK = 250  # rows of a ladder that the browser lays out together
 FEW = 12  # frames of a rule that stand beside it; the others are a click away
 LINES_FIRST, LINES_LAST = 150, 50  # of what a program printed; all of it is in its file
 MARKS = {verdict.value: mark for verdict, mark in terminal.MARKS.items()}
-ORDERS = {"le": "little-endian", "be": "big-endian", "be64": "64-bit big-endian"}
+ORDERS = {end: str(machine) for end, machine, _ in ARCHITECTURES.values()}
 FATES = {
     "crossed": "crosses the firewall",
     "lost": "ends at the firewall",

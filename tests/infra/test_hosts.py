@@ -8,11 +8,12 @@ import pytest
 from testinfra.host import Host as Machine
 
 from scenarios import engine, machines
+from scenarios.cpus import CPUS
 from scenarios.lab import Lab
 from scenarios.topology import topology
 from scenarios.verdict import Verdict
 
-END_HOSTS = sorted(topology().hosts)
+END_HOSTS = sorted(topology().usual_hosts)
 BOTH_SIDES = [
     *(("client", "server"), ("client-be", "server-be"), ("server", "client-be"), ("server-be", "client")),
     *(("client-be64", "server-be64"), ("server-be64", "client")),
@@ -51,12 +52,14 @@ def test_a_machine_says_itself_which_byte_order_word_size_and_cpu_it_has(lab: La
 def test_the_big_endian_python_passes_its_smoke_test_as_the_lab_runs_it(
     machine: GetMachine, name: str, cpu: str
 ) -> None:
-    smoke = machine(name).run(f"python /usr/local/lib/faultwire/smoke.py {cpu}")
+    promised = CPUS[cpu]
+    words = f"{promised.machine} {promised.bits} {promised.emulator}"
+    smoke = machine(name).run(f"python /usr/local/lib/faultwire/smoke.py {words}")
     assert smoke.rc == 0, smoke.stdout + smoke.stderr
 
 
 def test_the_smoke_test_fails_on_a_machine_that_is_another_than_promised(machine: GetMachine) -> None:
-    smoke = machine("client-be64").run("python /usr/local/lib/faultwire/smoke.py ppc")
+    smoke = machine("client-be64").run("python /usr/local/lib/faultwire/smoke.py ppc 64 qemu-s390x")
     assert smoke.rc == 1
     assert "FAIL  machine: AssertionError: expected 'ppc', saw 's390x'" in smoke.stdout
     assert machine("client-be64").run("python /usr/local/lib/faultwire/smoke.py").rc == 64

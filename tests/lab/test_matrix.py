@@ -34,7 +34,7 @@ def loaded(name: str) -> Drill:
 
 def cell(drill: str = "lost-syn", service: str = "echo/select", pair: str = "le-le") -> Cell:
     found = loaded(drill)
-    return Cell(found, chosen_service(found, service, KNOWN), pair)  # type: ignore[arg-type]
+    return Cell(found, chosen_service(found, service, KNOWN), pair)
 
 
 def result(of: Cell, folder: Path, verdict: Verdict = Verdict.PASS, survival: Survival = GOOD) -> Result:
@@ -84,7 +84,7 @@ def test_a_service_that_there_is_not_or_that_no_drill_fits_is_told(service: str,
 
 def drawn(said: Mapping[tuple[str, str, str], tuple[Verdict, Survival]]) -> str:
     out = io.StringIO()
-    Console(file=out, width=120).print(matrix.table(("le-le", "be-le"), said))  # type: ignore[arg-type]
+    Console(file=out, width=120).print(matrix.table(("le-le", "be-le"), said))
     return out.getvalue()
 
 

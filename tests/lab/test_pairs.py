@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
@@ -16,7 +15,7 @@ from scenarios.drill import (
     DRILLS,
     EVERY_PAIR,
     PAIRS,
-    PAIRS_64,
+    USUAL_PAIRS,
     Cell,
     Pair,
     chosen_service,
@@ -25,7 +24,7 @@ from scenarios.drill import (
     profiles,
 )
 from scenarios.drill_commands import _pairs
-from scenarios.images import RECIPES, recipes_of
+from scenarios.images import EVERY_LAB, recipes_of
 from scenarios.lab import Lab
 from scenarios.machines import asserted
 from scenarios.running import Result, run
@@ -42,6 +41,9 @@ CASTS: dict[Pair, tuple[str, str, str, str]] = {
     "be64-le": ("client-be64", "client", "server", "server-be"),
     "le-be64": ("client", "client-be", "server-be64", "server"),
     "be-be64": ("client-be", "client", "server-be64", "server"),
+    "m68k-le": ("client-m68k", "client", "server", "server-be"),
+    "le-m68k": ("client", "client-be", "server-m68k", "server"),
+    "be-m68k": ("client-be", "client", "server-m68k", "server"),
 }
 
 
@@ -60,18 +62,20 @@ def test_a_pair_is_of_the_machines_that_it_names_and_the_others_have_the_other_b
     }
 
 
-def test_every_pair_has_its_cast_here_and_only_those_of_the_64_bit_machine_want_its_profile() -> None:
-    assert set(CASTS) == set(EVERY_PAIR) == set(get_args(Pair))
-    assert set(DEFAULT_PAIRS) <= set(PAIRS)
+def test_every_pair_has_its_cast_here_and_only_those_of_other_machines_want_a_profile() -> None:
+    assert set(CASTS) == set(EVERY_PAIR)
+    assert set(DEFAULT_PAIRS) <= set(PAIRS) < set(USUAL_PAIRS) < set(EVERY_PAIR)
     assert profiles(PAIRS) == ()
-    assert [profiles([pair]) for pair in PAIRS_64] == [("be64",)] * len(PAIRS_64)
+    assert {profiles([pair]) for pair in USUAL_PAIRS if pair not in PAIRS} == {("be64",)}
+    assert {profiles([pair]) for pair in EVERY_PAIR if pair not in USUAL_PAIRS} == {("m68k",)}
 
 
 @pytest.mark.parametrize(
     ("text", "pairs"),
     [
         ("all", PAIRS),
-        ("every", EVERY_PAIR),
+        ("every", USUAL_PAIRS),
+        ("m68k-le,le-le", ("le-le", "m68k-le")),
         ("be64-le", ("be64-le",)),
         ("be-be64,le-le", ("le-le", "be-be64")),
         ("all,be64-le", (*PAIRS, "be64-le")),
@@ -102,12 +106,13 @@ def test_a_drill_that_cannot_be_run_on_a_pair_that_there_is_not_is_an_error(tmp_
         load_drill(path)
 
 
-def test_byte_order_and_word_size_are_told_apart_by_three_kinds_of_machine() -> None:
+def test_byte_order_word_size_and_alignment_are_told_apart_by_four_kinds_of_machine() -> None:
     promised = {host.end: host.promised for host in topology().hosts.values()}
     assert promised == {
         "le": Machine("little", 64, "x86_64"),
         "be": Machine("big", 32, "ppc"),
         "be64": Machine("big", 64, "s390x"),
+        "m68k": Machine("big", 32, "m68k"),
     }
     assert str(promised["be64"]) == "big-endian, 64 bits, s390x"
 
@@ -154,8 +159,8 @@ def test_a_result_of_another_machine_does_not_count_and_says_who_it_was(
 def test_a_lab_wants_the_machines_of_a_profile_only_where_it_is_asked_for() -> None:
     plain, whole = Lab(7), Lab(7, "be64")
     assert set(whole.wanted) - set(plain.wanted) == {"client-be64", "server-be64"}
-    assert set(whole.wanted) == set(topology(7).machines)
-    with pytest.raises(ValueError, match=r"no profile 'be46'; there are: be64"):
+    assert set(topology(7).machines) - set(whole.wanted) == {"client-m68k", "server-m68k"}
+    with pytest.raises(ValueError, match=r"no profile 'be46'; there are: be64, m68k"):
         Lab(7, "be46")
 
 
@@ -163,8 +168,9 @@ def test_a_lab_without_the_profile_needs_no_image_of_it() -> None:
     def images(lab: Lab) -> set[str]:
         return set(recipes_of({lab.topology.machines[name] for name in lab.wanted}))
 
-    assert images(Lab(7, "be64")) - images(Lab(7)) == {"bigendian64"}
-    assert images(Lab(7, "be64")) == set(RECIPES)
+    assert images(Lab(7, "be64")) - images(Lab(7)) == {"python-s390x", "host-s390x"}
+    assert images(Lab(7, "be64")) == set(EVERY_LAB), "and these are what `make images` builds"
+    assert images(Lab(7, "m68k")) - images(Lab(7)) == {"python-m68k", "host-m68k"}
     assert "base" in images(Lab(7)), "they stand on it"
 
 

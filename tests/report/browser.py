@@ -11,16 +11,15 @@ import os
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
 from scenarios import images
-from scenarios.images import Recipe
 from scenarios.waiting import DeadlinePassed, wait_for
 
-RECIPES: Mapping[str, Recipe] = {"browser": Recipe("browser", "base")}
+TAG = images.RECIPES["browser"].tag
 STARTS_WITHIN_S = 60
 
 
@@ -32,7 +31,7 @@ class NoBrowser(Exception):
 def chromium(*folders: Path) -> Iterator[Browser]:
     """A browser that can read these folders, by their own paths. Raises NoBrowser."""
     try:
-        images.build(print, RECIPES)
+        images.build(print, images.recipes_of({TAG}))
     except Exception as problem:
         raise NoBrowser(f"its image cannot be built: {problem}") from problem
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -46,7 +45,7 @@ def chromium(*folders: Path) -> Iterator[Browser]:
         f"{os.getuid()}:{os.getgid()}",
         "--env",
         "HOME=/tmp",
-        RECIPES["browser"].tag,
+        TAG,
         f"--remote-debugging-port={port}",
         "about:blank",
     ]

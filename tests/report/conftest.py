@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,14 +29,16 @@ class Chromium:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
-    """One browser for all tests of the session; without one they are skipped, and say why."""
+    """One browser for all tests of the session; without one they fail, unless FAULTWIRE_NO_BROWSER says so."""
+    if os.environ.get("FAULTWIRE_NO_BROWSER"):
+        pytest.skip("FAULTWIRE_NO_BROWSER is set")
     folder = tmp_path_factory.mktemp("pages")
     folder.chmod(0o755)
     try:
         with chromium(folder) as found:
             yield Chromium(found, folder)
     except NoBrowser as reason:
-        pytest.skip(f"no browser: {reason}")
+        pytest.fail(f"no browser ({reason}); FAULTWIRE_NO_BROWSER=1 skips these tests", pytrace=False)
 
 
 @dataclass(slots=True)

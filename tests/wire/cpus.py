@@ -17,12 +17,18 @@ from typing import IO, Any, Final
 
 import pytest
 
-from scenarios.topology import ARCHITECTURES, ROOT, Machine
+from scenarios.topology import ARCHITECTURES, OPTIONAL_IMAGES, ROOT, Machine, topology
 
 PROGRAM: Final = "tests/wire/on_cpu.py"
 STARTED_WITHIN_S: Final = 60
 DONE_WITHIN_S: Final = 300
 BITS: Final = 64 if sys.maxsize > 2**32 else 32
+
+
+def is_there(image: str) -> bool:
+    """Whether the engine has an image; an optional one is tried where it is, and is no skipped test where it is not."""
+    asked = subprocess.run(["docker", "image", "inspect", image], capture_output=True, timeout=60, check=False)
+    return asked.returncode == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +43,7 @@ class Cpu:
         """Why nothing can run here; "": it can."""
         if self.image is None:
             return ""
-        asked = subprocess.run(["docker", "image", "inspect", self.image], capture_output=True, timeout=60, check=False)
-        return f"no image {self.image}: make images" if asked.returncode else ""
+        return "" if is_there(self.image) else f"no image {self.image}: make images"
 
     def command(self, name: str, *words: str) -> list[str]:
         """What starts PROGRAM here, in a container of this name."""
@@ -73,7 +78,11 @@ class Cpu:
 
 CPUS: Final = (
     Cpu("native", None, Machine(sys.byteorder, BITS, os.uname().machine)),
-    *(Cpu(machine.cpu, image, machine) for image, (_, machine, _) in ARCHITECTURES.items()),
+    *(
+        Cpu(machine.cpu, image, machine)
+        for image, (_, machine, _) in ARCHITECTURES.items()
+        if image in topology().machines.values() and (image not in OPTIONAL_IMAGES or is_there(image))
+    ),
 )
 
 
