@@ -210,13 +210,20 @@ class Lab:
         stdout, stderr = (stream.decode("utf-8", "backslashreplace") for stream in (out, err))
         return Finished(tuple(argv), status, stdout, stderr, time.monotonic() - started)
 
-    def open(self, machine: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
         """Start a program on a machine with its standard streams open to this process, as bytes.
 
-        The caller ends it, by closing its standard input: ending the local process alone would leave it running.
+        The caller ends it, by closing its standard input: ending the local process alone would leave it running. A
+        program that has no mark goes on when the next run takes the lab.
         """
-        command = ["docker", "exec", "--interactive", "--env", f"{MARK}=stream", self.container(machine), *argv]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        marked = ["--env", f"{MARK}=stream"] if mark else []
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", *marked, self.container(machine), *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C comes to us alone; we end the program
+        )
 
     @contextlib.contextmanager
     def running(
