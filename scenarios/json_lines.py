@@ -181,7 +181,7 @@ class Child:
 
     # Its end
 
-    def close(self, within_s: float = CLOSES_WITHIN_S) -> int:
+    def close(self, within_s: float | None = None) -> int:
         """End it: by the end of its input, then SIGTERM, then SIGKILL; its exit status, negative after a signal.
 
         May be called again.
@@ -189,6 +189,7 @@ class Child:
         if self._closing.is_set() and (ended := self.process.poll()) is not None:
             return ended
         self._closing.set()
+        within_s = CLOSES_WITHIN_S if within_s is None else within_s
         if self._writing.acquire(timeout=within_s):
             with contextlib.suppress(OSError):
                 self._stdin.close()

@@ -24,6 +24,7 @@ from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+LATE_S = 10  # so long a machine, or the engine, may take beyond the time that a program was given
 CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
@@ -224,6 +225,25 @@ class Lab:
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C comes to us alone; we end the program
         )
+
+    def feed(self, machine: str, argv: Sequence[str], content: bytes, timeout_s: float) -> tuple[int, bytes, str]:
+        """Run a program on a machine, give it `content`, and wait for its end.
+
+        Return its exit status, what it printed, and what it said on standard error. Raises LabProblem when it does not
+        end in time; it is ended then.
+        """
+        stream = self.open(machine, ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv])
+        late = LabProblem(f"`{argv[0]}` on {machine} of lab {self.number} did not end within {timeout_s:g} s")
+        with stream:
+            try:
+                out, err = stream.communicate(content, timeout=timeout_s + LATE_S)
+            except subprocess.TimeoutExpired:
+                raise late from None
+            finally:
+                stream.kill()  # after its end, nothing
+        if (status := stream.wait()) == ENDED_AT_DEADLINE:
+            raise late
+        return status, out, err.decode("utf-8", "replace")
 
     @contextlib.contextmanager
     def running(

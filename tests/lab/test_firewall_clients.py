@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from scenarios import capture as captures
+from scenarios import dissect, json_lines
 from scenarios import injector as injectors
 from scenarios.capture import Capturing
+from scenarios.dissect import Dissector
 from scenarios.injector import Injector
 from scenarios.programs import LabProblem
 from tests.lab.children import lab_with
@@ -97,3 +101,56 @@ def test_a_capture_program_that_ended_is_started_again_for_the_next_capture() ->
         for _ in range(2):
             with capturing.capture() as capture, pytest.raises(LabProblem, match="ended with status 1: no memory"):
                 capture.stop()
+
+
+PCAPNG = dissect.PCAPNG + b"rest"
+DECODER = """
+while True:
+    command = asked()
+    if "decode" in command:
+        name = command["content"][4:].decode()
+        layers = {"frame.number": ["7"], "frame.time_epoch": ["1.5"], "frame.len": ["60"]}
+        layers["frame.protocols"] = ["eth:ip"]
+        packet = {"_source": {"layers": layers | {"_ws.col.info": [name]}}}
+        printed = json.dumps([packet] * 2, indent=2).encode() if name != "none" else b""
+        if name == "late":
+            say(id=command["id"], error="tshark was not done within 120 s")
+        else:
+            say(printed, id=command["id"], status=0, said="", size=len(printed))
+"""
+
+
+def test_each_capture_is_answered_by_its_own_frames() -> None:
+    with Dissector(lab_with(DECODER)) as dissector:
+        dissector.prepare()
+        names = [f"capture {number}" for number in range(20)]
+        with ThreadPoolExecutor() as pool:
+            read = pool.map(lambda name: dissector.frames(dissect.PCAPNG + name.encode()), names)
+            assert [[frame.info for frame in frames] for frames in read] == [[name, name] for name in names]
+        assert dissector.frames(dissect.PCAPNG + b"none") == []
+        with pytest.raises(LabProblem, match="decoder on the firewall could not read a capture: tshark was not done"):
+            dissector.frames(dissect.PCAPNG + b"late")
+
+
+def test_a_decoder_that_reads_nothing_does_not_hold_up_whoever_prepares_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dissect, "READS_WITHIN_S", 0.2)
+    monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
+    with Dissector(lab_with("time.sleep(60)")) as dissector:
+        with pytest.raises(LabProblem, match=r"the decoder on the firewall did not read .* within 0\.2 s"):
+            dissector.prepare(marks=["x" * 500_000])
+        with pytest.raises(LabProblem, match=r"the decoder on the firewall did not read"):
+            dissector.frames(PCAPNG)
+
+
+def test_a_decoder_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dissect, "TSHARK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(dissect, "READS_WITHIN_S", 0.1)
+    late = pytest.raises(LabProblem, match=r"the decoder on the firewall did not read a capture within 0\.2 s")
+    with Dissector(lab_with("asked()\nasked()")) as dissector, late:
+        dissector.frames(PCAPNG)
+
+
+def test_a_decoder_that_ended_says_why_and_what_would_help() -> None:
+    ended = pytest.raises(LabProblem, match=r"ended with status 1: OCI: exec: no such file .*`make images` brings")
+    with Dissector(lab_with("sys.exit('OCI: exec: no such file or directory')")) as dissector, ended:
+        dissector.frames(PCAPNG)
