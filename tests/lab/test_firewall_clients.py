@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from scenarios import capture as captures
-from scenarios import dissect, json_lines
+from scenarios import dissect, json_lines, watching
 from scenarios import injector as injectors
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector
@@ -154,3 +154,35 @@ def test_a_decoder_that_ended_says_why_and_what_would_help() -> None:
     ended = pytest.raises(LabProblem, match=r"ended with status 1: OCI: exec: no such file .*`make images` brings")
     with Dissector(lab_with("sys.exit('OCI: exec: no such file or directory')")) as dissector, ended:
         dissector.frames(PCAPNG)
+
+
+def watched(code: str) -> tuple[list[str], list[str]]:
+    """What is drawn, and what is said, of a watch of a firewall whose program is this one; Ctrl-C comes at its end."""
+    drawn: list[str] = []
+    said: list[str] = []
+    with pytest.raises(LabProblem) as raised:
+        watching.watch(lab_with(code), lambda line: drawn.append(line.plain), said.append)
+    return drawn, [*said, str(raised.value)]
+
+
+def test_what_the_watch_program_says_is_drawn_until_it_ends_and_its_end_says_why() -> None:
+    values = {"frame.number": "1", "frame.time_epoch": "1.5", "frame.len": "60", "frame.protocols": "eth:ip:udp"}
+    values |= {"ip.src": "198.18.1.10", "ip.dst": "198.18.1.138", "_ws.col.info": "a packet of nobody"}
+    line = dissect._FIELD.join(values.get(name, "") for name in dissect.FIELDS)
+    drawn, said = watched(f"""
+say(id=asked()["id"], watching=[])
+for leg in ("client-leg", "server-leg"):
+    say(leg=leg, frame={line!r})
+time.sleep(1)
+sys.exit("watch: tcpdump ended")
+""")
+    assert any("a packet of nobody" in each for each in drawn)
+    assert said[0] == "lab 1 is watched; Ctrl-C ends it"
+    assert said[1] == "the watch program on the firewall of lab 1 ended with status 1: watch: tcpdump ended"
+
+
+def test_a_watch_that_does_not_begin_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "OPENS_WITHIN_S", 0.2)
+    monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
+    drawn, said = watched("time.sleep(60)")
+    assert (drawn, said) == ([], ["the watch program on the firewall of lab 1 did not begin to watch within 0.2 s"])
