@@ -1,4 +1,4 @@
-"""What is told when a program on a machine of the lab is late, or ends, or says what it should not."""
+"""What the lab is told when a program on one of its machines is late, or ends, or says what it should not."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from scenarios import bench, dissect, json_lines, watching
 from scenarios import capture as captures
-from scenarios import dissect, json_lines, watching
 from scenarios import injector as injectors
+from scenarios.bench import Generator, Load, Place
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector
 from scenarios.injector import Injector
@@ -186,3 +187,37 @@ def test_a_watch_that_does_not_begin_is_told_of(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
     drawn, said = watched("time.sleep(60)")
     assert (drawn, said) == ([], ["the watch program on the firewall of lab 1 did not begin to watch within 0.2 s"])
+
+
+GENERATOR = """
+say(ready=4, errors={"ECONNRESET": 1})
+late, now = asked(), asked()
+for command in (late, now):
+    say(id=command["id"], requests=command["seconds"], seconds=0.5, errors={})
+asked()
+"""
+
+
+def generator(code: str) -> Generator:
+    lab = lab_with(code)
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
+    return Generator(lab, Place("here", client, server, server.ipv4), "echo", 7, Load(4, 1, kept=True), 8)
+
+
+def test_a_round_that_came_too_late_is_not_counted_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = generator(GENERATOR)
+    load.ready()
+    monkeypatch.setattr(bench, "READY_WITHIN_S", 0.1)
+    with pytest.raises(LabProblem, match=r"the load generator on client did not end a round within 0\.1 s"):
+        load.run(1)
+    monkeypatch.setattr(bench, "READY_WITHIN_S", 10)
+    assert load.run(2)["requests"] == 2
+    assert (load.answered, load.errors) == (2, {"ECONNRESET": 1})
+    load.close()
+
+
+def test_a_generator_that_ended_says_why() -> None:
+    load = generator("sys.exit('no route')")
+    with pytest.raises(LabProblem, match="the load generator on client ended with status 1: no route"):
+        load.ready()
+    load.close()
