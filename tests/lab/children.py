@@ -36,6 +36,9 @@ class _Local:
         pipe = subprocess.PIPE
         return subprocess.Popen([sys.executable, "-c", HEAD + self._code], stdin=pipe, stdout=pipe, stderr=pipe)
 
+    def run(self, machine: str, argv: Sequence[str], **_: Any) -> None:
+        self.opened.append([machine, *argv])
+
 
 def lab_with(code: str) -> Lab:
     """A lab on whose machines every program is this one, in Python. It has `say(**words)` and `asked()`."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scenarios import bench, dissect, json_lines, watching
+from scenarios import bench, caller, dissect, json_lines, watching
 from scenarios import capture as captures
 from scenarios import injector as injectors
 from scenarios.bench import Generator, Load, Place
+from scenarios.caller import Caller
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector
 from scenarios.injector import Injector
 from scenarios.programs import LabProblem
+from scenarios.waiting import wait_for
 from tests.lab.children import lab_with
 
 COUNTS = "seed seen picked left_off held untouched unplaced arrived garbage expired unsent overflowed".split()
@@ -221,3 +224,46 @@ def test_a_generator_that_ended_says_why() -> None:
     with pytest.raises(LabProblem, match="the load generator on client ended with status 1: no route"):
         load.ready()
     load.close()
+
+
+RESIDENT = """
+say(ready=[], missing=[], byteorder="little", calls_limit=1)
+"""
+
+
+def test_a_resident_that_does_not_become_ready_is_told_of_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "OPENS_WITHIN_S", 1.0)
+    monkeypatch.setattr(caller, "CLOSES_WITHIN_S", 0.1)
+    late = pytest.raises(LabProblem, match=r"(?s)the resident of client did not be ready within 1 s; it said: slow\b")
+    with Caller(lab_with("print('slow', file=sys.stderr, flush=True); time.sleep(60)")) as calling, late:
+        calling.open("client")
+
+
+def test_a_resident_that_is_too_old_says_what_would_help() -> None:
+    code = "sys.exit('python: No module named services.resident')"
+    ended = pytest.raises(LabProblem, match=r"the resident of client ended with status 1: .*; `make images` brings")
+    with Caller(lab_with(code)) as calling, ended:
+        calling.open("client")
+
+
+def test_calls_and_programs_of_a_resident_that_ended_are_told_so_at_once() -> None:
+    code = RESIDENT + "asked(); say(began=asked()['serve'], pid=7); sys.exit('no memory')"
+    with Caller(lab_with(code)) as calling:
+        calling.open("client")
+        pending = calling.start("client", ["sleep", "9"], timeout_s=60)
+        with contextlib.suppress(LabProblem), calling.running("client", ["sleep", "9"]) as program:
+            wait_for(lambda: calling._residents["client"].over, "the end of the resident", 10)
+            with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+                program.stop()
+        with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+            pending.wait()
+        with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+            calling.start("client", ["true"], timeout_s=1)
+
+
+def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller, "ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(caller, "CLOSES_WITHIN_S", 0.1)
+    stuck = pytest.raises(LabProblem, match=r"the resident of client did not read .* within 0\.2 s")
+    with Caller(lab_with(RESIDENT + "time.sleep(60)")) as calling, stuck:
+        calling.call("client", ["echo", "x" * 200_000], timeout_s=0.1)
