@@ -10,6 +10,7 @@ outcome is read from the exit status alone, by the table of outcome.py.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
 import secrets
 import signal
@@ -26,7 +27,7 @@ from typing import Any, Final, Literal, Protocol, cast
 from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Printed, Running
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
@@ -42,16 +43,6 @@ class Reader(Protocol):
     """How a guest's call ended, read from what is left of it, and the errno by name; `hung`: the lab ended it."""
 
     def __call__(self, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]: ...
-
-
-_SWEEP = """
-for process in /proc/[0-9]*; do
-    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -Fqx "$0"; then
-        kill -KILL "${process#/proc/}" 2>/dev/null
-    fi
-done
-true
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,21 +131,21 @@ class _Followed:
         self.pid: int | None = None
         self.refused = ""  # why it was not started
         self.end: Mapping[str, Any] = {}  # what the resident said of it, when it has ended
-        self.lines: list[str] = []
-        self._line = ""
-        self.stdout: Sequence[str] = ()  # `lines` are here already
+        self.printed = Printed()
+        self.stdout = io.BytesIO()  # what is printed comes by `note`
 
     def note(self, said: Mapping[str, Any]) -> None:
         if "began" in said:
             self.pid = said["pid"]
             self.began.set()
         elif "printed" in said:
-            *lines, self._line = (self._line + said["text"]).split("\n")
-            self.lines += lines
+            self.printed.take(said["text"])
         elif "signalled" in said:
             self.signalled.release()
         elif "ended" in said:
-            self._end_line()
+            if said["dropped"]:
+                self.printed.cut(f"on its machine: {said['dropped']:,} bytes are missing")
+            self.printed.end()
             self.end = said
             self.has_ended.set()
         else:
@@ -163,15 +154,10 @@ class _Followed:
 
     def give_up(self) -> None:
         """Nothing more is heard of it."""
-        self._end_line()
+        self.printed.end()
         for each in (self.began, self.has_ended, self.stopped):
             each.set()
         self.signalled.release()
-
-    def _end_line(self) -> None:
-        if self._line:
-            self.lines.append(self._line)
-            self._line = ""
 
     @property
     def returncode(self) -> int | None:
@@ -196,8 +182,9 @@ class WarmRunning(Running):
 
     def __init__(self, followed: _Followed, what: str, say: Callable[[Mapping[str, object]], None], name: str) -> None:
         self._followed, self._say, self._name = followed, say, name
-        super().__init__(cast("subprocess.Popen[str]", followed), what, self._send)
-        self.lines = followed.lines
+        super().__init__(cast("subprocess.Popen[bytes]", followed), what, self._send)
+        self._printed = followed.printed
+        self.lines = followed.printed.lines
 
     def _send(self, signal_name: str) -> None:
         """It has been sent when this returns."""
@@ -403,7 +390,7 @@ class _Resident:
         if self._child.close(CLOSES_WITHIN_S) != 0:  # it was killed, or crashed, or did not hear us
             # What it started is found by its mark. Where the machine itself does not run, nothing of it does.
             with contextlib.suppress(LabProblem):
-                self._lab.run(self.host, ["sh", "-c", _SWEEP, self._token], timeout_s=10)
+                self._lab.sweep(self.host, f"^{self._token}$")
 
 
 def _about(said: Mapping[str, Any]) -> str:

@@ -36,8 +36,8 @@ class _Local:
         pipe = subprocess.PIPE
         return subprocess.Popen([sys.executable, "-c", HEAD + self._code], stdin=pipe, stdout=pipe, stderr=pipe)
 
-    def run(self, machine: str, argv: Sequence[str], **_: Any) -> None:
-        self.opened.append([machine, *argv])
+    def sweep(self, machine: str, variable: str) -> None:
+        self.opened.append([machine, variable])
 
 
 def lab_with(code: str) -> Lab:
