@@ -25,6 +25,7 @@ from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+NO_LAB = -1  # the number of what is of ours, and of no lab
 GUEST_MEMORY = "512m"
 GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_BEGINS_WITHIN_S = 60
