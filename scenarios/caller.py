@@ -441,7 +441,7 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         signal=None,
         stdout=ran.stdout,
         stderr=ran.stderr,
-        dropped_bytes=0,
+        dropped_bytes=ran.dropped_bytes,
         started_s=ran.started_s,
         duration_s=ran.duration_s,
         cpu_s=None,

@@ -133,6 +133,7 @@ class Lab:
     def up(self) -> float:
         """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took."""
         started = time.monotonic()
+        self._unpause()
         try:
             self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
             # Compose's own --wait would look once a second, as the engine does.
@@ -144,6 +145,13 @@ class Lab:
             logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
+
+    def _unpause(self) -> None:
+        """Let machines go on that somebody paused, and whose run was killed, say: Compose does not start those."""
+        for container in self._containers():
+            if container.status == "paused":
+                with contextlib.suppress(APIError), engine.asked(f"unpause {container.name}"):  # it ended meanwhile
+                    container.unpause()
 
     def _is_ready(self) -> bool:
         states, wanted = self.states(), self.wanted
@@ -224,7 +232,8 @@ class Lab:
         except TimeoutError as error:
             what = f"`{argv[0]}` on {machine} of lab {self.number} did not end within {within_s:g} s"
             raise LabProblem(f"{what}; {machine} {self._state(machine)}") from error
-        return Finished(tuple(argv), status, out.text(), err.text(), time.monotonic() - started)
+        took_s, dropped = time.monotonic() - started, out.dropped + err.dropped
+        return Finished(tuple(argv), status, out.text(), err.text(), took_s, dropped_bytes=dropped)
 
     def _state(self, machine: str) -> str:
         """What the engine says of a machine, for a person: "runs", "is paused", "does not run"."""
@@ -429,7 +438,8 @@ def _attended(guest: Container, argv: Sequence[str], timeout_s: float) -> Finish
         return None
     status = ENDED_AT_DEADLINE if ended_by_us else status
     # the engine notes the beginning after it, and a program that is quick enough has ended by then
-    return Finished(tuple(argv), status, out.text(), err.text(), max(0.0, ended_s - began_s), began_s)
+    took_s = max(0.0, ended_s - began_s)
+    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, out.dropped + err.dropped)
 
 
 def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:

@@ -44,6 +44,7 @@ class Finished:
     stderr: str
     duration_s: float
     started_s: float | None = None  # Unix time, where it is known
+    dropped_bytes: int = 0  # of what it printed, that are not kept
 
     @property
     def printed(self) -> str:
