@@ -11,7 +11,7 @@ from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 
 PROGRAM = "/usr/local/lib/faultwire/capture"
-ANSWER_WITHIN_S = 60  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
+ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
 END_WITHIN_S = 5
 # Of one leg, in one capture. Decoded, a frame is some kilobytes, and a cell has four captures in memory at once.
 BYTES_LIMIT = 8 << 20

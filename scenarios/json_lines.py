@@ -39,6 +39,7 @@ CONTENT_LIMIT: Final = 256 << 20  # bytes; whoever asks for contents has a lower
 EVENTS_LIMIT: Final = 4_000  # events that nobody took; above, the child is not read
 WORDS_LIMIT: Final = 10_000  # characters that are kept of what is no message, from the end
 CLOSES_WITHIN_S: Final = 5.0
+LATE_WITHIN_S: Final = 2.0
 ENDS_WITHIN_S: Final = 2.0  # after SIGTERM, and after the end of its output
 WRITE_BYTES: Final = 64 << 10
 
@@ -65,11 +66,11 @@ class Asked:
 
     def wait(self, within_s: float) -> Answer:
         """Return the answer. Raises LabProblem when it is an error, does not come in time, or the child has ended."""
+        within_s = self._child.patience_s(within_s)
         try:
             return self._future.result(within_s)
         except NotInTime:
-            self._child.forget(self._number)
-            raise self._child.problem(f"did not {self._to} within {within_s:g} s") from None
+            raise self._child.is_late(self._number, f"did not {self._to} within {within_s:g} s") from None
 
 
 class Child:
@@ -98,6 +99,7 @@ class Child:
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._words = ""
+        self._is_late = False  # it missed a deadline, and has said nothing since
         self._broken = ""  # why it was ended by us
         self._over = ""  # why nothing more will come
         os.set_blocking(self._stdin.fileno(), False)
@@ -132,7 +134,7 @@ class Child:
             size = {"size": len(content)} if content else {}
             self.say({"id": number, **request, **size}, within_s, content)
         except LabProblem:
-            self.forget(number)
+            self._forget(number)
             raise
         return Asked(self, number, to, future)
 
@@ -169,8 +171,20 @@ class Child:
             raise LabProblem(self._over)
         return event
 
-    def forget(self, number: int) -> None:
-        """Nobody waits for this answer any more."""
+    def patience_s(self, within_s: float) -> float:
+        """How long it is waited for: less, while it has said nothing since it missed a deadline.
+
+        A machine that stands still is so waited for once, and not once for each fault that is to be undone on it.
+        """
+        return min(within_s, LATE_WITHIN_S) if self._is_late else within_s
+
+    def is_late(self, number: int, what_it_did: str) -> LabProblem:
+        """Nobody waits for this answer any more; what to raise."""
+        self._is_late = True
+        self._forget(number)
+        return self.problem(what_it_did)
+
+    def _forget(self, number: int) -> None:
         with self._lock:
             self._asked.pop(number, None)
 
@@ -189,7 +203,7 @@ class Child:
         if self._closing.is_set() and (ended := self.process.poll()) is not None:
             return ended
         self._closing.set()
-        within_s = CLOSES_WITHIN_S if within_s is None else within_s
+        within_s = self.patience_s(CLOSES_WITHIN_S if within_s is None else within_s)
         if self._writing.acquire(timeout=within_s):
             with contextlib.suppress(OSError):
                 self._stdin.close()
@@ -229,6 +243,7 @@ class Child:
 
     def _take(self, line: bytes) -> bool:
         """Deal with one line, and what follows it; whether the next one may be read."""
+        self._is_late = False
         if len(line) >= LINE_LIMIT:
             self._break_off(f"printed a line of {LINE_LIMIT >> 20} MiB or more")
             return False

@@ -69,6 +69,25 @@ sys.stdin.read()
     assert child.ask({}, "hear the second", 10)["of"] == "the second"
 
 
+def test_one_that_missed_a_deadline_is_not_waited_for_in_full_again_until_it_says_something(
+    start: START, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "LATE_WITHIN_S", 0.1)
+    child = start("""
+first, second = sys.stdin.readline(), sys.stdin.readline()
+say(awake=1)
+for line in sys.stdin:
+    time.sleep(0.5)
+    say(id=json.loads(line)["id"])
+""")
+    with pytest.raises(LabProblem, match=r"did not hear the first within 0\.05 s"):
+        child.ask({}, "hear the first", 0.05)
+    with pytest.raises(LabProblem, match=r"did not hear the second within 0\.1 s"):
+        child.ask({}, "hear the second", 600)
+    assert child.next(10) == {"awake": 1}
+    child.ask({}, "hear the third", 600)
+
+
 def test_contents_follow_questions_and_answers_to_the_byte(start: START) -> None:
     child = start("""
 while line := sys.stdin.buffer.readline():
