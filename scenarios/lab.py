@@ -142,7 +142,10 @@ class Lab:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
                     self._wait_for_answer(name)
         except (engine.CommandFailed, DeadlinePassed, LabProblem) as error:
-            logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
+            try:
+                logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
+            except engine.CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
+                logs = str(of_logs)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
 
@@ -198,7 +201,7 @@ class Lab:
 
     def _sweep(self) -> None:
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
-            with contextlib.suppress(NotFound):
+            with contextlib.suppress(NotFound), engine.asked(f"remove {container.name}"):
                 container.remove(force=True)
         running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
         with ThreadPoolExecutor() as pool:
