@@ -30,7 +30,7 @@ GUEST_MEMORY = "512m"
 GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
-LATE_S = 10  # so long a machine, or the engine, may take beyond the time that a program was given
+LATE_S = 20  # so long a machine, or the engine, may take beyond the time that a program was given
 CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
@@ -249,8 +249,12 @@ class Lab:
 
     def check_machines(self) -> None:
         """Raise LabProblem when a machine that is wanted does not run: what was seen meanwhile proves nothing."""
-        states = self.states()
-        if ill := [f"{name} is {states[name]}" for name in self.wanted if states[name] not in ("running", "healthy")]:
+        with engine.asked("say how the machines are"):  # one question, for it is asked twice a cell
+            found = engine.client().api.containers(
+                all=True, filters={"label": f"com.docker.compose.project={self.topology.project}"}
+            )
+        states = {each["Labels"]["com.docker.compose.service"]: each["State"] for each in found}
+        if ill := [f"{name} is {states.get(name, 'gone')}" for name in self.wanted if states.get(name) != "running"]:
             raise LabProblem(f"of lab {self.number}, {', '.join(ill)}")
 
     def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:

@@ -36,9 +36,9 @@ SERVES: Final = "any(c.sendall(c.recv(99)) or c.close() for c in (s.accept()[0] 
 CALLS: Final = "c=socket.create_connection(sys.argv[1:3],3);c.sendall(b'hello');print(c.recv(99))"
 MISDEEDS: Final = {
     "nothing": "0",
-    "yes": "any(os.write(1,b'y'+bytes([10])) < 0 for _ in iter(int,1))",
+    "yes": "any(os.write(1,(b'y'+bytes([10]))*4096) < 0 for _ in iter(int,1))",
     "line": "any(os.write(1,b'y'*8192) < 0 for _ in iter(int,1))",
-    "loud": "any(os.write(1,b'yes'+bytes([10])) < 0 for _ in range(2000000))",
+    "loud": "any(os.write(1,(b'yes'+bytes([10]))*2048) < 0 for _ in range(1000))",
     "forks": "any(os.fork() == 0 and time.sleep(60) for _ in range(10000))",
     "files": "any(open('/tmp/f','ab').write(bytes(1<<20)) < 0 for _ in range(1024))",
 }
