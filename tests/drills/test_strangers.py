@@ -69,7 +69,7 @@ tags: [delay]
 service: stranger/it
 script:
   - fault: {name: late, delay: {by: 0.2s, of: data, from: client, to: server, first: 1}}
-  - call: {name: hello, within: 5s}
+  - call: {name: hello, within: WITHIN}
 expect:
   - hits: {fault: late, exactly: 1}
   - outcome: {call: hello, is: answered}
@@ -169,7 +169,7 @@ class Running:
         client = ";".join([IMPORTS, *([misdeed] if one.who == "client" else []), CALLS])
         made = SERVICE.format(image=IMAGE, server=command(server, "{port}"), client=command(client, "{host} {port}"))
         (folder / "stranger" / "service.yaml").write_text(made)
-        (folder / "held.yaml").write_text(DRILL)
+        (folder / "held.yaml").write_text(DRILL.replace("WITHIN", "5s" if one.says == HUNG else "60s"))
         argv = [sys.executable, "-c", RUNS, str(folder), str(lab.number)]
         ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=WITHIN_S, check=False)
         if ran.returncode != 0:
