@@ -31,6 +31,7 @@ from tests.conftest import TEST_LABS
 
 Deed = Literal["pause", "stop", "kill"]
 Phase = Literal["before the script", "in the control", "under the fault", "as the captures end"]
+DEEDS: Final[tuple[Deed, ...]] = ("pause", "stop", "kill")
 PHASES: Final[tuple[Phase, ...]] = ("before the script", "in the control", "under the fault", "as the captures end")
 MACHINES: Final = ("client", "server", "firewall", "names", "web", "cables")
 LABS: Final = 3  # side by side: what is run here mostly waits
@@ -83,10 +84,7 @@ ALWAYS: Final = [
     Disturbance("pause", "server", "under the fault"),
     Disturbance("kill", "client", "in the control"),
 ]
-ALL: Final = [
-    Disturbance(deed, machine, phase)
-    for machine, deed, phase in itertools.product(MACHINES, ("pause", "stop", "kill"), PHASES)
-]
+ALL: Final = [Disturbance(deed, machine, phase) for machine, deed, phase in itertools.product(MACHINES, DEEDS, PHASES)]
 
 
 class Disturber:
@@ -186,7 +184,7 @@ class Table:
         elif disturbance is self._disturber.plans.get(lab.number):
             problem = "the drill did not come to that phase"
         elif verdicts != [Verdict.UNPROVEN, Verdict.PASS]:
-            problem = "expected unproven, and then a pass"
+            problem = f"expected unproven, and then a pass; {' | '.join(said)}"
         elif left := self._left(lab):
             problem = f"left: {left}"
         return Came(verdicts, sentence.splitlines()[0], took_s, problem)
