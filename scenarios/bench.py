@@ -12,8 +12,6 @@ import contextlib
 import itertools
 import json
 import os
-import select
-import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from scenarios import runs
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.service import services as declared
@@ -170,21 +169,19 @@ class Generator:
         argv = ["python", "-m", "services.bench.load", place.address, str(port), "--steered", "--protocol", protocol]
         argv += ["--connections", str(load.connections), "--requests", str(requests)]
         argv += ["--in-flight", str(load.in_flight)] if load.kept else ["--per-connection", "1"]
-        self._stream = lab.open(place.client.name, [*argv, "--byteorder", place.server.byteorder])
+        stream = lab.open(place.client.name, [*argv, "--byteorder", place.server.byteorder])
+        self._child = Child(stream, f"the load generator on {place.client.name}")
         self.answered = 0
         self.asked_s = 0.0
         self.errors: dict[str, int] = {}
 
     def ready(self) -> None:
         """Wait until it is connected. Raises LabProblem."""
-        self._count(self._line(READY_WITHIN_S))
+        self._count(self._child.next(READY_WITHIN_S, "connect") or {})
 
     def run(self, seconds: float) -> dict[str, Any]:
         """One round, and its figures. Raises LabProblem."""
-        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        self._stream.stdin.write(f"{seconds:g}\n".encode())
-        self._stream.stdin.flush()
-        told = self._line(READY_WITHIN_S)
+        told = self._child.ask({"seconds": seconds}, "end a round", READY_WITHIN_S).said
         self._count(told)
         self.answered += told["requests"]
         self.asked_s += told["seconds"]
@@ -192,26 +189,7 @@ class Generator:
 
     def close(self) -> None:
         """It ends with its input."""
-        assert self._stream.stdin is not None  # noqa: S101 (as above)
-        with contextlib.suppress(OSError):
-            self._stream.stdin.close()
-        try:
-            self._stream.wait(READY_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._stream.kill()
-            self._stream.wait()
-
-    def _line(self, within_s: float) -> dict[str, Any]:
-        out = self._stream.stdout
-        assert out is not None  # noqa: S101 (as above)
-        if not select.select([out], [], [], within_s)[0]:
-            raise LabProblem(f"the load generator said nothing for {within_s} s")
-        line = out.readline()
-        if not line:
-            said = self._stream.communicate()[1].decode(errors="backslashreplace").strip()
-            raise LabProblem(f"the load generator ended: {said.splitlines()[-1] if said else 'without a word'}")
-        told: dict[str, Any] = json.loads(line)
-        return told
+        self._child.close()
 
     def _count(self, told: Mapping[str, Any]) -> None:
         for name, count in told["errors"].items():

@@ -10,8 +10,8 @@ outcome is read from the exit status alone, by the table of outcome.py.
 from __future__ import annotations
 
 import contextlib
+import io
 import itertools
-import json
 import secrets
 import signal
 import subprocess
@@ -24,9 +24,10 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Literal, Protocol, cast
 
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Printed, Running
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
@@ -34,6 +35,7 @@ OPENS_WITHIN_S: Final = 30.0
 ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
 HELD_WITHIN_S: Final = 30.0
 CLOSES_WITHIN_S: Final = 5.0
+PROBLEMS_LIMIT: Final = 20  # of what a resident said of commands that it did not do, from the end
 Hold = Literal["start", "connect"]
 
 
@@ -41,16 +43,6 @@ class Reader(Protocol):
     """How a guest's call ended, read from what is left of it, and the errno by name; `hung`: the lab ended it."""
 
     def __call__(self, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]: ...
-
-
-_SWEEP = """
-for process in /proc/[0-9]*; do
-    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -Fqx "$0"; then
-        kill -KILL "${process#/proc/}" 2>/dev/null
-    fi
-done
-true
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,21 +131,21 @@ class _Followed:
         self.pid: int | None = None
         self.refused = ""  # why it was not started
         self.end: Mapping[str, Any] = {}  # what the resident said of it, when it has ended
-        self.lines: list[str] = []
-        self._line = ""
-        self.stdout: Sequence[str] = ()  # `lines` are here already
+        self.printed = Printed()
+        self.stdout = io.BytesIO()  # what is printed comes by `note`
 
     def note(self, said: Mapping[str, Any]) -> None:
         if "began" in said:
             self.pid = said["pid"]
             self.began.set()
         elif "printed" in said:
-            *lines, self._line = (self._line + said["text"]).split("\n")
-            self.lines += lines
+            self.printed.take(said["text"])
         elif "signalled" in said:
             self.signalled.release()
         elif "ended" in said:
-            self._end_line()
+            if said["dropped"]:
+                self.printed.cut(f"on its machine: {said['dropped']:,} bytes are missing")
+            self.printed.end()
             self.end = said
             self.has_ended.set()
         else:
@@ -162,15 +154,10 @@ class _Followed:
 
     def give_up(self) -> None:
         """Nothing more is heard of it."""
-        self._end_line()
+        self.printed.end()
         for each in (self.began, self.has_ended, self.stopped):
             each.set()
         self.signalled.release()
-
-    def _end_line(self) -> None:
-        if self._line:
-            self.lines.append(self._line)
-            self._line = ""
 
     @property
     def returncode(self) -> int | None:
@@ -195,8 +182,9 @@ class WarmRunning(Running):
 
     def __init__(self, followed: _Followed, what: str, say: Callable[[Mapping[str, object]], None], name: str) -> None:
         self._followed, self._say, self._name = followed, say, name
-        super().__init__(cast("subprocess.Popen[str]", followed), what, self._send)
-        self.lines = followed.lines
+        super().__init__(cast("subprocess.Popen[bytes]", followed), what, self._send)
+        self._printed = followed.printed
+        self.lines = followed.printed.lines
 
     def _send(self, signal_name: str) -> None:
         """It has been sent when this returns."""
@@ -273,19 +261,18 @@ class _Resident:
         self._followed: dict[str, _Followed] = {}
         self._told = threading.Condition()
         self._ready = False
-        self.over = ""  # why nothing more is heard of it
         self._problems: list[str] = []
-        self._stderr = bytearray()
         self._names = itertools.count()
         # env(1), and not `docker exec --env`: so that its whole environment, which a sweep looks for, is its own.
         command = ["env", self._token, "python", "-m", RESIDENT, *modules]
-        self._process: subprocess.Popen[bytes] = lab.open(host, command)
-        self._readers = [
-            threading.Thread(target=each, daemon=True, name=f"{host} resident")
-            for each in (self._hear, self._read_errors)
-        ]
-        for reader in self._readers:
-            reader.start()
+        advice = {f"No module named {RESIDENT}": "`make images` brings the images up to date"}
+        what = f"the resident of {host}"
+        self._child = Child(lab.open(host, command), what, hear=self._note, ended=self._give_up, advice=advice)
+
+    @property
+    def over(self) -> str:
+        """Why nothing more is heard of it; empty while it runs."""
+        return self._child.over
 
     def wait_until_ready(self) -> None:
         self._wait(lambda: self._ready, "be ready", OPENS_WITHIN_S)
@@ -298,44 +285,36 @@ class _Resident:
 
         self._wait(held, f"hold {len(calls)} calls", HELD_WITHIN_S)
 
-    def _wait(self, condition: Callable[[], bool], what: str, within_s: float) -> None:
+    def _wait(self, condition: Callable[[], bool], to: str, within_s: float) -> None:
         with self._told:
             if not self._told.wait_for(lambda: condition() or self.over, within_s):
-                raise LabProblem(f"the resident of {self.host} did not {what} within {within_s:g} s{self._why()}")
+                raise self._problem(f"did not {to} within {within_s:g} s")
         if not condition():
             raise LabProblem(self.over)
 
-    def _why(self) -> str:
-        said = [*self._problems, self._stderr.decode("utf-8", "backslashreplace").strip()]
-        return "".join(f"\n{each}" for each in said if each)
+    def _problem(self, what_it_did: str) -> LabProblem:
+        said = [str(self._child.problem(what_it_did)), *self._problems]
+        return LabProblem("\n".join(said))
 
     # What it says
 
-    def _hear(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        for line in self._process.stdout:
-            with self._told:
-                try:
-                    self._note(json.loads(line))
-                except ValueError:
-                    self._problems.append(f"{self.host}: expected a line of JSON, got {line[:200]!r}")
-                self._told.notify_all()
-        status = self._process.wait()
-        self._readers[1].join(CLOSES_WITHIN_S)
+    def _note(self, said: Mapping[str, Any]) -> None:
         with self._told:
-            advice = (
-                "; `make images` brings the images up to date" if f"No module named {RESIDENT}" in self._why() else ""
-            )
-            self.over = f"the resident of {self.host} ended with status {status}{advice}{self._why()}"
+            self._take(said)
+            self._told.notify_all()
+
+    def _give_up(self, why: str) -> None:
+        """Nothing more is heard of it."""
+        with self._told:
             for asked in self._asked.values():
-                asked.future.set_exception(LabProblem(self.over))
+                asked.future.set_exception(LabProblem(why))
             self._asked.clear()
             for followed in self._followed.values():
                 followed.give_up()
             self._followed.clear()
             self._told.notify_all()
 
-    def _note(self, said: Mapping[str, Any]) -> None:
+    def _take(self, said: Mapping[str, Any]) -> None:
         if "ready" in said:
             self._ready = True
         elif followed := self._followed.get(_about(said)):
@@ -345,30 +324,23 @@ class _Resident:
         elif "held" in said and "calls" in said:
             self._held[said["held"]] = len(said["calls"])
         elif "ended" in said:
-            asked = self._asked.pop(said["ended"])
-            asked.future.set_result(_call(self.host, asked, said))
+            if asked := self._asked.pop(said["ended"], None):
+                asked.future.set_result(_call(self.host, asked, said))
         elif "error" in said:
             why = f"{self.host}: {said['error']}"
             if asked_of := self._asked.pop(said.get("call", ""), None):
                 asked_of.future.set_exception(LabProblem(why))
             elif not said.keys() & {"cancel", "signal", "stop"}:  # what they are for may have ended meanwhile
+                del self._problems[: -PROBLEMS_LIMIT + 1]
                 self._problems.append(why)
-
-    def _read_errors(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        for line in self._process.stderr:
-            self._stderr += line
-            del self._stderr[:-10_000]
 
     # What it is told
 
     def say(self, command: Mapping[str, object]) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        try:
-            self._process.stdin.write(json.dumps(command).encode("ascii") + b"\n")
-            self._process.stdin.flush()
-        except (OSError, ValueError):  # ValueError: it was closed
-            self._wait(lambda: False, "say why it ended", CLOSES_WITHIN_S)
+        """Tell it something. Raises LabProblem when it has ended, or does not read in time."""
+        self._child.say(command, ANSWERS_WITHIN_S)
+        if self.over:
+            raise LabProblem(self.over)
 
     def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold) -> Pending:
         name = str(next(self._names))
@@ -400,9 +372,7 @@ class _Resident:
         self.say(command)
         what = f"`{' '.join(argv)}` on {self.host}"
         if not followed.began.wait(OPENS_WITHIN_S):
-            raise LabProblem(
-                f"the resident of {self.host} did not start {what} within {OPENS_WITHIN_S:g} s{self._why()}"
-            )
+            raise self._problem(f"did not start {what} within {OPENS_WITHIN_S:g} s")
         if followed.pid is None:
             raise LabProblem(f"{what} was not started: {followed.refused or self.over}")
         return WarmRunning(followed, what, self.say, name)
@@ -417,24 +387,10 @@ class _Resident:
 
     def close(self) -> None:
         """End it, and all that it started."""
-        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            clean = self._process.wait(CLOSES_WITHIN_S) == 0
-        except subprocess.TimeoutExpired:
-            clean = False
-        finally:
-            if self._process.poll() is None:
-                self._process.kill()
-        if not clean:  # it was killed, or crashed, or did not hear us: what it started is found by its mark
-            with contextlib.suppress(LabProblem):  # the machine itself does not run, and so nothing of it
-                self._lab.run(self.host, ["sh", "-c", _SWEEP, self._token], timeout_s=10)
-        for reader in self._readers:
-            reader.join(CLOSES_WITHIN_S)
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
+        if self._child.close(CLOSES_WITHIN_S) != 0:  # it was killed, or crashed, or did not hear us
+            # What it started is found by its mark. Where the machine itself does not run, nothing of it does.
+            with contextlib.suppress(LabProblem):
+                self._lab.sweep(self.host, f"^{self._token}$")
 
 
 def _about(said: Mapping[str, Any]) -> str:
@@ -485,7 +441,7 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         signal=None,
         stdout=ran.stdout,
         stderr=ran.stderr,
-        dropped_bytes=0,
+        dropped_bytes=ran.dropped_bytes,
         started_s=ran.started_s,
         duration_s=ran.duration_s,
         cpu_s=None,

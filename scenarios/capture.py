@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import subprocess
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 
 PROGRAM = "/usr/local/lib/faultwire/capture"
-END_WITHIN_S = 60
+ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
+END_WITHIN_S = 5
+# Of one leg, in one capture. Decoded, a frame is some kilobytes, and a cell has four captures in memory at once.
+BYTES_LIMIT = 8 << 20
+FRAMES_LIMIT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class LegCapture:
 class Capture:
     """A capture of every leg, from the moment that the `with` block begins until `stop`.
 
-    Left without `stop`, by an exception say, it is thrown away. Raises LabProblem when the firewall cannot capture.
+    Left without `stop`, by an exception say, it is thrown away. Raises LabProblem when the firewall cannot capture, and
+    when more crossed a leg than BYTES_LIMIT or FRAMES_LIMIT.
     """
 
     def __init__(self, lab: Lab, program: Capturing | None = None) -> None:
@@ -62,10 +65,10 @@ class Capturing:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._stream = self._start()
+        self._child = self._start()
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        return self._lab.open("firewall", [PROGRAM, *self._lab.topology.legs])
+    def _start(self) -> Child:
+        return Child(self._lab.open("firewall", [PROGRAM, *self._lab.topology.legs]), "the firewall's capture program")
 
     def __enter__(self) -> Self:
         return self
@@ -77,47 +80,32 @@ class Capturing:
 
     def close(self) -> None:
         """End it, and leave nothing on the firewall."""
-        try:
-            self._stream.communicate(timeout=END_WITHIN_S)  # closes its input, which ends it
-        except (subprocess.TimeoutExpired, ValueError):  # ValueError: it was ended before
-            self._stream.kill()
-            self._stream.wait()
+        self._child.close(END_WITHIN_S)
 
     def capture(self) -> Capture:
         """A capture of every leg, as Capture(lab) is."""
         return Capture(self._lab, self)
 
     def _begin(self) -> None:
-        if self._stream.poll() is not None:  # an earlier capture failed, and said why
-            self._stream = self._start()
-        self._say("start")
-        self._answer("capturing")
-
-    def _say(self, word: str) -> None:
-        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with contextlib.suppress(BrokenPipeError):  # it ended: what it said is read in _answer
-            self._stream.stdin.write(f"{word}\n".encode())
-            self._stream.stdin.flush()
-
-    def _answer(self, key: str) -> list[dict[str, int | str]]:
-        assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
-        line = self._stream.stdout.readline()
-        if line.startswith(b"{"):
-            answer: list[dict[str, int | str]] = json.loads(line)[key]
-            return answer
-        said = line + self._stream.stdout.read() + self._stream.stderr.read()  # docker's own words come on stdout
-        self._stream.wait(END_WITHIN_S)
-        words = said.decode("utf-8", "replace").strip()
-        raise LabProblem(f"the firewall could not capture: {words or 'it said nothing'}")
+        if self._child.over:  # during an earlier capture, and said why
+            self._child.close()
+            self._child = self._start()
+        limits = {"bytes": BYTES_LIMIT, "frames": FRAMES_LIMIT}
+        self._child.ask({"start": limits}, "begin to capture", ANSWER_WITHIN_S)
 
     def _finish(self) -> dict[str, LegCapture]:
-        self._say("stop")
-        assert self._stream.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        captures = {}
-        for leg in self._answer("legs"):
-            name, size = str(leg["leg"]), int(leg["size"])
-            pcapng = self._stream.stdout.read(size)
+        answer = self._child.ask({"stop": True}, "end the capture", ANSWER_WITHIN_S)
+        captures, at, legs = {}, 0, self._lab.topology.legs
+        for leg in answer["legs"]:
+            name, size, frames, dropped = leg["leg"], int(leg["size"]), int(leg["frames"]), int(leg["dropped"])
+            # The firewall dissects what strangers send, and its word would become the name of a file here.
+            if name not in legs or name in captures:
+                raise LabProblem(
+                    f"the firewall told of a leg {name!r}; the lab has {', '.join(self._lab.topology.legs)}"
+                )
+            pcapng = answer.content[at : at + size]
             if len(pcapng) != size:
-                raise LabProblem(f"the capture of {name} broke off after {len(pcapng)} of {size} bytes")
-            captures[name] = LegCapture(name, pcapng, int(leg["frames"]), int(leg["dropped"]))
+                raise LabProblem(f"the capture of the {name} broke off after {len(pcapng)} of {size} bytes")
+            captures[name] = LegCapture(name, pcapng, frames, dropped)
+            at += size
         return captures

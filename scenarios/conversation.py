@@ -61,7 +61,7 @@ def said(stream: bytes) -> Said:
     orders: list[str] = []
     at = 0
     while at < len(stream):
-        message = _message(stream[at:])
+        message = _message(stream, at)
         if message is None:
             return Said((Part("bytes", stream, stream),), ())
         parts += message
@@ -70,20 +70,21 @@ def said(stream: bytes) -> Said:
     return Said(tuple(parts), tuple(orders))
 
 
-def _message(stream: bytes) -> list[Part] | None:
-    """The parts of the message that a stream begins with; None where it begins with none that is whole."""
-    length = int.from_bytes(stream[:2], "big")
-    text = stream[2 : 2 + length]
+def _message(stream: bytes, at: int) -> list[Part] | None:
+    """The parts of the message that begins here in a stream; None where none that is whole does."""
+    length = int.from_bytes(stream[at : at + 2], "big")
+    begins, ends = at + 2, at + 2 + length
+    text = stream[begins:ends]
     orders, sizes = list(ORDER.finditer(text)), re.findall(rb'"content-length": ?(\d{1,9})[,}]', text)
     if len(text) != length or len(orders) != 1 or len(sizes) != 1:
         return None
     order, size = orders[0], int(sizes[0])
-    content = stream[2 + length : 2 + length + size]
+    content = stream[ends : ends + size]
     if len(content) != size:
         return None
     before, after = text[: order.start(2)], text[order.end(2) :]
     return [
-        Part("header length", stream[:2], (length - len(order[2])).to_bytes(2, "big")),
+        Part("header length", stream[at:begins], (length - len(order[2])).to_bytes(2, "big")),
         Part("header", before, before),
         Part("byte order", order[2], b""),
         Part("header", after, after),

@@ -5,26 +5,22 @@ This is the second opinion: nothing here, or in the dissector, has seen the serv
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import json
 import re
-import subprocess
-import threading
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from sys import intern
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 
 DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
 PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
 TSHARK_TIMEOUT_S = 120
-CLOSES_WITHIN_S = 5
+READS_WITHIN_S = 5
 # Sequence numbers as they are on the wire, so that the legs can be compared; checksums verified: damage is seen.
 PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
 FIELDS = (
@@ -113,8 +109,8 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         time_ns=int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0),
         length=int(first("frame.len")),
         transport=transport,
-        source=first("ip.src", "ipv6.src", "arp.src.proto_ipv4"),
-        destination=first("ip.dst", "ipv6.dst", "arp.dst.proto_ipv4"),
+        source=intern(first("ip.src", "ipv6.src", "arp.src.proto_ipv4")),
+        destination=intern(first("ip.dst", "ipv6.dst", "arp.dst.proto_ipv4")),
         source_port=None if is_icmp else number("tcp.srcport", "udp.srcport"),
         destination_port=None if is_icmp else number("tcp.dstport", "udp.dstport"),
         identification=number("ip.id"),
@@ -123,9 +119,9 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         seq=number("tcp.seq"),
         ack=number("tcp.ack"),
         window=number("tcp.window_size_value"),
-        options=first("tcp.options"),
+        options=intern(first("tcp.options")),
         payload=bytes.fromhex(first("tcp.payload", "udp.payload").replace(":", "")),
-        protocol=first("_ws.col.protocol"),
+        protocol=intern(first("_ws.col.protocol")),
         info=first("_ws.col.info"),
         notes=tuple(layers.get("_ws.expert.message", ())),
         messages=tuple(layers.get("jsonmsg.summary", ())),
@@ -191,9 +187,22 @@ class _Decoded:
         if self.status != 0:
             check_filters(lab, [display_filter, *marks])  # for of a wrong mark tshark says little
             raise ValueError(f"tshark: {_words(self.err) or f'status {self.status}'}")
-        packets = json.loads(self.out or b"[]")
         marked = {_mark_field(mark): mark for mark in marks}
-        return [frame for packet in packets if (frame := _frame(packet["_source"]["layers"], marked)) is not None]
+        found = (_frame(packet["_source"]["layers"], marked) for packet in _packets(self.out))
+        return [frame for frame in found if frame is not None]
+
+
+_BETWEEN = re.compile(r"[\s,\[\]]*")
+
+
+def _packets(printed: bytes) -> Iterator[dict[str, Any]]:
+    """The packets of tshark's list, one by one: all of them at once would take some times the memory of the frames."""
+    text, decoder = printed.decode("utf-8"), json.JSONDecoder()
+    at = _BETWEEN.match(text).end()  # type: ignore[union-attr] # it matches everywhere
+    while at < len(text):
+        packet, at = decoder.raw_decode(text, at)
+        yield packet
+        at = _BETWEEN.match(text, at).end()  # type: ignore[union-attr] # likewise
 
 
 def _words(said: str) -> str:
@@ -209,13 +218,7 @@ def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: S
     quicker with a Dissector. Raises ValueError, with Wireshark's words, when it does not take the file or a filter.
     """
     _refuse(pcapng, [display_filter, *marks])
-    stream = lab.open("firewall", ["tshark", *_arguments(display_filter, marks)])
-    try:
-        out, err = stream.communicate(pcapng, timeout=TSHARK_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        stream.kill()
-        raise
-    decoded = _Decoded(stream.returncode, out, err.decode("utf-8", "replace"))
+    decoded = _Decoded(*lab.feed("firewall", ["tshark", *_arguments(display_filter, marks)], pcapng, TSHARK_TIMEOUT_S))
     return decoded.frames(lab, display_filter, marks)
 
 
@@ -230,15 +233,11 @@ def check_filters(lab: Lab, filters: Sequence[str]) -> None:
         {"jsonrpc": "2.0", "id": number, "method": "check", "params": {"filter": each}}
         for number, each in enumerate(filters, start=1)
     ]
-    stream = lab.open("firewall", ["sharkd", "-"])
-    try:
-        out, err = stream.communicate("".join(f"{json.dumps(each)}\n" for each in asked).encode(), TSHARK_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        stream.kill()
-        raise
+    lines = "".join(f"{json.dumps(each)}\n" for each in asked).encode()
+    _, out, err = lab.feed("firewall", ["sharkd", "-"], lines, TSHARK_TIMEOUT_S)
     answers = [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
     if [answer.get("id") for answer in answers] != [each["id"] for each in asked]:
-        raise LabProblem(f"sharkd answered {len(answers)} of {len(asked)} questions: {err.decode('utf-8', 'replace')}")
+        raise LabProblem(f"sharkd answered {len(answers)} of {len(asked)} questions: {err}")
     wrong = [
         f"{each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
         for each, answer in zip(filters, answers, strict=True)
@@ -268,12 +267,8 @@ class Dissector:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        self._stream = lab.open("firewall", [DECODE])
-        self._asked: dict[str, Future[_Decoded]] = {}
-        self._names = itertools.count()
-        self._writing, self._over = threading.Lock(), ""
-        self._reader = threading.Thread(target=self._hear, daemon=True, name="dissector")
-        self._reader.start()
+        advice = {"no such file": "`make images` brings the images up to date"}
+        self._child = Child(lab.open("firewall", [DECODE]), "the decoder on the firewall", advice=advice)
 
     def __enter__(self) -> Self:
         return self
@@ -281,66 +276,23 @@ class Dissector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with self._writing, contextlib.suppress(OSError):
-            self._stream.stdin.close()
-        try:
-            self._stream.wait(CLOSES_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._stream.kill()
-            self._stream.wait()
-        self._reader.join(CLOSES_WITHIN_S)
+        self._child.close()
 
     def prepare(self, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> None:
         """Have a decoder started for captures that will be read with exactly these filters, in this order."""
-        self._say({"prepare": _arguments(display_filter, marks)})
+        self._child.say({"prepare": _arguments(display_filter, marks)}, READS_WITHIN_S)
 
     def frames(self, pcapng: bytes, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> list[Frame]:
         """As the function `frames`. Raises LabProblem too, when the decoder ended or does not answer in time."""
         _refuse(pcapng, [display_filter, *marks])
-        name, future = str(next(self._names)), Future[_Decoded]()
-        self._asked[name] = future
-        self._say({"decode": name, "arguments": _arguments(display_filter, marks), "size": len(pcapng)}, pcapng)
-        if self._over:  # it ended before it could know of this one
-            self._forget_all()
-        try:
-            decoded = future.result(TSHARK_TIMEOUT_S + CLOSES_WITHIN_S)
-        except NotInTime:
-            raise LabProblem(f"tshark did not read a capture within {TSHARK_TIMEOUT_S} s") from None
+        asked = {"decode": _arguments(display_filter, marks)}
+        answer = self._child.ask(asked, "read a capture", TSHARK_TIMEOUT_S + READS_WITHIN_S, pcapng)
+        decoded = _Decoded(answer["status"], answer.content, answer["said"])
         return decoded.frames(self._lab, display_filter, marks)
 
     def check_filters(self, filters: Sequence[str]) -> None:
         """As the function."""
         check_filters(self._lab, filters)
-
-    def _say(self, command: dict[str, object], content: bytes = b"") -> None:
-        assert self._stream.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with self._writing, contextlib.suppress(OSError, ValueError):  # it ended: who waits for an answer is told
-            self._stream.stdin.write(json.dumps(command).encode("ascii") + b"\n" + content)
-            self._stream.stdin.flush()
-
-    def _hear(self) -> None:
-        assert self._stream.stdout is not None and self._stream.stderr is not None  # noqa: S101, PT018 (for mypy)
-        while (line := self._stream.stdout.readline()).startswith(b"{"):
-            said = json.loads(line)
-            out = self._stream.stdout.read(said.get("size", 0))
-            future = self._asked.pop(said["decoded"])
-            if "late" in said:
-                future.set_exception(LabProblem(f"tshark did not read a capture within {said['late']} s"))
-            elif len(out) == said["size"]:
-                future.set_result(_Decoded(said["status"], out, said["said"]))
-            else:
-                self._asked[said["decoded"]] = future  # it was broken off
-        words = line + self._stream.stdout.read() + self._stream.stderr.read()  # docker's own words come on stdout
-        why = words.decode("utf-8", "replace").strip()
-        advice = "; `make images` brings the images up to date" if "no such file" in why else ""
-        self._over = f"the decoder on the firewall ended with status {self._stream.wait()}: {why or '-'}{advice}"
-        self._forget_all()
-
-    def _forget_all(self) -> None:
-        while self._asked:
-            with contextlib.suppress(KeyError):  # two threads may be here
-                self._asked.popitem()[1].set_exception(LabProblem(self._over))
 
 
 def stream_bytes(segments: Sequence[Frame]) -> bytes:

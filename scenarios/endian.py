@@ -217,10 +217,9 @@ def _tree(lab: Lab, pcapng: bytes, numbers: Sequence[int], source: Host) -> list
     """The lines of tshark's detailed output that give a message's parts, of the frames of one sender."""
     chosen = " || ".join(f"frame.number == {number}" for number in numbers)
     command = ["tshark", "-r", "-", "-O", "jsonmsg", "-Y", f"jsonmsg && ip.src == {source.ipv4} && ({chosen})"]
-    stream = lab.open("firewall", command)
-    out, err = stream.communicate(pcapng, timeout=TSHARK_WITHIN_S)
-    if stream.returncode != 0:
-        raise LabProblem(f"tshark: {err.decode('utf-8', 'replace').strip()}")
+    status, out, err = lab.feed("firewall", command, pcapng, TSHARK_WITHIN_S)
+    if status != 0:
+        raise LabProblem(f"tshark: {err.strip()}")
     lines = [line.removeprefix("    ") for line in out.decode("utf-8").splitlines()]
     return [line for line in lines if line.lstrip().startswith(SHOWN_LINES)]
 

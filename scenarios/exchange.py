@@ -159,7 +159,7 @@ def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family
             say(f"the firewall does not run; {client.name} calls all the same: {chosen.client.about}")
             called = call(lab, chosen, client, server, family)
         received = _received(lab, server, chosen.transport) - before
-    log = program.printed if program else f"(it always runs on {chosen.server.runs_on}: make logs)"
+    log = "\n".join(program.lines) if program else f"(it always runs on {chosen.server.runs_on}: make logs)"
 
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
     if family == "ipv6":

@@ -11,14 +11,13 @@ import errno
 import os
 import re
 import secrets
-import signal
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from scenarios import engine, images
+from scenarios.lab import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.programs import Finished
+from scenarios.programs import ENDED_AT_DEADLINE, Finished
 from scenarios.service import Client, Service, words
 
 # The environment of the contract.
@@ -112,20 +111,15 @@ def _probe(service: Service, name: str) -> None:
     told = environment("client", "127.0.0.1", service.port, client.timeout_s) | {ASK: nonsense}
     argv = words(client.run, host="127.0.0.1", bind="127.0.0.1", port=service.port)
     guest = f"faultwire-probe-{secrets.token_hex(4)}"
-    # In no network: only its own mind can answer this.
-    limits = ("--network", "none", "--read-only", "--cap-drop", "ALL", "--pull", "never", "--entrypoint", "")
-    variables = [word for key, value in told.items() for word in ("--env", f"{key}={value}")]
     assert service.image is not None  # noqa: S101 (ready asks)
-    command = ["docker", "run", "--rm", "--init", "--name", guest, *limits, *variables, service.image, *argv]
-    try:
-        ran = subprocess.run(
-            command, capture_output=True, text=True, errors="backslashreplace", timeout=PROBED_WITHIN_S, check=False
-        )
-        came = f"status {ran.returncode}"
-    except subprocess.TimeoutExpired:
-        engine.docker_command("kill", "--signal", signal.SIGKILL.name, guest, timeout_s=10)
-        ran, came = None, f"no answer within {PROBED_WITHIN_S:g} s"
-    if ran is None or ran.returncode != UNSUPPORTED:
+    # In no network: only its own mind can answer this. Its label is of no lab, so that `make clean` finds it.
+    place = ("--network", "none", "--label", f"{GUEST_LABEL}=probe")
+    limits = guest_words(NO_LAB, service.image, argv, guest, told)
+    ran = run_guest(guest, [*place, *limits], argv, PROBED_WITHIN_S)
+    came = f"status {ran.status}" if ran else "nothing, for it could not be started"
+    if ran and ran.status == ENDED_AT_DEADLINE:
+        came = f"no answer within {PROBED_WITHIN_S:g} s"
+    if ran is None or ran.status != UNSUPPORTED:
         raise ValueError(
             f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({ASK}), which nobody "
             f"has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not believed"

@@ -11,9 +11,6 @@ The words, Pick and the actions, are the injector's own: images/firewall/inject/
 from __future__ import annotations
 
 import contextlib
-import json
-import select
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
@@ -33,8 +30,8 @@ from images.firewall.inject.declared import (
     Split,
     to_json,
 )
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
-from scenarios.programs import LabProblem
 
 __all__ = [
     "Action",
@@ -56,7 +53,7 @@ __all__ = [
 
 PROGRAM = "/usr/local/lib/faultwire/injector"
 ANSWER_WITHIN_S = 30
-END_WITHIN_S = 30
+END_WITHIN_S = 20  # it takes its rules away first, with programs that have 10 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,12 +163,12 @@ class Injector:
     def __init__(self, lab: Lab) -> None:
         self.pid = 0
         self.left: tuple[str, ...] = ()
-        self._stream = lab.open("firewall", [PROGRAM])
+        self._child = Child(lab.open("firewall", [PROGRAM]), "the injector on the firewall")
 
     def __enter__(self) -> Self:
         try:
-            ready = self._answer("ready")
-            self.pid, self.left = int(ready["pid"]), tuple(ready["left"])
+            began = self._child.next(ANSWER_WITHIN_S, "begin") or {}
+            self.pid, self.left = int(began["ready"]["pid"]), tuple(began["ready"]["left"])
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -180,48 +177,24 @@ class Injector:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(BrokenPipeError):  # it died, and the kernel lets all packets pass
-            try:
-                self._stream.communicate(timeout=END_WITHIN_S)  # closes its input, which ends it
-            except subprocess.TimeoutExpired:
-                self._stream.kill()
-        self._stream.wait()
+        self._child.close(END_WITHIN_S)  # where it died before, the kernel lets all packets pass
 
-    def _answer(self, key: str) -> Any:
-        stdout, stderr = self._stream.stdout, self._stream.stderr
-        assert stdout is not None and stderr is not None  # noqa: S101, PT018 (for mypy)
-        if not select.select([stdout], [], [], ANSWER_WITHIN_S)[0]:
-            raise LabProblem(f"the injector on the firewall did not answer within {ANSWER_WITHIN_S} s")
-        line = stdout.readline()
-        if not line:
-            said = stderr.read().decode("utf-8", "replace").strip()
-            raise LabProblem(f"the injector on the firewall ended: {said or 'it said nothing'}")
-        try:
-            answer = json.loads(line)
-        except ValueError as error:  # docker's own words, say that there is no such program
-            raise LabProblem(f"the injector on the firewall: {line.decode('utf-8', 'replace').strip()}") from error
-        if "error" in answer:
-            raise LabProblem(f"the injector: {answer['error']}")
-        return answer[key]
-
-    def _ask(self, verb: str, what: object, key: str) -> Any:
-        assert self._stream.stdin is not None  # noqa: S101 (for mypy)
-        with contextlib.suppress(BrokenPipeError):  # it ended; the answer, or its absence, says why
-            self._stream.stdin.write(json.dumps({verb: what}).encode() + b"\n")
-            self._stream.stdin.flush()
-        return self._answer(key)
+    def _ask(self, verb: str, what: object, name: str, key: str) -> Any:
+        to = {"apply": "put {} in force", "heal": "end {}", "hits": "count the hits of {}"}[verb].format(name)
+        return self._child.ask({verb: what}, to, ANSWER_WITHIN_S)[key]
 
     def apply(self, name: str, action: Action, pick: Pick, seed: int = 0) -> None:
         """Put a fault in force; it is in force when this returns. The pick's addresses must be addresses by now."""
-        self._ask("apply", {"name": name, "action": to_json(action), "pick": to_json(pick), "seed": seed}, "applied")
+        what = {"name": name, "action": to_json(action), "pick": to_json(pick), "seed": seed}
+        self._ask("apply", what, name, "applied")
 
     def heal(self, name: str) -> Hits:
         """End a fault and let go what it held; what it had seen and done."""
-        return _hits(self._ask("heal", name, "healed"))
+        return _hits(self._ask("heal", name, name, "healed"))
 
     def hits(self, name: str) -> Hits:
         """What a fault has seen and done so far."""
-        return _hits(self._ask("hits", name, "hits"))
+        return _hits(self._ask("hits", name, name, "hits"))
 
     @contextlib.contextmanager
     def fault(self, name: str, action: Action, pick: Pick, seed: int = 0) -> Iterator[Fault]:
@@ -231,5 +204,5 @@ class Injector:
         try:
             yield fault
         finally:
-            if self._stream.poll() is None:  # else it died, and its faults with it
+            if not self._child.over:  # else it died, and its faults with it
                 fault.heal()

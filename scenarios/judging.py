@@ -20,8 +20,11 @@ from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
 from scenarios.expecting import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.outcome import Outcome
+from scenarios.programs import CUT, was_cut
 from scenarios.script import LegName, Replace, Role
 from scenarios.verdict import Check, Verdict, proof
+
+TOLD_CHARACTERS = 500  # of a line that a program printed
 
 
 def judged(drill: Drill, control: Seen, armed: Seen | None) -> tuple[list[Check], list[Check]]:
@@ -182,14 +185,20 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
 
 
 def _log(expected: Log, seen: Seen) -> Check:
-    lines = [line for line in seen.logs.get(expected.of, ()) if re.search(expected.line, line)]
-    told = f"{len(lines)}" + (f": {lines[0]}" if lines else f"; it printed: {_last(seen.logs.get(expected.of, ()))}")
+    log = seen.logs.get(expected.of, ())
+    lines = [line for line in log if re.search(expected.line, line)]
+    told = f"{len(lines)}" + (f": {_last(lines[:1])}" if lines else f"; it printed: {_last(log)}")
     rule = f"lines of {expected.of} with {expected.line!r}"
-    return Check(rule, expected.amount, told, _verdict(expected.holds(len(lines))))
+    verdict = _verdict(expected.holds(len(lines)))
+    if was_cut(log):  # there may be more of them
+        told += f"; {CUT}"
+        more_matters = len(lines) <= expected.most if expected.most is not None else len(lines) < expected.least
+        verdict = Verdict.UNPROVEN if more_matters else verdict
+    return Check(rule, expected.amount, told, verdict)
 
 
 def _last(lines: Sequence[str]) -> str:
-    return " | ".join(lines[-3:]) or "nothing"
+    return " | ".join(line[:TOLD_CHARACTERS] for line in lines[-3:]) or "nothing"
 
 
 def _duration(expected: Duration, seen: Seen) -> Check:

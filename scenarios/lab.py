@@ -9,6 +9,7 @@ import contextlib
 import os
 import secrets
 import subprocess
+import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,21 +19,28 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios import engine, locking
-from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabProblem, Running
 from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
 from scenarios.waiting import DeadlinePassed, wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+NO_LAB = -1  # the number of what is of ours, and of no lab
+GUEST_MEMORY = "512m"
+GUEST_FILES = "256m"  # of its /tmp, which is in that memory
+GUEST_BEGINS_WITHIN_S = 60
+GUEST_KILLS = 3
+LATE_S = 20  # so long a machine, or the engine, may take beyond the time that a program was given
 CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
 GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
-_SWEEP = f"""
+# Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
+SWEEP = """
 for process in /proc/[0-9]*; do
-    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q '^{MARK}='; then
-        kill -KILL "${{process#/proc/}}" 2>/dev/null && echo "${{process#/proc/}}"
+    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q -e "$0"; then
+        kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}"
     fi
 done
 true
@@ -42,7 +50,7 @@ true
 class Guest(Running):
     """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
 
-    def __init__(self, stream: subprocess.Popen[str], what: str, container: str) -> None:
+    def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str) -> None:
         self._container = container
         super().__init__(stream, what, self._send)
 
@@ -55,7 +63,7 @@ class Guest(Running):
     @property
     def is_paused(self) -> bool:
         """Whether the engine has it paused."""
-        with contextlib.suppress(NotFound):
+        with contextlib.suppress(NotFound), engine.asked(f"say how {self._container} is"):
             return bool(engine.client().containers.get(self._container).status == "paused")
         return False
 
@@ -125,6 +133,7 @@ class Lab:
     def up(self) -> float:
         """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took."""
         started = time.monotonic()
+        self._unpause()
         try:
             self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
             # Compose's own --wait would look once a second, as the engine does.
@@ -133,9 +142,19 @@ class Lab:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
                     self._wait_for_answer(name)
         except (engine.CommandFailed, DeadlinePassed, LabProblem) as error:
-            logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
+            try:
+                logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
+            except engine.CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
+                logs = str(of_logs)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
+
+    def _unpause(self) -> None:
+        """Let machines go on that somebody paused, and whose run was killed, say: Compose does not start those."""
+        for container in self._containers():
+            if container.status == "paused":
+                with contextlib.suppress(APIError), engine.asked(f"unpause {container.name}"):  # it ended meanwhile
+                    container.unpause()
 
     def _is_ready(self) -> bool:
         states, wanted = self.states(), self.wanted
@@ -182,41 +201,95 @@ class Lab:
 
     def _sweep(self) -> None:
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
-            with contextlib.suppress(NotFound):
+            with contextlib.suppress(NotFound), engine.asked(f"remove {container.name}"):
                 container.remove(force=True)
         running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda machine: self.run(machine, ["sh", "-c", _SWEEP], timeout_s=10, mark=False), running))
+            list(pool.map(lambda machine: self.sweep(machine, f"^{MARK}="), running))
+
+    def sweep(self, machine: str, variable: str) -> None:
+        """Kill every process of a machine whose environment has a variable, `name=value`, that this pattern finds."""
+        self.run(machine, ["sh", "-c", SWEEP, variable], timeout_s=10, mark=False)
 
     def run(self, machine: str, argv: Sequence[str], *, timeout_s: float, mark: bool = True) -> Finished:
         """Run a program on a machine to its end, or until `timeout_s` seconds (its status is 124 then).
 
-        Raises LabProblem when the machine does not run.
+        Raises LabProblem when the machine does not run, and when it stands still.
         """
         api = engine.client().api
         started = time.monotonic()
+        within_s = timeout_s + LATE_S
         try:
-            execution = api.exec_create(
-                self.container(machine),
-                ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
-                environment={MARK: "call"} if mark else {},
-            )
-            out, err = engine.run_exec(api, execution["Id"])
-        except APIError as error:  # 404: no such container; 409: it is stopped
+            with engine.asked(f"run `{argv[0]}` on {machine}"):
+                execution = api.exec_create(
+                    self.container(machine),
+                    ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
+                    environment={MARK: "call"} if mark else {},
+                )
+                out, err = engine.run_exec(api, execution["Id"], within_s)
+                status = api.exec_inspect(execution["Id"])["ExitCode"]
+        except APIError as error:  # 404: no such container; 409: it is stopped, or paused
             profile = self.topology.profiles.get(machine)
             how = f"make up WITH={profile}" if profile else "make up"
-            raise LabProblem(f"{machine} of lab {self.number} does not run; `{how}` starts it") from error
-        status = api.exec_inspect(execution["Id"])["ExitCode"]
-        stdout, stderr = (stream.decode("utf-8", "backslashreplace") for stream in (out, err))
-        return Finished(tuple(argv), status, stdout, stderr, time.monotonic() - started)
+            raise LabProblem(f"{machine} of lab {self.number} {self._state(machine)}; `{how}` mends it") from error
+        except TimeoutError as error:
+            what = f"`{argv[0]}` on {machine} of lab {self.number} did not end within {within_s:g} s"
+            raise LabProblem(f"{what}; {machine} {self._state(machine)}") from error
+        took_s, dropped = time.monotonic() - started, out.dropped + err.dropped
+        return Finished(tuple(argv), status, out.text(), err.text(), took_s, dropped_bytes=dropped)
 
-    def open(self, machine: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _state(self, machine: str) -> str:
+        """What the engine says of a machine, for a person: "runs", "is paused", "does not run"."""
+        try:
+            with engine.asked(f"say how {machine} is"):
+                state = engine.client().containers.get(self.container(machine)).status
+        except (NotFound, engine.CommandFailed):
+            return "does not run"
+        return {"running": "runs", "paused": "is paused"}.get(state, "does not run")
+
+    def check_machines(self) -> None:
+        """Raise LabProblem when a machine that is wanted does not run: what was seen meanwhile proves nothing."""
+        with engine.asked("say how the machines are"):  # one question, for it is asked twice a cell
+            found = engine.client().api.containers(
+                all=True, filters={"label": f"com.docker.compose.project={self.topology.project}"}
+            )
+        states = {each["Labels"]["com.docker.compose.service"]: each["State"] for each in found}
+        if ill := [f"{name} is {states.get(name, 'gone')}" for name in self.wanted if states.get(name) != "running"]:
+            raise LabProblem(f"of lab {self.number}, {', '.join(ill)}")
+
+    def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
         """Start a program on a machine with its standard streams open to this process, as bytes.
 
-        The caller ends it, by closing its standard input: ending the local process alone would leave it running.
+        The caller ends it, by closing its standard input: ending the local process alone would leave it running. A
+        program that has no mark goes on when the next run takes the lab.
         """
-        command = ["docker", "exec", "--interactive", "--env", f"{MARK}=stream", self.container(machine), *argv]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        marked = ["--env", f"{MARK}=stream"] if mark else []
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", *marked, self.container(machine), *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C comes to us alone; we end the program
+        )
+
+    def feed(self, machine: str, argv: Sequence[str], content: bytes, timeout_s: float) -> tuple[int, bytes, str]:
+        """Run a program on a machine, give it `content`, and wait for its end.
+
+        Return its exit status, what it printed, and what it said on standard error. Raises LabProblem when it does not
+        end in time; it is ended then.
+        """
+        stream = self.open(machine, ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv])
+        late = LabProblem(f"`{argv[0]}` on {machine} of lab {self.number} did not end within {timeout_s:g} s")
+        with stream:
+            try:
+                out, err = stream.communicate(content, timeout=timeout_s + LATE_S)
+            except subprocess.TimeoutExpired:
+                raise late from None
+            finally:
+                stream.kill()  # after its end, nothing
+        if (status := stream.wait()) == ENDED_AT_DEADLINE:
+            raise late
+        return status, out, err.decode("utf-8", "replace")
 
     @contextlib.contextmanager
     def running(
@@ -232,32 +305,43 @@ class Lab:
         `environment` is for a guest.
         """
         what = f"`{' '.join(argv)}` on {machine}"
-        name = self.guest_name(machine)
+        name, mark = self.guest_name(machine), f"{MARK}=service-{secrets.token_hex(4)}"
         if image:
             command = ["run", "--rm", *self._guest(machine, image, argv, name, environment or {})]
         else:
             script = 'echo "pid $$"; exec "$@"'
-            command = ["exec", "--env", f"{MARK}=service", self.container(machine), "sh", "-c", script, "sh", *argv]
+            command = ["exec", "--env", mark, self.container(machine), "sh", "-c", script, "sh", *argv]
         stream = subprocess.Popen(
             ["docker", *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="backslashreplace",
+            start_new_session=True,  # Ctrl-C comes to us alone; we end the program
         )
-
-        def signal_process(signal: str) -> None:
-            self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
-
-        program = Guest(stream, what, name) if image else Running(stream, what, signal_process)
-        if not image:
-            pid = program.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
-            program.lines.remove(f"pid {pid}")
+        if image:
+            program: Running = Guest(stream, what, name)
+        else:
+            program = Running(stream, what, lambda signal: self._signal(machine, pid, signal))
+            try:
+                pid = program.wait_for_line(r"^pid (\d+)$", within_s=10)[1]
+                program.lines.remove(f"pid {pid}")
+            except BaseException:  # it may have begun all the same
+                stream.kill()
+                stream.wait()
+                with contextlib.suppress(LabProblem):
+                    self.sweep(machine, f"^{mark}$")
+                raise
         try:
             yield program
         finally:
-            program.stop()
+            try:
+                program.stop()
+            finally:
+                if image:
+                    _remove_guest(name)
+
+    def _signal(self, machine: str, pid: str, signal: str) -> None:
+        self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
 
     def guest_name(self, machine: str) -> str:
         """A name for the container of a guest."""
@@ -265,21 +349,15 @@ class Lab:
 
     def end_guest(self, name: str) -> None:
         """End a guest at once, where it runs."""
-        with contextlib.suppress(NotFound, APIError):  # 409: it does not run yet, or no longer
+        # 409: it does not run yet, or no longer
+        with contextlib.suppress(NotFound, APIError, engine.CommandFailed), engine.asked(f"end {name}"):
             engine.client().containers.get(name).kill()
 
     def _guest(
         self, machine: str, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]
     ) -> list[str]:
-        """The words of `docker run` or `docker create`. The image's own entry point is not used: `argv` is all."""
-        return [
-            *("--init", "--name", name, "--network", f"container:{self.container(machine)}"),
-            *("--label", f"{engine.LAB_LABEL}={self.number}", "--label", f"{GUEST_LABEL}={machine}"),
-            *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp"),  # noqa: S108
-            *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
-            *("--pids-limit", "256", "--memory", "512m", "--user", "1000", "--pull", "never", "--entrypoint", ""),
-            *(image, *argv),
-        ]
+        place = ["--network", f"container:{self.container(machine)}", "--label", f"{GUEST_LABEL}={machine}"]
+        return [*place, *guest_words(self.number, image, argv, name, environment)]
 
     def run_guest(
         self,
@@ -299,40 +377,104 @@ class Lab:
         not in them.
         """
         name = name or self.guest_name(machine)
-        engine.docker_command("create", *self._guest(machine, image, argv, name, environment or {}), timeout_s=60)
-        guest = engine.client().containers.get(name)
-        try:
-            stream = subprocess.Popen(
-                ["docker", "start", "--attach", name],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
+        ran = run_guest(name, self._guest(machine, image, argv, name, environment or {}), argv, timeout_s)
+        if ran is None:
+            raise LabProblem(
+                f"a guest on {machine} of lab {self.number} did not begin; {machine} {self._state(machine)}"
             )
-            ended_by_us = False
-            left_s = timeout_s
-            while True:
-                try:
-                    out, err = stream.communicate(timeout=left_s)
-                    break
-                except subprocess.TimeoutExpired:
-                    guest.reload()
-                # it has not had its time yet where the engine took some to start it
-                left_s = _unix_s(guest.attrs["State"]["StartedAt"]) + timeout_s - time.time()
-                if left_s <= 0:
-                    ended_by_us, left_s = True, STOP_WITHIN_S
-                    with contextlib.suppress(APIError):  # it ended meanwhile
-                        guest.kill()
-            guest.reload()
-            state = guest.attrs["State"]
-            began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
-            status = ENDED_AT_DEADLINE if ended_by_us else int(state["ExitCode"])
-        finally:
-            with contextlib.suppress(NotFound):
-                guest.remove(force=True)
-        stdout, stderr = (each.decode("utf-8", "backslashreplace") for each in (out, err))
-        # the engine notes the beginning after it, and a program that is quick enough has ended by then
-        return Finished(tuple(argv), status, stdout, stderr, max(0.0, ended_s - began_s), began_s)
+        return ran
+
+
+def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]) -> list[str]:
+    """The words of `docker run` or `docker create` for a stranger's program: all of its limits, but for its network.
+
+    The image's own entry point is not used: `argv` is all.
+    """
+    return [
+        *("--init", "--name", name, "--label", f"{engine.LAB_LABEL}={lab}"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("--tmpfs", f"/tmp:size={GUEST_FILES}"),  # noqa: S108
+        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--user", "1000"),
+        *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
+        *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
+        *("--pull", "never", "--entrypoint", "", image, *argv),
+    ]
+
+
+def run_guest(name: str, words: Sequence[str], argv: Sequence[str], timeout_s: float) -> Finished | None:
+    """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
+
+    Raises LabProblem, and CommandFailed, when it cannot be made, or cannot be ended.
+    """
+    try:
+        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
+        with engine.asked(f"run {name}"):
+            return _attended(engine.client().containers.get(name), argv, timeout_s)
+    finally:
+        _remove_guest(name)
+
+
+def _attended(guest: Container, argv: Sequence[str], timeout_s: float) -> Finished | None:
+    out, err = Kept(), Kept()
+    stream = subprocess.Popen(
+        ["docker", "start", "--attach", str(guest.name)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
+    )
+    assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
+    readers = [
+        threading.Thread(target=kept.read, args=(pipe,), daemon=True)
+        for kept, pipe in ((out, stream.stdout), (err, stream.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        ended_by_us = _wait_for_guest(guest, stream, timeout_s)
+    finally:
+        stream.kill()  # after its end, nothing
+        stream.wait()
+    for reader in readers:
+        reader.join(STOP_WITHIN_S)
+    guest.reload()
+    state = guest.attrs["State"]
+    began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
+    status = int(state["ExitCode"])
+    if began_s < 0 and status not in (126, 127):  # these two: there is no such program in its image
+        return None
+    status = ENDED_AT_DEADLINE if ended_by_us else status
+    # the engine notes the beginning after it, and a program that is quick enough has ended by then
+    took_s = max(0.0, ended_s - began_s)
+    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, out.dropped + err.dropped)
+
+
+def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait until a guest has ended; whether it had to be ended. Raises LabProblem when it cannot be."""
+    made_s, left_s = time.time(), timeout_s
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stream.wait(left_s)
+            return False
+        guest.reload()
+        # It has not had its time yet where the engine took some to start it.
+        began_s = max(_unix_s(guest.attrs["State"]["StartedAt"]), made_s)
+        until_s = began_s + (timeout_s if guest.status != "created" else GUEST_BEGINS_WITHIN_S)
+        if (left_s := until_s - time.time()) <= 0:
+            break
+        left_s = min(left_s, timeout_s)
+    for _ in range(GUEST_KILLS):
+        with contextlib.suppress(APIError):  # it ended meanwhile
+            guest.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stream.wait(STOP_WITHIN_S)
+            return True
+    raise LabProblem(f"{guest.name} could not be ended within {GUEST_KILLS * STOP_WITHIN_S} s")
+
+
+def _remove_guest(name: str) -> None:
+    with contextlib.suppress(NotFound), engine.asked(f"remove {name}"):
+        engine.client().containers.get(name).remove(force=True)
 
 
 def _unix_s(time_of_engine: str) -> float:

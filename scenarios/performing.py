@@ -23,7 +23,7 @@ from scenarios.dissect import Frame
 from scenarios.drill import Cell
 from scenarios.evidence import Caught, Event, Seen
 from scenarios.exchange import wait_for_socket
-from scenarios.programs import LabProblem, Running
+from scenarios.programs import CUT, LabProblem, Running, was_cut
 from scenarios.quantities import Seconds
 from scenarios.service import words
 from scenarios.stage import Cast, Stage
@@ -110,6 +110,7 @@ class _Performance:
                 self.caught |= {name: made.caught() for name, made in self.faults.items()}
             with self.timed("capture"):
                 captures = capture.stop()
+            self.stage.lab.check_machines()
             with self.timed("faults"):
                 for name, made in self.faults.items():
                     made.end(self.caught[name])
@@ -363,7 +364,10 @@ class _Performance:
             self.wait_until(lambda: pending.ended, pending.timeout_s + 20)  # noqa: B023 (it is waited for here)
             ended = pending.wait()
             self.calls.setdefault(name, []).append(ended)
-            self.logs.setdefault(name, []).extend((ended.stdout + ended.stderr).splitlines())
+            log = self.logs.setdefault(name, [])
+            log.extend((ended.stdout + ended.stderr).splitlines())
+            if ended.dropped_bytes and not was_cut(log):
+                log.append(f"[{CUT}: {ended.dropped_bytes:,} bytes are missing]")
             self.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
 
     def settle(self) -> None:

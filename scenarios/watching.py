@@ -11,24 +11,20 @@ from __future__ import annotations
 import bisect
 import contextlib
 import itertools
-import json
-import queue
-import subprocess
-import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from rich.text import Text
 
 from scenarios import ladder
 from scenarios.dissect import Frame, live_arguments, live_frame
+from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.ladder import Rung
-from scenarios.programs import LabProblem
 from scenarios.stage import Cast
 
 PROGRAM: Final = "/usr/local/lib/faultwire/watch"  # images/firewall/watch
@@ -38,7 +34,6 @@ LATE_WITHIN_S: Final = 60.0  # so long it is known that a packet was drawn as lo
 PENDING_LIMIT: Final = 4_000  # packets; more cannot come in HOLD_S, for the firewall decodes 400 a second of each leg
 LINES_A_SECOND: Final = 150  # of packets; more scroll by unread
 OPENS_WITHIN_S: Final = 20.0
-CLOSES_WITHIN_S: Final = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -199,15 +194,15 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
     names |= {address: "firewall" for leg in topology.legs.values() for address in (leg.ipv4, leg.ipv6)}
     pairing = Pairing(Cast(lab, "le-le", "ipv4").client_side)
     picture = Picture(names)
-    with _Stream(lab) as stream, contextlib.suppress(KeyboardInterrupt):
-        stream.wait_until_it_watches()
+    with _watching(lab) as stream, contextlib.suppress(KeyboardInterrupt):
+        stream.ask({"tshark": live_arguments()}, "begin to watch", OPENS_WITHIN_S)
         say(f"lab {lab.number} is watched; Ctrl-C ends it")
         while True:
             due_s = pairing.next_s()
             within_s = None if due_s is None else max(0.0, due_s - time.monotonic())
             if picture.left_out:
                 within_s = min(1.0, within_s if within_s is not None else 1.0)
-            said = stream.next(within_s)
+            said = stream.next(within_s) or {}
             if "frame" in said:
                 frame = live_frame(said["frame"])
                 if frame is not None:
@@ -226,70 +221,13 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
     return picture.packets
 
 
-class _Stream:
-    """What the firewall's program says, for the time of the `with` block."""
-
-    def __init__(self, lab: Lab) -> None:
-        self._lab = lab
-        # Not by Lab.open: what that starts is ended by the next run in this lab, as left behind by an earlier one.
-        command = ["docker", "exec", "--interactive", lab.container("firewall"), PROGRAM, *LEGS]
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C comes to us alone; the end of its input ends it
-        )
-        self._said: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=PENDING_LIMIT)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-
-    def __enter__(self) -> _Stream:
-        self._reader.start()
-        self._tell(json.dumps({"tshark": live_arguments()}).encode("ascii") + b"\n")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        try:
-            self._process.wait(CLOSES_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-    def _tell(self, content: bytes) -> None:
-        assert self._process.stdin is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        with contextlib.suppress(OSError):  # it ended: `next` says why
-            self._process.stdin.write(content)
-            self._process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        for line in self._process.stdout:
-            with contextlib.suppress(ValueError):  # docker's own words, of a program that is not there
-                said = json.loads(line)
-                if isinstance(said, dict):
-                    self._said.put(said)
-        self._said.put(None)
-
-    def wait_until_it_watches(self) -> None:
-        if "watching" not in self.next(OPENS_WITHIN_S):
-            raise LabProblem(f"the firewall of lab {self._lab.number} did not begin to watch in {OPENS_WITHIN_S:g} s")
-
-    def next(self, within_s: float | None) -> dict[str, Any]:
-        """What it says next; empty when nothing comes in time. Raises LabProblem when it has ended."""
-        try:
-            said = self._said.get(timeout=within_s)
-        except queue.Empty:
-            return {}
-        if said is None:
-            assert self._process.stderr is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-            why = self._process.stderr.read().decode("utf-8", "replace").strip()
-            advice = (
-                "; `make down` and `make up` bring the lab up to date" if self._process.wait() in (126, 127) else ""
-            )
-            raise LabProblem(
-                f"the firewall of lab {self._lab.number} is watched no longer: {why or 'it ended'}{advice}"
-            )
-        return said
+@contextlib.contextmanager
+def _watching(lab: Lab) -> Iterator[Child]:
+    """The firewall's program, for the time of the `with` block. The next run in this lab leaves it alone."""
+    advice = {"no such file": "`make down` and `make up` bring the lab up to date"}
+    stream = lab.open("firewall", [PROGRAM, *LEGS], mark=False)
+    child = Child(stream, f"the watch program on the firewall of lab {lab.number}", advice=advice)
+    try:
+        yield child
+    finally:
+        child.close()

@@ -28,8 +28,19 @@ TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on ::1 are skipped, and counted, where the machine that runs them has none. The lab has its own IPv6."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run what takes more than a minute too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What takes long is skipped, and counted, unless it is asked for.
+
+    So are tests on ::1 where the machine that runs them has none. The lab has its own IPv6.
+    """
+    if not config.getoption("long"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="takes more than a minute; --long runs it"))
     if not has_ipv6_loopback():
         absent = pytest.mark.skip(reason="this machine has no IPv6 loopback address, ::1")
         for item in items:

@@ -8,8 +8,8 @@ Every byte that comes is compared with what must come. Errors are counted by the
 connection; exit status 1 when there was one.
 
 With --steered it says `{"ready": …}` once all connections are made and have been answered once. Then each line on
-standard input is a number of seconds, and has one run made of at most so long; it ends with its input. So connections
-can be held idle, and servers be measured in turn.
+standard input, {"id": N, "seconds": S}, has one run made of at most so long, whose line repeats the id; it ends with
+its input. So connections can be held idle, and servers be measured in turn.
 
 It must cost less than the server that it measures, and says what it cost (`cpu_s`): one process, epoll(7), the
 requests' bytes made before. What is on the wire is read and compared, and never parsed.
@@ -277,7 +277,7 @@ def parser() -> command.Parser:
     add("--requests", metavar="R", type=_up_to(MOST_REQUESTS), default=MOST_REQUESTS, help="at most (%(default)s)")
     add("--seconds", metavar="S", type=command.seconds, default=1.0, help="at most, of asking (%(default)s)")
     add("--byteorder", choices=("big", "little"), default=sys.byteorder, help="the server's (%(default)s)")
-    add("--steered", action="store_true", help="run so many seconds as each line of the input says")
+    add("--steered", action="store_true", help="run so long as each line of the input says")
     return made
 
 
@@ -311,9 +311,10 @@ def main() -> int:
         return 1 if run.errors else 0
     tell({"ready": len(load.flows), "errors": dict(errors)})
     while select.select([sys.stdin], [], [], STEERED_S)[0] and (line := sys.stdin.readline()):
-        run = run_once(asked.requests, min(command.seconds(line.strip()), MOST_SECONDS))
+        said = json.loads(line)
+        run = run_once(asked.requests, min(float(said["seconds"]), MOST_SECONDS))
         errors.update(run.errors)
-        tell(run.told())
+        tell({"id": said["id"], **run.told()})
     return 1 if errors else 0
 
 

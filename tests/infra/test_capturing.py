@@ -92,14 +92,32 @@ def test_a_tcpdump_that_ended_is_told_when_it_is_missed_and_replaced_before_the_
     with Capturing(lab) as capturing:
         with capturing.capture() as capture:
             lab.run("firewall", ["kill", "-KILL", *tcpdumps(lab)[-1:]], timeout_s=5)
-            with pytest.raises(LabProblem, match=r"could not capture: capture: tcpdump on .*-leg ended"):
+            with pytest.raises(LabProblem, match=r"could not end the capture: tcpdump on .*-leg ended"):
                 capture.stop()
-        for _ in range(2):  # the first finds that program gone; the second, only that a tcpdump is
+        for _ in range(2):  # the first begins anew; the second finds that a tcpdump has ended
             with capturing.capture() as capture:
                 ping(lab, 500)
                 captures = capture.stop()
             assert sizes(lab, captures) == both_legs([500])
             lab.run("firewall", ["kill", "-KILL", *tcpdumps(lab)[-1:]], timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [("BYTES_LIMIT", "is larger than 10000 bytes"), ("FRAMES_LIMIT", "has more than 20 frames")],
+)
+def test_a_capture_above_its_limit_is_refused_and_the_next_one_is_whole(
+    lab: Lab, capturing: Capturing, monkeypatch: pytest.MonkeyPatch, limit: str, why: str
+) -> None:
+    monkeypatch.setattr(capturing_module, limit, {"BYTES_LIMIT": 10_000, "FRAMES_LIMIT": 20}[limit])
+    with capturing.capture() as capture:
+        ping(lab, 400, 15)
+        with pytest.raises(LabProblem, match=rf"could not end the capture: the capture of the .*-leg {why}"):
+            capture.stop()
+    with capturing.capture() as capture:
+        ping(lab, 400, 2)
+        captures = capture.stop()
+    assert sizes(lab, captures) == both_legs([400, 400])
 
 
 def test_at_its_end_however_it_comes_nothing_is_left_on_the_firewall(lab: Lab) -> None:
@@ -116,12 +134,12 @@ def test_at_its_end_however_it_comes_nothing_is_left_on_the_firewall(lab: Lab) -
     assert (tcpdumps(lab), folders()) == (before, folders_before)
     killed = Capturing(lab)
     with killed.capture():
-        killed._stream.kill()  # as when this process is killed: docker's own end of it closes
+        killed._child.process.kill()  # as when this process is killed: docker's own end of it closes
     wait_for(lambda: (tcpdumps(lab), folders()) == (before, folders_before), "the end of tcpdump", within_s=10)
     killed.close()
 
 
 def test_a_firewall_without_the_program_says_what_is_wrong(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(capturing_module, "PROGRAM", "/no/such/program")
-    with pytest.raises(LabProblem, match="could not capture"), Capture(lab):
+    with pytest.raises(LabProblem, match="no such file"), Capture(lab):
         pass

@@ -428,7 +428,7 @@ def test_a_run_that_is_killed_takes_its_faults_with_it(lab: Lab) -> None:
     with Injector(lab) as injector:
         injector.apply("lose-all", Drop(), pick(lab, of="icmp"))
         assert not pinged(lab)
-        injector._stream.kill()  # what the kernel does to it when this process is killed: its input ends
+        injector._child.process.kill()  # what the kernel does to it when this process is killed: its input ends
         wait_for(lambda: CHAIN not in saved_rules(lab), "the rules to go", within_s=5)
     assert pinged(lab)
 

@@ -230,3 +230,21 @@ def test_a_connection_is_told_from_others_by_its_ports() -> None:
     (found,) = conversations(made, client, server, PORT)
     assert (found.request.raw, found.answer.raw) == (b"two", b"TWO")
     assert conversations(made, client, server, PORT + 1) == []
+
+
+class Counted(bytes):
+    """Bytes that count how many of them are copied by slices."""
+
+    copied = 0
+
+    def __getitem__(self, at: object) -> bytes:  # type: ignore[override] # of slices only
+        part: bytes = super().__getitem__(at)  # type: ignore[call-overload]
+        self.copied += len(part)
+        return part
+
+
+def test_a_stream_of_many_messages_is_read_once_and_not_once_for_each() -> None:
+    one = text("little", "utf-8")
+    stream = Counted(one * 500)
+    assert len(said(stream).orders) == 500
+    assert stream.copied <= 2 * len(stream)

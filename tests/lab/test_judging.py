@@ -153,6 +153,33 @@ def test_what_the_evidence_does_not_carry_is_unproven(drill: Drill, change: dict
     assert verdict(drill, seen(**change)) is Verdict.UNPROVEN
 
 
+@pytest.mark.parametrize(
+    ("drill", "lines", "holds"),
+    [
+        ("log: {of: server, line: did, exactly: 2}", 1, Verdict.UNPROVEN),
+        ("log: {of: server, line: did, exactly: 2}", 2, Verdict.UNPROVEN),
+        ("log: {of: server, line: did, exactly: 2}", 3, Verdict.FAIL),
+        ("log: {of: server, line: did, at_least: 2}", 1, Verdict.UNPROVEN),
+        ("log: {of: server, line: did, at_least: 2}", 2, Verdict.PASS),
+        ("log: {of: server, line: did, at_most: 2}", 2, Verdict.UNPROVEN),
+        ("log: {of: server, line: did, at_most: 2}", 3, Verdict.FAIL),
+    ],
+    indirect=["drill"],
+)
+def test_of_a_log_that_was_cut_only_what_is_there_is_evidence(drill: Drill, lines: int, holds: Verdict) -> None:
+    log = [*["did: one"] * lines, "[its output was cut after 4 MiB]"]
+    _, checks = judged(drill, seen(armed=False, caught={}), seen(logs={"server": log}))
+    (check,) = [each for each in checks if each.rule.startswith("lines of server")]
+    assert check.holds is holds
+    assert check.seen.endswith("; its output was cut")
+
+
+@pytest.mark.parametrize("drill", ["log: {of: server, line: never, exactly: 0}"], indirect=True)
+def test_a_line_of_any_length_is_told_as_far_as_a_person_reads(drill: Drill) -> None:
+    _, checks = judged(drill, seen(armed=False, caught={}), seen(logs={"server": ["x" * 4_000_000]}))
+    assert max(len(each.seen) for each in checks) < 1000
+
+
 @pytest.mark.parametrize("drill", ONE, indirect=True)
 def test_a_call_that_its_machine_cannot_make_is_unsupported_with_the_reason_it_gave(drill: Drill) -> None:
     lacking = replace(call(Outcome.UNSUPPORTED), stderr="unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here\n")

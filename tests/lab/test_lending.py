@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,9 @@ from scenarios.topology import LAB_NUMBERS
 
 BORROWS = """
 import sys, time
+from scenarios import locking
 from scenarios.lending import Borrowed
+locking.PLACES = (sys.argv[2],)
 lab = Borrowed(int(sys.argv[1]))
 print("has it", flush=True)
 time.sleep(60)
@@ -29,8 +28,7 @@ time.sleep(60)
 def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> set[int]:
     """The numbers of the labs that are up; no engine is asked."""
     numbers: set[int] = set()
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # of the processes that are started
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(locking, "PLACES", (str(tmp_path),))
     monkeypatch.setattr(lending, "labs_in_use", lambda: set(numbers))
     monkeypatch.setattr(Borrowed, "down", lambda self: numbers.discard(self.number))
     return numbers
@@ -42,7 +40,9 @@ def numbers_of(count: int, first: int = 1) -> list[int]:
 
 def killed_with(number: int) -> None:
     """A process that borrowed the lab, and was killed."""
-    with subprocess.Popen([sys.executable, "-c", BORROWS, str(number)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", BORROWS, str(number), *locking.PLACES], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout
         assert process.stdout.readline() == "has it\n"
         with pytest.raises(BlockingIOError):
@@ -93,28 +93,3 @@ def test_too_few_are_told_of(up: set[int]) -> None:
     with pytest.raises(LabProblem, match="3 labs are wanted, and 2 are free"):
         labs(1, 3)
     assert numbers_of(2) == [1, 9]
-
-
-def test_a_lock_on_a_file_that_its_owner_removed_meanwhile_is_none(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    path = tmp_path / "lock"
-    path.touch()
-
-    def removed_first(*_: int) -> None:
-        path.unlink()
-        path.touch()
-
-    monkeypatch.setattr(fcntl, "flock", removed_first)
-    with pytest.raises(BlockingIOError, match="another file now"):
-        locking.take(path)
-
-
-def test_locks_that_nobody_holds_leave_no_file_after_a_clean(tmp_path: Path) -> None:
-    free, held = locking.path_of(7, "lent"), locking.path_of(8, "lock")
-    os.close(locking.take(free))
-    kept = locking.take(held)
-    (tmp_path / "faultwire-setup.0.log").touch()
-    locking.remove_free()
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["faultwire-lab-8.lock", "faultwire-setup.0.log"]
-    os.close(kept)

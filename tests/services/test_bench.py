@@ -185,10 +185,11 @@ def test_a_steered_generator_holds_its_connections_and_runs_once_for_each_line(t
     ]
     with started("bench.textbook_echo", tmp_path / "journal") as server:
         command = [sys.executable, "-m", *words[:2], str(server.port), *words[2:]]
-        ran = subprocess.run(command, cwd=ROOT, input="5\n5\n", capture_output=True, text=True, timeout=60)
+        lines = "".join(json.dumps({"id": number, "seconds": 5}) + "\n" for number in (7, 9))
+        ran = subprocess.run(command, cwd=ROOT, input=lines, capture_output=True, text=True, timeout=60)
     ready, *rounds = map(json.loads, ran.stdout.splitlines())
     assert (ran.returncode, ready) == (0, {"ready": 4, "errors": {}})
-    assert [each["requests"] for each in rounds] == [8, 8]
+    assert [(each["id"], each["requests"]) for each in rounds] == [(7, 8), (9, 8)]
 
 
 @pytest.mark.parametrize(
