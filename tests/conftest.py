@@ -28,6 +28,14 @@ TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def _end(*_: object) -> None:
+    """SIGTERM ends the tests as Ctrl-C does: labs are taken down. The status is 143, as a shell has it."""
+    pytest.exit("ended by SIGTERM", returncode=128 + signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, _end)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on ::1 are skipped, and counted, where the machine that runs them has none. The lab has its own IPv6."""
     if not has_ipv6_loopback():
