@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
-from scenarios import guests, script, sockets
+from scenarios import guests, holding, script, sockets
 from scenarios.applying import Applied, applied
 from scenarios.beside import WITHIN_S, Beside, Others
 from scenarios.caller import Call, Gate, Pending, Reader
@@ -283,7 +283,15 @@ class _Performance:
         if self.cell.chosen.server.run is None:
             return  # it always runs
         for role in self.drill.server.on:
-            program = self.start_server(role)
+            host = self.cast.host(role).name
+            if self.cell.chosen.server.ready is None:
+                holding.check_free(self.stage.lab, host, self.cell.chosen)  # else that one would be taken for ours
+            try:
+                program = self.start_server(role)
+            except LabProblem as problem:
+                if role in self.started:
+                    self.started[role].stop()  # so that it is not found itself
+                raise holding.explained(self.stage.lab, host, self.cell.chosen, problem) from problem
             if role == script.SERVER:
                 self.server = program
             else:

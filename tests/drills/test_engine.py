@@ -190,6 +190,28 @@ def test_a_firewall_that_ends_is_the_verdict_of_the_cell_and_the_run_goes_on(kil
     assert [each["what"] for each in stored["runs"]["fault"]["events"]][-1].startswith("broke off: ")
 
 
+def test_who_holds_the_port_of_a_service_is_told(killed_lab: Lab, tmp_path: Path) -> None:
+    server = killed_lab.container("server")
+    by_hand = subprocess.Popen(
+        ["docker", "exec", server, "python", "-m", "services.search.server_selectors", "0.0.0.0", "65432"]  # noqa: S104 (in the lab)
+    )
+    listing = ["ss", "-Hlnt", "sport = :65432"]
+    wait_for(lambda: killed_lab.run("server", listing, timeout_s=10).stdout, "the server to listen", 30)
+    try:
+        with Stage(killed_lab) as stage:
+            fault = "fault: {name: idle, silence: {from: bystander, to: server}}"
+            result = run(stage, cell(drill(tmp_path, fault)), places(tmp_path, "cell"))
+        assert result.verdict is Verdict.UNPROVEN
+        held = "port 65432 of server, for search/selectors, is held by pid (\\d+), `python -m services.search.server_"
+        told = re.search(held, result.sentence)
+        assert told, result.sentence
+        assert f"`docker exec {server} kill {told[1]}` ends it" in result.sentence
+        killed_lab.run("server", ["kill", told[1]], timeout_s=10)
+        assert by_hand.wait(20) is not None
+    finally:
+        by_hand.kill()
+
+
 def test_with_json_standard_output_has_the_verdicts_alone_also_when_the_lab_was_down(killed_lab: Lab) -> None:
     killed_lab.down()
     running = scenarios("run", "lost-syn", "--pair", "be-le", "--json", lab=killed_lab, stderr=subprocess.PIPE)
