@@ -13,6 +13,8 @@ SCRIPTS := images/bigendian/sources images/firewall/capture images/firewall/deco
 # A folder of the user's with sources that no archive has: see `make sources`.
 export FAULTWIRE_SOURCES = $(SOURCES)
 SCENARIOS = $(PYTHON) -m scenarios
+# Which runs are kept, of the verbs that make many: KEEP_RUNS=20 the newest 20, KEEP_RUNS=14d those of 14 days.
+KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
 MAKEFLAGS += --no-print-directory
@@ -34,16 +36,16 @@ test-endian: setup images ## the protocol's test vectors and 1,000 random messag
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
 
 drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select SEED=7
-	@$(SCENARIOS) run $(NAME) --lab $(LAB) --pair $(or $(PAIR),be-le) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
+	@$(SCENARIOS) run $(NAME) --lab $(LAB) --pair $(or $(PAIR),be-le) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
-drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 PAIR=all
-	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT))
+drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 PAIR=all KEEP_RUNS=20
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
 matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PAIR=all JOBS=4 RESUME=1 CHANGED=1
-	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed)
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
 
-list: setup ## the drills, a line each: make list WORDS="tcp loss"
-	@$(SCENARIOS) list $(WORDS)
+list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1
+	@$(SCENARIOS) list $(WORDS) $(if $(JSON),--json)
 
 explain: setup ## what a drill claims, does and demands, without running it: make explain NAME=lost-syn
 	@$(SCENARIOS) explain $(NAME)
@@ -51,8 +53,8 @@ explain: setup ## what a drill claims, does and demands, without running it: mak
 validate: setup ## read every drill and service file; every error names its file, line and key
 	@$(SCENARIOS) validate $(FILES)
 
-soak: setup ## the drills over and over, in random order, with random seeds: make soak FOR=10min JOBS=2
-	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) --for $(FOR)
+soak: setup ## the drills over and over, random order and seeds; keeps what did not pass: make soak FOR=10min JOBS=2
+	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) --for $(FOR) $(KEPT)
 
 bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
 	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)

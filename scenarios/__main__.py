@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from scenarios import ending
+
+if __name__ == "__main__":
+    ending.end_at_once()  # before the other imports, which take a second: a Ctrl-C within it is no traceback
+
 import argparse
 import os
 import subprocess
@@ -41,10 +46,14 @@ from scenarios.faults.leftovers import held_without_faults
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.report import command as report_command
+from scenarios.runs import StorageProblem
 from scenarios.service import named
-from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE, INTERRUPTED, bring_up, console, image_step, marked, show, step
+from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE, bring_up, console, image_step, marked, show, step
 from scenarios.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host, topology
+from scenarios.usage import UsageError
 from scenarios.waiting import DeadlinePassed
+
+ALL_ENDED = "what this run started has been ended"
 
 
 class Parser(argparse.ArgumentParser):
@@ -184,15 +193,15 @@ def call(options: argparse.Namespace) -> int:
     a_lab = _lab_with(options.lab, *ends)
     source, destination = _hosts(a_lab, *ends)
     if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
-        raise ValueError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
+        raise UsageError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
     for end, image, host in (("client", chosen.image, source), ("server", chosen.service.image, destination)):
         if image and host.byteorder == "big":
-            raise ValueError(
+            raise UsageError(
                 f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "
                 "FROM=client TO=server"
             )
     if options.family not in chosen.service.families:
-        raise ValueError(f"{chosen.service.service} does not speak {options.family}")
+        raise UsageError(f"{chosen.service.service} does not speak {options.family}")
     bring_up(a_lab)
     guests.ready([chosen.service], image_step)
     with held_without_faults(a_lab):
@@ -204,7 +213,7 @@ def _hosts(a_lab: Lab, *names: str) -> list[Host]:
     hosts = a_lab.topology.places
     for name in names:
         if name not in hosts:
-            raise ValueError(f"there is no host {name!r}{advice(name, hosts)}")
+            raise UsageError(f"there is no host {name!r}{advice(name, hosts)}")
     return [hosts[name] for name in names]
 
 
@@ -405,21 +414,40 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit status: 0, 1, 2 as in verdict.py, 64 usage, 69 no lab or no engine to be had."""
-    options = parser().parse_args(argv)
+    """Run one command; its exit status: 0, 1, 2 as in verdict.py, 64 usage, 69 no lab, no engine or no disk to be had.
+
+    130 after Ctrl-C, 143 after SIGTERM. What is a bug of this program comes out as it is, with its traceback.
+    """
     try:
+        options = parser().parse_args(argv)
         status_of_command: int = options.function(options)
-    except (ValueError, DeclarationError) as error:
-        console.print(f"[bold red]cannot[/]: {escape(str(error))}")
-        return EX_USAGE
-    except (LabProblem, NoEngine, CommandFailed, DeadlinePassed) as error:
-        console.print(f"[bold red]cannot[/]: {escape(str(error))}")
-        return EX_UNAVAILABLE
-    except KeyboardInterrupt:
-        console.print("[bold yellow]interrupted[/]: what this run started has been ended")
-        return INTERRUPTED
-    return status_of_command
+    except (UsageError, DeclarationError) as error:
+        return _cannot(error, EX_USAGE)
+    except (LabProblem, NoEngine, CommandFailed, DeadlinePassed, StorageProblem) as error:
+        return _cannot(error, EX_UNAVAILABLE)
+    except FileNotFoundError as error:
+        if error.filename != "docker":
+            raise
+        return _cannot(LabProblem("there is no `docker` command here; `make setup` installs it"), EX_UNAVAILABLE)
+    except KeyboardInterrupt as error:
+        by = " by SIGTERM" if ending.is_terminated() else ""
+        console.print(f"[bold yellow]interrupted[/]{by}: {escape(_notes(error) or ALL_ENDED)}")
+        return ending.status()
+    return ending.status() if ending.is_terminated() else status_of_command  # `watch` takes it for its ordinary end
+
+
+def _cannot(error: Exception, status: int) -> int:
+    console.print(f"[bold red]cannot[/]: {escape(str(error))}")
+    if notes := _notes(error):
+        console.print(escape(notes))
+    return status
+
+
+def _notes(error: BaseException) -> str:
+    """What else is to be said of how a run ended, the last line last."""
+    return "\n".join(getattr(error, "__notes__", ()))
 
 
 if __name__ == "__main__":
+    ending.end_in_order()
     sys.exit(main())

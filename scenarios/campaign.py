@@ -6,40 +6,58 @@ Ctrl-C reaches the main thread only: it tells the workers, which undo what they 
 from __future__ import annotations
 
 import queue
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from docker.errors import DockerException
 
 from scenarios import engine, runs
 from scenarios.drill import Cell
 from scenarios.lab import Lab
 from scenarios.lending import give_back
-from scenarios.programs import LabProblem
+from scenarios.programs import LabInUse, LabProblem
 from scenarios.running import Result, run
+from scenarios.runs import StorageProblem
 from scenarios.stage import Interrupted, Stage
+from scenarios.waiting import DeadlinePassed
 
-OPENS_TIMES = 3  # how often a worker may open a stage anew without one cell that was run to its end
+OPENS_TIMES = 3  # how often a worker tries to have its lab ready
+# What keeps a lab from being ready; OSError is of requests, by which the engine is asked. Anything else is a bug.
+OF_A_LAB = (
+    LabProblem,
+    engine.CommandFailed,
+    engine.NoEngine,
+    DeadlinePassed,
+    DockerException,
+    OSError,
+    subprocess.SubprocessError,
+)
 
 
 def folder_of(run_folder: Path, cell: Cell) -> Path:
-    """The folder of a cell, made."""
+    """Where the folder of a cell is, or will be."""
     pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
-    return runs.cell(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)
+    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)
 
 
 @dataclass(slots=True)
 class Campaign:
-    """Cells to be run on labs. `tell` is given each result as it comes, `say` a line of what else happens.
+    """Cells to be run on labs. `tell` is given each result as it comes, with its evidence: it alone may keep that.
 
-    `began` is told of each cell that a lab begins with.
+    `say` is given a line of what else is done, `complain` one of what went wrong and is tried again; `began` is told of
+    each cell that a lab begins with.
     """
 
     run_folder: Path
     labs: Sequence[Lab]
     tell: Callable[[Result], None]
     say: Callable[[str], None] = lambda _: None
+    complain: Callable[[str], None] = lambda _: None
     began: Callable[[Lab, Cell], None] = lambda _, __: None
     beside: bool = False  # also ask what becomes of other clients
     keep: bool = False  # leave the borrowed labs up
@@ -49,64 +67,90 @@ class Campaign:
     _told: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]:
-        """Run them all, or until told; the results in the order in which they came.
+        """Run them all, or until told; return the results in the order in which they came, without their evidence.
 
-        Raises KeyboardInterrupt when interrupted, with every fault undone; `results` has what was run by then. Raises
-        LabProblem when no lab could be had for what is left.
+        Raise KeyboardInterrupt when interrupted, with every fault undone; LabProblem when no lab could be had for what
+        is left; StorageProblem when the disk is full; and what is a bug. `results` has what was run by then.
         """
         waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
         for cell in cells:
             waiting.put(cell)
-        on = self.labs[: max(1, len(cells))]
-        with ThreadPoolExecutor(len(on), thread_name_prefix="lab") as pool:
-            workers = [pool.submit(self._work, lab, waiting, until) for lab in on]
+        already = len(self.results)
+        workers: list[Future[None]] = []
+        with ThreadPoolExecutor(max(1, len(self.labs)), thread_name_prefix="lab") as pool:
             try:
+                for lab in self.labs[: max(1, len(cells))]:
+                    workers.append(pool.submit(self._work, lab, waiting, until))
                 wait(workers)
-            except KeyboardInterrupt:
+            except BaseException:
                 # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
                 self._stop.set()
                 wait(workers)
                 raise
-        if self._problems and (not waiting.empty() or not isinstance(self._problems[0], LabProblem)):
-            raise self._problems[0]
+        is_left = len(self.results) - already < len(cells)
+        for problem in self._problems:
+            if is_left or not isinstance(problem, LabProblem | StorageProblem):
+                raise problem
+            self.complain(str(problem))  # the other labs did its part
         return self.results
 
     def _work(self, lab: Lab, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
-        in_vain = 0
         try:
-            while in_vain < OPENS_TIMES and not waiting.empty() and not self._stop.is_set() and not until():
-                in_vain += 1
+            while not waiting.empty() and not self._stop.is_set() and not until():
+                stage = self._open(lab)
                 try:
-                    if not lab.is_up():
-                        self.say(f"lab {lab.number} is up, {lab.up():.1f} s")
-                    with Stage(lab, self._stop.is_set) as stage:
-                        in_vain = self._run_on(stage, waiting, until, in_vain)
-                except (LabProblem, engine.CommandFailed) as problem:
-                    self.say(f"lab {lab.number}: {problem}")
-                    if in_vain == OPENS_TIMES:
-                        raise
+                    self._run_on(stage, waiting, until)
+                finally:
+                    self._close(stage)
         except Interrupted:
             pass
         except BaseException as problem:  # it is raised where the campaign is waited for
             self._problems.append(problem)
         finally:
             if not self.keep:
-                give_back([lab])
+                give_back([lab], self.complain)
 
-    def _run_on(self, stage: Stage, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool], in_vain: int) -> int:
-        """Run cells on a stage until none is left, or one broke it."""
-        while not until():
+    def _open(self, lab: Lab) -> Stage:
+        """Return a stage that is open, on a lab that is up. Raise LabProblem when it cannot be had."""
+        for number in range(1, OPENS_TIMES + 1):
+            try:
+                if number == OPENS_TIMES:  # whatever is the matter with its machines, new ones have it not
+                    self.say(f"lab {lab.number} is made anew")
+                    with lab.held():
+                        lab.down()
+                if not lab.is_up():
+                    self.say(f"lab {lab.number} is up, {lab.up():.1f} s")
+                return Stage(lab, self._stop.is_set).__enter__()
+            except LabInUse:
+                raise
+            except OF_A_LAB as problem:
+                if self._stop.is_set():
+                    raise Interrupted from problem
+                if number == OPENS_TIMES:
+                    raise LabProblem(f"lab {lab.number} cannot be had: {problem}") from problem
+                self.complain(f"lab {lab.number}: {problem}")
+        raise AssertionError  # for mypy: the last try returns or raises
+
+    def _close(self, stage: Stage) -> None:
+        """Undo what is in force; where that does not succeed, say so: the next stage on this lab does it again."""
+        try:
+            stage.__exit__(*sys.exc_info())
+        except Exception as problem:
+            self.complain(f"lab {stage.lab.number} could not be left as it was: {problem}")
+
+    def _run_on(self, stage: Stage, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+        """Run cells on a stage until none is left, or one broke off, and may have broken the stage."""
+        while not until() and not waiting.empty():
             stage.check_interrupted()
+            runs.check_room(self.run_folder)
             try:
                 cell = waiting.get_nowait()
             except queue.Empty:
-                return 0
+                return
             self.began(stage.lab, cell)
             result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside)
             with self._told:
-                self.results.append(result)
+                self.results.append(replace(result, seen={}))  # which holds every frame
                 self.tell(result)
             if result.broke_off:
-                return in_vain
-            in_vain = 0
-        return 0
+                return

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self
 from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
+from scenarios.usage import UsageError
 
 DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
 PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
@@ -244,7 +245,7 @@ def check_filters(lab: Lab, filters: Sequence[str]) -> None:
         if "error" in answer
     ]
     if wrong:
-        raise ValueError("no display filter: " + "; ".join(wrong))
+        raise UsageError("no display filter: " + "; ".join(wrong))
 
 
 def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
@@ -253,9 +254,9 @@ def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
         raise ValueError(f"no pcapng file: it begins with {pcapng[:8]!r}")
     for each in filters:
         if not each.strip():
-            raise ValueError("no display filter: an empty text")
+            raise UsageError("no display filter: an empty text")
         if "time_delta_displayed" in each:
-            raise ValueError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
+            raise UsageError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
 
 
 class Dissector:

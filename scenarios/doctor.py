@@ -60,7 +60,7 @@ def _engine() -> Finding:
 def _plugin(name: str) -> Finding:
     try:
         seen = engine.docker_command(name, "version", timeout_s=20).strip().splitlines()[0]
-    except engine.CommandFailed:
+    except (engine.CommandFailed, FileNotFoundError):  # the plugin is not there, or docker itself is not
         return Finding(f"docker {name}", State.MISSING, "not installed", "make setup")
     return Finding(f"docker {name}", State.GOOD, seen)
 

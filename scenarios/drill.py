@@ -20,6 +20,7 @@ from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Pack
 from scenarios.script import SERVER, SERVICE_PLACE, Call, Fault, Step, given_keys
 from scenarios.service import KINDS, Family, Named, Service, named, services
 from scenarios.topology import ROOT, topology
+from scenarios.usage import UsageError
 
 DRILLS = ROOT / "scenarios" / "drills"
 Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
@@ -319,7 +320,7 @@ def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> d
 
 
 def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
-    """The drills of these names or patterns, as `lost-*`; `all` are all. Raises ValueError, with the nearest.
+    """The drills of these names or patterns, as `lost-*`; `all` are all. Raises UsageError, with the nearest.
 
     Other drills are not read: one that is being written stops nobody.
     """
@@ -328,13 +329,13 @@ def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dri
     for name in names:
         matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
-            raise ValueError(f"there is no drill {name!r}{advice(name, paths)}")
+            raise UsageError(f"there is no drill {name!r}{advice(name, paths)}")
         found |= matching
     return [load_drill(path, known) for path in found.values()]
 
 
 def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
-    """What the drill runs with: its own service, or another. Raises ValueError for one that it does not fit.
+    """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit.
 
     The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
     more of the client than its protocol.
@@ -344,7 +345,7 @@ def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Servic
     if lent and drill.knows_client:
         chosen = replace(chosen, client_name=drill.client or lent[0])
     if reason := drill.misfit(chosen):
-        raise ValueError(f"{drill.drill} does not fit {chosen.name}: {reason}")
+        raise UsageError(f"{drill.drill} does not fit {chosen.name}: {reason}")
     return chosen
 
 
@@ -353,6 +354,6 @@ def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:
     found = []
     for name, service in known.items():
         for server in service.servers:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(UsageError):
                 found.append(chosen_service(drill, f"{name}/{server}", known))
     return found

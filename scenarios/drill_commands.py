@@ -7,17 +7,19 @@ import contextlib
 import json
 import random
 import re
+import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scenarios import keeping, ladder, matrix_commands, runs, summary
+from scenarios import ending, keeping, ladder, matrix_commands, runs, summary
 from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign
 from scenarios.declaration import DeclarationError, advice
@@ -42,15 +44,17 @@ from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.preparing import prepare
 from scenarios.progress import Progress
+from scenarios.quantities import so_many
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
 from scenarios.service import read_services, services
 from scenarios.stage import Cast
-from scenarios.terminal import EX_USAGE, INTERRUPTED, MARKS, bring_up, console, counted, marked, show, step
+from scenarios.terminal import EX_USAGE, MARKS, bring_up, console, counted, marked, show, step, warn
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
 LONGEST_SOAK_S = 24 * 3600
+SOAK_ROOM_CELLS = 1000  # flips for whose lines in the summary there is room on a disk that is full at the end
 _OF_A_PROFILE, _BY_NAME_ALONE = (
     ", ".join(pair for pair in pairs if pair not in others)
     for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
@@ -66,13 +70,19 @@ ABOUT_PAIRS = (
 def list_drills(options: argparse.Namespace) -> int:
     """A line a drill, of those that have every word in their name, claim or tags."""
     found = [each for each in drills().values() if _has(each, options.words)]
+    if options.json:
+        for each in found:
+            document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
+            document |= {"tags": list(each.tags), "service": each.service, "file": str(each.path.relative_to(ROOT))}
+            sys.stdout.write(json.dumps(document) + "\n")
+        return 0 if found else 1
     table = Table(box=None, pad_edge=False)
     for column in ("drill", "claim", "tags", "service"):
         table.add_column(column, no_wrap=column == "drill")
     for each in found:
         table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
     console.print(table)
-    console.print(f"{len(found)} drills; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
+    console.print(f"{so_many(len(found), 'drill')}; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
     return 0 if found else 1
 
 
@@ -146,9 +156,9 @@ def _time(text: str) -> float:
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
-    """What was asked for. Raises ValueError for a service that a drill does not fit."""
+    """What was asked for, each cell once. Raise UsageError for a service that a drill does not fit."""
     known = services()
-    found = []
+    found: dict[str, Cell] = {}  # by title: two names may name one server
     for drill in named_drills(options.names, known):
         wanted = options.service.split(",") if options.service else [drill.service]
         if options.service == "all":
@@ -157,8 +167,9 @@ def cells(options: argparse.Namespace) -> list[Cell]:
             for pair in options.pair:
                 for repeat in range(1, options.repeat + 1):
                     chosen = chosen_service(drill, service, known)
-                    found.append(Cell(drill, chosen, pair, options.seed + repeat - 1, repeat))
-    return found
+                    cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
+                    found[cell.title] = cell
+    return list(found.values())
 
 
 def run(options: argparse.Namespace) -> int:
@@ -167,52 +178,57 @@ def run(options: argparse.Namespace) -> int:
         for cell in asked:
             reason = unsupported(cell)
             console.print(escape(cell.title) + (f"  [blue]unsupported: {escape(reason)}[/]" if reason else ""))
-        console.print(f"{len(asked)} cells; nothing was run")
+        console.print(f"{so_many(len(asked), 'cell')}; nothing was run")
         return 0
+    summary.check_junit(options.junit)
     alone = len(asked) == 1 and not options.json
     console.stderr = options.json  # standard output is for the verdicts then
     jobs = min(options.jobs, len(asked))
     on = prepare(options.lab, jobs, asked)
     began_s = time.monotonic()
     progress = Progress(len(asked), jobs, keeping.durations_s(beside=False), asked)
-    tell = _tell_json if options.json else (lambda _: None) if alone else progress.told
+    whole: list[Result] = []  # with its evidence, for a person who asked for one cell
+    tell = _tell_json if options.json else whole.append if alone else progress.told
     shown: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
     if alone:
         shown = console.status(f"{asked[0].title}: the control first, then the fault")
     elif not options.json:
         shown = progress.shown()
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, on, tell, step, progress.began, keep=options.keep)
-    interrupted = False
+    runs.keep_room(run_folder, len(asked))
+    campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
+    broke_off: BaseException | None = None
     try:
         with shown:
             campaign.run(asked)
-    except KeyboardInterrupt:
-        interrupted = True
-    if alone and campaign.results:
-        _show(Lab(options.lab), campaign.results[0])
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
     took_s = time.monotonic() - began_s
-    summary.write(run_folder, campaign.results, asked, took_s, options.junit)
-    if not options.json:
-        _count(campaign.results, asked, run_folder, took_s)
-    if interrupted:
-        done = f"{len(campaign.results)} of {len(asked)} were run"
-        console.print(f"[bold yellow]interrupted[/]: {done}; all faults are undone")
-        return INTERRUPTED
+    with ending.held_back():
+        broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
+        for result in whole:
+            _show(Lab(options.lab), result)
+        if not options.json:
+            _count(campaign.results, asked, run_folder, took_s)
+        keeping.remove_runs(options.keep_runs, warn)
+    if broke_off:
+        broke_off.add_note(summary.not_run(campaign.results, asked))
+        raise broke_off
     return summary.exit_status(campaign.results)
 
 
 def _tell_json(result: Result) -> None:
-    sys.stdout.write(json.dumps(summary.line(result)) + "\n")
+    line = summary.line(result)
+    # in the folder of this run, which may be another one's latest when this is read
+    folder = str(result.folder.relative_to(runs.RUNS))
+    sys.stdout.write(json.dumps({**line, "folder": folder}) + "\n")
     sys.stdout.flush()
 
 
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
-    console.print(
-        f"[dim]evidence: {run_folder.relative_to(ROOT)}/ (runs/latest points to it); `make report` shows it[/]"
-    )
+    console.print(f"[dim]evidence: {runs.shown(run_folder)}/ (runs/latest points to it); `make report` shows it[/]")
 
 
 def _show(lab: Lab, result: Result) -> None:
@@ -237,7 +253,7 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
         leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
         for leg, frames in seen.frames.items()
     }
-    drawn = ladder.rungs(legs["client-leg"], legs["server-leg"], seen.client_side)
+    drawn = ladder.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
     ends = [
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
         for host in (cast.client, cast.server)
@@ -246,30 +262,37 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
 
 
 def soak(options: argparse.Namespace) -> int:
-    """The catalogue over and over, in random order with random seeds, for a given time; each flip."""
+    """The catalogue over and over, in random order with random seeds, for a given time; each flip.
+
+    What passes leaves its verdict in the counts, and no evidence.
+    """
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = services()
     chosen = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or ["all"], known)]
     on = prepare(options.lab, options.jobs, [Cell(*each, pair) for each in chosen for pair in options.pair])
-    ends_s = time.monotonic() + options.for_
+    began_s = time.monotonic()
+    ends_s = began_s + options.for_
     told = Counter[Verdict]()
     flips: list[Result] = []
 
     def tell(result: Result) -> None:
         told[result.verdict] += 1
         if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
-            flips.append(result)
+            flips.append(replace(result, seen={}))
             console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
-            console.print(f"  [dim]{result.folder.relative_to(ROOT)}[/]")
-        elif sum(told.values()) % 50 == 0:
-            console.print(
-                f"[dim]{sum(told.values())} run, {len(flips)} flips, {ends_s - time.monotonic():.0f} s left[/]"
-            )
+            console.print(f"  [dim]{runs.shown(result.folder)}[/]")
+            return
+        shutil.rmtree(result.folder, ignore_errors=True)
+        if sum(told.values()) % 50 == 0:
+            left = f"{ends_s - time.monotonic():.0f} s left"
+            console.print(f"[dim]{sum(told.values())} run, {so_many(len(flips), 'flip')}, {left}[/]")
 
     run_folder = runs.new_run()
-    campaign = Campaign(run_folder, on, tell, step, keep=True)
+    runs.keep_room(run_folder, SOAK_ROOM_CELLS)
+    campaign = Campaign(run_folder, on, tell, step, warn, keep=True)
     round_number = 0
-    interrupted = False
+    asked: list[Cell] = []
+    broke_off: BaseException | None = None
     try:
         while time.monotonic() < ends_s:
             round_number += 1
@@ -277,17 +300,24 @@ def soak(options: argparse.Namespace) -> int:
                 Cell(*each, pair, dice.randrange(1, 1 << 31), round_number) for each in chosen for pair in options.pair
             ]
             dice.shuffle(asked)
+            campaign.results.clear()
             campaign.run(asked, until=lambda: time.monotonic() > ends_s)
-            campaign.results.clear()  # they hold every frame
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        give_back(on)
-    rounds = f"{told.total()} cells in {round_number} rounds (seed {options.seed})"
-    console.print(f"\n{rounds}: {counted(told)}; {len(flips)} flips")
-    for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
-        console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
-    return INTERRUPTED if interrupted else 1 if flips else 0
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
+    with ending.held_back():
+        took_s = time.monotonic() - began_s
+        broke_off = summary.close(run_folder, flips, told.total(), took_s, broke_off, verdicts=told)
+        give_back(on, warn)
+        rounds = f"{so_many(told.total(), 'cell')} in {so_many(round_number, 'round')} (seed {options.seed})"
+        console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}")
+        for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
+            console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
+        keeping.remove_runs(options.keep_runs, warn)
+    if broke_off:
+        last = summary.not_run(campaign.results, asked)
+        broke_off.add_note(f"{so_many(told.total(), 'cell')} run; of the last round {last}")
+        raise broke_off
+    return 1 if flips else 0
 
 
 def bench(options: argparse.Namespace) -> int:
@@ -296,14 +326,27 @@ def bench(options: argparse.Namespace) -> int:
     made = measure(lab, step, with_catalogue=not options.quick)
     for line in made.lines:
         console.print(escape(line))
-    console.print(f"[dim]figures: {made.folder.relative_to(ROOT)}/result.json[/]")
+    console.print(f"[dim]figures: {runs.shown(made.folder)}/result.json[/]")
     return 0
+
+
+def _keep_runs(text: str) -> keeping.KeepRuns:
+    try:
+        return keeping.KeepRuns.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_keep_runs(sub: argparse.ArgumentParser) -> None:
+    about = "at the end, remove older runs: 20 keeps the newest 20, 14d those of 14 days (default: all are kept)"
+    sub.add_argument("--keep-runs", type=_keep_runs, metavar="N|Nd", help=about)
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
     sub.add_argument("words", nargs="*", metavar="WORD")
+    sub.add_argument("--json", action="store_true", help="a line of JSON for each drill, and nothing else")
     sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
     sub.add_argument("names", nargs="+", metavar="NAME")
     sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
@@ -320,6 +363,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
+    _add_keep_runs(sub)
     sub = command("matrix", matrix_commands.run, "what becomes of each architecture under each drill, as a table")
     sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
     sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
@@ -330,11 +374,13 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
+    _add_keep_runs(sub)
     sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
     sub.add_argument("names", nargs="*", metavar="NAME")
     sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
     sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
+    _add_keep_runs(sub)
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
     sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

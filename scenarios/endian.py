@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios import dissect, markdown, runs
+from scenarios import dissect, holding, markdown, runs
 from scenarios.caller import Call, Caller
 from scenarios.capture import Capture, LegCapture
 from scenarios.conversation import WHY, Conversation, Kind, Part, Said, conversations, differences
@@ -143,7 +143,11 @@ def _talk(
             assert service.server.run is not None  # noqa: S101 (those of ASKED are started)
             argv = words(service.server.run, bind=server.ipv4, host=server.ipv4, port=service.port)
             program = stack.enter_context(caller.running(server.name, argv))
-            program.wait_for_line(service.server.ready or "listening on")
+            try:
+                program.wait_for_line(service.server.ready or "listening on")
+            except LabProblem as problem:
+                program.stop()  # so that it is not found itself
+                raise holding.explained(lab, server.name, service, problem) from problem
         capture = stack.enter_context(Capture(lab))
         for client in clients:
             for server in servers:

@@ -49,3 +49,4 @@ class Seen:
     events: Sequence[Event]
     byteorders: Mapping[Role, str] = field(default_factory=dict)  # of the hosts that play the roles of a pair
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase
+    orphans_left: bool = False  # connections of an earlier script were left, which a fault may have counted

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from scenarios import dissect, guests, ladder
+from scenarios import dissect, guests, holding, ladder
 from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.lab import Lab
@@ -110,11 +110,17 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
     address = host.address(family)
     argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
     told = guests.environment("server", address, chosen.port)
+    if chosen.server.ready is None:
+        holding.check_free(lab, host.name, chosen)  # else that one would be taken for ours
     with lab.running(host.name, argv, chosen.service.image, told) as program:
-        if chosen.server.ready is not None:
-            program.wait_for_line(chosen.server.ready)
-        else:
-            wait_for_socket(lab, chosen, host, program)
+        try:
+            if chosen.server.ready is not None:
+                program.wait_for_line(chosen.server.ready)
+            else:
+                wait_for_socket(lab, chosen, host, program)
+        except LabProblem as problem:
+            program.stop()  # so that it is not found itself
+            raise holding.explained(lab, host.name, chosen, problem) from problem
         yield program
 
 

@@ -19,6 +19,7 @@ from scenarios.lab import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
 from scenarios.programs import ENDED_AT_DEADLINE, Finished
 from scenarios.service import Client, Service, words
+from scenarios.usage import UsageError
 
 # The environment of the contract.
 ROLE, BIND, HOST, PORT, DEADLINE_S, ASK = (
@@ -87,7 +88,7 @@ def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
     """Have the images of these services here, built where they have a Dockerfile, and their clients probed.
 
-    Raises ValueError for an image that is not here, and for a client that does not keep the contract it claims to.
+    Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
     """
     for service in {each.service: each for each in services}.values():
         if service.image is None:
@@ -96,7 +97,7 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
             recipe = images.service_recipe(service.service, service.folder)
             images.build(say, {recipe.name: recipe})
         elif engine.image_id(service.image) is None:
-            raise ValueError(
+            raise UsageError(
                 f"{service.folder / 'service.yaml'}: image: {service.image!r} is not here; "
                 f"`docker pull {service.image}` gets it, where it is to be had"
             )
@@ -106,7 +107,7 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
 
 
 def _probe(service: Service, name: str) -> None:
-    """Ask a client for what nobody can have. Raises ValueError unless it says that it does not support that."""
+    """Ask a client for what nobody can have. Raises UsageError unless it says that it does not support that."""
     client, nonsense = service.clients[name], f"nonsense-{secrets.token_hex(4)}"
     told = environment("client", "127.0.0.1", service.port, client.timeout_s) | {ASK: nonsense}
     argv = words(client.run, host="127.0.0.1", bind="127.0.0.1", port=service.port)
@@ -120,7 +121,7 @@ def _probe(service: Service, name: str) -> None:
     if ran and ran.status == ENDED_AT_DEADLINE:
         came = f"no answer within {PROBED_WITHIN_S:g} s"
     if ran is None or ran.status != UNSUPPORTED:
-        raise ValueError(
+        raise UsageError(
             f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({ASK}), which nobody "
             f"has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not believed"
             ". Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"

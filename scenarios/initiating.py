@@ -14,6 +14,7 @@ from typing import Final
 from scenarios.declaration import advice
 from scenarios.service import NAME, SERVICES, Service, load_service, services
 from scenarios.topology import ROOT
+from scenarios.usage import UsageError
 
 TEMPLATES: Final = ROOT / "scenarios" / "templates"
 SPOKEN: Final = ("echo",)  # the protocols that the program of the templates speaks
@@ -23,24 +24,24 @@ def initiate(name: str, speaks: str | None = None, root: Path = SERVICES) -> Ser
     """Write the folder of a new service, and read it; it is the caller's from then on.
 
     With `speaks` it is a server for the lab's own clients of that service; else it brings a client too. Raises
-    ValueError for a name that cannot be one, or is taken.
+    UsageError for a name that cannot be one, or is taken.
     """
     if not NAME.fullmatch(name):
-        raise ValueError(
+        raise UsageError(
             f"a service's name is lower-case letters, digits and underscores, first a letter, and {name!r} is none"
         )
     if speaks is not None and speaks not in SPOKEN:
         known = services()
         if speaks.partition("/")[0] not in known:
-            raise ValueError(f"there is no service {speaks!r}{advice(speaks, known)}")
-        raise ValueError(
+            raise UsageError(f"there is no service {speaks!r}{advice(speaks, known)}")
+        raise UsageError(
             f"the program that would be written speaks {', '.join(SPOKEN)} only, and not {speaks}: initiate the "
             f"service without --speaks, put your own program in its place, and write `speaks: {speaks}` into its "
             "service.yaml"
         )
     folder = root / name
     if folder.exists() or folder.with_suffix(".py").exists():
-        raise ValueError(f"{folder} exists already, and stays as it is; take another name")
+        raise UsageError(f"{folder} exists already, and stays as it is; take another name")
     folder.mkdir(parents=True)
     try:
         described = "service.speaks.yaml" if speaks else "service.yaml"

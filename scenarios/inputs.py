@@ -1,7 +1,8 @@
 """What a cell's result depends on, as one digest: so that a cell whose inputs did not change need not be run again.
 
-The lab (its topology, images, programs and what all services share), the service's own folder, and the drill's file.
-What is only told (the report, the terminal) is none of it. The kernel is: the same files fail otherwise on another.
+The lab (its topology, images and programs), all of services/, since services run each other's programs and import each
+other, and the drill's file. What only tells of results (the report, the terminal) is left out. The kernel is not: the
+same files fail otherwise on another.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from scenarios import engine
 from scenarios.drill import Cell
-from scenarios.service import named
 from scenarios.topology import COMPOSE_FILE, ROOT
 
 SCENARIOS, SERVICES, IMAGES = ROOT / "scenarios", ROOT / "services", ROOT / "images"
@@ -37,32 +37,32 @@ def _files(folder: Path, pattern: str = "*") -> list[Path]:
     return [each for each in folder.rglob(pattern) if each.is_file() and "__pycache__" not in each.parts]
 
 
+def _program() -> list[Path]:
+    """The modules of the lab's own program that a verdict, or a word of the matrix, comes from."""
+    of_report = {SCENARIOS / "report", SCENARIOS / "templates"}
+    files = [each for each in _files(SCENARIOS, "*.py") if not of_report & set(each.parents)]
+    return [each for each in files if each.stem not in TELLING]
+
+
 @functools.cache
 def of_lab() -> str:
     """What every cell depends on. Read once: a run does not see what is changed while it goes on."""
-    program = [*SCENARIOS.glob("*.py"), *_files(SCENARIOS / "faults", "*.py")]
-    shared = [*SERVICES.glob("*.py")]
-    for folder in SERVICES.iterdir():
-        if folder.is_dir() and not (folder / "service.yaml").exists():  # wire, peers, resident, …: they are no service
-            shared += _files(folder)
-    told = [each for each in program if each.stem not in TELLING]
     images = [each for each in _files(IMAGES) if IMAGES / "browser" not in each.parents]
-    files = _digest([COMPOSE_FILE, *told, *shared, *images])
+    files = _digest([COMPOSE_FILE, *_program(), *_files(SERVICES), *images])
     return f"{platform.release()}\0{files}"
 
 
 @functools.cache
 def of_folder(folder: Path) -> str:
-    """What stands in one folder. Read once."""
+    """What stands in one folder: of a service that is elsewhere, which `of_lab` has not. Read once."""
     return _digest(_files(folder), folder)
 
 
 def inputs(cell: Cell) -> str:
     """The digest of all that this cell's result depends on, but for chance; in hexadecimal."""
     service = cell.chosen.service
-    spoken = [of_folder(named(service.speaks).service.folder)] if service.speaks else []
+    parts = [of_lab(), of_folder(service.folder), cell.drill.text]
     if service.image and not (service.folder / "Dockerfile").exists():  # by name: what stands behind that may change
-        spoken.append(engine.image_id(service.image) or "")
-    words = (cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed))
-    parts = (of_lab(), of_folder(service.folder), *spoken, cell.drill.text, *words)
+        parts.append(engine.image_id(service.image) or "")
+    parts += [cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -81,7 +81,10 @@ def _hits(expected: Hits, seen: Seen) -> Check:
     holds = _verdict(expected.holds(caught.hits))
     if caught.unsure or caught.hits == 0:
         holds = Verdict.UNPROVEN  # it did not happen, or nobody knows how often
-    told = f"{caught.hits}" + (f", but {caught.unsure}" if caught.unsure else "")
+    unsure = caught.unsure
+    if holds is Verdict.FAIL and seen.orphans_left:
+        holds, unsure = Verdict.UNPROVEN, "connections of an earlier script were left, and may be among them"
+    told = f"{caught.hits}" + (f", but {unsure}" if unsure else "")
     return Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
 
 

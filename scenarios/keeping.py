@@ -5,10 +5,12 @@ that leaves out what has not changed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +18,68 @@ from scenarios import runs
 from scenarios.campaign import folder_of
 from scenarios.drill import Cell
 from scenarios.inputs import inputs
+from scenarios.report import reading
 from scenarios.running import Result
 from scenarios.survival import Survival
 from scenarios.verdict import Check, Verdict
 
-RESULT = "result.json"
 LOOKS_BACK = 30  # runs
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRuns:
+    """Which runs are kept: so many of the newest, or those of so many days."""
+
+    newest: int | None = None
+    days: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> KeepRuns:
+        """Read `20` or `14d`. Raise ValueError."""
+        match = re.fullmatch(r"([1-9]\d{0,5})(d?)", text)
+        if not match:
+            raise ValueError(f"expected a number of runs, as 20, or of days, as 14d, not {text!r}")
+        return cls(days=int(match[1])) if match[2] else cls(newest=int(match[1]))
+
+    def removes(self, number: int, age: timedelta) -> bool:
+        """Whether a run is too old: the `number`th, where 0 is the newest, of this age."""
+        if self.newest is not None:
+            return number >= self.newest
+        return age > timedelta(days=self.days or 0)
+
+
+def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path]:
+    """Remove the folders of the runs that are not kept; return them. None: all are kept.
+
+    A run that goes on is kept, and so is a folder that a person gave another name. `warn` is told of what cannot be
+    removed.
+    """
+    removed: list[Path] = []
+    if kept is None:
+        return removed
+    now = datetime.now(UTC)
+    found = [(run, began) for run in _folders() if (began := runs.began(run))]
+    for number, (run, began) in enumerate(found):
+        if kept.removes(number, now - began) and not runs.is_taken(run):
+            try:
+                shutil.rmtree(run)
+                removed.append(run)
+            except OSError as error:
+                warn(f"{runs.shown(run)} could not be removed: {error.strerror} ({error.filename})")
+    return removed
+
+
+def _folders() -> list[Path]:
+    """The folders in runs/, the newest first; none where that cannot be read."""
+    try:
+        return sorted((each for each in runs.RUNS.iterdir() if each.is_dir() and not each.is_symlink()), reverse=True)
+    except OSError:
+        return []
 
 
 def earlier() -> Iterator[Path]:
     """The folders of the runs that there are, the newest first."""
-    if runs.RUNS.is_dir():
-        found = sorted((each for each in runs.RUNS.iterdir() if each.is_dir() and not each.is_symlink()), reverse=True)
-        yield from found[:LOOKS_BACK]
+    yield from _folders()[:LOOKS_BACK]
 
 
 def _of_cell(run_folder: Path, cell: Cell) -> Path:
@@ -42,11 +93,11 @@ def read(run_folder: Path, cell: Cell) -> Result | None:
     """
     folder = _of_cell(run_folder, cell)
     try:
-        stored = json.loads((folder / RESULT).read_text("utf-8"))
+        stored = reading.result(folder)
         if stored["schema"] != runs.RESULT_SCHEMA or stored.get("inputs") != inputs(cell):
             return None
         result = _result(cell, folder, stored)
-    except (OSError, ValueError, KeyError, TypeError):  # not there, or of another form: it is run again
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or of another form: it is run again
         return None
     return result if result.survival and result.verdict is not Verdict.UNPROVEN else None
 
@@ -80,7 +131,7 @@ def kept(cells: Sequence[Cell], into: Path) -> list[Result]:
         if result is not None:
             folder = folder_of(into, cell)
             pages = shutil.ignore_patterns("index.html")  # they name the run that they are of, and are made anew
-            shutil.copytree(result.folder, folder, dirs_exist_ok=True, copy_function=_link, ignore=pages)
+            shutil.copytree(result.folder, folder, copy_function=_link, ignore=pages)
             found.append(read(into, cell) or result)
     return found
 
@@ -110,8 +161,8 @@ def durations_s(*, beside: bool) -> dict[str, float]:
     """How long each cell took when it was run last, by its title; `beside`: with other clients."""
     found: dict[str, float] = {}
     for folder in earlier():
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            for line in json.loads((folder / "summary.json").read_text("utf-8"))["cells"]:
-                if bool(line.get("survival")) is beside:
-                    found.setdefault(f"{line['drill']} · {line['service']} · {line['pair']}", line["duration_s"])
+        with contextlib.suppress(reading.NoRun):  # of another version, another program, or torn
+            for line in reading.run(folder).lines if (folder / reading.SUMMARY).is_file() else ():
+                if bool(line.survival) is beside:
+                    found.setdefault(f"{line.drill} · {line.service} · {line.pair}", line.duration_s)
     return found

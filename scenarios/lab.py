@@ -19,7 +19,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios import engine, locking
-from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabProblem, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabInUse, LabProblem, Running
 from scenarios.topology import COMPOSE_FILE, ROOT, Topology, topology
 from scenarios.waiting import DeadlinePassed, wait_for
 
@@ -187,12 +187,12 @@ class Lab:
         """Hold the lab alone: two runs in one lab would be in each other's captures.
 
         The lock goes with the process that holds it, however it ends. What an earlier, killed, run left running
-        on the machines is ended. Raises LabProblem when another process holds the lab.
+        on the machines is ended. Raises LabInUse when another process holds the lab.
         """
         try:
             lock = locking.take(locking.path_of(self.number, "lock"))
         except BlockingIOError:
-            raise LabProblem(f"lab {self.number} is in use by another run; take another with LAB=…") from None
+            raise LabInUse(f"lab {self.number} is in use by another run; take another with LAB=…") from None
         try:
             self._sweep()
             yield

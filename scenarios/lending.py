@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from scenarios import engine, locking
+from scenarios import locking
 from scenarios.lab import Lab, labs_in_use
 from scenarios.programs import LabProblem
 from scenarios.topology import LAB_NUMBERS
@@ -59,13 +59,20 @@ def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
     return [Lab(first, *profiles), *borrowed]
 
 
-def give_back(labs: Iterable[Lab]) -> None:
-    """Take down those of them that are borrowed; they are nobody's then."""
+def give_back(labs: Iterable[Lab], complain: Callable[[str], None] = lambda _: None) -> None:
+    """Take down those of them that are borrowed; they are nobody's then.
+
+    One that cannot be taken down stays a run's, so that the next run takes it before others; `complain` is told.
+    """
     for lab in labs:
         if isinstance(lab, Borrowed):
-            with contextlib.suppress(engine.CommandFailed):
+            try:
                 lab.down()
-            lab.forget()
+            except Exception as problem:
+                lab.release()
+                complain(f"lab {lab.number} was borrowed, and could not be taken down: {problem}")
+            else:
+                lab.forget()
 
 
 def own(number: int) -> None:

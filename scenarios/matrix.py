@@ -13,6 +13,7 @@ from rich.table import Table
 from scenarios.drill import Cell, Drill, Pair, chosen_service
 from scenarios.service import Service
 from scenarios.survival import AS_EVER, Survival
+from scenarios.usage import UsageError
 from scenarios.verdict import Verdict
 
 SERVICES = ("echo", "search")  # the architectures that are compared where nothing else is asked for
@@ -43,20 +44,20 @@ def cells(
     seed: int,
     known: Mapping[str, Service],
 ) -> list[Cell]:
-    """Every cell that applies. Raises ValueError for a service that there is not, or that no drill fits."""
+    """Every cell that applies. Raises UsageError for a service that there is not, or that no drill fits."""
     found, misfits = [], dict.fromkeys(architectures, "there is no drill")
     for drill in drills:
         for name in architectures:
             try:
                 chosen = chosen_service(drill, name, known)
-            except ValueError as misfit:
+            except UsageError as misfit:
                 if name in misfits:
                     misfits[name] = str(misfit)
                 continue
             misfits.pop(name, None)
             found += [Cell(drill, chosen, pair, seed) for pair in pairs]
     if misfits:
-        raise ValueError("; ".join(misfits.values()))
+        raise UsageError("; ".join(misfits.values()))
     return found
 
 

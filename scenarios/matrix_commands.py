@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import time
@@ -13,16 +14,17 @@ from typing import Any
 
 from rich.markup import escape
 
-from scenarios import keeping, matrix, runs, summary
+from scenarios import ending, keeping, matrix, runs, summary
 from scenarios.campaign import Campaign
 from scenarios.drill import Cell, Pair, named_drills
 from scenarios.matrix import LEGEND
 from scenarios.preparing import prepare
 from scenarios.progress import Progress, minutes
+from scenarios.quantities import so_many
 from scenarios.running import Result
 from scenarios.service import services
-from scenarios.terminal import INTERRUPTED, console, counted, step
-from scenarios.topology import ROOT
+from scenarios.terminal import console, counted, step, warn
+from scenarios.usage import UsageError
 from scenarios.verdict import Verdict
 
 LABS_A_CORE = 3  # a drill mostly waits
@@ -41,19 +43,35 @@ def default_jobs() -> int:
 
 
 def _unfinished() -> tuple[Path, dict[str, Any]]:
-    """The newest run of a matrix that was broken off, and what it was asked for. Raises ValueError."""
+    """The newest run of a matrix that was broken off, and what it was asked for. Raise UsageError."""
     for folder in keeping.earlier():
-        if (folder / ASKED).exists():
-            asked = json.loads((folder / ASKED).read_text("utf-8"))
-            if asked[UNFINISHED]:
-                return folder, asked
+        if (asked := _asked(folder)) is None:
+            continue
+        if not asked[UNFINISHED]:
             break
-    raise ValueError("--resume: the newest matrix was not broken off; `make matrix` begins a new one")
+        try:
+            runs.take(folder)
+        except BlockingIOError:
+            raise UsageError(f"--resume: {runs.shown(folder)} goes on still, in another process") from None
+        return folder, asked
+    raise UsageError("--resume: the newest matrix was not broken off; `make matrix` begins a new one")
+
+
+def _asked(folder: Path) -> dict[str, Any] | None:
+    """What a matrix was asked for; None where the folder is of another run, or says it in another form."""
+    try:
+        found = json.loads((folder / ASKED).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    wanted = {"services": list, "pairs": list, "seed": int, "drills": list, UNFINISHED: bool}
+    if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in wanted.items()):
+        return None
+    return found
 
 
 def run(options: argparse.Namespace) -> int:
     """Run it, print it, store it. Exit status 0 if all is as promised; 1 if something is not; 2 if something is
-    unproven or unsupported; 130 when interrupted.
+    unproven or unsupported. Raise what broke it off, when what had been run is stored.
     """
     known = services()
     run_folder = None
@@ -68,49 +86,55 @@ def run(options: argparse.Namespace) -> int:
     architectures = matrix.columns(asked["services"], known)
     cells = matrix.cells(named_drills(asked["drills"], known), architectures, asked["pairs"], asked["seed"], known)
     if options.dry_run:
-        console.print(f"{len(cells)} cells, of {len(architectures)} architectures; nothing was run")
+        console.print(
+            f"{so_many(len(cells), 'cell')}, of {so_many(len(architectures), 'architecture')}; nothing was run"
+        )
         return 0
     if run_folder:
         kept = keeping.resumed(run_folder, cells)
-        step(f"{run_folder.name} goes on: {len(kept)} of {len(cells)} cells were done")
+        step(f"{run_folder.name} goes on: {len(kept)} of {so_many(len(cells), 'cell')} done")
     else:
         run_folder, kept = runs.new_run(), []
         if options.changed:
             kept = keeping.kept(cells, run_folder)
-            step(f"{len(kept)} of {len(cells)} cells have not changed since they were run")
+            step(f"{len(kept)} of {so_many(len(cells), 'cell')} unchanged since last run")
+    runs.keep_room(run_folder, len(cells))
     _note(run_folder, asked, unfinished=True)
     began_s = time.monotonic()
     done = {each.cell.title for each in kept}
-    ran, interrupted = _perform(options, run_folder, [each for each in cells if each.title not in done])
+    ran: list[Result] = []
+    broke_off: BaseException | None = None
+    try:
+        _perform(options, run_folder, [each for each in cells if each.title not in done], ran)
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
     by_title = {each.cell.title: each for each in (*kept, *ran)}
     results = [by_title[cell.title] for cell in cells if cell.title in by_title]
     took_s = time.monotonic() - began_s
-    summary.write(run_folder, results, cells, took_s)
-    _note(run_folder, asked, unfinished=len(results) < len(cells))
-    status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
-    console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/index.html; `make report` shows the newest run[/]")
-    if interrupted:
-        console.print("[bold yellow]interrupted[/]: all faults are undone; `make matrix RESUME=1` goes on")
-        return INTERRUPTED
+    with ending.held_back():
+        broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
+        _note(run_folder, asked, unfinished=len(results) < len(cells))
+        status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
+        console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html; `make report` shows the newest run[/]")
+        keeping.remove_runs(options.keep_runs, warn)
+    if broke_off:
+        broke_off.add_note(summary.not_run(results, cells, "make matrix RESUME=1"))
+        raise broke_off
     return status
 
 
-def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell]) -> tuple[list[Result], bool]:
-    """Run the cells, those first that took longest before; the results, and whether it was interrupted."""
+def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
+    """Run the cells, those first that took longest before; `ran` is given the results, however it ends."""
     if not cells:
-        return [], False
+        return
     jobs = min(options.jobs or default_jobs(), len(cells))
     on = prepare(options.lab, jobs, cells)
-    step(f"{len(cells)} cells on {jobs} labs side by side")
+    step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
     expected_s = keeping.durations_s(beside=True)
     progress = Progress(len(cells), jobs, expected_s, cells)
-    campaign = Campaign(run_folder, on, progress.told, step, progress.began, beside=True, keep=options.keep)
-    try:
-        with progress.shown():
-            campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
-    except KeyboardInterrupt:
-        return campaign.results, True
-    return campaign.results, False
+    campaign = Campaign(run_folder, on, progress.told, step, warn, progress.began, True, options.keep, ran)
+    with progress.shown():
+        campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
 
 
 def _tell(results: Sequence[Result], pairs: Sequence[Pair], of_what: str) -> int:
@@ -142,4 +166,5 @@ def _otherwise(result: Result) -> str:
 
 def _note(run_folder: Path, asked: dict[str, Any], *, unfinished: bool) -> None:
     text = json.dumps({**asked, UNFINISHED: unfinished}, indent=2)
-    (run_folder / ASKED).write_text(f"{text}\n", "utf-8")
+    with contextlib.suppress(OSError):  # a full disk: the run is taken for one that was broken off, and goes on
+        runs.write(run_folder / ASKED, f"{text}\n")

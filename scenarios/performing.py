@@ -14,22 +14,25 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
-from scenarios import guests, script, sockets
+from scenarios import guests, holding, script, sockets
 from scenarios.applying import Applied, applied
 from scenarios.beside import WITHIN_S, Beside, Others
 from scenarios.caller import Call, Gate, Pending, Reader
-from scenarios.capture import LegCapture
+from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
 from scenarios.evidence import Caught, Event, Seen
 from scenarios.exchange import wait_for_socket
+from scenarios.faults import Unsupported
 from scenarios.programs import CUT, LabProblem, Running, was_cut
 from scenarios.quantities import Seconds
 from scenarios.service import words
-from scenarios.stage import Cast, Stage
+from scenarios.stage import Cast, Interrupted, Stage
 from scenarios.waiting import DeadlinePassed, wait_for
 
 SETTLES_WITHIN_S = 0.5
+CANCELLED_WITHIN_S = 2.0
+ORPHANS_LEFT = "connections of an earlier script are left: a fault may count what they send again"
 ORPHANS_WITHIN_S = 5.0
 # FIN-WAIT-1, LAST-ACK, CLOSING: what was sent is not acknowledged, and it is sent again
 ORPHAN = re.compile(r"^ *\d+: \S+ \S+ (?:04|09|0B) ", re.MULTILINE)
@@ -37,8 +40,16 @@ CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the p
 KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
 
+class BrokeOff(Exception):
+    """A script did not come to its end, because of `problem`; `seen` is what had been seen by then, for a person."""
+
+    def __init__(self, problem: Exception, seen: Seen) -> None:
+        super().__init__(str(problem))
+        self.problem, self.seen = problem, seen
+
+
 def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
-    """Run the script, and read its captures. Raises LabProblem when it cannot be run as it is written."""
+    """Run the script, and read its captures. Raise BrokeOff when it does not come to its end; Unsupported."""
     performance = _Performance(stage, cell, armed)
     return performance.run()
 
@@ -60,10 +71,14 @@ class _Performance:
         self.logs: dict[str, list[str]] = {script.SERVER: []}
         self.events: list[Event] = []
         self.timings_s: dict[str, float] = {}
+        self.captures: Mapping[str, LegCapture] = {}
+        self.frames: Mapping[str, list[Frame]] = {}
+        self.started: dict[script.Role, Running] = {}  # the programs of the server's side, listening or not
         self.servers: contextlib.ExitStack = contextlib.ExitStack()
         self.server: Running | None = None  # on the server's role; others may run beside it
         self.beside: dict[script.Role, Running] = {}
         self.others: Others | None = None  # only in run_beside
+        self.orphans_left = False
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
         # what stands in the place of a program, by the program's name; of several for one, the last
         from_the_start = cell.drill.from_the_start
@@ -86,7 +101,18 @@ class _Performance:
         self.events.append(Event(time.time_ns(), what))
 
     def run(self) -> Seen:
-        captures: dict[str, LegCapture] = {}
+        """Run the script. Raise BrokeOff, with what had been seen by then, when it does not come to its end."""
+        try:
+            self.run_captured()
+        except (Interrupted, Unsupported):
+            raise
+        except Exception as problem:
+            self.note(f"broke off: {problem}")
+            self.gather()
+            raise BrokeOff(problem, self.seen()) from problem
+        return self.seen()
+
+    def run_captured(self) -> None:
         marks = self.drill.filters
         self.stage.dissector.prepare(KEPT, marks)
         with contextlib.ExitStack() as stack:
@@ -102,26 +128,73 @@ class _Performance:
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
             self.stage.disturbed = self.armed
-            self.play()
-            with self.timed("settling"):
-                self.settle()
-            # The captures end before the faults do: what comes through afterwards is not what the script was about.
-            with self.timed("faults"):
-                self.caught |= {name: made.caught() for name, made in self.faults.items()}
-            with self.timed("capture"):
-                captures = capture.stop()
-            self.stage.lab.check_machines()
+            try:
+                self.play()
+                with self.timed("settling"):
+                    self.settle()
+                # The captures end before the faults do: what comes through afterwards is not what the script was about.
+                with self.timed("faults"):
+                    self.caught |= {name: made.caught() for name, made in self.faults.items()}
+                with self.timed("capture"):
+                    self.captures = capture.stop()
+                self.stage.lab.check_machines()
+            except Exception:
+                self.rescue(capture)
+                raise
             with self.timed("faults"):
                 for name, made in self.faults.items():
                     made.end(self.caught[name])
+        self.collect_logs()
+        self.decode()
+        for name, replacement in self.replacements().items():
+            self.count_proof(name, replacement)
+
+    def rescue(self, capture: Capture) -> None:
+        """Keep what the faults and the captures hold, as far as they can still tell: the script is breaking off."""
+        if self.stage.interrupted():
+            return  # nothing of it is kept
+        for name, made in self.faults.items():
+            with contextlib.suppress(Exception):
+                self.caught.setdefault(name, made.caught())
+        try:
+            self.captures = capture.stop()
+        except Exception as problem:
+            self.note(f"the captures are lost: {problem}")
+
+    def gather(self) -> None:
+        """After a script that broke off, collect what else there is: what programs printed, and the packets."""
+        with contextlib.suppress(DeadlinePassed):  # they have been cancelled, and tell what they printed
+            wait_for(lambda: all(each.ended for each in self.left_calls()), "the end of the calls", CANCELLED_WITHIN_S)
+        for name, pending in self.pending.items():
+            for each in pending:
+                if each.ended:
+                    with contextlib.suppress(Exception):
+                        self.keep(name, each.wait())
+        self.collect_logs()
+        for role, program in self.started.items():
+            if not self.logs.get(role):  # it had not come to listen
+                self.logs[role] = list(program.lines)
+        try:
+            self.decode()
+        except Exception as problem:
+            self.note(f"the captures could not be decoded: {problem}")
+
+    def left_calls(self) -> list[Pending]:
+        return [each for pending in self.pending.values() for each in pending]
+
+    def collect_logs(self) -> None:
         self.collect_server_log()
         for role, program in self.beside.items():
             self.logs[role] = list(program.lines)
+
+    def decode(self) -> None:
         with self.timed("decode"), ThreadPoolExecutor() as pool:
-            read = pool.map(lambda leg: self.stage.dissector.frames(leg.pcapng, KEPT, marks), captures.values())
-            frames = self.of_this_run(dict(zip(captures, read, strict=True)))
-        for name, replacement in self.replacements().items():
-            self.count_proof(name, replacement)
+            read = pool.map(
+                lambda leg: self.stage.dissector.frames(leg.pcapng, KEPT, self.drill.filters), self.captures.values()
+            )
+            self.frames = self.of_this_run(dict(zip(self.captures, read, strict=True)))
+
+    def seen(self) -> Seen:
         roles: tuple[script.Role, ...] = get_args(script.Role)
         return Seen(
             armed=self.armed,
@@ -133,10 +206,11 @@ class _Performance:
             caught=self.caught,
             looks=self.looks,
             logs=self.logs,
-            captures=captures,
-            frames=frames,
+            captures=self.captures,
+            frames=self.frames,
             events=self.events,
             timings_s=self.timings_s,
+            orphans_left=self.orphans_left,
         )
 
     def play(self) -> None:
@@ -194,8 +268,11 @@ class _Performance:
             self.stage.check_interrupted()
             return not any(ORPHAN.search(self.tcp_table(host)) for host in asked)
 
-        with contextlib.suppress(DeadlinePassed):
+        try:
             wait_for(all_ended, "orphaned connections to end", ORPHANS_WITHIN_S, every_s=0.1)
+        except DeadlinePassed:
+            self.orphans_left = True
+            self.note(ORPHANS_LEFT)
 
     def tcp_table(self, host: str) -> str:
         """/proc/net/tcp of a host, read by its resident: ss(8) would take an exec of its own, ten times as long."""
@@ -207,7 +284,15 @@ class _Performance:
         if self.cell.chosen.server.run is None:
             return  # it always runs
         for role in self.drill.server.on:
-            program = self.start_server(role)
+            host = self.cast.host(role).name
+            if self.cell.chosen.server.ready is None:
+                holding.check_free(self.stage.lab, host, self.cell.chosen)  # else that one would be taken for ours
+            try:
+                program = self.start_server(role)
+            except LabProblem as problem:
+                if role in self.started:
+                    self.started[role].stop()  # so that it is not found itself
+                raise holding.explained(self.stage.lab, host, self.cell.chosen, problem) from problem
             if role == script.SERVER:
                 self.server = program
             else:
@@ -227,6 +312,7 @@ class _Performance:
             argv += shlex.split(self.drill.server.args)
         told = guests.environment("server", address, chosen.port)
         program = self.servers.enter_context(self.stage.caller.running(host.name, argv, image, environment=told))
+        self.started[role] = program
         ready = instead.ready if instead else chosen.server.ready
         if ready is None:
             wait_for_socket(self.stage.lab, chosen, host, program)
@@ -359,16 +445,23 @@ class _Performance:
                 self.finish(call.name)
 
     def finish(self, name: str) -> None:
-        """Wait until the calls of this name have ended."""
-        for pending in self.pending.pop(name, []):
+        """Wait until the calls of this name have ended. Until then they are among those that can be given up."""
+        waited_for = self.pending.get(name, [])
+        while waited_for:
+            pending = waited_for[0]
             self.wait_until(lambda: pending.ended, pending.timeout_s + 20)  # noqa: B023 (it is waited for here)
             ended = pending.wait()
-            self.calls.setdefault(name, []).append(ended)
-            log = self.logs.setdefault(name, [])
-            log.extend((ended.stdout + ended.stderr).splitlines())
-            if ended.dropped_bytes and not was_cut(log):
-                log.append(f"[{CUT}: {ended.dropped_bytes:,} bytes are missing]")
+            del waited_for[0]
+            self.keep(name, ended)
             self.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
+        self.pending.pop(name, None)
+
+    def keep(self, name: str, ended: Call) -> None:
+        self.calls.setdefault(name, []).append(ended)
+        log = self.logs.setdefault(name, [])
+        log.extend((ended.stdout + ended.stderr).splitlines())
+        if ended.dropped_bytes and not was_cut(log):
+            log.append(f"[{CUT}: {ended.dropped_bytes:,} bytes are missing]")
 
     def settle(self) -> None:
         """Wait a little for the server to close what its clients have closed: its FIN belongs into the captures."""

@@ -10,12 +10,13 @@ from scenarios.drill import Cell, Drill, profiles
 from scenarios.lab import Lab
 from scenarios.lending import labs
 from scenarios.terminal import bring_up, image_step
+from scenarios.usage import UsageError
 
 
 def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
     """Have all of it ready, and the labs: the first, which is up now, by its number, and others, borrowed.
 
-    Raises ValueError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
+    Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """
     needed = profiles(cell.pair for cell in cells)
     lab = Lab(number, *needed)
@@ -26,10 +27,10 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
 
 
 def check(lab: Lab, drills: Sequence[Drill]) -> None:
-    """Have Wireshark say of every display filter whether it is one. Raises ValueError, naming the drill."""
+    """Have Wireshark say of every display filter whether it is one. Raises UsageError, naming the drill."""
     by_filter = {each: drill for drill in drills for each in drill.filters}
     try:
         check_filters(lab, list(by_filter))
-    except ValueError as error:
+    except UsageError as error:
         wrong = [f"{drill.path}: {each!r}" for each, drill in by_filter.items() if repr(each) in str(error)]
-        raise ValueError(f"{error}\nin {'; '.join(wrong)}") from error
+        raise UsageError(f"{error}\nin {'; '.join(wrong)}") from error

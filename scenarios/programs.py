@@ -34,6 +34,10 @@ class LabProblem(Exception):
     """The lab is not in the state that is needed; the message says what is wrong and what would help."""
 
 
+class LabInUse(LabProblem):
+    """Another run has the lab: to try again at once is of no use."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A program that ran to its end. Status 124: it was ended at its deadline (timeout(1))."""

@@ -50,3 +50,8 @@ class Band(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.least} to {self.most}"
+
+
+def so_many(count: int, noun: str) -> str:
+    """`1 cell`, `2 cells`."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -92,8 +92,11 @@ def ping(lab: Lab, source: Host, destination: Host, family: Family, count: int) 
 
 
 def trace(lab: Lab, source: Host, destination: Host, family: Family) -> Sequence[Hop]:
-    """The hops from one host to another, by UDP (traceroute's default, which needs no privilege)."""
+    """The hops from one host to another, by UDP (traceroute's default, which needs no privilege). Raises LabProblem."""
     version = "-4" if family == "ipv4" else "-6"
     argv = ["traceroute", version, "-n", "-q", "1", "-w", str(ANSWER_WITHIN_S), "-m", "5", destination.address(family)]
     said = lab.run(source.name, argv, timeout_s=30)
-    return parse_traceroute(said.stdout, names(lab))
+    try:
+        return parse_traceroute(said.stdout, names(lab))
+    except ValueError as error:
+        raise LabProblem(f"traceroute on {source.name}: {error} {said.stderr.strip()}") from error

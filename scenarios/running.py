@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,16 +13,16 @@ from typing import Any
 from scenarios import frames, runs
 from scenarios.beside import Beside
 from scenarios.drill import Cell
-from scenarios.engine import CommandFailed
+from scenarios.engine import CommandFailed, NoEngine
 from scenarios.evidence import Seen
 from scenarios.faults import Unsupported
 from scenarios.inputs import inputs
 from scenarios.judging import ending, judged
 from scenarios.machines import asserted
-from scenarios.performing import perform, perform_beside
+from scenarios.performing import BrokeOff, perform, perform_beside
 from scenarios.programs import LabProblem
 from scenarios.report.writing import write_cell
-from scenarios.stage import Cast, Stage
+from scenarios.stage import Cast, Interrupted, Stage
 from scenarios.survival import Survival, is_asked, survival
 from scenarios.verdict import Check, Verdict, joint, proof
 from scenarios.waiting import DeadlinePassed
@@ -46,50 +47,128 @@ class Result:
     inputs: str = ""  # the digest of all that it rests on, for the matrix
 
 
+@dataclass(slots=True)
+class _Found:
+    """What is known of a cell so far: it is there also when the cell breaks off."""
+
+    seen: dict[str, Seen] = field(default_factory=dict)
+    control: list[Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    machines: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    others: Beside | str = ""  # or why nothing is known of them
+    problems: list[Exception] = field(default_factory=list)
+
+
 def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Result:
-    """Run one cell, and write its evidence into its folder, which exists. Raises Interrupted; nothing is left then.
+    """Run one cell, and write its evidence into its folder, which is made.
+
+    Whatever happens meanwhile is the cell's verdict: `unproven`, with the reason, and with the traceback and what had
+    been seen by then in the folder. Raise Interrupted alone; nothing is left then.
 
     `beside`: also what became of other clients meanwhile, and of the service afterwards; no verdict rests on that.
     """
-    began_s, broke_off = time.monotonic(), False
-    seen: dict[str, Seen] = {}
-    control: list[Check] = []
-    checks: list[Check] = []
-    machines: dict[str, Mapping[str, str]] = {}
-    others: Beside | str = ""  # or why nothing is known of them
-    if reason := unsupported(cell):
-        checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
-    else:
-        cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
-        for role, host in (("client", cast.client), ("server", cast.server)):
-            machines[role] = {"host": host.name, "said": stage.machine(host)}
-            checks.append(asserted(host, machines[role]["said"]))
+    began_s = time.monotonic()
+    found = _Found()
+    try:
+        _perform(stage, cell, found)
+    except Interrupted:
+        raise
+    except Exception as raised:
+        problem = raised.problem if isinstance(raised, BrokeOff) else raised
+        _broke_off(stage, found, problem)
+        found.checks.append(proof("the script ran to its end", "it did", _words(problem), proven=False))
+    if beside and not found.problems and "fault" in found.seen and is_asked(cell):
         try:
-            seen["control"] = perform(stage, cell, armed=False)
-            control, _ = judged(cell.drill, seen["control"], None)
-            if joint([*checks, *control]) is Verdict.PASS:
-                seen["fault"] = perform(stage, cell, armed=True)
-                checks += judged(cell.drill, seen["control"], seen["fault"])[1]
-        except Unsupported as reason_of_kernel:
-            checks.append(Check("whether it can be tried here", "it can", str(reason_of_kernel), Verdict.UNSUPPORTED))
-        except (LabProblem, DeadlinePassed, CommandFailed, ValueError) as problem:
-            broke_off = True
-            checks.append(proof("the script ran to its end", "it did", str(problem), proven=False))
-    if beside and "fault" in seen and is_asked(cell):
-        try:
-            others = perform_beside(stage, cell)
-        except (LabProblem, DeadlinePassed, CommandFailed, ValueError) as problem:
-            broke_off, others = True, str(problem)
-    verdict = joint([*control, *checks])
-    sentence = _sentence(cell, verdict, [*control, *checks])
-    duration_s = time.monotonic() - began_s
-    result = Result(cell, verdict, sentence, control, checks, seen, folder, duration_s, broke_off, machines)
+            found.others = perform_beside(stage, cell)
+        except Interrupted:
+            raise
+        except Exception as problem:
+            _broke_off(stage, found, problem)
+            found.others = _words(problem)
+    result = _result(cell, found, folder, time.monotonic() - began_s)
     if beside:
-        said = survival(cell, verdict, seen.get("fault"), others)
-        result = replace(result, survival=said, inputs=inputs(cell))
-    _store(result)
-    with contextlib.suppress(Exception):  # the page is made again at the end of the run, where its error is told
+        try:
+            said = survival(cell, result.verdict, found.seen.get("fault"), found.others)
+            result = replace(result, survival=said, inputs=inputs(cell))
+        except Exception as problem:
+            found.problems.append(problem)
+            result = _unproven(result, "what it comes to was told", "it was", problem)
+    try:
+        _store(result)
+    except Exception as problem:
+        found.problems.append(problem)
+        result = _unproven(replace(result, seen={}), "the evidence was stored", "it was", problem)
+        shutil.rmtree(folder, ignore_errors=True)  # for the room
+        with contextlib.suppress(Exception):  # the summary of the run has it all the same
+            _store(result)
+    for each in found.problems:
+        runs.write_traceback(folder, each)
+    try:
         write_cell(folder, folder.parents[2])
+    except Exception as problem:  # it is made again at the end of the run, where this is told
+        runs.write_traceback(folder, problem, runs.PAGE_TRACEBACK)
+    return result
+
+
+def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
+    """Run the script of a cell twice, and hold both against what is expected."""
+    if reason := unsupported(cell):
+        found.checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
+        return
+    cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    for role, host in (("client", cast.client), ("server", cast.server)):
+        found.machines[role] = {"host": host.name, "said": stage.machine(host)}
+        found.checks.append(asserted(host, found.machines[role]["said"]))
+    try:
+        control = found.seen["control"] = perform(stage, cell, armed=False)
+        found.control, _ = judged(cell.drill, control, None)
+        if joint([*found.checks, *found.control]) is Verdict.PASS:
+            armed = found.seen["fault"] = perform(stage, cell, armed=True)
+            found.checks += judged(cell.drill, control, armed)[1]
+    except Unsupported as reason_of_kernel:
+        found.checks.append(Check("whether it can be tried here", "it can", str(reason_of_kernel), Verdict.UNSUPPORTED))
+    except BrokeOff as broken:
+        found.seen["fault" if broken.seen.armed else "control"] = broken.seen
+        raise
+
+
+def _broke_off(stage: Stage, found: _Found, problem: Exception) -> None:
+    """Note what broke a cell off. Raise Interrupted where the run was told to end: an interrupt breaks much."""
+    if stage.interrupted():
+        raise Interrupted from problem
+    found.problems.append(problem)
+
+
+def _words(problem: Exception) -> str:
+    """What a problem says; of one that is not told in words for a person, its kind too, and where the rest is."""
+    if isinstance(problem, LabProblem | DeadlinePassed | CommandFailed | NoEngine):
+        return str(problem)
+    return f"{type(problem).__name__}: {problem} ({runs.TRACEBACK} in the cell's folder says where)"
+
+
+def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Result:
+    verdict = joint([*found.control, *found.checks])
+    return Result(
+        cell=cell,
+        verdict=verdict,
+        sentence=_sentence(cell, verdict, [*found.control, *found.checks]),
+        control=found.control,
+        checks=found.checks,
+        seen=found.seen,
+        folder=folder,
+        duration_s=duration_s,
+        broke_off=bool(found.problems),
+        machines=found.machines,
+    )
+
+
+def _unproven(result: Result, rule: str, expected: str, problem: Exception) -> Result:
+    """The result of a cell in which something went wrong after its verdict, which that takes away."""
+    lost = proof(rule, expected, _words(problem), proven=False)
+    sentence = f"{rule}: expected {expected}, saw {lost.seen}"
+    result = replace(result, verdict=Verdict.UNPROVEN, sentence=sentence, checks=[*result.checks, lost])
+    if result.survival:
+        result = replace(result, survival=survival(result.cell, Verdict.UNPROVEN, None, ""))
     return result
 
 
@@ -143,6 +222,7 @@ def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
 
 def _store(result: Result) -> None:
     cell = result.cell
+    result.folder.mkdir(parents=True, exist_ok=True)
     runs.write_result(
         result.folder,
         {

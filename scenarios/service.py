@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from scenarios.declaration import DeclarationError, advice, line_of, load
 from scenarios.outcome import OF_STATUS, Outcome
 from scenarios.topology import ROOT
+from scenarios.usage import UsageError
 
 SERVICES = ROOT / "services"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -356,7 +357,7 @@ class Named:
 
 
 def named(text: str, client: str | None = None, known: Mapping[str, Service] | None = None) -> Named:
-    """The service that `echo/select` (or `echo`, its first server) names. Raises ValueError, naming the nearest.
+    """The service that `echo/select` (or `echo`, its first server) names. Raises UsageError, naming the nearest.
 
     Without `client`, its first client that can call this server.
     """
@@ -364,14 +365,14 @@ def named(text: str, client: str | None = None, known: Mapping[str, Service] | N
     service_name, _, server_name = text.partition("/")
     all_names = [f"{name}/{server}" for name, service in known.items() for server in service.servers]
     if service_name not in known or (server_name and server_name not in known[service_name].servers):
-        raise ValueError(f"there is no service {text!r}{advice(text, all_names)}")
+        raise UsageError(f"there is no service {text!r}{advice(text, all_names)}")
     service = known[service_name]
     server_name = server_name or next(iter(service.servers))
     callers = service.callers(server_name)
     client_name = client or callers[0]
     if client_name not in service.clients:
-        raise ValueError(f"{service_name} has no client {client_name!r}{advice(client_name, service.clients)}")
+        raise UsageError(f"{service_name} has no client {client_name!r}{advice(client_name, service.clients)}")
     chosen = Named(service, server_name, client_name)
     if client_name not in callers:
-        raise ValueError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
+        raise UsageError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
     return chosen

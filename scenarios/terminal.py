@@ -15,7 +15,6 @@ from scenarios.verdict import Check, Verdict
 
 EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
-INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
 WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
 STYLES = {
@@ -40,6 +39,11 @@ def counted(told: Mapping[Verdict, int]) -> str:
 def step(text: str) -> None:
     """A step that was done."""
     console.print(f"[green]✓[/] {escape(text)}")
+
+
+def warn(text: str) -> None:
+    """Something that went wrong, and is tried again or can be lived with."""
+    console.print(f"[yellow]![/] {escape(text)}")
 
 
 def image_step(text: str) -> None:

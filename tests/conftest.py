@@ -32,6 +32,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run what takes more than a minute too")
 
 
+def _end(*_: object) -> None:
+    """SIGTERM ends the tests as Ctrl-C does: labs are taken down. The status is 143, as a shell has it."""
+    pytest.exit("ended by SIGTERM", returncode=128 + signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, _end)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long is skipped, and counted, unless it is asked for.
 

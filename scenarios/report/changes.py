@@ -23,13 +23,17 @@ class Changes:
 def since_the_run_before(run: Run) -> Changes | None:
     """The changes; None when no earlier run beside this one has a cell in common with it."""
     keys = {line.key for line in run.lines}
-    for folder in sorted(run.folder.parent.iterdir(), reverse=True):
-        if folder.is_symlink() or folder.name >= run.folder.name or not (folder / reading.SUMMARY).is_file():
-            continue
+    try:
+        beside = sorted(run.folder.parent.iterdir(), reverse=True)
+    except OSError:  # a run that was unpacked where this user may see it alone
+        return None
+    for folder in beside:
         try:
+            if folder.is_symlink() or folder.name >= run.folder.name or not (folder / reading.SUMMARY).is_file():
+                continue
             before = reading.run(folder)
-        except (KeyError, TypeError, ValueError):
-            continue  # of another version, or broken off while it was written
+        except (OSError, reading.NoRun):
+            continue  # another user's, of another version, or broken off while it was written
         then = {line.key: line for line in before.lines}
         if common := keys & then.keys():
             changed = [

@@ -18,7 +18,7 @@ from scenarios.terminal import console
 
 
 def report(options: argparse.Namespace) -> int:
-    """Exit status 0. Raises ValueError when the folder is not one of a run."""
+    """Exit status 0. Raise NoRun when the folder is not one of a run."""
     page = writing.write(options.folder or runs.RUNS / "latest", anew=True)
     opener = opens_with() if options.open else None
     if opener:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from scenarios.quantities import so_many
 from scenarios.report.changes import Changes
 from scenarios.report.pages import MARKS, date, visible
 from scenarios.report.picture import seconds
@@ -29,8 +29,7 @@ def summary(run: Run, changes: Changes | None) -> str:
 
 
 def _lines(run: Run, changes: Changes | None) -> Iterator[str]:
-    counts = Counter(line.verdict for line in run.lines)
-    told = ", ".join(f"{MARKS[each.value]} {counts[each]} {each.value}" for each in Verdict if counts[each])
+    told = ", ".join(f"{MARKS[each.value]} {run.counts[each]} {each.value}" for each in Verdict if run.counts.get(each))
     yield f"## Faultwire: {told}"
     yield ""
     took = (
@@ -38,8 +37,8 @@ def _lines(run: Run, changes: Changes | None) -> Iterator[str]:
         if run.duration_s is not None
         else "; broken off before its summary was written"
     )
-    asked = f" of {run.asked} that were asked for" if run.asked != len(run.lines) else ""
-    yield f"{len(run.lines)} cells{asked}{took}, {date(run.folder.name)}."
+    asked = f" of {run.asked} that were asked for" if run.asked != run.ran else ""
+    yield f"{so_many(run.ran, 'cell')}{asked}{took}, {date(run.folder.name)}."
     others = [line for line in run.lines if line.verdict is not Verdict.PASS]
     if others:
         yield from ("", "### What did not pass", "", "| | cell | why |", "|---|---|---|")
@@ -49,7 +48,7 @@ def _lines(run: Run, changes: Changes | None) -> Iterator[str]:
     if changes:
         yield from ("", "### Since the run before", "")
         counts_of = f"{len(changes.changed)} changed, {len(changes.new)} new, {len(changes.gone)} gone"
-        yield f"Of {changes.common} cells in common with {escaped(changes.before.folder.name)}: {counts_of}."
+        yield f"Of {so_many(changes.common, 'cell')} in common with {escaped(changes.before.folder.name)}: {counts_of}."
         if changes.changed:
             yield from ("", "| cell | before | now |", "|---|---|---|")
             yield from (f"| {_name(now)} | {_word(before)} | {_word(now)} |" for before, now in changes.changed[:LIMIT])

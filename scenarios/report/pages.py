@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +18,7 @@ from markupsafe import Markup
 from scenarios import frames, terminal
 from scenarios.dissect import PREFERENCES
 from scenarios.performing import KEPT
+from scenarios.quantities import so_many
 from scenarios.report import reading
 from scenarios.report.changes import Changes
 from scenarios.report.picture import PAUSE_NS, Picture, Row, picture, seconds, tone_of
@@ -94,19 +94,18 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"link": link, "ms": milliseconds, "seconds": seconds, "date": date}
+    made.filters |= {"link": link, "ms": milliseconds, "seconds": seconds, "date": date, "so_many": so_many}
     made.globals |= {"MARKS": MARKS, "FATES": FATES, "STYLE": STYLE, "SCRIPT": SCRIPT, "FEW": FEW}
     return made
 
 
 def index(run: Run, changes: Changes | None) -> str:
     """The first page of a run."""
-    counts = Counter(line.verdict for line in run.lines)
     others = [line for line in run.lines if line.verdict is not Verdict.PASS]
     order = list(Verdict)
     return environment().get_template("index.html.j2").render(
         run=run,
-        counts=[(each.value, counts[each]) for each in Verdict],
+        counts=[(each.value, run.counts.get(each, 0)) for each in Verdict],
         matrix=matrix(run.lines),
         survival=any(line.survival for line in run.lines),
         broken=sum(line.promise == "broken" for line in run.lines),

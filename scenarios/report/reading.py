@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 from scenarios import frames
 from scenarios.survival import Survival
+from scenarios.usage import UsageError
 from scenarios.verdict import Verdict
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
+PLACE_PARTS = 3  # of the folder of a cell in the folder of its run: drill, service, pair
 RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
 
 
@@ -82,8 +85,14 @@ class Run:
     folder: Path
     lines: Sequence[Line]
     asked: int
+    counts: Mapping[Verdict, int]  # of all that was run: more than there are lines, where what passed left nothing
     duration_s: float | None  # None: it was broken off before it could write its summary
     versions: Mapping[str, str]
+
+    @property
+    def ran(self) -> int:
+        """How many cells were run."""
+        return sum(self.counts.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,21 +141,51 @@ class Packets:
     packets: Sequence[Packet]  # in order of time
 
 
-def run(folder: Path) -> Run:
-    """What a run left. Without its summary, it is put together from the results of its cells.
+class NoRun(UsageError):
+    """The folder is not one of a run, or of one that cannot be read; the message names the file and what is wrong."""
 
-    Raises ValueError when the folder is not one of a run.
+
+def run(folder: Path) -> Run:
+    """What a run left. Without its summary, it is put together from the results of its cells, those that are whole.
+
+    Raise NoRun when the folder is not one of a run.
     """
     folder = folder.resolve()
     path = folder / SUMMARY
-    if path.is_file():
-        stored = _json(path)
-        lines = [_line(each, folder) for each in stored["cells"]]
-        return Run(folder, lines, stored["asked"], stored["duration_s"], stored["versions"])
-    results = [_json(path) | {"folder": str(path.parent)} for path in sorted(folder.glob(f"*/*/*/{RESULT}"))]
-    if not results:
-        raise ValueError(f"{folder} is no folder of a run: it has neither a {SUMMARY} nor a */*/*/{RESULT}")
-    return Run(folder, [_line(each, folder) for each in results], len(results), None, results[0]["versions"])
+    try:
+        if path.is_file():
+            stored = _json(path)
+            lines = [_line(each, folder) for each in stored["cells"]]
+            asked, duration_s = int(stored["asked"]), float(stored["duration_s"])
+            counts = {each: int(stored["verdicts"][each.value]) for each in Verdict}
+            return Run(folder, lines, asked, counts, duration_s, _versions(stored))
+        found = sorted(folder.glob(f"*/*/*/{RESULT}"))
+    except _OF_ANOTHER_FORM as error:
+        raise NoRun(f"{path} is not the summary of a run: {_words(error)}") from error
+    lines, versions = [], {}
+    problem = f"it has neither a {SUMMARY} nor a */*/*/{RESULT}"
+    for path in found:
+        try:
+            stored = _json(path)
+            lines.append(_line(stored | {"folder": str(path.parent.relative_to(folder))}, folder))
+            versions = _versions(stored)
+        except _OF_ANOTHER_FORM as error:  # the last one of a run that was killed, say
+            problem = f"{path}: {_words(error)}"
+    if not lines:
+        raise NoRun(f"{folder} is not the folder of a run: {problem}")
+    return Run(folder, lines, len(lines), Counter(line.verdict for line in lines), None, versions)
+
+
+# What reading a file of another form raises: JSON allows everything where a mapping, a text or a number should be.
+_OF_ANOTHER_FORM = (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+def _words(error: BaseException) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _versions(stored: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(version) for name, version in stored["versions"].items()}
 
 
 def result(folder: Path) -> dict[str, Any]:
@@ -178,6 +217,8 @@ def _json(path: Path) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path}: no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: expected a mapping, found {type(found).__name__}")
     return found
 
 
@@ -188,18 +229,35 @@ def survival(stored: Mapping[str, Any]) -> Survival | None:
 
 
 def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
-    folder = run_folder.parent / stored["folder"]
+    """A line of a summary, which may be another's: each value is of its type, and the folder below that of the run."""
+    place = Path(_text(stored, "folder"))
+    # In runs before 2026-11-27 the name of the run stood before.
+    if len(place.parts) == PLACE_PARTS + 1 and not place.is_absolute():
+        place = Path(*place.parts[1:])
+    folder = (run_folder / place).resolve()
+    if not folder.is_relative_to(run_folder.resolve()):
+        raise ValueError(f"folder: {stored['folder']!r} is outside of the run")
+    duration_s = float(stored["duration_s"])
+    if not 0 <= duration_s < math.inf:
+        raise ValueError(f"duration_s: {duration_s} is not a length of time")
     return Line(
-        drill=stored["drill"],
-        service=stored["service"],
-        pair=stored["pair"],
-        seed=stored["seed"],
-        repeat=stored["repeat"],
+        drill=_text(stored, "drill"),
+        service=_text(stored, "service"),
+        pair=_text(stored, "pair"),
+        seed=int(stored["seed"]),
+        repeat=int(stored["repeat"]),
         verdict=Verdict(stored["verdict"]),
-        sentence=stored["sentence"],
-        duration_s=stored["duration_s"],
-        folder=Path(os.path.relpath(folder, run_folder)).as_posix(),
-        repeat_with=stored["repeat_with"],
+        sentence=_text(stored, "sentence"),
+        duration_s=duration_s,
+        folder=place.as_posix(),
+        repeat_with=_text(stored, "repeat_with"),
         survival=survival(stored),
         has_page=(folder / RESULT).is_file(),
     )
+
+
+def _text(stored: Mapping[str, Any], key: str) -> str:
+    found = stored[key]
+    if not isinstance(found, str):
+        raise ValueError(f"{key}: expected a text, found {found!r}")
+    return found

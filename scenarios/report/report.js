@@ -41,7 +41,7 @@
       group.hidden = !count;
       if (count) group.colSpan = count;
     }
-    document.getElementById("shown").value = isFiltered ? `${shown} of ${links.length} cells` : `${links.length} cells`;
+    document.getElementById("shown").value = (isFiltered ? `${shown} of ` : "") + `${links.length} cell${links.length === 1 ? "" : "s"}`;
   }
 
   function remember() {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from scenarios import runs
 from scenarios.report import markdown, pages, reading
 from scenarios.report.changes import since_the_run_before
 
@@ -31,9 +32,9 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
                 problems.append(problem)
     changes = since_the_run_before(run)
     for name in (pages.STYLE, pages.SCRIPT):
-        _replace(run.folder / name, (pages.HERE / name).read_text(encoding="utf-8"))
-    _replace(run.folder / MARKDOWN, markdown.summary(run, changes))
-    page = _replace(run.folder / reading.PAGE, pages.index(run, changes))
+        runs.write(run.folder / name, (pages.HERE / name).read_text(encoding="utf-8"))
+    runs.write(run.folder / MARKDOWN, markdown.summary(run, changes))
+    page = runs.write(run.folder / reading.PAGE, pages.index(run, changes))
     if problems:
         raise problems[0]
     return page
@@ -41,7 +42,7 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
 
 def write_cell(folder: Path, run_folder: Path) -> Path:
     """Write the page of a cell; its path. Raises ValueError when what is in its folder is none of ours."""
-    return _replace(folder / reading.PAGE, pages.cell(folder, run_folder))
+    return runs.write(folder / reading.PAGE, pages.cell(folder, run_folder))
 
 
 def _is_out_of_date(folder: Path) -> bool:
@@ -54,13 +55,6 @@ def _is_out_of_date(folder: Path) -> bool:
     except FileNotFoundError:
         return True
     return page.st_nlink > 1 or page.st_mtime_ns < (folder / reading.RESULT).stat().st_mtime_ns
-
-
-def _replace(path: Path, text: str) -> Path:
-    """Write a file anew, and leave another name of the old one as it is."""
-    beside = path.with_name(f".{path.name}-{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    return beside.replace(path)
 
 
 def tell_ci(run_folder: Path) -> None:

@@ -41,9 +41,9 @@ def catalogue() -> Iterator[Catalogue]:
     ]
     folder = runs.new_run()
     began_s = time.monotonic()
-    campaign = Campaign(folder, labs, lambda _: None)
+    results: list[Result] = []  # with their evidence, which a campaign does not keep
     try:
-        results = campaign.run(cells)
+        Campaign(folder, labs, results.append).run(cells)
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         for lab in labs:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from scenarios import engine
 from scenarios.declaration import DeclarationError
-from scenarios.drill import Cell, Drill, chosen_service, drills, load_drill
+from scenarios.drill import Cell, Drill, chosen_service, load_drill
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.running import run
@@ -132,35 +133,83 @@ def in_force(lab: Lab) -> str:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def killed_lab() -> Iterator[Lab]:
     with lab_for_a_while() as lab:
         yield lab
 
 
-def test_ctrl_c_and_kill_leave_nothing_that_the_next_run_does_not_put_right(killed_lab: Lab) -> None:
-    assert "silent-drop" in drills()
+def is_in_force(lab: Lab) -> bool:
+    """Whether the fault of silent-drop is."""
+    return "drop" in lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10).stdout
 
-    def is_in_force() -> bool:
-        return "drop" in killed_lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10).stdout
 
-    running = scenarios("run", "silent-drop", "--pair", "be-le", lab=killed_lab)
-    wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
-    os.killpg(running.pid, signal.SIGINT)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_end_leaves_nothing_and_the_run_has_its_report(
+    killed_lab: Lab, number: signal.Signals, status: int
+) -> None:
+    running = scenarios("run", "silent-drop", "lost-syn", "--pair", "le-le", lab=killed_lab)
+    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
+    os.killpg(running.pid, number)
     said, _ = running.communicate(timeout=60)
-    assert running.returncode == 130, said
-    assert "interrupted: 0 of 1 were run; all faults are undone" in said
+    assert running.returncode == status, said
+    told = said.rstrip().splitlines()[-1]
+    by = " by SIGTERM" if number is signal.SIGTERM else ""
+    assert told.startswith(f"interrupted{by}: 0 of 2 were run; all faults are undone; not run: silent-drop · "), said
     assert in_force(killed_lab) == ""
+    found = re.search(r"evidence: (\S+)/ \(", said)
+    assert found, said
+    assert {"summary.json", "junit.xml", "index.html"} < {each.name for each in (ROOT / found[1]).iterdir()}
 
-    running = scenarios("run", "silent-drop", "--pair", "be-le", lab=killed_lab)
-    wait_for(is_in_force, "the fault of silent-drop", 60, every_s=0.1)
+
+def test_a_kill_leaves_nothing_that_the_next_run_does_not_put_right(killed_lab: Lab) -> None:
+    running = scenarios("run", "silent-drop", "--pair", "le-le", lab=killed_lab)
+    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
     os.killpg(running.pid, signal.SIGKILL)
     running.communicate(timeout=60)
-    assert is_in_force()
+    assert is_in_force(killed_lab)
     after = scenarios("demo", lab=killed_lab)
     said, _ = after.communicate(timeout=120)
     assert after.returncode == 0, said
     assert in_force(killed_lab) == ""
+
+
+def test_a_firewall_that_ends_is_the_verdict_of_the_cell_and_the_run_goes_on(killed_lab: Lab) -> None:
+    running = scenarios("run", "silent-drop", "lost-syn", "--pair", "le-le", lab=killed_lab)
+    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
+    engine.client().containers.get(killed_lab.container("firewall")).kill()
+    said, _ = running.communicate(timeout=300)
+    assert running.returncode == 2, said
+    assert "1 pass, 1 unproven of 2" in said
+    found = re.search(r"evidence: (\S+)/ \(", said)
+    assert found, said
+    (broken,) = (ROOT / found[1]).glob("silent-drop/*/*")
+    assert (broken / "traceback.txt").is_file()
+    assert (broken / "control" / "client-leg.pcapng").is_file()
+    stored = json.loads((broken / "result.json").read_text("utf-8"))
+    assert [each["what"] for each in stored["runs"]["fault"]["events"]][-1].startswith("broke off: ")
+
+
+def test_who_holds_the_port_of_a_service_is_told(killed_lab: Lab, tmp_path: Path) -> None:
+    server = killed_lab.container("server")
+    by_hand = subprocess.Popen(
+        ["docker", "exec", server, "python", "-m", "services.search.server_selectors", "0.0.0.0", "65432"]  # noqa: S104 (in the lab)
+    )
+    listing = ["ss", "-Hlnt", "sport = :65432"]
+    wait_for(lambda: killed_lab.run("server", listing, timeout_s=10).stdout, "the server to listen", 30)
+    try:
+        with Stage(killed_lab) as stage:
+            fault = "fault: {name: idle, silence: {from: bystander, to: server}}"
+            result = run(stage, cell(drill(tmp_path, fault)), places(tmp_path, "cell"))
+        assert result.verdict is Verdict.UNPROVEN
+        held = "port 65432 of server, for search/selectors, is held by pid (\\d+), `python -m services.search.server_"
+        told = re.search(held, result.sentence)
+        assert told, result.sentence
+        assert f"`docker exec {server} kill {told[1]}` ends it" in result.sentence
+        killed_lab.run("server", ["kill", told[1]], timeout_s=10)
+        assert by_hand.wait(20) is not None
+    finally:
+        by_hand.kill()
 
 
 def test_with_json_standard_output_has_the_verdicts_alone_also_when_the_lab_was_down(killed_lab: Lab) -> None:

@@ -103,5 +103,5 @@ def test_a_matrix_that_was_interrupted_goes_on_and_one_that_has_not_changed_is_n
     unchanged = matrix(*asked, "--changed", lab=matrix_lab)
     said, _ = unchanged.communicate(timeout=60)
     assert unchanged.returncode == 0, said
-    assert "4 of 4 cells have not changed since they were run" in said
+    assert "4 of 4 cells unchanged since last run" in said
     assert "4 pass of 4 in 0 s" in said

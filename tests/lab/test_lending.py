@@ -88,6 +88,27 @@ def test_one_that_a_run_has_stays_its_own_whoever_names_it(up: set[int]) -> None
     assert up == set()
 
 
+def test_one_that_cannot_be_taken_down_is_told_of_and_is_taken_first_by_the_next_run(
+    up: set[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = labs(1, 3)
+    up |= {1, 2, 3}
+    down = Borrowed.down
+
+    def fails(lab: Borrowed) -> None:
+        if lab.number == 2:
+            raise OSError("the engine is gone")
+        down(lab)
+
+    monkeypatch.setattr(Borrowed, "down", fails)
+    told: list[str] = []
+    give_back(mine, told.append)
+    assert told == ["lab 2 was borrowed, and could not be taken down: the engine is gone"]
+    assert up == {1, 2}
+    monkeypatch.setattr(Borrowed, "down", down)
+    assert numbers_of(2) == [1, 2]
+
+
 def test_too_few_are_told_of(up: set[int]) -> None:
     up |= {*LAB_NUMBERS} - {1, 9}
     with pytest.raises(LabProblem, match="3 labs are wanted, and 2 are free"):

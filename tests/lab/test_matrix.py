@@ -116,6 +116,7 @@ def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def stored(run_folder: Path, of: Cell, **changes: object) -> Path:
     """A cell's folder as a run leaves it."""
     folder = folder_of(run_folder, of)
+    folder.mkdir(parents=True)
     whole = result(of, folder)
     runs.write_result(
         folder,
@@ -161,7 +162,7 @@ def test_what_rests_on_other_inputs_or_is_no_verdict_is_run_again(own_runs: Path
 def test_a_run_that_goes_on_takes_what_was_done_and_clears_away_what_was_begun(own_runs: Path) -> None:
     stored(own_runs / "1", cell())
     begun = folder_of(own_runs / "1", cell(service="echo/once"))
-    (begun / "control").mkdir()
+    (begun / "control").mkdir(parents=True)
     found = keeping.resumed(own_runs / "1", [cell(), cell(service="echo/once"), cell(service="echo/threads")])
     assert [each.cell.title for each in found] == [cell().title]
     assert not begun.exists()

@@ -149,6 +149,5 @@ def result(
 
 def run(run_folder: Path, results: Sequence[Result], not_run: int = 0) -> Path:
     """The end of a run: its summary and its report; the path of its first page. `not_run`: after an interrupt."""
-    cells = [each.cell for each in results]
-    summary.write(run_folder, results, cells + cells[:1] * not_run, 9.0)
+    summary.write(run_folder, results, len(results) + not_run, 9.0)
     return run_folder / "index.html"

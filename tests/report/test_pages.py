@@ -231,7 +231,7 @@ def test_what_changed_since_the_run_before_is_told_with_what_is_new_and_what_is_
     assert [line.pair for line in changes.new] == ["le-le"]
     assert [line.pair for line in changes.gone] == ["le-be"]
     section = next(each for each in parsed(page).iter("section") if each.get("aria-labelledby") == "h-changes")
-    assert "1 changed, 1 new, 1 gone: 1 cells in common" in text_of(section)
+    assert "1 changed, 1 new, 1 gone: 1 cell in common" in text_of(section)
     links = {each.get("href") for each in section.iter("a")}
     assert f"../{EARLIER}/lost-syn/search-selectors/be-le/index.html" in links
 
@@ -295,7 +295,7 @@ def test_the_report_is_made_again_from_the_folder_alone_and_is_the_same(hostile:
 
 def test_the_command_says_what_is_no_folder_of_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", str(tmp_path)]) == 64
-    assert "is no folder of a run" in " ".join(capsys.readouterr().out.split())
+    assert "is not the folder of a run" in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_report_is_opened_where_there_is_a_screen_and_is_named_where_there_is_none(
@@ -328,7 +328,7 @@ def test_a_run_that_was_killed_before_its_summary_has_a_report_all_the_same(tmp_
 
 def test_an_interrupted_run_says_how_much_was_not_run(tmp_path: Path) -> None:
     page = run(tmp_path / LATER, [result(tmp_path / LATER)], not_run=3)
-    assert "1 of 4 cells in 9.000 s · interrupted: 3 were not run" in text_of(parsed(page))
+    assert "1 of 4 cells in 9.000 s · interrupted: 3 not run" in text_of(parsed(page))
 
 
 def test_a_page_that_is_there_is_not_made_again_but_one_taken_over_from_another_run_is(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ def test_the_markdown_summary_counts_names_and_tables_every_cell(tmp_path: Path)
     lines = (tmp_path / LATER / "summary.md").read_text("utf-8").splitlines()
     assert lines[0] == "## Faultwire: ✓ 4 pass, ✗ 1 fail"
     assert "| ✗ fail | lost-syn · echo/threads · le-le | late |" in lines
-    assert f"Of 1 cells in common with {EARLIER}: 1 changed, 4 new, 0 gone." in lines
+    assert f"Of 1 cell in common with {EARLIER}: 1 changed, 4 new, 0 gone." in lines
     table = [line for line in lines[lines.index("### Every cell") :] if line.startswith("|")]
     assert table[0] == "| drill | echo/select | echo/threads |"
     assert len(table) == 4
@@ -420,5 +420,5 @@ def test_a_ci_job_gets_the_summary_on_its_page(tmp_path: Path, monkeypatch: pyte
     told.write_text("before\n", encoding="utf-8")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(told))
     made = result(tmp_path / LATER)
-    summary.write(tmp_path / LATER, [made], [made.cell], 1.0)
+    summary.write(tmp_path / LATER, [made], 1, 1.0)
     assert told.read_text("utf-8") == "before\n" + (tmp_path / LATER / "summary.md").read_text("utf-8")

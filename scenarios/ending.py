@@ -1,0 +1,83 @@
+"""How this program is told to end: Ctrl-C (SIGINT) and SIGTERM, which do the same but for the exit status.
+
+The first signal raises KeyboardInterrupt in the main thread; what was begun is undone on the way out. Later signals
+are told and let pass: they would break off the undoing, and the writing of what had been run. CI systems send one of
+each, seconds apart. This module imports little, because it is in force before anything else is imported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_Handler = Callable[[int, FrameType | None], None]
+
+
+class _State:
+    """What this process was told."""
+
+    received: signal.Signals | None = None  # the first
+    is_held_back = False  # whether the first is to be raised later
+    is_due = False  # whether it came while it was held back
+
+
+def _handle_with(handler: _Handler) -> None:
+    for each in SIGNALS:
+        if signal.getsignal(each) is not signal.SIG_IGN:  # a shell has what it starts with `&` ignore Ctrl-C
+            signal.signal(each, handler)
+
+
+def end_at_once() -> None:
+    """Have a signal end this process on the spot, with one line: for the time in which nothing has been begun."""
+
+    def handler(number: int, _: FrameType | None) -> None:
+        os.write(2, b"interrupted: nothing was begun\n")
+        os._exit(128 + number)  # no exception: it would come out of the middle of an import, with a traceback
+
+    _handle_with(handler)
+
+
+def end_in_order() -> None:
+    """Have the first signal raise KeyboardInterrupt, so that all that was begun is undone and stored."""
+
+    def handler(number: int, _: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if _State.received is not None:
+            # Not by print(): a signal may come in the middle of another print.
+            pid = os.getpid()
+            os.write(2, f"{name}: this run is ending already; `kill -9 {pid}` ends it in disorder\n".encode())
+            return
+        _State.received = signal.Signals(number)
+        if _State.is_held_back:
+            _State.is_due = True
+            return
+        raise KeyboardInterrupt
+
+    _handle_with(handler)
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Let no signal interrupt the block: one that comes raises KeyboardInterrupt after it. For writing results."""
+    _State.is_held_back = True
+    try:
+        yield
+    finally:
+        _State.is_held_back = False
+    if _State.is_due:
+        _State.is_due = False
+        raise KeyboardInterrupt
+
+
+def status() -> int:
+    """Return the exit status of a run that was interrupted: 128 and the signal, 130 (SIGINT) or 143 (SIGTERM)."""
+    return 128 + (_State.received or signal.SIGINT)
+
+
+def is_terminated() -> bool:
+    """Return whether SIGTERM was what told this process to end."""
+    return _State.received is signal.SIGTERM

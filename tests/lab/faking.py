@@ -1,0 +1,152 @@
+"""A lab without an engine, in which a test says what becomes of each cell; all that stores and tells is the real thing.
+
+`python -m tests.lab.faking RUNS WORD…` is the command line with such a lab, for tests that end a process: each cell
+takes CELL_S seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from unittest import mock
+
+from scenarios import campaign, drill_commands, ending, matrix_commands, running, runs, summary
+from scenarios.capture import LegCapture
+from scenarios.drill import DRILLS, Cell, Drill, chosen_service, load_drill
+from scenarios.evidence import Seen
+from scenarios.lab import Lab
+from scenarios.service import Named, services
+from scenarios.stage import Interrupted
+from scenarios.verdict import Check, Verdict
+from scenarios.waiting import DeadlinePassed, wait_for
+
+CELL_S = 0.2
+Perform = Callable[["Stage", Cell, bool], None]  # what happens in a cell beyond what is made up, by armed or not
+
+
+class FakeLab(Lab):
+    """It is up, and no engine knows of it."""
+
+    def is_up(self) -> bool:
+        return True
+
+    def up(self) -> float:
+        return 0.0
+
+    def down(self) -> None:
+        pass
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        yield
+
+
+class Stage:
+    """As scenarios.stage.Stage, to what a campaign and a cell ask of it."""
+
+    def __init__(self, lab: Lab, interrupted: Callable[[], bool] = lambda: False) -> None:
+        self.lab, self.interrupted = lab, interrupted
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def check_interrupted(self) -> None:
+        if self.interrupted():
+            raise Interrupted
+
+    def machine(self, _: object) -> str:
+        return "a machine"
+
+
+@functools.cache
+def _drill() -> tuple[Drill, Named]:
+    known = services()
+    drill = load_drill(DRILLS / "lost-syn.yaml", known)
+    return drill, chosen_service(drill, None, known)
+
+
+def cells(count: int) -> list[Cell]:
+    """So many repetitions of one cell."""
+    drill, chosen = _drill()
+    return [Cell(drill, chosen, "le-le", number, number) for number in range(1, count + 1)]
+
+
+def seen(*, armed: bool, capture: bytes = b"a capture") -> Seen:
+    """What a script saw, without a packet in it."""
+    return Seen(
+        armed=armed,
+        port=1,
+        addresses={},
+        client_side=frozenset(),
+        calls={},
+        caught={},
+        looks={},
+        logs={"server": ["listening"]},
+        captures={leg: LegCapture(leg, capture, 0, 0) for leg in ("client-leg", "server-leg")},
+        frames={"client-leg": [], "server-leg": []},
+        events=[],
+    )
+
+
+@contextlib.contextmanager
+def faked(
+    runs_folder: Path, perform: Perform = lambda *_: None, *, capture: bytes = b"a capture", labs: int = 1
+) -> Iterator[list[FakeLab]]:
+    """Have every campaign run on made-up labs, and store into this folder; what `perform` does not raise is a pass."""
+    on = [FakeLab(number) for number in range(1, labs + 1)]
+
+    def performed(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
+        perform(stage, cell, armed)
+        return seen(armed=armed, capture=capture)
+
+    with contextlib.ExitStack() as stack:
+        for where, name, what in (
+            (runs, "RUNS", runs_folder),
+            (runs, "versions", lambda: {"python": "3"}),
+            (summary, "versions", lambda: {"python": "3"}),
+            (campaign, "Stage", Stage),
+            (running, "perform", performed),
+            (running, "perform_beside", lambda *_: "it was not asked"),
+            (running, "asserted", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
+            (running, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
+            (running, "joint", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
+            (drill_commands, "prepare", lambda *_: on),
+            (matrix_commands, "prepare", lambda *_: on),
+        ):
+            stack.enter_context(mock.patch.object(where, name, what))
+        yield on
+
+
+def _is_broken(checks: object) -> bool:
+    return any(each.holds is not Verdict.PASS for each in checks)  # type: ignore[attr-defined]
+
+
+def taking(seconds: float) -> Perform:
+    """Each script takes so long, and can be interrupted."""
+
+    def perform(stage: Stage, _: Cell, __: bool) -> None:
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(stage.interrupted, "an interrupt", seconds, every_s=0.005)
+        stage.check_interrupted()
+
+    return perform
+
+
+if __name__ == "__main__":
+    from scenarios.__main__ import main
+
+    os.environ.pop("GITHUB_STEP_SUMMARY", None)
+    ending.end_in_order()
+    with faked(Path(sys.argv[1]), taking(CELL_S)):
+        sys.exit(main(sys.argv[2:]))

@@ -1,0 +1,84 @@
+"""Ctrl-C and SIGTERM: whenever one comes, a run ends in order, and its exit status says which it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scenarios.topology import ROOT
+from scenarios.waiting import wait_for
+
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CELLS = 30
+
+
+def started(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=["one", "both"])
+def test_a_run_that_is_ended_by_a_signal_has_what_was_run(tmp_path: Path, signals: list[signal.Signals]) -> None:
+    """CI systems send SIGTERM; some send SIGINT first, and SIGTERM while the run is being ended."""
+    run = ("run", "lost-syn", "--pair", "le-le", "--repeat", str(CELLS))
+    running = started("-m", "tests.lab.faking", str(tmp_path), *run)
+    assert running.stdout
+    first = running.stdout.readline()
+    assert re.match(rf" ?1/{CELLS} ✓ lost-syn", first)
+    for each in signals:
+        running.send_signal(each)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == STATUS[signals[0]], said
+    told = re.search(rf"interrupted(.*): (\d+) of {CELLS} were run; all faults are undone; not run: lost", said)
+    assert told, said
+    assert told[1] == (" by SIGTERM" if signals[0] is signal.SIGTERM else "")
+    assert "Traceback" not in said
+    stored = json.loads((tmp_path / "latest" / "summary.json").read_text("utf-8"))
+    assert (stored["asked"], stored["run"]) == (CELLS, int(told[2]))
+    assert 1 <= int(told[2]) < CELLS
+    assert (tmp_path / "latest" / "junit.xml").is_file()
+    assert (tmp_path / "latest" / "index.html").is_file()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process waits for is read from /proc")
+@pytest.mark.parametrize("number", STATUS, ids=lambda each: each.name)
+def test_a_signal_while_the_program_is_being_imported_is_no_traceback(number: signal.Signals) -> None:
+    running = started("-m", "scenarios", "list")
+
+    def is_ready() -> bool:
+        said = Path(f"/proc/{running.pid}/status").read_text("ascii")
+        caught = re.search(r"^SigCgt:\s*(\w+)$", said, re.MULTILINE)
+        return running.poll() is not None or bool(caught and int(caught[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+    wait_for(is_ready, "the program to have begun", 60, every_s=0.001)
+    running.send_signal(number)
+    said, _ = running.communicate(timeout=60)
+    assert running.returncode == STATUS[number], said
+    assert said == "interrupted: nothing was begun\n"
+
+
+def test_sigterm_ends_the_tests_in_order_too(tmp_path: Path) -> None:
+    """Fixtures are torn down, which is what takes labs down; the status is 143."""
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8"), "utf-8")
+    (tmp_path / "test_it.py").write_text(
+        "import os, signal, pytest\n"
+        "@pytest.fixture\ndef lab():\n    yield\n    print('taken down', flush=True)\n"
+        "def test_it(lab):\n    os.kill(os.getpid(), signal.SIGTERM)\n    signal.pause()\n",
+        "utf-8",
+    )
+    words = ("-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
+    running = subprocess.run(
+        [sys.executable, *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True,
+        text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert running.returncode == 143, running.stdout + running.stderr
+    assert "taken down" in running.stdout

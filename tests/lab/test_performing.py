@@ -1,0 +1,192 @@
+"""A script that does not come to its end: what had been seen is kept. On a made-up stage, without a lab."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scenarios import performing
+from scenarios.capture import LegCapture
+from scenarios.drill import Cell
+from scenarios.evidence import Caught
+from scenarios.expecting import Hits
+from scenarios.judging import _hits
+from scenarios.lab import Lab
+from scenarios.outcome import Outcome
+from scenarios.performing import BrokeOff
+from scenarios.programs import LabProblem
+from scenarios.stage import Interrupted
+from scenarios.verdict import Verdict
+from tests.lab.faking import cells, seen
+from tests.report.making import called
+
+ORPHAN = "   0: 0100007F:FF98 0100007F:1F90 04 00000000:00000000 01:00000064 00000000     0\n"
+CAPTURES = {leg: LegCapture(leg, b"captured", 3, 0) for leg in ("client-leg", "server-leg")}
+
+
+class Server:
+    """A program that runs until it is stopped."""
+
+    def __init__(self) -> None:
+        self.lines = ["starting", "listening on"]
+        self.is_stopped = False
+
+    def stop(self) -> int:
+        self.is_stopped = True
+        return 0
+
+
+class Pending:
+    """A call that ends when it is cancelled, and then tells what it printed."""
+
+    timeout_s = 1.0
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def wait(self) -> Any:
+        return replace(called(Outcome.CANCELLED, said="half an answer\n"))
+
+    def cancel(self) -> None:
+        self.ended = True
+
+
+class Script(performing._Performance):
+    """A performance whose lab is made up. `happens` is what its script does."""
+
+    table = ""
+
+    def __init__(self, happens: Any, *, interrupted: bool = False, stop: Any = None) -> None:
+        cell: Cell = cells(1)[0]
+        capture = SimpleNamespace(stop=stop or (lambda: CAPTURES))
+        stage = SimpleNamespace(
+            lab=Lab(1),
+            disturbed=True,
+            interrupted=lambda: interrupted,
+            check_interrupted=lambda: None,
+            dissector=SimpleNamespace(prepare=lambda *_: None, frames=lambda *_: []),
+            flows=SimpleNamespace(of_script=lambda frames: frames),
+            capturing=SimpleNamespace(capture=lambda: contextlib.nullcontext(capture)),
+        )
+        super().__init__(stage, cell, True)  # type: ignore[arg-type]
+        self.happens = happens
+
+    def tcp_table(self, _: str) -> str:
+        return self.table
+
+    def start_servers(self) -> None:
+        self.server = self.started["server"] = Server()  # type: ignore[assignment]
+
+    def play(self) -> None:
+        self.note("the script begins")
+        self.happens(self)
+
+    def settle(self) -> None:
+        pass
+
+
+def broken(happens: Any, **more: Any) -> BrokeOff:
+    with pytest.raises(BrokeOff) as raised:
+        Script(happens, **more).run()
+    return raised.value
+
+
+def in_force(made: Script) -> None:
+    made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+    made.stack.callback(made.note, "lose-one is undone")
+    raise LabProblem("the call did not end")
+
+
+def test_captures_logs_events_and_hits_of_a_script_that_broke_off_are_kept() -> None:
+    told = broken(in_force)
+    assert str(told) == "the call did not end"
+    assert isinstance(told.problem, LabProblem)
+    assert told.seen.captures == CAPTURES
+    assert set(told.seen.frames) == {"client-leg", "server-leg"}
+    assert told.seen.logs["server"] == ["starting", "listening on"]
+    assert told.seen.caught == {"lose-one": Caught(2)}
+    assert [each.what for each in told.seen.events] == [
+        "the script begins",
+        "lose-one is undone",
+        "broke off: the call did not end",
+    ]
+
+
+def test_what_cannot_be_had_any_more_is_told_and_hides_no_reason() -> None:
+    def gone() -> None:
+        raise OSError("the firewall is gone")
+
+    told = broken(in_force, stop=gone)
+    assert str(told) == "the call did not end"
+    assert told.seen.captures == {}
+    assert "the captures are lost: the firewall is gone" in [each.what for each in told.seen.events]
+
+
+def test_a_server_that_did_not_come_to_listen_leaves_what_it_printed() -> None:
+    class NotListening(Script):
+        def start_servers(self) -> None:
+            super().start_servers()
+            self.server = None
+            raise LabProblem("not within 30 s")
+
+    with pytest.raises(BrokeOff) as raised:
+        NotListening(lambda _: None).run()
+    assert raised.value.seen.logs["server"] == ["starting", "listening on"]
+
+
+def test_a_call_that_is_given_up_is_kept_with_what_it_printed() -> None:
+    def happens(made: Script) -> None:
+        made.pending["hello"] = [Pending()]  # type: ignore[list-item]
+        raise LabProblem("a fault could not be healed")
+
+    told = broken(happens)
+    assert [each.outcome for each in told.seen.calls["hello"]] == [Outcome.CANCELLED]
+    assert told.seen.logs["hello"] == ["half an answer"]
+
+
+def test_a_call_that_is_waited_for_is_given_up_when_the_wait_is_interrupted() -> None:
+    pending = Pending()
+
+    def happens(made: Script) -> None:
+        made.pending["hello"] = [pending]  # type: ignore[list-item]
+
+        def interrupted(*_: object) -> Iterator[None]:
+            raise Interrupted
+
+        made.wait_until = interrupted  # type: ignore[method-assign,assignment]
+        made.finish("hello")
+
+    with pytest.raises(Interrupted):
+        Script(happens, interrupted=True).run()
+    assert pending.ended
+
+
+def test_an_interrupt_is_no_script_that_broke_off() -> None:
+    def happens(_: Script) -> None:
+        raise Interrupted
+
+    with pytest.raises(Interrupted):
+        Script(happens).run()
+
+
+def test_orphans_that_are_left_are_told_and_what_counts_them_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performing, "ORPHANS_WITHIN_S", 0.01)
+    made = Script(lambda _: None)
+    made.table = ORPHAN
+    left = made.run()
+    assert left.orphans_left
+    assert performing.ORPHANS_LEFT in [each.what for each in left.events]
+    assert not Script(lambda _: None).run().orphans_left
+
+    counted = replace(seen(armed=True), caught={"lose-one": Caught(2)})
+    once = Hits(fault="lose-one", exactly=1)
+    assert _hits(once, counted).holds is Verdict.FAIL
+    unsure = _hits(once, replace(counted, orphans_left=True))
+    assert unsure.holds is Verdict.UNPROVEN
+    assert unsure.seen == "2, but connections of an earlier script were left, and may be among them"
+    assert _hits(Hits(fault="lose-one", exactly=2), replace(counted, orphans_left=True)).holds is Verdict.PASS
