@@ -226,26 +226,40 @@ def check_filters(lab: Lab, filters: Sequence[str]) -> None:
     filters on _ws.col.* keep nothing, cuts long fields short, and some columns make it crash (4.4.19).
     """
     _refuse(None, filters)
+    stream = lab.open("firewall", COMPILER)
+    try:
+        out, err = stream.communicate(compiler_input(filters), TSHARK_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        stream.kill()
+        raise
+    if wrong := compiler_refused(filters, out, err):
+        raise ValueError("; ".join(wrong.values()))
+
+
+COMPILER = ("sharkd", "-")
+
+
+def compiler_input(filters: Sequence[str]) -> bytes:
+    """What sharkd is asked on its standard input, to compile display filters."""
     asked = [
         {"jsonrpc": "2.0", "id": number, "method": "check", "params": {"filter": each}}
         for number, each in enumerate(filters, start=1)
     ]
-    stream = lab.open("firewall", ["sharkd", "-"])
-    try:
-        out, err = stream.communicate("".join(f"{json.dumps(each)}\n" for each in asked).encode(), TSHARK_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        stream.kill()
-        raise
+    return "".join(f"{json.dumps(each)}\n" for each in asked).encode()
+
+
+def compiler_refused(filters: Sequence[str], out: bytes, err: bytes) -> dict[str, str]:
+    """The filters that sharkd refused, with what is wrong. Raises LabProblem when it did not answer for each."""
     answers = [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
-    if [answer.get("id") for answer in answers] != [each["id"] for each in asked]:
-        raise LabProblem(f"sharkd answered {len(answers)} of {len(asked)} questions: {err.decode('utf-8', 'replace')}")
-    wrong = [
-        f"{each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
+    if [answer.get("id") for answer in answers] != list(range(1, len(filters) + 1)):
+        raise LabProblem(
+            f"sharkd answered {len(answers)} of {len(filters)} questions: {err.decode('utf-8', 'replace')}"
+        )
+    return {
+        each: f"invalid display filter {each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
         for each, answer in zip(filters, answers, strict=True)
         if "error" in answer
-    ]
-    if wrong:
-        raise ValueError("no display filter: " + "; ".join(wrong))
+    }
 
 
 def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
@@ -254,7 +268,7 @@ def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
         raise ValueError(f"no pcapng file: it begins with {pcapng[:8]!r}")
     for each in filters:
         if not each.strip():
-            raise ValueError("no display filter: an empty text")
+            raise ValueError("invalid display filter: it is empty")
         if "time_delta_displayed" in each:
             raise ValueError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
 
