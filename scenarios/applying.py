@@ -64,7 +64,10 @@ class _Rule:
                 self._last = known or (None if _counts_at_its_end(self.fault) else self.caught())
             finally:
                 self.fault.__exit__(None, None, None)
-            self._last = self._last or Caught(getattr(self.fault, "final", None) or 0)
+            final = getattr(self.fault, "final", None)
+            self._last = self._last or (
+                Caught(0, "its counter was gone at its end") if final is None else Caught(final)
+            )
         return self._last
 
 
@@ -171,20 +174,20 @@ def applied(
             return _Killed(running(), effect.by)
         case script.Pause():
             return _Paused(stage.lab, cast.server, running())
-        case script.Selected():
-            return _Rule(_rules(fault.name, effect, stage.lab, cast))
         case script.Picked():
             pick = effect.pick(lambda role: cast.address(role, effect.family))
             stage.injector.apply(fault.name, effect.action, pick, cell.seed)
             return _Injection(Injected(stage.injector, fault.name))
         case script.Rebind():
             return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat)))
-    return _Rule(_of_firewall(fault.name, effect, stage.lab, cast))
+    return _Rule(of_kernel(fault.name, effect, stage.lab, cast))
 
 
-def _of_firewall(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
-    """A fault of the firewall's kernel, or of the name server."""
+def of_kernel(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
+    """A fault of the firewall's kernel, or of the name server; it is not in force yet."""
     match effect:
+        case script.Selected():
+            return _rules(name, effect, lab, cast)
         case script.Mute():
             return Mute(lab, name, *effect.errors)
         case script.Mtu():
@@ -218,7 +221,9 @@ def _rules(name: str, effect: script.Selected, lab: Lab, cast: Cast) -> Rules:
     match effect:
         case script.Silence():
             if effect.both_ways:
-                selections.append(Selection(destination, source, effect.of, family=effect.family))
+                selections.append(
+                    Selection(destination, source, effect.of, source_port=effect.port, family=effect.family)
+                )
             return Rules(lab, name, Silence(), *selections)
         case script.Refuse():
             return Rules(lab, name, Refuse(effect.by), *selections)

@@ -7,12 +7,17 @@ class with a `parse(text)` class method that raises ValueError. Knows nothing of
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import functools
+import math
+import os
+import re
 import types
 import typing
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -24,8 +29,63 @@ SIZE_LIMIT = 1 << 20  # bytes; a declaration is written by hand
 DEPTH_LIMIT = 20
 
 
+QUOTED_AT_MOST = 60  # characters of what stands in a file, in an error
+# YAML 1.2's core schema, without octal numbers: YAML 1.1 reads 1:30 as 90, 1_0 as 10, 010 as 8 and yes as true.
+_WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})|0x[0-9a-fA-F]{1,15}")
+_NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,3})?")
+_NOTHING = ("", "~", "null", "Null", "NULL")
+_NOT_GIVEN = re.compile("[\0\ud800-\udfff]")
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
+
+
 class DeclarationError(Exception):
-    """A file does not say what it should; the message is `file:line: what is wrong, and what would be right`."""
+    """A file does not say what it should: where (file, line, key), and what is wrong, with what would be right.
+
+    `others` are more errors of the same file; `all` has this one too, in the order of the lines.
+    """
+
+    def __init__(self, path: Path, line: int | None, what: str, key: str = "") -> None:
+        super().__init__(path, line, what, key)
+        self.path, self.line, self.what, self.key = path, line, what, key
+        self.others: tuple[DeclarationError, ...] = ()
+
+    def __str__(self) -> str:
+        place = os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        place += "" if self.line is None else f":{self.line}"
+        return f"{place}: {self.key}: {self.what}" if self.key else f"{place}: {self.what}"
+
+    @property
+    def all(self) -> tuple[DeclarationError, ...]:
+        return (self, *self.others)
+
+
+class Problems(ValueError):
+    """Several things are wrong with one value. Each begins, as any ValueError may, with the keys it is about."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+def check_all(problems: Iterable[str]) -> None:
+    """Raise Problems unless there are none."""
+    if found := list(problems):
+        raise Problems(found)
+
+
+def check_pattern(pattern: str, key: str) -> None:
+    """Raise ValueError unless it is a regular expression."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as `[[a]`, which a later Python may read in another way
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError, Warning) as error:
+        raise ValueError(f"{key}: {quoted(pattern)} is not a regular expression: {error}") from error
+
+
+def quoted(text: str) -> str:
+    """The text in quotes, cut where it is long."""
+    return repr(text if len(text) <= QUOTED_AT_MOST else f"{text[:QUOTED_AT_MOST]}…")
 
 
 def nearest(wrong: str, right: Iterable[str]) -> list[str]:
@@ -36,11 +96,11 @@ def nearest(wrong: str, right: Iterable[str]) -> list[str]:
 
 
 def advice(wrong: str, right: Iterable[str]) -> str:
-    """`; did you mean 'port'? There are: port, ready, …`, for a name that does not exist."""
+    """`; did you mean 'port'? Expected one of: port, ready, …`, for a name that does not exist."""
     words = list(right)
     close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.5)
     guess = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{guess} There are: {', '.join(nearest(wrong, words))}"
+    return f"{guess} Expected one of: {', '.join(nearest(wrong, words))}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -48,14 +108,39 @@ class _At:
     """A place in a file, for errors."""
 
     path: Path
-    key: str = ""
+    keys: tuple[str, ...] = ()
 
     def below(self, key: str) -> _At:
-        return _At(self.path, f"{self.key}.{key}" if self.key else key)
+        return _At(self.path, (*self.keys, key))
 
     def error(self, node: yaml.Node, what: str) -> DeclarationError:
-        where = f"{self.key}: " if self.key else ""
-        return DeclarationError(f"{self.path}:{node.start_mark.line + 1}: {where}{what}")
+        keys = (key if re.fullmatch(r"[\w-]+", key) else quoted(key) for key in self.keys)
+        return DeclarationError(self.path, node.start_mark.line + 1, what, ".".join(keys))
+
+
+class _Collecting:
+    """Errors are collected, so that all of a file are told at once; `end` raises what came together."""
+
+    def __init__(self) -> None:
+        self._errors: list[DeclarationError] = []
+
+    @contextlib.contextmanager
+    def each(self) -> Iterator[None]:
+        try:
+            yield
+        except DeclarationError as error:
+            self._errors += error.all
+
+    def end(self) -> None:
+        if self._errors:
+            first, *others = sorted(self._errors, key=lambda error: error.line or 0)
+            first.others = tuple(others)
+            raise first
+
+
+def _is_nothing(node: yaml.Node) -> bool:
+    # the style of a plain scalar is None, or with libyaml ""
+    return isinstance(node, yaml.ScalarNode) and not node.style and node.value in _NOTHING
 
 
 def _kind(node: yaml.Node) -> str:
@@ -63,23 +148,27 @@ def _kind(node: yaml.Node) -> str:
         return "a mapping"
     if isinstance(node, yaml.SequenceNode):
         return "a sequence"
-    return f"{node.value!r}" if node.value else "nothing"
+    return "nothing" if _is_nothing(node) else quoted(node.value)
+
+
+NAMES: Mapping[type, str] = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _scalar(node: yaml.Node, expected: type, at: _At) -> Any:
-    names = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", type(None): "nothing"}
-    wrong = at.error(node, f"expected {names[expected]}, got {_kind(node)}")
-    if not isinstance(node, yaml.ScalarNode):
-        raise wrong
-    if expected is str:
-        return node.value
-    # a quoted 1 is a text; the style of a plain scalar is None, or with libyaml ""
-    value = node.value if node.style else yaml.load(node.value, Loader=_LOADER)  # noqa: S506 (it is a safe one)
-    if expected is float and type(value) is int:
-        value = float(value)
-    if type(value) is not expected:
-        raise wrong
-    return value
+    if isinstance(node, yaml.ScalarNode) and not _is_nothing(node):
+        text: str = node.value
+        if expected is str:
+            if _NOT_GIVEN.search(text):
+                raise at.error(node, f"{quoted(text)} has a NUL or half a surrogate pair: no program can be given that")
+            return text
+        is_plain = not node.style  # a quoted 1 is a string
+        if is_plain and expected is bool and text in ("true", "false"):
+            return text == "true"
+        if is_plain and expected is int and _WHOLE.fullmatch(text):
+            return int(text, 16 if text.startswith("0x") else 10)
+        if is_plain and expected is float and _NUMBER.fullmatch(text) and math.isfinite(float(text)):
+            return float(text)
+    raise at.error(node, f"expected {NAMES[expected]}, got {_kind(node)}")
 
 
 def _mapping(node: yaml.Node, at: _At) -> dict[str, tuple[yaml.Node, yaml.Node]]:
@@ -89,35 +178,58 @@ def _mapping(node: yaml.Node, at: _At) -> dict[str, tuple[yaml.Node, yaml.Node]]
     for key, value in node.value:
         name = _scalar(key, str, at)
         if name in found:
-            raise at.error(key, f"the key {name!r} stands twice, first in line {found[name][0].start_mark.line + 1}")
+            first = found[name][0].start_mark.line + 1
+            raise at.error(key, f"the key {quoted(name)} stands twice, first in line {first}")
         found[name] = (key, value)
     return found
 
 
-_hints = functools.cache(get_type_hints)
+@functools.cache
+def _fields(expected: type) -> Mapping[str, tuple[dataclasses.Field[Any], Any]]:
+    """The fields of a dataclass, each with its type, by the keys that a file has for them."""
+    hints = get_type_hints(expected)
+    return {field.name.rstrip("_"): (field, hints[field.name]) for field in dataclasses.fields(expected) if field.init}
 
 
 def _dataclass(node: yaml.Node, expected: type, at: _At) -> Any:
-    hints = _hints(expected)
-    fields = {field.name.rstrip("_"): field for field in dataclasses.fields(expected) if field.init}
-    given = {}
-    for name, (key, value) in _mapping(node, at).items():
-        if name not in fields:
-            raise at.error(key, f"there is no key {name!r}{advice(name, fields)}")
-        given[fields[name].name] = _value(value, hints[fields[name].name], at.below(name))
-    for name, field in fields.items():
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if required and field.name not in given:
-            raise at.error(node, f"the key {name!r} is missing; it must be here")
+    fields = _fields(expected)
+    given, errors = {}, _Collecting()
+    pairs = _mapping(node, at)
+    for name, (key, value) in pairs.items():
+        with errors.each():
+            if name not in fields:
+                raise at.error(key, f"unknown key {quoted(name)}{advice(name, fields)}")
+            field, kind = fields[name]
+            given[field.name] = _value(value, kind, at.below(name))
+    if pairs.keys() <= fields.keys():  # else the unknown key may be the missing one, misspelt
+        for name, (field, _) in fields.items():
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            if required and name not in pairs:
+                with errors.each():
+                    raise at.error(node, f"the key {name!r} is missing; it must be here")
+    errors.end()
     try:
         return expected(**given)
     except ValueError as error:
-        raise at.error(_spoken_of(node, str(error)), str(error)) from error
+        for problem in getattr(error, "problems", (str(error),)):
+            with errors.each():
+                raise _about(node, problem, fields, at) from error
+    return errors.end()
 
 
-def _spoken_of(node: yaml.Node, what: str) -> yaml.Node:
-    """The node below this one that an error is about, where it begins with keys: `script.3.heal: …`, counted from 1."""
-    for key in what.partition(":")[0].split("."):
+def _about(node: yaml.Node, problem: str, fields: Mapping[str, object], at: _At) -> DeclarationError:
+    """The error of a problem that may begin with the keys it is about, counted from 1: `script.3.heal: …`."""
+    keys, separator, what = problem.partition(": ")
+    if separator and keys.split(".")[0] in fields:
+        for key in keys.split("."):
+            at = at.below(key)
+        return at.error(_spoken_of(node, keys), what)
+    return at.error(node, problem)
+
+
+def _spoken_of(node: yaml.Node, keys: str) -> yaml.Node:
+    """The node that these keys, as in `script.3.heal`, lead to from this one; as far as they do."""
+    for key in keys.split("."):
         below: yaml.Node | None = None
         if isinstance(node, yaml.MappingNode):
             below = next((value for name, value in node.value if name.value == key), None)
@@ -129,15 +241,31 @@ def _spoken_of(node: yaml.Node, what: str) -> yaml.Node:
     return node
 
 
-def _union(node: yaml.Node, choices: tuple[Any, ...], at: _At) -> Any:
+def _shape(expected: Any) -> type[yaml.Node]:
+    """The node that a value of this type is written as."""
+    origin = get_origin(expected)
+    if origin is tuple:
+        return yaml.SequenceNode
+    if dataclasses.is_dataclass(expected) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        return yaml.MappingNode
+    return yaml.ScalarNode
+
+
+def _union(node: yaml.Node, choices: Sequence[Any], at: _At) -> Any:
+    """The first of the choices that takes the node. None stands for a key that is left out: nothing is written so."""
+    choices = [choice for choice in choices if choice is not types.NoneType]
+    fitting = [choice for choice in choices if isinstance(node, _shape(choice)) and not _is_nothing(node)]
+    if not fitting and len(choices) > 1:
+        words = {yaml.SequenceNode: "a sequence", yaml.MappingNode: "a mapping"}
+        names = [words.get(_shape(choice)) or NAMES.get(choice, "a string") for choice in choices]
+        raise at.error(node, f"expected {' or '.join(dict.fromkeys(names))}, got {_kind(node)}")
     errors = []
-    for choice in choices:
+    for choice in fitting or choices:
         try:
             return _value(node, choice, at)
         except DeclarationError as error:
             errors.append(error)
-    # The choice that came furthest into the file knows best what was meant.
-    raise max(errors, key=lambda error: int(str(error).split(":")[1]))
+    raise max(errors, key=lambda error: error.line or 0)  # the choice that came furthest knows what was meant
 
 
 def _value(node: yaml.Node, expected: Any, at: _At) -> Any:
@@ -145,16 +273,18 @@ def _value(node: yaml.Node, expected: Any, at: _At) -> Any:
     if origin is Literal:
         word = _scalar(node, str, at)
         if word not in choices:
-            raise at.error(node, f"{word!r} is not one of the words that can stand here{advice(word, choices)}")
+            raise at.error(node, f"unknown word {quoted(word)}{advice(word, choices)}")
         return word
     if origin in (Union, types.UnionType):
         return _union(node, choices, at)
     if origin is tuple:
         if not isinstance(node, yaml.SequenceNode):
             raise at.error(node, f"expected a sequence, got {_kind(node)}")
-        return tuple(_value(each, choices[0], at.below(str(i + 1))) for i, each in enumerate(node.value))
+        return tuple(_values(((each, choices[0], at.below(str(i))) for i, each in enumerate(node.value, 1))))
     if origin is not None and issubclass(origin, Mapping):
-        return {name: _value(value, choices[1], at.below(name)) for name, (_, value) in _mapping(node, at).items()}
+        pairs = _mapping(node, at)
+        read = _values((value, choices[1], at.below(name)) for name, (_, value) in pairs.items())
+        return dict(zip(pairs, read, strict=True))
     if dataclasses.is_dataclass(expected) and isinstance(expected, type):
         return _dataclass(node, expected, at)
     if hasattr(expected, "parse"):
@@ -165,54 +295,88 @@ def _value(node: yaml.Node, expected: Any, at: _At) -> Any:
     return _scalar(node, expected, at)
 
 
-_OPENING = (
-    *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
-    *(yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken),
-)
-_CLOSING = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
+def _values(asked: Iterable[tuple[yaml.Node, Any, _At]]) -> list[Any]:
+    found, errors = [], _Collecting()
+    for each in asked:
+        with errors.each():
+            found.append(_value(*each))
+    errors.end()
+    return found
+
+
+_DEEPER: Mapping[type[yaml.Token], int] = {
+    **dict.fromkeys((yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken), 1),
+    **dict.fromkeys((yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken), 1),
+    **dict.fromkeys((yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken), -1),
+}
+_REFUSED: Mapping[type[yaml.Token], str] = {
+    **dict.fromkeys(
+        (yaml.AliasToken, yaml.AnchorToken), "anchors and aliases are not allowed: write the value where it belongs"
+    ),
+    yaml.TagToken: "tags (`!…`) are not allowed: expected the value alone",
+}
 
 
 def _check_tokens(path: Path, text: str) -> None:
-    """Refuse what is not taken before anything is made of it: aliases, and nesting that only a machine writes."""
+    """Refuse what is not taken before anything is made of it: aliases, tags, and nesting that only a machine writes."""
     depth = 0
     for token in yaml.scan(text, Loader=_LOADER):
-        line = token.start_mark.line + 1
-        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
-            raise DeclarationError(f"{path}:{line}: anchors and aliases are not taken: write what is meant")
-        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
-        if depth > DEPTH_LIMIT:
-            raise DeclarationError(f"{path}:{line}: more than {DEPTH_LIMIT} levels of nesting")
+        kind = type(token)
+        depth += _DEEPER.get(kind, 0)
+        if kind in _REFUSED or depth > DEPTH_LIMIT:
+            what = _REFUSED.get(kind, f"more than {DEPTH_LIMIT} levels of nesting")
+            raise DeclarationError(path, token.start_mark.line + 1, what)
+
+
+def _text(path: Path) -> str:
+    """What a file holds. Raises DeclarationError for one that is none, is too large, or has bytes that are no text."""
+    try:
+        if path.exists() and not path.is_file():  # to open a pipe would be to wait for its writer
+            raise DeclarationError(path, None, "expected a file, got a folder or a device")
+        with path.open("rb") as file:
+            content = file.read(SIZE_LIMIT + 1)
+    except OSError as error:
+        raise DeclarationError(path, None, error.strerror or str(error)) from error
+    if len(content) > SIZE_LIMIT:
+        raise DeclarationError(path, 1, f"the file is larger than {SIZE_LIMIT} bytes, which is the limit")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise DeclarationError(path, line, f"byte {error.start} is not UTF-8") from error
+    text = text.removeprefix("\ufeff")  # a byte order mark
+    if odd := _NOT_PRINTABLE.search(text):
+        line = text[: odd.start()].count("\n") + 1
+        raise DeclarationError(path, line, f"not YAML: the control character U+{ord(odd[0]):04X} cannot stand here")
+    return text
 
 
 def load(path: Path, expected: type[Declared]) -> Declared:
     """Read a YAML file into the dataclass `expected`. Raises DeclarationError, with file and line."""
-    at = _At(path)
+    text = _text(path)
     try:
-        content = path.read_bytes()
-        if len(content) > SIZE_LIMIT:
-            raise DeclarationError(f"{path}:1: the file has {len(content)} bytes; the limit is {SIZE_LIMIT}")
-        text = content.decode("utf-8")
         _check_tokens(path, text)
         node = yaml.compose(text, Loader=_LOADER)
-    except OSError as error:
-        raise DeclarationError(f"{path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DeclarationError(f"{path}:{line}: byte {error.start} is not UTF-8") from error
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise DeclarationError(f"{path}:{line}: not YAML: {error.problem}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise DeclarationError(f"{path}:1: not YAML: {error}") from error
+        mark = error.problem_mark or error.context_mark
+        raise DeclarationError(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DeclarationError(path, 1, f"not YAML: {error}") from error
     if node is None:
-        raise DeclarationError(f"{path}:1: the file is empty")
-    return typing.cast(Declared, _value(node, expected, at))
+        raise DeclarationError(path, 1, "the file is empty")
+    return typing.cast(Declared, _value(node, expected, _At(path)))
 
 
 def line_of(path: Path, key: str) -> int:
     """The line of a key of a file that `load` has read: one at the top, or below another, as `clients.ask.run`."""
-    node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
+    node = yaml.compose(_text(path), Loader=_LOADER)
     if "." in key and node is not None:
         return _spoken_of(node, key).start_mark.line + 1
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((name.start_mark.line + 1 for name, _ in pairs if name.value == key), 1)
+
+
+def error_of(path: Path, problem: str) -> DeclarationError:
+    """The error of a problem that begins with its keys, as `servers.one.run: …`, in a file that `load` has read."""
+    keys, _, what = problem.partition(": ")
+    return DeclarationError(path, line_of(path, keys), what, keys)

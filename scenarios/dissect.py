@@ -230,22 +230,33 @@ def check_filters(lab: Lab, filters: Sequence[str]) -> None:
     filters on _ws.col.* keep nothing, cuts long fields short, and some columns make it crash (4.4.19).
     """
     _refuse(None, filters)
+    _, out, err = lab.feed("firewall", COMPILER, compiler_input(filters), TSHARK_TIMEOUT_S)
+    if wrong := compiler_refused(filters, out, err):
+        raise UsageError("; ".join(wrong.values()))
+
+
+COMPILER = ("sharkd", "-")
+
+
+def compiler_input(filters: Sequence[str]) -> bytes:
+    """What sharkd is asked on its standard input, to compile display filters."""
     asked = [
         {"jsonrpc": "2.0", "id": number, "method": "check", "params": {"filter": each}}
         for number, each in enumerate(filters, start=1)
     ]
-    lines = "".join(f"{json.dumps(each)}\n" for each in asked).encode()
-    _, out, err = lab.feed("firewall", ["sharkd", "-"], lines, TSHARK_TIMEOUT_S)
+    return "".join(f"{json.dumps(each)}\n" for each in asked).encode()
+
+
+def compiler_refused(filters: Sequence[str], out: bytes, err: str) -> dict[str, str]:
+    """The filters that sharkd refused, with what is wrong. Raises LabProblem when it did not answer for each."""
     answers = [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
-    if [answer.get("id") for answer in answers] != [each["id"] for each in asked]:
-        raise LabProblem(f"sharkd answered {len(answers)} of {len(asked)} questions: {err}")
-    wrong = [
-        f"{each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
+    if [answer.get("id") for answer in answers] != list(range(1, len(filters) + 1)):
+        raise LabProblem(f"sharkd answered {len(answers)} of {len(filters)} questions: {err}")
+    return {
+        each: f"invalid display filter {each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
         for each, answer in zip(filters, answers, strict=True)
         if "error" in answer
-    ]
-    if wrong:
-        raise UsageError("no display filter: " + "; ".join(wrong))
+    }
 
 
 def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
@@ -254,7 +265,7 @@ def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
         raise ValueError(f"no pcapng file: it begins with {pcapng[:8]!r}")
     for each in filters:
         if not each.strip():
-            raise UsageError("no display filter: an empty text")
+            raise UsageError("invalid display filter: it is empty")
         if "time_delta_displayed" in each:
             raise UsageError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
 

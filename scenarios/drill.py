@@ -10,14 +10,14 @@ import contextlib
 import fnmatch
 import itertools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from scenarios.declaration import DeclarationError, advice, line_of, load
-from scenarios.expecting import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.script import SERVER, SERVICE_PLACE, Call, Fault, Step, given_keys
+from scenarios.declaration import DeclarationError, advice, check_all, line_of, load, quoted
+from scenarios.expecting import COUNTS, Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
+from scenarios.script import SERVER, SERVICE_PLACE, Call, Fault, Step, check_words, given_keys
 from scenarios.service import KINDS, Family, Named, Service, named, services
 from scenarios.topology import ROOT, topology
 from scenarios.usage import UsageError
@@ -62,6 +62,11 @@ class Serving:
     on: tuple[Literal["server", "other-server"], ...] = ("server",)
     bind: Literal["address", "all"] = "address"
 
+    def __post_init__(self) -> None:
+        check_words(self.args, "args")
+        if self.on not in (("server",), ("server", "other-server")):
+            raise ValueError("on: expected [server] or [server, other-server]")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
@@ -94,85 +99,154 @@ class Drill:
     text: str = field(default="", init=False, repr=False)  # of the file, when it was read
 
     def __post_init__(self) -> None:
+        check_all(self._problems_of_parts())
+        check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
+        if not any(step.fault for step in self.script):
+            raise ValueError("script: nothing fails here; expected a `fault`")
+        if not self.calls:
+            raise ValueError("script: nobody calls; expected a `call` or a `start`")
+        check_all(
+            itertools.chain(
+                self._problems_of_expectations(self.expect, "expect"),
+                self._problems_of_expectations(self.control, "control"),
+            )
+        )
+
+    def _problems_of_parts(self) -> Iterator[str]:
         for key in ("claim", "why"):
             if not getattr(self, key).strip():
-                raise ValueError(f"{key}: it is empty")
+                yield f"{key}: expected a sentence, got an empty string"
         for key in ("source", "tags", "script", "expect", "control"):
             if not getattr(self, key):
-                raise ValueError(f"{key}: it is empty; at least one is needed")
+                yield f"{key}: expected one or more, got an empty sequence"
         for pair in self.unsupported_on:
-            _check_known(pair, EVERY_PAIR, "unsupported_on", "pair")
-        self._check_script()
-        self._check_fits()
-        for key in ("expect", "control"):
-            self._check_expectations(getattr(self, key), key)
-        kinds = {type(each.value) for each in self.expect}
-        if not {Outcomes, Packets} <= kinds:
-            raise ValueError("expect: a verdict needs both the application's outcome and packets: one is missing")
+            yield from _unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
+        if not {Outcomes, Packets} <= {type(each.value) for each in self.expect}:
+            yield "expect: a verdict needs both the application's outcome and packets: one is missing"
+        if not any(each.outcome for each in self.control):
+            yield "control: expected an `outcome`: a control run that asserts none cannot fail as the claim can"
 
-    def _check_fits(self) -> None:
+    def _problems_of_fits(self) -> Iterator[str]:
         for number, pattern in enumerate(self.fits, 1):
             if "/" not in pattern and pattern not in KINDS:
-                raise ValueError(
-                    f"fits.{number}: {pattern!r} is neither service/server nor a kind{advice(pattern, KINDS)}"
-                )
+                yield f"fits.{number}: {quoted(pattern)} is neither service/server nor a kind{advice(pattern, KINDS)}"
         if named_kinds := [each for each in self.fits if each in KINDS]:
             knows = self._knows_of_server or (
                 "it knows more of the client than its protocol" if self.knows_client else ""
             )
             if knows:
-                raise ValueError(f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}")
+                yield f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}"
 
-    def _check_script(self) -> None:
-        named_so_far: set[str] = set()
+    def _problems_of_steps(self) -> Iterator[str]:
+        """Each step against those before it: what it speaks of must be there, and in force or under way."""
+        faults = {fault.name: fault for fault in self.faults}
+        started = [step.start.name for step in self.script if step.start]
+        begun: dict[str, int] = {}  # what has a name, with its step
+        over: dict[str, int] = {}  # the faults that were healed and the calls that were awaited
+
+        def not_in_force(name: str, key: str) -> Iterator[str]:
+            if name not in begun:
+                yield f"{key}: the fault {name!r} is not in force yet; expected this behind the step that makes it"
+            elif name in over:
+                yield f"{key}: the fault {name!r} is in force no more: step {over[name]} healed it"
+
         for number, step in enumerate(self.script, 1):
             at = f"script.{number}"
+            fault = step.fault or step.given
+            if step.heal is not None:
+                key = f"{at}.heal"
+                yield from _unknown(step.heal, list(faults), key, "fault") or not_in_force(step.heal, key)
+                if (healed := faults.get(step.heal)) and healed.replace:
+                    yield f"{key}: {healed.name!r} replaces a program, which stays so; expected another fault"
+                over.setdefault(step.heal, number)
+            if step.await_ is not None:
+                key = f"{at}.await"
+                yield from _unknown(step.await_, started, key, "started call")
+                if step.await_ in started and step.await_ not in begun:
+                    yield f"{key}: {step.await_!r} is not started yet; expected this behind its `start`"
+                elif step.await_ in over:
+                    yield f"{key}: step {over[step.await_]} waits for {step.await_!r} already"
+                over.setdefault(step.await_, number)
+            if step.until and step.until.fault:
+                key = f"{at}.until.fault"
+                yield from _unknown(step.until.fault, list(faults), key, "fault") or not_in_force(step.until.fault, key)
+                if (awaited := faults.get(step.until.fault)) and awaited.replace:
+                    yield f"{key}: the hits of {awaited.name!r} are counted at the end; expected `log`, with a `line`"
+            if step.until and step.until.log:
+                yield from _unknown(step.until.log, self.programs, f"{at}.until.log", "program")
+                if step.until.log in self.calls and step.until.log not in begun:
+                    yield f"{at}.until.log: the call {step.until.log!r} has not begun; expected this behind its `start`"
+            if fault and fault.rebind:
+                key = f"{at}.{given_keys(step)[0]}.rebind.nat"
+                nats = [name for name, each in faults.items() if each.nat]
+                yield from _unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
+            if fault and fault.replace:
+                yield from self._problems_of_replacement(fault, number, f"{at}.{given_keys(step)[0]}")
             for kind in ("given", "fault", "call", "start", "look"):
                 if (made := getattr(step, kind)) is not None:
-                    if made.name in named_so_far:
-                        raise ValueError(f"{at}.{kind}: the name {made.name!r} is taken by an earlier step")
-                    named_so_far.add(made.name)
-            if step.heal is not None:
-                _check_known(step.heal, [each.name for each in self.faults], f"{at}.heal", "fault")
-            if step.await_ is not None:
-                started = [each.start.name for each in self.script if each.start]
-                _check_known(step.await_, started, f"{at}.await", "started call")
-            if step.until and step.until.fault:
-                _check_known(step.until.fault, [each.name for each in self.faults], f"{at}.until.fault", "fault")
-            if step.until and step.until.log:
-                _check_known(step.until.log, self.programs, f"{at}.until.log", "program")
-            fault = step.fault or step.given
-            if fault and fault.replace:
-                _check_known(fault.replace.who, self.programs, f"{at}.{fault.name}.who", "program")
-            if fault and fault.rebind:
-                nats = [each.name for each in self.faults if each.nat]
-                _check_known(fault.rebind.nat, nats, f"{at}.{fault.name}.nat", "NAT")
-            if fault and fault.replace and fault.name not in self.from_the_start:
-                restarted = any(each.restart for each in self.script[number:])
-                if fault.replace.who != SERVER or not restarted:
-                    raise ValueError(
-                        f"{at}: a program is replaced from the start, so this step must come before every call; or it "
-                        "is the server, from a restart on, so one must follow"
-                    )
-        if not any(step.fault for step in self.script):
-            raise ValueError("script: nothing fails here; a drill has a fault")
-        if not self.calls:
-            raise ValueError("script: nobody calls; a drill has a call or a start")
+                    if made.name in begun:
+                        yield f"{at}.{kind}.name: {made.name!r} is taken by step {begun[made.name]}; expected another"
+                    begun.setdefault(made.name, number)
 
-    def _check_expectations(self, expectations: Sequence[Expectation], key: str) -> None:
+    def _problems_of_replacement(self, fault: Fault, number: int, at: str) -> Iterator[str]:
+        assert fault.replace is not None  # noqa: S101 (whoever asks has seen to it)
+        who = fault.replace.who
+        yield from _unknown(who, [SERVER, *self.calls], f"{at}.replace.who", "program that can be replaced")
+        restarted = who == SERVER and any(each.restart for each in self.script[number:])
+        if fault.name not in self.from_the_start and not restarted:
+            yield (
+                f"{at}: a program is replaced from the start, so this step must come before every call; or it is the "
+                "server, from a restart on, so one must follow"
+            )
+
+    def _problems_of_expectations(self, expectations: Sequence[Expectation], key: str) -> Iterator[str]:
         looks = [step.look.name for step in self.script if step.look]
+        armed = [fault.name for fault in (self.faults if key == "expect" else self.givens)]
         for number, each in enumerate(expectations, 1):
             at = f"{key}.{number}.{given_keys(each)[0]}"
             match each.value:
                 case Hits() as hits:
-                    armed = [fault.name for fault in (self.faults if key == "expect" else self.givens)]
-                    _check_known(hits.fault, armed, at, "fault" if key == "expect" else "given")
+                    yield from _unknown(
+                        hits.fault, armed, f"{at}.fault", "fault" if key == "expect" else "given"
+                    ) or self._problems_of_absence(hits, expectations, at)
                 case Outcomes() | Duration() as of_call:
-                    _check_known(of_call.call, list(self.calls), at, "call")
+                    yield from _unknown(of_call.call, list(self.calls), f"{at}.call", "call") or _problems_of_call(
+                        of_call, self.calls[of_call.call], at
+                    )
                 case Sockets() as sockets:
-                    _check_known(sockets.look, looks, at, "look")
+                    yield from _unknown(sockets.look, looks, f"{at}.look", "look")
                 case Log() as log:
-                    _check_known(log.of, self.programs, at, "program")
+                    yield from _unknown(log.of, self.programs, f"{at}.of", "program")
+
+    def _problems_of_absence(self, hits: Hits, expectations: Sequence[Expectation], at: str) -> Iterator[str]:
+        """What a claim lacks that a fault takes hold of nothing: a call that meets it, and a witness that it can."""
+        if hits.most != 0:
+            return
+        spoken_of = {each.outcome.call for each in expectations if each.outcome}
+        if not spoken_of & set(self._calls_under(hits.fault)):
+            yield f"{at}: expected a call while {hits.fault!r} is in force, and an `outcome` that says how it ends"
+        zeros = {each.hits.fault for each in expectations if each.hits and each.hits.most == 0}
+        if not set(self.witnesses(hits.fault)) - zeros:
+            yield (
+                f"{at}: nothing shows that {hits.fault!r} could have taken hold; expected a witness: the same fault "
+                "under another name, in force while a call is made that does not avoid it"
+            )
+
+    def witnesses(self, name: str) -> list[str]:
+        """The faults with the same effect as this one that are in force while a call is made: they show that it works.
+
+        A condition that is given has its witness among the givens, which are in force in both runs.
+        """
+        among = self.givens if name in {each.name for each in self.givens} else self.faults
+        effect = next(each.effect for each in self.faults if each.name == name)
+        same = [each.name for each in among if each.name != name and each.effect == effect]
+        return [each for each in same if self._calls_under(each)]
+
+    def _calls_under(self, name: str) -> list[str]:
+        """The calls that are begun, or waited for, while a fault is in force."""
+        behind = itertools.dropwhile(lambda step: name not in _named_by(step), self.script)
+        under = itertools.takewhile(lambda step: step.heal != name, behind)
+        return [call for step in under for call in (*_called_by(step), *([step.await_] if step.await_ else []))]
 
     @property
     def calls(self) -> dict[str, Call]:
@@ -202,8 +276,19 @@ class Drill:
     @property
     def filters(self) -> list[str]:
         """Every display filter of its expectations, in both runs."""
-        found = [each.packets.where for each in (*self.expect, *self.control) if each.packets]
-        return found + [where for each in (*self.expect, *self.control) if each.order for where in each.order.of]
+        return list(self.filters_by_key.values())
+
+    @property
+    def filters_by_key(self) -> dict[str, str]:
+        """Every display filter, by the keys that lead to it: `expect.2.packets.where`."""
+        found: dict[str, str] = {}
+        for key, expectations in (("expect", self.expect), ("control", self.control)):
+            for number, each in enumerate(expectations, 1):
+                if each.packets:
+                    found[f"{key}.{number}.packets.where"] = each.packets.where
+                if each.order:
+                    found |= {f"{key}.{number}.order.of.{at}": where for at, where in enumerate(each.order.of, 1)}
+        return found
 
     def fits_service(self, name: str) -> bool:
         """Whether its file names this service, `echo/select` say; `misfit` knows of kinds and protocols too."""
@@ -246,20 +331,27 @@ class Drill:
 
     def _lacks(self, chosen: Named) -> str:
         """What this service has not that it needs; empty when that is nothing."""
-        ends = [each.kill or each.pause or each.replace for each in self.faults]
-        touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
-        if chosen.server.runs_on and (touched or len(self.server.on) > 1):
-            return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
-        if other := [port for each in self.filters for port in PORT_NAMED.findall(each) if int(port) != chosen.port]:
-            return f"it looks for port {other[0]} in the packets, and {chosen.name} listens on {chosen.port}"
-        if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
-            return f"its server must listen in every family, and {chosen.service.service} does not"
-        if chosen.service.image and len(self.server.on) > 1:
-            return "it runs the server on a big-endian host too"
+        if reason := self.cannot_run_with(chosen):
+            return reason
         if self.knows_client and chosen.client_name not in chosen.service.borrowed:
             return (
                 f"it knows more of the client than its protocol, and {chosen.client_name} is none of {self.service}'s"
             )
+        return ""
+
+    def cannot_run_with(self, chosen: Named) -> str:
+        """Why no run with this service could end, be it the drill's own; empty when one can."""
+        ends = [each.kill or each.pause or each.replace for each in self.faults]
+        touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
+        if chosen.server.runs_on and (touched or len(self.server.on) > 1):
+            return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
+        named_ports = [ports for each in self.filters if (ports := PORT_NAMED.findall(each))]
+        if others := [ports for ports in named_ports if str(chosen.port) not in ports]:
+            return f"it looks for port {others[0][0]} in the packets, and {chosen.name} listens on {chosen.port}"
+        if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
+            return f"its server must listen in every family, and {chosen.service.service} does not"
+        if chosen.service.image and len(self.server.on) > 1:
+            return "it runs the server on a big-endian host too"
         if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
             return "its client runs on a big-endian host too"
         return ""
@@ -287,10 +379,35 @@ class Cell:
         return f"python -m scenarios run {self.drill.drill} {words}"
 
 
-def _check_known(name: str, known: Sequence[str], at: str, what: str) -> None:
-    if name not in known:
-        there_are = advice(name, known) if known else "; there is none."
-        raise ValueError(f"{at}: there is no {what} {name!r}{there_are}")
+def _unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
+    """The problem that a name is not known; empty when it is."""
+    if name in known:
+        return []
+    there_are = advice(name, known) if known else f"; this drill has no {what}"
+    return [f"{at}: unknown {what} {quoted(name)}{there_are}"]
+
+
+def _named_by(step: Step) -> list[str]:
+    """The fault that a step makes."""
+    return [fault.name for fault in (step.fault, step.given) if fault]
+
+
+def _called_by(step: Step) -> list[str]:
+    """The call that a step begins."""
+    return [call.name for call in (step.call, step.start) if call]
+
+
+def _problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:
+    """What makes an expectation of this call hold always, or never."""
+    if isinstance(expected, Duration):
+        if not expected.is_.least and expected.is_.most >= call.within:
+            yield f"{at}.is: this always holds: the lab ends the call after {call.within} (its `within`)"
+        return
+    if given_keys(expected, COUNTS):
+        if expected.least > call.times:
+            yield f"{at}: this never holds: {call.name} is called {call.times} times, and not {expected.amount}"
+        elif expected.least == 0 and expected.most is not None and expected.most >= call.times:
+            yield f"{at}.at_most: this always holds: {call.name} is called {call.times} times"
 
 
 def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
@@ -298,16 +415,21 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
     known = known if known is not None else services()
     found = load(path, Drill)
     if found.drill != path.stem:
-        raise DeclarationError(f"{path}:1: drill: the file is {path.name}, and the drill calls itself {found.drill!r}")
+        what = f"the file is {path.name}, and the drill calls itself {quoted(found.drill)}"
+        raise DeclarationError(path, line_of(path, "drill"), what, "drill")
     try:
         chosen = named(found.service, found.client, known)
         if chosen.name != found.service:
-            raise ValueError(f"say which server of {found.service}: {chosen.name}, for one")
+            raise ValueError(f"expected one server of {found.service}, as {chosen.name}")
+        if found.family not in chosen.service.families:
+            raise ValueError(f"{found.service} does not speak {found.family}")
+        if reason := found.cannot_run_with(chosen):
+            raise ValueError(reason)
         for call in found.calls.values():
             if call.client is not None:
                 named(found.service, call.client, known)
     except ValueError as error:
-        raise DeclarationError(f"{path}:{line_of(path, 'service')}: service: {error}") from error
+        raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
     object.__setattr__(found, "path", path)
     object.__setattr__(found, "text", path.read_text("utf-8"))
     return found
@@ -329,7 +451,7 @@ def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dri
     for name in names:
         matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
-            raise UsageError(f"there is no drill {name!r}{advice(name, paths)}")
+            raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")
         found |= matching
     return [load_drill(path, known) for path in found.values()]
 

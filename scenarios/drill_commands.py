@@ -11,7 +11,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from rich.text import Text
 from scenarios import ending, keeping, ladder, matrix_commands, runs, summary
 from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign
-from scenarios.declaration import DeclarationError, advice
+from scenarios.declaration import DeclarationError, advice, line_of
 from scenarios.drill import (
     DEFAULT_PAIRS,
     DRILLS,
@@ -40,14 +40,16 @@ from scenarios.drill import (
 )
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
+from scenarios.filters import NoCompiler, refused
 from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.preparing import prepare
+from scenarios.programs import LabProblem
 from scenarios.progress import Progress
 from scenarios.quantities import so_many
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
-from scenarios.service import read_services, services
+from scenarios.service import SERVICE_FILE, Service, read_service, read_services, services
 from scenarios.stage import Cast
 from scenarios.terminal import EX_USAGE, MARKS, bring_up, console, counted, marked, show, step, warn
 from scenarios.topology import ROOT
@@ -101,24 +103,63 @@ def explain(options: argparse.Namespace) -> int:
 
 
 def validate(options: argparse.Namespace) -> int:
-    """Read every service and every drill (or the files given); every error, and then the count."""
+    """Read every service and every drill (or the files given); every error, and then the count.
+
+    A service.yaml, or its folder, is read as a service; any other file as a drill.
+    """
     known, wrong = read_services()
-    if wrong:  # what a drill says of a service cannot be judged then
-        for error in wrong:
-            console.print(marked(Verdict.FAIL, str(error)))
+    given = [Path(each) for each in options.files]
+    folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
+    paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]
+    if given:
+        wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
+    else:
+        paths = sorted(DRILLS.glob("*.yaml"))
+    read: list[Drill] = []
+    errors = {error.path: list(error.all) for error in wrong}
+    for path in () if wrong and not given else paths:  # what a drill says of a service that is wrong cannot be judged
+        try:
+            read.append(load_drill(path, known))
+        except DeclarationError as error:
+            errors[path] = list(error.all)
+    uncompiled = _add_refused_filters(read, errors)
+    for of_file in errors.values():
+        for each in of_file:
+            console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
+    if wrong and not given:
         console.print(f"{len(wrong)} services are wrong; no drill was read")
         return EX_USAGE
-    errors: list[str] = []
-    paths = [Path(each) for each in options.files] or sorted(DRILLS.glob("*.yaml"))
-    for path in paths:
-        try:
-            load_drill(path, known)
-        except DeclarationError as error:
-            errors.append(str(error))
-    for each in errors:
-        console.print(marked(Verdict.FAIL, each))
-    console.print(f"{len(known)} services and {len(paths)} drills read; {len(errors)} wrong")
+    services_read = len(folders) if given else len(known)
+    console.print(f"{services_read} services and {len(paths)} drills read; {len(errors)} wrong{uncompiled}")
     return EX_USAGE if errors else 0
+
+
+def _wrong_service(folder: Path, known: Mapping[str, Service]) -> DeclarationError | None:
+    try:
+        read_service(folder, known)
+    except DeclarationError as error:
+        return error
+    return None
+
+
+def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[DeclarationError]]) -> str:
+    """Have the display filters of these drills compiled, and add what is wrong; why none was, for the last line."""
+    filters = list(dict.fromkeys(where for drill in read for where in drill.filters))
+    if not filters:
+        return ""
+    try:
+        wrong = refused(filters)
+    except (NoCompiler, LabProblem) as why:
+        return f"; display filters were not compiled: {why}"
+    for drill in read:
+        found = [
+            DeclarationError(drill.path, line_of(drill.path, key), wrong[where], key)
+            for key, where in drill.filters_by_key.items()
+            if where in wrong
+        ]
+        if found:
+            errors[drill.path] = found
+    return ""
 
 
 def print_schema(_: argparse.Namespace) -> int:
@@ -130,7 +171,7 @@ def _pairs(text: str) -> tuple[Pair, ...]:
     groups = {"all": PAIRS, "every": USUAL_PAIRS}
     for word in text.split(","):
         if word not in (*EVERY_PAIR, *groups):
-            raise argparse.ArgumentTypeError(f"{word!r} is no pair{advice(word, (*EVERY_PAIR, *groups))}")
+            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")
     return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
 
 
@@ -148,7 +189,7 @@ def between(least: int, most: int) -> Callable[[str], int]:
 def _time(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time; write 90s, 30min or 1h")
+        raise argparse.ArgumentTypeError(f"expected a length of time such as 90s, 30min or 1h, got {text!r}")
     seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
     if seconds > LONGEST_SOAK_S:
         raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")

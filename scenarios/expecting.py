@@ -5,12 +5,25 @@ Each class is a mapping of a drill file and its docstring says what it demands; 
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
+from scenarios.declaration import advice, check_pattern, nearest, quoted
 from scenarios.outcome import Outcome
 from scenarios.quantities import Band
-from scenarios.script import LegName, Role, check_one, check_pattern, given_keys, said, said_program
+from scenarios.script import (
+    HostRole,
+    LegName,
+    Role,
+    State,
+    check_crosses,
+    check_least,
+    check_one,
+    given_keys,
+    said,
+    said_program,
+)
 from scenarios.service import Family
 
 OutcomeWord = Literal[
@@ -31,6 +44,9 @@ OutcomeWord = Literal[
 assert {each.value for each in Outcome} >= set(OutcomeWord.__args__)  # type: ignore[attr-defined]  # noqa: S101
 
 
+COUNTS = ("exactly", "at_least", "at_most")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
     """How many: `exactly`, or `at_least` and `at_most`. Nothing said: at least one."""
@@ -40,10 +56,15 @@ class Counted:
     at_most: int | None = None
 
     def __post_init__(self) -> None:
-        if self.exactly is not None and len(given_keys(self, ("exactly", "at_least", "at_most"))) > 1:
-            raise ValueError("exactly says it all: at_least and at_most cannot stand beside it")
+        if self.exactly is not None and len(given_keys(self, COUNTS)) > 1:
+            raise ValueError("exactly: use either exactly, or at_least and at_most")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least {self.at_least} is more than at_most {self.at_most}")
+            raise ValueError(f"at_least: {self.at_least} is more than at_most, {self.at_most}")
+        if self.at_least == 0:
+            raise ValueError("at_least: 0 always holds; expected 1 or more, or at_most alone, or exactly: 0")
+        for key in ("exactly", "at_most"):
+            check_least(getattr(self, key) or 0, 0, key)
+        check_least(1 if self.at_least is None else self.at_least, 1, "at_least")
 
     @property
     def least(self) -> int:
@@ -77,7 +98,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hits(Counted):
-    """How many packets the fault took hold of; for faults of programs, how often it happened."""
+    """How many packets the fault took hold of; for faults of programs, how often it happened.
+
+    `exactly: 0` is for a program that avoids the failure. That the fault could have taken hold is shown by a witness:
+    the same fault under another name, in force while a call is made that does not avoid it.
+    """
 
     fault: str
 
@@ -94,6 +119,18 @@ class Outcomes(Counted):
     is_: OutcomeWord | tuple[OutcomeWord, ...]
     errno: str | None = None
 
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        if not self.words or set(self.words) == set(get_args(OutcomeWord)):
+            always = "always holds" if self.words else "never holds"
+            raise ValueError(f"is: this {always}; expected some of: {', '.join(get_args(OutcomeWord))}")
+        names = sorted(errno.errorcode.values())
+        if self.errno is not None and self.errno not in names:
+            same = errno.errorcode.get(getattr(errno, self.errno, None) or 0)
+            raise ValueError(f"errno: unknown errno {quoted(self.errno)}{_errno_advice(self.errno, names, same)}")
+        if self.errno is not None and "answered" in self.words:
+            raise ValueError("errno: a call that is answered has no errno; expected no `answered` beside it")
+
     @property
     def words(self) -> tuple[str, ...]:
         return (self.is_,) if isinstance(self.is_, str) else self.is_
@@ -107,6 +144,11 @@ class Outcomes(Counted):
     def says(self) -> str:
         many = f", {self.amount} of its calls" if given_keys(self, ("exactly", "at_least", "at_most")) else ""
         return f"the call {self.call} is {self.right}{many}"
+
+
+def _errno_advice(wrong: str, names: list[str], same: str | None) -> str:
+    """Of some hundred names the nearest ones; or the one that is told, of two for one number (EAGAIN, EWOULDBLOCK)."""
+    return f"; it is told as {same}" if same else advice(wrong, nearest(wrong, names)[:5])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +176,13 @@ class Packets(Counted):
         if self.alone and self.took is not None:
             raise ValueError("took: a packet that is alone on its leg took no time to the other")
         if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.most != len(self.apart) + 1:
-            raise ValueError(f"apart has {len(self.apart)} gaps, so exactly or at_most must be {len(self.apart) + 1}")
+            raise ValueError(f"apart: of {len(self.apart)} gaps, exactly or at_most must be {len(self.apart) + 1}")
+        if self.apart is not None and self.least < 2:
+            raise ValueError("apart: one packet has no gap, so this may hold unseen; expected exactly or at_least of 2")
+        if self.from_ in HOSTS and self.to in HOSTS:
+            check_crosses(self.from_, self.to, "to")
+        elif self.from_ is not None and self.from_ == self.to:
+            raise ValueError(f"to: packets from {self.to} to itself are on no leg; expected another role")
 
     @property
     def gaps(self) -> tuple[Band, ...]:
@@ -160,6 +208,9 @@ class Packets(Counted):
         return f"{self.rule}: {self.right}"
 
 
+HOSTS: tuple[Role | None, ...] = get_args(HostRole)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """On a leg, the first packet that each display filter keeps comes before the first that the next one keeps."""
@@ -169,7 +220,12 @@ class Order:
 
     def __post_init__(self) -> None:
         if len(self.of) < 2:
-            raise ValueError("of: an order needs two filters at least")
+            raise ValueError(f"of: an order needs two filters at least, got {len(self.of)}")
+        for number, where in enumerate(self.of, 1):
+            if not where.strip():
+                raise ValueError(f"of.{number}: the display filter is empty")
+            if where in self.of[: number - 1]:
+                raise ValueError(f"of.{number}: {quoted(where)} stands twice; no packet comes before itself")
 
     @property
     def says(self) -> str:
@@ -178,16 +234,23 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sockets(Counted):
-    """How many sockets were in a `state` (RFC 9293's words) at a `look`, with at least so much in their queues.
+    """How many sockets were in a `state` at a `look`, with at least so much in their queues.
+
+    The states are RFC 9293's; no socket is CLOSED.
 
     Only sockets of the service's port count, unless `any_port`, and no connections that were there before the script.
     """
 
     look: str
-    state: str
+    state: State
     recv_q: int = 0
     send_q: int = 0
     any_port: bool = False
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        check_least(self.recv_q, 0, "recv_q")
+        check_least(self.send_q, 0, "send_q")
 
     @property
     def says(self) -> str:
@@ -240,8 +303,11 @@ class Alike:
     to: tuple[Literal["server", "other-server"], ...]
 
     def __post_init__(self) -> None:
-        if len(self.from_) * len(self.to) < 2:
-            raise ValueError("from and to: of one conversation there is nothing to compare; name two or more")
+        if len(set(self.from_)) * len(set(self.to)) < 2:
+            raise ValueError("to: one conversation has nothing to be compared with; expected two or more roles")
+        for key, roles in (("from", self.from_), ("to", self.to)):
+            if len(set(roles)) < len(roles):
+                raise ValueError(f"{key}: a role stands twice: {', '.join(roles)}")
 
     @property
     def says(self) -> str:

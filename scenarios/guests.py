@@ -29,7 +29,7 @@ ORDINARY: Final = "hello"  # what a client is asked for: its ordinary request
 UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
-# The outcome that an errno is.
+# The outcome that an errno is; any other is `failed`.
 OF_ERRNO: Final[Mapping[str, Outcome]] = {
     "ECONNREFUSED": Outcome.REFUSED,
     "ECONNRESET": Outcome.RESET,
@@ -42,9 +42,10 @@ OF_ERRNO: Final[Mapping[str, Outcome]] = {
     "ENONET": Outcome.UNREACHABLE,
     "ENOPROTOOPT": Outcome.UNREACHABLE,
 }
-# What the C library says of each (strerror(3)), which most programs print.
-STRERROR: Final[Mapping[str, str]] = {os.strerror(getattr(errno, name)): name for name in OF_ERRNO}
-_ERRNO: Final = re.compile("|".join(map(re.escape, STRERROR)), re.IGNORECASE)
+# What the C library says of every errno (strerror(3)), which most programs print; others print the name.
+STRERROR: Final[Mapping[str, str]] = {os.strerror(number): name for number, name in errno.errorcode.items()}
+_LONGEST_FIRST: Final = sorted(STRERROR, key=len, reverse=True)
+_ERRNO: Final = re.compile(rf"(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})|\bE[A-Z0-9]+\b")
 _BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
 
 
@@ -61,14 +62,24 @@ def environment(role: Literal["server", "client"], address: str, port: int, with
     return told | ({DEADLINE_S: f"{within_s:g}", ASK: ORDINARY} if role == "client" else {})
 
 
+def errno_in(text: str) -> str | None:
+    """The errno that a program told of, by name: in strerror(3)'s words, or by its name; the last, if several.
+
+    One that is an outcome goes before any other: a file that is not there, say, is seldom why a call ended.
+    """
+    words = [found[0] for found in _ERRNO.finditer(text)]
+    names = [_BY_LOWER.get(word.lower()) or errno.errorcode.get(getattr(errno, word, None) or 0) for word in words]
+    known = [name for name in names if name]
+    return next((name for name in reversed(known) if name in OF_ERRNO), known[-1] if known else None)
+
+
 def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
     """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it."""
     text = f"{ran.stdout}\n{ran.stderr}"
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return outcome, told_errno(ran.stderr) if ran.status else None
-    found = list(_ERRNO.finditer(text))
-    name = _BY_LOWER[found[-1][0].lower()] if found else None
+    name = errno_in(text)
     if hung:
         return Outcome.HUNG, name
     for word, pattern in client.says.items():
@@ -80,9 +91,9 @@ def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | 
     if ran.status == client.status:
         right = re.search(client.prints, text, re.MULTILINE)
         return (Outcome.ANSWERED if right else Outcome.WRONG_ANSWER), None
-    if name is not None:
+    if name in OF_ERRNO:
         return OF_ERRNO[name], name
-    return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), None
+    return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), name
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:

@@ -49,13 +49,13 @@ def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> li
         # a condition of the network that is given may have no occasion to take hold; a program has
         if fault.name not in counted and (fault not in drill.givens or isinstance(fault.effect, Replace)):
             found.append(_hits(Hits(fault=fault.name), seen))
-    return found + [_check(each, seen) for each in expectations]
+    return found + [_check(each, seen, drill) for each in expectations]
 
 
-def _check(expectation: Expectation, seen: Seen) -> Check:
+def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
     match expectation.value:
         case Hits() as hits:
-            return _hits(hits, seen)
+            return _hits(hits, seen) if hits.most != 0 else _no_hits(hits, seen, drill.witnesses(hits.fault))
         case Outcomes() as outcome:
             return _outcome(outcome, seen)
         case Packets() as packets:
@@ -86,6 +86,26 @@ def _hits(expected: Hits, seen: Seen) -> Check:
         holds, unsure = Verdict.UNPROVEN, "connections of an earlier script were left, and may be among them"
     told = f"{caught.hits}" + (f", but {unsure}" if unsure else "")
     return Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
+
+
+def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
+    """The fault took hold of nothing: proven where its counter was read, and a witness shows that it could have.
+
+    A witness is the same fault under another name, in force while a call was made that does not avoid it.
+    """
+    rule = f"hits of the fault {expected.fault}"
+    caught = seen.caught.get(expected.fault, Caught(0, "it was never in force"))
+    if caught.unsure:
+        return Check(rule, expected.amount, f"{caught.hits}, but {caught.unsure}", Verdict.UNPROVEN)
+    if caught.hits:
+        return Check(rule, expected.amount, f"{caught.hits}", Verdict.FAIL)
+    counts = {name: seen.caught[name] for name in witnesses if name in seen.caught}
+    shown = {name: each.hits for name, each in counts.items() if each.hits and not each.unsure}
+    if not shown:
+        told = f"0, but nothing shows that it could: {' and '.join(witnesses) or 'no witness'} took hold of nothing"
+        return Check(rule, expected.amount, told, Verdict.UNPROVEN)
+    told = ", ".join(f"{hits} as {name}" for name, hits in shown.items())
+    return Check(rule, expected.amount, f"0, while the same fault took hold of {told}", Verdict.PASS)
 
 
 def ending(call: Call) -> str:

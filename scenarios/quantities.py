@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Self
 
+from scenarios.declaration import quoted
+
 UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?) ?(ms|s|min)")
+_AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min)")
 LONGEST_S = 600.0
 
 
@@ -18,10 +20,10 @@ class Seconds(float):
         """Read `200ms`, `1.5s` or `2min`. Raises ValueError, also for more than LONGEST_S."""
         match = _AMOUNT.fullmatch(text.strip())
         if not match:
-            raise ValueError(f"{text!r} is no length of time; write 200ms, 1.5s or 2min")
+            raise ValueError(f"expected a length of time such as 200ms, 1.5s or 2min, got {quoted(text)}")
         found = cls(float(match[1]) * UNITS_S[match[2]])
         if found > LONGEST_S:
-            raise ValueError(f"{text} is more than {LONGEST_S:g}s, the longest time in a drill")
+            raise ValueError(f"{quoted(text)} is more than {LONGEST_S:g}s, the longest time in a drill")
         return found
 
     def __str__(self) -> str:
@@ -39,10 +41,10 @@ class Band(NamedTuple):
         """Read `0.9s to 1.5s`. Raises ValueError."""
         least, separator, most = text.partition(" to ")
         if not separator:
-            raise ValueError(f"{text!r} is no band; write 0.9s to 1.5s")
+            raise ValueError(f"expected a band such as `0.9s to 1.5s`, got {quoted(text)}")
         found = cls(Seconds.parse(least), Seconds.parse(most))
         if found.least > found.most:
-            raise ValueError(f"{text!r} begins after its end")
+            raise ValueError(f"the band {quoted(text)} ends before it begins")
         return found
 
     def holds(self, seconds: float) -> bool:

@@ -13,32 +13,78 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeGuard, get_args
 
 from images.firewall.inject import declared as injected
+from scenarios.declaration import advice, check_pattern, quoted
+from scenarios.faults.idleness import check_idle_time
+from scenarios.faults.mtu import check_mtu
 from scenarios.faults.muting import Error
+from scenarios.faults.rate import check_rate
 from scenarios.faults.route import Route
+from scenarios.faults.rules import FRAGMENTS, Refusal, check_refusal, check_selected_port
 from scenarios.faults.rules import Kind as RuleKind
-from scenarios.faults.rules import Refusal
 from scenarios.faults.tracking import Otherwise
 from scenarios.quantities import Seconds
 from scenarios.service import Family
 
+# Who can play what: programs run on a caller's host; a host has a name and sockets; an address may be nobody's.
+CallerRole = Literal["client", "server", "bystander", "other-server"]
+HostRole = Literal["client", "server", "bystander", "other-server", "names", "web"]
+AddressRole = Literal["client", "server", "bystander", "other-server", "names", "web", "nobody"]
 Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web", "nobody"]
+CLIENT_SIDE: tuple[Role, ...] = ("client", "bystander")  # the others are behind the firewall's other leg
+# RFC 9293, 3.3.2, without CLOSED: that is the state of no socket, so no look can show it.
+State = Literal[
+    "LISTEN",
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "ESTABLISHED",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "CLOSE-WAIT",
+    "CLOSING",
+    "LAST-ACK",
+    "TIME-WAIT",
+]
 LegName = Literal["client-leg", "server-leg"]
 Signal = Literal["KILL", "TERM", "INT", "HUP"]
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+DNS_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")  # RFC 1035, 2.3.4
 SERVER = "server"  # what the program of the server's side is called, where a script speaks of programs
 PLACEHOLDERS = ("host", "port", "bind")
 SERVICE_PLACE = "{service}"
 
 
-def is_host(name: str) -> TypeGuard[Role]:
+def is_host(name: str) -> TypeGuard[HostRole]:
     """Whether it is a role that a host has, and so has a name."""
-    return name in get_args(Role) and name not in ("firewall", "nobody")
+    return name in get_args(HostRole)
+
+
+def check_crosses(one: Role, other: Role, key: str) -> None:
+    """Raise ValueError unless the firewall stands between two roles: it sees no other packets."""
+    if (one in CLIENT_SIDE) == (other in CLIENT_SIDE):
+        side = [each for each in get_args(HostRole) if (each in CLIENT_SIDE) != (one in CLIENT_SIDE)]
+        raise ValueError(
+            f"{key}: packets between {one} and {other} do not cross the firewall; expected one of: {', '.join(side)}"
+        )
+
+
+def check_least(value: int, least: int, key: str) -> None:
+    """Raise ValueError for a number that is too small."""
+    if value < least:
+        raise ValueError(f"{key}: expected at least {least}, got {value}")
+
+
+def check_words(text: str, key: str) -> None:
+    """Raise ValueError unless a shell could split it into words."""
+    try:
+        shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{key}: {quoted(text)} cannot be split into words: {str(error).lower()}") from error
 
 
 def check_name(name: str, what: str) -> None:
     """Raise ValueError unless it is a name: small letters, digits and hyphens."""
     if not NAME.fullmatch(name):
-        raise ValueError(f"the name of a {what} is small letters, digits and hyphens, not {name!r}")
+        raise ValueError(f"name: expected small letters, digits and hyphens for a {what}, got {quoted(name)}")
 
 
 def given_keys(value: object, among: tuple[str, ...] = ()) -> list[str]:
@@ -57,14 +103,11 @@ def check_one(value: object, what: str, among: tuple[str, ...] = ()) -> None:
 
 
 def _check_command(command: str, key: str, places: tuple[str, ...] = PLACEHOLDERS) -> None:
-    try:
-        cut = shlex.split(command)
-    except ValueError as error:
-        raise ValueError(f"{key}: {command!r} cannot be cut into words: {error}") from error
+    check_words(command, key)
     for place in re.findall(r"\{(\w*)\}", command):
         if place not in places:
-            raise ValueError(f"{key}: there is no place {{{place}}}; there are {', '.join(places)}")
-    if not cut:
+            raise ValueError(f"{key}: unknown placeholder {{{place}}}{advice(place, places)}")
+    if not shlex.split(command):
         raise ValueError(f"{key}: the command is empty")
 
 
@@ -75,8 +118,8 @@ def _check_command(command: str, key: str, places: tuple[str, ...] = PLACEHOLDER
 class Picked:
     """Packets that the injector picks by what they are, as its own Pick says; what is done to them is said below."""
 
-    from_: Role
-    to: Role
+    from_: HostRole
+    to: AddressRole
     of: injected.Kind = "any"
     nth: int | None = None
     first: int | None = None
@@ -88,7 +131,21 @@ class Picked:
     family: Family | None = None
 
     def __post_init__(self) -> None:
-        injected.check(self.action, self.pick(str))
+        check_crosses(self.from_, self.to, "to")
+        if self.percent == 0:
+            raise ValueError("percent: 0 percent of the packets are none; expected more than 0, at most 100")
+        if self.name is not None and not DNS_NAME.fullmatch(self.name):
+            raise ValueError(f"name: expected a name to ask the name server for, got {quoted(self.name)}")
+        try:
+            injected.check(self.action, self.pick(str))
+        except ValueError as error:
+            raise ValueError(self._with_key(str(error))) from error
+
+    def _with_key(self, problem: str) -> str:
+        """What the injector's words say of a value, `by_s is 0 to 600, …`, behind the key that a drill has for it."""
+        word = problem.partition(" is ")[0].removesuffix("_s")
+        key = "becomes" if word == "to" else word
+        return f"{key}: {problem}" if key in {each.name for each in fields(self)} else problem
 
     @property
     def action(self) -> injected.Action:
@@ -160,6 +217,11 @@ class Delay(Picked):
     by: Seconds
     jitter: Seconds = Seconds(0)
     reorder: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.by:
+            raise ValueError("by: expected more than 0s: a delay of 0s delays nothing")
+        Picked.__post_init__(self)
 
     @property
     def action(self) -> injected.Action:
@@ -273,11 +335,15 @@ class Cut(Picked):
 class Selected:
     """Packets that a rule of the kernel selects; what is done to them is said below."""
 
-    from_: Role
-    to: Role
+    from_: HostRole
+    to: HostRole
     of: RuleKind = "any"
     port: int | None = None
     family: Family | None = None
+
+    def __post_init__(self) -> None:
+        check_crosses(self.from_, self.to, "to")
+        check_selected_port(self.of, self.port)
 
     @property
     def kind(self) -> str:
@@ -303,6 +369,10 @@ class Refuse(Selected):
 
     by: Refusal
 
+    def __post_init__(self) -> None:
+        Selected.__post_init__(self)
+        check_refusal(self.by, self.of)
+
     @property
     def says(self) -> str:
         return f"the firewall refuses {self.kind} from {said(self.from_)} to {said(self.to)} by {self.by}"
@@ -311,6 +381,11 @@ class Refuse(Selected):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendTtl(Selected):
     """The packets come to the firewall with a TTL of 1, so that it answers "time exceeded"."""
+
+    def __post_init__(self) -> None:
+        Selected.__post_init__(self)
+        if self.of in FRAGMENTS:
+            raise ValueError(f"of: packets of the kind {self.of} can be dropped only, by a `silence`")
 
     @property
     def says(self) -> str:
@@ -323,6 +398,10 @@ class Mute:
 
     errors: tuple[Error, ...]
 
+    def __post_init__(self) -> None:
+        if not self.errors:
+            raise ValueError(f"errors: expected one or more of: {', '.join(get_args(Error))}")
+
     @property
     def says(self) -> str:
         return f"the firewall sends no ICMP errors of the kinds {', '.join(self.errors)}"
@@ -334,6 +413,9 @@ class Mtu:
 
     at: LegName
     bytes: int
+
+    def __post_init__(self) -> None:
+        check_mtu(self.bytes)
 
     @property
     def says(self) -> str:
@@ -348,6 +430,9 @@ class Rate:
     bits_per_s: int
     burst_bytes: int = 3028
     limit_bytes: int = 65536
+
+    def __post_init__(self) -> None:
+        check_rate(self.bits_per_s, self.burst_bytes, self.limit_bytes)
 
     @property
     def says(self) -> str:
@@ -369,11 +454,12 @@ class Stateful:
 class Forget:
     """The firewall forgets every connection between the client and the server: with a `stateful`, that is their end."""
 
-    between: tuple[Role, ...] = ("client", "server")
+    between: tuple[HostRole, ...] = ("client", "server")
 
     def __post_init__(self) -> None:
         if len(self.between) != 2:
-            raise ValueError("between: two roles")
+            raise ValueError(f"between: expected two roles, got {len(self.between)}")
+        check_crosses(*self.between, "between")
 
     @property
     def says(self) -> str:
@@ -386,6 +472,9 @@ class IdleTimeout:
 
     after: Seconds
     by: Otherwise = "silence"
+
+    def __post_init__(self) -> None:
+        check_idle_time(float(self.after))
 
     @property
     def says(self) -> str:
@@ -427,7 +516,7 @@ class LinkDown:
 class NoRoute:
     """The firewall has no route to a host; `kind` is ip-route(8)'s word for what it says to the sender."""
 
-    to: Role
+    to: HostRole
     kind: Route = "unreachable"
 
     @property
@@ -442,8 +531,8 @@ class Answer:
     `nobody` is an address of the server's network that no machine has. With a `family` it gives those addresses only.
     """
 
-    name_of: Role
-    gives: tuple[Role, ...] = ()
+    name_of: HostRole
+    gives: tuple[AddressRole, ...] = ()
     family: Family | None = None
 
     @property
@@ -593,7 +682,7 @@ class Call:
     """
 
     name: str
-    from_: Role = "client"
+    from_: CallerRole = "client"
     to: Role = "server"
     client: str | None = None
     run: str | None = None
@@ -606,15 +695,19 @@ class Call:
     def __post_init__(self) -> None:
         check_name(self.name, "call")
         if self.name in (SERVER, "other-server"):
-            raise ValueError(f"a call cannot be named {self.name}: that is a program on the other side")
+            raise ValueError(f"name: a call cannot be named {self.name}: that is a program on the other side")
         if self.run is not None and self.client is not None:
-            raise ValueError("a call has at most one of `client`, a client of the service, and `run`, a command")
+            raise ValueError("run: use either `client`, a client of the service, or `run`, a command")
+        for key in ("client", "named"):
+            if getattr(self, key) == "":
+                raise ValueError(f"{key}: expected a name, got an empty string")
+        check_words(self.args, "args")
         if self.run is not None:
             _check_command(self.run, "run")
         if not 1 <= self.times <= 1000:
-            raise ValueError(f"times is 1 to 1000, not {self.times}")
+            raise ValueError(f"times: expected 1 to 1000, got {self.times}")
         if not self.within:
-            raise ValueError("within: a call needs some time")
+            raise ValueError("within: expected more than 0s")
 
     @property
     def says(self) -> str:
@@ -636,16 +729,25 @@ class Until:
     hits: int = 1
     log: str | None = None
     line: str = ""
-    on: Role | None = None
-    state: str | None = None
+    on: HostRole | None = None
+    state: State | None = None
     sockets: int = 1
     within: Seconds = Seconds(10)
 
     def __post_init__(self) -> None:
         check_one(self, "a condition", ("fault", "log", "on"))
+        for key, kind in (("hits", "fault"), ("line", "log"), ("state", "on"), ("sockets", "on")):
+            if getattr(self, kind) is None and getattr(self, key) not in (None, "", 1):
+                raise ValueError(f"{key}: it goes with `{kind}`, which is not here")
+        check_least(self.hits, 1, "hits")
+        check_least(self.sockets, 1, "sockets")
         check_pattern(self.line, "line")
+        if self.log is not None and not self.line:
+            raise ValueError("line: expected a regular expression for the line that `log` is read for")
         if self.on is not None and self.state is None:
-            raise ValueError("state: which state should the sockets be in?")
+            raise ValueError(f"state: the sockets of `on` need one. Expected one of: {', '.join(get_args(State))}")
+        if not self.within:
+            raise ValueError("within: expected more than 0s")
 
     @property
     def says(self) -> str:
@@ -661,7 +763,7 @@ class Look:
     """Look at the sockets of a role, and keep what is seen under a name, for `sockets` expectations."""
 
     name: str
-    on: Role
+    on: HostRole
 
     def __post_init__(self) -> None:
         check_name(self.name, "look")
@@ -688,6 +790,8 @@ class Step:
 
     def __post_init__(self) -> None:
         check_one(self, "a step")
+        if self.wait is not None and not self.wait:
+            raise ValueError("wait: expected more than 0s")
 
     @property
     def says(self) -> str:
@@ -704,14 +808,6 @@ class Step:
         what = self.call or self.until or self.look
         assert what is not None  # noqa: S101 (exactly one is given)
         return what.says
-
-
-def check_pattern(pattern: str, key: str) -> None:
-    """Raise ValueError unless it is a regular expression."""
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"{key}: {pattern!r} is not a regular expression: {error}") from error
 
 
 KINDS_SAID: Mapping[injected.Kind, str] = {

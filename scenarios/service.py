@@ -14,13 +14,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from scenarios.declaration import DeclarationError, advice, line_of, load
+from scenarios.declaration import DeclarationError, advice, check_pattern, error_of, line_of, load, quoted
 from scenarios.outcome import OF_STATUS, Outcome
-from scenarios.topology import ROOT
+from scenarios.topology import ROOT, topology
 from scenarios.usage import UsageError
 
 SERVICES = ROOT / "services"
+SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
 Family = Literal["ipv4", "ipv6"]
 Transport = Literal["tcp", "udp"]
 # How many clients a server serves: many at once; one, and the next when that has gone; or one in all, and then it ends.
@@ -46,18 +48,18 @@ def words(command: str, **values: object) -> list[str]:
 
 def _check_command(command: str, key: str) -> None:
     try:
-        placeholders = {name for word in shlex.split(command) for name in re.findall(r"\{(\w+)\}", word)}
+        cut = shlex.split(command)
     except ValueError as error:
-        raise ValueError(f"{key}: {command!r} cannot be cut into words: {error}") from error
-    if not command.strip():
+        raise ValueError(f"{key}: {quoted(command)} cannot be split into words: {str(error).lower()}") from error
+    if not cut or not cut[0]:
         raise ValueError(f"{key}: the command is empty")
-    for name in sorted(placeholders - set(PLACEHOLDERS)):
-        raise ValueError(f"{key}: there is no place {{{name}}}{advice(name, PLACEHOLDERS)}")
+    for name in sorted({name for word in cut for name in re.findall(r"\{(\w+)\}", word)} - set(PLACEHOLDERS)):
+        raise ValueError(f"{key}: unknown placeholder {{{name}}}{advice(name, PLACEHOLDERS)}")
 
 
 def _check_port(port: int | None) -> None:
     if port is not None and not 1 <= port <= 65535:
-        raise ValueError(f"port: {port} is not in 1 to 65535")
+        raise ValueError(f"port: expected 1 to 65535, got {port}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,11 @@ class Server:
             raise ValueError("a server has either `run`, its command, or `runs_on`, the machine that always runs it")
         if self.run is not None:
             _check_command(self.run, "run")
+        if self.runs_on is not None and self.runs_on not in topology().standing:
+            standing = topology().standing
+            raise ValueError(f"runs_on: unknown machine {quoted(self.runs_on)}{advice(self.runs_on, standing)}")
         _check_port(self.port)
-        try:
-            re.compile(self.ready or "")
-        except re.error as error:
-            raise ValueError(f"ready: {self.ready!r} is not a regular expression: {error}") from error
+        check_pattern(self.ready or "", "ready")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +114,21 @@ class Client:
     def __post_init__(self) -> None:
         _check_command(self.run, "run")
         for key, pattern in (("prints", self.prints), *((f"says.{word}", each) for word, each in self.says.items())):
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{key}: {pattern!r} is not a regular expression: {error}") from error
+            check_pattern(pattern, key)
         if not 0 < self.timeout_s <= 600:
-            raise ValueError(f"timeout_s: {self.timeout_s} is not in 0 to 600 seconds")
+            raise ValueError(f"timeout_s: expected more than 0, at most 600 seconds, got {self.timeout_s:g}")
         for key in ("says", "exits"):
             for word in getattr(self, key):
                 if word not in TOLD:
-                    raise ValueError(f"{key}.{word}: {word!r} is no outcome{advice(word, TOLD)}")
-        for word in self.exits:
-            for status in self.statuses(word):
-                if not 0 <= status <= 255:
-                    raise ValueError(f"exits.{word}: {status} is no exit status: they are 0 to 255")
+                    raise ValueError(f"{key}: unknown outcome {quoted(word)}{advice(word, TOLD)}")
+        statuses = [("status", self.status)]
+        statuses += [(f"exits.{word}", each) for word in self.exits for each in self.statuses(word)]
+        for key, status in statuses:
+            if not 0 <= status <= 255:
+                raise ValueError(f"{key}: expected an exit status, 0 to 255, got {status}")
         if self.contract and (self.says or self.exits or self.status):
             other = next(key for key in ("says", "exits", "status") if getattr(self, key))
-            raise ValueError(
-                f"{other}: with `contract` the exit statuses say it all, and `{other}` cannot stand beside it"
-            )
+            raise ValueError(f"{other}: use either `contract`, with which the exit statuses say it all, or `{other}`")
 
     def statuses(self, outcome: str) -> tuple[int, ...]:
         """The exit statuses that mean this outcome."""
@@ -162,18 +160,24 @@ class Service:
     def __post_init__(self) -> None:
         _check_port(self.port)
         if self.image is not None and not IMAGE.fullmatch(self.image):
-            raise ValueError(f"image: {self.image!r} is not the name of an image, as in `docker images`")
+            raise ValueError(f"image: expected the name of an image, as in `docker images`, got {quoted(self.image)}")
         if not self.servers:
-            raise ValueError("servers: at least one is needed")
+            raise ValueError("servers: expected one or more")
+        if not self.families:
+            raise ValueError(f"families: expected one or more of: {', '.join(get_args(Family))}")
+        for key in ("servers", "clients"):
+            for name in getattr(self, key):
+                if not PROGRAM_NAME.fullmatch(name):
+                    raise ValueError(f"{key}: expected a name of small letters, digits, - and _, got {quoted(name)}")
         if not self.clients and self.speaks is None:
             raise ValueError(
-                "clients: at least one is needed; or `speaks`, a service of the lab whose clients can call this one"
+                "clients: expected one or more; or `speaks`, a service of the lab whose clients can call this one"
             )
         for name, client in self.clients.items():
             for server in client.servers or ():
                 if server not in self.servers:
                     raise ValueError(
-                        f"clients.{name}.servers: there is no server {server!r}{advice(server, self.servers)}"
+                        f"clients.{name}.servers: unknown server {quoted(server)}{advice(server, self.servers)}"
                     )
         if self.speaks is None:
             self._check_callers()
@@ -200,7 +204,7 @@ class Service:
     def dockerfile(self) -> Path | None:
         """The Dockerfile in its folder, of a service that brings its own programs so; else None."""
         path = self.folder / "Dockerfile"
-        return path if path.exists() else None
+        return path if path.is_file() else None
 
     def image_of(self, client: str) -> str | None:
         """The image in which this client runs; None for a client of ours, which runs on the host itself."""
@@ -233,12 +237,18 @@ class Service:
                 if getattr(client, key):
                     raise ValueError(f"clients.{name}.{key}: it is for programs of an image; ours keep the contract")
 
-    def _borrow(self, known: Mapping[str, Service]) -> None:
-        """Take the clients of the service that it speaks as. Raises ValueError."""
-        assert self.speaks is not None  # noqa: S101 (services asks)
+    def borrow(self, known: Mapping[str, Service]) -> None:
+        """Take the clients of the service that it speaks as, if there is one. Raises DeclarationError."""
+        if self.speaks is not None:
+            try:
+                self._borrow(self.speaks, known)
+            except ValueError as error:
+                raise error_of(self.folder / SERVICE_FILE, str(error)) from error
+
+    def _borrow(self, speaks: str, known: Mapping[str, Service]) -> None:
         others = {name: each for name, each in known.items() if name != self.service and each.speaks is None}
         try:
-            spoken = named(self.speaks, known=others)
+            spoken = named(speaks, known=others)
         except ValueError as error:
             raise ValueError(f"speaks: {error}") from error
         lent = {name: spoken.service.clients[name] for name in spoken.service.callers(spoken.server_name)}
@@ -253,34 +263,33 @@ class Service:
 
 def _check_dockerfile(path: Path) -> None:
     """Raises DeclarationError unless it begins as a Dockerfile does."""
-    lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+    except OSError as error:
+        raise DeclarationError(path, None, error.strerror or str(error)) from error
     said = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
     if not said:
-        raise DeclarationError(f"{path}:1: the file is empty; it begins with `FROM faultwire/base`, or another image")
+        raise DeclarationError(path, 1, "the file is empty; it begins with `FROM faultwire/base`, or another image")
     number, first = next(((number, line) for number, line in said if not line.upper().startswith("ARG ")), said[0])
     if not first.upper().startswith("FROM "):
-        raise DeclarationError(f"{path}:{number}: expected `FROM IMAGE` before all else, got {first!r}")
+        raise DeclarationError(path, number, f"expected `FROM IMAGE` before all else, got {quoted(first)}")
 
 
 def load_service(folder: Path) -> Service:
     """Read the service.yaml of a folder. Raises DeclarationError."""
-    path = folder / "service.yaml"
+    path = folder / SERVICE_FILE
     found = load(path, Service)
     if found.service != folder.name or not NAME.fullmatch(folder.name):
-        raise DeclarationError(
-            f"{path}:1: service: the folder is {folder.name!r}, and the service calls itself {found.service!r}"
-        )
+        what = f"the folder is {folder.name!r}, and the service calls itself {quoted(found.service)}"
+        if found.service == folder.name:
+            what = f"expected a folder's name of small letters, digits and _, got {quoted(folder.name)}"
+        raise DeclarationError(path, line_of(path, "service"), what, "service")
     object.__setattr__(found, "folder", folder)
     try:
         found._bring()
     except ValueError as error:
-        raise _error_in(path, error) from error
+        raise error_of(path, str(error)) from error
     return found
-
-
-def _error_in(path: Path, error: ValueError) -> DeclarationError:
-    """An error that begins with keys, `servers.one.run: …`, with their line."""
-    return DeclarationError(f"{path}:{line_of(path, str(error).partition(':')[0])}: {error}")
 
 
 def services(root: Path = SERVICES) -> dict[str, Service]:
@@ -294,22 +303,33 @@ def services(root: Path = SERVICES) -> dict[str, Service]:
 def read_services(root: Path = SERVICES) -> tuple[dict[str, Service], list[DeclarationError]]:
     """Every service that is right, by its name; and what is wrong with each other one.
 
-    What a service takes from one that it speaks as is looked at when each is right by itself.
+    A service that speaks as one that is wrong is neither: what it takes from there is not known.
     """
     found: dict[str, Service] = {}
     wrong: list[DeclarationError] = []
-    for path in sorted(root.glob("*/service.yaml")):
+    for path in sorted(root.glob(f"*/{SERVICE_FILE}")):
         try:
             found[path.parent.name] = load_service(path.parent)
         except DeclarationError as error:
             wrong.append(error)
-    for service in () if wrong else found.values():
-        if service.speaks is not None:
-            try:
-                service._borrow(found)
-            except ValueError as error:
-                wrong.append(_error_in(service.folder / "service.yaml", error))
+    broken = {error.path.parent.name for error in wrong}
+    for name, service in list(found.items()):
+        try:
+            if service.speaks is not None and service.speaks.partition("/")[0] in broken:
+                del found[name]
+            else:
+                service.borrow(found)
+        except DeclarationError as error:
+            wrong.append(error)
+            del found[name]
     return found, wrong
+
+
+def read_service(folder: Path, known: Mapping[str, Service]) -> Service:
+    """The service of a folder anywhere, with what it takes from those that are known. Raises DeclarationError."""
+    found = load_service(folder.resolve())
+    found.borrow(known)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,13 +385,13 @@ def named(text: str, client: str | None = None, known: Mapping[str, Service] | N
     service_name, _, server_name = text.partition("/")
     all_names = [f"{name}/{server}" for name, service in known.items() for server in service.servers]
     if service_name not in known or (server_name and server_name not in known[service_name].servers):
-        raise UsageError(f"there is no service {text!r}{advice(text, all_names)}")
+        raise UsageError(f"unknown service {quoted(text)}{advice(text, all_names)}")
     service = known[service_name]
     server_name = server_name or next(iter(service.servers))
     callers = service.callers(server_name)
     client_name = client or callers[0]
     if client_name not in service.clients:
-        raise UsageError(f"{service_name} has no client {client_name!r}{advice(client_name, service.clients)}")
+        raise UsageError(f"{service_name} has no client {quoted(client_name)}{advice(client_name, service.clients)}")
     chosen = Named(service, server_name, client_name)
     if client_name not in callers:
         raise UsageError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")

@@ -18,6 +18,12 @@ IS_TCP = "meta l4proto tcp"
 SHORTEST_S, LONGEST_S = 0.05, 86400.0
 
 
+def check_idle_time(after_s: float) -> None:
+    """Raise ValueError, which begins with the key of a drill, for a time that a set's elements cannot be given."""
+    if not SHORTEST_S <= after_s <= LONGEST_S:
+        raise ValueError(f"after: a connection is forgotten after {SHORTEST_S} to {LONGEST_S:g} s, not {after_s:g}")
+
+
 class IdleTimeout(Standing):
     """A TCP connection without a segment for `after_s` seconds is forgotten by the firewall.
 
@@ -29,8 +35,7 @@ class IdleTimeout(Standing):
 
     def __init__(self, lab: Lab, name: str, after_s: float, otherwise: Otherwise = "silence") -> None:
         super().__init__(lab, name)
-        if not SHORTEST_S <= after_s <= LONGEST_S:
-            raise ValueError(f"{name}: a connection is forgotten after {SHORTEST_S} to {LONGEST_S:g} s, not {after_s}")
+        check_idle_time(after_s)
         self._after_ms = round(after_s * 1000)
         self._otherwise = otherwise
 

@@ -50,6 +50,12 @@ ip -6 route flush cache
 """
 
 
+def check_mtu(size: int) -> None:
+    """Raise ValueError, which begins with the key of a drill, for an MTU that no leg can be given."""
+    if size not in MTUS:
+        raise ValueError(f"bytes: an MTU is {MTUS[0]} to {MTUS[-1]} bytes, not {size}")
+
+
 class Mtu(Standing):
     """What the firewall sends out of a leg has at most `mtu` bytes; hits are its errors that say "too big".
 
@@ -58,8 +64,7 @@ class Mtu(Standing):
 
     def __init__(self, lab: Lab, name: str, leg: str, mtu: int) -> None:
         super().__init__(lab, name)
-        if mtu not in MTUS:
-            raise ValueError(f"{name}: an MTU is {MTUS[0]} to {MTUS[-1]} bytes, not {mtu}")
+        check_mtu(mtu)
         self._leg = leg_of(lab, name, leg)
         self._mtu = mtu
 

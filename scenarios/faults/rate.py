@@ -10,6 +10,8 @@ from scenarios.lab import Lab
 
 FRAME = 1514  # the largest of Ethernet, without its checksum
 LIMIT_BYTES = 64 * FRAME
+BITS_PER_S = (1000, 100_000_000_000)
+BUFFER_BYTES = 1 << 30  # what may wait in the firewall's memory
 
 CHANGE = """
 leg=$1
@@ -18,6 +20,15 @@ claim "the-rate-of-$leg"
 defer "if tc qdisc show dev $interface root | grep -q '^qdisc tbf'; then tc qdisc delete dev $interface root; fi"
 tc qdisc add dev "$interface" root tbf rate "${2}bit" burst "$3" limit "$4"
 """
+
+
+def check_rate(bits_per_s: int, burst_bytes: int, limit_bytes: int) -> None:
+    """Raise ValueError, which begins with the key of a drill, for a rate that no leg can be given."""
+    if not BITS_PER_S[0] <= bits_per_s <= BITS_PER_S[1]:
+        raise ValueError(f"bits_per_s: expected {BITS_PER_S[0]} to {BITS_PER_S[1]}, got {bits_per_s}")
+    for key, size in (("burst_bytes", burst_bytes), ("limit_bytes", limit_bytes)):
+        if not FRAME <= size <= BUFFER_BYTES:
+            raise ValueError(f"{key}: expected {FRAME}, a whole frame, to {BUFFER_BYTES} bytes, got {size}")
 
 
 class Rate(Standing):
@@ -40,10 +51,7 @@ class Rate(Standing):
         limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         super().__init__(lab, name)
-        if bits_per_s < 1000:
-            raise ValueError(f"{name}: a rate is at least 1000 bits per second, not {bits_per_s}")
-        if min(burst_bytes, limit_bytes) < FRAME:
-            raise ValueError(f"{name}: burst and limit take in a whole frame, {FRAME} bytes, at least")
+        check_rate(bits_per_s, burst_bytes, limit_bytes)
         self._leg = leg_of(lab, name, leg)
         self._numbers = str(bits_per_s), str(burst_bytes), str(limit_bytes)
 

@@ -51,6 +51,22 @@ REFUSALS: dict[Refusal, Mapping[Family, str]] = {
 }
 
 
+def check_selected_port(kind: Kind, port: int | None) -> None:
+    """Raise ValueError, which begins with the key of a drill, for a port that packets of this kind cannot have."""
+    if port is not None and kind in ("icmp", *FRAGMENTS):
+        raise ValueError(f"port: packets of the kind {kind} are not selected by port")
+    if port is not None and not 1 <= port <= 65535:
+        raise ValueError(f"port: expected 1 to 65535, got {port}")
+
+
+def check_refusal(by: Refusal, kind: Kind) -> None:
+    """Raise ValueError, which begins with the key of a drill, where packets of this kind cannot be refused so."""
+    if by == "tcp-reset" and kind in NOT_TCP:
+        raise ValueError(f"by: a TCP reset answers TCP only, not packets of the kind {kind}")
+    if kind in FRAGMENTS:
+        raise ValueError(f"of: packets of the kind {kind} can be dropped only, by a `silence`")
+
+
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Packets are dropped without a word."""
@@ -95,8 +111,8 @@ class Selection:
     family: Family | None = None  # both
 
     def __post_init__(self) -> None:
-        if self.kind in ("icmp", *FRAGMENTS) and (self.port is not None or self.source_port is not None):
-            raise ValueError(f"packets of the kind {self.kind} are not selected by port")
+        for port in (self.port, self.source_port):
+            check_selected_port(self.kind, port)
 
     def matches(self) -> Mapping[Family, str]:
         """The nftables expressions, for each family that it takes in."""
@@ -119,8 +135,9 @@ class Rules(Standing):
     def __init__(self, lab: Lab, name: str, effect: Silence | Refuse | SpendTtl, *selections: Selection) -> None:
         super().__init__(lab, name)
         kinds = {each.kind for each in selections}
-        if isinstance(effect, Refuse) and effect.by == "tcp-reset" and kinds & set(NOT_TCP):
-            raise ValueError(f"{name}: a TCP reset answers TCP only")
+        if isinstance(effect, Refuse):
+            for kind in kinds:
+                check_refusal(effect.by, kind)
         if kinds & set(FRAGMENTS) and (kinds - set(FRAGMENTS) or not isinstance(effect, Silence)):
             raise ValueError(f"{name}: fragments can be dropped only, and stand in a fault of their own")
         self._effect = effect

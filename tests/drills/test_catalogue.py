@@ -25,6 +25,7 @@ from scenarios.topology import ROOT
 from scenarios.verdict import Verdict, joint
 from tests.drills.conftest import Catalogue
 from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame
+from tests.lab.falsifying import wrong
 
 UNSUPPORTED_AT_MOST = 3
 MACHINES = {
@@ -162,6 +163,25 @@ def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
 
 def _ports(frame: Frame) -> tuple[int | None, int | None]:
     return frame.source_port, frame.destination_port
+
+
+def unfalsified(result: Result) -> Iterator[str]:
+    """The expectations of a run with its fault that hold, though its evidence was changed so that they must not."""
+    drill, armed = result.cell.drill, result.seen["fault"]
+    for number, expectation in enumerate(drill.expect):
+        evidence = list(wrong(expectation, drill, armed))
+        if not evidence:
+            yield f"{drill.drill}: {expectation.says}: there is no evidence on which it fails"
+        for what, mutant in evidence:
+            checks = judged(drill, result.seen["control"], mutant)[1][-len(drill.expect) :]
+            if checks[number].holds is Verdict.PASS:
+                yield f"{drill.drill}: {expectation.says}: passes, though: {what}"
+
+
+def test_each_expectation_fails_on_its_evidence_without_what_it_demands(catalogue: Catalogue) -> None:
+    passed = [each for each in catalogue.results if each.verdict is Verdict.PASS and each.cell.pair == "le-le"]
+    assert passed
+    assert not [each for result in passed for each in unfalsified(result)]
 
 
 def test_no_mutant_of_any_drill_survives(catalogue: Catalogue, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:

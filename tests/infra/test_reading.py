@@ -15,6 +15,7 @@ from scenarios import dissect
 from scenarios.caller import Caller
 from scenarios.capture import Capturing
 from scenarios.dissect import Dissector, check_filters
+from scenarios.filters import refused
 from scenarios.lab import Lab
 from scenarios.outcome import Outcome
 from scenarios.programs import LabProblem
@@ -138,8 +139,15 @@ def test_all_wrong_filters_are_named_with_wiresharks_words(lab: Lab) -> None:
     ):
         check_filters(lab, ["tcp", "tcp.flagz == 1", "ip.src ==", "udp"])
     for wrong in ("", " ", "tcp) || (udp", '"a" == "a"', "frame.time_delta_displayed > 1"):
-        with pytest.raises(ValueError, match=r"no display filter|frame\.time_delta"):
+        with pytest.raises(ValueError, match=r"invalid display filter|frame\.time_delta"):
             check_filters(lab, ["tcp", wrong])
+
+
+def test_filters_are_compiled_without_a_lab_and_each_wrong_one_is_told() -> None:
+    wrong = refused([*FILTERS, "tcp.flagz == 1", "jsonmsg.summary", "ip.src =="])
+    assert list(wrong) == ["tcp.flagz == 1", "ip.src =="]
+    assert wrong["tcp.flagz == 1"].startswith("invalid display filter 'tcp.flagz == 1': \"tcp.flagz\" is not a valid")
+    assert refused([]) == {}
 
 
 @pytest.mark.parametrize("wrong", ["tcp.flagz == 1", "tcp) || (udp", "", "frame.time_delta_displayed > 1"])
@@ -150,7 +158,7 @@ def test_a_wrong_filter_is_refused_wherever_it_stands(
     leg = legs["client-leg"]
     for display_filter, marks in ((wrong, []), ("ip", ["tcp", wrong])):
         read = partial(dissector.frames if resident else partial(dissect.frames, lab), leg, display_filter, marks)
-        with pytest.raises(ValueError, match=r"no display filter|frame\.time_delta"):
+        with pytest.raises(ValueError, match=r"invalid display filter|frame\.time_delta"):
             read()
 
 

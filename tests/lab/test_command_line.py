@@ -31,7 +31,7 @@ def scenarios(*words: str) -> subprocess.CompletedProcess[str]:
         (("demo", "--lab", "one"), "'one'"),
         (("shell",), "HOST"),
         (("demo", "--fast"), "--fast"),
-        (("soak", "--for", "5"), "write 90s, 30min or 1h"),
+        (("soak", "--for", "5"), "such as 90s, 30min or 1h"),
         (("soak", "--for", "25h"), "more than 24h"),
     ],
 )

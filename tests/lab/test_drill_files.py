@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import jsonschema
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from scenarios import __main__ as command_line
+from scenarios import drill_commands
 from scenarios.declaration import DeclarationError
 from scenarios.drill import DRILLS, Drill, drills, load_drill
 from scenarios.drill_document import document
@@ -55,26 +57,26 @@ def test_a_right_drill_is_read(tmp_path: Path) -> None:
 
 # what is replaced, by what, the line of the error, and what it says
 WRONG = [
-    ("claim:", "clam:", 2, "there is no key 'clam'; did you mean 'claim'?"),
+    ("claim:", "clam:", 2, "unknown key 'clam'; did you mean 'claim'?"),
     ("why: It is sent again.\n", "", 1, "the key 'why' is missing"),
-    ("first: 1, of: syn", "frist: 1, of: syn", 8, "there is no key 'frist'; did you mean 'first'?"),
-    ("of: syn", "of: sin", 8, "'sin' is not one of the words that can stand here; did you mean 'syn'?"),
+    ("first: 1, of: syn", "frist: 1, of: syn", 8, "unknown key 'frist'; did you mean 'first'?"),
+    ("of: syn", "of: sin", 8, "unknown word 'sin'; did you mean 'syn'?"),
     ("from: client", "from: cleint", 8, "did you mean 'client'?"),
     ("first: 1, of", "first: 0, of", 8, "first is 1 to"),
     ("first: 1, of", "first: 1, nth: 2, of", 8, "one of nth, first, byte and percent"),
     ("drop: {", "dorp: {", 8, "did you mean 'drop'?"),
     ("drop: {first: 1, of: syn, from: client, to: server}", "", 8, "exactly one of drop, hold"),
-    ("- heal: lose", "- heal: loose", 10, "script.3.heal: there is no fault 'loose'; did you mean 'lose'?"),
-    ("- heal: lose", "- wait: 5 seconds", 10, "'5 seconds' is no length of time; write 200ms"),
+    ("- heal: lose", "- heal: loose", 10, "script.3.heal: unknown fault 'loose'; did you mean 'lose'?"),
+    ("- heal: lose", "- wait: 5 seconds", 10, "expected a length of time such as 200ms, 1.5s or 2min, got '5 seconds'"),
     ("- heal: lose", "- wait: 20min", 10, "more than 600s"),
     ("- heal: lose", "- {wait: 1s, heal: lose}", 10, "a step has exactly one of"),
-    ("- heal: lose", "- await: hello", 10, "there is no started call 'hello'"),
-    ("- heal: lose", "- call: {name: hello}", 10, "the name 'hello' is taken by an earlier step"),
+    ("- heal: lose", "- await: hello", 10, "unknown started call 'hello'"),
+    ("- heal: lose", "- call: {name: hello}", 10, "script.3.call.name: 'hello' is taken by step 2"),
     ("call: hello, is: answered}\n  - packets", "call: helo, is: answered}\n  - packets", 12, "did you mean 'hello'?"),
     ("is: answered}\n  - packets", "is: anwsered}\n  - packets", 12, "did you mean 'answered'?"),
-    ("0.9s to 1.5s", "1.5s to 0.9s", 13, "begins after its end"),
-    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart has 2 gaps, so exactly or at_most must be 3"),
-    ("exactly: 2,", "exactly: 2, at_least: 1,", 13, "exactly says it all"),
+    ("0.9s to 1.5s", "1.5s to 0.9s", 13, "the band '1.5s to 0.9s' ends before it begins"),
+    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart: of 2 gaps, exactly or at_most must be 3"),
+    ("exactly: 2,", "exactly: 2, at_least: 1,", 13, "use either exactly, or at_least and at_most"),
     ("at: client-leg", "at: client-net", 13, "did you mean 'client-leg'?"),
     ("where: tcp.flags.syn == 1", "where: ''", 13, "the display filter is empty"),
     (
@@ -87,12 +89,12 @@ WRONG = [
         "  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}\n",
         "",
         9,
-        "there is no fault 'lose'",
+        "script.2.heal: unknown fault 'lose'; this drill has no fault",
     ),
     ("service: search/selectors", "service: search/selectros", 6, "did you mean 'search/selectors'?"),
-    ("service: search/selectors", "service: search", 6, "say which server"),
+    ("service: search/selectors", "service: search", 6, "expected one server of search, as search/"),
     ("drill: one", "drill: two", 1, "the file is one.yaml, and the drill calls itself 'two'"),
-    ("tags: [reaching]", "tags: []", 5, "tags: it is empty"),
+    ("tags: [reaching]", "tags: []", 5, "tags: expected one or more"),
     ("name: lose,", "name: Lose It,", 8, "small letters, digits and hyphens"),
 ]
 
@@ -113,7 +115,7 @@ REPLACEMENTS = [
     ("server", "server", True, ""),
     ("server", "server", False, "from a restart on, so one must follow"),
     ("hello", "hello", True, "must come before every call"),
-    ("server", "helo", True, "there is no program 'helo'"),
+    ("server", "helo", True, "unknown program that can be replaced 'helo'"),
 ]
 
 
@@ -139,7 +141,7 @@ def test_what_replaces_a_program_comes_before_the_calls_or_a_restart(
 
 def test_only_the_command_of_a_server_has_a_place_for_that_of_the_service() -> None:
     assert Replace(who="server", run="python -m services.peers.limited --files 20 {service}").who == "server"
-    with pytest.raises(ValueError, match=re.escape("there is no place {service}")):
+    with pytest.raises(ValueError, match=re.escape("unknown placeholder {service}")):
         Replace(who="hello", run="python -m services.peers.limited --files 20 {service}")
 
 
@@ -153,6 +155,39 @@ def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys
     said = capsys.readouterr().out
     assert all(path in said for path in paths)
     assert "3 drills read; 3 wrong" in said
+
+
+def test_validate_tells_of_a_display_filter_that_wireshark_does_not_take_where_it_stands(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def compiled(filters: Sequence[str]) -> dict[str, str]:
+        asked.extend(filters)
+        return {each: f"invalid display filter {each!r}: no such field" for each in filters if "sin" in each}
+
+    monkeypatch.setattr(drill_commands, "refused", compiled)
+    order = "  - order: {at: client-leg, of: [tcp.flags.fin == 1, tcp.flags.sin == 1]}\ncontrol:"
+    path = written(tmp_path, RIGHT.replace("where: tcp.flags.syn", "where: tcp.flags.sin").replace("control:", order))
+    assert command_line.main(["validate", str(path)]) == 64
+    assert asked == ["tcp.flags.sin == 1", "tcp.flags.fin == 1"]
+    lines = capsys.readouterr().out.splitlines()
+    told = "invalid display filter 'tcp.flags.sin == 1': no such field"
+    assert lines[0].endswith(f"{path}:13: expect.2.packets.where: {told}")
+    assert lines[1].endswith(f"{path}:14: expect.3.order.of.2: {told}")
+    assert lines[2] == "0 services and 1 drills read; 1 wrong"
+
+
+def test_validate_says_when_it_could_not_have_the_filters_compiled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scenarios.engine.image_id", lambda _: None)
+    assert command_line.main(["validate", str(written(tmp_path, RIGHT))]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith(
+        "1 drills read; 0 wrong; display filters were not compiled: there is no image faultwire/firewall; "
+        "`make images` builds it"
+    )
 
 
 def _as_an_editor_reads(text: str) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from dataclasses import replace
 
 import pytest
@@ -71,7 +72,30 @@ def test_the_errnos_and_their_outcomes_are_those_of_our_own_clients_and_of_the_c
     names = {name: outcome.name for name, outcome in OF_ERRNO.items()}
     assert names == {errno.errorcode[number]: outcome.name for number, outcome in OF_ERRNO_OF_OURS.items()}
     assert (STRERROR["Connection refused"], STRERROR["No route to host"]) == ("ECONNREFUSED", "EHOSTUNREACH")
-    assert {*STRERROR.values()} == {*OF_ERRNO}
+    assert {*STRERROR.values()} == {*errno.errorcode.values()}
+
+
+@pytest.mark.parametrize("name", sorted(errno.errorcode.values()))
+def test_every_errno_is_known_by_its_text_and_by_its_name(name: str) -> None:
+    outcome = OF_ERRNO.get(name, Outcome.FAILED)
+    text = os.strerror(getattr(errno, name))
+    for printed in (f"mine: connect: {text}", f"mine: {text.upper()}.", f"Error: connect {name} 198.18.1.138:7007"):
+        assert read(CLIENT, 1, printed) == (outcome, name), printed
+
+
+@pytest.mark.parametrize(
+    ("printed", "told"),
+    [
+        ("mine: Connection refused\nmine: .config: No such file or directory", (Outcome.REFUSED, "ECONNREFUSED")),
+        ("mine: EWOULDBLOCK", (Outcome.FAILED, "EAGAIN")),
+        ("mine: No such device or address", (Outcome.FAILED, "ENXIO")),  # not: no such device (ENODEV)
+        ("mine: EVERYTHING failed with ERROR", (Outcome.FAILED, None)),
+    ],
+)
+def test_an_errno_that_is_an_outcome_goes_before_others_and_a_longer_text_before_its_beginning(
+    printed: str, told: tuple[Outcome, str | None]
+) -> None:
+    assert read(CLIENT, 1, printed) == told
 
 
 def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and_what() -> None:

@@ -104,7 +104,7 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ("outcome: {call: hello, is: answered, exactly: 2}", {"calls": {"hello": [call(), call(), call()]}}),
     ("outcome: {call: hello, is: answered, at_least: 2}", {"calls": {"hello": [call(), RESET]}}),
     ("packets: {at: client-leg, where: syn, exactly: 2}", {"frames": without(1)}),
-    ("packets: {at: client-leg, where: syn, apart: 0.9s to 1.1s}", {"frames": {
+    ("packets: {at: client-leg, where: syn, at_least: 2, apart: 0.9s to 1.1s}", {"frames": {
         "client-leg": [CLIENT_LEG[0], replace(CLIENT_LEG[1], time_ns=int(1.2e9)), CLIENT_LEG[2]],
         "server-leg": SERVER_LEG,
     }}),

@@ -10,6 +10,7 @@ import pytest
 from scenarios import __main__ as command_line
 from scenarios import drill_commands
 from scenarios.declaration import DeclarationError
+from scenarios.drill import DRILLS
 from scenarios.service import load_service, named, read_services, services, words
 
 GOOD = """
@@ -51,17 +52,25 @@ def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "line", "told"),
     [
-        (("service: mine", "service: yours"), 1, "the folder is 'mine'"),
-        (("port: 4000", "port: 70000"), 4, "not in 1 to 65535"),
+        (("service: mine", "service: yours"), 2, "the folder is 'mine'"),
+        (("port: 4000", "port: 70000"), 4, "port: expected 1 to 65535, got 70000"),
         (("prints: hello", "print: hello"), 8, "did you mean 'prints'?"),
         (("{host} {port}", "{hots} {port}"), 8, "did you mean 'host'?"),
         (("prints: hello", 'prints: "["'), 8, "not a regular expression"),
-        (("says hello,", "says hello, timeout_s: 0,"), 8, "not in 0 to 600"),
-        (('"mined {bind} -p {port}"', '"mined \'"'), 6, "cannot be cut into words"),
+        (
+            ("says hello,", "says hello, timeout_s: 0,"),
+            8,
+            "clients.ask.timeout_s: expected more than 0, at most 600 seconds, got 0",
+        ),
+        (
+            ('"mined {bind} -p {port}"', '"mined \'"'),
+            6,
+            'servers.one.run: "mined \'" cannot be split into words: no closing quotation',
+        ),
         (('run: "mined {bind} -p {port}"', "port: 1"), 6, "either `run`"),
-        (("prints: hello", "servers: [two]"), 8, "there is no server 'two'"),
+        (("prints: hello", "servers: [two]"), 8, "clients.ask.servers: unknown server 'two'"),
         (("about: the only", "runs_on: web, about: the only"), 6, "either `run`"),
-        (("clients:\n  ask: {run", "clients: {}\nx:\n  ask: {run"), 8, "no key 'x'"),
+        (("clients:\n  ask: {run", "clients: {}\nx:\n  ask: {run"), 8, "unknown key 'x'"),
     ],
 )
 def test_a_wrong_service_file_is_told_where(tmp_path: Path, change: tuple[str, str], line: int, told: str) -> None:
@@ -83,7 +92,7 @@ def test_validate_tells_every_wrong_service(
     assert command_line.main(["validate"]) == 64
     said = capsys.readouterr().out
     assert f"{tmp_path}/late/service.yaml:" in said
-    assert f"{tmp_path}/yours/service.yaml:1: service: the folder is 'yours'" in said
+    assert f"{tmp_path}/yours/service.yaml:2: service: the folder is 'yours'" in said
     assert "2 services are wrong; no drill was read" in said
 
 
@@ -111,7 +120,7 @@ def test_a_server_that_no_client_can_call_is_an_error(tmp_path: Path) -> None:
     ("name", "client", "told"),
     [
         ("mien", None, "did you mean 'mine/one'?"),
-        ("mine/two", None, "There are: mine/one"),
+        ("mine/two", None, "Expected one of: mine/one"),
         ("mine", "aks", "did you mean 'ask'?"),
     ],
 )
@@ -119,7 +128,7 @@ def test_a_wrong_name_lists_the_right_ones_nearest_first(
     tmp_path: Path, name: str, client: str | None, told: str
 ) -> None:
     service_of(tmp_path, GOOD)
-    with pytest.raises(ValueError, match="There are") as raised:
+    with pytest.raises(ValueError, match="Expected one of") as raised:
         named(name, client, services(tmp_path))
     assert told in str(raised.value)
 
@@ -161,20 +170,20 @@ def told_of(tmp_path: Path, text: str) -> str:
         ),
         (
             GOOD.replace("image: mined", "imag: mined"),
-            "mine/service.yaml:9: there is no key 'imag'; did you mean 'image'?",
+            "mine/service.yaml:9: unknown key 'imag'; did you mean 'image'?",
         ),
         (
             GOOD.replace("image: mined", "image: 'no image'"),
-            "mine/service.yaml:9: image: 'no image' is not the name of",
+            "mine/service.yaml:9: image: expected the name of an image, as in `docker images`, got 'no image'",
         ),
-        (GOOD[: GOOD.index("clients:")], "mine/service.yaml:2: clients: at least one is needed; or `speaks`"),
+        (GOOD[: GOOD.index("clients:")], "mine/service.yaml:2: clients: expected one or more; or `speaks`"),
         (
             GOOD.replace("mined {bind} -p {port}", "python -m services.mine.server").replace("image: mined", ""),
             "mine/service.yaml:6: servers.one.run: there is no mine/server.py",
         ),
         (
             SPEAKS.replace("echo", "ecko"),
-            "mine/service.yaml:8: speaks: there is no service 'ecko'; did you mean 'echo/all'?",
+            "mine/service.yaml:8: speaks: unknown service 'ecko'; did you mean 'echo/all'?",
         ),
         (
             SPEAKS + "clients:\n  blocking: {run: mine, about: its own}\n",
@@ -182,23 +191,23 @@ def told_of(tmp_path: Path, text: str) -> str:
         ),
         (
             GOOD.replace("prints: hello", "says: {refusd: no}"),
-            "mine/service.yaml:8: clients.ask: says.refusd: 'refusd' is no outcome; did you mean 'refused'?",
+            "mine/service.yaml:8: clients.ask.says: unknown outcome 'refusd'; did you mean 'refused'?",
         ),
         (
             GOOD.replace("prints: hello", "says: {reset: '['}"),
-            "mine/service.yaml:8: clients.ask: says.reset: '[' is not a regular",
+            "mine/service.yaml:8: clients.ask.says.reset: '[' is not a regular",
         ),
         (
             GOOD.replace("prints: hello", "exits: {reset: 256}"),
-            "mine/service.yaml:8: clients.ask: exits.reset: 256 is no exit status",
+            "mine/service.yaml:8: clients.ask.exits.reset: expected an exit status, 0 to 255, got 256",
         ),
         (
             GOOD.replace("prints: hello", "contract: true, exits: {reset: 7}"),
-            "mine/service.yaml:8: clients.ask: exits: with `contract` the exit statuses say it all",
+            "mine/service.yaml:8: clients.ask.exits: use either `contract`",
         ),
         (
             GOOD.replace("prints: hello", "connects: twice"),
-            "mine/service.yaml:8: clients.ask.connects: 'twice' is not one of the words that can stand here",
+            "mine/service.yaml:8: clients.ask.connects: unknown word 'twice'",
         ),
     ],
 )
@@ -250,3 +259,62 @@ def test_the_kinds_of_a_service_follow_from_what_it_says_of_itself(tmp_path: Pat
     assert kinds(GOOD.replace("prints: hello", "connects: again")) == {"tcp", "request"}
     assert kinds(GOOD + "conversation: greeting\n") == {"tcp", "connects-once"}
     assert kinds(GOOD + "transport: udp\n") == {"udp"}
+
+
+def test_validate_reads_a_service_file_or_its_folder_as_a_service(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = service_of(tmp_path, GOOD)
+    for file in (folder / "service.yaml", folder):
+        assert command_line.main(["validate", str(file)]) == 0
+        assert "1 services and 0 drills read; 0 wrong" in capsys.readouterr().out
+    service_of(tmp_path, GOOD.replace("port: 4000", "prot: 4000").replace("prints: hello", "status: 256"))
+    for file in (folder / "service.yaml", folder):
+        assert command_line.main(["validate", str(file)]) == 64
+        said = capsys.readouterr().out
+        assert f"{folder}/service.yaml:4: unknown key 'prot'; did you mean 'port'?" in said
+        assert f"{folder}/service.yaml:8: clients.ask.status: expected an exit status, 0 to 255, got 256" in said
+        assert "1 services and 0 drills read; 1 wrong" in said
+    monkeypatch.chdir(folder)
+    assert command_line.main(["validate", "service.yaml"]) == 64
+    assert f"{folder}/service.yaml:4: unknown key" in capsys.readouterr().out
+    service_of(tmp_path, SPEAKS.replace("speaks: echo", "speaks: ecko"))
+    assert command_line.main(["validate", "service.yaml"]) == 64
+    assert f"{folder}/service.yaml:8: speaks: unknown service 'ecko'" in capsys.readouterr().out
+
+
+def test_a_wrong_service_hides_neither_another_s_errors_nor_a_drill_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, text in (("mine", GOOD), ("echo", ECHO), ("broken", "port: 0"), ("parrot", SPEAKS)):
+        (tmp_path / name).mkdir()
+        text = text.replace("service: mine", f"service: {name}")
+        (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
+    (tmp_path / "mine" / "service.yaml").write_text(GOOD.replace("image: mined", "speaks: broken"), encoding="utf-8")
+    monkeypatch.setattr(drill_commands, "read_services", partial(read_services, tmp_path))
+    known, wrong = read_services(tmp_path)
+    assert set(known) == {"echo", "parrot"}
+    assert [each.path.parent.name for each in wrong] == ["broken", "mine"]
+    monkeypatch.setattr(drill_commands, "refused", lambda _: {})
+    drill = tmp_path / "lost-syn.yaml"
+    text = (DRILLS / "lost-syn.yaml").read_text("utf-8").replace("service: search/selectors", "service: parrot/one")
+    drill.write_text(text, encoding="utf-8")
+    assert command_line.main(["validate", str(drill)]) == 0, capsys.readouterr().out
+
+
+NAMES = ["../../x", "a/b", "two words", "Big", ""]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("what", ["one: {run", "ask: {run"])
+def test_the_name_of_a_server_or_a_client_can_be_that_of_a_folder(tmp_path: Path, what: str, name: str) -> None:
+    folder = service_of(tmp_path, GOOD.replace(what, f"'{name}': {{run"))
+    with pytest.raises(DeclarationError, match=r"(servers|clients): expected a name of small letters, digits, - and _"):
+        load_service(folder)
+
+
+@pytest.mark.parametrize("pattern", ["a{99999999999}", "[[a]", "(" * 5000 + ")" * 5000, "(?P<1>a)"])
+def test_a_pattern_that_python_cannot_compile_or_will_read_otherwise_is_told(tmp_path: Path, pattern: str) -> None:
+    folder = service_of(tmp_path, GOOD.replace("prints: hello", f"prints: '{pattern}'"))
+    with pytest.raises(DeclarationError, match=r":8: clients\.ask\.prints: .* is not a regular expression"):
+        load_service(folder)

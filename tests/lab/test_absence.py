@@ -1,0 +1,145 @@
+"""`hits: {exactly: 0}`: a program that avoids a failure passes, where the evidence shows that it was there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.applying import _Rule
+from scenarios.declaration import DeclarationError
+from scenarios.drill import Drill, load_drill
+from scenarios.evidence import Caught, Seen
+from scenarios.faults.standing import Standing
+from scenarios.judging import judged
+from scenarios.lab import Lab
+from scenarios.outcome import Outcome
+from scenarios.programs import Finished
+from scenarios.verdict import Verdict, joint
+from tests.lab.test_judging import call, frame, seen
+
+MEMORY = "idle_timeout: {after: 2.2s}"
+RIGHT = f"""\
+drill: one
+claim: A client with keepalive keeps its silent connection through a firewall that forgets after two seconds.
+why: The cure of redis-py issues 722 and 671. A client without it shows that the firewall forgets.
+source: [tcp(7) TCP_KEEPIDLE]
+tags: [bugs]
+service: search/selectors
+script:
+  - fault: {{name: forgets, {MEMORY}}}
+  - call: {{name: forgotten, run: "ask {{host}} {{port}}"}}
+  - heal: forgets
+  - fault: {{name: short-memory, {MEMORY}}}
+  - call: {{name: kept, run: "ask --keepalive {{host}} {{port}}"}}
+expect:
+  - hits: {{fault: short-memory, exactly: 0}}
+  - outcome: {{call: kept, is: answered}}
+  - outcome: {{call: forgotten, is: timed out}}
+  - packets: {{at: server-leg, from: client, to: server, where: tcp.analysis.keep_alive, at_least: 3}}
+control:
+  - outcome: {{call: kept, is: answered}}
+"""
+
+
+def read(folder: Path, text: str = RIGHT) -> Drill:
+    path = folder / "one.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_drill(path)
+
+
+def run(drill: Drill, **caught: Caught) -> Verdict:
+    """The verdict on a run in which the client with keepalive did it right, with what the faults caught."""
+    probes = [frame(number, number, "tcp.analysis.keep_alive") for number in range(1, 4)]
+    calls = {"kept": [call()], "forgotten": [call(Outcome.TIMED_OUT)]}
+    whole = {name.replace("_", "-"): each for name, each in caught.items()}
+    armed: Seen = seen(calls=calls, caught=whole, frames={"client-leg": probes, "server-leg": probes})
+    control = seen(calls=calls, caught={}, armed=False)
+    return joint([each for checks in judged(drill, control, armed) for each in checks])
+
+
+def test_a_program_that_avoids_the_failure_passes_where_another_call_meets_the_same_fault(tmp_path: Path) -> None:
+    assert run(read(tmp_path), short_memory=Caught(0), forgets=Caught(2)) is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("caught", "verdict"),
+    [
+        ({"short_memory": Caught(1), "forgets": Caught(2)}, Verdict.FAIL),
+        ({"short_memory": Caught(0), "forgets": Caught(0)}, Verdict.UNPROVEN),
+        ({"short_memory": Caught(0)}, Verdict.UNPROVEN),
+        ({"forgets": Caught(2)}, Verdict.UNPROVEN),
+        ({"short_memory": Caught(0, "its counter was gone at its end"), "forgets": Caught(2)}, Verdict.UNPROVEN),
+        ({"short_memory": Caught(0), "forgets": Caught(2, "a packet could not be read")}, Verdict.UNPROVEN),
+    ],
+    ids=[
+        "it was met",
+        "the witness too saw nothing",
+        "no witness",
+        "never in force",
+        "no counter",
+        "an unsure witness",
+    ],
+)
+def test_but_not_where_it_was_met_or_where_nothing_shows_that_it_could_have_been(
+    tmp_path: Path, caught: dict[str, Caught], verdict: Verdict
+) -> None:
+    assert run(read(tmp_path), **caught) is verdict
+
+
+def test_the_check_says_what_shows_that_the_fault_could_have_taken_hold(tmp_path: Path) -> None:
+    drill = read(tmp_path)
+    for forgets, told in (
+        (2, "0, while the same fault took hold of 2 as forgets"),
+        (0, "0, but nothing shows that it"),
+    ):
+        checks = judged(drill, seen(), seen(caught={"short-memory": Caught(0), "forgets": Caught(forgets)}))[1]
+        (check,) = (each for each in checks if each.rule == "hits of the fault short-memory")
+        assert check.seen.startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (
+            f"- fault: {{name: forgets, {MEMORY}}}",
+            "- fault: {name: forgets, idle_timeout: {after: 3s}}",
+            "nothing shows",
+        ),
+        (f"- fault: {{name: forgets, {MEMORY}}}", "- fault: {name: forgets, stateful: {}}", "nothing shows"),
+        (
+            '  - call: {name: forgotten, run: "ask {host} {port}"}\n  - heal: forgets\n',
+            '  - heal: forgets\n  - call: {name: forgotten, run: "ask {host} {port}"}\n',
+            "in force while a call is made that does not avoid it",
+        ),
+        (
+            "  - outcome: {call: kept, is: answered}\n  - outcome: {call: f",
+            "  - outcome: {call: f",
+            "an `outcome` that says",
+        ),
+        ("exactly: 0}\n", "exactly: 0}\n  - hits: {fault: forgets, exactly: 0}\n", "nothing shows"),
+        ("exactly: 0}\n", "at_most: 0}\n  - hits: {fault: forgets, at_most: 0}\n", "nothing shows"),
+    ],
+)
+def test_a_drill_without_a_witness_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in RIGHT
+    with pytest.raises(DeclarationError) as raised:
+        read(tmp_path, RIGHT.replace(old, new, 1))
+    assert raised.value.key.startswith("expect.1.hits")
+    assert says in raised.value.what
+
+
+class Vanished(Standing):
+    """A fault whose chain, with its counter, somebody has removed: the undo finds nothing to list."""
+
+    listed = ""
+
+    def _run(self, argv: object) -> Finished:  # noqa: ARG002
+        return Finished((), 0, self.listed, "", 0.0)
+
+
+def test_a_counter_that_is_gone_at_the_end_is_no_count_of_nothing() -> None:
+    assert _Rule(Vanished(Lab(1), "lost")).end() == Caught(0, "its counter was gone at its end")
+    there = Vanished(Lab(1), "lost")
+    there.listed = '{"nftables": [{"rule": {"expr": [{"counter": {"packets": 0}}]}}]}\n'
+    assert _Rule(there).end() == Caught(0)
