@@ -14,6 +14,7 @@ from pathlib import Path
 
 from scenarios import engine, runs
 from scenarios.drill import Cell
+from scenarios.heartbeat import under_way
 from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.programs import LabProblem
@@ -78,7 +79,9 @@ class Campaign:
                 in_vain += 1
                 try:
                     if not lab.is_up():
-                        self.say(f"lab {lab.number} is up, {lab.up():.1f} s")
+                        with under_way(f"lab {lab.number} comes up"):
+                            took_s = lab.up()
+                        self.say(f"lab {lab.number} is up, {took_s:.1f} s")
                     with Stage(lab, self._stop.is_set) as stage:
                         in_vain = self._run_on(stage, waiting, until, in_vain)
                 except (LabProblem, engine.CommandFailed) as problem:

@@ -38,6 +38,7 @@ from scenarios.drill import (
 )
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
+from scenarios.heartbeat import minutes, under_way
 from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.preparing import prepare
@@ -175,12 +176,15 @@ def run(options: argparse.Namespace) -> int:
     on = prepare(options.lab, jobs, asked)
     began_s = time.monotonic()
     progress = Progress(len(asked), jobs, keeping.durations_s(beside=False), asked)
-    tell = _tell_json if options.json else (lambda _: None) if alone else progress.told
-    shown: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+
+    def tell(result: Result) -> None:
+        progress.told(result, in_words=not (alone or options.json))
+        if options.json:
+            _tell_json(result)
+
+    shown: contextlib.AbstractContextManager[object] = progress.shown()
     if alone:
-        shown = console.status(f"{asked[0].title}: the control first, then the fault")
-    elif not options.json:
-        shown = progress.shown()
+        shown = under_way(f"{asked[0].title}: the control first, then the fault")
     run_folder = runs.new_run()
     campaign = Campaign(run_folder, on, tell, step, progress.began, keep=options.keep)
     interrupted = False
@@ -192,7 +196,8 @@ def run(options: argparse.Namespace) -> int:
     if alone and campaign.results:
         _show(Lab(options.lab), campaign.results[0])
     took_s = time.monotonic() - began_s
-    summary.write(run_folder, campaign.results, asked, took_s, options.junit)
+    with under_way("the report is written"):
+        summary.write(run_folder, campaign.results, asked, took_s, options.junit)
     if not options.json:
         _count(campaign.results, asked, run_folder, took_s)
     if interrupted:
@@ -266,19 +271,25 @@ def soak(options: argparse.Namespace) -> int:
                 f"[dim]{sum(told.values())} run, {len(flips)} flips, {ends_s - time.monotonic():.0f} s left[/]"
             )
 
+    def at() -> str:
+        return f"{told.total()} run, {len(flips)} flips, {minutes(max(0.0, ends_s - time.monotonic()))} left"
+
     run_folder = runs.new_run()
     campaign = Campaign(run_folder, on, tell, step, keep=True)
     round_number = 0
     interrupted = False
     try:
-        while time.monotonic() < ends_s:
-            round_number += 1
-            asked = [
-                Cell(*each, pair, dice.randrange(1, 1 << 31), round_number) for each in chosen for pair in options.pair
-            ]
-            dice.shuffle(asked)
-            campaign.run(asked, until=lambda: time.monotonic() > ends_s)
-            campaign.results.clear()  # they hold every frame
+        with under_way("soak", at):
+            while time.monotonic() < ends_s:
+                round_number += 1
+                asked = [
+                    Cell(*each, pair, dice.randrange(1, 1 << 31), round_number)
+                    for each in chosen
+                    for pair in options.pair
+                ]
+                dice.shuffle(asked)
+                campaign.run(asked, until=lambda: time.monotonic() > ends_s)
+                campaign.results.clear()  # they hold every frame
     except KeyboardInterrupt:
         interrupted = True
     finally:

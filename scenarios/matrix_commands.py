@@ -16,9 +16,10 @@ from rich.markup import escape
 from scenarios import keeping, matrix, runs, summary
 from scenarios.campaign import Campaign
 from scenarios.drill import Cell, Pair, named_drills
+from scenarios.heartbeat import minutes, under_way
 from scenarios.matrix import LEGEND
 from scenarios.preparing import prepare
-from scenarios.progress import Progress, minutes
+from scenarios.progress import Progress
 from scenarios.running import Result
 from scenarios.service import services
 from scenarios.terminal import INTERRUPTED, console, counted, step
@@ -71,12 +72,14 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{len(cells)} cells, of {len(architectures)} architectures; nothing was run")
         return 0
     if run_folder:
-        kept = keeping.resumed(run_folder, cells)
+        with under_way(f"{run_folder.name} is read"):
+            kept = keeping.resumed(run_folder, cells)
         step(f"{run_folder.name} goes on: {len(kept)} of {len(cells)} cells were done")
     else:
         run_folder, kept = runs.new_run(), []
         if options.changed:
-            kept = keeping.kept(cells, run_folder)
+            with under_way("earlier runs are read"):
+                kept = keeping.kept(cells, run_folder)
             step(f"{len(kept)} of {len(cells)} cells have not changed since they were run")
     _note(run_folder, asked, unfinished=True)
     began_s = time.monotonic()
@@ -85,7 +88,8 @@ def run(options: argparse.Namespace) -> int:
     by_title = {each.cell.title: each for each in (*kept, *ran)}
     results = [by_title[cell.title] for cell in cells if cell.title in by_title]
     took_s = time.monotonic() - began_s
-    summary.write(run_folder, results, cells, took_s)
+    with under_way("the report is written"):
+        summary.write(run_folder, results, cells, took_s)
     _note(run_folder, asked, unfinished=len(results) < len(cells))
     status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
     console.print(f"[dim]evidence: {run_folder.relative_to(ROOT)}/index.html; `make report` shows the newest run[/]")
