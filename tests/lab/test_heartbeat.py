@@ -234,7 +234,7 @@ def test_every_command_of_the_program_says_that_it_is_at_work(
 
 
 # How a line of the Makefile begins that cannot be silent: the program's own commands (the test above), programs of
-# others with somebody beside them who speaks (below), set-up (test_setup.py) and the tests (test_telling.py).
+# others with somebody beside them who speaks (below), set-up (test_setup_speaks.py) and the tests (test_telling.py).
 SPEAKS = (
     ("$(SCENARIOS)",),
     ("$(ALOUD)",),
