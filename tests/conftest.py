@@ -14,6 +14,7 @@ from testinfra.host import Host as Machine
 
 from scenarios.lab import Lab, labs_in_use
 from scenarios.topology import topology
+from tests import telling
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -26,6 +27,11 @@ TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)
 
 # What a shell starts with `&` ignores Ctrl-C, and so would every program that these tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No ten seconds without a word."""
+    telling.add_to(config)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
