@@ -15,6 +15,8 @@ export FAULTWIRE_SOURCES = $(SOURCES)
 SCENARIOS = $(PYTHON) -m scenarios
 # Which runs are kept, of the verbs that make many: KEEP_RUNS=20 the newest 20, KEEP_RUNS=14d those of 14 days.
 KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
+# Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
+ALOUD = $(PYTHON) -m scenarios.aloud
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
 MAKEFLAGS += --no-print-directory
@@ -120,15 +122,17 @@ images: setup ## build the images that are missing or older than their files: ma
 	@$(SCENARIOS) images $(IMAGES) $(if $(CPU),--cpu $(CPU))
 
 sources: setup ## which sources of the big-endian Pythons exist now, and the lines that images/bigendian/sources.toml lacks
-	@$(SCENARIOS) images python && docker run --rm --init --user root --label faultwire.lab=-1 --volume "$(CURDIR)/images/bigendian:/sources:ro" faultwire/python \
+	@$(SCENARIOS) images python && $(ALOUD) "the archives are asked" docker run --rm --init --user root --label faultwire.lab=-1 --volume "$(CURDIR)/images/bigendian:/sources:ro" faultwire/python \
 	    sh -c "sed -i 's/^Types: deb$$/Types: deb deb-src/' /etc/apt/sources.list.d/*.sources; apt-get update -qq; exec python3 /sources/sources now"
 
 doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi
 
 lint: setup ## ruff and mypy over all of the code
-	@$(PYTHON) -m ruff check . $(SCRIPTS) && $(PYTHON) -m ruff format --check --quiet . $(SCRIPTS) && $(PYTHON) -m mypy
-	@for script in $(SCRIPTS); do MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
+	@$(ALOUD) "ruff checks the code" $(PYTHON) -m ruff check . $(SCRIPTS)
+	@$(ALOUD) "ruff looks at the code's form" $(PYTHON) -m ruff format --check --quiet . $(SCRIPTS)
+	@$(ALOUD) "mypy over all of the code" $(PYTHON) -m mypy
+	@for script in $(SCRIPTS); do $(ALOUD) "mypy over $$script" env MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
 
-lock: ## pin requirements.in anew in requirements.lock (needs uv)
-	uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --output-file requirements.lock requirements.in
+lock: setup ## pin requirements.in anew in requirements.lock (needs uv)
+	@$(ALOUD) "uv looks for versions" uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --output-file requirements.lock requirements.in

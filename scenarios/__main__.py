@@ -8,7 +8,6 @@ if __name__ == "__main__":
     ending.end_at_once()  # before the other imports, which take a second: a Ctrl-C within it is no traceback
 
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -38,11 +37,13 @@ from scenarios import (
     watching,
 )
 from scenarios import demo as demo_module
+from scenarios.aloud import aloud
 from scenarios.cpus import CPUS
 from scenarios.declaration import DeclarationError, advice
 from scenarios.demo import Shown, demonstrate
 from scenarios.engine import CommandFailed, NoEngine
 from scenarios.faults.leftovers import held_without_faults
+from scenarios.heartbeat import pulse, under_way
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.report import command as report_command
@@ -88,7 +89,8 @@ def up(options: argparse.Namespace) -> int:
 
 
 def down(options: argparse.Namespace) -> int:
-    Lab(options.lab).down()
+    with under_way(f"lab {options.lab} goes down"):
+        Lab(options.lab).down()
     lending.own(options.lab)
     step(f"lab {options.lab} is down")
     return 0
@@ -121,17 +123,17 @@ def shell(options: argparse.Namespace) -> int:
         how = " ".join(["make up", *(f"WITH={profile}" for profile in a_lab.profiles)])
         raise LabProblem(f"{options.host} of lab {options.lab} does not run; `{how}` starts it")
     terminal = ["--tty"] if sys.stdin.isatty() else []
-    return subprocess.run(
-        ["docker", "exec", "--interactive", *terminal, a_lab.container(options.host), "sh"], check=False
-    ).returncode
+    with pulse.handed_over():
+        return subprocess.run(
+            ["docker", "exec", "--interactive", *terminal, a_lab.container(options.host), "sh"], check=False
+        ).returncode
 
 
 def logs(options: argparse.Namespace) -> int:
     profiles = ",".join(sorted({*topology(options.lab).profiles.values()}))
-    environment = {**os.environ, "LAB": str(options.lab), "COMPOSE_PROFILES": profiles}
-    return subprocess.run(
-        ["docker", "compose", "logs", "--timestamps"], cwd=ROOT, env=environment, check=False
-    ).returncode
+    environment = {"LAB": str(options.lab), "COMPOSE_PROFILES": profiles}
+    command = ["docker", "compose", "--ansi", "always" if console.can_draw else "never", "logs", "--timestamps"]
+    return aloud(f"the logs of lab {options.lab} are read", command, cwd=ROOT, environment=environment)
 
 
 def build_images(options: argparse.Namespace) -> int:
@@ -143,12 +145,15 @@ def build_images(options: argparse.Namespace) -> int:
 
 
 def clean(options: argparse.Namespace) -> int:
-    removed = lab.clean()
-    locking.remove_free()
-    images.prune()
+    with under_way("all that is ours on this engine is removed"):
+        removed = lab.clean()
+        locking.remove_free()
+        images.prune()
     step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
     if options.images:
-        step(f"removed images: {', '.join(images.remove()) or 'there were none'}")
+        with under_way("the images are removed"):
+            images_removed = images.remove()
+        step(f"removed images: {', '.join(images_removed) or 'there were none'}")
     else:
         console.print(
             "[dim]images stay, so that the next lab comes up in seconds; `make clean-images` removes them too[/]"
@@ -221,7 +226,8 @@ def ping(options: argparse.Namespace) -> int:
     a_lab = _lab_with(options.lab, options.source, options.to)
     source, destination = _hosts(a_lab, options.source, options.to)
     bring_up(a_lab)
-    trips = reach.ping(a_lab, source, destination, options.family, options.count)
+    with under_way(f"{options.count} pings"):
+        trips = reach.ping(a_lab, source, destination, options.family, options.count)
     counted = f"{trips.sent} sent, {trips.received} received, {trips.loss_percent:.0f} % lost"
     times = f"; round trip min/avg/max {trips.least_ms}/{trips.mean_ms}/{trips.most_ms} ms" if trips.received else ""
     console.print(f"{source.name} → {destination.name} ({destination.address(options.family)}): {counted}{times}")
@@ -249,7 +255,8 @@ def watch(options: argparse.Namespace) -> int:
         console.print(line, soft_wrap=True)
         console.file.flush()
 
-    packets = watching.watch(a_lab, draw, step)
+    with under_way(f"lab {options.lab} is watched, until Ctrl-C"):
+        packets = watching.watch(a_lab, draw, step)
     step(f"{packets} packets were seen; nothing is left in the lab")
     return 0
 
@@ -278,7 +285,8 @@ def compare_byteorder(options: argparse.Namespace) -> int:
 def emulation_answers(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
     bring_up(a_lab)
-    asked = emulation.ask(a_lab)
+    with under_way("a machine of each kind is asked"):
+        asked = emulation.ask(a_lab)
     console.print(emulation.on_a_terminal(asked))
     if options.write:
         path = emulation.DOCUMENT.relative_to(ROOT)
@@ -313,7 +321,7 @@ def apache_bench(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     bring_up(a_lab)
     found = []
-    with held_without_faults(a_lab), console.status("ab runs against each architecture"):
+    with held_without_faults(a_lab), under_way("ab runs against each architecture"):
         for measured in ab.measure(a_lab):
             found.append(measured)
             step(f"{measured.architecture}: {measured.complete} requests")
@@ -353,7 +361,7 @@ def parser() -> Parser:
 
     def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=about, description=about)
-        sub.set_defaults(function=function)
+        sub.set_defaults(function=function, verb=name)
         if in_lab:
             sub.add_argument(
                 "--lab",
@@ -420,7 +428,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         options = parser().parse_args(argv)
-        status_of_command: int = options.function(options)
+        with pulse.beating(options.verb):
+            status_of_command: int = options.function(options)
     except (UsageError, DeclarationError) as error:
         return _cannot(error, EX_USAGE)
     except (LabProblem, NoEngine, CommandFailed, DeadlinePassed, StorageProblem) as error:

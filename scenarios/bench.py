@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from scenarios import runs
+from scenarios.heartbeat import under_way
 from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
@@ -403,12 +404,18 @@ def services(lab: Lab, say: Say, quick: bool = False) -> Bench:
         ground = Ground(lab, place, sizes, ports)
         cells: list[Cell] = []
         for protocol, load in itertools.product(PROTOCOLS, loads):
-            cells += ground.cells(protocol, load)
-            say(f"{place.name}: {protocol}, {load.connections} connections, {load.mode}")
-        idle = [ground.idle(protocol, name) for protocol in PROTOCOLS for name in WITHOUT_NUMBER]
-        say(f"{place.name}: {sizes.busy} busy connections beside {sizes.idle} idle ones")
-        contents = [ground.content(name, kind) for name in WITHOUT_NUMBER for kind in ("binary", "text")]
-        say(f"{place.name}: a content of {sizes.contents[1]} bytes")
+            what = f"{place.name}: {protocol}, {load.connections} connections, {load.mode}"
+            with under_way(what):
+                cells += ground.cells(protocol, load)
+            say(what)
+        what = f"{place.name}: {sizes.busy} busy connections beside {sizes.idle} idle ones"
+        with under_way(what):
+            idle = [ground.idle(protocol, name) for protocol in PROTOCOLS for name in WITHOUT_NUMBER]
+        say(what)
+        what = f"{place.name}: a content of {sizes.contents[1]} bytes"
+        with under_way(what):
+            contents = [ground.content(name, kind) for name in WITHOUT_NUMBER for kind in ("binary", "text")]
+        say(what)
         measured.append(Measured(place.name, cells, idle, contents))
     folder = runs.new_run() / "bench-services"
     folder.mkdir()

@@ -20,6 +20,7 @@ from scenarios.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
 from scenarios.engine import docker_command
 from scenarios.faults.leftovers import held_without_faults
 from scenarios.faults.rules import Rules, Selection, Silence
+from scenarios.heartbeat import under_way
 from scenarios.injector import Drop, Injector, Pick
 from scenarios.lab import Lab
 from scenarios.lending import give_back, labs
@@ -105,16 +106,19 @@ class LabBench:
 def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
     """All of it, in a lab that is up. Raises LabProblem."""
     made = LabBench(runs.new_run())
-    with Stage(lab) as stage:
+    with Stage(lab) as stage, under_way(f"{DRILL} runs {TIMES + 1} times on each of {len(DEFAULT_PAIRS)} pairs"):
         made.overhead_s = {pair: _overhead(stage, pair, made.folder) for pair in DEFAULT_PAIRS}
     say("overhead measured")
     # Nothing is captured: it would be measured too.
     with held_without_faults(lab), Caller(lab) as caller, Injector(lab) as injector:
-        made.injector_packets_per_s = _injector(lab, caller, injector)
+        with under_way(f"{ROUNDS} floods of {DATAGRAMS} datagrams through the injector"):
+            made.injector_packets_per_s = _injector(lab, caller, injector)
         say("injector measured")
-        made.firewall_ratio = _firewall(lab, caller, injector)
+        with under_way(f"{ROUNDS} rounds of bulk transfers beside a fault"):
+            made.firewall_ratio = _firewall(lab, caller, injector)
         say("firewall measured")
-    made.up_s = _up(lab)
+    with under_way(f"a lab comes up {ROUNDS} times, and as often by Compose alone"):
+        made.up_s = _up(lab)
     say("coming up measured")
     if with_catalogue:
         made.catalogue_s = {str(count): _catalogue(lab, count, made.folder, say) for count in (1, 2, 4)}
@@ -236,8 +240,10 @@ def _catalogue(lab: Lab, count: int, folder: Path, say: Say) -> float:
         if not each.is_up():
             each.up()
     began_s = time.monotonic()
+    campaign = Campaign(folder, on, lambda _: None, say, keep=True)
     try:
-        results = Campaign(folder, on, lambda _: None, say, keep=True).run(cells)
+        with under_way(f"the catalogue on {count} labs", lambda: f"{len(campaign.results)} of {len(cells)} cells"):
+            results = campaign.run(cells)
     finally:
         give_back(on)
     counts = sum(each.verdict in (Verdict.PASS, Verdict.UNSUPPORTED) for each in results)

@@ -18,6 +18,7 @@ from docker.errors import DockerException
 
 from scenarios import engine, runs
 from scenarios.drill import Cell
+from scenarios.heartbeat import under_way
 from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.programs import LabInUse, LabProblem
@@ -119,7 +120,9 @@ class Campaign:
                     with lab.held():
                         lab.down()
                 if not lab.is_up():
-                    self.say(f"lab {lab.number} is up, {lab.up():.1f} s")
+                    with under_way(f"lab {lab.number} comes up"):
+                        took_s = lab.up()
+                    self.say(f"lab {lab.number} is up, {took_s:.1f} s")
                 return Stage(lab, self._stop.is_set).__enter__()
             except LabInUse:
                 raise

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from scenarios import dissect, runs
 from scenarios.exchange import Exchange, Say, exchange, leg_checks, without_firewall
+from scenarios.heartbeat import under_way
 from scenarios.lab import Lab
 from scenarios.machines import asserted, said
 from scenarios.service import Family, Named, named
@@ -65,7 +66,7 @@ def _byte_checks(made: Exchange) -> list[Check]:
 
 def _introduce(lab: Lab, hosts: tuple[Host, Host], family: Family, say: Say) -> list[Check]:
     """Assert on each host what machine it is, and say who they are."""
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool, under_way("the hosts say what machines they are"):
         checks = [
             asserted(host, seen)
             for host, seen in zip(hosts, pool.map(lambda host: said(lab, host), hosts), strict=True)
@@ -83,7 +84,8 @@ def demonstrate(lab: Lab, say: Say) -> Shown:
     client, server = lab.topology.hosts[CLIENT], lab.topology.hosts[SERVER]
     chosen = named("search/selectors", client="search")
     checks = _introduce(lab, (client, server), "ipv4", say)
-    made = exchange(lab, chosen, client, server, "ipv4", say)
+    with under_way(f"{client.name} calls {server.name}, and both legs are captured and decoded"):
+        made = exchange(lab, chosen, client, server, "ipv4", say)
     lines = made.call.stdout.splitlines()
     printed = lines[0] if made.call.status == 0 and lines else f"status {made.call.status}: {made.call.printed}"
     checks.append(check("the answer that the client printed", ANSWER, printed))
@@ -102,7 +104,8 @@ def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say:
     Raises LabProblem when the server does not come to listen.
     """
     checks = _introduce(lab, hosts, family, say)
-    made = exchange(lab, chosen, *hosts, family, say)
+    with under_way(f"{hosts[0].name} calls {hosts[1].name}, and both legs are captured and decoded"):
+        made = exchange(lab, chosen, *hosts, family, say)
     right = chosen.client
     checks.append(check("exit status of the client", right.status, made.call.status))
     said = re.search(right.prints, made.call.printed, re.MULTILINE)

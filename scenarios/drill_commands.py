@@ -41,6 +41,7 @@ from scenarios.drill import (
 from scenarios.evidence import Seen
 from scenarios.explaining import explained
 from scenarios.filters import NoCompiler, refused
+from scenarios.heartbeat import minutes, under_way
 from scenarios.lab import Lab
 from scenarios.lending import give_back
 from scenarios.preparing import prepare
@@ -229,12 +230,17 @@ def run(options: argparse.Namespace) -> int:
     began_s = time.monotonic()
     progress = Progress(len(asked), jobs, keeping.durations_s(beside=False), asked)
     whole: list[Result] = []  # with its evidence, for a person who asked for one cell
-    tell = _tell_json if options.json else whole.append if alone else progress.told
-    shown: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+
+    def tell(result: Result) -> None:
+        progress.told(result, in_words=not (alone or options.json))
+        if options.json:
+            _tell_json(result)
+        elif alone:
+            whole.append(result)
+
+    shown: contextlib.AbstractContextManager[object] = progress.shown()
     if alone:
-        shown = console.status(f"{asked[0].title}: the control first, then the fault")
-    elif not options.json:
-        shown = progress.shown()
+        shown = under_way(f"{asked[0].title}: the control first, then the fault")
     run_folder = runs.new_run()
     runs.keep_room(run_folder, len(asked))
     campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
@@ -246,7 +252,8 @@ def run(options: argparse.Namespace) -> int:
         broke_off = why
     took_s = time.monotonic() - began_s
     with ending.held_back():
-        broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
         for result in whole:
             _show(Lab(options.lab), result)
         if not options.json:
@@ -328,6 +335,9 @@ def soak(options: argparse.Namespace) -> int:
             left = f"{ends_s - time.monotonic():.0f} s left"
             console.print(f"[dim]{sum(told.values())} run, {so_many(len(flips), 'flip')}, {left}[/]")
 
+    def at() -> str:
+        return f"{told.total()} run, {len(flips)} flips, {minutes(max(0.0, ends_s - time.monotonic()))} left"
+
     run_folder = runs.new_run()
     runs.keep_room(run_folder, SOAK_ROOM_CELLS)
     campaign = Campaign(run_folder, on, tell, step, warn, keep=True)
@@ -335,19 +345,23 @@ def soak(options: argparse.Namespace) -> int:
     asked: list[Cell] = []
     broke_off: BaseException | None = None
     try:
-        while time.monotonic() < ends_s:
-            round_number += 1
-            asked = [
-                Cell(*each, pair, dice.randrange(1, 1 << 31), round_number) for each in chosen for pair in options.pair
-            ]
-            dice.shuffle(asked)
-            campaign.results.clear()
-            campaign.run(asked, until=lambda: time.monotonic() > ends_s)
+        with under_way("soak", at):
+            while time.monotonic() < ends_s:
+                round_number += 1
+                asked = [
+                    Cell(*each, pair, dice.randrange(1, 1 << 31), round_number)
+                    for each in chosen
+                    for pair in options.pair
+                ]
+                dice.shuffle(asked)
+                campaign.results.clear()
+                campaign.run(asked, until=lambda: time.monotonic() > ends_s)
     except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
         broke_off = why
     with ending.held_back():
         took_s = time.monotonic() - began_s
-        broke_off = summary.close(run_folder, flips, told.total(), took_s, broke_off, verdicts=told)
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, flips, told.total(), took_s, broke_off, verdicts=told)
         give_back(on, warn)
         rounds = f"{so_many(told.total(), 'cell')} in {so_many(round_number, 'round')} (seed {options.seed})"
         console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}")

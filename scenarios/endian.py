@@ -21,6 +21,7 @@ from scenarios import dissect, holding, markdown, runs
 from scenarios.caller import Call, Caller
 from scenarios.capture import Capture, LegCapture
 from scenarios.conversation import WHY, Conversation, Kind, Part, Said, conversations, differences
+from scenarios.heartbeat import under_way
 from scenarios.lab import Lab
 from scenarios.machines import asserted, said
 from scenarios.outcome import Outcome
@@ -123,7 +124,8 @@ def compare(lab: Lab, say: Say) -> Compared:
                 raise LabProblem(f"{check.rule}: expected {check.expected}, saw {check.seen}")
         for service, asking in ASKED.items():
             chosen = [named(service, client) for client in asking]
-            talks, captures = _talk(lab, caller, chosen, clients, servers)
+            with under_way(f"{service}: every client calls every server"):
+                talks, captures = _talk(lab, caller, chosen, clients, servers)
             place = runs.cell(folder, "endian", service.replace("/", "-"), "every-mix")
             for leg, capture in captures.items():
                 (place / f"{leg}.pcapng").write_bytes(capture.pcapng)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Literal
 
 from scenarios import engine, images
+from scenarios.heartbeat import under_way
 from scenarios.lab import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
 from scenarios.programs import ENDED_AT_DEADLINE, Finished
@@ -114,7 +115,8 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
             )
         for name, client in service.clients.items():
             if client.contract and service.image_of(name):
-                _probe(service, name)
+                with under_way(f"{service.service}, client {name}, is asked for what nobody has"):
+                    _probe(service, name)
 
 
 def _probe(service: Service, name: str) -> None:

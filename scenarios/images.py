@@ -7,21 +7,22 @@ holds, and the image that it stands on). Nothing is built when the label agrees,
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import re
 import shutil
-import subprocess
-import time
+import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 
-from scenarios import engine
+from scenarios import build_output, engine
+from scenarios.aloud import aloud
 from scenarios.cpus import CPUS, Cpu
+from scenarios.heartbeat import under_way
 from scenarios.topology import ROOT
 
 INPUTS_LABEL = "faultwire.inputs"
@@ -187,20 +188,18 @@ def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:
     return reasons
 
 
-def _build(recipe: Recipe, debian: str) -> float:
-    started = time.monotonic()
-    engine.docker_command(
-        *("build", "--quiet", "--tag", recipe.tag, "--file", str(recipe.dockerfile)),
+def _build(recipe: Recipe, debian: str, stop: threading.Event) -> float:
+    words = [
+        *("--tag", recipe.tag, "--file", str(recipe.dockerfile)),
         *("--label", f"{INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
         *("--label", f"{engine.IMAGE_LABEL}={recipe.name}"),
         *(word for name, value in recipe.arguments.items() for word in ("--build-arg", f"{name}={value}")),
         *(word for name in PROXIES if name in os.environ for word in ("--build-arg", name)),
         *(["--no-cache"] if os.environ.get(NO_CACHE_VARIABLE) else []),
         str(recipe.folder or ROOT),
-        timeout_s=BUILD_TIMEOUT_S,
-        cwd=ROOT,
-    )
-    return time.monotonic() - started
+    ]
+    with under_way(f"building {recipe.tag}") as task:
+        return build_output.build(recipe.tag, words, within_s=BUILD_TIMEOUT_S, tell=task.is_at, stop=stop)
 
 
 @contextlib.contextmanager
@@ -230,33 +229,26 @@ def _own_sources() -> Iterator[None]:
 def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB) -> None:
     """Build what is stale, each image as soon as those that it stands on are there; the others side by side.
 
-    Raises CommandFailed with the builder's own words.
+    Raises CommandFailed, which says why and where. The builds beside the one that failed are ended then.
     """
     to_build = stale(recipes)
     if not to_build:
         return
     if engine.image_id(DEBIAN) is None:
-        subprocess.run([ROOT / "scenarios" / "setup.sh", "base-image"], check=True, timeout=BUILD_TIMEOUT_S)
+        aloud(f"making {DEBIAN}", [ROOT / "scenarios" / "setup.sh", "base-image"])
     found = engine.image_id(DEBIAN)
     if found is None:
         raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
     debian = found
     to_build = stale(recipes)
-    built: dict[str, Future[None]] = {}
 
-    def make(recipe: Recipe) -> None:
-        for name in recipe.stands_on:
-            if name in built:
-                built[name].result()
+    def make(recipe: Recipe, stop: threading.Event) -> None:
         say(f"building {recipe.tag} ({to_build[recipe.name]})")
-        say(f"built {recipe.tag} in {_build(recipe, debian):.0f} s")
+        say(f"built {recipe.tag} in {_build(recipe, debian, stop):.0f} s")
 
-    with _own_sources(), ThreadPoolExecutor(max_workers=len(to_build)) as pool:
-        for name, recipe in recipes.items():  # each after those that it stands on, so that their futures are there
-            if name in to_build:
-                built[name] = pool.submit(make, recipe)
-    for future in built.values():
-        future.result()
+    jobs = {name: functools.partial(make, recipe) for name, recipe in recipes.items() if name in to_build}
+    with _own_sources():
+        build_output.side_by_side(jobs, {name: recipe.stands_on for name, recipe in recipes.items()})
     prune()
 
 

@@ -17,9 +17,10 @@ from rich.markup import escape
 from scenarios import ending, keeping, matrix, runs, summary
 from scenarios.campaign import Campaign
 from scenarios.drill import Cell, Pair, named_drills
+from scenarios.heartbeat import minutes, under_way
 from scenarios.matrix import LEGEND
 from scenarios.preparing import prepare
-from scenarios.progress import Progress, minutes
+from scenarios.progress import Progress
 from scenarios.quantities import so_many
 from scenarios.running import Result
 from scenarios.service import services
@@ -91,12 +92,14 @@ def run(options: argparse.Namespace) -> int:
         )
         return 0
     if run_folder:
-        kept = keeping.resumed(run_folder, cells)
+        with under_way(f"{run_folder.name} is read"):
+            kept = keeping.resumed(run_folder, cells)
         step(f"{run_folder.name} goes on: {len(kept)} of {so_many(len(cells), 'cell')} done")
     else:
         run_folder, kept = runs.new_run(), []
         if options.changed:
-            kept = keeping.kept(cells, run_folder)
+            with under_way("earlier runs are read"):
+                kept = keeping.kept(cells, run_folder)
             step(f"{len(kept)} of {so_many(len(cells), 'cell')} unchanged since last run")
     runs.keep_room(run_folder, len(cells))
     _note(run_folder, asked, unfinished=True)
@@ -112,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
     results = [by_title[cell.title] for cell in cells if cell.title in by_title]
     took_s = time.monotonic() - began_s
     with ending.held_back():
-        broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
         _note(run_folder, asked, unfinished=len(results) < len(cells))
         status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
         console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html; `make report` shows the newest run[/]")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from scenarios import guests
 from scenarios.dissect import check_filters
 from scenarios.drill import Cell, Drill, profiles
+from scenarios.heartbeat import under_way
 from scenarios.lab import Lab
 from scenarios.lending import labs
 from scenarios.terminal import bring_up, image_step
@@ -22,7 +23,8 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
     lab = Lab(number, *needed)
     bring_up(lab)
     guests.ready([cell.chosen.service for cell in cells], image_step)
-    check(lab, [cell.drill for cell in cells])
+    with under_way("Wireshark reads the display filters"):
+        check(lab, [cell.drill for cell in cells])
     return labs(number, jobs, needed)
 
 

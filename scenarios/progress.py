@@ -8,16 +8,16 @@ import contextlib
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from scenarios.drill import Cell
+from scenarios.heartbeat import minutes, pulse
 from scenarios.lab import Lab
 from scenarios.running import Result
 from scenarios.terminal import MARKS, STYLES, console, marked
@@ -35,35 +35,29 @@ class Progress:
         self._expected_s = dict(expected_s)
         self._left_s = sum(self.expected_s(cell) for cell in cells)
         self._whole_s = self._left_s or 1.0
+        self._began_s = time.monotonic()
         self._pace = 1.0  # what a cell takes, as a part of what was expected
         self._spent_s = self._spent_expected_s = 0.0
         self.verdicts: Counter[Verdict] = Counter()
         self._running: dict[int, tuple[Cell, float]] = {}
         self._last: deque[RenderableType] = deque(maxlen=LAST)
         self._lock = threading.Lock()
-        self._live: Live | None = None
 
     def expected_s(self, cell: Cell) -> float:
         """How long a cell will take, as far as one knows."""
         return self._expected_s.get(cell.title, USUAL_S)
 
-    @contextlib.contextmanager
-    def shown(self) -> Iterator[None]:
-        """Keep it in sight for the time of the `with` block, on a terminal."""
-        if not console.is_terminal:
-            yield
-            return
-        with Live(get_renderable=self.picture, console=console, refresh_per_second=4, transient=True) as self._live:
-            yield
-        self._live = None
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Keep it in sight for the time of the `with` block."""
+        return pulse.shown(self, at_once=True)
 
     def began(self, lab: Lab, cell: Cell) -> None:
         """A lab has begun with a cell."""
         with self._lock:
             self._running[lab.number] = cell, time.monotonic()
 
-    def told(self, result: Result) -> None:
-        """A cell has been run."""
+    def told(self, result: Result, *, in_words: bool = True) -> None:
+        """A cell has been run. `in_words`: its verdict is a line, where it is not drawn."""
         with self._lock:
             self.verdicts[result.verdict] += 1
             expected_s = self.expected_s(result.cell)
@@ -74,7 +68,7 @@ class Progress:
             self._running = {lab: each for lab, each in self._running.items() if each[0] is not result.cell}
             line = self._line(result)
             self._last.append(Text.from_markup(line, overflow="ellipsis"))
-        if self._live is None:
+        if in_words and not pulse.draws:
             console.print(line)
 
     @property
@@ -94,6 +88,18 @@ class Progress:
             line += f"\n      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}"
         return line
 
+    def lines(self) -> Sequence[str]:
+        """What is to be said where no terminal is: how far it is, and where each lab is."""
+        with self._lock:
+            now_s = time.monotonic()
+            labs = [
+                f"lab {number}: {cell.title} ({minutes(now_s - began_s)})"
+                for number, (cell, began_s) in sorted(self._running.items())
+            ]
+            left = f", {minutes(self.left_s)} left" if self.done else ""
+            took = minutes(now_s - self._began_s)
+            return ["; ".join([f"{self.done} of {self._total} done in {took}{left}", *labs])]
+
     def picture(self) -> RenderableType:
         """All that is to be seen now."""
         with self._lock:
@@ -111,9 +117,3 @@ class Progress:
                 left,
             )
             return Group(*self._last, Text(), labs, bar)
-
-
-def minutes(seconds: float) -> str:
-    """`12 s`, `3 min 20 s`."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"

@@ -9,8 +9,10 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-log=${TMPDIR:-/tmp}/faultwire-setup.$(id -u).log
+log=$PWD/.logs/setup.log # what was last installed or made here, whole; in no folder of everybody's, for root writes it
 plugins=/usr/local/lib/docker/cli-plugins
+told=7                   # seconds between two lines of a step that takes long, where no terminal is
+exec 3>&1                # where a step is told, whatever becomes of its output
 
 say() { printf '\033[2msetup:\033[0m %s\n' "$*"; }
 stop() { printf 'setup: %s\n' "$@" >&2; exit 1; }
@@ -27,12 +29,56 @@ may_install_or_stop() {
     stop "$missing." "Run this, then the same make again:" "$@"
 }
 
-quietly() { "$@" >>"$log" 2>&1 || { tail -n 15 "$log" >&2; stop "'$*' failed; all of its output is in $log"; }; }
+# Says that $1 is under way, and for how long: on a terminal in one line, which goes on; elsewhere in a line now and then.
+# It is run beside what it tells of, and is ended with it; if this script is killed, it ends by itself.
+tell() {
+    began=$(date +%s)
+    last=$began
+    while sleep 1 >/dev/null 2>&1 3>&- && kill -0 $$ 2>/dev/null; do
+        now=$(date +%s)
+        if [ -t 3 ]; then
+            printf '\r\033[2msetup:\033[0m %s  %s s\033[K' "$1" "$((now - began))" >&3
+        elif [ "$((now - last))" -ge "$told" ]; then
+            last=$now
+            say "… $1 ($((now - began)) s)" >&3
+        fi
+    done
+}
+
+# Runs a command, whose output is where it was, and tells of $1 meanwhile. Its status is the command's.
+telling() {
+    tell "$1" &
+    teller=$!
+    shift
+    status=0
+    "$@" 3>&- || status=$?
+    kill "$teller" 2>/dev/null || true
+    wait "$teller" 2>/dev/null || true
+    if [ -t 3 ]; then printf '\r\033[K' >&3; fi
+    return "$status"
+}
+
+# The same, and the output goes into the log. Its status is the command's.
+logged() {
+    [ -n "${log_begun:-}" ] || { mkdir -p "${log%/*}"; rm -f "$log"; : >"$log"; log_begun=yes; }
+    echo "setup.sh: $*" >>"$log"
+    telling "$@" >>"$log" 2>&1
+}
+
+# The same for what must not fail. If it does, its last lines are shown, and where the rest is.
+quietly() {
+    logged "$@" && return
+    status=$?
+    shift
+    echo "setup: '$*' failed with status $status:" >&2
+    sed -n 'H; /^setup\.sh: /h; ${g; p;}' "$log" | sed 1d | tail -n 20 | sed 's/^/  /' >&2
+    stop "the whole log: $log"
+}
 
 apt_install() {
-    [ -n "${apt_updated:-}" ] || { say "reading the package lists (apt-get update)"; quietly apt-get update; apt_updated=yes; }
+    [ -n "${apt_updated:-}" ] || { say "reading the package lists (apt-get update)"; quietly "reading the package lists" apt-get update; apt_updated=yes; }
     say "installing $*"
-    quietly env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
+    quietly "installing $*" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
 }
 
 has_package() { [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]; }
@@ -61,21 +107,21 @@ plugin_from_trixie() {
     set -- "$1" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/sources" -o Dir::State::Lists="$work/lists"
     package=$1
     shift
-    quietly apt-get "$@" update
-    (cd "$work" && quietly apt-get "$@" -o APT::Sandbox::User=root download "$package" && quietly dpkg-deb -x "$package"_*.deb .)
+    quietly "reading trixie's package lists" apt-get "$@" update
+    (cd "$work" && quietly "downloading $package" apt-get "$@" -o APT::Sandbox::User=root download "$package" && quietly "unpacking $package" dpkg-deb -x "$package"_*.deb .)
     cp "$work"/usr/libexec/docker/cli-plugins/* "$plugins/"
     rm -rf "$work"
 }
 
 # $1: the plugin's command; then the names that its package has, newest Debian and Ubuntu first
 plugin() {
-    docker "$1" version >/dev/null 2>&1 && return
+    telling "asking for docker $1" docker "$1" version >/dev/null 2>&1 && return
     command=$1
     may_install_or_stop "Docker's $command plugin is missing" \
         "    install Docker's $command plugin, version 2 or later for compose (Debian 13: apt-get install docker-$command; Ubuntu: docker-$command-v2)"
     # shellcheck source=/dev/null
     . /etc/os-release
-    if [ "${ID:-}" = ubuntu ] && { apt-get update >>"$log" 2>&1; has_package "docker-$command-v2" || has_package "docker-$command"; }; then
+    if [ "${ID:-}" = ubuntu ] && { logged "reading the package lists" apt-get update || true; has_package "docker-$command-v2" || has_package "docker-$command"; }; then
         if has_package "docker-$command-v2"; then apt_install "docker-$command-v2"; else apt_install "docker-$command"; fi
     elif [ "${VERSION_CODENAME:-}" = bookworm ]; then
         plugin_from_trixie "docker-$command"
@@ -88,20 +134,25 @@ plugin() {
 start_engine() {
     say "starting the Docker Engine"
     if [ -d /run/systemd/system ]; then
-        quietly systemctl start docker
+        quietly "starting the Docker Engine" systemctl start docker
     else
-        setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null &
+        setsid dockerd >/var/log/dockerd.log 2>&1 </dev/null 3>&- &
     fi
+    telling "waiting for the Docker Engine" engine_answers ||
+        { tail -n 5 /var/log/dockerd.log >&2; stop "the Docker Engine did not answer within 60 s"; }
+}
+
+engine_answers() {
     tries=0
     until docker info >/dev/null 2>&1; do
         tries=$((tries + 1))
-        [ "$tries" -lt 300 ] || { tail -n 5 /var/log/dockerd.log >&2; stop "the Docker Engine did not answer within 60 s"; }
+        [ "$tries" -lt 300 ] || return 1
         sleep 0.2
     done
 }
 
 engine() {
-    if ! docker info >/dev/null 2>&1; then
+    if ! telling "asking the Docker Engine" docker info >/dev/null 2>&1; then
         if [ -n "${DOCKER_HOST:-}" ]; then stop "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
         if ! command -v dockerd >/dev/null; then
             may_install_or_stop "no Docker Engine answers, and none is installed" \
@@ -121,7 +172,7 @@ engine() {
 # The distribution's minimal system, on which every image stands: pulled where a registry is reached, else made here.
 base_image() {
     docker image inspect faultwire/debian:trixie >/dev/null 2>&1 && return
-    if timeout 120 docker pull --quiet debian:trixie-slim >>"$log" 2>&1; then
+    if logged "asking the image registry for debian:trixie-slim" timeout 120 docker pull --quiet debian:trixie-slim; then
         say "pulled debian:trixie-slim as faultwire/debian:trixie"
         docker tag debian:trixie-slim faultwire/debian:trixie
         return
@@ -135,8 +186,8 @@ base_image() {
     work=$(mktemp -d)
     mkdir "$work/sources"
     trixie_sources "$work/sources"
-    quietly mmdebstrap --variant=minbase --components=main trixie "$work/base.tar" "$work"/sources/*
-    quietly docker import --change 'LABEL faultwire.image=debian' "$work/base.tar" faultwire/debian:trixie
+    quietly "making faultwire/debian:trixie" timeout 1800 mmdebstrap --variant=minbase --components=main trixie "$work/base.tar" "$work"/sources/*
+    quietly "importing faultwire/debian:trixie" docker import --change 'LABEL faultwire.image=debian' "$work/base.tar" faultwire/debian:trixie
     rm -rf "$work"
 }
 
@@ -152,10 +203,10 @@ python_environment() {
     fi
     say "making the virtual environment .venv from requirements.lock"
     rm -rf .venv
-    quietly python3 -m venv .venv
-    quietly .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock
+    quietly "making .venv" python3 -m venv .venv
+    quietly "installing requirements.lock into .venv" .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock
     # Playwright, of the report's tests, brings a program with it that wants a library which a minimal system lacks.
-    if ! .venv/lib/python3*/site-packages/playwright/driver/node --version >>"$log" 2>&1; then
+    if ! logged "trying Playwright" .venv/lib/python3*/site-packages/playwright/driver/node --version; then
         case "$(id -u) $(cat /etc/os-release 2>/dev/null)" in
             "0 "*debian*) apt_install libatomic1 ;;
             *) say "Playwright does not start (see $log; Debian: libatomic1): the tests of the report in a browser will fail; FAULTWIRE_NO_BROWSER=1 skips them" ;;
@@ -170,9 +221,9 @@ doctor() {
     found() {
         if [ -n "$2" ]; then printf '✓ %s: %s\n' "$1" "$2"; else printf '✗ %s: missing → make setup\n' "$1"; missing=1; fi
     }
-    found "Docker Engine" "$(docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}' 2>/dev/null)"
-    found "docker compose" "$(docker compose version 2>/dev/null)"
-    found "docker buildx" "$(docker buildx version 2>/dev/null)"
+    found "Docker Engine" "$(telling "asking the Docker Engine" docker version --format '{{.Server.Version}}, API {{.Server.APIVersion}}' 2>/dev/null)"
+    found "docker compose" "$(telling "asking for docker compose" docker compose version 2>/dev/null)"
+    found "docker buildx" "$(telling "asking for docker buildx" docker buildx version 2>/dev/null)"
     found "Python 3.11 with venv" "$(python3 -c 'import sys, venv, ensurepip; sys.version_info >= (3, 11) and print(sys.version.split()[0])' 2>/dev/null)"
     found "virtual environment" "$([ -x .venv/bin/python ] && echo .venv)"
     echo "i images, kernel features, lab numbers and disk can be told when these are there"

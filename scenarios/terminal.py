@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from scenarios import images, lending
+from scenarios import heartbeat, images, lending
 from scenarios.lab import Lab
 from scenarios.verdict import Check, Verdict
 
 EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
-WIDTH_OF_A_PIPE = 160  # columns, where no terminal says
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH_OF_A_PIPE)
+console = heartbeat.console
+under_way = heartbeat.under_way
 STYLES = {
     Verdict.PASS: "bold green",
     Verdict.FAIL: "bold red",
@@ -58,7 +56,7 @@ def bring_up(a_lab: Lab) -> None:
     if a_lab.is_up():
         return
     # Held: another run's machines must not be made anew under it, because their images are older than their files.
-    with a_lab.held(), console.status(f"lab {a_lab.number} comes up"):
+    with a_lab.held(), under_way(f"lab {a_lab.number} comes up"):
         seconds = a_lab.up()
     step(f"lab {a_lab.number} is up: {len(a_lab.wanted)} machines, {seconds:.1f} s")
 

@@ -14,6 +14,7 @@ from testinfra.host import Host as Machine
 
 from scenarios.lab import Lab, labs_in_use
 from scenarios.topology import topology
+from tests import telling
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -30,6 +31,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run what takes more than a minute too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """No ten seconds without a word."""
+    telling.add_to(config)
 
 
 def _end(*_: object) -> None:

@@ -13,13 +13,15 @@ from pathlib import Path
 from rich.markup import escape
 
 from scenarios import runs
+from scenarios.heartbeat import under_way
 from scenarios.report import writing
 from scenarios.terminal import console
 
 
 def report(options: argparse.Namespace) -> int:
     """Exit status 0. Raise NoRun when the folder is not one of a run."""
-    page = writing.write(options.folder or runs.RUNS / "latest", anew=True)
+    with under_way("the pages are written"):
+        page = writing.write(options.folder or runs.RUNS / "latest", anew=True)
     opener = opens_with() if options.open else None
     if opener:
         subprocess.Popen(

@@ -62,7 +62,7 @@ def on_a_machine(
     tmp_path: Path, *words: str, commands: dict[str, str], **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Run setup.sh where these commands are all that there is, each with the body given, beside the ordinary tools."""
-    for tool in ("sh", "dirname", "cat", "tail", "sha256sum", "seq", "sed", "grep", "rm", "mktemp"):
+    for tool in ("sh", "dirname", "cat", "tail", "sha256sum", "seq", "sed", "grep", "rm", "mktemp", "sleep", "date"):
         (tmp_path / tool).symlink_to(f"/usr/bin/{tool}")
     for name, body in commands.items():
         (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", encoding="utf-8")

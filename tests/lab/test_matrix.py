@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -217,3 +218,5 @@ def test_on_a_terminal_one_sees_each_lab_with_its_cell_what_is_done_and_what_is_
     assert "lab 1" not in text  # it has ended its cell, and not begun another
     assert "1 of 3" in text
     assert "3 s left" in text  # 6 s of cells at the pace so far, on two labs
+    (line,) = told.lines()  # where no terminal is, and nothing was printed for a while
+    assert re.fullmatch(r"1 of 3 done in \d+ s, 3 s left; lab 4: lost-syn · echo/once · le-le \(\d+ s\)", line)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, FloatRect, Page
 
+from scenarios.heartbeat import pulse
 from scenarios.report import reading, writing
 from scenarios.runs import RUNS
 from scenarios.topology import ROOT
@@ -93,6 +94,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main())
+        with pulse.beating("the pages are drawn and photographed"):
+            sys.exit(main())
     except (ValueError, NoBrowser) as problem:
         sys.exit(f"screenshots: {problem}")
