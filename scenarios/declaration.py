@@ -214,7 +214,8 @@ def _dataclass(node: yaml.Node, expected: type, at: _At) -> Any:
         for problem in getattr(error, "problems", (str(error),)):
             with errors.each():
                 raise _about(node, problem, fields, at) from error
-    return errors.end()
+        errors.end()
+        raise
 
 
 def _about(node: yaml.Node, problem: str, fields: Mapping[str, object], at: _At) -> DeclarationError:
@@ -256,7 +257,7 @@ def _union(node: yaml.Node, choices: Sequence[Any], at: _At) -> Any:
     choices = [choice for choice in choices if choice is not types.NoneType]
     fitting = [choice for choice in choices if isinstance(node, _shape(choice)) and not _is_nothing(node)]
     if not fitting and len(choices) > 1:
-        words = {yaml.SequenceNode: "a sequence", yaml.MappingNode: "a mapping"}
+        words: Mapping[type[yaml.Node], str] = {yaml.SequenceNode: "a sequence", yaml.MappingNode: "a mapping"}
         names = [words.get(_shape(choice)) or NAMES.get(choice, "a string") for choice in choices]
         raise at.error(node, f"expected {' or '.join(dict.fromkeys(names))}, got {_kind(node)}")
     errors = []
