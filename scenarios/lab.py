@@ -112,7 +112,7 @@ class Lab:
         found = {}
         for container in self._containers():
             health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
-            if health == "starting" and _is_well(container):
+            if health in ("starting", "unhealthy") and _is_well(container):  # unhealthy: it was paused until now, say
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
         wanted = self.wanted
