@@ -30,7 +30,7 @@ GUEST_MEMORY = "512m"
 GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
-LATE_S = 20  # so long a machine, or the engine, may take beyond the time that a program was given
+LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
 CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.

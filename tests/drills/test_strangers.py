@@ -43,7 +43,7 @@ MISDEEDS = {
     "files": "any(open('/tmp/f','ab').write(bytes(1<<20)) < 0 for _ in range(1024))",
 }
 # Datagrams to a port that nobody has: just below what a capture may have, and far above it.
-SENDS: Final = "any(socket.socket(2,2).sendto(bytes(300),(sys.argv[1],9)) < 0 for _ in range({count}))"
+SENDS: Final = "u=socket.socket(2,2);any(u.sendto(bytes(300),(sys.argv[1],9)) < 0 for _ in range({count}))"
 MISDEEDS |= {"much": SENDS.format(count=9_000), "too much": SENDS.format(count=30_000)}
 SERVICE: Final = """\
 service: stranger
