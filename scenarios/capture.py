@@ -14,8 +14,8 @@ PROGRAM = "/usr/local/lib/faultwire/capture"
 ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
 END_WITHIN_S = 5
 # Of one leg, in one capture. Decoded, a frame is some kilobytes, and a cell has four captures in memory at once.
-BYTES_LIMIT = 8 << 20
-FRAMES_LIMIT = 20_000
+BYTES_LIMIT = 4 << 20
+FRAMES_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,7 +181,7 @@ class _Decoded:
     """How a tshark ended, and what it printed."""
 
     status: int
-    out: bytes
+    out: str
     err: str
 
     def frames(self, lab: Lab, display_filter: str, marks: Sequence[str]) -> list[Frame]:
@@ -196,9 +196,9 @@ class _Decoded:
 _BETWEEN = re.compile(r"[\s,\[\]]*")
 
 
-def _packets(printed: bytes) -> Iterator[dict[str, Any]]:
+def _packets(text: str) -> Iterator[dict[str, Any]]:
     """The packets of tshark's list, one by one: all of them at once would take some times the memory of the frames."""
-    text, decoder = printed.decode("utf-8"), json.JSONDecoder()
+    decoder = json.JSONDecoder()
     at = _BETWEEN.match(text).end()  # type: ignore[union-attr] # it matches everywhere
     while at < len(text):
         packet, at = decoder.raw_decode(text, at)
@@ -219,7 +219,9 @@ def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: S
     quicker with a Dissector. Raises ValueError, with Wireshark's words, when it does not take the file or a filter.
     """
     _refuse(pcapng, [display_filter, *marks])
-    decoded = _Decoded(*lab.feed("firewall", ["tshark", *_arguments(display_filter, marks)], pcapng, TSHARK_TIMEOUT_S))
+    argv = ["tshark", *_arguments(display_filter, marks)]
+    status, out, err = lab.feed("firewall", argv, pcapng, TSHARK_TIMEOUT_S)
+    decoded = _Decoded(status, out.decode("utf-8"), err)
     return decoded.frames(lab, display_filter, marks)
 
 
@@ -299,7 +301,8 @@ class Dissector:
         _refuse(pcapng, [display_filter, *marks])
         asked = {"decode": _arguments(display_filter, marks)}
         answer = self._child.ask(asked, "read a capture", TSHARK_TIMEOUT_S + READS_WITHIN_S, pcapng)
-        decoded = _Decoded(answer["status"], answer.content, answer["said"])
+        decoded = _Decoded(answer["status"], answer.content.decode("utf-8"), answer["said"])
+        del answer  # whose content is as large
         return decoded.frames(self._lab, display_filter, marks)
 
     def check_filters(self, filters: Sequence[str]) -> None:

@@ -30,7 +30,7 @@ GUEST_MEMORY = "512m"
 GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
-LATE_S = 20  # so long a machine, or the engine, may take beyond the time that a program was given
+LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
 CLEANS_TIMES = 3
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
@@ -112,7 +112,7 @@ class Lab:
         found = {}
         for container in self._containers():
             health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
-            if health == "starting" and _is_well(container):
+            if health in ("starting", "unhealthy") and _is_well(container):  # unhealthy: it was paused until now, say
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
         wanted = self.wanted

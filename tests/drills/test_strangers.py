@@ -43,8 +43,8 @@ MISDEEDS = {
     "files": "any(open('/tmp/f','ab').write(bytes(1<<20)) < 0 for _ in range(1024))",
 }
 # Datagrams to a port that nobody has: just below what a capture may have, and far above it.
-SENDS: Final = "any(socket.socket(2,2).sendto(bytes(300),(sys.argv[1],9)) < 0 for _ in range({count}))"
-MISDEEDS |= {"much": SENDS.format(count=18_000), "too much": SENDS.format(count=60_000)}
+SENDS: Final = "u=socket.socket(2,2);any(u.sendto(bytes(300),(sys.argv[1],9)) < 0 for _ in range({count}))"
+MISDEEDS |= {"much": SENDS.format(count=9_000), "too much": SENDS.format(count=30_000)}
 SERVICE: Final = """\
 service: stranger
 about: A program of somebody else's.
@@ -133,7 +133,7 @@ FURTHER: Final = [
     stranger("client", "forks", "unproven", "saw failed"),
     stranger("client", "files", "unproven", "saw failed"),
     stranger("client", "much", "pass"),
-    stranger("client", "too much", "unproven", "-leg is larger than 8 MiB"),
+    stranger("client", "too much", "unproven", "-leg is larger than 4 MiB"),
     stranger("server", "line", "pass", is_cut=True),
     stranger("server", "forks", "pass"),
     stranger("server", "files", "pass"),

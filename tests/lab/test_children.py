@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -16,6 +18,7 @@ from scenarios.capture import Capturing
 from scenarios.dissect import Dissector
 from scenarios.injector import Injector
 from scenarios.programs import LabProblem
+from scenarios.topology import ROOT
 from scenarios.waiting import wait_for
 from tests.lab.children import lab_with
 
@@ -267,3 +270,43 @@ def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatc
     stuck = pytest.raises(LabProblem, match=r"the resident of client did not read .* within 0\.2 s")
     with Caller(lab_with(RESIDENT + "time.sleep(60)")) as calling, stuck:
         calling.call("client", ["echo", "x" * 200_000], timeout_s=0.1)
+
+
+# What tshark prints of a frame of the captures below, and a runner that reads all of a cell.
+READS_A_CELL = """
+import resource
+from concurrent.futures import ThreadPoolExecutor
+from scenarios.capture import BYTES_LIMIT, FRAMES_LIMIT
+from scenarios.dissect import FIELDS, PCAPNG, Dissector
+from tests.lab.children import lab_with
+
+bytes_a_frame = BYTES_LIMIT // FRAMES_LIMIT - 32 - 54
+code = f'''
+def packet(number):
+    layers = dict.fromkeys({FIELDS!r}, ["a value of twenty-five or so"]) | {{
+        "frame.number": [str(number)], "frame.time_epoch": ["1764184000.%09d" % number], "frame.len": ["419"],
+        "frame.protocols": ["eth:ethertype:ip:tcp:data"], "ip.id": [hex(number)], "ip.ttl": ["64"], "ipv6.hlim": ["64"],
+        "tcp.srcport": ["40000"], "tcp.dstport": ["65432"], "tcp.seq": [str(number)], "tcp.ack": [str(number)],
+        "tcp.flags": ["0x18"], "tcp.window_size_value": ["502"], "tcp.options": ["01:01:%08x" % number],
+        "tcp.payload": [":".join(["ab"] * {bytes_a_frame})], "_ws.col.info": ["%d is sent %s" % (number, "x" * 90)],
+        "udp.srcport": ["1"], "udp.dstport": ["1"],
+    }}
+    return {{"_index": "packets", "_source": {{"layers": layers}}}}
+printed = json.dumps([packet(number) for number in range({FRAMES_LIMIT})], indent=2).encode()
+while True:
+    say(printed, id=asked()["id"], status=0, said="", size=len(printed))
+'''
+kept = []
+with Dissector(lab_with(code)) as dissector, ThreadPoolExecutor(2) as pool:
+    for run in ("control", "fault"):
+        legs = [PCAPNG + bytes(BYTES_LIMIT - 4) for _ in range(2)]
+        kept.append((legs, list(pool.map(dissector.frames, legs))))
+        assert [len(frames) for frames in kept[-1][1]] == [FRAMES_LIMIT] * 2
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_the_largest_captures_that_are_taken_fit_into_the_memory_of_the_runner() -> None:
+    ran = subprocess.run([sys.executable, "-c", READS_A_CELL], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert int(ran.stdout) < 260_000, "KiB; the runner has 300 MB in all, and without this some forty"
