@@ -28,6 +28,9 @@ from scenarios.stage import Interrupted, Stage
 from scenarios.waiting import DeadlinePassed
 
 OPENS_TIMES = 3  # how often a worker tries to have its lab ready
+# How often the main thread looks up from its wait: a signal that comes just before the wait, or that the system gives
+# to another thread, does not end it.
+LOOKS_EVERY_S = 0.2
 # What keeps a lab from being ready; OSError is of requests, by which the engine is asked. Anything else is a bug.
 OF_A_LAB = (
     LabProblem,
@@ -82,7 +85,8 @@ class Campaign:
             try:
                 for lab in self.labs[: max(1, len(cells))]:
                     workers.append(pool.submit(self._work, lab, waiting, until))
-                wait(workers)
+                while wait(workers, LOOKS_EVERY_S).not_done:
+                    pass
             except BaseException:
                 # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
                 self._stop.set()

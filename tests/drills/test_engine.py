@@ -187,7 +187,7 @@ def test_a_firewall_that_ends_is_the_verdict_of_the_cell_and_the_run_goes_on(kil
     assert (broken / "traceback.txt").is_file()
     assert (broken / "control" / "client-leg.pcapng").is_file()
     stored = json.loads((broken / "result.json").read_text("utf-8"))
-    assert [each["what"] for each in stored["runs"]["fault"]["events"]][-1].startswith("broke off: ")
+    assert any(each["what"].startswith("broke off: ") for each in stored["runs"]["fault"]["events"])
 
 
 def test_who_holds_the_port_of_a_service_is_told(killed_lab: Lab, tmp_path: Path) -> None:

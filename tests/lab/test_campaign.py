@@ -119,6 +119,19 @@ def test_a_cell_that_breaks_off_when_the_run_was_told_to_end_is_no_result(tmp_pa
     assert [each.cell.repeat for each in going.results] == [1]
 
 
+def test_a_signal_that_does_not_wake_the_main_thread_ends_the_run_all_the_same(tmp_path: Path) -> None:
+    def perform(stage: Stage, cell: Cell, armed: bool) -> None:
+        if cell.repeat == 2:
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+            taking(20)(stage, cell, armed)
+
+    with faked(tmp_path, perform) as on:
+        going = Campaign(tmp_path, on, lambda _: None)
+        with pytest.raises(KeyboardInterrupt):
+            going.run(cells(3))
+    assert [each.cell.repeat for each in going.results] == [1]
+
+
 def test_the_evidence_is_for_whom_it_is_told_and_is_not_held(tmp_path: Path) -> None:
     told: list[Result] = []
     with faked(tmp_path) as on:
