@@ -41,6 +41,10 @@ def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> li
         proof(f"frames that the capture of the {leg} dropped", "0", str(each.dropped), each.dropped == 0)
         for leg, each in seen.captures.items()
     ]
+    found += [
+        proof(f"packets that the fault {fault} held at the end of the script", "0", f"{count}", proven=False)
+        for fault, count in seen.held.items()
+    ]
     counted = {each.hits.fault for each in expectations if each.hits}
     for fault in drill.faults if seen.armed else drill.givens:
         # a condition of the network that is given may have no occasion to take hold; a program has
@@ -122,9 +126,9 @@ def kept(expected: Packets, seen: Seen) -> list[Frame]:
     """The frames that an expectation of packets counts, in the order of the capture."""
     frames = [frame for frame in seen.frames.get(expected.at, ()) if expected.where in frame.marks]
     if expected.from_:
-        frames = [frame for frame in frames if frame.source in seen.addresses[expected.from_]]
+        frames = [frame for frame in frames if frame.sender[0] in seen.addresses[expected.from_]]
     if expected.to:
-        frames = [frame for frame in frames if frame.destination in seen.addresses[expected.to]]
+        frames = [frame for frame in frames if frame.receiver[0] in seen.addresses[expected.to]]
     if expected.family:
         frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
     if expected.alone or expected.took:
