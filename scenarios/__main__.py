@@ -226,12 +226,13 @@ def ping(options: argparse.Namespace) -> int:
     a_lab = _lab_with(options.lab, options.source, options.to)
     source, destination = _hosts(a_lab, options.source, options.to)
     bring_up(a_lab)
-    with under_way(f"{options.count} pings"):
+    with held_without_faults(a_lab), under_way(f"{options.count} pings"):
         trips = reach.ping(a_lab, source, destination, options.family, options.count)
+        hops = reach.trace(a_lab, source, destination, options.family)
     counted = f"{trips.sent} sent, {trips.received} received, {trips.loss_percent:.0f} % lost"
     times = f"; round trip min/avg/max {trips.least_ms}/{trips.mean_ms}/{trips.most_ms} ms" if trips.received else ""
     console.print(f"{source.name} → {destination.name} ({destination.address(options.family)}): {counted}{times}")
-    for hop in reach.trace(a_lab, source, destination, options.family):
+    for hop in hops:
         took = f"{hop.time_ms} ms" if hop.time_ms is not None else ""
         console.print(f"  hop {hop.number}  {hop.address or '*':<18} {hop.name:<22} {took}")
     return 0 if trips.received == trips.sent else 1

@@ -6,12 +6,15 @@ Whatever it is made of, it has one face: what it caught so far, and its end, whi
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from typing import Protocol, get_args
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Protocol as Interface
+from typing import get_args
 
 from scenarios import script
 from scenarios.caller import WarmRunning
 from scenarios.drill import Cell
+from scenarios.earlier import Connection, ports
 from scenarios.evidence import Caught
 from scenarios.faults import Fault
 from scenarios.faults.answer import Answer
@@ -24,7 +27,7 @@ from scenarios.faults.rate import Rate
 from scenarios.faults.route import NoRoute
 from scenarios.faults.rules import Refuse, Rules, Selection, Silence, SpendTtl
 from scenarios.faults.standing import Standing
-from scenarios.faults.tracking import Forget, Stateful
+from scenarios.faults.tracking import PROTOCOLS, Forget, Protocol, Stateful, forget_all
 from scenarios.injector import Fault as Injected
 from scenarios.injector import Hits
 from scenarios.lab import Guest, Lab
@@ -37,7 +40,7 @@ from scenarios.waiting import DeadlinePassed, wait_for
 ENDS_WITHIN_S = 2.0
 
 
-class Applied(Protocol):
+class Applied(Interface):
     """A fault that is in force, or was."""
 
     def caught(self) -> Caught:
@@ -45,6 +48,9 @@ class Applied(Protocol):
 
     def end(self, known: Caught | None = None) -> Caught:
         """Undo it; what it took hold of in all, if that is not known yet. Done twice, it says the same."""
+
+    def held(self) -> int:
+        """How many packets it holds now that will go on by themselves."""
 
 
 class _Rule:
@@ -70,6 +76,9 @@ class _Rule:
             )
         return self._last
 
+    def held(self) -> int:
+        return self.fault.waiting() if isinstance(self.fault, Rate) and self._last is None else 0
+
 
 def _counts_at_its_end(fault: Fault) -> bool:
     """Whether undoing it tells its hits: then none can come between the counting and the end."""
@@ -79,8 +88,8 @@ def _counts_at_its_end(fault: Fault) -> bool:
 class _Injection:
     """A fault that the injector makes."""
 
-    def __init__(self, fault: Injected) -> None:
-        self._fault = fault
+    def __init__(self, fault: Injected, *, for_ever: bool) -> None:
+        self._fault, self._for_ever = fault, for_ever
 
     def caught(self) -> Caught:
         return _caught(self._fault.hits())
@@ -88,6 +97,9 @@ class _Injection:
     def end(self, known: Caught | None = None) -> Caught:
         healed = _caught(self._fault.heal())
         return known or healed
+
+    def held(self) -> int:
+        return 0 if self._for_ever else self._fault.hits().held
 
 
 def _caught(hits: Hits) -> Caught:
@@ -97,7 +109,14 @@ def _caught(hits: Hits) -> Caught:
     return Caught(hits.picked - hits.untouched, hits.unsure, tuple(details))
 
 
-class _Killed:
+class _OfProgram:
+    """What is done to a program holds no packets."""
+
+    def held(self) -> int:
+        return 0
+
+
+class _Killed(_OfProgram):
     """A program that was ended by a signal."""
 
     def __init__(self, program: Running, signal: str) -> None:
@@ -113,7 +132,7 @@ class _Killed:
         return known or self._caught
 
 
-class _Paused:
+class _Paused(_OfProgram):
     """A program that is stopped, and goes on at the end."""
 
     def __init__(self, lab: Lab, host: Host, program: WarmRunning | Guest) -> None:
@@ -151,10 +170,12 @@ def applied(
     cell: Cell,
     server: Running | None,
     earlier: Mapping[str, Applied],
+    left: Collection[Connection] = (),
 ) -> Applied:
     """Put a fault in force. Raises LabProblem when it cannot be, Unsupported when this kernel cannot do it.
 
-    `server` is the program on the server's side, if it runs; `earlier` are the faults that are in force.
+    `server` is the program on the server's side, if it runs; `earlier` are the faults that are in force. What is `left`
+    of earlier scripts, the fault does not take hold of.
     """
 
     def nat(name: str) -> Nat:
@@ -176,18 +197,22 @@ def applied(
             return _Paused(stage.lab, cast.server, running())
         case script.Picked():
             pick = effect.pick(lambda role: cast.address(role, effect.family))
-            stage.injector.apply(fault.name, effect.action, pick, cell.seed)
-            return _Injection(Injected(stage.injector, fault.name))
+            pick = replace(pick, behind=cast.translated(effect.to, effect.family))
+            of_pick = ports(left, pick.from_, pick.to, pick.behind)
+            stage.injector.apply(fault.name, effect.action, pick, cell.seed, of_pick)
+            return _Injection(Injected(stage.injector, fault.name), for_ever=isinstance(effect, script.Hold))
         case script.Rebind():
-            return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat)))
-    return _Rule(of_kernel(fault.name, effect, stage.lab, cast))
+            return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat), _protocols(effect.of)))
+    return _Rule(of_kernel(fault.name, effect, stage.lab, cast, left))
 
 
-def of_kernel(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
-    """A fault of the firewall's kernel, or of the name server; it is not in force yet."""
+def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[Connection] = ()) -> Fault:
+    """A fault of a machine's kernel, or of the name server; it is not in force yet. `left`: as for `applied`."""
     match effect:
         case script.Selected():
-            return _rules(name, effect, lab, cast)
+            return _rules(name, effect, lab, cast, left)
+        case script.NoRoute():
+            return NoRoute(lab, name, cast.host(effect.to), effect.kind, left)
         case script.Mute():
             return Mute(lab, name, *effect.errors)
         case script.Mtu():
@@ -199,15 +224,13 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
             return Stateful(lab, name, effect.by)
         case script.Forget():
             one, other = (cast.host(role) for role in effect.between)
-            return Forget(lab, name, one, other)
+            return Forget(lab, name, one, other, _protocols(effect.of))
         case script.IdleTimeout():
-            return IdleTimeout(lab, name, float(effect.after), effect.by)
+            return IdleTimeout(lab, name, float(effect.after), effect.by, effect.of)
         case script.Nat():
             return Nat(lab, name)
         case script.LinkDown():
             return LinkDown(lab, name, effect.at)
-        case script.NoRoute():
-            return NoRoute(lab, name, cast.host(effect.to), effect.kind)
         case script.Answer():
             families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
             addresses = [cast.address(role, family) for role in effect.gives for family in families]
@@ -215,7 +238,17 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast) -> Fault:
     raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
 
 
-def _rules(name: str, effect: script.Selected, lab: Lab, cast: Cast) -> Rules:
+def _protocols(of: Protocol | None) -> tuple[Protocol, ...]:
+    return (of,) if of else PROTOCOLS
+
+
+def make_ready(lab: Lab, faults: Collection[script.Fault]) -> None:
+    """Before the first of these comes into force: have the firewall forget what a `forget` would count as of now."""
+    if any(each.forget for each in faults):
+        forget_all(lab)
+
+
+def _rules(name: str, effect: script.Selected, lab: Lab, cast: Cast, left: Collection[Connection]) -> Rules:
     source, destination = cast.host(effect.from_), cast.host(effect.to)
     selections = [Selection(source, destination, effect.of, effect.port, family=effect.family)]
     match effect:
@@ -224,7 +257,7 @@ def _rules(name: str, effect: script.Selected, lab: Lab, cast: Cast) -> Rules:
                 selections.append(
                     Selection(destination, source, effect.of, source_port=effect.port, family=effect.family)
                 )
-            return Rules(lab, name, Silence(), *selections)
+            return Rules(lab, name, Silence(), *selections, left=left)
         case script.Refuse():
-            return Rules(lab, name, Refuse(effect.by), *selections)
-    return Rules(lab, name, SpendTtl(), *selections)
+            return Rules(lab, name, Refuse(effect.by), *selections, left=left)
+    return Rules(lab, name, SpendTtl(), *selections, left=left)

@@ -76,13 +76,35 @@ def module_called(argv: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
+class Heard:
+    """What a call has printed so far, the lines of its standard output before those of its standard error."""
+
+    def __init__(self) -> None:
+        self._texts = {"stdout": "", "stderr": ""}
+
+    def take(self, text: str, on: str) -> None:
+        self._texts[on] += text
+
+    @property
+    def lines(self) -> list[str]:
+        """Those that have come whole."""
+        return [line for text in self._texts.values() for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
 class Pending:
-    """A call that was started. `wait` for how it ended."""
+    """A call that was started. `wait` for how it ended. `heard` is what it printed so far, if it was to be heard."""
 
     def __init__(
-        self, host: str, argv: Sequence[str], timeout_s: float, future: Future[Call], cancel: Callable[[], None]
+        self,
+        host: str,
+        argv: Sequence[str],
+        timeout_s: float,
+        future: Future[Call],
+        cancel: Callable[[], None],
+        heard: Heard | None = None,
     ) -> None:
         self.host, self.argv, self.timeout_s = host, tuple(argv), timeout_s
+        self.heard = heard or Heard()
         self._future, self._cancel = future, cancel
 
     def wait(self) -> Call:
@@ -247,6 +269,7 @@ class _Asked:
     argv: tuple[str, ...]
     warm: bool
     future: Future[Call] = field(default_factory=Future)
+    heard: Heard = field(default_factory=Heard)
 
 
 class _Resident:
@@ -323,6 +346,9 @@ class _Resident:
                 del self._followed[_about(said)]
         elif "held" in said and "calls" in said:
             self._held[said["held"]] = len(said["calls"])
+        elif "printed" in said:
+            if asked := self._asked.get(said["printed"]):
+                asked.heard.take(said["text"], said["on"])
         elif "ended" in said:
             if asked := self._asked.pop(said["ended"], None):
                 asked.future.set_result(_call(self.host, asked, said))
@@ -342,7 +368,7 @@ class _Resident:
         if self.over:
             raise LabProblem(self.over)
 
-    def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold) -> Pending:
+    def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold, *, hear: bool) -> Pending:
         name = str(next(self._names))
         module = self._make_warm(argv)
         asked = _Asked(tuple(argv), bool(module))
@@ -351,11 +377,13 @@ class _Resident:
                 raise LabProblem(self.over)
             self._asked[name] = asked
         command = {"call": name, "argv" if module else "exec": list(module or argv), "timeout_s": timeout_s}
+        if hear:
+            command["told"] = True
         if gate:
             command |= {"barrier": gate.name, "hold": hold if module else "start"}
             gate.residents.setdefault(self, []).append(asked.future)
         self.say(command)
-        return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}))
+        return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}), asked.heard)
 
     def run(self, argv: Sequence[str], open_files: int | None) -> WarmRunning:
         """Start a program that runs until it is stopped."""
@@ -498,19 +526,21 @@ class Caller:
         read: Reader | None = None,
         gate: Gate | None = None,
         hold: Hold = "start",
+        hear: bool = False,
     ) -> Pending:
         """Start a call: `python -m MODULE …` in a warm interpreter, and any other program by its name.
 
         With an `image` it is a guest, with an `environment`, and `read` says how it ended. With a `gate` it begins when
         that is released; `hold` says what it has done by then: nothing, or (a module, until its first connect() or
         sendto()) all that comes before the network. The time that it is held at connect() is in the client's own clock.
+        `hear`: what it prints is in `Pending.heard` as it comes.
         Raises LabProblem; `Pending.wait` does where the call itself cannot be made.
         """
         if image:
             pending = self._start_guest(host, image, argv, timeout_s, environment or {}, read or _as_ours, gate)
         else:
             self.open(host)
-            pending = self._residents[host].start(argv, timeout_s, gate, hold)
+            pending = self._residents[host].start(argv, timeout_s, gate, hold, hear=hear)
         if gate:
             gate.pending.append(pending)
         return pending

@@ -28,13 +28,17 @@ FIELDS = (
     "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim arp.src.proto_ipv4 arp.dst.proto_ipv4 "
     "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
-    "tcp.checksum.status tcp.checksum.ffff udp.srcport udp.dstport udp.payload jsonmsg.summary jsonmsg.header.byteorder"
+    "tcp.checksum.status tcp.checksum.ffff udp.srcport udp.dstport udp.payload jsonmsg.summary "
+    "jsonmsg.header.byteorder ip.frag_offset ip.flags.mf ipv6.fraghdr.offset ipv6.fraghdr.more"
 ).split()
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}
 Transport = Literal["tcp", "udp", "icmp", "arp", "other"]
 # What tshark's line on an ICMP echo says that is of one leg only: hops left, and the frame of the other half.
 ICMP_OF_A_LEG = re.compile(r", (?:ttl|hop limit)=\d+| \((?:(?:reply|request) in \d+|no response found!)\)")
+
+
+Endpoint = tuple[str, int | None]  # an address, and a port where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,33 @@ class Frame:
     byteorders: tuple[str, ...]  # the byteorder header of each of them
     checksum_good: bool
     marks: frozenset[str] = frozenset()  # the display filters, of those that were asked for, that keep it
+    fragment: tuple[int, bool] | None = (
+        None  # of a fragment: its offset in units of 8 bytes (RFC 791, 3.1), and whether more follow
+    )
+    # where a NAT's own address stands in the packet: who sent it, or whom it is for (scenarios/translating.py)
+    true_source: Endpoint | None = None
+    true_destination: Endpoint | None = None
+
+    @property
+    def sender(self) -> Endpoint:
+        """The address and the port that it comes from: behind a NAT, those that the NAT hides."""
+        return self.true_source or (self.source, self.source_port)
+
+    @property
+    def receiver(self) -> Endpoint:
+        """The address and the port that it is for: behind a NAT, those that the NAT hides."""
+        return self.true_destination or (self.destination, self.destination_port)
 
     @property
     def crossing(self) -> tuple[object, ...]:
-        """What stays the same while a packet crosses the firewall: all that is kept here but TTL, time and number."""
+        """What stays the same while a packet crosses the firewall: all that is kept here but TTL, time and number.
+
+        Of a fragment it is the place in its datagram: what else is known of one depends on which others came.
+        """
+        if self.fragment:
+            return self.sender[0], self.receiver[0], self.identification, self.fragment, self.length
         return (
-            *(
-                self.transport,
-                self.source,
-                self.source_port,
-                self.destination,
-                self.destination_port,
-                self.identification,
-            ),
+            *(self.transport, self.sender, self.receiver, self.identification),
             *(self.flags, self.seq, self.ack, self.window, self.options, self.payload),
             ICMP_OF_A_LEG.sub("", self.info) if self.transport in ("icmp", "arp", "other") else "",
         )
@@ -105,6 +123,8 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
     seconds, _, fraction = first("frame.time_epoch").partition(".")
     bits = number("tcp.flags") or 0
     is_icmp = transport == "icmp"
+    offset = number("ip.frag_offset", "ipv6.fraghdr.offset") or 0
+    has_more = first("ip.flags.mf", "ipv6.fraghdr.more") in ("1", "True")
     return Frame(
         number=int(first("frame.number")),
         time_ns=int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0),
@@ -130,6 +150,7 @@ def _frame(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | N
         # Linux writes a sum of 0 as 0xffff in every protocol, as UDP must; to a receiver they are one (RFC 1624, 3).
         checksum_good=first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
         marks=frozenset(mark for field, mark in marked.items() if field in layers),
+        fragment=(offset, has_more) if offset or has_more else None,
     )
 
 

@@ -48,5 +48,6 @@ class Seen:
     frames: Mapping[str, Sequence[Frame]]
     events: Sequence[Event]
     byteorders: Mapping[Role, str] = field(default_factory=dict)  # of the hosts that play the roles of a pair
+    made_under: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)  # the kernels, and what TCP goes by
+    held: Mapping[str, int] = field(default_factory=dict)  # packets that faults held at the end, and had let go later
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase
-    orphans_left: bool = False  # connections of an earlier script were left, which a fault may have counted

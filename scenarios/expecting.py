@@ -179,7 +179,7 @@ class Packets(Counted):
             raise ValueError(f"apart: of {len(self.apart)} gaps, exactly or at_most must be {len(self.apart) + 1}")
         if self.apart is not None and self.least < 2:
             raise ValueError("apart: one packet has no gap, so this may hold unseen; expected exactly or at_least of 2")
-        if self.from_ in HOSTS and self.to in HOSTS:
+        if self.from_ is not None and self.to is not None and self.from_ in HOSTS and self.to in HOSTS:
             check_crosses(self.from_, self.to, "to")
         elif self.from_ is not None and self.from_ == self.to:
             raise ValueError(f"to: packets from {self.to} to itself are on no leg; expected another role")

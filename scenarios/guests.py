@@ -92,7 +92,7 @@ def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | 
     if ran.status == client.status:
         right = re.search(client.prints, text, re.MULTILINE)
         return (Outcome.ANSWERED if right else Outcome.WRONG_ANSWER), None
-    if name in OF_ERRNO:
+    if name is not None and name in OF_ERRNO:
         return OF_ERRNO[name], name
     return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), name
 

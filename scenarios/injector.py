@@ -11,7 +11,7 @@ The words, Pick and the actions, are the injector's own: images/firewall/inject/
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -90,9 +90,8 @@ class Hits:
     held: int  # now
     untouched: int  # picked, but it could not be done to them, or there was nothing to do
     unplaced: int  # segments of connections whose SYN did not cross while the fault was in force
-    arrived: int  # packets that were queued since it was applied, for whichever fault; likewise the next four
+    arrived: int  # packets that were queued since it was applied, for whichever fault; likewise the next three
     garbage: int  # that could not be read, and went on
-    expired: int  # made, but with no hop left
     unsent: int  # made, but not taken by the kernel
     overflowed: int  # lost because they came faster than they were dealt with
 
@@ -101,7 +100,6 @@ class Hits:
         """What makes these counts doubtful, for a person; empty when nothing does."""
         doubts = {
             "could not be read": self.garbage,
-            "had no hop left when sent": self.expired,
             "could not be sent": self.unsent,
             "were lost because they came too fast": self.overflowed,
         }
@@ -130,7 +128,7 @@ def _hit(told: dict[str, Any]) -> Hit:
 
 def _hits(told: dict[str, Any]) -> Hits:
     described = tuple(_hit(each) for each in told["hits"])
-    counts = "seed seen picked left_off held untouched unplaced arrived garbage expired unsent overflowed".split()
+    counts = "seed seen picked left_off held untouched unplaced arrived garbage unsent overflowed".split()
     return Hits(fault=told["fault"], hits=described, **{count: told[count] for count in counts})
 
 
@@ -183,10 +181,16 @@ class Injector:
         to = {"apply": "put {} in force", "heal": "end {}", "hits": "count the hits of {}"}[verb].format(name)
         return self._child.ask({verb: what}, to, ANSWER_WITHIN_S)[key]
 
-    def apply(self, name: str, action: Action, pick: Pick, seed: int = 0) -> None:
-        """Put a fault in force; it is in force when this returns. The pick's addresses must be addresses by now."""
+    def apply(
+        self, name: str, action: Action, pick: Pick, seed: int = 0, earlier: Collection[tuple[str, int, int]] = ()
+    ) -> None:
+        """Put a fault in force; it is in force when this returns. The pick's addresses must be addresses by now.
+
+        `earlier` are connections whose packets are left alone: "tcp" or "udp", and the ports from and to which the
+        pick would see them go.
+        """
         what = {"name": name, "action": to_json(action), "pick": to_json(pick), "seed": seed}
-        self._ask("apply", what, name, "applied")
+        self._ask("apply", {**what, "earlier": [list(each) for each in earlier]}, name, "applied")
 
     def heal(self, name: str) -> Hits:
         """End a fault and let go what it held; what it had seen and done."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from scenarios.lab import Lab
+from scenarios.programs import LabProblem
 from scenarios.topology import Host
 from scenarios.verdict import Check, proof
 
@@ -12,6 +15,37 @@ ASKS_NATIVE = (
     r"test $(printf '\1\0' | od -An -t u2) = 1 && order=little || order=big; "
     'echo "$order-endian, $(getconf LONG_BIT) bits, $(uname -m)"'
 )
+
+# What TCP on a host goes by (ip-sysctl of the kernel's documentation). compose.yaml pins what a network namespace can
+# have of its own on every kernel; the others, the last lines, are the machine's, and newer kernels have more of them.
+SETTINGS = tuple(
+    "ipv4/tcp_no_metrics_save ipv4/tcp_syn_retries ipv4/tcp_synack_retries ipv4/tcp_retries1 ipv4/tcp_retries2 "
+    "ipv4/tcp_orphan_retries ipv4/tcp_mtu_probing ipv4/tcp_sack ipv4/tcp_dsack ipv4/tcp_timestamps "
+    "ipv4/tcp_fin_timeout ipv4/tcp_congestion_control ipv4/tcp_ecn ipv4/tcp_frto ipv4/tcp_recovery "
+    "ipv4/tcp_early_retrans ipv4/tcp_reordering ipv4/tcp_slow_start_after_idle ipv4/tcp_autocorking ipv4/tcp_fastopen "
+    "ipv4/tcp_window_scaling ipv4/tcp_moderate_rcvbuf ipv4/tcp_rmem ipv4/tcp_wmem ipv4/tcp_keepalive_time "
+    "ipv4/tcp_keepalive_intvl ipv4/tcp_keepalive_probes ipv4/tcp_syncookies ipv4/tcp_abort_on_overflow "
+    "ipv4/tcp_tw_reuse ipv4/ip_local_port_range core/somaxconn "
+    "ipv4/tcp_syn_linear_timeouts ipv4/tcp_rto_min_us ipv4/tcp_rto_max_ms ipv4/tcp_limit_output_bytes "
+    "ipv4/tcp_shrink_window ipv4/tcp_comp_sack_delay_ns ipv4/tcp_comp_sack_nr ipv4/tcp_invalid_ratelimit "
+    "ipv4/tcp_thin_linear_timeouts ipv4/tcp_notsent_lowat".split()
+)
+READS_SETTINGS = """
+echo "kernel $(uname -r)"
+cd /proc/sys/net
+for name; do
+    [ ! -r "$name" ] || echo "net.$name $(cat "$name")"
+done
+"""
+
+
+def settings(lab: Lab, host: Host) -> Mapping[str, str]:
+    """The kernel of a host and what its TCP goes by, by the names of sysctl(8). Raises LabProblem."""
+    ran = lab.run(host.name, ["sh", "-c", READS_SETTINGS, "sh", *SETTINGS], timeout_s=10)
+    if ran.status != 0:
+        raise LabProblem(f"{host.name} does not say what its TCP goes by: {ran.printed}")
+    lines = (line.split(maxsplit=1) for line in ran.stdout.splitlines())
+    return {name.replace("/", "."): " ".join(value.split()) for name, value in lines}
 
 
 def said(lab: Lab, host: Host) -> str:

@@ -15,27 +15,29 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 from scenarios import guests, holding, script, sockets
-from scenarios.applying import Applied, applied
+from scenarios.applying import Applied, applied, make_ready
 from scenarios.beside import WITHIN_S, Beside, Others
 from scenarios.caller import Call, Gate, Pending, Reader
 from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
+from scenarios.earlier import TABLES, Connection, connections
 from scenarios.evidence import Caught, Event, Seen
 from scenarios.exchange import wait_for_socket
 from scenarios.faults import Unsupported
+from scenarios.outcome import Outcome
 from scenarios.programs import CUT, LabProblem, Running, was_cut
 from scenarios.quantities import Seconds
-from scenarios.service import words
+from scenarios.service import Family, words
 from scenarios.stage import Cast, Interrupted, Stage
+from scenarios.translating import with_true_ends
 from scenarios.waiting import DeadlinePassed, wait_for
 
 SETTLES_WITHIN_S = 0.5
 CANCELLED_WITHIN_S = 2.0
-ORPHANS_LEFT = "connections of an earlier script are left: a fault may count what they send again"
-ORPHANS_WITHIN_S = 5.0
-# FIN-WAIT-1, LAST-ACK, CLOSING: what was sent is not acknowledged, and it is sent again
-ORPHAN = re.compile(r"^ *\d+: \S+ \S+ (?:04|09|0B) ", re.MULTILINE)
+HELD_WITHIN_S = 5.0  # for what a fault holds when the script ends, and will let go by itself
+ENDS: tuple[script.Role, ...] = ("client", "server")
+HOSTS: tuple[script.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
@@ -78,8 +80,10 @@ class _Performance:
         self.server: Running | None = None  # on the server's role; others may run beside it
         self.beside: dict[script.Role, Running] = {}
         self.others: Others | None = None  # only in run_beside
-        self.orphans_left = False
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
+        self.left: set[Connection] = set()  # the same, as the kernels of all roles have them: no fault counts theirs
+        self.heard = {step.until.log for step in cell.drill.script if step.until and step.until.log}
+        self.still_held: dict[str, int] = {}  # by the name of a fault, at the end of the script
         # what stands in the place of a program, by the program's name; of several for one, the last
         from_the_start = cell.drill.from_the_start
         self.replaced = {each.who: each for name, each in self.replacements().items() if name in from_the_start}
@@ -118,7 +122,7 @@ class _Performance:
         with contextlib.ExitStack() as stack:
             stack.callback(self.servers.close)
             with self.timed("settling"):
-                self.let_orphans_end()
+                self.set_earlier_aside()
             with self.timed("looks"):
                 self.remember_connections()
             with self.timed("servers"):
@@ -127,11 +131,12 @@ class _Performance:
                 capture = stack.enter_context(self.stage.capturing.capture())
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
-            self.stage.disturbed = self.armed
+            self.stage.disturbed |= self.armed
             try:
                 self.play()
                 with self.timed("settling"):
                     self.settle()
+                    self.let_go()
                 # The captures end before the faults do: what comes through afterwards is not what the script was about.
                 with self.timed("faults"):
                     self.caught |= {name: made.caught() for name, made in self.faults.items()}
@@ -192,7 +197,17 @@ class _Performance:
             read = pool.map(
                 lambda leg: self.stage.dissector.frames(leg.pcapng, KEPT, self.drill.filters), self.captures.values()
             )
-            self.frames = self.of_this_run(dict(zip(self.captures, read, strict=True)))
+            self.frames = self.of_this_run(self.behind_nat(dict(zip(self.captures, read, strict=True))))
+
+    def conditions(self) -> dict[script.Role, Mapping[str, str]]:
+        """What each end's kernel is set to; without those that cannot be asked any more."""
+        found: dict[script.Role, Mapping[str, str]] = {}
+        for role in ENDS:
+            try:
+                found[role] = self.stage.settings(self.cast.host(role))
+            except LabProblem as problem:
+                self.note(f"the settings of the {role} are not known: {problem}")
+        return found
 
     def seen(self) -> Seen:
         roles: tuple[script.Role, ...] = get_args(script.Role)
@@ -208,9 +223,10 @@ class _Performance:
             logs=self.logs,
             captures=self.captures,
             frames=self.frames,
+            made_under=self.conditions(),
+            held=self.still_held,
             events=self.events,
             timings_s=self.timings_s,
-            orphans_left=self.orphans_left,
         )
 
     def play(self) -> None:
@@ -245,6 +261,13 @@ class _Performance:
                 self.wait_until(lambda: others.is_over, WITHIN_S + 20)
             return Beside(others.calls, self.begin(again).wait())
 
+    def behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames, with who is behind the firewall's own address where it stands for somebody else."""
+        if not any(fault.nat for fault in self.drill.faults):
+            return frames
+        nat = [each for each in (self.cast.translated("client", family) for family in get_args(Family)) if each]
+        return {**frames, "server-leg": with_true_ends(frames["client-leg"], frames["server-leg"], nat)}
+
     def of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames without what the connections of earlier scripts still send."""
         kept = self.stage.flows.of_script(frames)
@@ -253,26 +276,41 @@ class _Performance:
                 self.note(f"left out: {left_out} frames of earlier connections on the {leg}")
         return kept
 
-    def let_orphans_end(self) -> None:
-        """Wait a little for the connections that an earlier script left and that no program has any more (tcp(7)).
+    def set_earlier_aside(self) -> None:
+        """Note which connections there are before the script begins: what they still send is no hit of its faults.
 
-        What they send again would be counted by a fault of this one. As soon as nothing hinders them they are reset.
+        An end that no program has any more sends for minutes what nobody acknowledges (tcp(7), tcp_orphan_retries).
         """
-        if not self.stage.disturbed:
+        faults = self.drill.faults if self.armed else self.drill.givens
+        make_ready(self.stage.lab, faults)
+        if not self.stage.disturbed or not faults:
             return
-        self.stage.disturbed = False
-        hosts = {self.cast.host(role).name for role in ("client", "bystander", "server")}
-        asked = [host for host in hosts if host in self.stage.lab.topology.hosts]
+        roles = {"client", "server", *(role for fault in faults for role in fault.roles)} & {*HOSTS}
+        hosts = {self.cast.host(role).name for role in roles}
+        topology, reading = self.stage.lab.topology, ["cat", *TABLES]
+        asked = [self.stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
+        answered = [each.wait() for each in asked]
+        if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
+            raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
+        printed = [each.stdout for each in answered]
+        for host in hosts & {*topology.standing}:  # which serve by themselves, and have no resident
+            printed.append(self.stage.lab.run(host, reading, timeout_s=5).stdout)
+        self.left = {each for tables in printed for each in connections(tables)}
+        self.stage.disturbed = bool(self.left)
+        if self.left:
+            self.note(f"set aside: {len(self.left)} connections that were there before")
 
-        def all_ended() -> bool:
+    def let_go(self) -> None:
+        """Wait for what the faults hold and will let go by themselves: it belongs into the captures."""
+
+        def nothing_held() -> bool:
             self.stage.check_interrupted()
-            return not any(ORPHAN.search(self.tcp_table(host)) for host in asked)
+            held = {name: made.held() for name, made in self.faults.items()}
+            self.still_held = {name: count for name, count in held.items() if count}
+            return not self.still_held
 
-        try:
-            wait_for(all_ended, "orphaned connections to end", ORPHANS_WITHIN_S, every_s=0.1)
-        except DeadlinePassed:
-            self.orphans_left = True
-            self.note(ORPHANS_LEFT)
+        with contextlib.suppress(DeadlinePassed):  # the verdict says what it was
+            wait_for(nothing_held, "the faults to let go what they hold", HELD_WITHIN_S, every_s=0.02)
 
     def tcp_table(self, host: str) -> str:
         """/proc/net/tcp of a host, read by its resident: ss(8) would take an exec of its own, ten times as long."""
@@ -381,7 +419,7 @@ class _Performance:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
             return
-        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults)
+        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults, self.left)
         self.stack.callback(self.faults[fault.name].end)
         self.note(f"{fault.name} is in force")
 
@@ -430,6 +468,7 @@ class _Performance:
             read=read,
             gate=gate,
             hold="connect" if gate else "start",
+            hear=call.name in self.heard,
         )
 
     def start(self, call: script.Call) -> None:
@@ -506,10 +545,8 @@ class _Performance:
                 self.others.tick()
             if until.fault:
                 return self.faults[until.fault].caught().hits >= until.hits
-            if until.log == script.SERVER:
-                return any(re.search(until.line, line) for line in (self.server.lines if self.server else ()))
             if until.log:
-                return any(re.search(until.line, line) for line in self.logs.get(until.log, ()))
+                return any(re.search(until.line, line) for line in self.lines(until.log))
             looked = self.look(until.on or "server")
             found = [each for each in looked if each.has_port(self.cell.chosen.port) and each.state == until.state]
             return len(found) >= until.sockets
@@ -518,6 +555,16 @@ class _Performance:
             wait_for(come, until.says, float(until.within))
         except DeadlinePassed as late:
             self.note(f"in vain: {late}")
+
+    def lines(self, who: str) -> list[str]:
+        """What a program has printed so far: a server since it was last started, a call each time that it was made."""
+        if who == script.SERVER:
+            return list(self.server.lines) if self.server else []
+        beside = {str(role): program for role, program in self.beside.items()}
+        if who in beside:
+            return list(beside[who].lines)
+        running = [line for pending in self.pending.get(who, ()) for line in pending.heard.lines]
+        return [*self.logs.get(who, ()), *running]
 
     def look(self, role: script.Role) -> tuple[sockets.Socket, ...]:
         """The sockets of a role, without the connections that earlier scripts left (TIME-WAIT lasts a minute)."""

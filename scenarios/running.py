@@ -213,6 +213,8 @@ def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
         "looks": seen.looks,
         "events": seen.events,
         "timings_s": seen.timings_s,
+        "made_under": seen.made_under,
+        "held": seen.held,
         "captures": {
             leg: {"file": f"{name}/{leg}.pcapng", "frames": each.frames, "dropped": each.dropped}
             for leg, each in seen.captures.items()

@@ -21,7 +21,7 @@ from scenarios.faults.rate import check_rate
 from scenarios.faults.route import Route
 from scenarios.faults.rules import FRAGMENTS, Refusal, check_refusal, check_selected_port
 from scenarios.faults.rules import Kind as RuleKind
-from scenarios.faults.tracking import Otherwise
+from scenarios.faults.tracking import Otherwise, Protocol
 from scenarios.quantities import Seconds
 from scenarios.service import Family
 
@@ -452,9 +452,13 @@ class Stateful:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forget:
-    """The firewall forgets every connection between the client and the server: with a `stateful`, that is their end."""
+    """The firewall forgets every connection between the client and the server: with a `stateful`, that is their end.
+
+    `of`: only those over TCP, or UDP; hits are the entries of connection tracking that go.
+    """
 
     between: tuple[HostRole, ...] = ("client", "server")
+    of: Protocol | None = None
 
     def __post_init__(self) -> None:
         if len(self.between) != 2:
@@ -468,17 +472,25 @@ class Forget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleTimeout:
-    """The firewall forgets a connection when no segment of it came for `after`; then segments meet `by`."""
+    """The firewall forgets a connection when no segment of it came for `after`; then segments meet `by`.
+
+    With `of: udp` it forgets a conversation over UDP, which the client's side begins, and may go on with at any time;
+    what the other side sends later than that is dropped.
+    """
 
     after: Seconds
     by: Otherwise = "silence"
+    of: Protocol = "tcp"
 
     def __post_init__(self) -> None:
         check_idle_time(float(self.after))
+        if self.of == "udp" and self.by != "silence":
+            raise ValueError(f"by: {self.by} answers TCP only; over UDP it is silence")
 
     @property
     def says(self) -> str:
-        return f"the firewall forgets a connection that is idle for {self.after}, and answers by {self.by}"
+        what = "a conversation over UDP" if self.of == "udp" else "a connection"
+        return f"the firewall forgets {what} that is idle for {self.after}, and answers by {self.by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,9 +504,13 @@ class Nat:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebind:
-    """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before."""
+    """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before.
+
+    `of`: only of those over TCP, or UDP; hits are the mappings that end.
+    """
 
     nat: str
+    of: Protocol | None = None
 
     @property
     def says(self) -> str:
@@ -662,6 +678,12 @@ class Fault:
     def effect(self) -> Any:
         """The one effect that it has."""
         return next(effect for name in EFFECTS if (effect := getattr(self, name)) is not None)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The roles whose packets it is about."""
+        ends = getattr(self.effect, "from_", None), getattr(self.effect, "to", None)
+        return (*getattr(self.effect, "between", ()), *(role for role in ends if role is not None))
 
     @property
     def says(self) -> str:

@@ -18,7 +18,7 @@ from scenarios.drill import Pair
 from scenarios.faults.leftovers import held_without_faults, remove_all
 from scenarios.injector import Injector
 from scenarios.lab import Lab
-from scenarios.machines import said
+from scenarios.machines import said, settings
 from scenarios.programs import LabProblem
 from scenarios.script import Role
 from scenarios.service import Family
@@ -70,8 +70,9 @@ class Stage:
         self.lab = lab
         self.interrupted = interrupted
         self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
-        self.disturbed = False  # whether the last script had a fault: connections may be left that somebody still wants
+        self.disturbed = True  # connections may be left whose ends still send: of a script with a fault, of another run
         self._said: dict[str, str] = {}
+        self._settings: dict[str, Mapping[str, str]] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -101,6 +102,12 @@ class Stage:
         if host.name not in self._said:
             self._said[host.name] = said(self.lab, host)
         return self._said[host.name]
+
+    def settings(self, host: Host) -> Mapping[str, str]:
+        """The kernel of a host, and what its TCP goes by; asked once."""
+        if host.name not in self._settings:
+            self._settings[host.name] = settings(self.lab, host)
+        return self._settings[host.name]
 
 
 class Cast:
@@ -166,6 +173,13 @@ class Cast:
         if role == "nobody":
             return self._lab.topology.nobody[("ipv4", "ipv6").index(family or self.family)]
         return self.host(role).address(family or self.family)
+
+    def translated(self, role: Role, family: Family | None = None) -> str | None:
+        """The firewall's address that a NAT has in the place of the role's; None for who is not behind one."""
+        if role in ("firewall", "nobody") or self.host(role).network != CLIENT_NET:
+            return None
+        leg = next(each for each in self._lab.topology.legs.values() if each.network == SERVER_NET)
+        return leg.ipv4 if (family or self.family) == "ipv4" else leg.ipv6
 
     @property
     def client_side(self) -> frozenset[str]:

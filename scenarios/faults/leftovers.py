@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.faults.mtu import forget_path_mtus
-from scenarios.faults.standing import JOURNAL, TABLE, WITHIN_S
+from scenarios.faults.standing import JOURNAL, OF_DEVICES, TABLE, WITHIN_S
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 
@@ -22,6 +22,7 @@ done
 """
 FIREWALL = f"""{JOURNALS}
 nft 'add table {TABLE}; delete table {TABLE}' || status=1
+[ -z "$(nft list tables netdev)" ] || nft 'add table {OF_DEVICES}; delete table {OF_DEVICES}' || status=1
 conntrack -F >/dev/null 2>&1 || status=1
 exit $status
 """

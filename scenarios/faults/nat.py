@@ -6,10 +6,10 @@ statements"). Put a Nat in force before the connections that it is about begin.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from scenarios.faults.standing import TABLE, Chain, Standing, leg_of
-from scenarios.faults.tracking import Event, Protocol
+from scenarios.faults.tracking import PROTOCOLS, Event, Protocol
 from scenarios.lab import Lab
 
 # Below the ports that Linux gives to its own connections (net.ipv4.ip_local_port_range), so that no host has one.
@@ -64,11 +64,12 @@ class Rebind(Event):
 
     Hits are the mappings that were ended, of TCP those of connections that were not over. The far end knows of no
     connection with the new port, and answers a segment by a RST, which the mapping hands on to the near end. What the
-    far end sends to the old port is for nobody but the firewall, which answers by a RST of its own.
+    far end sends to the old port is for nobody but the firewall, which answers by a RST of its own. A datagram from the
+    new port is one of another peer, whom the far end may answer all the same.
     """
 
-    def __init__(self, lab: Lab, name: str, nat: Nat, protocol: Protocol = "tcp") -> None:
-        super().__init__(lab, name, protocol)
+    def __init__(self, lab: Lab, name: str, nat: Nat, protocols: Collection[Protocol] = PROTOCOLS) -> None:
+        super().__init__(lab, name, protocols)
         self._nat = nat
 
     def _script(self) -> Sequence[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from scenarios.faults.standing import Standing, leg_of
 from scenarios.lab import Lab
@@ -59,8 +60,17 @@ class Rate(Standing):
         return CHANGE, self._leg.name, *self._numbers
 
     def hits(self) -> int:
+        qdisc = self._qdisc()
+        return int(qdisc["overlimits"]) + int(qdisc["drops"])
+
+    def waiting(self) -> int:
+        """How many packets wait now. Raises LabProblem once it is undone."""
+        return int(self._qdisc()["qlen"])
+
+    def _qdisc(self) -> dict[str, Any]:
         show = 'tc -s -j qdisc show dev "$(cat "/run/legs/$1")" root'
         (qdisc,) = json.loads(self._ask("sh", "-c", show, "sh", self._leg.name)) or [{}]
         if qdisc.get("kind") != "tbf":
             raise self._not_in_force(f"nothing limits {self._leg.name}")
-        return int(qdisc["overlimits"]) + int(qdisc["drops"])
+        found: dict[str, Any] = qdisc
+        return found

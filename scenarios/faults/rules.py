@@ -5,11 +5,13 @@ They are nftables rules on selections of packets, one base chain for each fault 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scenarios.faults.standing import Chain, Standing
+from scenarios.earlier import Connection
+from scenarios.faults.standing import OF_DEVICES, Chain, Standing
+from scenarios.faults.tracking import leaving
 from scenarios.lab import Lab
 from scenarios.service import Family
 from scenarios.topology import Host, Topology
@@ -36,6 +38,7 @@ FRAGMENTS: dict[Kind, Mapping[Family, str]] = {
     "fragment": {"ipv4": "ip frag-off & 0x3fff != 0", "ipv6": "exthdr frag exists"},
     "later-fragment": {"ipv4": "ip frag-off & 0x1fff != 0", "ipv6": "frag frag-off != 0"},
 }
+NOWHERE = "nowhere"  # a link of the firewall (images/firewall/entrypoint): what is sent there is gone
 NOT_TCP: tuple[Kind, ...] = ("udp", "icmp", "fragment", "later-fragment")
 Refusal = Literal[
     "net-unreachable", "host-unreachable", "prot-unreachable", "port-unreachable", "admin-prohibited", "tcp-reset"
@@ -130,9 +133,19 @@ class Selection:
 
 
 class Rules(Standing):
-    """One fault made of rules: an effect, on the packets of one or more selections. Hits are the packets selected."""
+    """One fault made of rules: an effect, on the packets of one or more selections. Hits are the packets selected.
 
-    def __init__(self, lab: Lab, name: str, effect: Silence | Refuse | SpendTtl, *selections: Selection) -> None:
+    The packets of the connections that are `left` of earlier scripts pass, and are no hits.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        name: str,
+        effect: Silence | Refuse | SpendTtl,
+        *selections: Selection,
+        left: Collection[Connection] = (),
+    ) -> None:
         super().__init__(lab, name)
         kinds = {each.kind for each in selections}
         if isinstance(effect, Refuse):
@@ -142,21 +155,41 @@ class Rules(Standing):
             raise ValueError(f"{name}: fragments can be dropped only, and stand in a fault of their own")
         self._effect = effect
         self._selections = selections
+        self._left = left
         if "data" in kinds:
             self.needs = "nf_tables with payload expressions on the inner header (Linux 5.16)"
+        if "later-fragment" in kinds:
+            self.needs = "the egress hook of nf_tables (Linux 5.16, CONFIG_NETFILTER_EGRESS, CONFIG_NFT_FWD_NETDEV)"
 
     def _chains(self) -> Sequence[Chain]:
+        if any(each.kind == "later-fragment" for each in self._selections):
+            return self._of_later_fragments()
         hook = "forward priority 0"
         if isinstance(self._effect, SpendTtl):
-            hook = "prerouting priority -150"
-        if any(each.kind in FRAGMENTS for each in self._selections):
+            hook = "prerouting priority -50"  # a NAT has put the hidden address back by then, at -100
+        is_of_fragments = any(each.kind in FRAGMENTS for each in self._selections)
+        if is_of_fragments:  # which have no ports, but for the first
             hook = "prerouting priority -450"  # at -400 connection tracking puts them together again
-        rules = [
-            f"{match} counter {self._words(selection, family)}"
-            for selection in self._selections
-            for family, match in selection.matches().items()
-        ]
-        return [Chain(self.name, hook, rules)]
+        passing, sets = ([], []) if is_of_fragments else leaving(self.name, self._left)
+        rules = [f"{match} counter {self._words(*of)}" for match, of in self._matches(self._selections)]
+        return [Chain(self.name, hook, [*passing, *rules], sets)]
+
+    @staticmethod
+    def _matches(selections: Sequence[Selection]) -> Iterator[tuple[str, tuple[Selection, Family]]]:
+        for selection in selections:
+            for family, match in selection.matches().items():
+                yield match, (selection, family)
+
+    def _of_later_fragments(self) -> Sequence[Chain]:
+        """Where a datagram leaves the firewall it is in fragments again, which is where a filter without a memory is
+        to be found: connection tracking, which wants all of them, has been passed, and the first one goes on.
+
+        A drop there would end the sending of the datagram, and what follows would not be counted (ip_do_fragment in
+        net/ipv4/ip_output.c). So they are sent into a link that leads nowhere.
+        """
+        rules = [f'{match} counter fwd to "{NOWHERE}"' for match, _ in self._matches(self._selections)]
+        legs = ", ".join(f'"<{leg}>"' for leg in self._lab.topology.legs)
+        return [Chain(self.name, f"egress devices = {{ {legs} }} priority 0", rules, table=OF_DEVICES)]
 
     def _words(self, selection: Selection, family: Family) -> str:
         if isinstance(self._effect, Silence):

@@ -1,7 +1,8 @@
 """What faults on a machine of the lab have in common: applied in one go, counted by the kernel, undone in one go.
 
-Rules stand in one nftables table of ours, `inet faultwire`, in chains with the name of their fault, made and deleted in
-one transaction (nft(8)); no table that is not ours is touched. Whatever else a fault changes has its undo written into
+Rules stand in an nftables table of ours, `inet faultwire` or `netdev faultwire`, in chains with the name of their
+fault, made and deleted in one transaction (nft(8)), and the table goes with the last of them; no table that is not ours
+is touched. Whatever else a fault changes has its undo written into
 a journal on the machine itself, /run/faults/NAME, a line for each change, before the change is made. So what a killed
 run left can be undone by a run that knows nothing of it (leftovers.py). The journal goes when the machine does.
 """
@@ -20,6 +21,7 @@ from scenarios.programs import Finished, LabProblem
 from scenarios.topology import Leg
 
 TABLE = "inet faultwire"
+OF_DEVICES = "netdev faultwire"  # for the hooks of a device
 JOURNAL = "/run/faults"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 WITHIN_S = 10
@@ -46,16 +48,24 @@ mkdir -p {JOURNAL}
 trap '[ $? = 0 ] || {{ sh "$undo" >&2; rm -f "$undo" "$undo.next"; }}' EXIT
 trap 'exit 1' TERM
 if [ -n "$transaction" ]; then
+    case $transaction in *'<'*-leg*'>'*) # the interface of a leg
+        for leg in /run/legs/*; do
+            transaction=$(printf '%s\n' "$transaction" | sed "s/<${{leg##*/}}>/$(cat "$leg")/g")
+        done ;;
+    esac
     nft "$transaction"
     defer "nft '$reversal'"
 fi
 """
-# The counters are printed right before they go, so that what is counted is what was dropped.
+# The counters are printed right before they go, so that what is counted is what was dropped. `table` is the fault's, if
+# it has one: where nothing of another fault stands in it, it goes too, as does the folder of the journals.
 UNDO = f"""
-undo={JOURNAL}/$1
+undo={JOURNAL}/$1 table=$2
 [ -e "$undo" ] || exit 0
-nft --json list chain {TABLE} "$1" 2>/dev/null || echo
-sh -eu "$undo" && rm "$undo"
+[ -n "$table" ] && nft --json list chain $table "$1" 2>/dev/null || echo
+sh -eu "$undo" && rm "$undo" || exit
+[ -z "$table" ] || nft list table $table | grep -Eq '^[[:space:]]+(chain|set) ' || nft delete table $table
+rmdir {JOURNAL} 2>/dev/null || true
 """
 
 
@@ -68,17 +78,19 @@ class Chain:
     rules: Sequence[str]
     sets: Sequence[tuple[str, str]] = ()  # name and declaration
     kind: str = "filter"
+    table: str = TABLE
 
     def made(self) -> str:
         """The lines of a transaction that make it."""
-        lines = [f"add set {TABLE} {name} {{ {declaration} }}" for name, declaration in self.sets]
-        lines.append(f"add chain {TABLE} {self.name} {{ type {self.kind} hook {self.hook}; policy accept; }}")
-        return "\n".join([*lines, *(f"add rule {TABLE} {self.name} {rule}" for rule in self.rules)])
+        lines = [f"add table {self.table}"]
+        lines += [f"add set {self.table} {name} {{ {declaration} }}" for name, declaration in self.sets]
+        lines.append(f"add chain {self.table} {self.name} {{ type {self.kind} hook {self.hook}; policy accept; }}")
+        return "\n".join([*lines, *(f"add rule {self.table} {self.name} {rule}" for rule in self.rules)])
 
     def removed(self) -> str:
         """The lines of a transaction that remove it."""
-        lines = [f"flush chain {TABLE} {self.name}", f"delete chain {TABLE} {self.name}"]
-        return "\n".join([*lines, *(f"delete set {TABLE} {name}" for name, _ in self.sets)])
+        lines = [f"flush chain {self.table} {self.name}", f"delete chain {self.table} {self.name}"]
+        return "\n".join([*lines, *(f"delete set {self.table} {name}" for name, _ in self.sets)])
 
 
 def leg_of(lab: Lab, fault: str, leg: str) -> Leg:
@@ -112,7 +124,12 @@ class Standing:
     def transaction(self) -> str:
         """What nft is given to put its chains in force; empty if there are none."""
         chains = self._chains()
-        return "\n".join([f"add table {TABLE}", *(chain.made() for chain in chains), ""]) if chains else ""
+        return "\n".join([*(chain.made() for chain in chains), ""]) if chains else ""
+
+    @property
+    def table(self) -> str:
+        """The table in which its rules stand; empty where it has none."""
+        return next((chain.table for chain in self._chains()), "")
 
     def _run(self, argv: Sequence[str]) -> Finished:
         return self._lab.run(self.machine, argv, timeout_s=WITHIN_S)
@@ -134,7 +151,7 @@ class Standing:
         """Take in what the script of `_change` printed."""
 
     def __exit__(self, *_: object) -> None:
-        said = self._run(["sh", "-c", UNDO, "sh", self.name])
+        said = self._run(["sh", "-c", UNDO, "sh", self.name, self.table])
         if said.status != 0:
             raise LabProblem(f"the fault {self.name} could not be undone on the {self.machine}: {said.printed}")
         lines = said.stdout.split("\n", 1)
@@ -155,7 +172,7 @@ class Standing:
         return LabProblem(f"the fault {self.name} is not in force: {why}")
 
     def hits(self) -> int:
-        return _counted(self._ask("nft", "--json", "list", "chain", *TABLE.split(), self.name))
+        return _counted(self._ask("nft", "--json", "list", "chain", *self.table.split(), self.name))
 
 
 def _counted(listed: str) -> int:

@@ -6,10 +6,12 @@ of IPv6 nothing is tracked until somebody asks, so that a connection which is ol
 
 from __future__ import annotations
 
+import ipaddress
 import re
-from collections.abc import Sequence
-from typing import Literal, Self
+from collections.abc import Collection, Sequence
+from typing import Literal, Self, get_args
 
+from scenarios.earlier import Connection
 from scenarios.faults.standing import NAME, WITHIN_S, Chain, Standing
 from scenarios.lab import Lab
 from scenarios.programs import LabProblem
@@ -22,6 +24,7 @@ IP = ("ip", "ip6")
 IS_NOT_SYN = "tcp flags & (syn | ack | rst | fin) != syn"
 
 Protocol = Literal["tcp", "udp"]
+PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 # An entry as conntrack(8) prints it, of a connection that is not over.
 LIVE: dict[Protocol, re.Pattern[str]] = {
     "tcp": re.compile(r"^tcp +6 \d+ (?!TIME_WAIT|CLOSE |LAST_ACK)", re.MULTILINE),
@@ -30,25 +33,47 @@ LIVE: dict[Protocol, re.Pattern[str]] = {
 # conntrack's status is 1 when there was nothing to delete, so what it says is read instead.
 DELETE = """
 delete() {
-    said=$(conntrack -D -p "$protocol" "$@" 2>&1) || true
-    echo "$said"
-    case $said in *"flow entries have been deleted"*) ;; *) exit 1 ;; esac
+    for protocol in $protocols; do
+        said=$(conntrack -D -p "$protocol" "$@" 2>&1) || true
+        echo "$said"
+        case $said in *"flow entries have been deleted"*) ;; *) exit 1 ;; esac
+    done
 }
-protocol=$1
+protocols=$1
 shift
 """
 
 
-def way(ip: str, *, back: bool = False) -> str:
-    """The key of a connection: both addresses and ports as its SYN has them, of a segment there or back."""
+def way(ip: str, *, back: bool = False, protocol: Protocol = "tcp") -> str:
+    """The key of a connection: both addresses and ports as its first packet has them, of a packet there or back."""
     one, other = ("d", "s") if back else ("s", "d")
-    return f"{ip} {one}addr . tcp {one}port . {ip} {other}addr . tcp {other}port"
+    return f"{ip} {one}addr . {protocol} {one}port . {ip} {other}addr . {protocol} {other}port"
 
 
 def noting(name: str) -> tuple[list[str], list[tuple[str, str]]]:
     """Rules, and their sets, that note every connection whose SYN comes by."""
     sets = [(f"{name}_{ip}_seen", f"typeof {way(ip)}; size 65535; flags dynamic, timeout;") for ip in IP]
     return [f"{IS_SYN} update @{name}_{ip}_seen {{ {way(ip)} timeout 1d }}" for ip in IP], sets
+
+
+def leaving(name: str, left: Collection[Connection]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Rules, and their sets, by which the segments and datagrams of these connections pass a chain uncounted.
+
+    A SYN begins a connection, so it is of none of them.
+    """
+    rules, sets = [], []
+    for ip, kind, version in (("ip", "ipv4_addr", 4), ("ip6", "ipv6_addr", 6)):
+        ways = [(each.transport, *way) for each in left for way in each.ways()]
+        of_family = [each for each in ways if ipaddress.ip_address(each[1][0]).version == version]
+        if of_family:
+            elements = ", ".join(
+                sorted({f"{of} . {one[0]} . {one[1]} . {other[0]} . {other[1]}" for of, one, other in of_family})
+            )
+            key = f"inet_proto . {kind} . inet_service . {kind} . inet_service"
+            sets.append((f"{name}_{ip}_left", f"type {key}; elements = {{ {elements} }};"))
+            packet = f"meta l4proto . {ip} saddr . th sport . {ip} daddr . th dport @{name}_{ip}_left"
+            rules += [f"meta l4proto tcp tcp flags & syn == 0 {packet} accept", f"meta l4proto udp {packet} accept"]
+    return rules, sets
 
 
 def ending(name: str, which: str, otherwise: Otherwise) -> list[str]:
@@ -90,12 +115,12 @@ class Stateful(Standing):
 class Event:
     """A fault that happens once, at its `__enter__`, and has nothing to undo: entries of connection tracking go."""
 
-    def __init__(self, lab: Lab, name: str, protocol: Protocol) -> None:
+    def __init__(self, lab: Lab, name: str, protocols: Collection[Protocol]) -> None:
         if not NAME.fullmatch(name):
             raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
         self.name = name
         self._lab = lab
-        self._protocol: Protocol = protocol
+        self._protocols = protocols
         self._deleted: int | None = None
 
     def _script(self) -> Sequence[str]:
@@ -104,11 +129,11 @@ class Event:
 
     def __enter__(self) -> Self:
         script, *arguments = self._script()
-        argv = ["sh", "-euc", DELETE + script, "sh", self._protocol, *arguments]
+        argv = ["sh", "-euc", DELETE + script, "sh", " ".join(self._protocols), *arguments]
         said = self._lab.run("firewall", argv, timeout_s=WITHIN_S)
         if said.status != 0:
             raise LabProblem(f"the firewall refused the fault {self.name}: {said.printed}")
-        self._deleted = len(LIVE[self._protocol].findall(said.stdout))
+        self._deleted = sum(len(LIVE[each].findall(said.stdout)) for each in self._protocols)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -119,6 +144,13 @@ class Event:
         if self._deleted is None:
             raise LabProblem(f"the fault {self.name} has not happened")
         return self._deleted
+
+
+def forget_all(lab: Lab) -> None:
+    """Have the firewall forget every connection, of whatever run. Raises LabProblem."""
+    said = lab.run("firewall", ["conntrack", "-F"], timeout_s=WITHIN_S)
+    if said.status != 0:
+        raise LabProblem(f"the firewall does not forget its connections: {said.printed}")
 
 
 FORGET = """
@@ -132,11 +164,14 @@ delete -f ipv6 -s "$4" -d "$3"
 class Forget(Event):
     """The firewall forgets every connection between two hosts, whichever of them opened it; hits are how many.
 
-    This alone is not seen by anybody: the next segment makes a new entry. It takes a Stateful to refuse that segment.
+    This alone is not seen by anybody: the next packet makes a new entry. It takes a Stateful to refuse a segment, and
+    a Nat that has another mapping for the next datagram.
     """
 
-    def __init__(self, lab: Lab, name: str, one: Host, other: Host, protocol: Protocol = "tcp") -> None:
-        super().__init__(lab, name, protocol)
+    def __init__(
+        self, lab: Lab, name: str, one: Host, other: Host, protocols: Collection[Protocol] = PROTOCOLS
+    ) -> None:
+        super().__init__(lab, name, protocols)
         self._hosts = one, other
 
     def _script(self) -> Sequence[str]:

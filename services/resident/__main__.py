@@ -40,6 +40,10 @@ READ_BYTES: Final = 64 * 1024
 PIPE_LIMIT: Final = 1024 * 1024
 
 
+def _decoder() -> codecs.IncrementalDecoder:
+    return codecs.getincrementaldecoder("utf-8")("backslashreplace")
+
+
 @dataclass(slots=True)
 class Stream:
     """The output of a call: what is kept, and how many bytes are not."""
@@ -48,19 +52,18 @@ class Stream:
     kept: bytearray = field(default_factory=bytearray)
     dropped: int = 0
     is_open: bool = True
+    decoder: codecs.IncrementalDecoder = field(default_factory=_decoder)
 
-    def take(self, data: bytes) -> None:
+    def take(self, data: bytes) -> str:
+        """Keep what there is room for; its text, but for a character that came in pieces, which goes with its last."""
         room = OUTPUT_LIMIT - len(self.kept)
         self.kept += data[:room]
         self.dropped += max(0, len(data) - room)
+        return self.decoder.decode(data[:room])
 
     @property
     def text(self) -> str:
         return self.kept.decode("utf-8", "backslashreplace")
-
-
-def _decoder() -> codecs.IncrementalDecoder:
-    return codecs.getincrementaldecoder("utf-8")("backslashreplace")
 
 
 @dataclass(slots=True, eq=False)
@@ -79,7 +82,6 @@ class Call:
     escaped: int = 0
     ended: tuple[int, resource.struct_rusage, float] | None = None  # wait status, usage, CLOCK_MONOTONIC
     # Of what is followed:
-    decoder: codecs.IncrementalDecoder = field(default_factory=_decoder)
     told: int = 0  # bytes of its output
     paused: bool = False  # by a SIGSTOP from here
     stopping: bool = False
@@ -381,8 +383,9 @@ class Resident:
         if data := os.read(stream.descriptor, READ_BYTES):
             if call.start.followed:
                 self._tell(call, data)
-            else:
-                stream.take(data)
+            elif (text := stream.take(data)) and call.start.told:
+                on = "stdout" if stream is call.stdout else "stderr"
+                self.answer({"printed": call.start.name, "on": on, "text": text})
         else:
             self._close(stream)
             self._tell_if_over(call)
@@ -392,7 +395,7 @@ class Resident:
         taken = data[: FOLLOWED_LIMIT - call.told]
         call.told += len(taken)
         call.stdout.dropped += len(data) - len(taken)
-        if text := call.decoder.decode(taken):
+        if text := call.stdout.decoder.decode(taken):
             self.answer({"printed": call.start.name, "text": text})
 
     def _read_what_is_there(self, call: Call) -> None:

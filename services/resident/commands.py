@@ -29,7 +29,8 @@ class CommandError(Exception):
 class Start:
     """Run a program as the call `name`. Of `at_s` and `barrier` at most one is given.
 
-    One that is `followed` runs until it is stopped, and what it prints is told as it comes.
+    One that is `followed` runs until it is stopped, and what it prints is told as it comes; of another it is told at
+    the end, and as it comes too where it is `told`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Start:
     barrier: str | None = None
     hold: Hold = "start"
     followed: bool = False
+    told: bool = False
     open_files: int | None = None  # RLIMIT_NOFILE; None: as the resident's
 
 
@@ -120,11 +122,14 @@ def _start(said: dict[str, object]) -> Start:
         raise CommandError("hold: without a barrier, nothing is held")
     if barrier is not None and at_s is not None:
         raise CommandError("expected at most one of at and barrier")
+    told = said.pop("told", False)
+    if not isinstance(told, bool):
+        raise CommandError("told: expected true or false")
     match said.pop("hold", "start"):
         case "start":
-            return Start(name, argv, is_module, timeout_s, at_s, barrier)
+            return Start(name, argv, is_module, timeout_s, at_s, barrier, told=told)
         case "connect" if is_module:
-            return Start(name, argv, is_module, timeout_s, at_s, barrier, "connect")
+            return Start(name, argv, is_module, timeout_s, at_s, barrier, "connect", told=told)
     raise CommandError('hold: expected "start", or for a module "connect"')
 
 

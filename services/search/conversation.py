@@ -23,6 +23,11 @@ class Conversation:
         """Whether a message has begun to come and is not whole."""
         return self._connection.in_message
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message that is not whole yet."""
+        return self._connection.buffered
+
     def receive_data(self, data: bytes, at_once: int = ALL) -> bytes:
         """What `answers` gives after these bytes."""
         self._connection.receive_data(data)

@@ -20,6 +20,7 @@ from services.stopping import GRACE_S, STOPS
 
 from . import options
 from .conversation import ALL, FEW, Conversation
+from .holding import Holding
 
 ACCEPTS: Final = 16  # at most in one turn of the loop
 UNSENT_BYTES: Final = 256 * 1024  # a peer that does not read its answers is not read, from here on
@@ -34,6 +35,11 @@ class Peer(asyncio.Protocol):
         self.entry = Entry(address, time.monotonic())
         self.written = 0  # bytes given to the transport, of which entry.sent have left it
         self.paused = False
+
+    @property
+    def held(self) -> int:
+        """Bytes in memory for this peer."""
+        return self.conversation.held + self.transport.get_write_buffer_size()
 
     @property
     def in_message(self) -> bool:
@@ -109,6 +115,7 @@ class Server:
         self.listening, self.content_limit = listening, chosen.content_limit
         self.loop = asyncio.get_running_loop()
         self.deadlines: Deadlines[Peer] = Deadlines(chosen.idle_s, chosen.message_s)
+        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.held)
         self.timer = self.loop.call_later(chosen.idle_s, self.clock)
         self.peers: set[Peer] = set()
         self.opening: set[asyncio.Task[object]] = set()  # the loop itself keeps no task alive
@@ -154,6 +161,8 @@ class Server:
     def wind(self, peer: Peer, *, another: bool = False) -> None:
         """Something moved. The timer is due with the first of the deadlines there were: only a new one is earlier."""
         peer.moved()
+        for each in self.holding.note(peer):
+            each.cut(self.holding.why)
         now_s = time.monotonic()
         if peer.in_message:
             self.deadlines.message(peer, now_s, another=another)
@@ -177,6 +186,7 @@ class Server:
 
     def lost(self, peer: Peer) -> None:
         self.deadlines.forget(peer)
+        self.holding.forget(peer)
         self.peers.discard(peer)
         if self.stopping and not self.peers:
             self.empty.set()

@@ -19,6 +19,7 @@ from services.stopping import GRACE_S, stop_signal
 
 from . import options
 from .conversation import ALL, FEW, Conversation
+from .holding import Holding
 
 READ_BYTES: Final = 256 * 1024  # at most from one peer in one turn
 UNSENT_BYTES: Final = 256 * 1024  # a peer that does not read its answers is not read, from here on
@@ -38,6 +39,11 @@ class Peer:
         self.unsent = memoryview(b"".join((self.unsent, answers)) if self.unsent else answers)
 
     @property
+    def held(self) -> int:
+        """Bytes in memory for this peer."""
+        return self.conversation.held + len(self.unsent)
+
+    @property
     def wants(self) -> int:
         """The readiness that it waits for; 0: nothing more, close it."""
         read = READ if not self.conversation.ended and len(self.unsent) < UNSENT_BYTES else 0
@@ -49,6 +55,7 @@ class Server:
         self.listening, self.content_limit = listening, chosen.content_limit
         self.selector = selectors.DefaultSelector()
         self.deadlines: Deadlines[Peer] = Deadlines(chosen.idle_s, chosen.message_s)
+        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.held)
         self.at_once = ALL  # answers to a peer in this turn
         self.accept_at_s: float | None = None  # when accepting goes on, while it is paused
         self.stop_at_s: float | None = None  # when those still busy are cut off, once SIGTERM came
@@ -65,7 +72,8 @@ class Server:
                 self.at_once = FEW if len(ready) == 1 else ALL
                 for key, events in ready:
                     if isinstance(key.data, Peer):
-                        self.turn(key.data, events)
+                        if key.data.socket.fileno() >= 0:  # not cut off in this very loop
+                            self.turn(key.data, events)
                     else:
                         key.data(key.fileobj)
                 self.clock()
@@ -96,6 +104,11 @@ class Server:
                 self.read(peer)
         except OSError as error:  # ECONNRESET, EPIPE, ETIMEDOUT, …: the end of this one
             self.close(peer, errno_name(error))
+            return
+        cut = self.holding.note(peer)
+        for each in cut:
+            self.close(each, self.holding.why)
+        if peer in cut:
             return
         if self.stop_at_s is not None and not peer.conversation.in_message:
             peer.conversation.end("server stopped")
@@ -138,6 +151,7 @@ class Server:
 
     def close(self, peer: Peer, why: str) -> None:
         self.deadlines.forget(peer)
+        self.holding.forget(peer)
         self.selector.unregister(peer.socket)
         peer.socket.close()
         peer.entry.write(why, time.monotonic())
@@ -156,6 +170,8 @@ class Server:
             self.selector.register(self.listening, READ, self.accept)
         if self.stop_at_s is not None:
             for peer in self.peers():
+                if peer.socket.fileno() < 0:  # cut off in this very loop
+                    continue
                 if now_s < self.stop_at_s:
                     self.turn(peer, READ)  # what has arrived is still read and answered
                 else:

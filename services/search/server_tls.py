@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from services.listening import announce, listener
 
 from . import options
 from .conversation import Conversation
+from .holding import Holding
 
 MOST_THREADS: Final = 512  # each has a stack, and a machine of the lab has 1,024 processes and threads (compose.yaml)
 
@@ -25,6 +27,10 @@ MOST_THREADS: Final = 512  # each has a stack, and a machine of the lab has 1,02
 class Server:
     def __init__(self, context: ssl.SSLContext, handshake_s: float, chosen: options.Options) -> None:
         self.context, self.handshake_s, self.chosen = context, handshake_s, chosen
+        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: self.held.get(peer, 0))
+        self.held: dict[Peer, int] = {}
+        self.cut: set[Peer] = set()  # for the memory that they held
+        self.answering = threading.Lock()  # an answer takes some times the memory of its message
 
     def run(self, accepting: Accepting) -> None:
         """Serve until SIGTERM, and then until each peer's thread is at its end."""
@@ -51,8 +57,24 @@ class Server:
             try:
                 self.shake_hands(peer)
                 self.converse(peer)
-            except ssl.SSLError as error:  # its errno is OpenSSL's, and none of the kernel's
-                raise OSError(f"TLS: {tls.reason(error)}") from error
+            except OSError as error:
+                if peer in self.cut:
+                    raise OSError(self.holding.why) from error
+                if isinstance(error, ssl.SSLError):  # its errno is OpenSSL's, and none of the kernel's
+                    raise OSError(f"TLS: {tls.reason(error)}") from error
+                raise
+            finally:
+                self.holding.forget(peer)
+                self.held.pop(peer, None)
+                self.cut.discard(peer)
+
+    def hold(self, peer: Peer, held: int) -> None:
+        """Note how many bytes are in memory for a peer. Whoever is cut off for it finds the end of its connection."""
+        self.held[peer] = held
+        for each in self.holding.note(peer):
+            self.cut.add(each)
+            with suppress(OSError):  # it has ended by itself
+                socket.socket.shutdown(each.socket, socket.SHUT_RDWR)  # SSLSocket's own is for its own thread
 
     def shake_hands(self, peer: Peer) -> None:
         """Make TLS of the peer's connection, within a time that is over the whole handshake."""
@@ -76,11 +98,14 @@ class Server:
             data = self.receive(peer, due_s if in_message else None)
             if not data and not peer.finished:
                 return  # SIGTERM
-            answers = conversation.receive_data(data) if data else conversation.receive_eof()
+            with self.answering:
+                answers = conversation.receive_data(data) if data else conversation.receive_eof()
+            self.hold(peer, conversation.held + len(answers))
             if answers or not in_message:
                 due_s = time.monotonic() + self.chosen.message_s
             peer.socket.settimeout(peer.idle_s)
             peer.send_all(answers)
+            self.hold(peer, conversation.held)
         if conversation.ended != "finished":
             raise OSError(conversation.ended)
 
@@ -112,7 +137,7 @@ def main() -> None:
     add("--handshake-timeout", metavar="SECONDS", type=command.seconds, default=5.0, help=done)
     add("--most", metavar="PEERS", type=command.count, default=MOST_THREADS, help="served at once (%(default)s)")
     found = parser.parse_args()
-    chosen = options.chosen(found)
+    chosen = options.chosen(parser, found)
     server = Server(tls.shows(found.certificate, found.key), found.handshake_timeout, chosen)
     with Accepting(listener(chosen.host, chosen.port), chosen.idle_s, found.most) as accepting:
         announce(accepting.listening)

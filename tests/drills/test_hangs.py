@@ -93,7 +93,7 @@ class Disturber:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.plans: dict[int, Disturbance] = {}
         play, stop = performing._Performance.do, Capture.stop
-        settle = performing._Performance.let_orphans_end
+        settle = performing._Performance.set_earlier_aside
 
         def before(performance: performing._Performance) -> None:
             self.reaches(performance.stage.lab, "before the script")
@@ -108,7 +108,7 @@ class Disturber:
             self.reaches(capture._program._lab, "as the captures end")
             return stop(capture)
 
-        monkeypatch.setattr(performing._Performance, "let_orphans_end", before)
+        monkeypatch.setattr(performing._Performance, "set_earlier_aside", before)
         monkeypatch.setattr(performing._Performance, "do", do)
         monkeypatch.setattr(Capture, "stop", end)
 

@@ -16,6 +16,7 @@ from scenarios.faults.muting import Mute
 from scenarios.faults.nat import Nat
 from scenarios.faults.rate import Rate
 from scenarios.faults.route import NoRoute
+from scenarios.faults.rules import Rules, Selection, Silence
 from scenarios.faults.standing import Chain, Standing
 from scenarios.faults.tracking import Stateful
 from scenarios.lab import Lab
@@ -26,8 +27,8 @@ SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
 ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'
 tc qdisc
-nft list tables | grep -v faultwire # the table itself stays, empty
-ls -A /run/faults 2>/dev/null
+nft list tables
+ls -dA /run/faults /run/faults/* 2>/dev/null
 true
 """
 
@@ -47,6 +48,12 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         *(Mtu(lab, "narrow", "server-leg", 1300), Rate(lab, "slow", "client-leg", 10**6)),
         *(NoRoute(lab, "no-route", lab.topology.hosts["server-be"]), Answer(lab, "liar", "server", "198.18.255.1")),
         LinkDown(lab, "pulled", "server-leg"),
+        Rules(
+            lab,
+            "no-later",
+            Silence(),
+            Selection(lab.topology.hosts["client"], lab.topology.hosts["server"], "later-fragment"),
+        ),
     ]
     for fault in left:
         fault.__enter__()
@@ -56,6 +63,22 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
     for fault in left:
         fault.__exit__()  # undone by another, it has nothing left to undo
     assert configured(lab) == before
+
+
+def test_the_last_fault_takes_the_table_and_the_folder_of_the_journals_with_it_and_no_other(lab: Lab) -> None:
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
+    before = configured(lab)
+    first = Rules(lab, "first", Silence(), Selection(client, server, "later-fragment"))
+    with Mute(lab, "second") as second, first:
+        between = configured(lab)
+        assert "table inet faultwire" in between
+        assert "table netdev faultwire" in between
+        with Mute(lab, "third"):
+            pass
+        assert configured(lab) == between
+        assert (first.hits(), second.hits()) == (0, 0)
+    assert configured(lab) == before
+    assert "/run/faults" not in before
 
 
 def test_a_host_forgets_the_path_mtu_that_a_killed_run_taught_it(lab: Lab) -> None:

@@ -143,6 +143,28 @@ def test_there_is_no_way_out_to_the_machine_that_runs_the_lab(machine: GetMachin
         assert "Destination Net Unreachable" in out.stdout, "the firewall itself must say that there is no route"
 
 
+# By addresses of the hypervisor, of this machine itself and of others on it, at a few ports; what each said.
+ASK_BY_VSOCK = """
+import socket
+for cid in (0, socket.VMADDR_CID_HOST, getattr(socket, "VMADDR_CID_LOCAL", 1), 3):
+    for port in (1, 22, 1024, 9999):
+        try:
+            with socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM) as asking:
+                asking.settimeout(0.3)
+                asking.connect((cid, port))
+                print("answered", cid, port)
+        except OSError:
+            pass
+print("asked")
+"""
+
+
+@pytest.mark.parametrize("name", ["client", "server"])
+def test_nothing_answers_by_the_way_past_all_networks(lab: Lab, name: str) -> None:
+    """AF_VSOCK (vsock(7)) knows no network namespace. Docker's own profile refuses it from version 23 on."""
+    assert lab.run(name, ["python", "-c", ASK_BY_VSOCK], timeout_s=30).stdout == "asked\n"
+
+
 def test_the_machine_has_no_link_local_address_on_the_networks_of_the_lab(machine: GetMachine, lab: Lab) -> None:
     addresses = machine("cables").check_output("ip -o address show").splitlines()
     assert [line for line in addresses if line.split()[1].startswith(f"fw{lab.number}-")] == []

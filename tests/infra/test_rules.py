@@ -222,6 +222,14 @@ def test_fragments_are_selected_before_they_are_put_together(
     with Rules(lab, "lost", Silence(), Selection(client, server, kind)) as fault:
         assert [lab.run(client.name, ping, timeout_s=5).status for ping in pings] == [1, 1]
         assert fault.hits() == 2 * each
+        with Capture(lab) as capture:
+            lab.run(client.name, pings[0], timeout_s=5)
+            legs = {
+                leg: dissect.frames(lab, of.pcapng, "icmp || ip.flags.mf == 1") for leg, of in capture.stop().items()
+            }
+        crossed = [frame.fragment for frame in legs["server-leg"]]
+        assert [frame.fragment for frame in legs["client-leg"]][:3] == [(0, True), (185, True), (370, False)]
+        assert crossed == ([(0, True)] if kind == "later-fragment" else []), "the first has ports, and passes a filter"
         assert connect(lab, client, server.ipv4) == "ECONNREFUSED"
 
 

@@ -13,6 +13,7 @@ from typing import Any, get_args
 
 from scenarios import sockets
 from scenarios.capture import LegCapture
+from scenarios.dissect import Frame
 from scenarios.drill import Drill
 from scenarios.evidence import Caught, Seen
 from scenarios.expecting import (
@@ -310,7 +311,7 @@ def _duration(seen: Seen, expected: Duration, seconds: float | None) -> Seen:
 def _alike(seen: Seen, expected: Alike, answer: bytes = b"told", *, without: bool = False) -> Seen:
     """A conversation of each pair, all the same; but the last one's answer is this, or it has none at all."""
     pairs = [(client, server) for client in expected.from_ for server in expected.to]
-    frames = []
+    frames: list[Frame] = []
     for number, (client, server) in enumerate(pairs):
         is_last = number == len(pairs) - 1
         ends = seen.addresses[client][0], seen.addresses[server][0]

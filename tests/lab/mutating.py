@@ -139,7 +139,9 @@ class Original:
                     self.pairs.append((key.start_mark.index, value.end_mark.index))
                     walk(value)
 
-        walk(yaml.compose(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        root = yaml.compose(self.text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if root is not None:
+            walk(root)
 
 
 @dataclass(frozen=True, slots=True)

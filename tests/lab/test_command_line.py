@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from scenarios import __main__ as command_line
+from scenarios import reach
+from scenarios.lab import Lab
 from scenarios.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
 
 VERBS = "setup demo test up down status shell logs clean images doctor lint".split()
@@ -141,3 +147,31 @@ def test_imports_point_one_way() -> None:
         for path in files:
             imported = re.findall(r"^\s*(?:from|import)\s+(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert forbidden not in imported, f"{path.relative_to(ROOT)} imports {forbidden}"
+
+
+def test_a_ping_is_sent_through_a_lab_that_is_held_and_has_none_of_a_dead_runs_faults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    @contextlib.contextmanager
+    def without_faults(_: Lab) -> Iterator[None]:
+        done.append("without faults")
+        yield
+        done.append("freed")
+
+    def pinged(*_: object) -> reach.RoundTrips:
+        done.append("pinged")
+        return reach.RoundTrips(1, 1, 0.1, 0.1, 0.1)
+
+    def traced(*_: object) -> list[reach.Hop]:
+        done.append("traced")
+        return []
+
+    monkeypatch.setattr(command_line, "bring_up", lambda _: done.append("up"))
+    monkeypatch.setattr(command_line, "held_without_faults", without_faults)
+    monkeypatch.setattr(reach, "ping", pinged)
+    monkeypatch.setattr(reach, "trace", traced)
+    options = argparse.Namespace(lab=71, source="client", to="server", family="ipv4", count=1)
+    assert command_line.ping(options) == 0
+    assert done == ["up", "without faults", "pinged", "traced", "freed"]

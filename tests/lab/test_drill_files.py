@@ -66,6 +66,13 @@ WRONG = [
     ("first: 1, of", "first: 1, nth: 2, of", 8, "one of nth, first, byte and percent"),
     ("drop: {", "dorp: {", 8, "did you mean 'drop'?"),
     ("drop: {first: 1, of: syn, from: client, to: server}", "", 8, "exactly one of drop, hold"),
+    (
+        "drop: {first: 1, of: syn, from: client, to: server}",
+        "idle_timeout: {after: 1s, of: udp, by: tcp-reset}",
+        8,
+        "tcp-reset answers TCP only",
+    ),
+    ("drop: {first: 1, of: syn, from: client, to: server}", "forget: {of: icmp}", 8, "icmp"),
     ("- heal: lose", "- heal: loose", 10, "script.3.heal: unknown fault 'loose'; did you mean 'lose'?"),
     ("- heal: lose", "- wait: 5 seconds", 10, "expected a length of time such as 200ms, 1.5s or 2min, got '5 seconds'"),
     ("- heal: lose", "- wait: 20min", 10, "more than 600s"),

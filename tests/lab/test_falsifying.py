@@ -80,8 +80,9 @@ def test_every_kind_of_expectation_of_the_catalogue_is_falsified_more_than_once(
 @pytest.mark.parametrize("state", ["ESTABLISHD", "CLOSED", "ESTAB"])
 def test_a_state_that_no_look_can_show_would_be_found_out(tmp_path: Path, state: str) -> None:
     drill = read(tmp_path, RIGHT)
-    made = replace(drill.expect[4].value, state=state)  # past the reader, which refuses it
-    assert isinstance(made, Sockets)
+    expected = drill.expect[4].value
+    assert isinstance(expected, Sockets)
+    made = replace(expected, state=state)  # type: ignore[arg-type] # past the reader, which refuses it
     object.__setattr__(drill, "expect", (*drill.expect[:4], Expectation(sockets=made), *drill.expect[5:]))
     found = [each for each in unfalsified(drill) if "expect.5" in each]
     assert len(found) == 1

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from images.firewall.inject import packet as packets
-from images.firewall.inject import rules
+from images.firewall.inject import rules, translation
 from images.firewall.inject.declared import (
     Action,
     Alter,
@@ -184,17 +184,6 @@ def test_udp_without_a_checksum_keeps_none_and_a_computed_zero_is_sent_as_ones()
             break
     else:
         pytest.fail("no payload has the checksum 0")
-
-
-@pytest.mark.parametrize("ipv6", [False, True])
-def test_what_is_sent_by_hand_has_one_hop_less(ipv6: bool) -> None:
-    packet = parsed(spoken(b"hello", ipv6=ipv6)[3])
-    sent = packets.forwarded(packet)
-    assert sent is not None
-    assert_sound(sent)
-    at = 7 if ipv6 else 8
-    assert sent[at] == packet.data[at] - 1
-    assert packets.forwarded(packets.with_byte(packet, at, 1)) is None
 
 
 def test_a_dns_question_is_read_without_regard_to_case() -> None:
@@ -546,12 +535,86 @@ def test_faults_compose_in_the_order_in_which_they_were_applied() -> None:
     assert [step.verb for step in wire.arrive(datagram(b"2"), "next", 0)] == [Verb.ACCEPT, Verb.SEND]
 
 
-def test_what_expires_when_sent_by_hand_is_counted() -> None:
-    data = bytearray(datagram(b"1"))
-    data[8] = 1
-    wire, _ = wire_with(Duplicate(copies=3), one(of="udp"))
-    assert [step.verb for step in wire.arrive(bytes(data), "it", 0)] == [Verb.ACCEPT]
-    assert wire.expired == 3
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_what_is_made_comes_in_as_the_original_did(ipv6: bool) -> None:
+    """Its hop is counted where every packet's is: as the firewall forwards it."""
+    ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
+    data = spoken(b"hello", ipv6=ipv6)[3]
+    wire, _ = wire_with(Duplicate(copies=2), Pick(*ends, of="data"))
+    padded = data + bytes(6)  # as a link fills a short frame up
+    assert [(step.verb, step.data) for step in wire.arrive(padded, "it", 0)] == [
+        (Verb.ACCEPT, b""),
+        (Verb.SEND, data),
+        (Verb.SEND, data),
+    ]
+
+
+NAT = "198.18.1.190"
+
+
+def reply(payload: bytes, to_port: int, to: str = NAT) -> bytes:
+    """A datagram of the server's."""
+    udp = struct.pack("!HHHH", 5300, to_port, 8 + len(payload), 0) + payload
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(udp), 7, 0, 64, 17, 0)
+    header += b"".join(bytes(map(int, end.split("."))) for end in (SERVER, to))
+    return header[:10] + struct.pack("!H", checksum_by_the_word(header)) + header[12:] + udp
+
+
+def test_behind_a_nat_a_packet_is_picked_for_whom_it_will_reach() -> None:
+    asked: list[int] = []
+
+    def inside(packet: Packet) -> tuple[bytes, int] | None:
+        asked.append(packet.destination_port)
+        hosts = {10_000: (bytes((198, 18, 1, 10)), 40_000), 10_001: (bytes((198, 18, 1, 11)), 40_000)}
+        return hosts.get(packet.destination_port)
+
+    wire = Wire(inside)
+    wire.apply(Fault("lose", Drop(), Pick(SERVER, CLIENT, of="udp", to_port=40_000, behind=NAT), 0))
+    lost = [wire.arrive(reply(b"x", port), port, 0)[0].verb is Verb.LOSE for port in (10_000, 10_001, 10_002)]
+    assert lost == [True, False, False], "another host's, and one that is for the NAT itself, are not"
+    assert asked == [10_000, 10_001, 10_002]
+    assert wire.arrive(reply(b"x", 40_000, CLIENT), "plain", 0)[0].verb is Verb.LOSE
+    assert len(asked) == 3, "nobody is asked of a packet to another address"
+    wire.heal("lose", 0)
+    wire.arrive(reply(b"x", 10_000), "healed", 0)
+    assert len(asked) == 3
+
+
+def test_what_is_made_of_a_packet_behind_a_nat_is_for_whom_that_one_was() -> None:
+    wire = Wire(lambda _: (bytes((198, 18, 1, 10)), 40_000))
+    to_client = Pick(SERVER, CLIENT, of="udp", behind=NAT)
+    wire.apply(Fault("twice", Duplicate(), to_client, 0))
+    wire.apply(Fault("altered", Alter(0, ord("y")), to_client, 0))
+    steps = wire.arrive(reply(b"x", 10_000), "it", 0)
+    assert [(step.verb, step.data[-1:]) for step in steps] == [(Verb.ACCEPT, b"y"), (Verb.SEND, b"y")]
+
+
+def test_behind_a_nat_the_kernel_queues_what_comes_to_the_nats_address_whatever_its_port() -> None:
+    both = rules.matches(Pick(SERVER, CLIENT, of="udp", from_port=53, to_port=9, behind=NAT), needs_stream=False)
+    assert [" ".join(match) for match in both] == [
+        f"-s {SERVER} -d {CLIENT} -p udp --sport 53 --dport 9",
+        f"-s {SERVER} -d {NAT} -p udp --sport 53",
+    ]
+
+
+@pytest.mark.parametrize("of", ["any", "data", "fin", "udp"])
+def test_packets_of_an_earlier_connection_are_neither_picked_nor_counted(of: Kind) -> None:
+    data = numbered(3) if of == "udp" else spoken(b"one", b"two")
+    without_syn = [each for each in data if not parsed(each).flags & packets.SYN]
+    fault = Fault("lose", Drop(), one(of=of, first=1), 0, [("udp", 40000, 5300), ("tcp", 10_000, 65432)])
+    wire = Wire()
+    wire.apply(fault)
+    assert all(step.verb is Verb.ACCEPT for each in without_syn for step in wire.arrive(each, 0, 0))
+    assert fault.hits(0)["seen"] == 0
+
+
+def test_a_syn_makes_a_new_connection_of_an_earlier_one() -> None:
+    fault = Fault("lose", Drop(), one(of="data", first=1), 0, [("tcp", 10_000, 65432)])
+    wire = Wire()
+    wire.apply(fault)
+    lost = [wire.arrive(each, 0, 0)[0].verb is Verb.LOSE for each in spoken(b"one", b"two")]
+    assert lost == [False, False, False, True, False, False]
+    assert fault.needs_stream, "so the kernel must queue SYNs too"
 
 
 def test_a_fault_describes_what_it_picked_up_to_the_limit() -> None:
@@ -661,8 +724,9 @@ def test_the_chain_comes_with_the_first_fault_and_goes_with_the_last() -> None:
         " -j NFQUEUE --queue-num 4242 --queue-bypass"
     )
     made = rules.script(faults, has_chain=False)
-    assert made == f"*raw\n:FAULTWIRE - [0:0]\n{rule}\n-I PREROUTING -j FAULTWIRE\nCOMMIT\n"
-    assert rules.script(faults, has_chain=True) == f"*raw\n:FAULTWIRE - [0:0]\n{rule}\nCOMMIT\n"
+    chain = f":FAULTWIRE - [0:0]\n-A FAULTWIRE -i made-in -j RETURN\n{rule}"  # what is made here is not queued again
+    assert made == f"*raw\n{chain}\n-I PREROUTING -j FAULTWIRE\nCOMMIT\n"
+    assert rules.script(faults, has_chain=True) == f"*raw\n{chain}\nCOMMIT\n"
     gone = "*raw\n:FAULTWIRE - [0:0]\n-D PREROUTING -j FAULTWIRE\n-X FAULTWIRE\nCOMMIT\n"
     assert rules.script([], has_chain=True) == gone
     assert rules.script([], has_chain=False) is None
@@ -686,6 +750,64 @@ COMMIT
     assert rules.left_by("") == ([], None)
 
 
+# Behind a NAT -----------------------------------------------------------------------------------------------------
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Those of a netlink message, by kind (netlink(7)), read independently of the code under test."""
+    found = {}
+    while data:
+        length, kind = struct.unpack("=HH", data[:4])
+        found[kind & 0x3FFF] = data[4:length]
+        data = data[(length + 3) // 4 * 4 :]
+    return found
+
+
+def test_the_kernel_is_asked_for_the_connection_of_which_a_packet_is_a_reply() -> None:
+    question = translation.question(parsed(reply(b"x", 10_000)))
+    assert question is not None
+    length, kind, flags = struct.unpack("=IHH", question[:8])
+    assert (length, kind, flags) == (len(question), 0x0101, 1)
+    assert question[16] == 2, "AF_INET"
+    tuple_of_replies = attributes(attributes(question[20:])[2])
+    assert attributes(tuple_of_replies[1]) == {1: bytes((198, 18, 1, 138)), 2: bytes((198, 18, 1, 190))}
+    ports = {2: (5300).to_bytes(2, "big"), 3: (10_000).to_bytes(2, "big")}
+    assert attributes(tuple_of_replies[2]) == {1: b"\x11", **ports}
+
+
+def entry(source: tuple[int, ...], port: int) -> bytes:
+    """The kernel's answer: an entry whose original direction comes from there."""
+
+    def attribute(kind: int, value: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(value), kind) + value + bytes(-len(value) % 4)
+
+    ends = attribute(0x8001, attribute(1, bytes(source)) + attribute(2, bytes((198, 18, 1, 138))))
+    ports = attribute(0x8002, attribute(1, b"\x11") + attribute(2, port.to_bytes(2, "big")))
+    body = bytes(4) + attribute(0x8001, ends + ports)
+    return struct.pack("=IHHII", 16 + len(body), 0x0100, 0, 0, 0) + body
+
+
+def test_the_kernels_answer_says_whom_the_packet_is_for() -> None:
+    packet = parsed(reply(b"x", 10_000))
+    assert translation.answered(entry((198, 18, 1, 10), 40_000), packet) == (bytes((198, 18, 1, 10)), 40_000)
+    assert translation.answered(entry((198, 18, 1, 138), 5300), packet) is None, "it is no reply, but opened it"
+    error = struct.pack("=IHHIIi", 20, 2, 0, 0, 0, -2)
+    assert translation.answered(error, packet) is None
+    answer = entry((198, 18, 1, 10), 40_000)
+    for length in range(len(answer)):
+        translation.answered(answer[:length], packet)
+
+
+def test_an_icmp_error_is_of_the_connection_that_it_quotes() -> None:
+    quoted = reply(b"x", 5300, SERVER)
+    ends = bytes((198, 18, 1, 190)) + bytes((198, 18, 1, 138))
+    quoted = quoted[:12] + ends + struct.pack("!HH", 10_000, 5300) + quoted[24:]
+    icmp = b"\x03\x03\0\0\0\0\0\0" + quoted
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 7, 0, 64, 1, 0)
+    error = parsed(header + ends[4:] + ends[:4] + icmp)
+    assert translation.question(error) == translation.question(parsed(reply(b"x", 10_000)))
+
+
 # The words --------------------------------------------------------------------------------------------------------
 
 
@@ -702,6 +824,7 @@ def test_an_action_is_the_same_after_its_json(action: Action) -> None:
         one(byte=0, from_port=1, to_port=65535),
         one(percent=12.5),
         one(of="dns-query", name="server.lab"),
+        one(behind="198.18.1.190"),
     ],
     ids=str,
 )

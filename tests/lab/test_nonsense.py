@@ -398,7 +398,7 @@ def test_a_silence_of_a_port_in_both_directions_leaves_the_other_ports_alone(tmp
     drill = read(tmp_path, RIGHT.replace(QUIET, silence))
     (effect,) = (each.silence for each in drill.faults if each.silence)
     cast = Cast(Lab(1), "le-le", "ipv4")
-    rules = _rules("quiet", effect, Lab(1), cast)
+    rules = _rules("quiet", effect, Lab(1), cast, ())
     assert isinstance(rules, Rules)
     there, back = (each.matches()["ipv4"] for each in rules._selections)
     assert there.endswith("th dport 53")

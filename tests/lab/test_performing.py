@@ -14,15 +14,12 @@ from scenarios import performing
 from scenarios.capture import LegCapture
 from scenarios.drill import Cell
 from scenarios.evidence import Caught
-from scenarios.expecting import Hits
-from scenarios.judging import _hits
 from scenarios.lab import Lab
 from scenarios.outcome import Outcome
 from scenarios.performing import BrokeOff
 from scenarios.programs import LabProblem
 from scenarios.stage import Interrupted
-from scenarios.verdict import Verdict
-from tests.lab.faking import cells, seen
+from tests.lab.faking import cells
 from tests.report.making import called
 
 ORPHAN = "   0: 0100007F:FF98 0100007F:1F90 04 00000000:00000000 01:00000064 00000000     0\n"
@@ -172,21 +169,3 @@ def test_an_interrupt_is_no_script_that_broke_off() -> None:
 
     with pytest.raises(Interrupted):
         Script(happens).run()
-
-
-def test_orphans_that_are_left_are_told_and_what_counts_them_refutes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(performing, "ORPHANS_WITHIN_S", 0.01)
-    made = Script(lambda _: None)
-    made.table = ORPHAN
-    left = made.run()
-    assert left.orphans_left
-    assert performing.ORPHANS_LEFT in [each.what for each in left.events]
-    assert not Script(lambda _: None).run().orphans_left
-
-    counted = replace(seen(armed=True), caught={"lose-one": Caught(2)})
-    once = Hits(fault="lose-one", exactly=1)
-    assert _hits(once, counted).holds is Verdict.FAIL
-    unsure = _hits(once, replace(counted, orphans_left=True))
-    assert unsure.holds is Verdict.UNPROVEN
-    assert unsure.seen == "2, but connections of an earlier script were left, and may be among them"
-    assert _hits(Hits(fault="lose-one", exactly=2), replace(counted, orphans_left=True)).holds is Verdict.PASS

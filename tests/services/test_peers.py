@@ -83,7 +83,7 @@ def test_a_server_that_cannot_listen_says_so_by_the_errnos_name(name: str) -> No
     assert (status, err) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
 
 
-CLIENTS = ["broken_pipe", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "two_in_one"]
+CLIENTS = ["broken_pipe", "hoarder", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "two_in_one"]
 
 
 def test_each_program_is_a_server_a_client_or_a_wrapper() -> None:
@@ -279,6 +279,20 @@ def test_a_silent_client_tells_a_reset_and_what_nobody_asked_for() -> None:
     with peer(socket.SOCK_STREAM, lambda connected: connected.sendall(b"welcome")) as port:
         status, _, err = called(silent_client.main, "127.0.0.1", port)
     assert (status, err.endswith("sent b'welcome', and nobody had asked\n")) == (15, True)
+
+
+@pytest.mark.parametrize("module", ["search.server_selectors", "search.server_asyncio"])
+def test_hoarders_are_cut_off_where_the_memory_of_all_has_a_limit_and_else_wait_in_vain(
+    module: str, tmp_path: Path
+) -> None:
+    words = ("--peers", "4", "--bytes", "90000", "--cut-off", "2")
+    limits = ("--content-limit", "100000", "--memory-limit", "200000")
+    with started(module, tmp_path / "bounded", *limits) as server:
+        ran = run("peers.hoarder", server.host, str(server.port), *words)
+    assert (ran.returncode, ran.stdout) == (14, "did: 2 of 4 peers, with 90000 bytes each, were cut off\n"), ran.stderr
+    with started(module, tmp_path / "large") as server:
+        ran = run("peers.hoarder", server.host, str(server.port), *words, "--timeout", "1")
+    assert (ran.returncode, ran.stdout) == (12, "did: 0 of 4 peers, with 90000 bytes each, were cut off\n"), ran.stderr
 
 
 @pytest.mark.parametrize("module", ["search.server_selectors", "search.server_asyncio"])

@@ -308,6 +308,30 @@ def test_output_is_kept_up_to_its_limit_and_what_is_dropped_is_counted(talk: Tal
     assert (len(ran["stdout"]), ran["stdout_dropped"], ran["stderr_dropped"]) == (OUTPUT_LIMIT, dropped, 0)
 
 
+def test_a_call_that_is_to_be_told_of_is_heard_while_it_runs_and_its_end_has_all_of_it(talk: Talk) -> None:
+    script = "echo one; echo two >&2; printf '\\303'; read -r _ <fifo; printf '\\251\\n'"
+    talk.say(
+        call="it",
+        exec=["sh", "-c", f"cd $(mktemp -d) && mkfifo fifo && (sleep 0.3 >fifo &) ; {script}"],
+        timeout_s=9,
+        told=True,
+    )
+    heard: dict[str, str] = {"stdout": "", "stderr": ""}
+    while "printed" in (said := talk.hear()):
+        assert said["printed"] == "it"
+        heard[said["on"]] += said["text"]
+    assert heard == {"stdout": "one\né\n", "stderr": "two\n"}
+    assert (said["ended"], said["stdout"], said["stderr"]) == ("it", heard["stdout"], heard["stderr"])
+
+
+def test_a_call_is_told_of_up_to_the_limit_of_its_output(talk: Talk) -> None:
+    talk.say(call="it", exec=["head", "-c", str(OUTPUT_LIMIT + 1), "/dev/zero"], timeout_s=9, told=True)
+    told = 0
+    while "printed" in (said := talk.hear()):
+        told += len(said["text"])
+    assert (told, said["stdout_dropped"]) == (OUTPUT_LIMIT, 1)
+
+
 def test_output_that_is_no_utf_8_is_told_with_backslashes(talk: Talk) -> None:
     assert talk.execute("printf", r"\303\251\377")["stdout"] == "é\\xff"
 

@@ -5,6 +5,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,40 @@ def test_a_message_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
         server.said(r"message not whole within 0\.5 s; \d+ bytes in, 0 bytes out")
 
 
+def test_peers_that_together_hold_too_much_are_cut_off_the_oldest_first_and_who_asks_little_is_served(
+    module: str, tmp_path: Path
+) -> None:
+    """Each is within its own limits; before, a thousand of them were too."""
+    flags = ("--content-limit", "100000", "--memory-limit", "250000")
+    part = asking("x" * 90_000)[:80_000]
+    with running(f"search.{module}", tmp_path / "journal", *flags) as server, ExitStack() as stack:
+        peers = []
+        for number in range(6):
+            peers.append(stack.enter_context(server.connect()))
+            peers[-1].sendall(part)
+            with server.connect() as small:  # whose answer shows that what was sent has been read
+                small.sendall(asking("morpheus"))
+                assert answers(small, 1) == [RABBIT], f"beside {number + 1}"
+        assert [ended(peer) for peer in peers[:3]] == [True] * 3
+        server.said("all peers together held more than 250000 bytes, and this one the longest; ", 3)
+        for peer in peers[3:]:
+            peer.sendall(asking("x" * 90_000)[80_000:])
+            assert answers(peer, 1) == [f"No match for '{'x' * 90_000}'."]
+
+
+def test_answers_that_nobody_reads_are_held_too(module: str, tmp_path: Path) -> None:
+    flags = ("--content-limit", "8000000", "--memory-limit", "9000000")
+    with running(f"search.{module}", tmp_path / "journal", *flags) as server, ExitStack() as stack:
+        deaf = [stack.enter_context(server.connect()) for _ in range(3)]
+        for peer in deaf:
+            peer.sendall(asking("x" * 7_900_000))
+            assert peer.recv(1), "its answer has begun"
+        server.said("all peers together held more than 9000000 bytes", 1)
+        with server.connect() as small:
+            small.sendall(asking("morpheus"))
+            assert answers(small, 1) == [RABBIT]
+
+
 def test_the_time_of_a_message_begins_with_each_message(module: str, tmp_path: Path) -> None:
     """Each takes half of its time and a little; the two together, more than one may take."""
     flags = ("--message-timeout", "3", "--idle-timeout", "30")
@@ -160,6 +195,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_finishes(module: st
         (["127.0.0.1", "0", "--idle-timeout", "nan"], "--idle-timeout: 'nan' is not a number of seconds"),
         (["127.0.0.1", "0", "--message-timeout", "0"], "--message-timeout: '0' is not a number of seconds"),
         (["127.0.0.1", "0", "--content-limit", "-1"], "--content-limit"),
+        (["127.0.0.1", "0", "--memory-limit", "1000"], "--memory-limit: 1000 bytes hold no content of 16777216"),
         (["127.0.0.1", "0", "--colour"], "--colour"),
     ],
 )

@@ -8,7 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -257,6 +257,23 @@ def test_a_message_that_never_becomes_whole_is_cut_off(shared: Running, authorit
         port = peer.getsockname()[1]
         peer.sendall(asking("morpheus")[:50])
         shared.said(rf"port {port}: message not whole within 0\.5 s; 50 bytes in, 0 bytes out, 0\.[5-9]")
+
+
+def test_peers_that_together_hold_too_much_are_cut_off_the_oldest_first(authority: Authority, tmp_path: Path) -> None:
+    flags = ("--content-limit", "100000", "--memory-limit", "250000")
+    whole = asking("x" * 90_000)
+    with serving(authority, tmp_path, *flags) as server, ExitStack() as stack:
+        peers = []
+        for number in range(5):
+            peers.append(stack.enter_context(authority.connect(server)))
+            peers[-1].sendall(whole[:80_000])
+            with authority.connect(server) as small:
+                small.sendall(asking("morpheus"))
+                assert answers(small, 1) == [RABBIT], f"beside {number + 1}"
+        server.said("all peers together held more than 250000 bytes, and this one the longest; ", 2)
+        for peer in peers[2:]:
+            peer.sendall(whole[80_000:])
+            assert answers(peer, 1) == [f"No match for '{'x' * 90_000}'."]
 
 
 def test_a_peer_that_says_nothing_after_the_handshake_is_closed_and_told_by_close_notify(

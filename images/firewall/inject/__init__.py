@@ -8,5 +8,6 @@ program beside this folder, `injector`, is the part that speaks to the kernel. P
     picking   which packets a fault names
     acting    what happens to a packet that was picked
     wire      the faults in force, one behind the other, as boxes on a wire
+    translation  the question whom a packet is for behind a NAT, and the kernel's answer
     rules     the iptables rules that let the kernel queue those packets and no others
 """

@@ -47,7 +47,8 @@ class Pick:
     are counted from 0 (ISN + 1). `percent` draws for each packet in order of arrival. With `again`, what TCP sends
     again of a packet that was picked is picked too.
 
-    The addresses may be names of roles until the fault is applied.
+    The addresses may be names of roles until the fault is applied. `behind` is the address that a NAT, where one is in
+    force, puts in the place of `to`: what is sent there and is for `to` is picked too.
     """
 
     from_: str
@@ -61,6 +62,7 @@ class Pick:
     from_port: int | None = None
     to_port: int | None = None
     name: str | None = None
+    behind: str | None = None
 
     def __post_init__(self) -> None:
         which = [key for key in ("nth", "first", "byte", "percent") if getattr(self, key) is not None]

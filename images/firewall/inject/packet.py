@@ -27,6 +27,9 @@ _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _OPTIONS = 0, 43, 44, 51, 60
 _MORE_FRAGMENTS, _FRAGMENT_OFFSET = 0x2000, 0x1FFF
 
 
+Endpoint = tuple[bytes, int]  # an address, packed, and a port
+
+
 class Packet:
     """One IP packet. `data` is never changed: what is altered is another packet.
 
@@ -36,7 +39,7 @@ class Packet:
 
     __slots__ = (
         *("data", "original", "is_changed", "source", "destination", "identification", "protocol", "transport"),
-        *("source_port", "destination_port", "flags", "seq", "ack", "payload", "end", "is_whole"),
+        *("source_port", "destination_port", "flags", "seq", "ack", "payload", "end", "is_whole", "inside"),
     )
 
     def __init__(self, data: bytes, original: object, source: bytes, destination: bytes, end: int) -> None:
@@ -52,6 +55,12 @@ class Packet:
         self.payload = end  # where the transport's payload begins
         self.source_port = self.destination_port = self.flags = self.seq = self.ack = 0
         self.is_whole = True  # not a fragment, and none of its bytes is missing: it can be written anew
+        self.inside: Endpoint | None = None  # whom it is for, where its destination is a NAT's own address
+
+    @property
+    def receiver(self) -> Endpoint:
+        """The address and the port that it is for: behind a NAT, those that the NAT will put there."""
+        return self.inside or (self.destination, self.destination_port)
 
     @property
     def length(self) -> int:
@@ -169,11 +178,12 @@ def _with_ipv4_checksum(data: bytearray) -> None:
     data[10:12] = checksum(bytes(data[:header])).to_bytes(2, "big")
 
 
-def _made(data: bytes, original: object) -> Packet:
+def _made(data: bytes, original: object, of: Packet) -> Packet:
     packet = parse(data, original)
     if packet is None:
         raise ValueError(f"made a packet that is none: {data.hex()}")
     packet.is_changed = True
+    packet.inside = of.inside
     return packet
 
 
@@ -199,31 +209,24 @@ def with_payload(packet: Packet, payload: bytes, original: object, seq: int = 0,
     at = header + CHECKSUM_AT[packet.protocol]
     if packet.protocol != UDP or packet.identification is None or any(data[at : at + 2]):
         data[at : at + 2] = transport_checksum(packet, bytes(data)).to_bytes(2, "big")
-    return _made(bytes(data), original)
+    return _made(bytes(data), original, packet)
 
 
 def with_byte(packet: Packet, at: int, value: int) -> Packet:
     """The packet with another byte at this place of its data, and all else, checksums included, as it was."""
     data = bytearray(packet.data)
     data[at] = value
-    return _made(bytes(data), packet.original)
+    return _made(bytes(data), packet.original, packet)
 
 
 def copy(packet: Packet) -> Packet:
     """The same packet once more, made here."""
-    return _made(packet.data, None)
+    return _made(packet.data, None, packet)
 
 
-def forwarded(packet: Packet) -> bytes | None:
-    """The packet as a router sends it on: one hop less. None when it has no hop left (RFC 1812, 5.3.1)."""
-    data = bytearray(packet.data[: packet.end])
-    at = 8 if data[0] >> 4 == 4 else 7
-    if data[at] <= 1:
-        return None
-    data[at] -= 1
-    if at == 8:
-        _with_ipv4_checksum(data)
-    return bytes(data)
+def as_it_came(packet: Packet) -> bytes:
+    """The bytes of the IP packet alone: a link may have filled the frame up behind it."""
+    return bytes(packet.data[: packet.end])
 
 
 def _labels(message: bytes, at: int) -> Iterator[bytes]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import ipaddress
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .declared import Kind, Pick
-from .packet import ACK, FIN, ICMP, ICMPV6, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
+from .packet import ACK, FIN, ICMP, ICMPV6, PROTOCOL_NAMES, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
 
 CONNECTIONS_LIMIT = 4096  # remembered by one fault; the oldest is forgotten first
 PICKED_LIMIT = 256  # segments remembered of one connection, to know them when they are sent again
 HALF = SEQUENCES // 2
+Flow = tuple[str, int, int]  # "tcp" or "udp", the port that a packet comes from, and the port that it is for
 
 _CONTROL = SYN | ACK | FIN | RST
 OF_KIND: dict[Kind, Callable[[Packet], bool]] = {
@@ -66,17 +67,23 @@ class Connection:
 
 def addresses(pick: Pick) -> tuple[bytes, bytes]:
     """The two addresses of a pick, packed. Raises ValueError when they are not addresses of one family."""
-    one, other = ipaddress.ip_address(pick.from_), ipaddress.ip_address(pick.to)
-    if one.version != other.version:
-        raise ValueError(f"{pick.from_} and {pick.to} are not of one family")
+    one, other, *behind = (ipaddress.ip_address(each) for each in (pick.from_, pick.to, pick.behind) if each)
+    for each in (other, *behind):
+        if one.version != each.version:
+            raise ValueError(f"{one} and {each} are not of one family")
     return one.packed, other.packed
 
 
 class Picker:
-    """The state of one pick: counts, connections and the seeded draws."""
+    """The state of one pick: counts, connections and the seeded draws.
 
-    def __init__(self, pick: Pick, seed: int, *, needs_stream: bool) -> None:
+    Packets of the `earlier` connections, which were there before the script began, are none of its: they are neither
+    picked nor counted. One whose ports are used anew, which its SYN shows, is earlier no more.
+    """
+
+    def __init__(self, pick: Pick, seed: int, *, needs_stream: bool, earlier: Iterable[Flow] = ()) -> None:
         self.pick = pick
+        self._earlier = set(earlier)
         self._source, self._destination = addresses(pick)
         self._from_port, self._to_port = pick.from_port, pick.at_port
         self._is_of_kind = OF_KIND[pick.of]
@@ -90,18 +97,26 @@ class Picker:
 
     def concerns(self, packet: Packet) -> bool:
         """Whether the packet goes the pick's way."""
+        address, port = packet.receiver
         return (
             packet.source == self._source
-            and packet.destination == self._destination
-            and (self._to_port is None or packet.destination_port == self._to_port)
+            and address == self._destination
+            and (self._to_port is None or port == self._to_port)
             and (self._from_port is None or packet.source_port == self._from_port)
+            and not (self._earlier and self._is_earlier(packet))
         )
+
+    def _is_earlier(self, packet: Packet) -> bool:
+        flow = PROTOCOL_NAMES.get(packet.protocol or 0, ""), packet.source_port, packet.receiver[1]
+        if packet.protocol == TCP and packet.flags & SYN:
+            self._earlier.discard(flow)
+        return flow in self._earlier
 
     def connection(self, packet: Packet) -> Connection | None:
         """What is known of the packet's connection; None where nothing has to be, or it is not TCP."""
         if not self._tracks or packet.protocol != TCP:
             return None
-        key = packet.source_port << 16 | packet.destination_port
+        key = packet.source_port << 16 | packet.receiver[1]
         known = self._connections.get(key)
         is_new = known is None or (packet.flags & SYN and known.isn != packet.seq)  # else it is the same SYN again
         if known is None or is_new:
@@ -168,7 +183,10 @@ class Picker:
 
 
 def needs_syn(pick: Pick, *, needs_stream: bool) -> bool:
-    """Whether the SYN of the same direction must be seen too, though it is not of the kind."""
+    """Whether the SYN of the same direction must be seen too, though it is not of the kind.
+
+    `needs_stream`: the action counts bytes from it, or it tells a new connection from an earlier one.
+    """
     return pick.of not in ("any", "syn", "syn-ack") and (
         needs_stream or pick.byte is not None or pick.of == "handshake-ack"
     )

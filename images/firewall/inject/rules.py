@@ -2,8 +2,11 @@
 
 They stand in a chain of our own, which raw/PREROUTING jumps to: before connection tracking, which would otherwise
 refuse a packet that was held while another one opened the same connection; and before the hop limit is counted, which
-the kernel then does, once, for every original. Where a rule cannot tell (an IPv6 packet with extension headers), it
-queues the packet, and picking decides.
+the kernel then does, once, for every packet. Where a rule cannot tell (an IPv6 packet with extension headers, whom a
+packet to the address of a NAT is for), it queues the packet, and picking decides.
+
+What is made here comes in by a link of its own, MADE, and goes the way of every other packet from there; the chain
+leaves it alone.
 
 Sources: iptables-extensions(8); bpf(4) of the BSDs, for the filter that knows the length of a segment's payload.
 """
@@ -22,6 +25,7 @@ CHAIN = "FAULTWIRE"
 TABLE = "raw"
 HOOK = "PREROUTING"
 QUEUE = 4242
+MADE, MAKING = "made-in", "made-out"  # the two ends of the link: the firewall receives on one what is sent on the other
 
 FLAGS: Mapping[Kind, tuple[str, str]] = {  # the flags looked at, and those of them that are set
     "syn": ("SYN,ACK,FIN,RST", "SYN"),
@@ -62,13 +66,15 @@ def family(pick: Pick) -> Family:
 
 def matches(pick: Pick, *, needs_stream: bool) -> list[list[str]]:
     """The matches, a list of words each, that together take in every packet that the pick must see."""
+    ports = ["--sport", str(pick.from_port)] if pick.from_port is not None else []
+    at_port = ["--dport", str(pick.at_port)] if pick.at_port is not None else []
+    found = _matches(pick, pick.to, [*ports, *at_port], needs_stream)
+    return found + _matches(pick, pick.behind, ports, needs_stream) if pick.behind else found  # a NAT changes the port
+
+
+def _matches(pick: Pick, to: str, ports: list[str], needs_stream: bool) -> list[list[str]]:
     of = family(pick)
-    one_way = ["-s", pick.from_, "-d", pick.to]
-    ports = []
-    if pick.from_port is not None:
-        ports += ["--sport", str(pick.from_port)]
-    if pick.at_port is not None:
-        ports += ["--dport", str(pick.at_port)]
+    one_way = ["-s", pick.from_, "-d", to]
     if pick.of == "any":
         return [[*one_way, "-p", protocol, *ports] for protocol in ("tcp", "udp")] if ports else [one_way]
     if pick.of == "icmp":
@@ -96,6 +102,8 @@ def script(faults: Iterable[tuple[str, Pick, bool]], *, has_chain: bool) -> str 
     ]
     if not rules and not has_chain:
         return None
+    if rules:
+        rules.insert(0, f"-A {CHAIN} -i {MADE} -j RETURN")
     lines = [f":{CHAIN} - [0:0]", *rules]  # this makes the chain, or empties it
     if rules and not has_chain:
         lines.append(f"-I {HOOK} -j {CHAIN}")

@@ -7,14 +7,15 @@ to take, in order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import ipaddress
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
 from .acting import UNTOUCHED, acting
 from .declared import Action, Alter, Cut, Pick, check, to_json
-from .packet import Packet, describe, forwarded, parse
-from .picking import Picker
+from .packet import Endpoint, Packet, as_it_came, describe, parse
+from .picking import Flow, Picker
 
 HITS_LIMIT = 4096  # packets of which a fault keeps a description
 FAULTS_LIMIT = 64
@@ -23,7 +24,7 @@ FAULTS_LIMIT = 64
 class Verb(Enum):
     ACCEPT = "accept"  # the original goes on, with these bytes if there are any
     LOSE = "lose"  # the original does not
-    SEND = "send"  # these bytes are a packet that was made here, with its hop already counted
+    SEND = "send"  # these bytes are a packet that was made here, as if it had just come in
 
 
 class Step(NamedTuple):
@@ -40,10 +41,11 @@ def needs_stream(action: Action) -> bool:
 class Fault:
     """One fault in force: what it picks, what it does, and what it has done. Raises ValueError when it cannot be."""
 
-    def __init__(self, name: str, action: Action, pick: Pick, seed: int) -> None:
+    def __init__(self, name: str, action: Action, pick: Pick, seed: int, earlier: Collection[Flow] = ()) -> None:
         check(action, pick)
         self.name, self.action, self.pick, self.seed = name, action, pick, seed
-        self.picker = Picker(pick, seed, needs_stream=needs_stream(action))
+        self.needs_stream = needs_stream(action) or bool(earlier)  # in the kernel's rules: whether to queue SYNs too
+        self.picker = Picker(pick, seed, needs_stream=needs_stream(action), earlier=earlier)
         self.acting = acting(action, seed)
         self._hits: list[tuple[int, int, str, Packet]] = []
         self.untouched = 0
@@ -91,14 +93,18 @@ class Fault:
 
 
 class Wire:
-    """The faults in force, by name, in the order in which they were applied."""
+    """The faults in force, by name, in the order in which they were applied.
 
-    def __init__(self) -> None:
+    `inside` says whom a packet is for that came to the address of a NAT; None: it is for the NAT itself.
+    """
+
+    def __init__(self, inside: Callable[[Packet], Endpoint | None] = lambda _: None) -> None:
         self.faults: dict[str, Fault] = {}
         self._boxes: list[Fault] = []
+        self._inside = inside
+        self._translators: frozenset[bytes] = frozenset()  # the addresses of NATs
         self.arrived = 0
         self.garbage = 0  # packets that could not be read, and went on as they were
-        self.expired = 0  # packets made here that had no hop left
 
     def apply(self, fault: Fault) -> None:
         """Put a fault behind the others. Raises ValueError when there is one of its name, or there are too many."""
@@ -108,13 +114,19 @@ class Wire:
             raise ValueError(f"there are {FAULTS_LIMIT} faults already")
         self.faults[fault.name] = fault
         self._boxes.append(fault)
+        self._note_translators()
 
     def heal(self, name: str, now: int) -> list[Step]:
         """Take a fault away; what it held goes on, to the faults behind it."""
         fault = self.faults.pop(name)
         place = self._boxes.index(fault)
         self._boxes.remove(fault)
+        self._note_translators()
         return self._forward(fault.acting.release_all(), place, now)
+
+    def _note_translators(self) -> None:
+        behind = [fault.pick.behind for fault in self._boxes]
+        self._translators = frozenset(ipaddress.ip_address(each).packed for each in behind if each)
 
     def arrive(self, data: bytes, original: object, now: int) -> list[Step]:
         """A packet has come. `original` is given back in the steps that are about it."""
@@ -123,6 +135,8 @@ class Wire:
         if packet is None:
             self.garbage += 1
             return [Step(Verb.ACCEPT, original, b"")]
+        if packet.destination in self._translators:
+            packet.inside = self._inside(packet)
         for place, box in enumerate(self._boxes):
             steps: list[Step] = []
             going = box.receive(packet, now, steps)
@@ -158,7 +172,5 @@ class Wire:
     def _emit(self, packet: Packet, steps: list[Step]) -> None:
         if packet.original is not None:
             steps.append(Step(Verb.ACCEPT, packet.original, packet.data if packet.is_changed else b""))
-        elif (data := forwarded(packet)) is not None:
-            steps.append(Step(Verb.SEND, None, data))
         else:
-            self.expired += 1
+            steps.append(Step(Verb.SEND, None, as_it_came(packet)))
