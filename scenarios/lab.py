@@ -28,6 +28,7 @@ ANSWERS_WITHIN_S = 10
 NO_LAB = -1  # the number of what is of ours, and of no lab
 GUEST_MEMORY = "512m"
 GUEST_FILES = "256m"  # of its /tmp, which is in that memory
+GUEST_OPEN_FILES = 16384  # as a host has
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
 LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
@@ -394,7 +395,7 @@ def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environmen
         *("--init", "--name", name, "--label", f"{engine.LAB_LABEL}={lab}"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
         *("--tmpfs", f"/tmp:size={GUEST_FILES}"),  # noqa: S108
-        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--user", "1000"),
+        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}", "--user", "1000"),
         *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
         *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
         *("--pull", "never", "--entrypoint", "", image, *argv),

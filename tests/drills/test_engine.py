@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -144,50 +145,59 @@ def is_in_force(lab: Lab) -> bool:
     return "drop" in lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10).stdout
 
 
+@contextlib.contextmanager
+def in_silent_drop(*others: str, lab: Lab) -> Iterator[subprocess.Popen[str]]:
+    """A run of silent-drop and other drills whose fault is in force; it is killed when the block is left."""
+    running = scenarios("run", "silent-drop", *others, "--pair", "le-le", lab=lab)
+    try:
+        wait_for(lambda: is_in_force(lab), "the fault of silent-drop", 60, every_s=0.1)
+        yield running
+    finally:
+        running.kill()
+        running.wait()
+
+
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_to_end_leaves_nothing_and_the_run_has_its_report(
     killed_lab: Lab, number: signal.Signals, status: int
 ) -> None:
-    running = scenarios("run", "silent-drop", "lost-syn", "--pair", "le-le", lab=killed_lab)
-    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
-    os.killpg(running.pid, number)
-    said, _ = running.communicate(timeout=60)
-    assert running.returncode == status, said
-    told = said.rstrip().splitlines()[-1]
-    by = " by SIGTERM" if number is signal.SIGTERM else ""
-    assert told.startswith(f"interrupted{by}: 0 of 2 were run; all faults are undone; not run: silent-drop · "), said
-    assert in_force(killed_lab) == ""
-    found = re.search(r"evidence: (\S+)/ \(", said)
-    assert found, said
-    assert {"summary.json", "junit.xml", "index.html"} < {each.name for each in (ROOT / found[1]).iterdir()}
+    with in_silent_drop("lost-syn", lab=killed_lab) as running:
+        os.killpg(running.pid, number)
+        said, _ = running.communicate(timeout=60)
+        assert running.returncode == status, said
+        told = said.rstrip().splitlines()[-1]
+        by = " by SIGTERM" if number is signal.SIGTERM else ""
+        assert told.startswith(f"interrupted{by}: 0 of 2 were run; all faults are undone; not run: silent-drop · ")
+        assert in_force(killed_lab) == ""
+        found = re.search(r"evidence: (\S+)/ \(", said)
+        assert found, said
+        assert {"summary.json", "junit.xml", "index.html"} < {each.name for each in (ROOT / found[1]).iterdir()}
 
 
 def test_a_kill_leaves_nothing_that_the_next_run_does_not_put_right(killed_lab: Lab) -> None:
-    running = scenarios("run", "silent-drop", "--pair", "le-le", lab=killed_lab)
-    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.communicate(timeout=60)
-    assert is_in_force(killed_lab)
-    after = scenarios("demo", lab=killed_lab)
-    said, _ = after.communicate(timeout=120)
-    assert after.returncode == 0, said
-    assert in_force(killed_lab) == ""
+    with in_silent_drop(lab=killed_lab) as running:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate(timeout=60)
+        assert is_in_force(killed_lab)
+        after = scenarios("demo", lab=killed_lab)
+        said, _ = after.communicate(timeout=120)
+        assert after.returncode == 0, said
+        assert in_force(killed_lab) == ""
 
 
 def test_a_firewall_that_ends_is_the_verdict_of_the_cell_and_the_run_goes_on(killed_lab: Lab) -> None:
-    running = scenarios("run", "silent-drop", "lost-syn", "--pair", "le-le", lab=killed_lab)
-    wait_for(lambda: is_in_force(killed_lab), "the fault of silent-drop", 60, every_s=0.1)
-    engine.client().containers.get(killed_lab.container("firewall")).kill()
-    said, _ = running.communicate(timeout=300)
-    assert running.returncode == 2, said
-    assert "1 pass, 1 unproven of 2" in said
-    found = re.search(r"evidence: (\S+)/ \(", said)
-    assert found, said
-    (broken,) = (ROOT / found[1]).glob("silent-drop/*/*")
-    assert (broken / "traceback.txt").is_file()
-    assert (broken / "control" / "client-leg.pcapng").is_file()
-    stored = json.loads((broken / "result.json").read_text("utf-8"))
-    assert any(each["what"].startswith("broke off: ") for each in stored["runs"]["fault"]["events"])
+    with in_silent_drop("lost-syn", lab=killed_lab) as running:
+        engine.client().containers.get(killed_lab.container("firewall")).kill()
+        said, _ = running.communicate(timeout=300)
+        assert running.returncode == 2, said
+        assert "1 pass, 1 unproven of 2" in said
+        found = re.search(r"evidence: (\S+)/ \(", said)
+        assert found, said
+        (broken,) = (ROOT / found[1]).glob("silent-drop/*/*")
+        assert (broken / "traceback.txt").is_file()
+        assert (broken / "control" / "client-leg.pcapng").is_file()
+        stored = json.loads((broken / "result.json").read_text("utf-8"))
+        assert any(each["what"].startswith("broke off: ") for each in stored["runs"]["fault"]["events"])
 
 
 def test_who_holds_the_port_of_a_service_is_told(killed_lab: Lab, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from scenarios.drill import Cell, chosen_service, load_drill
 from scenarios.lab import GUEST_LABEL, MARK, Lab, labs_in_use
 from scenarios.service import services
 from scenarios.verdict import Verdict
+from scenarios.waiting import wait_for
 from tests.conftest import TEST_LABS
 
 Deed = Literal["pause", "stop", "kill"]
@@ -117,9 +118,12 @@ class Disturber:
         if plan and plan.phase == phase:
             del self.plans[lab.number]
             extra = ["--time", "1"] if plan.deed == "stop" else []
-            subprocess.run(
-                ["docker", plan.deed, *extra, lab.container(plan.machine)], check=True, stdout=subprocess.DEVNULL
-            )
+            command = ["docker", plan.deed, *extra, lab.container(plan.machine)]
+
+            def done() -> bool:  # the freezer of a busy machine gives up: "unable to freeze"
+                return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+            wait_for(done, f"`{' '.join(command)}`", 30)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ def test_a_guest_has_no_log_no_rights_and_a_limit_for_each_thing_that_it_could_u
     limits = dict(itertools.pairwise(words))
     assert limits["--log-driver"] == "none"
     assert (limits["--pids-limit"], limits["--memory"], limits["--user"]) == ("256", "512m", "1000")
+    assert limits["--ulimit"] == "nofile=16384"
     assert limits["--tmpfs"] == f"/tmp:size={GUEST_FILES}"  # noqa: S108 (in its container)
     assert (limits["--cap-drop"], limits["--security-opt"]) == ("ALL", "no-new-privileges")
     assert "--read-only" in words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.engine import CommandFailed, docker_command
+from scenarios.lab import Lab
 from scenarios.waiting import wait_for
 
 
@@ -53,3 +55,13 @@ def test_a_command_that_fails_is_told_with_the_end_of_what_it_printed(docker: Pa
     first, *rest = str(raised.value).splitlines()
     assert first == "`docker network rm` ended with status 3:"
     assert rest == [*map(str, range(982, 1001)), "no such network"]
+
+
+def test_what_a_lab_opens_is_out_of_reach_of_the_terminals_ctrl_c(docker: Path) -> None:
+    docker.with_name("docker").write_text("#!/bin/sh\nexec cat\n")
+    opened = Lab(1).open("firewall", ["the injector"])
+    try:
+        assert os.getsid(opened.pid) != os.getsid(0)
+        assert os.getpgid(opened.pid) != os.getpgid(0)
+    finally:
+        opened.communicate(timeout=10)
