@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -31,8 +31,15 @@ setup: ## install and start what is missing: Docker Engine, Compose v2, the virt
 demo: setup ## the main thing: a big-endian client is answered across the firewall, with the packets to prove it
 	@$(SCENARIOS) demo --lab $(LAB)
 
-test: setup images lint ## every test, in a lab of its own
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadfile
+test: setup images ## every test, in labs of its own, and the linters beside them
+	@$(MAKE) --jobs 2 lint .tests CHOSEN=
+
+check: setup ## for whoever edits: lint, types and every test that needs no engine, at once
+	@$(MAKE) --jobs 2 lint .tests CHOSEN='-m "not engine" --ignore tests/infra --ignore tests/drills'
+
+# Python's own compiled files are kept, whatever the environment says: 1,000 programs are started here.
+.tests: setup
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses auto --dist loadfile $(CHOSEN)
 
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py

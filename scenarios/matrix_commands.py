@@ -35,12 +35,12 @@ ASKED = "asked.json"  # in the folder of the run: what was asked for, so that it
 UNFINISHED = "unfinished"
 
 
-def default_jobs() -> int:
+def default_jobs(labs_a_core: int = LABS_A_CORE) -> int:
     """How many labs this machine can run side by side, by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
     said = Path("/proc/meminfo").read_text("ascii").splitlines()
     free = next(int(line.split()[1]) << 10 for line in said if line.startswith("MemAvailable:"))
-    return max(1, min(cores * LABS_A_CORE, free // MEMORY_A_LAB, MOST_LABS))
+    return max(1, min(cores * labs_a_core, free // MEMORY_A_LAB, MOST_LABS))
 
 
 def _unfinished() -> tuple[Path, dict[str, Any]]:

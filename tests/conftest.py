@@ -12,9 +12,12 @@ import testinfra
 from hypothesis import settings
 from testinfra.host import Host as Machine
 
+from scenarios import engine
 from scenarios.lab import Lab, labs_in_use
+from scenarios.matrix_commands import default_jobs
 from scenarios.topology import topology
 from tests import telling
+from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -24,6 +27,22 @@ settings.load_profile("shared machine")
 # From the far end: a person's own labs are left alone. Of several test processes (pytest-xdist) each has its own.
 _WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
 TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
+
+WORKERS_A_CORE = 2  # a test mostly waits
+MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
+    return min(default_jobs(WORKERS_A_CORE), MOST_WORKERS)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPart:
+    """Hand out the tests as tests/scheduling.py says."""
+    return ByPart(config, log)
+
 
 # What a shell starts with `&` ignores Ctrl-C, and so would every program that these tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -46,15 +65,50 @@ def _end(*_: object) -> None:
 signal.signal(signal.SIGTERM, _end)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What takes long is skipped, and counted, unless it is asked for.
+NOWHERE = "unix:///nonexistent/no-test-without-the-fixture-docker_engine-reaches-docker.sock"
 
-    So are tests on ::1 where the machine that runs them has none. The lab has its own IPv6.
+
+OF_LABS = ("infra", "drills")  # the folders whose tests are of labs
+
+
+def needs_engine(item: pytest.Item) -> bool:
+    """Whether it may reach the Docker Engine: by its folder, by a fixture that asks for it, or by the mark."""
+    asks = "docker_engine" in getattr(item, "fixturenames", ()) or item.get_closest_marker("engine") is not None
+    return asks or item.path.parent.name in OF_LABS
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> None:
+    """Ask for this, or for a fixture that does, to reach the Docker Engine; `make check` leaves those tests out."""
+
+
+@pytest.fixture(autouse=True)
+def _kept_from_docker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the Docker Engine that has not asked for it. So `make check` leaves out just those that do."""
+    if needs_engine(request.node):
+        return
+
+    def client() -> None:
+        raise engine.NoEngine("the test has neither the fixture `docker_engine` nor the mark `engine`")
+
+    monkeypatch.setenv("DOCKER_HOST", NOWHERE)
+    monkeypatch.setattr(engine, "client", client)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that need the Docker Engine, and skip what takes long, or cannot be done on this machine.
+
+    Tests on ::1 are skipped, and counted, where that machine has none. The lab has its own IPv6.
     """
     if not config.getoption("long"):
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes more than a minute; --long runs it"))
+    items.sort(key=lambda item: rank(item.nodeid))
+    for item in items:
+        if needs_engine(item):
+            item.add_marker("engine")
     if not has_ipv6_loopback():
         absent = pytest.mark.skip(reason="this machine has no IPv6 loopback address, ::1")
         for item in items:
@@ -82,7 +136,7 @@ def lab_for_a_while(*, up: bool = True) -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def lab(docker_engine: None) -> Iterator[Lab]:  # noqa: ARG001
     """A lab that is up with all its usual machines, for the session, held against other runs, and removed after it."""
     found = free_lab(*topology().usual_profiles)
     try:

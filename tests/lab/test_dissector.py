@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 from services.wire import CONTENT_LIMIT, NEED_DATA, Connection, Finished, Message, RemoteProtocolError
-from tests.lab.dissecting import AS_THEY_COME, DISSECTOR, IMAGE_VARIABLE, Shown, Tshark, tshark_container
+from tests.lab.dissecting import AS_THEY_COME, DISSECTOR, IMAGE_VARIABLE, Shown, Tshark
 from tests.lab.packets import LONGEST_SEGMENT, Capture, Conversation
 
 # docs/protocol.md, "One exchange, whole": bytes that no codec of ours made.
@@ -32,12 +32,6 @@ ANSWER = (
 REQUEST_SUMMARY = 'big text/json utf-8 41 bytes {"action": "search", "value": "morpheus"}'
 ANSWER_SUMMARY = 'little text/json utf-8 43 bytes {"result": "Follow the white rabbit. 🐰"}'
 NOT_AN_OBJECT = b"\x00\x02[]"
-
-
-@pytest.fixture(scope="session")
-def tshark() -> Iterator[Tshark]:
-    with tshark_container() as running:
-        yield running
 
 
 def seeded(seed: int) -> Random:

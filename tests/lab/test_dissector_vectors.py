@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.lab.dissecting import Shown, Tshark, tshark_container
+from tests.lab.dissecting import Shown, Tshark
 from tests.lab.packets import LONGEST_SEGMENT, Capture
 from tests.vectors import make
 
 TREE_NUMBERS = 64  # shown of an array
-
-
-@pytest.fixture(scope="module")
-def tshark() -> Iterator[Tshark]:
-    with tshark_container() as running:
-        yield running
 
 
 def vectors(name: str) -> list[dict[str, Any]]:

@@ -9,9 +9,10 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from scenarios import summary
-from scenarios.drill import Cell, chosen_service, drills
+from scenarios.drill import Cell, chosen_service
 from scenarios.running import Result
 from scenarios.verdict import Verdict
+from tests.report.making import catalogue, offered
 
 SENTENCES = {
     Verdict.PASS: "It holds.",
@@ -28,8 +29,8 @@ def no_ci_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def result(run_folder: Path, verdict: Verdict, repeat: int = 1) -> Result:
-    drill = drills()["lost-syn"]
-    cell = Cell(drill, chosen_service(drill, None), "be-le", repeat=repeat)
+    drill = catalogue()["lost-syn"]
+    cell = Cell(drill, chosen_service(drill, None, offered()), "be-le", repeat=repeat)
     folder = run_folder / drill.drill / "search-selectors" / f"{verdict.value}-{repeat}"
     (folder / "fault").mkdir(parents=True)
     (folder / "fault" / "client-leg.pcapng").write_bytes(b"")

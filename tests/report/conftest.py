@@ -28,7 +28,7 @@ class Chromium:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+def browser(docker_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:  # noqa: ARG001
     """One browser for all tests of the session; without one they fail, unless FAULTWIRE_NO_BROWSER says so."""
     if os.environ.get("FAULTWIRE_NO_BROWSER"):
         pytest.skip("FAULTWIRE_NO_BROWSER is set")

@@ -5,6 +5,7 @@ What is written is written by the code that writes it in a real run; only the pa
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from scenarios.drill import Cell, Pair, chosen_service, drills
 from scenarios.evidence import Caught, Event, Seen
 from scenarios.outcome import Outcome
 from scenarios.running import Result
+from scenarios.service import services
 from scenarios.survival import Survival
 from scenarios.verdict import Check, Verdict
 
@@ -28,6 +30,11 @@ BEGAN_NS = 1_795_281_029_000_000_000
 HOSTILE = "<script>window.hit=1</script><img src=x onerror='window.hit=1'>\"'`&amp;{{7*7}}"
 HOSTILE += "\x00\x1b[31m\x7f\u202e</pre></td>|*a*"
 ROLES: Mapping[str, tuple[str, ...]] = {"client": (CLIENT,), "server": (SERVER,), "firewall": (FIREWALL, TRANSLATED)}
+
+
+# Reading them takes half a second of a processor, and they are the same for every result.
+catalogue = functools.cache(drills)
+offered = functools.cache(services)
 
 
 def segment(number: int, time_ms: float, *, back: bool = False, **changes: object) -> Frame:
@@ -130,8 +137,8 @@ def result(
     repeat: int = 1,
 ) -> Result:
     """A cell's result, with its folder, as running.run leaves it."""
-    known = drills()[drill]
-    cell = Cell(known, chosen_service(known, service), pair, repeat=repeat)
+    known = catalogue()[drill]
+    cell = Cell(known, chosen_service(known, service, offered()), pair, repeat=repeat)
     folder = folder_of(run_folder, cell)
     if of is None:
         client_leg, server_leg = handshake_with_a_lost_syn()

@@ -24,6 +24,7 @@ from tests.conftest import lab_for_a_while
 from tests.drills.pcapng import ENHANCED_PACKET, blocks
 from tests.report.test_pages import parsed, text_of
 
+pytestmark = pytest.mark.engine
 LEGS = ("client-leg", "server-leg")
 
 

@@ -6,7 +6,6 @@ deadline; `sleep` stands in `eventually` only; a process that a test started is 
 """
 
 import fcntl
-import os
 import re
 import signal
 import socket
@@ -26,8 +25,9 @@ import pytest
 
 from services.search.client import request
 from services.wire import NEED_DATA, Connection, Message, content_json
+from tests.services.forking import ROOT as ROOT
+from tests.services.forking import forked, ran
 
-ROOT: Final = Path(__file__).parents[2]
 PATIENCE_S: Final = 15.0  # for what must happen; a shared machine may be slow
 
 
@@ -91,8 +91,7 @@ class Loopback:
         return "::1"
 
     def python(self, words: Sequence[str], stderr: IO[bytes], files: int = 0) -> Process:
-        limited = ["prlimit", f"--nofile={files}"] if files else []
-        return subprocess.Popen([*limited, sys.executable, *words], cwd=ROOT, stderr=stderr)
+        return forked(words, stderr=stderr.fileno(), files=files)
 
     def peers(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -213,15 +212,8 @@ def refused_to_run(place: Place, module: str, *words: str) -> tuple[int, str]:
 
 def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
     """`python -m services.<module>`, to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", f"services.{module}", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=PATIENCE_S * 2,
-        env=os.environ | {"LC_ALL": "C.UTF-8"},
-    )
+    done = ran(["-m", f"services.{module}", *words], PATIENCE_S * 2)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
 def asking(value: str, action: str = "search") -> bytes:

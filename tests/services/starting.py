@@ -1,9 +1,7 @@
 """Any server of ours as a real process on loopback, any client called in this process, and peers played by a test."""
 
 import io
-import signal
 import socket
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +9,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from tests.services.running import PATIENCE_S, ROOT, Running
+from tests.services.running import PATIENCE_S, Running, running
 
 
 @contextmanager
@@ -19,21 +17,8 @@ def started(
     module: str, written: Path, *flags: str, host: str = "127.0.0.1", bind: str | None = None, files: int = 0
 ) -> Iterator[Running]:
     """`python -m services.<module>`, listening. `files`: how many descriptors it may have (0: as we)."""
-    words = [sys.executable, "-m", f"services.{module}", host if bind is None else bind, "0", *flags]
-    if files:
-        words = ["prlimit", f"--nofile={files}", *words]
-    with written.open("wb") as stderr:
-        process = subprocess.Popen(words, cwd=ROOT, stderr=stderr)
-    server = Running(process, written, host)
-    try:
-        server.said(r"listening on .* port \d+\n")
-        server.port = int(server.journal.split("\n")[0].rpartition(" ")[2])
+    with running(module, written, *flags, host=host, bind=bind, files=files) as server:
         yield server
-        assert process.poll() in (None, 0), server.journal
-        assert "Traceback" not in server.journal
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(PATIENCE_S)
 
 
 def called(main: Callable[[], None], *words: object) -> tuple[int, str, str]:

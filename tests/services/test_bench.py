@@ -18,6 +18,7 @@ from services.bench.histogram import WIDER, Histogram
 from services.bench.usage import Stat, family, pss, stat
 from services.search.client import request
 from services.wire import Connection
+from tests.services.forking import ran
 from tests.services.running import ROOT, answers, asking, ended, exactly
 from tests.services.starting import peer, started
 
@@ -92,11 +93,10 @@ def test_requests_are_asked_in_their_order_whatever_number_they_start_with(excha
 
 def load(port: int, *flags: str, protocol: str = "search") -> tuple[int, dict[str, object]]:
     """The exit status of a generator, and what it told."""
-    words = [sys.executable, "-m", "services.bench.load", "127.0.0.1", str(port), "--protocol", protocol, *flags]
-    ran = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
-    assert ran.stdout.count("\n") == 1, ran.stderr
-    told: dict[str, object] = json.loads(ran.stdout)
-    return ran.returncode, told
+    loaded = ran(["-m", "services.bench.load", "127.0.0.1", str(port), "--protocol", protocol, *flags], 60)
+    assert loaded.stdout.count(b"\n") == 1, loaded.stderr
+    told: dict[str, object] = json.loads(loaded.stdout)
+    return loaded.returncode, told
 
 
 TEXTBOOKS = {"echo": "bench.textbook_echo", "search": "bench.textbook_search"}
@@ -196,8 +196,7 @@ def test_a_steered_generator_holds_its_connections_and_runs_once_for_each_line(t
     "flags", [("--connections", "15001"), ("--in-flight", "65"), ("--seconds", "61"), ("--requests", "0")]
 )
 def test_an_unbounded_load_is_refused(flags: tuple[str, ...]) -> None:
-    words = [sys.executable, "-m", "services.bench.load", "127.0.0.1", "9", "--protocol", "echo", *flags]
-    assert subprocess.run(words, cwd=ROOT, capture_output=True, timeout=60).returncode == 64
+    assert ran(["-m", "services.bench.load", "127.0.0.1", "9", "--protocol", "echo", *flags], 60).returncode == 64
 
 
 def test_the_textbook_search_server_answers_by_the_protocol_however_it_is_cut(tmp_path: Path) -> None:

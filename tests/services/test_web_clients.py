@@ -19,6 +19,7 @@ from services.calling import Call
 from services.outcome import CallError, Outcome
 from services.web.asking import exchange, request
 from services.web.http import FIELDS_LIMIT, Data
+from tests.services.forking import ran
 from tests.services.running import PATIENCE_S, ROOT, reset
 
 CLIENTS = ["get", "head"]
@@ -60,8 +61,10 @@ def until_closed(connected: socket.socket) -> None:
 
 
 def run(client: str, *words: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", f"services.web.{client}", *words]
-    env = os.environ | {"LC_ALL": "C.UTF-8"}
+    module = ["-m", f"services.web.{client}", *words]
+    if stdout == subprocess.PIPE:
+        return ran(module, PATIENCE_S * 2)
+    command, env = [sys.executable, *module], os.environ | {"LC_ALL": "C.UTF-8"}
     return subprocess.run(command, cwd=ROOT, stdout=stdout, stderr=subprocess.PIPE, timeout=PATIENCE_S * 2, env=env)
 
 

@@ -56,7 +56,11 @@ def report(request: pytest.FixtureRequest, reports: Reports) -> dict[str, str]:
     return reports[cpu.name]
 
 
-on_every_cpu = pytest.mark.parametrize("report", CPUS, indirect=True, ids=lambda cpu: cpu.name)
+on_every_cpu = pytest.mark.parametrize(
+    "report",
+    [pytest.param(cpu, id=cpu.name, marks=[pytest.mark.engine] if cpu.image else []) for cpu in CPUS],
+    indirect=True,
+)
 
 
 @on_every_cpu
@@ -184,7 +188,7 @@ def meant(drawn: Drawn) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def emulated() -> Iterator[dict[Cpu, subprocess.Popen[str]]]:
+def emulated(docker_engine: None) -> Iterator[dict[Cpu, subprocess.Popen[str]]]:  # noqa: ARG001
     """Each CPU whose image is there, waiting for messages. A missing one has its own skipped tests above."""
     with ExitStack() as stack:
         there = [cpu for cpu in CPUS if not cpu.missing()]

@@ -1,0 +1,58 @@
+"""Which tests need the Docker Engine, which go together, and which begin first."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from scenarios import engine
+from scenarios.topology import ROOT
+from tests.scheduling import FIRST, PARTS, part, rank
+
+CONTRACT = "tests/infra/test_contract_in_lab.py"
+
+
+def test_a_test_that_does_not_ask_for_the_engine_reaches_none() -> None:
+    with pytest.raises(engine.NoEngine, match="neither the fixture `docker_engine` nor the mark `engine`"):
+        engine.client()
+    asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=60, check=False)
+    assert asked.returncode != 0
+    assert "reaches-docker.sock" in asked.stderr
+
+
+@pytest.mark.engine
+def test_a_test_with_the_mark_reaches_the_engine() -> None:
+    assert engine.client().ping()
+
+
+@pytest.mark.usefixtures("docker_engine")
+def test_a_test_with_the_fixture_reaches_the_engine_and_has_the_mark(request: pytest.FixtureRequest) -> None:
+    assert engine.client().ping()
+    assert request.node.get_closest_marker("engine")
+
+
+def test_the_files_and_folders_that_are_named_are_there() -> None:
+    assert [each for each in (*FIRST, *PARTS) if not (ROOT / each).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "goes_with"),
+    [
+        ("tests/lab/test_clean.py::test_a[x-be]", "tests/lab/test_clean.py"),
+        (f"{CONTRACT}::test_a[server-be-echo/once]", f"{CONTRACT} server-be"),
+        (f"{CONTRACT}::test_a[server-echo/once]", f"{CONTRACT} server"),
+        (f"{CONTRACT}::test_a[server]", f"{CONTRACT} server"),
+        (f"{CONTRACT}::test_a[client-be-search]", f"{CONTRACT} client-be"),
+        ("tests/wire/test_every_cpu.py::test_a[text: a-b::c, [1]-ppc]", "tests/wire/test_every_cpu.py ppc"),
+        ("tests/wire/test_every_cpu.py::test_a_file_of_vectors_is_what_is_made[text]", "tests/wire/test_every_cpu.py"),
+    ],
+)  # fmt: skip
+def test_the_tests_of_one_file_and_of_one_machine_go_together(nodeid: str, goes_with: str) -> None:
+    assert part(nodeid) == goes_with
+
+
+def test_the_catalogue_begins_first_and_the_tests_without_a_lab_last() -> None:
+    files = ["tests/lab/test_clean.py", "tests/infra/test_tls.py", "tests/drills/test_demo.py"]
+    files.append("tests/drills/test_catalogue.py")
+    assert sorted(files, key=rank) == files[::-1]
