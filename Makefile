@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -131,6 +131,13 @@ images: setup ## build the images that are missing or older than their files: ma
 sources: setup ## which sources of the big-endian Pythons exist now, and the lines that images/bigendian/sources.toml lacks
 	@$(SCENARIOS) images python && $(ALOUD) "the archives are asked" docker run --rm --init --user root --label faultwire.lab=-1 --volume "$(CURDIR)/images/bigendian:/sources:ro" faultwire/python \
 	    sh -c "sed -i 's/^Types: deb$$/Types: deb deb-src/' /etc/apt/sources.list.d/*.sources; apt-get update -qq; exec python3 /sources/sources now"
+
+bundle: setup ## images and Python packages in one file, for machines without a network: make bundle DEST=lab.tar IMAGES=host PYTHONS="3.11 3.13"
+	@$(SCENARIOS) bundle "$(or $(DEST),faultwire-bundle.tar)" $(addprefix --image ,$(IMAGES)) $(addprefix --python ,$(PYTHONS))
+
+load: ## everything out of such a file, without a network: make load BUNDLE=lab.tar SHA256=what-bundle-printed
+	@scenarios/setup.sh load "$(BUNDLE)"
+	@$(SCENARIOS) load "$(BUNDLE)" $(if $(SHA256),--sha256 $(SHA256))
 
 doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import NoReturn
 
 from rich.markup import escape
@@ -22,6 +23,8 @@ from scenarios import (
     ab,
     bench,
     bench_report,
+    bundle,
+    bundle_file,
     doctor,
     drill_commands,
     emulation,
@@ -142,6 +145,38 @@ def build_images(options: argparse.Namespace) -> int:
     images.build(image_step, wanted)
     step(f"images are fresh: {', '.join(recipe.tag for recipe in wanted.values())}")
     return 0
+
+
+def _bundle_step(text: str) -> None:
+    console.print(f"[dim]bundle:[/] {escape(text)}")
+
+
+def write_bundle(options: argparse.Namespace) -> int:
+    written = bundle.write(
+        options.file,
+        options.images,
+        options.pythons or [bundle.THIS_PYTHON],
+        _bundle_step,
+        bundle_file.in_lines(_bundle_step),
+    )
+    step(f"{options.file} is written: {written.size:,} bytes ({bundle_file.mebibytes(written.size)})")
+    console.print(f"  SHA-256 {written.sha256}")
+    console.print(f"  there, in a checkout of the same commit: make load BUNDLE={escape(str(options.file))}")
+    return 0
+
+
+def load_bundle(options: argparse.Namespace) -> int:
+    """Exit status 1 where the images are here, and this checkout needs a network all the same."""
+    loaded = bundle.load(options.file, options.sha256, _bundle_step, bundle_file.in_lines(_bundle_step))
+    step(f"{len(loaded.contents.images)} images are loaded")
+    if not loaded.stale:
+        step("they are what this checkout wants: nothing is to be built")
+        return 0
+    console.print(f"[bold yellow]this checkout has other files than commit {loaded.contents.commit or 'unknown'}[/]:")
+    for tag, reason in loaded.stale.items():
+        how = "needs a network" if tag in loaded.want_a_network else "seconds, without a network"
+        console.print(f"  {tag} is {reason}; the next command that needs it builds it ({how})")
+    return 1 if loaded.want_a_network else 0
 
 
 def clean(options: argparse.Namespace) -> int:
@@ -416,6 +451,15 @@ def parser() -> Parser:
     sub.add_argument("images", nargs="*", metavar="IMAGE", type=_image, help=about)
     about = "the hosts of this CPU too, which only what names them builds"
     sub.add_argument("--cpu", action="append", choices=[*CPUS], default=[], help=about)
+    sub = command("bundle", write_bundle, "write the images and the Python packages into one file", in_lab=False)
+    sub.add_argument("file", metavar="FILE", type=Path, help="the file to write")
+    about = "an image or a service, and what it stands on; all: every one (default: all)"
+    sub.add_argument("--image", dest="images", metavar="NAME", action="append", default=[], help=about)
+    about = f"Python packages for this version, with --python 3.12 and so on for each (default: {bundle.THIS_PYTHON})"
+    sub.add_argument("--python", dest="pythons", metavar="VERSION", action="append", default=[], help=about)
+    sub = command("load", load_bundle, "give the images of a bundle to the engine", in_lab=False)
+    sub.add_argument("file", metavar="FILE", type=Path, help="what `bundle` wrote")
+    sub.add_argument("--sha256", metavar="DIGEST", help="what `bundle` printed, to be sure that it is that file")
     command("doctor", diagnose, "what this machine has of what the lab needs", in_lab=False)
     sub = command("clean", clean, "remove everything of ours on this engine, of every lab", in_lab=False)
     sub.add_argument("--images", action="store_true", help="the images too")

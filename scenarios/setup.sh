@@ -4,6 +4,7 @@
 # line each. Only root on Debian or Ubuntu gets anything installed; anybody else gets the commands to run.
 #
 #   setup.sh              engine and environment
+#   setup.sh load FILE    the same, the environment's packages out of what `make bundle` wrote, without a network
 #   setup.sh base-image   the image faultwire/debian:trixie
 #   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
@@ -191,6 +192,7 @@ base_image() {
     rm -rf "$work"
 }
 
+# $1: the bundle that has the packages; without one they come from a registry.
 python_environment() {
     stamp=.venv/lock.sha256
     lock=$(sha256sum requirements.lock)
@@ -201,14 +203,20 @@ python_environment() {
         python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
             stop "python3 is $(python3 -V 2>&1), and this needs 3.11 or later" "Put a later python3 first on PATH."
     fi
+    if [ -n "${1:-}" ]; then
+        wheels=$(mktemp -d)
+        trap 'rm -rf "$wheels"' EXIT
+        python3 -m scenarios.bundle_file wheels "$1" "$wheels" requirements.lock
+        set -- --no-index --find-links "$wheels"
+    fi
     say "making the virtual environment .venv from requirements.lock"
     rm -rf .venv
     quietly "making .venv" python3 -m venv .venv
-    quietly "installing requirements.lock into .venv" .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements.lock
+    quietly "installing requirements.lock into .venv" .venv/bin/pip install "$@" --no-input --disable-pip-version-check --require-hashes -r requirements.lock
     # Playwright, of the report's tests, brings a program with it that wants a library which a minimal system lacks.
     if ! logged "trying Playwright" .venv/lib/python3*/site-packages/playwright/driver/node --version; then
-        case "$(id -u) $(cat /etc/os-release 2>/dev/null)" in
-            "0 "*debian*) apt_install libatomic1 ;;
+        case "$# $(id -u) $(cat /etc/os-release 2>/dev/null)" in
+            "0 0 "*debian*) apt_install libatomic1 ;;
             *) say "Playwright does not start (see $log; Debian: libatomic1): the tests of the report in a browser will fail; FAULTWIRE_NO_BROWSER=1 skips them" ;;
         esac
     fi
@@ -232,7 +240,13 @@ doctor() {
 
 case ${1:-} in
     '') engine; python_environment ;;
+    load)
+        [ -n "${2:-}" ] || { echo "usage: make load BUNDLE=file" >&2; exit 64; }
+        [ -f "$2" ] || stop "there is no file $2"
+        engine
+        python_environment "$2"
+        ;;
     base-image) base_image ;;
     doctor) doctor ;;
-    *) echo "usage: setup.sh [base-image|doctor]" >&2; exit 64 ;;
+    *) echo "usage: setup.sh [load FILE|base-image|doctor]" >&2; exit 64 ;;
 esac
