@@ -121,6 +121,18 @@ def image_id(tag: str) -> str | None:
         return None
 
 
+def image_layers(tag: str) -> str | None:
+    """The digests of the layers of the image that a tag names, or None where there is none.
+
+    Unlike an image's id they are the same on every engine: the id is the digest of the configuration, or with the
+    containerd image store (Engine 29's own) that of the manifest.
+    """
+    try:
+        return " ".join(client().images.get(tag).attrs["RootFS"]["Layers"])
+    except ImageNotFound:
+        return None
+
+
 def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run the docker command line and return what it printed. Raises CommandFailed.
 

@@ -123,13 +123,13 @@ def _files_of_ours(services: Path) -> Iterator[Path]:
             yield path
 
 
-def inputs_digest(recipe: Recipe, debian_id: str) -> str:
-    """The digest, in hexadecimal, of all that this image is made from; `debian_id` is the id of the image DEBIAN."""
+def inputs_digest(recipe: Recipe, debian: str) -> str:
+    """The digest, in hexadecimal, of all that this image is made from; `debian` are the layers of the image DEBIAN."""
     digest = hashlib.sha256()
     for below in recipe.stands_on:
-        digest.update(inputs_digest(RECIPES[below], debian_id).encode())
+        digest.update(inputs_digest(RECIPES[below], debian).encode())
     if not recipe.stands_on:
-        digest.update(debian_id.encode())
+        digest.update(debian.encode())
     for name, value in sorted(recipe.arguments.items()):
         digest.update(f"{name}={value}\0".encode())
     inputs: list[tuple[Path, Callable[[Path], Iterator[Path]]]] = [(recipe.dockerfile.parent, _files)]
@@ -175,7 +175,7 @@ def service_recipe(service: str, folder: Path) -> Recipe:
 
 def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:
     """The recipes whose image is missing or older than its inputs, by name, each with the reason."""
-    debian = engine.image_id(DEBIAN)
+    debian = engine.image_layers(DEBIAN)
     if debian is None:
         return dict.fromkeys(recipes, "not built")
     reasons = {}
@@ -234,9 +234,9 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
     to_build = stale(recipes)
     if not to_build:
         return
-    if engine.image_id(DEBIAN) is None:
+    if engine.image_layers(DEBIAN) is None:
         aloud(f"making {DEBIAN}", [ROOT / "scenarios" / "setup.sh", "base-image"])
-    found = engine.image_id(DEBIAN)
+    found = engine.image_layers(DEBIAN)
     if found is None:
         raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
     debian = found

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 from collections.abc import Collection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,7 @@ from scenarios.cpus import CPUS
 from scenarios.images import EVERY_LAB, RECIPES, Recipe, inputs_digest, recipes_of, with_what_they_stand_on
 from scenarios.topology import ARCHITECTURES, ROOT, topology
 
-DEBIAN_ID = "sha256:0"
+DEBIAN = "sha256:0"
 BIGENDIAN = ROOT / "images" / "bigendian"
 
 
@@ -71,7 +73,7 @@ def test_what_is_optional_is_built_for_no_ordinary_lab() -> None:
 
 
 def digests(names: Collection[str] = tuple(RECIPES)) -> dict[str, str]:
-    return {name: inputs_digest(RECIPES[name], DEBIAN_ID) for name in names}
+    return {name: inputs_digest(RECIPES[name], DEBIAN) for name in names}
 
 
 @pytest.mark.parametrize("name", ["cpus.toml", "sources.toml"])
@@ -95,7 +97,34 @@ def test_a_changed_service_makes_the_thin_images_stale_and_no_slow_one(monkeypat
 def test_another_argument_is_another_image() -> None:
     ppc, m68k = RECIPES["python-ppc"], RECIPES["python-m68k"]
     assert ppc.dockerfile == m68k.dockerfile
-    assert inputs_digest(ppc, DEBIAN_ID) != inputs_digest(m68k, DEBIAN_ID)
+    assert inputs_digest(ppc, DEBIAN) != inputs_digest(m68k, DEBIAN)
+
+
+class Carried:
+    """An engine to which the images were carried: it calls them by other ids, and their layers are the same."""
+
+    def __init__(self, layers: str) -> None:
+        self.layers = layers
+
+    @property
+    def images(self) -> Carried:
+        return self
+
+    def get(self, tag: str) -> SimpleNamespace:
+        recipe = RECIPES.get(tag.removeprefix("faultwire/"))
+        labels = {images.INPUTS_LABEL: inputs_digest(recipe, DEBIAN)} if recipe else {}
+        return SimpleNamespace(id=f"sha256:{secrets.token_bytes(4).hex()}", labels=labels, attrs=self.attrs)
+
+    @property
+    def attrs(self) -> dict[str, object]:
+        return {"RootFS": {"Layers": self.layers.split()}}
+
+
+def test_an_image_is_as_fresh_on_an_engine_that_has_other_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "client", lambda: Carried(DEBIAN))
+    assert images.stale(EVERY_LAB) == {}
+    monkeypatch.setattr(engine, "client", lambda: Carried("sha256:1"))
+    assert images.stale(EVERY_LAB) == dict.fromkeys(EVERY_LAB, "older than its files")
 
 
 class Builder:
@@ -107,7 +136,7 @@ class Builder:
         self.fails = fails
         self.lock = threading.Lock()
         monkeypatch.setattr(images, "stale", lambda recipes: {name: "not built" for name in recipes if name in stale})
-        monkeypatch.setattr(engine, "image_id", lambda _: DEBIAN_ID)
+        monkeypatch.setattr(engine, "image_layers", lambda _: DEBIAN)
         monkeypatch.setattr(images, "prune", lambda: None)
         monkeypatch.setattr(images, "_build", self.build)
 
