@@ -28,14 +28,15 @@ settings.load_profile("shared machine")
 _WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
 TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
 
-WORKERS_A_CORE = 2  # a test mostly waits
+WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
+MORE_THAN_CORES = 1  # each has a lab, and a machine of two cores with six labs is slower than with four
 MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
-    return min(default_jobs(WORKERS_A_CORE), MOST_WORKERS)
+    return min(default_jobs(WORKERS_A_CORE), len(os.sched_getaffinity(0)) + MORE_THAN_CORES, MOST_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)

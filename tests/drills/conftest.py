@@ -18,7 +18,7 @@ from scenarios.service import services
 from scenarios.stage import Stage
 from tests.conftest import TEST_LABS, lab_for_a_while
 
-LABS = 4  # side by side: a drill mostly waits; and each other test process has a lab of its own
+LABS = 2  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
 
 @dataclass(frozen=True, slots=True)
