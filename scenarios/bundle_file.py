@@ -29,6 +29,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+from scenarios.usage import UsageError
+
 FORMAT: Final = 1
 HEADER: Final = "faultwire-bundle.json"
 IMAGES: Final = "images.tar.gz"
@@ -50,7 +52,7 @@ Say = Callable[[str], None]
 UnderWay = Callable[[str, Callable[[], str]], AbstractContextManager[object]]
 
 
-class BundleError(ValueError):
+class BundleError(UsageError):
     """The file is not a whole, unaltered bundle that this program reads; or it is not for this machine."""
 
 
@@ -102,7 +104,7 @@ def in_lines(say: Say, every_s: float = TELLS_EVERY_S) -> UnderWay:
             while not ended.wait(every_s):
                 say(f"{what}: {at()}")
 
-        teller = threading.Thread(target=tell, name="telling", daemon=True)
+        teller = threading.Thread(target=tell, name="bundle", daemon=True)
         teller.start()
         try:
             yield

@@ -19,8 +19,8 @@ from scenarios.topology import COMPOSE_FILE, ROOT
 
 SCENARIOS, SERVICES, IMAGES = ROOT / "scenarios", ROOT / "services", ROOT / "images"
 TELLING = frozenset(
-    "ab aloud bench bench_lab bench_report build_output doctor drill_document explaining heartbeat initiating "
-    "markdown matrix matrix_commands preparing process_group progress summary terminal watching".split()
+    "ab bench bench_lab bench_report doctor drill_document explaining initiating "
+    "markdown matrix matrix_commands preparing progress summary terminal watching".split()
 )
 
 

@@ -143,7 +143,7 @@ def test_of_an_image_that_cannot_be_built_one_sees_the_archives_404_and_what_sta
     quiet = f"tail -n 1 {RECORDED / 'fails-in-a-stage.txt'} >&2"  # all that the builder prints with --quiet
     docker(f'case "$*" in *--progress=plain*) {plain};; *) {quiet};; esac; exit 1')
     monkeypatch.setattr(build_output, "LOGS", tmp_path / "logs")
-    monkeypatch.setattr(engine, "image_id", lambda _: "sha256:debian")
+    monkeypatch.setattr(engine, "image_layers", lambda _: "sha256:debian")
     monkeypatch.setattr(images, "_label", lambda *_: None)
     said = list[str]()
     with pytest.raises(CommandFailed) as failed:

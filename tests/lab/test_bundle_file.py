@@ -326,4 +326,4 @@ def test_a_long_step_is_told_of_while_it_goes_on_and_no_longer() -> None:
     with bundle_file.in_lines(said.append, every_s=0.001)("counting", lambda: f"{len(said)} lines"):
         eventually(lambda: len(said) > 2, "three lines")
     assert said[:3] == ["counting: 0 lines", "counting: 1 lines", "counting: 2 lines"]
-    assert "telling" not in {each.name for each in threading.enumerate()}
+    assert "bundle" not in {each.name for each in threading.enumerate()}

@@ -283,7 +283,7 @@ def test_a_cell_that_cannot_be_told_of_in_the_matrix_is_unproven_and_the_matrix_
 
 
 def test_a_bug_keeps_its_traceback_and_says_what_was_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(*_: object) -> None:
+    def told(*_: object, **__: object) -> None:
         raise ValueError("a bug, and no usage error")
 
     with faked(tmp_path):
@@ -298,7 +298,7 @@ def test_what_was_typed_wrong_is_told_without_a_traceback_and_a_bug_with_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["run", "lost-sin", "--dry-run"]) == 64
-    assert "cannot: there is no drill 'lost-sin'; did you mean 'lost-syn'?" in capsys.readouterr().out
+    assert "cannot: unknown drill 'lost-sin'; did you mean 'lost-syn'?" in capsys.readouterr().out
     monkeypatch.setattr(drill_commands, "named_drills", lambda *_: int("a bug"))
     with pytest.raises(ValueError, match="invalid literal"):
         main(["run", "lost-syn", "--dry-run"])

@@ -289,7 +289,7 @@ def packet(number):
         "tcp.srcport": ["40000"], "tcp.dstport": ["65432"], "tcp.seq": [str(number)], "tcp.ack": [str(number)],
         "tcp.flags": ["0x18"], "tcp.window_size_value": ["502"], "tcp.options": ["01:01:%08x" % number],
         "tcp.payload": [":".join(["ab"] * {bytes_a_frame})], "_ws.col.info": ["%d is sent %s" % (number, "x" * 90)],
-        "udp.srcport": ["1"], "udp.dstport": ["1"],
+        "udp.srcport": ["1"], "udp.dstport": ["1"], "ip.frag_offset": ["0"], "ipv6.fraghdr.offset": ["0"],
     }}
     return {{"_index": "packets", "_source": {{"layers": layers}}}}
 printed = json.dumps([packet(number) for number in range({FRAMES_LIMIT})], indent=2).encode()

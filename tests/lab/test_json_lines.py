@@ -75,6 +75,7 @@ def test_one_that_missed_a_deadline_is_not_waited_for_in_full_again_until_it_say
     monkeypatch.setattr(json_lines, "LATE_WITHIN_S", 0.1)
     child = start("""
 first, second = sys.stdin.readline(), sys.stdin.readline()
+time.sleep(0.5)
 say(awake=1)
 for line in sys.stdin:
     time.sleep(0.5)

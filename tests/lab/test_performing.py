@@ -63,15 +63,19 @@ class Script(performing._Performance):
         capture = SimpleNamespace(stop=stop or (lambda: CAPTURES))
         stage = SimpleNamespace(
             lab=Lab(1),
-            disturbed=True,
+            disturbed=False,
             interrupted=lambda: interrupted,
             check_interrupted=lambda: None,
             dissector=SimpleNamespace(prepare=lambda *_: None, frames=lambda *_: []),
             flows=SimpleNamespace(of_script=lambda frames: frames),
             capturing=SimpleNamespace(capture=lambda: contextlib.nullcontext(capture)),
+            settings=lambda _: {},
         )
         super().__init__(stage, cell, True)  # type: ignore[arg-type]
         self.happens = happens
+
+    def set_earlier_aside(self) -> None:
+        pass
 
     def tcp_table(self, _: str) -> str:
         return self.table
