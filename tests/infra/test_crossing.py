@@ -14,7 +14,7 @@ from scenarios.service import Family
 from scenarios.waiting import wait_for
 from tests.conftest import free_lab
 
-MEGABYTES = 3
+MEGABYTES = 1  # each way: a capture has at most 4 MiB of a leg
 # The service of this test: takes what comes until the peer has finished, and sends as much back.
 SWALLOW = """
 import socket
