@@ -30,6 +30,11 @@ LACKING = re.compile(
     r"^(Error|RTNETLINK answers): .*(No such file|not supported|unknown|not implemented)", re.MULTILINE
 )
 
+# Where nothing of another fault stands in `table`, it goes too, as does the folder of the journals.
+LEAVE_NOTHING = f"""
+[ -z "$table" ] || nft list table $table | grep -Eq '^[[:space:]]+(chain|set) ' || nft delete table $table
+rmdir {JOURNAL} 2>/dev/null || true
+"""
 # `undo` is the journal, which exists only while the fault does. `defer` writes a line of it, ahead of the others:
 # what was done last is undone first. `claim` takes a thing that only one fault at a time may change.
 APPLY = f"""
@@ -45,7 +50,12 @@ claim() {{
 }}
 mkdir -p {JOURNAL}
 (set -C; : >"$undo") 2>/dev/null || {{ echo "a fault of that name is in force" >&2; exit 1; }}
-trap '[ $? = 0 ] || {{ sh "$undo" >&2; rm -f "$undo" "$undo.next"; }}' EXIT
+leave_nothing() {{
+    table=$(printf '%s\n' "$transaction" | sed -n '1s/^add table //p')
+    nft list table $table >/dev/null 2>&1 || table=
+    {LEAVE_NOTHING}
+}}
+trap '[ $? = 0 ] || {{ sh "$undo" >&2; rm -f "$undo" "$undo.next"; leave_nothing; }}' EXIT
 trap 'exit 1' TERM
 if [ -n "$transaction" ]; then
     case $transaction in *'<'*-leg*'>'*) # the interface of a leg
@@ -58,15 +68,13 @@ if [ -n "$transaction" ]; then
 fi
 """
 # The counters are printed right before they go, so that what is counted is what was dropped. `table` is the fault's, if
-# it has one: where nothing of another fault stands in it, it goes too, as does the folder of the journals.
+# it has one.
 UNDO = f"""
 undo={JOURNAL}/$1 table=$2
 [ -e "$undo" ] || exit 0
 [ -n "$table" ] && nft --json list chain $table "$1" 2>/dev/null || echo
 sh -eu "$undo" && rm "$undo" || exit
-[ -z "$table" ] || nft list table $table | grep -Eq '^[[:space:]]+(chain|set) ' || nft delete table $table
-rmdir {JOURNAL} 2>/dev/null || true
-"""
+{LEAVE_NOTHING}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,8 @@ def test_all_wrong_filters_are_named_with_wiresharks_words(lab: Lab) -> None:
     check_filters(lab, FILTERS)
     check_filters(lab, [])
     with pytest.raises(
-        ValueError, match=r"'tcp.flagz == 1': \"tcp.flagz\" is not a valid.*; 'ip.src ==': Unexpected end"
+        ValueError,
+        match=r"'tcp.flagz == 1': \"tcp.flagz\" is not a valid.*; invalid display filter 'ip.src ==': Unexpected",
     ):
         check_filters(lab, ["tcp", "tcp.flagz == 1", "ip.src ==", "udp"])
     for wrong in ("", " ", "tcp) || (udp", '"a" == "a"', "frame.time_delta_displayed > 1"):
