@@ -475,8 +475,17 @@ def _joined(kept: Packets) -> list[_Rung]:
         elif id(frame) in is_piece:
             rungs.append(_Rung(each, is_piece=True))
         elif id(frame) not in taken:
-            rungs.append(_Rung(each, cut=pieces_of.get(id(frame), 0)))
+            translated = _translation(each, is_from_client=from_client(frame))
+            rungs.append(_Rung(each, cut=pieces_of.get(id(frame), 0), altered=translated))
     return rungs
+
+
+def _translation(packet: Packet, *, is_from_client: bool) -> str:
+    """What a NAT altered of a packet that is on both legs: its addresses or ports; empty where it altered none."""
+    near, far = packet.client_leg, packet.server_leg
+    if near is None or far is None or _flow(near) == _flow(far):
+        return ""
+    return _difference(near, far) if is_from_client else _difference(far, near)
 
 
 def _same(frame: Frame, from_client: bool) -> tuple[object, ...]:
