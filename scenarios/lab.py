@@ -70,6 +70,7 @@ class Lab:
         self.topology: Topology = topology(number)
         self.number = number
         self.profiles = profiles
+        self.guests: dict[str, str] = {}  # of each guest that was run to its end: its container's id, and its machine
         for profile in profiles:
             if profile not in self.topology.profiles.values():
                 there_are = ", ".join(sorted({*self.topology.profiles.values()}))
@@ -184,7 +185,12 @@ class Lab:
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
             with contextlib.suppress(NotFound):
                 container.remove(force=True)
-        running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
+        # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
+        running = [
+            machine
+            for machine, state in self.states().items()
+            if state in ("running", "healthy") and machine != "meter"
+        ]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: self.run(machine, ["sh", "-c", _SWEEP], timeout_s=10, mark=False), running))
 
@@ -301,6 +307,7 @@ class Lab:
         name = name or self.guest_name(machine)
         engine.docker_command("create", *self._guest(machine, image, argv, name, environment or {}), timeout_s=60)
         guest = engine.client().containers.get(name)
+        self.guests[str(guest.id)] = machine
         try:
             stream = subprocess.Popen(
                 ["docker", "start", "--attach", name],

@@ -12,12 +12,13 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import get_args
 
 from scenarios import guests, script, sockets
 from scenarios.applying import Applied, applied
 from scenarios.beside import WITHIN_S, Beside, Others
-from scenarios.caller import Call, Gate, Pending, Reader
+from scenarios.caller import Call, Gate, Pending, Reader, WarmRunning
 from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
@@ -27,6 +28,7 @@ from scenarios.programs import LabProblem, Running
 from scenarios.quantities import Seconds
 from scenarios.service import words
 from scenarios.stage import Cast, Stage
+from scenarios.stalls import Pause
 from scenarios.waiting import DeadlinePassed, wait_for
 
 SETTLES_WITHIN_S = 0.5
@@ -64,6 +66,8 @@ class _Performance:
         self.server: Running | None = None  # on the server's role; others may run beside it
         self.beside: dict[script.Role, Running] = {}
         self.others: Others | None = None  # only in run_beside
+        self.pauses: dict[str, Pause] = {}  # that the script itself made, by the names of their faults
+        self.looked: dict[str, tuple[int, int]] = {}
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
         # what stands in the place of a program, by the program's name; of several for one, the last
         from_the_start = cell.drill.from_the_start
@@ -99,6 +103,9 @@ class _Performance:
                 self.start_servers()
             with self.timed("capture"):
                 capture = stack.enter_context(self.stage.capturing.capture())
+            with_guests = self.cell.chosen.service.image is not None
+            self.stage.metering.begin(with_guests=with_guests)
+            stack.callback(self.stage.metering.give_up)
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
             self.stage.disturbed = self.armed
@@ -108,8 +115,11 @@ class _Performance:
             # The captures end before the faults do: what comes through afterwards is not what the script was about.
             with self.timed("faults"):
                 self.caught |= {name: made.caught() for name, made in self.faults.items()}
+            captured_until_ns = time.time_ns()
+            self.stage.metering.stop(with_guests=with_guests)
             with self.timed("capture"):
                 captures = capture.stop()
+            stalls = self.stage.metering.end([*self.pauses.values()], self.in_play())
             with self.timed("faults"):
                 for name, made in self.faults.items():
                     made.end(self.caught[name])
@@ -136,7 +146,18 @@ class _Performance:
             frames=frames,
             events=self.events,
             timings_s=self.timings_s,
+            stalls=stalls,
+            look_times_ns=self.looked,
+            captured_until_ns=captured_until_ns,
         )
+
+    def in_play(self) -> set[str]:
+        """The machines on which the script rests."""
+        calls = [step.call or step.start for step in self.drill.script if step.call or step.start]
+        roles: set[script.Role] = {"client", "server", "names", *self.drill.server.on}
+        roles |= {each.from_ for each in calls if each}
+        roles |= {each.to for each in calls if each and script.is_host(each.to)}
+        return {"firewall", *(self.cast.host(role).name for role in roles)}
 
     def play(self) -> None:
         """Each step of the script, and then the end of what it started."""
@@ -284,8 +305,10 @@ class _Performance:
             with self.timed("waits"):
                 self.until(step.until)
         elif step.look:
+            began_ns = time.time_ns()
             with self.timed("looks"):
                 self.looks[step.look.name] = self.look(step.look.on)
+            self.looked[step.look.name] = began_ns, time.time_ns()
         elif step.restart:
             with self.timed("servers"):
                 self.restart_server()
@@ -294,6 +317,9 @@ class _Performance:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
             return
+        if fault.pause:
+            pid = self.server.pid if isinstance(self.server, WarmRunning) else None
+            self.pauses[fault.name] = Pause(self.cast.server.name, pid, time.time_ns())
         self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults)
         self.stack.callback(self.faults[fault.name].end)
         self.note(f"{fault.name} is in force")
@@ -302,6 +328,8 @@ class _Performance:
         """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
         if name in self.faults:
             self.caught[name] = self.faults.pop(name).end()
+        if name in self.pauses:
+            self.pauses[name] = replace(self.pauses[name], ended_ns=time.time_ns())
 
     def count_proof(self, name: str, replacement: script.Replace) -> None:
         lines = [line for line in self.logs.get(replacement.who, ()) if re.search(replacement.proof, line)]
