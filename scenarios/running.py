@@ -45,6 +45,12 @@ class Result:
     survival: Survival | None = None  # for the matrix: where others were asked too
     inputs: str = ""  # the digest of all that it rests on, for the matrix
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
+        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
+        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+
 
 def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Result:
     """Run one cell, and write its evidence into its folder, which exists. Raises Interrupted; nothing is left then.
@@ -117,7 +123,8 @@ def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
         return "nothing was checked"
     if verdict is Verdict.UNSUPPORTED:
         return broken.seen
-    return f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+    said = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+    return f"{broken.stalled}: {said}" if broken.stalled else said
 
 
 def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
@@ -134,6 +141,12 @@ def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
         "looks": seen.looks,
         "events": seen.events,
         "timings_s": seen.timings_s,
+        "stalls": {
+            "largest_s": seen.stalls.largest_s,
+            "stolen_s": seen.stalls.stolen_s,
+            "unseen": seen.stalls.unseen,
+            "found": seen.stalls.found,
+        },
         "captures": {
             leg: {"file": f"{name}/{leg}.pcapng", "frames": each.frames, "dropped": each.dropped}
             for leg, each in seen.captures.items()

@@ -113,15 +113,17 @@ class Stalls:
     def that_held_up(self, moments_ns: Sequence[int], steps_ns: Sequence[int]) -> Stalls:
         """Those after whose end something happened at once: one of these moments; and of the runner, one of its steps.
 
-        Both are in order.
+        Or another stall that held something up: what goes on may have to wait again. Both are in order.
         """
-
-        def held_up(stall: Stall) -> bool:
+        found: list[Stall] = []
+        for stall in sorted(self.found, key=lambda each: -each.ended_ns):
+            until_ns = stall.ended_ns + HELD_UP_S * 1e9
             happened = steps_ns if stall.machine == RUNNER else moments_ns
             first = bisect.bisect_left(happened, stall.ended_ns - JUST_BEFORE_S * 1e9)
-            return first < len(happened) and happened[first] <= stall.ended_ns + HELD_UP_S * 1e9
-
-        return replace(self, found=tuple(each for each in self.found if held_up(each)))
+            at_once = first < len(happened) and happened[first] <= until_ns
+            if at_once or any(later.began_ns <= until_ns for later in found):
+                found.append(stall)
+        return replace(self, found=tuple(reversed(found)))
 
     @property
     def largest_s(self) -> dict[str, float]:
@@ -151,12 +153,13 @@ class Stalls:
 def joined(found: Iterable[Stall]) -> list[Stall]:
     """The stalls in order of time, those of one machine that overlap made one.
 
-    Where several programs were held at once, as when a container is paused, it is the machine that stood still.
+    Where several programs were held at once, as when a container is paused, it is the machine that stood still. Two
+    that only touch stay two: something ran between them.
     """
     of_machine: dict[str, list[Stall]] = {}
     for each in sorted(found, key=lambda each: (each.began_ns, each.ended_ns)):
         made = of_machine.setdefault(each.machine, [])
-        if made and each.began_ns <= made[-1].ended_ns:
+        if made and each.began_ns < made[-1].ended_ns:
             last = made[-1]
             longer = max(last, each, key=lambda stall: stall.length_s)
             same = (last.program, last.pid) == (each.program, each.pid)
