@@ -242,7 +242,9 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
         for host in (cast.client, cast.server)
     ]
-    yield from ladder.draw(drawn, ends[0], ends[1])
+    yield from ladder.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
+    for what in seen.stalls.unseen:
+        yield Text(f"not measured: {what}", "dim")
 
 
 def soak(options: argparse.Namespace) -> int:
@@ -254,10 +256,13 @@ def soak(options: argparse.Namespace) -> int:
     ends_s = time.monotonic() + options.for_
     told = Counter[Verdict]()
     flips: list[Result] = []
+    stalled: list[str] = []  # something stood still: no flip, and no proof
 
     def tell(result: Result) -> None:
         told[result.verdict] += 1
-        if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
+        if result.is_stalled:
+            stalled.append(result.cell.title)
+        elif result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
             flips.append(result)
             console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
             console.print(f"  [dim]{result.folder.relative_to(ROOT)}[/]")
@@ -284,7 +289,7 @@ def soak(options: argparse.Namespace) -> int:
     finally:
         give_back(on)
     rounds = f"{told.total()} cells in {round_number} rounds (seed {options.seed})"
-    console.print(f"\n{rounds}: {counted(told)}; {len(flips)} flips")
+    console.print(f"\n{rounds}: {counted(told)}; {len(flips)} flips, {len(stalled)} stalled")
     for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
         console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
     return INTERRUPTED if interrupted else 1 if flips else 0
