@@ -1,7 +1,8 @@
 """Holding expectations against evidence: each becomes a check, with the frames that it rests on. No I/O, no clock.
 
 What the evidence does not carry is unproven, and is told apart from what it refutes: a fault that took hold of
-nothing, a capture with a hole, a control that did not go as it should.
+nothing, a capture with a hole, a control that did not go as it should, and what a stall of the lab may have made: each
+check is held against the stalls of the run too, by the rules of stalls.py.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from scenarios import ladder
+from scenarios import ladder, stalls
 from scenarios.caller import Call
 from scenarios.conversation import Conversation, conversations, difference
 from scenarios.dissect import Frame
@@ -22,6 +23,7 @@ from scenarios.expecting import Alike, Duration, Expectation, Hits, Log, Order, 
 from scenarios.outcome import Outcome
 from scenarios.programs import CUT, was_cut
 from scenarios.script import LegName, Replace, Role
+from scenarios.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
 from scenarios.verdict import Check, Verdict, proof
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
@@ -56,6 +58,11 @@ def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> li
     return found + [_check(each, seen, drill) for each in expectations]
 
 
+def judged_alone(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
+    """One expectation of a drill against the evidence of one run, whatever run that is."""
+    return _check(expectation, seen, drill)
+
+
 def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
     match expectation.value:
         case Hits() as hits:
@@ -80,13 +87,35 @@ def _verdict(holds: bool) -> Verdict:
     return Verdict.PASS if holds else Verdict.FAIL
 
 
+def _doubted(check: Check, seen: Seen, window: Window) -> Check:
+    """The check, unproven because of the longest stall of a window."""
+    if window.longest is None:
+        return check
+    return dataclasses.replace(check, holds=Verdict.UNPROVEN, stalled=window.longest.says(seen.zero_ns))
+
+
+def _weighed(check: Check, seen: Seen, slack_s: float, until_ns: float | None = None) -> Check:
+    """The check; unproven where it failed, and a stall of `slack_s` or more came before `until_ns` (None: the end)."""
+    window = seen.stalls.between(None, until_ns)
+    return _doubted(check, seen, window) if check.holds is Verdict.FAIL and window.reaches(slack_s) else check
+
+
 def _hits(expected: Hits, seen: Seen) -> Check:
     caught = seen.caught.get(expected.fault, Caught(0))
     holds = _verdict(expected.holds(caught.hits))
     if caught.unsure or caught.hits == 0:
         holds = Verdict.UNPROVEN  # it did not happen, or nobody knows how often
     told = f"{caught.hits}" + (f", but {caught.unsure}" if caught.unsure else "")
-    return Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
+    check = Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
+    repeated = _repeated_by_stalls(seen)
+    if holds is Verdict.PASS and not all(expected.holds(caught.hits - fewer) for fewer in range(repeated + 1)):
+        return _doubted(check, seen, seen.stalls.between(None, None))
+    return _weighed(check, seen, COUNT_SLACK_S)
+
+
+def _repeated_by_stalls(seen: Seen) -> int:
+    """How many packets a fault may have taken hold of that were sent only because of a stall."""
+    return max((len(stalls.repeated_by_a_stall(each, seen.held_up)) for each in seen.frames.values()), default=0)
 
 
 def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
@@ -99,14 +128,18 @@ def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
     if caught.unsure:
         return Check(rule, expected.amount, f"{caught.hits}, but {caught.unsure}", Verdict.UNPROVEN)
     if caught.hits:
-        return Check(rule, expected.amount, f"{caught.hits}", Verdict.FAIL)
+        return _weighed(Check(rule, expected.amount, f"{caught.hits}", Verdict.FAIL), seen, COUNT_SLACK_S)
     counts = {name: seen.caught[name] for name in witnesses if name in seen.caught}
     shown = {name: each.hits for name, each in counts.items() if each.hits and not each.unsure}
     if not shown:
         told = f"0, but nothing shows that it could: {' and '.join(witnesses) or 'no witness'} took hold of nothing"
         return Check(rule, expected.amount, told, Verdict.UNPROVEN)
     told = ", ".join(f"{hits} as {name}" for name, hits in shown.items())
-    return Check(rule, expected.amount, f"0, while the same fault took hold of {told}", Verdict.PASS)
+    check = Check(rule, expected.amount, f"0, while the same fault took hold of {told}", Verdict.PASS)
+    if max(shown.values()) <= _repeated_by_stalls(seen):  # then no witness is sure
+        return _doubted(check, seen, seen.stalls.between(None, None))
+    at_the_end = _stall_at_the_end(seen)
+    return _doubted(check, seen, at_the_end) if at_the_end else check
 
 
 def ending(call: Call) -> str:
@@ -130,7 +163,31 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
     if lacking and not holds:
         verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
     amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
-    return Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
+    check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
+    return _weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
+
+
+# How a call ends when a timer ends it, its own or TCP's, and not an answer
+BY_A_TIMER = frozenset({Outcome.TIMED_OUT, Outcome.HUNG, Outcome.RESET, Outcome.BROKEN_OFF, Outcome.UNREACHABLE})
+
+
+def _unless_ended_by_a_stall(check: Check, calls: Sequence[Call], seen: Seen) -> Check:
+    """The check; unproven where it passes by calls of which a stall may have been the end."""
+    for began_ns, ended_ns, call in _spans(calls) if _passes(check) else ():
+        if call.outcome in BY_A_TIMER and stalls.ended_by_a_stall(began_ns, ended_ns, seen.stalls):
+            return _doubted(check, seen, seen.stalls.between(began_ns, ended_ns))
+    return check
+
+
+def _passes(check: Check) -> bool:
+    return check.holds is Verdict.PASS
+
+
+def _spans(calls: Sequence[Call]) -> Iterator[tuple[float, float, Call]]:
+    """From when to when each call was, of those that began."""
+    for call in calls:
+        if call.started_s is not None and call.duration_s is not None:
+            yield call.started_s * 1e9, (call.started_s + call.duration_s) * 1e9, call
 
 
 def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
@@ -177,7 +234,80 @@ def _packets(expected: Packets, seen: Seen) -> Check:
         holds = holds and all(band.holds(gap) for band, gap in zip(bands, gaps_s, strict=True))
         told += f", {', '.join(f'{gap:.3f}s' for gap in gaps_s) or 'nothing'} apart" if len(frames) > 1 else ""
     evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
-    return Check(expected.rule, expected.right, told, _verdict(holds), evidence)
+    check = Check(expected.rule, expected.right, told, _verdict(holds), evidence)
+    window = _window_of_packets(expected, frames, check, seen)
+    return _doubted(check, seen, window) if window else check
+
+
+def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:
+    """The stalls that may have made what a check of packets saw; None where none may."""
+    whole = seen.stalls.between(None, None)
+    if whole.longest is None:
+        return None
+    if not _passes(check):
+        if expected.gaps and expected.holds(len(frames)):
+            return _window_of_gaps(expected, frames, check, seen)
+        return whole if whole.reaches(COUNT_SLACK_S) else _window_of_crossings(expected, seen)
+    if expected.most is not None and (at_the_end := _stall_at_the_end(seen)):
+        return at_the_end
+    timed = seen.held_up.between(None, None)
+    if stalls.READS_A_TIME.search(expected.where) and timed.reaches(COURSE_SLACK_S):
+        return timed
+    repeated = set(stalls.repeated_by_a_stall(seen.frames.get(expected.at, ()), seen.held_up))
+    doubtful = sum(frame.number in repeated for frame in frames)
+    if not all(expected.holds(len(frames) - fewer) for fewer in range(doubtful + 1)):
+        return whole
+    return _window_of_crossings(expected, seen) or _window_of_gaps(expected, frames, check, seen)
+
+
+def _stall_at_the_end(seen: Seen) -> Window | None:
+    """The stall that was not over when the captures ended: what was still to come is not in them, and was no hit."""
+    if not (until_ns := seen.captured_until_ns):
+        return None
+    last_ns = max((frame.time_ns for of_leg in seen.frames.values() for frame in of_leg), default=until_ns)
+    found = stalls.kept_as_it_was(last_ns, until_ns, seen.stalls, COURSE_SLACK_S)
+    return Window(found.length_s, found) if found else None
+
+
+def _window_of_crossings(expected: Packets, seen: Seen) -> Window | None:
+    """The stalls that may have moved the crossings of packets into their band, or out of it."""
+    if expected.took is None:
+        return None
+    candidates = kept(dataclasses.replace(expected, took=None), seen)
+    crossings = _crossings(seen, expected.at)
+    during = seen.held_up if expected.holds(len(kept(expected, seen))) else seen.stalls
+    sure = possible = 0
+    worst: Window | None = None
+    for frame in candidates:
+        took_s = crossings[frame.number]
+        if took_s is None:
+            continue
+        window = during.between(frame.time_ns - took_s * 1e9, frame.time_ns + took_s * 1e9)
+        inside = expected.took.holds(took_s)
+        may_change = (stalls.may_leave if inside else stalls.may_enter)(expected.took, took_s, window)
+        sure += inside and not may_change
+        possible += inside or may_change
+        worst = window if may_change else worst
+    return None if len({expected.holds(count) for count in range(sure, possible + 1)}) == 1 else worst
+
+
+def _window_of_gaps(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:
+    """The stalls that may have moved a gap between packets into its band; or every gap that is outside, out of it."""
+    times = sorted(frame.time_ns for frame in frames)
+    found: Window | None = None
+    for i, (earlier, later) in enumerate(itertools.pairwise(times) if expected.gaps else ()):
+        band, gap_s = expected.gaps[min(i, len(expected.gaps) - 1)], (later - earlier) / 1e9
+        inside = band.holds(gap_s)
+        if not inside:
+            found = seen.stalls.between(None, later)
+            if not stalls.may_enter(band, gap_s, found, shortens=True):
+                return None
+        elif _passes(check):
+            window = seen.held_up.between(earlier, later)
+            begun = seen.held_up.between(earlier - JUST_BEFORE_S * 1e9, earlier + 1)
+            if stalls.may_leave(band, gap_s, window, begun):
+                found = window if window.total_s else begun
+    return found
 
 
 def _order(expected: Order, seen: Seen) -> Check:
@@ -189,7 +319,10 @@ def _order(expected: Order, seen: Seen) -> Check:
     there = len(numbers) == len(firsts)
     holds = there and all(a < b for a, b in itertools.pairwise(numbers))
     told = ", ".join(f"frame {frame.number}" if frame else "none" for frame in firsts)
-    return Check(expected.says, "each before the next", told, _verdict(holds), {expected.at: numbers})
+    check = Check(expected.says, "each before the next", told, _verdict(holds), {expected.at: numbers})
+    if holds and stalls.overtaken_in_a_stall([frame.time_ns for frame in firsts if frame], seen.held_up):
+        return _doubted(check, seen, seen.held_up.between(None, max(frame.time_ns for frame in firsts if frame)))
+    return _weighed(check, seen, COUNT_SLACK_S)
 
 
 def _sockets(expected: Sockets, seen: Seen) -> Check:
@@ -205,7 +338,14 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
     rule = f"sockets at the look {expected.look} in {expected.state}"
     rule += f", Recv-Q at least {expected.recv_q}" if expected.recv_q else ""
     rule += f", Send-Q at least {expected.send_q}" if expected.send_q else ""
-    return Check(rule, expected.amount, told, _verdict(expected.holds(len(right))))
+    check = Check(rule, expected.amount, told, _verdict(expected.holds(len(right))))
+    looked_ns = seen.look_times_ns.get(expected.look)
+    if looked_ns and _passes(check):  # a program that is held leaves a state as it is
+        frames = (frame.time_ns for of_leg in seen.frames.values() for frame in of_leg)
+        last_ns = max((time_ns for time_ns in frames if time_ns <= looked_ns[1]), default=looked_ns[0])
+        if at_the_look := stalls.kept_as_it_was(last_ns, looked_ns[0], seen.stalls, COUNT_SLACK_S):
+            return _doubted(check, seen, Window(at_the_look.length_s, at_the_look))
+    return _weighed(check, seen, COURSE_SLACK_S, looked_ns[1] if looked_ns else None)
 
 
 def _log(expected: Log, seen: Seen) -> Check:
@@ -218,7 +358,8 @@ def _log(expected: Log, seen: Seen) -> Check:
         told += f"; {CUT}"
         more_matters = len(lines) <= expected.most if expected.most is not None else len(lines) < expected.least
         verdict = Verdict.UNPROVEN if more_matters else verdict
-    return Check(rule, expected.amount, told, verdict)
+    check = Check(rule, expected.amount, told, verdict)
+    return _weighed(_unless_ended_by_a_stall(check, seen.calls.get(expected.of, ()), seen), seen, COURSE_SLACK_S)
 
 
 def _last(lines: Sequence[str]) -> str:
@@ -232,7 +373,26 @@ def _duration(expected: Duration, seen: Seen) -> Check:
     told = f"{min(known):.3f}s" if known else "it never began"
     if len(known) > 1:
         told += f" to {max(known):.3f}s"
-    return Check(f"duration of {expected.call}", str(expected.is_), told, _verdict(holds))
+    check = Check(f"duration of {expected.call}", str(expected.is_), told, _verdict(holds))
+    if len(known) < len(taken) or not taken:
+        return _weighed(check, seen, COURSE_SLACK_S)
+    window = _window_of_calls(expected, check, seen)
+    return _doubted(check, seen, window) if window else check
+
+
+def _window_of_calls(expected: Duration, check: Check, seen: Seen) -> Window | None:
+    """The stalls that may have moved a duration into its band; or every one that is outside, out of it."""
+    found: Window | None = None
+    for began_ns, ended_ns, call in _spans(seen.calls.get(expected.call, ())):
+        took_s, band = call.duration_s or 0.0, expected.is_
+        inside = band.holds(took_s)
+        if not inside:
+            found = seen.stalls.between(None, ended_ns)
+            if not stalls.may_enter(band, took_s, found, shortens=True):
+                return None
+        elif _passes(check) and stalls.may_leave(band, took_s, seen.held_up.between(began_ns, ended_ns)):
+            found = seen.held_up.between(began_ns, ended_ns)
+    return found
 
 
 def _alike(expected: Alike, seen: Seen) -> Check:
@@ -249,7 +409,7 @@ def _alike(expected: Alike, seen: Seen) -> Check:
     frames: dict[str, list[int]] = {
         expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
     }
-    return Check(expected.says, "it does", told, _verdict(not unlike), frames)
+    return _weighed(Check(expected.says, "it does", told, _verdict(not unlike), frames), seen, COURSE_SLACK_S)
 
 
 def _unlike(found: Mapping[tuple[Role, Role], Sequence[Conversation]], seen: Seen) -> Iterator[str]:
