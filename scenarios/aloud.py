@@ -7,22 +7,20 @@ Its exit status is the command's.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import NoReturn
 
 from rich.text import Text
 
+from scenarios import ending
 from scenarios.heartbeat import console, pulse, under_way
 from scenarios.process_group import end_group
 
 EX_USAGE = 64  # sysexits.h
-INTERRUPTED = 130  # 128 and SIGINT, as a shell has it
 
 
 def aloud(
@@ -34,29 +32,24 @@ def aloud(
 ) -> int:
     """Run a command, print its lines as they come, and return its exit status. Ctrl-C ends it, and all it started."""
     colours: Mapping[str, str] = {"FORCE_COLOR": "1"} if console.can_draw else {}
-    with (
-        under_way(what),
-        subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            cwd=cwd,
-            env={**os.environ, **colours, **(environment or {})},
-            start_new_session=True,  # Ctrl-C comes to us alone; we end the command
-        ) as process,
-    ):
+    with under_way(what), contextlib.ExitStack() as started:
+        with ending.held_back():  # a signal between its start and our knowing of it would leave it running
+            process = started.enter_context(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    cwd=cwd,
+                    env={**os.environ, **colours, **(environment or {})},
+                    start_new_session=True,  # Ctrl-C comes to us alone; we end the command
+                )
+            )
+            started.callback(end_group, process)
         assert process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        try:
-            for line in process.stdout:
-                console.print(Text.from_ansi(line.decode("utf-8", "replace").rstrip("\r\n")))
-            return process.wait()
-        finally:
-            end_group(process)
-
-
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)  # as a shell has it; on the way out the command is ended
+        for line in process.stdout:
+            console.print(Text.from_ansi(line.decode("utf-8", "replace").rstrip("\r\n")))
+        return process.wait()
 
 
 def main(argv: Sequence[str]) -> int:
@@ -64,7 +57,7 @@ def main(argv: Sequence[str]) -> int:
         print('usage: python -m scenarios.aloud "what it does" COMMAND …', file=sys.stderr)
         return EX_USAGE
     what, *command = argv
-    signal.signal(signal.SIGTERM, _end)
+    ending.end_in_order()
     try:
         with pulse.beating(what):
             return aloud(what, command)
@@ -72,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"cannot: there is no program {error.filename!r}", file=sys.stderr)
         return 127
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ending.status()
 
 
 if __name__ == "__main__":

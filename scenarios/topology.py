@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
 DEFAULT_LAB = 1
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ class Topology:
 def _read(lab: int) -> dict[str, Any]:
     # Compose's own interpolation, of the one variable that the file has.
     text = re.sub(r"\$\{LAB:-\d+\}", str(lab), COMPOSE_FILE.read_text(encoding="utf-8"))
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = yaml.load(text, _LOADER)  # noqa: S506 (both are safe loaders)
     return document
 
 

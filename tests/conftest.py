@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -28,15 +29,22 @@ settings.load_profile("shared machine")
 _WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
 TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
 
+# Half a million objects of modules and tests live from the start to the end: looking through them costs a seventh.
+gc.set_threshold(100_000, 50, 100)
+
 WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
 MORE_THAN_CORES = 0  # each has a lab, and on two cores the drills of the catalogue come late beside three others
+WITHOUT_LABS_A_CORE = 2  # test processes for `make check`: what needs no engine waits for sockets and clocks
 MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
-    return min(default_jobs(WORKERS_A_CORE), len(os.sched_getaffinity(0)) + MORE_THAN_CORES, MOST_WORKERS)
+    cores = len(os.sched_getaffinity(0))
+    if config.option.markexpr == "not engine":
+        return min(default_jobs(WITHOUT_LABS_A_CORE), MOST_WORKERS)
+    return min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)

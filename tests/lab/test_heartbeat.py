@@ -328,6 +328,23 @@ def test_a_program_of_somebody_elses_is_ended_with_what_runs_it(tmp_path: Path) 
     wait_for(lambda: is_over(pid_in(tmp_path / "pid")), "the program to be over", LONG_S)
 
 
+def test_a_signal_that_comes_while_the_program_is_started_ends_it_too(tmp_path: Path) -> None:
+    script = f"""
+import os, pathlib, signal, subprocess, sys, time
+from scenarios import aloud
+start = subprocess.Popen.__init__
+def start_and_be_told_to_end(self, *args, **kwargs):
+    start(self, *args, **kwargs)
+    while not pathlib.Path({str(tmp_path / "pid")!r}).exists():
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+subprocess.Popen.__init__ = start_and_be_told_to_end
+sys.exit(aloud.main(["a thing", "sh", "-c", "echo $$ >{tmp_path}/pid; exec sleep 300"]))
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 143
+    wait_for(lambda: is_over(pid_in(tmp_path / "pid")), "the program to be over", LONG_S)
+
+
 def is_over(pid: str) -> bool:
     """Whether a process has ended; whoever inherits it may not have asked how (state Z)."""
     status = Path(f"/proc/{pid}/stat")
