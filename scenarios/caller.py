@@ -17,7 +17,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field, replace
@@ -27,7 +27,7 @@ from typing import Any, Final, Literal, Protocol, cast
 from scenarios.json_lines import Child
 from scenarios.lab import Lab
 from scenarios.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, LabProblem, Printed, Running
+from scenarios.programs import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabProblem, Printed, Running
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
@@ -88,7 +88,20 @@ class Heard:
     @property
     def lines(self) -> list[str]:
         """Those that have come whole."""
-        return [line for text in self._texts.values() for line in text[: text.rfind("\n") + 1].splitlines()]
+        return _whole_lines(self._texts.values())
+
+
+class _HeardOfGuest(Heard):
+    def __init__(self, *kept: Kept) -> None:
+        self._kept = kept
+
+    @property
+    def lines(self) -> list[str]:
+        return _whole_lines(each.text() for each in self._kept)
+
+
+def _whole_lines(texts: Iterable[str]) -> list[str]:
+    return [line for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 class Pending:
@@ -590,6 +603,7 @@ class Caller:
         future: Future[Call] = Future()
         cancelled = threading.Event()
         name = self._lab.guest_name(host)
+        out, err = Kept(), Kept()
 
         def run() -> None:
             try:
@@ -597,7 +611,9 @@ class Caller:
                     gate.open.wait()
                 if cancelled.is_set():
                     raise LabProblem(f"the guest on {host} was cancelled before it began")
-                ran = self._lab.run_guest(host, image, argv, timeout_s=timeout_s, environment=environment, name=name)
+                ran = self._lab.run_guest(
+                    host, image, argv, timeout_s=timeout_s, environment=environment, name=name, printed=(out, err)
+                )
                 made = _guest_call(host, ran, read)
                 future.set_result(replace(made, outcome=Outcome.CANCELLED) if cancelled.is_set() else made)
             except BaseException as error:  # it is raised where the call is waited for
@@ -610,7 +626,7 @@ class Caller:
         thread = threading.Thread(target=run, daemon=True, name=f"guest of {host}")
         self._guests = [(each, end) for each, end in self._guests if each.is_alive()] + [(thread, cancel)]
         thread.start()
-        return Pending(host, argv, timeout_s, future, cancel)
+        return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(out, err))
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Gate]:

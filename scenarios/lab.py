@@ -369,16 +369,18 @@ class Lab:
         timeout_s: float,
         environment: Mapping[str, str] | None = None,
         name: str = "",
+        printed: tuple[Kept, Kept] | None = None,
     ) -> Finished:
         """Run a program of another image to its end, in the network of a machine; status 124 at its deadline.
 
-        `name` is its container's, of `guest_name`, for whoever may want to end it before.
+        `name` is its container's, of `guest_name`, for whoever may want to end it before. `printed` takes its standard
+        output and its standard error while it runs, for whoever may want to read them before.
 
         Its times are the program's own, as the engine has them, to some milliseconds: the making of its container is
         not in them.
         """
         name = name or self.guest_name(machine)
-        ran = run_guest(name, self._guest(machine, image, argv, name, environment or {}), argv, timeout_s)
+        ran = run_guest(name, self._guest(machine, image, argv, name, environment or {}), argv, timeout_s, printed)
         if ran is None:
             raise LabProblem(
                 f"a guest on {machine} of lab {self.number} did not begin; {machine} {self._state(machine)}"
@@ -402,7 +404,13 @@ def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environmen
     ]
 
 
-def run_guest(name: str, words: Sequence[str], argv: Sequence[str], timeout_s: float) -> Finished | None:
+def run_guest(
+    name: str,
+    words: Sequence[str],
+    argv: Sequence[str],
+    timeout_s: float,
+    printed: tuple[Kept, Kept] | None = None,
+) -> Finished | None:
     """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
 
     Raises LabProblem, and CommandFailed, when it cannot be made, or cannot be ended.
@@ -410,13 +418,12 @@ def run_guest(name: str, words: Sequence[str], argv: Sequence[str], timeout_s: f
     try:
         engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
         with engine.asked(f"run {name}"):
-            return _attended(engine.client().containers.get(name), argv, timeout_s)
+            return _attended(engine.client().containers.get(name), argv, timeout_s, *(printed or (Kept(), Kept())))
     finally:
         _remove_guest(name)
 
 
-def _attended(guest: Container, argv: Sequence[str], timeout_s: float) -> Finished | None:
-    out, err = Kept(), Kept()
+def _attended(guest: Container, argv: Sequence[str], timeout_s: float, out: Kept, err: Kept) -> Finished | None:
     stream = subprocess.Popen(
         ["docker", "start", "--attach", str(guest.name)],
         stdin=subprocess.DEVNULL,

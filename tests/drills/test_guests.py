@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from scenarios import engine, guests
-from scenarios.drill import Cell, Pair, chosen_service, drills
+from scenarios.drill import Cell, Pair, chosen_service, drills, load_drill
 from scenarios.initiating import initiate
 from scenarios.running import Result, run, unsupported
-from scenarios.service import named, services
+from scenarios.service import load_service, named, services
 from scenarios.stage import Stage
 from scenarios.verdict import Verdict
 from tests.conftest import lab_for_a_while
@@ -79,6 +79,65 @@ def test_where_a_program_from_elsewhere_cannot_run_the_reason_is_told(
     drill: str, service: str, pair: Pair, reason: str
 ) -> None:
     assert unsupported(cell(drill, service, pair)) == reason
+
+
+# Words of a command line, so without line ends: a client that says how far it is, and a server that answers.
+SERVES = (
+    "import socket; s = socket.create_server(('', {port})); print('listening', flush=True); c = s.accept()[0]; "
+    "any(c.sendall(c.recv(9) or c.close()) for _ in iter(int, 1))"
+)
+CALLS = (
+    "import socket, time; c = socket.create_connection(('{host}', {port}), 9); "
+    "any(c.sendall(b'hello') or print('answer', n, len(c.recv(9)), flush=True) or time.sleep(0.5) for n in range(20))"
+)
+TALKER = f"""\
+service: talker
+about: A client of an image of its own that says how far it is.
+port: 7070
+image: faultwire/host
+servers:
+  it:
+    run: python -c "{SERVES}"
+    about: answers each message
+    ready: listening
+clients:
+  it:
+    run: python -c "{CALLS}"
+    about: sends a message each half second, and prints its number when it is answered
+    prints: ^answer 19 5
+    timeout_s: 30
+"""
+HEARD = """\
+drill: word-of-a-guest
+claim: A server that is killed after the client's second answer answers no more.
+why: A fault can wait for the word of a client that runs.
+source: [docs/writing-a-drill.md]
+tags: [bugs]
+service: talker/it
+script:
+  - start: {name: talk, within: 60s}
+  - until: {log: talk, line: "^answer 1 ", within: 25s}
+  - fault: {name: killed, kill: {who: server}}
+  - await: talk
+expect:
+  - hits: {fault: killed, exactly: 1}
+  - outcome: {call: talk, is: [reset, broken off, failed]}
+  - packets: {at: client-leg, from: client, to: server, where: tcp.len > 0, at_least: 2}
+  - log: {of: talk, line: "^answer 1 5", exactly: 1}
+  - log: {of: talk, line: "^answer 19 5", exactly: 0}
+control:
+  - outcome: {call: talk, is: answered}
+"""
+
+
+def test_until_reads_what_a_program_of_an_image_prints_while_it_runs(stage: Stage, tmp_path: Path) -> None:
+    (tmp_path / "talker").mkdir()
+    (tmp_path / "talker" / "service.yaml").write_text(TALKER)
+    known = {**KNOWN, "talker": load_service(tmp_path / "talker")}
+    (tmp_path / "word-of-a-guest.yaml").write_text(HEARD)
+    drill = load_drill(tmp_path / "word-of-a-guest.yaml", known)
+    result = run(stage, Cell(drill, chosen_service(drill, None, known), "le-le"), tmp_path)
+    assert result.verdict is Verdict.PASS, result.sentence
 
 
 def test_a_cell_that_cannot_be_run_is_unsupported_with_that_reason(stage: Stage, tmp_path: Path) -> None:
