@@ -311,7 +311,7 @@ class _Resident:
         return self._child.over
 
     def wait_until_ready(self) -> None:
-        self._wait(lambda: self._ready, "be ready", OPENS_WITHIN_S)
+        self._wait(lambda: self._ready, "become ready", OPENS_WITHIN_S)
 
     def wait_until_held(self, gate: str, calls: Sequence[Future[Call]]) -> None:
         """Until all of these calls are held; one that has ended already (a wrong command line) is not waited for."""

@@ -1,5 +1,8 @@
 """Every service that the lab starts itself: each server, from each byte order, over both families: the right outcome.
 
+The programs begin in the warm interpreters of the hosts, as those of drills do: an emulated Python needs seconds to
+start. That a program begins by itself there is in test_endian.py and test_demo.py.
+
 Between the little-endian hosts each server is called over both families; between the big-endian ones, where a Python
 starts in a second, over one, in turns; between those of 64 bits by its first client only. The cells run some at once,
 before the first test asks for its own; two servers of a service on one address would want the same port, so those run
@@ -16,10 +19,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from scenarios.exchange import call, serving
+from scenarios.caller import Call, Caller
+from scenarios.exchange import wait_for_socket
 from scenarios.lab import Lab
-from scenarios.programs import Finished, LabProblem
-from scenarios.service import Family, Named, Service, named, services
+from scenarios.programs import LabProblem
+from scenarios.service import Family, Named, Service, named, services, words
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")
@@ -49,7 +53,7 @@ class Came:
     """What came of one call of a cell."""
 
     chosen: Named
-    called: Finished
+    called: Call
     log: str
 
 
@@ -78,18 +82,30 @@ CELLS = [
 ]
 
 
-def run(lab: Lab, cell: Cell) -> list[Came] | LabProblem:
+def run(caller: Caller, lab: Lab, cell: Cell) -> list[Came] | LabProblem:
     hosts = lab.topology.hosts
     client, server = hosts[cell.client_host], hosts[cell.server_host]
-    names = callers(cell)
-    all_chosen = [named(f"{cell.service}/{cell.server}", name) for name in names]
+    all_chosen = [named(f"{cell.service}/{cell.server}", name) for name in callers(cell)]
+    chosen, address = all_chosen[0], server.address(cell.family)
+    assert chosen.server.run is not None
     try:
-        with serving(lab, all_chosen[0], server, cell.family) as program:
-            called = [call(lab, chosen, client, server, cell.family) for chosen in all_chosen]
+        argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
+        with caller.running(server.name, argv) as program:
+            if chosen.server.ready is not None:
+                program.wait_for_line(chosen.server.ready)
+            else:
+                wait_for_socket(lab, chosen, server, program)
+            called = [
+                caller.call(
+                    client.name,
+                    words(each.client.run, bind=address, host=address, port=each.port),
+                    timeout_s=each.client.timeout_s,
+                )
+                for each in all_chosen
+            ]
     except LabProblem as problem:
         return problem
-    log = program.printed if program else ""
-    return [Came(chosen, finished, log) for chosen, finished in zip(all_chosen, called, strict=True)]
+    return [Came(each, call, program.printed) for each, call in zip(all_chosen, called, strict=True)]
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +118,9 @@ def outcomes(lab: Lab, request: pytest.FixtureRequest) -> Mapping[Cell, list[Cam
             lanes[cell.service, cell.server_host, cell.family].append(cell)
     # The slowest first: the emulated hosts, and the services of most servers.
     ordered = sorted(lanes.values(), key=lambda lane: (lane[0].server_host == "server", -len(lane)))
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        done = pool.map(lambda lane: [(cell, run(lab, cell)) for cell in lane], ordered)
+    with Caller(lab) as caller, ThreadPoolExecutor(AT_ONCE) as pool:
+        caller.open(*{host for cell in asked if cell for host in (cell.client_host, cell.server_host)})
+        done = pool.map(lambda lane: [(cell, run(caller, lab, cell)) for cell in lane], ordered)
         return dict(pair for lane in done for pair in lane)
 
 
