@@ -1,0 +1,48 @@
+"""What the drill slow-link tells of the segments of a message: none is sent again or lost, however many there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scenarios.drill import DRILLS, Drill, load_drill
+from scenarios.judging import judged
+from scenarios.service import services
+from scenarios.verdict import Verdict, joint
+from tests.lab.test_judging import frame, seen
+
+
+@pytest.fixture(scope="module")
+def drill() -> Drill:
+    return load_drill(DRILLS / "slow-link.yaml", services())
+
+
+def told(drill: Drill, sent: int, *, again: int = 0, lost: int = 0) -> Verdict:
+    """What the drill says of so many segments, the last of which are sent again, or lost at the firewall."""
+    filters = {each.packets.where for each in drill.expect if each.packets and each.packets.where.startswith("tcp.len")}
+
+    def marks(number: int) -> list[str]:
+        is_again = number > sent - again
+        return [each for each in filters if is_again or "retransmission" not in each]
+
+    # one each 50 ms, behind a queue that grows
+    client_leg = [frame(number, 0.001 * number, *marks(number)) for number in range(1, sent + 1)]
+    server_leg = [
+        replace(each, time_ns=int(0.05e9 * each.number), ttl=63) for each in client_leg if each.number <= sent - lost
+    ]
+    evidence = seen(frames={"client-leg": client_leg, "server-leg": server_leg})
+    checks = judged(drill, seen(armed=False), evidence)[1]
+    return joint([each for each in checks if "where tcp.len > 0" in each.rule])
+
+
+@pytest.mark.parametrize("sent", [46, 47, 48])
+def test_a_message_may_be_cut_into_more_segments_than_those_that_are_full(drill: Drill, sent: int) -> None:
+    """A segment that carries a SACK option too has 12 bytes less of the message: what is left over is one more."""
+    assert told(drill, sent) is Verdict.PASS
+
+
+def test_a_segment_that_is_sent_again_and_one_that_is_lost_refute_the_claim(drill: Drill) -> None:
+    assert told(drill, 47, again=1) is Verdict.FAIL
+    assert told(drill, 47, lost=1) is Verdict.FAIL
+    assert told(drill, 45) is Verdict.FAIL
