@@ -13,6 +13,7 @@ from scenarios.capture import LegCapture
 from scenarios.dissect import Frame
 from scenarios.script import Role
 from scenarios.sockets import Socket
+from scenarios.stalls import Stalls
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,25 @@ class Seen:
     made_under: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)  # the kernels, and what TCP goes by
     held: Mapping[str, int] = field(default_factory=dict)  # packets that faults held at the end, and had let go later
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase
+    stalls: Stalls = field(default_factory=Stalls)
+    machines: Mapping[str, str] = field(default_factory=dict)  # of the lab, by their addresses
+    look_times_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # when each look began and ended
+    captured_until_ns: int = 0  # when the captures were ended; 0: it is not known
+
+    @property
+    def held_up(self) -> Stalls:
+        """The stalls after which something came at once: a packet, the beginning or the end of a call, or a step."""
+        spans = [each for made in self.calls.values() for each in made if each.started_s is not None]
+        moments = [each.time_ns for of_leg in self.frames.values() for each in of_leg]
+        moments += [round((each.started_s or 0) * 1e9) for each in spans]
+        moments += [round(((each.started_s or 0) + (each.duration_s or 0)) * 1e9) for each in spans]
+        steps = [each.at_ns for each in self.events if each.what.split(" ended: ")[0] not in self.calls]
+        return self.stalls.that_held_up(sorted(moments), sorted(steps))
+
+    @property
+    def zero_ns(self) -> int:
+        """The moment from which times are told: the first packet that crossed a leg, or the first step."""
+        packets = [
+            each.time_ns for of_leg in self.frames.values() for each in of_leg if each.transport in ("tcp", "udp")
+        ]
+        return min(packets or [each.at_ns for each in self.events], default=0)

@@ -96,6 +96,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("firewall", ("base",)),
         Recipe("names", ("base",)),
         Recipe("web", ("base",)),
+        Recipe("meter", ("python",)),
         Recipe("browser", ("base",), optional=True),  # for the tests of the report
         Recipe("cross", ("base",), arguments={"PACKAGES": _COMPILERS}, optional=True),
     )

@@ -11,7 +11,7 @@ import secrets
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
@@ -79,6 +79,8 @@ class Lab:
         self.topology: Topology = topology(number)
         self.number = number
         self.profiles = profiles
+        # Of each guest that was run to its end, its container's id and its machine, since Metering.begin forgot them
+        self.guests: dict[str, str] = {}
         for profile in profiles:
             if profile not in self.topology.profiles.values():
                 there_are = ", ".join(sorted({*self.topology.profiles.values()}))
@@ -144,7 +146,7 @@ class Lab:
                     self._wait_for_answer(name)
         except (engine.CommandFailed, DeadlinePassed, LabProblem) as error:
             try:
-                logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", timeout_s=30)
+                logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
             except engine.CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
                 logs = str(of_logs)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
@@ -204,7 +206,12 @@ class Lab:
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
             with contextlib.suppress(NotFound), engine.asked(f"remove {container.name}"):
                 container.remove(force=True)
-        running = [machine for machine, state in self.states().items() if state in ("running", "healthy")]
+        # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
+        running = [
+            machine
+            for machine, state in self.states().items()
+            if state in ("running", "healthy") and machine != "meter"
+        ]
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda machine: self.sweep(machine, f"^{MARK}="), running))
 
@@ -380,7 +387,12 @@ class Lab:
         not in them.
         """
         name = name or self.guest_name(machine)
-        ran = run_guest(name, self._guest(machine, image, argv, name, environment or {}), argv, timeout_s, printed)
+
+        def made(container: str) -> None:
+            self.guests[container] = machine
+
+        words = self._guest(machine, image, argv, name, environment or {})
+        ran = run_guest(name, words, argv, timeout_s, printed, made)
         if ran is None:
             raise LabProblem(
                 f"a guest on {machine} of lab {self.number} did not begin; {machine} {self._state(machine)}"
@@ -410,15 +422,19 @@ def run_guest(
     argv: Sequence[str],
     timeout_s: float,
     printed: tuple[Kept, Kept] | None = None,
+    made: Callable[[str], None] = lambda _: None,
 ) -> Finished | None:
     """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
 
-    Raises LabProblem, and CommandFailed, when it cannot be made, or cannot be ended.
+    `made` is given the id of its container, before it begins. Raises LabProblem, and CommandFailed, when it cannot be
+    made, or cannot be ended.
     """
     try:
         engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
         with engine.asked(f"run {name}"):
-            return _attended(engine.client().containers.get(name), argv, timeout_s, *(printed or (Kept(), Kept())))
+            guest = engine.client().containers.get(name)
+            made(str(guest.id))
+            return _attended(guest, argv, timeout_s, *(printed or (Kept(), Kept())))
     finally:
         _remove_guest(name)
 

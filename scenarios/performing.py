@@ -12,12 +12,13 @@ import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import get_args
 
 from scenarios import guests, holding, script, sockets
 from scenarios.applying import Applied, applied, make_ready
 from scenarios.beside import WITHIN_S, Beside, Others
-from scenarios.caller import Call, Gate, Pending, Reader
+from scenarios.caller import Call, Gate, Pending, Reader, WarmRunning
 from scenarios.capture import Capture, LegCapture
 from scenarios.dissect import Frame
 from scenarios.drill import Cell
@@ -30,6 +31,7 @@ from scenarios.programs import CUT, LabProblem, Running, was_cut
 from scenarios.quantities import Seconds
 from scenarios.service import Family, words
 from scenarios.stage import Cast, Interrupted, Stage
+from scenarios.stalls import Pause, Stalls
 from scenarios.translating import with_true_ends
 from scenarios.waiting import DeadlinePassed, wait_for
 
@@ -80,6 +82,10 @@ class _Performance:
         self.server: Running | None = None  # on the server's role; others may run beside it
         self.beside: dict[script.Role, Running] = {}
         self.others: Others | None = None  # only in run_beside
+        self.pauses: dict[str, Pause] = {}  # that the script itself made, by the names of their faults
+        self.looked: dict[str, tuple[int, int]] = {}  # from when to when each look was
+        self.stalls: Stalls | None = None  # those of the script, from when the metering has ended
+        self.captured_until_ns = 0
         self.before: dict[script.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
         self.left: set[Connection] = set()  # the same, as the kernels of all roles have them: no fault counts theirs
         self.heard = {step.until.log for step in cell.drill.script if step.until and step.until.log}
@@ -127,8 +133,12 @@ class _Performance:
                 self.remember_connections()
             with self.timed("servers"):
                 self.start_servers()
+            self.stage.metering.begin(with_guests=self.with_guests)
+            stack.callback(self.stage.metering.give_up)
             with self.timed("capture"):
                 capture = stack.enter_context(self.stage.capturing.capture())
+            with self.timed("metering"):
+                self.stage.metering.wait()
             stack.callback(self.give_up_calls)
             self.stack = stack.enter_context(contextlib.ExitStack())
             self.stage.disturbed |= self.armed
@@ -140,8 +150,7 @@ class _Performance:
                 # The captures end before the faults do: what comes through afterwards is not what the script was about.
                 with self.timed("faults"):
                     self.caught |= {name: made.caught() for name, made in self.faults.items()}
-                with self.timed("capture"):
-                    self.captures = capture.stop()
+                self.end_captures(capture)
                 self.stage.lab.check_machines()
             except Exception:
                 self.rescue(capture)
@@ -154,6 +163,24 @@ class _Performance:
         for name, replacement in self.replacements().items():
             self.count_proof(name, replacement)
 
+    @property
+    def with_guests(self) -> bool:
+        """Whether programs of other images may run."""
+        return self.cell.chosen.service.image is not None
+
+    def end_captures(self, capture: Capture) -> None:
+        """End the captures, and what notes the stalls beside them."""
+        if self.stalls is not None:  # both were ended, and the script breaks off after it
+            return
+        self.captured_until_ns = time.time_ns()
+        self.stage.metering.stop(with_guests=self.with_guests)
+        try:
+            with self.timed("capture"):
+                self.captures = capture.stop()
+        finally:
+            with self.timed("metering"):
+                self.stalls = self.stage.metering.end([*self.pauses.values()], self.in_play())
+
     def rescue(self, capture: Capture) -> None:
         """Keep what the faults and the captures hold, as far as they can still tell: the script is breaking off."""
         if self.stage.interrupted():
@@ -162,7 +189,7 @@ class _Performance:
             with contextlib.suppress(Exception):
                 self.caught.setdefault(name, made.caught())
         try:
-            self.captures = capture.stop()
+            self.end_captures(capture)
         except Exception as problem:
             self.note(f"the captures are lost: {problem}")
 
@@ -211,6 +238,7 @@ class _Performance:
 
     def seen(self) -> Seen:
         roles: tuple[script.Role, ...] = get_args(script.Role)
+        hosts = self.stage.lab.topology.places.values()
         return Seen(
             armed=self.armed,
             port=self.cell.chosen.port,
@@ -227,7 +255,19 @@ class _Performance:
             held=self.still_held,
             events=self.events,
             timings_s=self.timings_s,
+            stalls=self.stalls or Stalls(unseen=("the stalls: the script broke off before its captures were ended",)),
+            machines={address: each.name for each in hosts for address in (each.ipv4, each.ipv6)},
+            look_times_ns=self.looked,
+            captured_until_ns=self.captured_until_ns,
         )
+
+    def in_play(self) -> set[str]:
+        """The machines on which the script rests."""
+        calls = [step.call or step.start for step in self.drill.script if step.call or step.start]
+        roles: set[script.Role] = {"client", "server", "names", *self.drill.server.on}
+        roles |= {each.from_ for each in calls if each}
+        roles |= {each.to for each in calls if each and script.is_host(each.to)}
+        return {"firewall", *(self.cast.host(role).name for role in roles)}
 
     def play(self) -> None:
         """Each step of the script, and then the end of what it started."""
@@ -409,8 +449,10 @@ class _Performance:
             with self.timed("waits"):
                 self.until(step.until)
         elif step.look:
+            began_ns = time.time_ns()
             with self.timed("looks"):
                 self.looks[step.look.name] = self.look(step.look.on)
+            self.looked[step.look.name] = began_ns, time.time_ns()
         elif step.restart:
             with self.timed("servers"):
                 self.restart_server()
@@ -419,6 +461,9 @@ class _Performance:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
             return
+        if fault.pause:
+            pid = self.server.pid if isinstance(self.server, WarmRunning) else None
+            self.pauses[fault.name] = Pause(self.cast.server.name, pid, time.time_ns())
         self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults, self.left)
         self.stack.callback(self.faults[fault.name].end)
         self.note(f"{fault.name} is in force")
@@ -427,6 +472,8 @@ class _Performance:
         """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
         if name in self.faults:
             self.caught[name] = self.faults.pop(name).end()
+        if name in self.pauses:
+            self.pauses[name] = replace(self.pauses[name], ended_ns=time.time_ns())
 
     def count_proof(self, name: str, replacement: script.Replace) -> None:
         lines = [line for line in self.logs.get(replacement.who, ()) if re.search(replacement.proof, line)]

@@ -75,9 +75,13 @@ def parse(text: str, host: str, byteorder: str) -> list[Socket]:
     return found
 
 
+# `cables` is in the network namespace of the machine that the lab runs on: its sockets are none of ours. `meter` has no
+# network.
+WITHOUT_SOCKETS = ("cables", "meter")
+
+
 def _has_sockets(machine: str, state: str) -> bool:
-    # `cables` is in the network namespace of the machine that the lab runs on: its sockets are none of ours.
-    return machine != "cables" and state not in ("absent", "created", "exited", "dead")
+    return machine not in WITHOUT_SOCKETS and state not in ("absent", "created", "exited", "dead")
 
 
 def _byteorder(lab: Lab, machine: str) -> str:

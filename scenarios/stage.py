@@ -19,6 +19,7 @@ from scenarios.faults.leftovers import held_without_faults, remove_all
 from scenarios.injector import Injector
 from scenarios.lab import Lab
 from scenarios.machines import said, settings
+from scenarios.metering import Metering
 from scenarios.programs import LabProblem
 from scenarios.script import Role
 from scenarios.service import Family
@@ -81,6 +82,7 @@ class Stage:
             self.injector = stack.enter_context(Injector(self.lab))
             self.caller = stack.enter_context(Caller(self.lab))
             self.capturing = stack.enter_context(Capturing(self.lab))
+            self.metering = stack.enter_context(Metering(self.lab))
             self.dissector = stack.enter_context(Dissector(self.lab))
             self._stack = stack.pop_all()
         return self

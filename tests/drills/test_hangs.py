@@ -34,7 +34,7 @@ Deed = Literal["pause", "stop", "kill"]
 Phase = Literal["before the script", "in the control", "under the fault", "as the captures end"]
 DEEDS: Final[tuple[Deed, ...]] = ("pause", "stop", "kill")
 PHASES: Final[tuple[Phase, ...]] = ("before the script", "in the control", "under the fault", "as the captures end")
-MACHINES: Final = ("client", "server", "firewall", "names", "web", "cables")
+MACHINES: Final = ("client", "server", "firewall", "names", "web", "cables", "meter")
 LABS: Final = 3  # side by side: what is run here mostly waits
 WITHIN_S: Final = 480  # of one cell of the table and of its repetition, on a busy machine
 

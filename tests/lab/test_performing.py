@@ -19,11 +19,40 @@ from scenarios.outcome import Outcome
 from scenarios.performing import BrokeOff
 from scenarios.programs import LabProblem
 from scenarios.stage import Interrupted
+from scenarios.stalls import Stall, Stalls
 from tests.lab.faking import cells
 from tests.report.making import called
 
 ORPHAN = "   0: 0100007F:FF98 0100007F:1F90 04 00000000:00000000 01:00000064 00000000     0\n"
 CAPTURES = {leg: LegCapture(leg, b"captured", 3, 0) for leg in ("client-leg", "server-leg")}
+
+
+STALLS = Stalls((Stall("server", "held", 1, 2),))
+
+
+class Meter:
+    """It meters from begin to stop, and tells once."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+
+    def begin(self, **_: object) -> None:
+        self.is_on = True
+
+    def wait(self) -> None:
+        assert self.is_on
+
+    def stop(self, **_: object) -> None:
+        assert self.is_on
+
+    def end(self, _: object, in_play: set[str]) -> Stalls:
+        assert self.is_on
+        assert {"client", "server", "firewall"} <= in_play
+        self.is_on = False
+        return STALLS
+
+    def give_up(self) -> None:
+        self.is_on = False
 
 
 class Server:
@@ -69,6 +98,7 @@ class Script(performing._Performance):
             dissector=SimpleNamespace(prepare=lambda *_: None, frames=lambda *_: []),
             flows=SimpleNamespace(of_script=lambda frames: frames),
             capturing=SimpleNamespace(capture=lambda: contextlib.nullcontext(capture)),
+            metering=Meter(),
             settings=lambda _: {},
         )
         super().__init__(stage, cell, True)  # type: ignore[arg-type]
@@ -118,13 +148,39 @@ def test_captures_logs_events_and_hits_of_a_script_that_broke_off_are_kept() -> 
     ]
 
 
+def test_the_stalls_of_a_script_that_broke_off_are_kept() -> None:
+    assert broken(in_force).seen.stalls is STALLS
+
+
+def test_the_stalls_of_a_script_whose_lab_was_found_broken_after_it_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check_machines(_: Lab) -> None:
+        raise LabProblem("of lab 1, web is paused")
+
+    monkeypatch.setattr(Lab, "check_machines", check_machines)
+    told = broken(lambda _: None)
+    assert str(told) == "of lab 1, web is paused"
+    assert (told.seen.stalls, told.seen.captures) == (STALLS, CAPTURES)
+    assert not [each.what for each in told.seen.events if "are lost" in each.what]  # they were ended once
+
+
+def test_a_script_that_broke_off_before_it_began_says_that_its_stalls_are_not_known() -> None:
+    class NotStarting(Script):
+        def start_servers(self) -> None:
+            raise LabProblem("the server does not listen")
+
+    with pytest.raises(BrokeOff) as raised:
+        NotStarting(lambda _: None).run()
+    (unseen,) = raised.value.seen.stalls.unseen
+    assert unseen == "the stalls: the script broke off before its captures were ended"
+
+
 def test_what_cannot_be_had_any_more_is_told_and_hides_no_reason() -> None:
     def gone() -> None:
         raise OSError("the firewall is gone")
 
     told = broken(in_force, stop=gone)
     assert str(told) == "the call did not end"
-    assert told.seen.captures == {}
+    assert (told.seen.stalls, told.seen.captures) == (STALLS, {})
     assert "the captures are lost: the firewall is gone" in [each.what for each in told.seen.events]
 
 
