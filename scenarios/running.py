@@ -46,6 +46,12 @@ class Result:
     survival: Survival | None = None  # for the matrix: where others were asked too
     inputs: str = ""  # the digest of all that it rests on, for the matrix
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
+        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
+        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+
 
 @dataclass(slots=True)
 class _Found:
@@ -196,7 +202,8 @@ def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
         return "nothing was checked"
     if verdict is Verdict.UNSUPPORTED:
         return broken.seen
-    return f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+    said = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+    return f"{broken.stalled}: {said}" if broken.stalled else said
 
 
 def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
@@ -215,6 +222,12 @@ def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
         "timings_s": seen.timings_s,
         "made_under": seen.made_under,
         "held": seen.held,
+        "stalls": {
+            "largest_s": seen.stalls.largest_s,
+            "stolen_s": seen.stalls.stolen_s,
+            "unseen": seen.stalls.unseen,
+            "found": seen.stalls.found,
+        },
         "captures": {
             leg: {"file": f"{name}/{leg}.pcapng", "frames": each.frames, "dropped": each.dropped}
             for leg, each in seen.captures.items()

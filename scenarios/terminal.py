@@ -72,5 +72,6 @@ def show(verdict: Verdict, sentence: str, checks: Sequence[Check], picture: Sequ
         if each.holds is Verdict.PASS:
             console.print(marked(each.holds, f"{each.rule}: {each.seen}"))
         else:
-            console.print(marked(each.holds, f"{each.rule}: expected {each.expected}, saw {each.seen}"))
+            why = f"; {each.stalled}" if each.stalled else ""
+            console.print(marked(each.holds, f"{each.rule}: expected {each.expected}, saw {each.seen}{why}"))
     console.print(f"\n[{STYLES[verdict]}]{verdict.value}[/]: {escape(sentence)}")

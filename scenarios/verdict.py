@@ -22,13 +22,17 @@ class Verdict(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One expectation beside what was seen. `frames` are the evidence: numbers of frames, by the leg they crossed."""
+    """One expectation beside what was seen. `frames` are the evidence: numbers of frames, by the leg they crossed.
+
+    `stalled` says what stood still, where that may have made what was seen: it proves nothing then.
+    """
 
     rule: str
     expected: str
     seen: str
     holds: Verdict
     frames: dict[str, list[int]] = field(default_factory=dict)
+    stalled: str = ""
 
 
 def check(rule: str, expected: object, seen: object, frames: dict[str, list[int]] | None = None) -> Check:

@@ -21,6 +21,7 @@ from scenarios.judging import judged, kept
 from scenarios.lab import Lab
 from scenarios.running import Result
 from scenarios.script import LegName
+from scenarios.stalls import Stalls
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict, joint
 from tests.drills.conftest import Catalogue
@@ -81,9 +82,14 @@ class Mutant:
         return self.verdict is not self.must_be
 
 
+def still(result: Result, run: str) -> Seen:
+    """The evidence of a run as if nothing had stood still: what a mutant shows must not be put down to a stall."""
+    return replace(result.seen[run], stalls=Stalls())
+
+
 def disarmed(result: Result) -> Iterator[Mutant]:
     """The run without its faults, judged as if they had been in force: nothing took hold."""
-    control = result.seen["control"]
+    control = still(result, "control")
     givens = {fault.name for fault in result.cell.drill.givens}
     idle = {
         fault.name: control.caught.get(fault.name, Caught(0)) if fault.name in givens else Caught(0)
@@ -109,7 +115,7 @@ def inverted(result: Result) -> Iterator[Mutant]:
     drill = result.cell.drill
     for at, expectation in enumerate(drill.expect):
         if expectation.outcome:
-            of_control, checks = judged(_inverted(drill, at), result.seen["control"], result.seen["fault"])
+            of_control, checks = judged(_inverted(drill, at), still(result, "control"), still(result, "fault"))
             what = f"the outcome of {expectation.outcome.call} inverted"
             yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
 
@@ -122,7 +128,7 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
 
     A frame is taken out where there is one. Where there must be none, one comes in from the other leg's capture.
     """
-    drill, armed = result.cell.drill, result.seen["fault"]
+    drill, armed = result.cell.drill, still(result, "fault")
     exact = [packets for each in drill.expect if (packets := each.packets) and packets.exactly is not None]
 
     def stored(leg: LegName) -> bytes:
@@ -141,14 +147,14 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
             continue
         frames = dissector.frames(capture, marks=drill.filters)
         mutant: Seen = replace(armed, frames={**armed.frames, packets.at: frames})
-        of_control, checks = judged(drill, result.seen["control"], mutant)
+        of_control, checks = judged(drill, still(result, "control"), mutant)
         yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
         return
 
 
 def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
     """A stored capture in which one byte is another, in the last segment of what is to be alike; for each leg of it."""
-    drill, armed = result.cell.drill, result.seen["fault"]
+    drill, armed = result.cell.drill, still(result, "fault")
     for each in (expected for expectation in drill.expect if (expected := expectation.alike)):
         last = [frame for frame in armed.frames[each.at] if frame.payload and armed.port in _ports(frame)][-1]
         capture = with_last_byte_altered(
@@ -156,7 +162,7 @@ def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         )
         frames = dissector.frames(capture, marks=drill.filters)
         mutant: Seen = replace(armed, frames={**armed.frames, each.at: frames})
-        of_control, checks = judged(drill, result.seen["control"], mutant)
+        of_control, checks = judged(drill, still(result, "control"), mutant)
         what = f"a byte of frame {last.number} of the {each.at} altered"
         yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
 
@@ -167,13 +173,13 @@ def _ports(frame: Frame) -> tuple[int | None, int | None]:
 
 def unfalsified(result: Result) -> Iterator[str]:
     """The expectations of a run with its fault that hold, though its evidence was changed so that they must not."""
-    drill, armed = result.cell.drill, result.seen["fault"]
+    drill, armed = result.cell.drill, still(result, "fault")
     for number, expectation in enumerate(drill.expect):
         evidence = list(wrong(expectation, drill, armed))
         if not evidence:
             yield f"{drill.drill}: {expectation.says}: there is no evidence on which it fails"
         for what, mutant in evidence:
-            checks = judged(drill, result.seen["control"], mutant)[1][-len(drill.expect) :]
+            checks = judged(drill, still(result, "control"), mutant)[1][-len(drill.expect) :]
             if checks[number].holds is Verdict.PASS:
                 yield f"{drill.drill}: {expectation.says}: passes, though: {what}"
 

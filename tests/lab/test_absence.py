@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +17,10 @@ from scenarios.judging import judged
 from scenarios.lab import Lab
 from scenarios.outcome import Outcome
 from scenarios.programs import Finished
+from scenarios.stalls import Stall, Stalls
 from scenarios.verdict import Verdict, joint
 from tests.lab.test_judging import call, frame, seen
+from tests.lab.test_judging_stalls import stall
 
 MEMORY = "idle_timeout: {after: 2.2s}"
 RIGHT = f"""\
@@ -85,6 +89,40 @@ def test_but_not_where_it_was_met_or_where_nothing_shows_that_it_could_have_been
     tmp_path: Path, caught: dict[str, Caught], verdict: Verdict
 ) -> None:
     assert run(read(tmp_path), **caught) is verdict
+
+
+# Something stood still while nobody waited for it; until the captures ended; and until a packet was sent again.
+WAITED = (stall(0.2, 0.9),)
+TO_THE_END = (stall(2.9, 4.0, "server"),)
+REPEATED = (stall(1.01, 1.19),)
+
+
+@pytest.mark.parametrize(
+    ("caught", "made", "verdict"),
+    [
+        ({"short-memory": Caught(1), "forgets": Caught(2)}, WAITED, Verdict.UNPROVEN),
+        ({"short-memory": Caught(0), "forgets": Caught(2)}, WAITED, Verdict.PASS),
+        ({"short-memory": Caught(0), "forgets": Caught(2)}, TO_THE_END, Verdict.UNPROVEN),
+        ({"short-memory": Caught(0), "forgets": Caught(1)}, REPEATED, Verdict.UNPROVEN),
+        ({"short-memory": Caught(0), "forgets": Caught(2)}, REPEATED, Verdict.PASS),
+    ],
+    ids=["it was met", "it was not", "what was to come", "the one hit was a repetition", "there was another"],
+)
+def test_a_stall_that_may_have_made_it_leaves_it_unproven_and_is_named(
+    tmp_path: Path, caught: dict[str, Caught], made: Sequence[Stall], verdict: Verdict
+) -> None:
+    one = replace(frame(1, 1.0, "data"), seq=5, payload=b"hello", flags=frozenset({"ACK", "PSH"}))
+    legs = [one, replace(one, number=2, time_ns=1_200_000_000), frame(3, 3.0, "data")]
+    crossed = [replace(each, time_ns=each.time_ns + 1_000_000) for each in legs]
+    there = seen(caught=caught, frames={"client-leg": legs, "server-leg": crossed})
+    armed = replace(there, stalls=Stalls(made, in_play=("client", "server", "firewall")), captured_until_ns=4 * 10**9)
+    checks = judged(read(tmp_path), seen(), armed)[1]
+    (check,) = (each for each in checks if each.rule == "hits of the fault short-memory")
+    assert check.holds is verdict
+    assert bool(check.stalled) is (verdict is Verdict.UNPROVEN)
+    still = judged(read(tmp_path), seen(), replace(armed, stalls=Stalls()))[1]
+    (check,) = (each for each in still if each.rule == "hits of the fault short-memory")
+    assert check.holds is (Verdict.PASS if caught["short-memory"].hits == 0 else Verdict.FAIL)
 
 
 def test_the_check_says_what_shows_that_the_fault_could_have_taken_hold(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The lab measures its own stalls: a machine of it is stopped on purpose, and the verdict rests on that no more."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scenarios import engine, performing, script
+from scenarios.drill import Cell, chosen_service, load_drill
+from scenarios.judging import judged
+from scenarios.lab import Lab
+from scenarios.metering import Metering
+from scenarios.running import run
+from scenarios.stage import Stage
+from scenarios.stalls import Stalls
+from scenarios.verdict import Verdict, joint
+
+STOPPED_S = 0.7
+DRILL = """\
+drill: held
+claim: The call takes as long as it is said.
+why: It is for the test of stalls.
+source: [RFC 9293]
+tags: [reaching]
+service: search/selectors
+script:
+  - fault: {name: late, delay: {of: syn, from: client, to: server, by: 1ms}}
+  - call: {name: hello, within: 20s}
+expect:
+  - outcome: {call: hello, is: answered}
+  - packets: {at: client-leg, where: tcp.flags.syn == 1}
+  - duration: {call: hello, is: BAND}
+control:
+  - outcome: {call: hello, is: answered}
+"""
+
+
+def stop(lab: Lab, machine: str) -> None:
+    """Stop what runs on a machine (SIGSTOP), and have it go on after STOPPED_S."""
+    lab.run(machine, ["pkill", "-STOP", "python"], timeout_s=10)
+    threading.Timer(STOPPED_S, lambda: lab.run(machine, ["pkill", "-CONT", "python"], timeout_s=10)).start()
+
+
+@pytest.mark.parametrize(
+    ("band", "otherwise"), [("0ms to 500ms", Verdict.FAIL), ("600ms to 15s", Verdict.PASS)], ids=["no fail", "no pass"]
+)
+def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail_nor_pass(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, band: str, otherwise: Verdict
+) -> None:
+    path = tmp_path / "held.yaml"
+    path.write_text(DRILL.replace("BAND", band), encoding="utf-8")
+    drill = load_drill(path)
+    start = performing._Performance.start
+
+    def held(performance: performing._Performance, call: script.Call) -> None:
+        if performance.armed:
+            stop(stage.lab, "server")
+        start(performance, call)
+
+    monkeypatch.setattr(performing._Performance, "start", held)
+    folder = tmp_path / "run" / "drill" / "service" / "pair"
+    folder.mkdir(parents=True)
+    stage.disturbed = False  # an emulated host need not be asked for what the test before left
+    result = run(stage, Cell(drill, chosen_service(drill, None), "le-le"), folder)
+    assert result.verdict is Verdict.UNPROVEN
+    assert " on server stood still for " in result.sentence
+    armed = result.seen["fault"]
+    assert armed.stalls.largest_s["server"] >= STOPPED_S - 0.05
+    unmeasured = judged(drill, result.seen["control"], replace(armed, stalls=Stalls()))[1]
+    assert joint(unmeasured) is otherwise
+
+
+def test_one_program_that_is_stopped_is_seen_with_its_machine_its_number_and_how_long(own_lab: Lab) -> None:
+    with Metering(own_lab) as meter:
+        argv = ["python", "-c", "import time; print('here', flush=True); time.sleep(60)"]
+        with own_lab.running("server", argv) as program:
+            program.wait_for_line("here")
+            meter.begin()
+            meter.wait()
+            meter.end()
+            meter.begin()
+            meter.wait()
+            program.signal("STOP")
+            timer = threading.Timer(STOPPED_S, lambda: program.signal("CONT"))
+            timer.start()
+            timer.join()
+            stalls = meter.end()
+    (one,) = (each for each in stalls.found if each.machine == "server" and each.why == "stopped")
+    assert one.length_s >= STOPPED_S
+    assert one.pid > 1
+    assert stalls.unseen == ()
+
+
+def test_a_machine_that_the_engine_pauses_is_seen_as_a_whole(own_lab: Lab) -> None:
+    container = engine.client().containers.get(own_lab.container("server"))
+    with Metering(own_lab) as meter:
+        meter.begin()
+        meter.wait()
+        meter.end()
+        meter.begin()
+        meter.wait()
+        container.pause()
+        timer = threading.Timer(STOPPED_S, container.unpause)
+        timer.start()
+        timer.join()
+        stalls = meter.end()
+    assert stalls.largest_s["server"] >= STOPPED_S
+    assert {each.why for each in stalls.found if each.machine == "server"} & {"held", "frozen"}
