@@ -57,7 +57,9 @@ from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
 
 LONGEST_SOAK_S = 24 * 3600
-SOAK_ROOM_CELLS = 1000  # flips for whose lines in the summary there is room on a disk that is full at the end
+SOAK_ROOM_CELLS = (
+    1000  # flips, and what stood still, for whose lines in the summary there is room on a disk that is full at the end
+)
 _OF_A_PROFILE, _BY_NAME_ALONE = (
     ", ".join(pair for pair in pairs if pair not in others)
     for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
@@ -306,13 +308,16 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
         for host in (cast.client, cast.server)
     ]
-    yield from ladder.draw(drawn, ends[0], ends[1])
+    yield from ladder.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
+    for what in seen.stalls.unseen:
+        yield Text(f"not measured: {what}", "dim")
 
 
 def soak(options: argparse.Namespace) -> int:
     """The catalogue over and over, in random order with random seeds, for a given time; each flip.
 
-    What passes leaves its verdict in the counts, and no evidence.
+    What passes leaves its verdict in the counts, and no evidence. What is unproven only because something stood still
+    is no flip: it is counted apart, with its evidence.
     """
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = services()
@@ -322,9 +327,13 @@ def soak(options: argparse.Namespace) -> int:
     ends_s = began_s + options.for_
     told = Counter[Verdict]()
     flips: list[Result] = []
+    stalled: list[Result] = []  # something stood still: no flip, and no proof
 
     def tell(result: Result) -> None:
         told[result.verdict] += 1
+        if result.is_stalled:
+            stalled.append(replace(result, seen={}))
+            return
         if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
             flips.append(replace(result, seen={}))
             console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
@@ -361,10 +370,10 @@ def soak(options: argparse.Namespace) -> int:
     with ending.held_back():
         took_s = time.monotonic() - began_s
         with under_way("the report is written"):
-            broke_off = summary.close(run_folder, flips, told.total(), took_s, broke_off, verdicts=told)
+            broke_off = summary.close(run_folder, [*flips, *stalled], told.total(), took_s, broke_off, verdicts=told)
         give_back(on, warn)
         rounds = f"{so_many(told.total(), 'cell')} in {so_many(round_number, 'round')} (seed {options.seed})"
-        console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}")
+        console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}, {len(stalled)} stalled")
         for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
             console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
         keeping.remove_runs(options.keep_runs, warn)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from scenarios.dissect import Frame
+from scenarios.stalls import Stall
 
 HALF = 34  # columns between two uprights
 MARGIN = 12  # columns before the first, for the time
@@ -93,8 +94,13 @@ def _half(text: str, rightwards: bool, present: bool, cut: bool) -> str:
     return f"──{text}{line}{tip}" if rightwards else f"{tip}{line}{text}──"
 
 
-def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str]) -> Iterator[Text]:
-    """The lines of the picture. `client` and `server` are each a name and what stands under it, an address say."""
+def draw(
+    ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str], *, stalls: Sequence[Stall] = ()
+) -> Iterator[Text]:
+    """The lines of the picture. `client` and `server` are each a name and what stands under it, an address say.
+
+    A stall stands before the first packet that came after it began.
+    """
     margin = " " * MARGIN
     for left, middle, right, style in (
         (client[0], "firewall", server[0], "bold"),
@@ -103,12 +109,22 @@ def draw(ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str
         yield heading(left, middle, right, style)
     start = ladder[0].frame.time_ns if ladder else 0
     folded = len(ladder) - FIRST - LAST
+    waiting = sorted(stalls, key=lambda each: each.began_ns)
     for number, rung in enumerate(ladder):
         if folded > 1 and FIRST <= number < FIRST + folded:
             if number == FIRST:
                 yield Text(f"{margin}┊ {folded} packets more ┊", "dim")
             continue
+        while waiting and waiting[0].began_ns <= rung.frame.time_ns:
+            yield _stalled(waiting.pop(0), start)
         yield from drawn(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
+    for stall in waiting:
+        yield _stalled(stall, start)
+
+
+def _stalled(stall: Stall, start_ns: int) -> Text:
+    line = Text(f"{(stall.began_ns - start_ns) / 1e6:9.3f}ms ", "dim")
+    return line.append(f"▒ {stall.how_long}", "bold yellow")
 
 
 def heading(left: str, middle: str, right: str, style: str) -> Text:

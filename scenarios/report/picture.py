@@ -9,13 +9,15 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from typing import Any, Literal
 
 from scenarios.report.reading import Frame, Packet, Packets
+from scenarios.stalls import Stall
 
 PAUSE_NS = 10_000_000
+STALLS = 200  # the longest have rows; all that were kept are in result.json
 LANES = 6  # bars of calls side by side; calls beyond have their rows, and no bar
 FIRST, LAST = 12_000, 3_000  # of a very long exchange, so many packets have rows; all of them are in the captures
 FLAGS = ("SYN", "FIN", "RST", "PSH", "URG", "ACK")
@@ -79,10 +81,11 @@ class Row:
     at_ms: float  # since the first packet of the exchange
     packet: Drawn | None = None
     says: str = ""
-    kind: str = ""  # of what is said: step, fault, heal, call, ended
+    kind: str = ""  # of what is said: step, fault, heal, call, ended, stall
     tone: str = ""
     pause_s: float | None = None
     in_force: bool = False  # while a fault is
+    stalled: bool = False  # while something of the lab, or the machine, stood still
     lanes: tuple[str, ...] = ()  # of each bar beside: "", "begins", "on", "ends"; with the call's tone
 
     @property
@@ -125,7 +128,8 @@ def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
     if left_out:
         rungs = rungs[:FIRST] + rungs[-LAST:]
     bars = _bars(run)
-    said = [*_steps(run, bars), *_calls(run)]
+    stalls = _stalls(run)
+    said = [*_steps(run, bars), *_calls(run), *_stalls_said(stalls)]
     windows = list(_windows(run))
     zero_ns = next((at_ns for at_ns, each in rungs if each.fate != "local"), None)
     if zero_ns is None:
@@ -135,7 +139,7 @@ def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
     ]
     items += [(at_ns, 1, Row((at_ns - zero_ns) / 1e6, packet=each)) for at_ns, each in rungs]
     items.sort(key=lambda item: item[:2])
-    rows = list(_rows(items, bars, windows))
+    rows = list(_rows(items, bars, windows, [(each.began_ns, each.ended_ns) for each in stalls]))
     lanes = max((bar.lane + 1 for bar in bars if bar.lane is not None), default=0)
     return Picture(
         rows, count, lanes, tuple(dict.fromkeys(name for name, _, _ in windows)), roles, flows.names, left_out
@@ -143,20 +147,25 @@ def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
 
 
 def _rows(
-    items: Sequence[tuple[int, int, Row]], bars: Sequence[Bar], windows: Sequence[tuple[str, int, int]]
+    items: Sequence[tuple[int, int, Row]],
+    bars: Sequence[Bar],
+    windows: Sequence[tuple[str, int, int]],
+    stalls: Sequence[tuple[int, int]],
 ) -> Iterator[Row]:
     last_ns: int | None = None
     for at_ns, _, row in items:
         if last_ns is not None and at_ns - last_ns >= PAUSE_NS:
             shaded = any(begins <= last_ns and at_ns <= ends for _, begins, ends in windows)
-            lanes = _lanes(bars, last_ns + 1, at_ns - 1)
             yield Row(
-                (last_ns - at_ns) / 1e6 + row.at_ms, pause_s=(at_ns - last_ns) / 1e9, in_force=shaded, lanes=lanes
+                (last_ns - at_ns) / 1e6 + row.at_ms,
+                pause_s=(at_ns - last_ns) / 1e9,
+                in_force=shaded,
+                stalled=any(begins <= last_ns and at_ns <= ends for begins, ends in stalls),
+                lanes=_lanes(bars, last_ns + 1, at_ns - 1),
             )
         shaded = any(begins <= at_ns <= ends for _, begins, ends in windows)
-        yield Row(
-            row.at_ms, row.packet, row.says, row.kind, row.tone, in_force=shaded, lanes=_lanes(bars, at_ns, at_ns)
-        )
+        stalled = any(begins <= at_ns <= ends for begins, ends in stalls)
+        yield replace(row, in_force=shaded, stalled=stalled, lanes=_lanes(bars, at_ns, at_ns))
         last_ns = at_ns
 
 
@@ -227,6 +236,19 @@ def _steps(run: Mapping[str, Any], bars: Sequence[Bar]) -> Iterator[tuple[int, s
         if what.removesuffix(IN_FORCE) in faults or what.removeprefix(HEAL) in faults:  # and not what is given
             kind = "heal" if what.startswith(HEAL) else "fault"
         yield event["at_ns"], what, kind, ""
+
+
+def _stalls(run: Mapping[str, Any]) -> list[Stall]:
+    """The longest of the stalls, in order of time; a run of an earlier version has none."""
+    found = [Stall(**each) for each in run.get("stalls", {}).get("found", ())]
+    longest = sorted(found, key=lambda each: -each.length_s)[:STALLS]
+    return sorted(longest, key=lambda each: each.began_ns)
+
+
+def _stalls_said(stalls: Sequence[Stall]) -> Iterator[tuple[int, str, str, str]]:
+    for each in stalls:
+        yield each.began_ns, each.how_long, "stall", ""
+        yield each.ended_ns, f"{each.who} goes on", "stall", ""
 
 
 def _windows(run: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:

@@ -28,7 +28,7 @@ from scenarios.progress import Progress
 from scenarios.report import reading
 from scenarios.running import Result
 from scenarios.stage import Interrupted
-from scenarios.verdict import Verdict
+from scenarios.verdict import Check, Verdict
 from scenarios.waiting import DeadlinePassed
 from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking
 
@@ -359,7 +359,7 @@ def test_a_soak_keeps_the_evidence_of_what_did_not_pass_and_counts_all(
     with faked(tmp_path, perform):
         assert main(["soak", "lost-syn", "--pair", "le-le", "--for", "1h"]) == 130
     out = capsys.readouterr().out
-    assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 1 flip\n" in out
+    assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 1 flip, 0 stalled\n" in out
     assert out.rstrip().splitlines()[-1].startswith("interrupted: 3 cells run; of the last round 0 of 1 were run")
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
     (run,) = [each for each in tmp_path.iterdir() if runs.NAME.fullmatch(each.name)]
@@ -367,6 +367,29 @@ def test_a_soak_keeps_the_evidence_of_what_did_not_pass_and_counts_all(
     assert kept.name == "le-le-2"
     assert "3 cells in " in (run / "index.html").read_text("utf-8")
     assert [line.repeat for line in reading.run(run).lines] == [2]
+
+
+def test_a_soak_counts_apart_what_a_stall_made_unproven_and_keeps_its_evidence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stalled = Check("the rule", "1", "2", Verdict.UNPROVEN, stalled="the machine stood still for 0.70 s at 1.20 s")
+    check = Check("the rule", "1", "1", Verdict.PASS)
+    at = [0]
+
+    def perform(stage: Stage, cell: Cell, armed: bool) -> None:
+        at[0] = cell.repeat
+        if cell.repeat == 4:
+            signal.pthread_kill(MAIN, signal.SIGINT)
+            taking(5)(stage, cell, armed)
+
+    with faked(tmp_path, perform):
+        monkeypatch.setattr(running, "judged", lambda *_: ([], [stalled if at[0] == 2 else check]))
+        assert main(["soak", "lost-syn", "--pair", "le-le", "--for", "1h"]) == 130
+    assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 0 flips, 1 stalled\n" in capsys.readouterr().out
+    check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
+    (run,) = [each for each in tmp_path.iterdir() if runs.NAME.fullmatch(each.name)]
+    assert [line.repeat for line in reading.run(run).lines] == [2]
+    assert [kept.name for kept in run.glob("*/*/*")] == ["le-le-2"]
 
 
 # A full disk

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import frames
+from scenarios import frames, ladder
 from scenarios.dissect import Frame
 from scenarios.outcome import Outcome
 from scenarios.report import reading
 from scenarios.report.picture import PAUSE_NS, Drawn, Picture, Row, picture
+from scenarios.stalls import Stall, Stalls
 from tests.report.making import (
+    BEGAN_NS,
     CLIENT,
     FIREWALL,
     SERVER,
@@ -232,3 +234,48 @@ def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_previ
     assert (packet.client_leg.source, packet.client_leg.destination) == (CLIENT, SERVER)
     assert packet.client_leg.notes == ("a note",)
     assert (tmp_path / "frames.json").stat().st_size < 1000
+
+
+def stalled(folder: Path, *found: Stall) -> Picture:
+    run = seen(*handshake_with_a_lost_syn())
+    made = result(folder, of={"fault": replace(run, stalls=Stalls(found, stolen_s=0.02))})
+    stored = reading.result(made.folder)["runs"]["fault"]
+    assert stored["stalls"]["largest_s"] == {each.machine or "machine": each.length_s for each in found}
+    return picture(stored, reading.packets(made.folder / "fault"))
+
+
+def test_a_stall_stands_on_the_time_axis_from_its_beginning_to_its_end(tmp_path: Path) -> None:
+    python = Stall("server", "stopped", BEGAN_NS + 200_000_000, BEGAN_NS + 900_000_000, "python", 7)
+    drawn_with = stalled(tmp_path, python)
+    at_ms = {row.says: row.at_ms for row in drawn_with.rows if row.kind == "stall"}
+    assert at_ms == {"python on server stood still for 0.70 s": 200.0, "python on server goes on": 900.0}
+    assert {row.stalled for row in drawn_with.rows if 200 <= row.at_ms < 900} == {True}
+    assert {row.stalled for row in drawn_with.rows if not 200 <= row.at_ms <= 900} == {False}
+
+
+def test_a_stall_of_all_of_the_machine_and_one_of_the_runner_are_called_so(tmp_path: Path) -> None:
+    machine = Stall("", "still", BEGAN_NS + 200_000_000, BEGAN_NS + 300_000_000)
+    runner = replace(machine, machine="runner", began_ns=BEGAN_NS + 250_000_000)
+    words = [each for each in said(stalled(tmp_path, machine, runner)) if "still" in each]
+    assert words == ["the machine stood still for 0.10 s", "the runner stood still for 0.05 s"]
+
+
+def test_the_result_of_an_earlier_version_has_a_picture_without_stalls(tmp_path: Path) -> None:
+    made = result(tmp_path, of={"fault": seen(*handshake_with_a_lost_syn())})
+    stored = reading.result(made.folder)["runs"]["fault"]
+    del stored["stalls"]
+    assert not any(row.stalled or row.kind == "stall" for row in picture(stored, None).rows)
+
+
+def test_the_terminal_draws_a_stall_before_the_first_packet_that_came_after_it_began() -> None:
+    legs = handshake_with_a_lost_syn()
+    machine = Stall("", "still", legs[0][0].time_ns + 1_000_000, legs[0][0].time_ns + 500_000_000)
+    late = replace(machine, began_ns=legs[0][-1].time_ns + 5_000_000_000, ended_ns=legs[0][-1].time_ns + 5_100_000_000)
+    lines = [
+        line.plain.strip()
+        for line in ladder.draw(ladder.rungs(*legs, {CLIENT}), ("client", ""), ("server", ""), stalls=[late, machine])
+    ]
+    first = next(number for number, line in enumerate(lines) if "SYN" in line)
+    assert lines[first + 1] == "1.000ms ▒ the machine stood still for 0.50 s"
+    assert "SYN" in lines[first + 2]
+    assert lines[-1].endswith("the machine stood still for 0.10 s")
