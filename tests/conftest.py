@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import testinfra
@@ -72,6 +73,28 @@ def _end(*_: object) -> None:
 
 
 signal.signal(signal.SIGTERM, _end)
+
+WORKERS_END_WITHIN_S = 120  # each takes its labs down
+_workers: list[Any] = []  # of xdist, in the process that hands out the tests
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodeready(node: object) -> None:
+    _workers.append(node)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """After a signal, have the test processes end in order: xdist would kill them, and leave their labs up."""
+    if exitstatus not in (pytest.ExitCode.INTERRUPTED, 128 + signal.SIGTERM):
+        return
+    busy = [each for each in _workers if not each.channel.isclosed()]
+    for each in busy:
+        with contextlib.suppress(ProcessLookupError):
+            each.gateway._io.popen.send_signal(signal.SIGTERM)
+    for each in busy:
+        with contextlib.suppress(Exception):  # it has ended with an error, which xdist tells, or not at all
+            each.channel.waitclose(WORKERS_END_WITHIN_S)
 
 
 NOWHERE = "unix:///nonexistent/no-test-without-the-fixture-docker_engine-reaches-docker.sock"

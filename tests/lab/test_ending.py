@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -82,3 +83,42 @@ def test_sigterm_ends_the_tests_in_order_too(tmp_path: Path) -> None:
     )  # fmt: skip
     assert running.returncode == 143, running.stdout + running.stderr
     assert "taken down" in running.stdout
+
+
+LAB_IN_A_WORKER = """
+import time, pytest
+from pathlib import Path
+@pytest.fixture(scope="session")
+def lab():
+    yield
+    time.sleep({takes_s})
+    Path({folder!r}, "taken-down").touch()
+@pytest.mark.parametrize("number", range(2))
+def test_it(lab, number):
+    Path({folder!r}, f"begun-{{number}}").touch()
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
+def test_a_signal_to_the_tests_alone_has_their_workers_take_down_what_they_brought_up(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    """Not to their workers, as a terminal sends Ctrl-C. xdist itself kills those after EXIT_TIMEOUT, labs or not."""
+    impatient = "\nfrom xdist.workermanage import NodeManager\nNodeManager.EXIT_TIMEOUT = 0.1\n"
+    (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8") + impatient, "utf-8")
+    (tmp_path / "test_it.py").write_text(LAB_IN_A_WORKER.format(takes_s=1.5, folder=str(tmp_path)), "utf-8")
+    words = ("-q", "-n", "1", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    ) as running:  # fmt: skip
+        try:
+            wait_for(lambda: [*tmp_path.glob("begun-*")], "the first test", 60)
+            running.send_signal(number)
+            said, _ = running.communicate(timeout=60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(running.pid, signal.SIGKILL)
+    assert running.returncode == status, said
+    assert (tmp_path / "taken-down").exists(), said
