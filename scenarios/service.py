@@ -225,12 +225,16 @@ class Service:
             if module := OUR_PROGRAM.match(command):
                 parts = module[0].split()[2].split(".")[1:]
                 file = self.folder.parent.joinpath(*parts)
-                if not file.with_suffix(".py").exists() and not (file / "__main__.py").exists():
+                try:
+                    is_there = file.with_suffix(".py").exists() or (file / "__main__.py").exists()
+                except OSError as error:
+                    raise ValueError(f"{key}: no file can have the name {quoted(module[0])}") from error
+                if not is_there:
                     raise ValueError(f"{key}: there is no {file.with_suffix('.py')}")
             else:
                 raise ValueError(
-                    f"{key}: {command.split()[0]!r} is no program of the lab's hosts, and the folder brings none: put "
-                    "a Dockerfile beside this file, or name an image that is here (`image: NAME`)"
+                    f"{key}: {quoted(command.split()[0])} is no program of the lab's hosts, and the folder brings "
+                    "none: put a Dockerfile beside this file, or name an image that is here (`image: NAME`)"
                 )
         for key in ("says", "exits", "contract"):
             for name, client in self.clients.items():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.mutating import MUTATIONS, Crash, Mutant, Reader, fuzz, mutants, originals
 from scenarios.service import SERVICE_FILE
-from tests.lab.mutating import MUTATIONS, Crash, Mutant, Reader, fuzz, mutants, originals
 
 SEED, COUNT = 1, 2000
 
@@ -45,3 +45,13 @@ def test_the_check_of_the_mutants_can_fail(
     monkeypatch.setattr("scenarios.declaration._mapping", lambda *_: 1 / 0)
     with pytest.raises(Crash, match=f"mutant 2, {kind} {name}, a crash: (?s:.*)ZeroDivisionError"):
         reader.read(Mutant(2, original, "a crash", content))
+
+
+@pytest.mark.parametrize("word", ["x" * 70_000, "9" * 5000, "python -m services." + "x" * 70_000])
+def test_a_program_with_a_name_without_end_is_refused_in_a_line_of_bounded_length(tmp_path: Path, word: str) -> None:
+    """Seed 7 found it: the error held the whole name."""
+    original = next(each for each in originals() if (each.kind, each.name) == ("service", "framing"))
+    command = "python -m services.framing.server {bind} {port} --framing fixed"
+    content = original.text.replace(command, f"'{word}'")
+    assert content != original.text
+    assert not Reader(tmp_path).read(Mutant(0, original, "a name without end", content.encode()))

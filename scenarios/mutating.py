@@ -3,7 +3,7 @@
 Each mutant is read as its original is. It is taken, or refused with a DeclarationError that names its file and line;
 anything else is a Crash. A drill that is taken can be told in sentences, and its faults can be made.
 
-    .venv/bin/python -m tests.lab.mutating --seed 1 --count 20000
+    .venv/bin/python -m scenarios.mutating --seed 1 --count 20000
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ class Mutant:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: an exception is given its traceback on its way
 class Crash(Exception):
     """A mutant that was neither taken nor refused as a wrong file is to be."""
 
@@ -365,9 +365,14 @@ class Reader:
             raise Crash(mutant, f"{wrong}: {told[:500]!r}")
 
 
+def _must(holds: object, otherwise: str) -> None:
+    if not holds:
+        raise ValueError(f"it was taken, and {otherwise}")
+
+
 def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
     """What is done with a drill before a lab starts; and its faults, made of it without one."""
-    assert all(each.isprintable() or each for each in explained(drill))
+    _must(all(explained(drill)), "it is told in an empty line")
     cast = Cast(Lab(1), "le-le", drill.family)
     for fault in drill.faults:
         match fault.effect:
@@ -383,7 +388,7 @@ def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
     for call in drill.calls.values():
         cast.host(call.from_)
         command = service.clients[call.client].run if call.client else call.run or "x"
-        assert words(command, host="h", bind="b", port=1)
+        _must(words(command, host="h", bind="b", port=1), "the command of a call is empty")
         shlex.split(call.args)
 
 
@@ -392,8 +397,8 @@ def use_service(service: Service) -> None:
     for server in service.servers:
         for client in service.callers(server):
             chosen = Named(service, server, client)
-            assert chosen.kinds
-            assert words(chosen.client.run, host="h", bind="b", port=chosen.port)
+            _must(chosen.kinds, "it is of no kind")
+            _must(words(chosen.client.run, host="h", bind="b", port=chosen.port), "the command of a client is empty")
 
 
 def fuzz(seed: int, count: int, folder: Path) -> tuple[Counter[str], list[Crash]]:
