@@ -24,7 +24,7 @@ from scenarios.lending import give_back
 from scenarios.programs import LabInUse, LabProblem
 from scenarios.running import Result, run
 from scenarios.runs import StorageProblem
-from scenarios.stage import Interrupted, Stage
+from scenarios.stage import Happened, Interrupted, Stage
 from scenarios.waiting import DeadlinePassed
 
 OPENS_TIMES = 3  # how often a worker tries to have its lab ready
@@ -54,7 +54,7 @@ class Campaign:
     """Cells to be run on labs. `tell` is given each result as it comes, with its evidence: it alone may keep that.
 
     `say` is given a line of what else is done, `complain` one of what went wrong and is tried again; `began` is told of
-    each cell that a lab begins with.
+    each cell that a lab begins with, and `happened` of each event of its scripts; both in a worker's thread.
     """
 
     run_folder: Path
@@ -66,6 +66,7 @@ class Campaign:
     beside: bool = False  # also ask what becomes of other clients
     keep: bool = False  # leave the borrowed labs up
     results: list[Result] = field(default_factory=list)
+    happened: Callable[[Happened], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
     _problems: list[BaseException] = field(default_factory=list)
     _told: threading.Lock = field(default_factory=threading.Lock)
@@ -127,7 +128,7 @@ class Campaign:
                     with under_way(f"lab {lab.number} comes up"):
                         took_s = lab.up()
                     self.say(f"lab {lab.number} is up, {took_s:.1f} s")
-                return Stage(lab, self._stop.is_set).__enter__()
+                return Stage(lab, self._stop.is_set, self.happened).__enter__()
             except LabInUse:
                 raise
             except OF_A_LAB as problem:

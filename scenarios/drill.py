@@ -442,13 +442,16 @@ def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> d
 
 
 def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
-    """The drills of these names or patterns, as `lost-*`; `all` are all. Raises UsageError, with the nearest.
+    """The drills of these names or patterns, as `lost-*`; `all` are all; or files of drills, by a path with a `/`.
 
-    Other drills are not read: one that is being written stops nobody.
+    Raises UsageError, with the nearest name. Other drills are not read: one that is being written stops nobody.
     """
     paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
     found: dict[str, Path] = {}
     for name in names:
+        if "/" in name and (path := Path(name).resolve()).is_file():
+            found[str(path)] = path
+            continue
         matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
             raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")

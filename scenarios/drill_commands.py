@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scenarios import ending, keeping, ladder, matrix_commands, runs, summary
+from scenarios import ending, keeping, ladder, matrix_commands, runs, storm, summary
 from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign
 from scenarios.declaration import DeclarationError, advice, line_of
@@ -51,7 +51,7 @@ from scenarios.quantities import so_many
 from scenarios.running import Result, unsupported
 from scenarios.schema import drill_schema
 from scenarios.service import SERVICE_FILE, Service, read_service, read_services, services
-from scenarios.stage import Cast
+from scenarios.stage import Cast, Happened
 from scenarios.terminal import EX_USAGE, MARKS, bring_up, console, counted, marked, show, step, warn
 from scenarios.topology import ROOT
 from scenarios.verdict import Verdict
@@ -225,6 +225,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{so_many(len(asked), 'cell')}; nothing was run")
         return 0
     summary.check_junit(options.junit)
+    options.json |= options.events
     alone = len(asked) == 1 and not options.json
     console.stderr = options.json  # standard output is for the verdicts then
     jobs = min(options.jobs, len(asked))
@@ -246,6 +247,9 @@ def run(options: argparse.Namespace) -> int:
     run_folder = runs.new_run()
     runs.keep_room(run_folder, len(asked))
     campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
+    if options.events:
+        _tell_line({"run": run_folder.name})
+        campaign.happened = _tell_event
     broke_off: BaseException | None = None
     try:
         with shown:
@@ -271,8 +275,24 @@ def _tell_json(result: Result) -> None:
     line = summary.line(result)
     # in the folder of this run, which may be another one's latest when this is read
     folder = str(result.folder.relative_to(runs.RUNS))
-    sys.stdout.write(json.dumps({**line, "folder": folder}) + "\n")
+    _tell_line({**line, "folder": folder})
+
+
+def _tell_line(told: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(told) + "\n")  # one write: workers of several labs tell, too
     sys.stdout.flush()
+
+
+def _tell_event(event: Happened) -> None:
+    _tell_line(
+        {
+            "event": event.what,
+            "cell": event.cell,
+            "with_faults": event.armed,
+            "at_ns": event.at_ns,
+            "in_force": list(event.in_force),
+        }
+    )
 
 
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
@@ -426,6 +446,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
+    about = "as --json; first a line with the folder of the run, and one for each event of a script as it happens"
+    sub.add_argument("--events", action="store_true", help=about)
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
     _add_keep_runs(sub)
     sub = command("matrix", matrix_commands.run, "what becomes of each architecture under each drill, as a table")
@@ -446,5 +468,10 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
     _add_keep_runs(sub)
+    sub = command("storm", storm.run, "end runs of every kind of fault at random moments: is anything left?")
+    sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    about = "begin with no other after this time: 30min, 2h (default 3h)"
+    sub.add_argument("--within", type=_time, default=3 * 3600.0, metavar="TIME", help=about)
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
     sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

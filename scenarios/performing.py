@@ -30,7 +30,7 @@ from scenarios.outcome import Outcome
 from scenarios.programs import CUT, LabProblem, Running, was_cut
 from scenarios.quantities import Seconds
 from scenarios.service import Family, words
-from scenarios.stage import Cast, Interrupted, Stage
+from scenarios.stage import Cast, Happened, Interrupted, Stage
 from scenarios.stalls import Pause, Stalls
 from scenarios.translating import with_true_ends
 from scenarios.waiting import DeadlinePassed, wait_for
@@ -70,6 +70,7 @@ class _Performance:
         self.calls: dict[str, list[Call]] = {}
         self.pending: dict[str, list[Pending]] = {}
         self.faults: dict[str, Applied] = {}
+        self.in_force: list[str] = []  # by name, with those that stand in a program's place
         self.caught: dict[str, Caught] = {}
         self.looks: dict[str, tuple[sockets.Socket, ...]] = {}
         self.logs: dict[str, list[str]] = {script.SERVER: []}
@@ -109,6 +110,11 @@ class _Performance:
 
     def note(self, what: str) -> None:
         self.events.append(Event(time.time_ns(), what))
+        self.tell(what)
+
+    def tell(self, what: str) -> None:
+        """Tell whoever follows the run, which is no evidence."""
+        self.stage.happened(Happened(self.cell.title, self.armed, time.time_ns(), what, tuple(self.in_force)))
 
     def run(self) -> Seen:
         """Run the script. Raise BrokeOff, with what had been seen by then, when it does not come to its end."""
@@ -158,6 +164,7 @@ class _Performance:
             with self.timed("faults"):
                 for name, made in self.faults.items():
                     made.end(self.caught[name])
+                    self.is_over(name)
         self.collect_logs()
         self.decode()
         for name, replacement in self.replacements().items():
@@ -460,20 +467,28 @@ class _Performance:
     def apply(self, fault: script.Fault) -> None:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
+            self.in_force.append(fault.name)
+            self.tell(f"{fault.name} is in force")
             return
         if fault.pause:
             pid = self.server.pid if isinstance(self.server, WarmRunning) else None
             self.pauses[fault.name] = Pause(self.cast.server.name, pid, time.time_ns())
         self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults, self.left)
         self.stack.callback(self.faults[fault.name].end)
+        self.in_force.append(fault.name)
         self.note(f"{fault.name} is in force")
 
     def heal(self, name: str) -> None:
         """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
         if name in self.faults:
             self.caught[name] = self.faults.pop(name).end()
+            self.is_over(name)
         if name in self.pauses:
             self.pauses[name] = replace(self.pauses[name], ended_ns=time.time_ns())
+
+    def is_over(self, name: str) -> None:
+        self.in_force = [each for each in self.in_force if each != name]
+        self.tell(f"{name} is undone")
 
     def count_proof(self, name: str, replacement: script.Replace) -> None:
         lines = [line for line in self.logs.get(replacement.who, ()) if re.search(replacement.proof, line)]

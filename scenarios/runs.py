@@ -32,6 +32,7 @@ RUNS = ROOT / "runs"
 RESULT_SCHEMA = 1
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z")  # of the folder of a run, as `new_run` gives it
 TRACEBACK, PAGE_TRACEBACK = "traceback.txt", "page-traceback.txt"
+HALF_WRITTEN = re.compile(r"\..+-\d+")  # of `write`
 # Room that is kept for what a run writes at its end, on a disk that is full by then: summary.json, junit.xml, the first
 # page with its style and script, and summary.md.
 ROOM, ROOM_BYTES, ROOM_BYTES_A_CELL = ".room", 128 << 10, 4 << 10
@@ -58,7 +59,23 @@ def new_run() -> Path:
         link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
     except OSError as error:
         raise StorageProblem(f"no folder for this run can be made in {RUNS}: {error.strerror or error}") from error
+    _tidy()
     return run
+
+
+def _tidy() -> None:
+    """Remove what runs that were killed left half written: room that they kept, and files that `write` had begun.
+
+    A run that has ended in order has given up its room, and one that goes on has its folder.
+    """
+    left = [link for link in RUNS.glob(".latest-*") if link.is_symlink() and not is_taken(RUNS / link.readlink().name)]
+    for room in RUNS.glob(f"*/{ROOM}"):
+        if not is_taken(room.parent):
+            left += [path for path in room.parent.rglob(".*") if HALF_WRITTEN.fullmatch(path.name)]
+            left.append(room)
+    for path in left:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def began(run: Path) -> datetime | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -32,6 +33,17 @@ CLIENT_NET, SERVER_NET = "client-net", "server-net"
 
 class Interrupted(Exception):
     """The run was told to end; what was begun has been undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event of a script, as it happens. `in_force`: the faults that are, by name; `armed`: not the control."""
+
+    cell: str
+    armed: bool
+    at_ns: int  # since the epoch, by the captures' clock
+    what: str
+    in_force: tuple[str, ...]
 
 
 class Flows:
@@ -65,11 +77,20 @@ def _flow(frame: Frame) -> frozenset[object]:
 
 
 class Stage:
-    """A lab that is up, for the time of the `with` block. `interrupted` says whether to stop at the next step."""
+    """A lab that is up, for the time of the `with` block. `interrupted` says whether to stop at the next step.
 
-    def __init__(self, lab: Lab, interrupted: Callable[[], bool] = lambda: False) -> None:
+    `happened` is told of each event of a script.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        interrupted: Callable[[], bool] = lambda: False,
+        happened: Callable[[Happened], None] = lambda _: None,
+    ) -> None:
         self.lab = lab
         self.interrupted = interrupted
+        self.happened = happened
         self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
         self.disturbed = True  # connections may be left whose ends still send: of a script with a fault, of another run
         self._said: dict[str, str] = {}

@@ -14,10 +14,12 @@ LIMIT_BYTES = 64 * FRAME
 BITS_PER_S = (1000, 100_000_000_000)
 BUFFER_BYTES = 1 << 30  # what may wait in the firewall's memory
 
+# A device that had no queue is given the length of one with its first discipline, and keeps it.
 CHANGE = """
 leg=$1
 interface=$(cat "/run/legs/$leg")
 claim "the-rate-of-$leg"
+defer "ip link set dev $interface txqueuelen $(cat "/sys/class/net/$interface/tx_queue_len")"
 defer "if tc qdisc show dev $interface root | grep -q '^qdisc tbf'; then tc qdisc delete dev $interface root; fi"
 tc qdisc add dev "$interface" root tbf rate "${2}bit" burst "$3" limit "$4"
 """

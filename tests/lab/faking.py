@@ -22,7 +22,7 @@ from scenarios.drill import DRILLS, Cell, Drill, chosen_service, load_drill
 from scenarios.evidence import Seen
 from scenarios.lab import Lab
 from scenarios.service import Named, services
-from scenarios.stage import Interrupted
+from scenarios.stage import Happened, Interrupted
 from scenarios.verdict import Check, Verdict
 from scenarios.waiting import DeadlinePassed, wait_for
 
@@ -50,8 +50,13 @@ class FakeLab(Lab):
 class Stage:
     """As scenarios.stage.Stage, to what a campaign and a cell ask of it."""
 
-    def __init__(self, lab: Lab, interrupted: Callable[[], bool] = lambda: False) -> None:
-        self.lab, self.interrupted = lab, interrupted
+    def __init__(
+        self,
+        lab: Lab,
+        interrupted: Callable[[], bool] = lambda: False,
+        happened: Callable[[Happened], None] = lambda _: None,
+    ) -> None:
+        self.lab, self.interrupted, self.happened = lab, interrupted, happened
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from scenarios.lab import Lab
 from scenarios.outcome import Outcome
 from scenarios.performing import BrokeOff
 from scenarios.programs import LabProblem
-from scenarios.stage import Interrupted
+from scenarios.stage import Happened, Interrupted
 from scenarios.stalls import Stall, Stalls
 from tests.lab.faking import cells
 from tests.report.making import called
@@ -94,6 +94,7 @@ class Script(performing._Performance):
             lab=Lab(1),
             disturbed=False,
             interrupted=lambda: interrupted,
+            happened=lambda _: None,
             check_interrupted=lambda: None,
             dissector=SimpleNamespace(prepare=lambda *_: None, frames=lambda *_: []),
             flows=SimpleNamespace(of_script=lambda frames: frames),
@@ -229,3 +230,38 @@ def test_an_interrupt_is_no_script_that_broke_off() -> None:
 
     with pytest.raises(Interrupted):
         Script(happens).run()
+
+
+def test_each_event_is_told_as_it_happens_with_the_faults_that_are_in_force() -> None:
+    def happens(made: Script) -> None:
+        made.in_force.append("lose-one")
+        made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+        made.note("lose-one is in force")
+        made.heal("lose-one")
+        made.note("the script ends")
+
+    made = Script(happens)
+    told: list[Happened] = []
+    made.stage.happened = told.append
+    made.stage.lab = SimpleNamespace(check_machines=lambda: None)  # type: ignore[assignment]
+    made.run()
+    assert [(each.what, each.in_force, each.armed) for each in told] == [
+        ("the script begins", (), True),
+        ("lose-one is in force", ("lose-one",), True),
+        ("lose-one is undone", (), True),
+        ("the script ends", (), True),
+    ]
+    assert [each.at_ns for each in told] == sorted(each.at_ns for each in told)
+
+
+def test_a_fault_that_is_not_healed_is_told_to_be_undone_at_the_end() -> None:
+    def happens(made: Script) -> None:
+        made.in_force.append("lose-one")
+        made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2), held=lambda: 0)
+
+    made = Script(happens)
+    told: list[Happened] = []
+    made.stage.happened = told.append
+    made.stage.lab = SimpleNamespace(check_machines=lambda: None)  # type: ignore[assignment]
+    made.run()
+    assert (told[-1].what, told[-1].in_force) == ("lose-one is undone", ())

@@ -203,3 +203,22 @@ def test_a_note_of_another_form_is_no_matrix_to_go_on_with(own_runs: Path, text:
     (folder / matrix_commands.ASKED).write_text(text, "utf-8")
     with pytest.raises(UsageError, match="the newest matrix was not broken off"):
         matrix_commands._unfinished()
+
+
+def test_what_a_killed_run_left_half_written_goes_when_the_next_begins_and_nothing_of_one_that_goes_on(
+    own_runs: Path,
+) -> None:
+    killed, other = own_runs / EARLIER, own_runs / LATER
+    for folder in (killed, other):
+        (folder / "lost-syn").mkdir(parents=True)
+        for name in (".room", "lost-syn/.result.json-77", "lost-syn/result.json", ".mine"):
+            (folder / name).touch()
+    (own_runs / ".latest-77").symlink_to(EARLIER)
+    (own_runs / ".latest-78").symlink_to(LATER)
+    runs.take(other)
+    runs.new_run()
+    left = {str(path.relative_to(killed)) for path in killed.rglob("*") if path.is_file()}
+    assert left == {"lost-syn/result.json", ".mine"}
+    assert (other / ".room").exists()
+    assert (other / "lost-syn" / ".result.json-77").exists()
+    assert [path.name for path in own_runs.glob(".latest-*")] == [".latest-78"]

@@ -1,0 +1,110 @@
+"""A storm in a lab, short: nothing is left; and that it would be seen."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+from scenarios import remains
+from scenarios.faults.link import LinkDown
+from scenarios.faults.rate import Rate
+from scenarios.faults.rules import Rules, Selection, Silence
+from scenarios.lab import Lab
+from scenarios.storm import MARK
+from scenarios.waiting import wait_for
+from tests.drills.test_engine import in_force, scenarios
+
+SEED = "7277"  # of a short drill for each signal
+
+
+def test_a_run_tells_each_event_as_it_happens_with_the_faults_that_are_in_force(own_lab: Lab) -> None:
+    running = scenarios("run", "lost-syn", "--pair", "le-le", "--events", lab=own_lab, stderr=subprocess.DEVNULL)
+    said, _ = running.communicate(timeout=120)
+    assert running.returncode == 0
+    first, *events, last = [json.loads(line) for line in said.splitlines()]
+    assert first["run"] == last["folder"].split("/")[0]
+    assert last["verdict"] == "pass"
+    assert {each["cell"] for each in events} == {"lost-syn · search/selectors · le-le"}
+    assert not any(each["in_force"] for each in events if not each["with_faults"])
+    armed = [(each["event"], each["in_force"]) for each in events if each["with_faults"]]
+    whole = [each for each, _ in armed]
+    began, ended = whole.index("lose-one is in force"), whole.index("lose-one is undone")
+    assert [in_force for _, in_force in armed] == [
+        ["lose-one"] if began <= number < ended else [] for number in range(len(armed))
+    ]
+    assert any("hello ended: answered" in each for each in whole[began:ended])
+
+
+def test_three_blows_leave_nothing(own_lab: Lab) -> None:
+    running = scenarios("storm", "--count", "3", "--seed", SEED, lab=own_lab)
+    said, _ = running.communicate(timeout=300)
+    assert running.returncode == 0, said
+    told = re.search(rf"^3 blows in \d+ s \(seed {SEED}\), (\d) while a fault was in force", said, re.MULTILINE)
+    assert told, said
+    assert int(told[1]) >= 2
+    assert re.search(r"^all( +\d+){7}$", said, re.MULTILINE), said
+    assert in_force(own_lab) == ""
+    assert own_lab.is_up(), "it was up before"
+
+
+def test_a_storm_that_is_interrupted_itself_leaves_nothing(own_lab: Lab) -> None:
+    before = {*Path(tempfile.gettempdir()).glob("faultwire-storm-*")}
+    running = scenarios("storm", "--count", "3", "--seed", SEED, lab=own_lab)
+    assert running.stdout
+
+    def runs_one() -> bool:
+        return any(" run " in each for each in _of(running.pid))
+
+    line = ""
+    while "blows (seed" not in line:
+        line = running.stdout.readline()
+        assert line, "it ended before its first blow"
+    wait_for(runs_one, "a run of the storm", 60, every_s=0.05)
+    running.send_signal(signal.SIGINT)
+    said, _ = running.communicate(timeout=120)
+    assert running.returncode == 130, said
+    assert in_force(own_lab) == ""
+    assert _of(running.pid) == []
+    assert {*Path(tempfile.gettempdir()).glob("faultwire-storm-*")} == before
+
+
+def _of(storm: int) -> list[str]:
+    """The runs that a storm has started: those of this machine with its mark, whose parent it is, or was."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdecimal() and int(process.name) != os.getpid():
+            try:
+                environment = (process / "environ").read_bytes()
+                parent = re.search(r"^PPid:\s*(\d+)", (process / "status").read_text("ascii"), re.MULTILINE)
+                words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except OSError:
+                continue
+            if MARK.encode() in environment and parent and int(parent[1]) == storm:
+                found.append(words)
+    return found
+
+
+def test_what_a_fault_leaves_is_seen_and_gone_when_it_is_undone(own_lab: Lab) -> None:
+    before = remains.of_lab(own_lab)
+    hosts = own_lab.topology.hosts
+    with Rules(own_lab, "idle", Silence(), Selection(hosts["client"], hosts["server"])):
+        left = remains.differences(before, remains.of_lab(own_lab))
+        assert any("firewall: table inet faultwire" in each for each in left), left
+        assert "left: firewall: /run/faults/idle" in left
+    with own_lab.running("server", ["python", "-m", "services.echo.server_blocking", "0.0.0.0", "7007"]):  # noqa: S104
+        left = remains.differences(before, remains.of_lab(own_lab))
+        assert any(each.startswith("left: server: process ") and "echo.server_blocking" in each for each in left), left
+    with Rate(own_lab, "slow", "server-leg", 1_000_000):
+        left = remains.differences(before, remains.of_lab(own_lab))
+        assert any("qdisc tbf" in each for each in left), left
+    assert remains.differences(before, remains.of_lab(own_lab)) == []
+    with LinkDown(own_lab, "pulled", "server-leg"):
+        left = remains.differences(before, remains.of_lab(own_lab))
+        assert any("state DOWN" in each for each in left), left
+        assert any(each.startswith("gone: firewall: ") and " inet6 2001:db8:" in each for each in left), left
+    assert remains.differences(before, remains.of_lab(own_lab)) == []
