@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak storm bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak storm fuzz bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -67,6 +67,9 @@ soak: setup ## the drills over and over, random order and seeds; keeps what did 
 
 storm: setup ## runs of every kind of fault, ended by kill -9, SIGTERM and Ctrl-C at random moments; is anything left? make storm N=300 SEED=7
 	@$(SCENARIOS) storm --lab $(LAB) --count $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))
+
+fuzz: setup ## random and mutated messages to every server on every CPU, and mutated files to their readers: make fuzz FOR=10min SEED=7 ONLY="search files"
+	@$(SCENARIOS) fuzz $(ONLY) --lab $(LAB) $(if $(filter command line,$(origin FOR)),--for $(FOR)) $(if $(SEED),--seed $(SEED))
 
 bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
 	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)

@@ -19,7 +19,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from scenarios import ending, keeping, ladder, matrix_commands, runs, storm, summary
+from scenarios import ending, fuzz, keeping, ladder, matrix_commands, runs, storm, summary
 from scenarios.bench_lab import measure
 from scenarios.campaign import Campaign
 from scenarios.declaration import DeclarationError, advice, line_of
@@ -473,5 +473,12 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     about = "begin with no other after this time: 30min, 2h (default 3h)"
     sub.add_argument("--within", type=_time, default=3 * 3600.0, metavar="TIME", help=about)
+    sub = command("fuzz", fuzz.run, "messages and files as nobody should make them: does anything crash or hang?")
+    about = "targets with this in their name: files, search, echo/select, server-be (default: all)"
+    sub.add_argument("only", nargs="*", metavar="WORD", help=about)
+    sub.add_argument("--for", dest="for_", type=_time, default=600.0, metavar="TIME", help="10min, 1h (default 10min)")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    about = "where servers run (default: both); no engine is needed for `machine`"
+    sub.add_argument("--at", nargs="+", choices=fuzz.PLACES, default=fuzz.PLACES, help=about)
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
     sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

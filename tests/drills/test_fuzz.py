@@ -1,0 +1,24 @@
+"""Messages as nobody should send them, to servers on a native and on an emulated host of a lab."""
+
+from __future__ import annotations
+
+import pytest
+
+from scenarios import fuzz
+from scenarios.fuzz_messages import dialect_of
+from scenarios.lab import Lab
+from scenarios.service import named
+
+
+@pytest.mark.parametrize("name", ["search/selectors", "search_tls/threads", "qotd/udp"])
+@pytest.mark.parametrize("host", ["server", "server-be"])
+def test_a_server_on_a_host_stands_a_batch(own_lab: Lab, name: str, host: str) -> None:
+    place = fuzz.OnHost(own_lab, own_lab.topology.hosts[host])
+    place.batch = 20
+    chosen = named(name)
+    dialect = dialect_of(chosen.service.service, chosen.server_name)
+    assert dialect
+    target = fuzz.ServerTarget(place, chosen, dialect)
+    target.turn(5, 0)
+    assert target.tally.is_well, target.tally.told
+    assert target.tally.sent >= place.batch
