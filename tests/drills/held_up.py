@@ -35,6 +35,7 @@ from scenarios.lab import Lab
 from scenarios.programs import LabProblem
 from scenarios.running import Result
 from scenarios.service import services
+from scenarios.stalls import Stalls
 from scenarios.terminal import bring_up
 from scenarios.topology import LAB_NUMBERS, ROOT
 from scenarios.verdict import Verdict
@@ -95,15 +96,17 @@ class Tally:
     not_made: int = 0  # passes of such an expectation that the stalls of its run forbade
     wrong: list[str] = field(default_factory=list)
 
-    def _of_control(self, result: Result) -> Iterator[tuple[tuple[str, int], Verdict, bool]]:
+    def _of_control(self, result: Result, *, held_up: bool) -> Iterator[tuple[tuple[str, int], Verdict, bool]]:
         drill, control = result.cell.drill, result.seen.get("control")
         for number, expectation in enumerate(drill.expect):
             if control is not None and not expectation.hits:
-                check = judged_alone(expectation, control, drill)
+                check = judged_alone(expectation, control if held_up else replace(control, stalls=Stalls()), drill)
                 yield (drill.drill, number), check.holds, bool(check.stalled)
 
     def quiet(self, result: Result) -> None:
-        self.fails_quietly |= {key for key, holds, _ in self._of_control(result) if holds is Verdict.FAIL}
+        self.fails_quietly |= {
+            key for key, holds, _ in self._of_control(result, held_up=False) if holds is Verdict.FAIL
+        }
         _throw_away(result)
 
     def held_up(self, result: Result) -> None:
@@ -115,7 +118,7 @@ class Tally:
             if not stalled:
                 self.other_reasons[result.sentence.splitlines()[0][:100]] += 1
         wrong = [f"fail: {result.sentence}"] if result.verdict is Verdict.FAIL else []
-        for key, holds, stalled in self._of_control(result):
+        for key, holds, stalled in self._of_control(result, held_up=True):
             if key in self.fails_quietly:
                 self.not_made += holds is Verdict.UNPROVEN and stalled
                 if holds is Verdict.PASS:

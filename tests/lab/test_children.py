@@ -237,7 +237,9 @@ say(ready=[], missing=[], byteorder="little", calls_limit=1)
 def test_a_resident_that_does_not_become_ready_is_told_of_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller, "OPENS_WITHIN_S", 1.0)
     monkeypatch.setattr(caller, "CLOSES_WITHIN_S", 0.1)
-    late = pytest.raises(LabProblem, match=r"(?s)the resident of client did not become ready within 1 s; it said: slow\b")
+    late = pytest.raises(
+        LabProblem, match=r"(?s)the resident of client did not become ready within 1 s; it said: slow\b"
+    )
     with Caller(lab_with("print('slow', file=sys.stderr, flush=True); time.sleep(60)")) as calling, late:
         calling.open("client")
 

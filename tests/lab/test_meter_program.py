@@ -170,6 +170,7 @@ def test_when_the_meter_itself_waits_for_a_processor_nothing_else_stood_still(me
         ("/usr/bin/qemu-ppc\0cat\0/proc/net/tcp\0", False),
         ("/usr/bin/tshark\0-r\0-\0", False),
         ("timeout\0-k\0tcpdump\0-i\0", False),
+        ("test\0-e\0/run/ready\0", False),
         ("/usr/bin/python3\0/usr/local/lib/faultwire/decode\0", False),
         ("/usr/bin/python3\0/usr/local/lib/faultwire/injector\0", True),
         ("cat\0", True),
