@@ -16,7 +16,7 @@ SCENARIOS = $(PYTHON) -m scenarios
 # Which runs are kept, of the verbs that make many: KEEP_RUNS=20 the newest 20, KEEP_RUNS=14d those of 14 days.
 KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
-ALOUD = $(PYTHON) -m scenarios.aloud
+ALOUD = $(PYTHON) -m scenarios.lab.aloud
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak storm fuzz bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
 MAKEFLAGS += --no-print-directory

@@ -1,5 +1,19 @@
 """The lab's own program: brings the lab up, drives it, captures it, and judges what happened.
 
-It is the only code that knows Docker, and it never imports `services`: what the packets say is read by Wireshark's
-dissectors, so that a bug in the services' codec cannot pass its own test.
+It is a house of rooms. Imports point one way, from a room to those before it in this list, and each room says in its
+`__init__.py` what it is for and what it must not know:
+
+    lab         machines: brought up, held, asked, taken down
+    spec        drills and services as files, and their words
+    calls       servers and clients on hosts, and how each call ended
+    faults      what is done to the network, a kind a module
+    evidence    packets, sockets and stalls that were seen
+    verdict     what follows from them
+    report      results told
+    run         drills performed
+    byteorder, bench, stress
+    cli         the commands
+
+Nothing here imports `services`: what the packets say is read by Wireshark's dissectors, so that a bug in the services'
+codec cannot pass its own test.
 """

@@ -206,7 +206,7 @@ python_environment() {
     if [ -n "${1:-}" ]; then
         wheels=$(mktemp -d)
         trap 'rm -rf "$wheels"' EXIT
-        python3 -m scenarios.bundle_file wheels "$1" "$wheels" requirements.lock
+        python3 -m scenarios.lab.bundle_file wheels "$1" "$wheels" requirements.lock
         set -- --no-index --find-links "$wheels"
     fi
     say "making the virtual environment .venv from requirements.lock"

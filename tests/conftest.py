@@ -14,10 +14,10 @@ import testinfra
 from hypothesis import settings
 from testinfra.host import Host as Machine
 
-from scenarios import engine
-from scenarios.lab import Lab, labs_in_use
-from scenarios.matrix_commands import default_jobs
-from scenarios.topology import topology
+from scenarios.cli.matrix import default_jobs
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.topology import topology
 from tests import telling
 from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback

@@ -20,7 +20,7 @@ from typing import Final
 
 import pytest
 
-from scenarios.waiting import DeadlinePassed, wait_for
+from scenarios.lab.waiting import DeadlinePassed, wait_for
 
 STARTS_WITHIN_S: Final = 60.0
 STOPS_WITHIN_S: Final = 60.0

@@ -1,4 +1,6 @@
-"""Faults: what is done to the network, one kind a module. Each is applied, proven by a counter, and undone.
+"""Faults: what is done to the network and to programs, one kind a module; applied, proven by a counter, undone.
+
+It must not know what is expected of a fault: it imports no evidence and no verdict.
 
 A fault is a context manager. While it is in force, `hits()` says how many packets it took hold of, or, of a fault that
 is an event, how many things it did: a fault that has none did not happen, whatever else was seen.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from scenarios.programs import LabProblem
+from scenarios.lab.process import LabProblem
 
 
 class Unsupported(LabProblem):

@@ -14,11 +14,11 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from scenarios import engine
-from scenarios.faults.muting import ERRORS, PRIORITY
-from scenarios.faults.standing import TABLE, WITHIN_S, Chain, Standing, leg_of
-from scenarios.lab import GUEST_LABEL, Lab
-from scenarios.programs import LabProblem
+from scenarios.faults.icmp_mute import ERRORS, PRIORITY
+from scenarios.faults.kernel_fault import TABLE, WITHIN_S, Chain, Standing, leg_of
+from scenarios.lab import engine
+from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.process import LabProblem
 
 MTUS = range(1280, 1501)  # of IPv6 at least (RFC 8200, 5), of Ethernet at most
 TOLD = "told of a path MTU behind"  # printed by the undo when there was somebody to tell

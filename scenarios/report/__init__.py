@@ -1,5 +1,4 @@
-"""The report of a run: pages that open from the disk, made of what the run left in its folder, and of nothing else.
+"""Results told: pages, Markdown, JSON, JUnit, ladders, and what the terminal prints.
 
-`writing` writes them; `reading` reads the folder; `picture` is the ladder of one script, `table` the matrix, `changes`
-what another run saw otherwise; `pages` and `markdown` say it. Nothing here needs a lab, or knows one.
+It reads values and the folder of a run. It must not know Docker or a lab that runs.
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scenarios.report import reading
-from scenarios.report.reading import Line, Run
+from scenarios.report import read_run
+from scenarios.report.read_run import Line, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,10 @@ def since_the_run_before(run: Run) -> Changes | None:
         return None
     for folder in beside:
         try:
-            if folder.is_symlink() or folder.name >= run.folder.name or not (folder / reading.SUMMARY).is_file():
+            if folder.is_symlink() or folder.name >= run.folder.name or not (folder / read_run.SUMMARY).is_file():
                 continue
-            before = reading.run(folder)
-        except (OSError, reading.NoRun):
+            before = read_run.run(folder)
+        except (OSError, read_run.NoRun):
             continue  # another user's, of another version, or broken off while it was written
         then = {line.key: line for line in before.lines}
         if common := keys & then.keys():

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scenarios.quantities import so_many
 from scenarios.report.changes import Changes
-from scenarios.report.pages import MARKS, date, visible
-from scenarios.report.picture import seconds
-from scenarios.report.reading import Line, Run
-from scenarios.report.table import matrix
-from scenarios.verdict import Verdict
+from scenarios.report.html import MARKS, date, visible
+from scenarios.report.ladder import seconds
+from scenarios.report.matrix import matrix
+from scenarios.report.read_run import Line, Run
+from scenarios.spec.units import so_many
+from scenarios.verdict.check import Verdict
 
 LIMIT = 100  # rows of a list
 # What means something within a line (CommonMark 0.31, 2.4), to tables, or to the pages of a code host: mentions, links.

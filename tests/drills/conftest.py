@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import runs
-from scenarios.campaign import Campaign
-from scenarios.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
-from scenarios.lab import Lab, labs_in_use
-from scenarios.running import Result
-from scenarios.service import services
-from scenarios.stage import Stage
+from scenarios.evidence import run_folder
+from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.run.campaign import Campaign
+from scenarios.run.cell import Result
+from scenarios.run.session import Stage
+from scenarios.spec.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
+from scenarios.spec.service import services
 from tests.conftest import TEST_LABS, lab_for_a_while
 
 AGAIN = 3  # times that a cell is run once more because something stood still
@@ -40,7 +40,7 @@ def catalogue() -> Iterator[Catalogue]:
     cells = [
         Cell(drill, chosen_service(drill, None, known), pair) for drill in drills().values() for pair in DEFAULT_PAIRS
     ]
-    folder = runs.new_run()
+    folder = run_folder.new_run()
     began_s = time.monotonic()
     results: list[Result] = []  # with their evidence, which a campaign does not keep
     try:

@@ -26,19 +26,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scenarios import engine, runs
-from scenarios.campaign import Campaign
-from scenarios.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
-from scenarios.drill_commands import between
-from scenarios.judging import judged_alone
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.running import Result
-from scenarios.service import services
-from scenarios.stalls import Stalls
-from scenarios.terminal import bring_up
-from scenarios.topology import LAB_NUMBERS, ROOT
-from scenarios.verdict import Verdict
+from scenarios.cli.drills import between
+from scenarios.evidence import run_folder
+from scenarios.evidence.stalls import Stalls
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import LAB_NUMBERS, ROOT
+from scenarios.report.console import bring_up
+from scenarios.run.campaign import Campaign
+from scenarios.run.cell import Result
+from scenarios.spec.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
+from scenarios.spec.service import services
+from scenarios.verdict.check import Verdict
+from scenarios.verdict.judge import judged_alone
 
 MOMENTS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.6)
 BETWEEN_S = (0.02, 0.2)
@@ -173,7 +174,7 @@ def run_held_up(lab: Lab, cells: Sequence[Cell], words: Sequence[str]) -> int:
         bring_up(lab)
         quietly = {each.drill.drill: replace(each, repeat=1) for each in cells}
         print(f"{len(quietly)} drills are run quietly", flush=True)
-        Campaign(runs.new_run(), [lab], tally.quiet, print, keep=True).run([*quietly.values()])
+        Campaign(run_folder.new_run(), [lab], tally.quiet, print, keep=True).run([*quietly.values()])
         print(f"now {len(cells)} cells of a lab that is held up", flush=True)
         with holding_up(lab.number, words) as holder:
             try:
@@ -190,7 +191,7 @@ def run_held_up(lab: Lab, cells: Sequence[Cell], words: Sequence[str]) -> int:
 
 def _run_in_batches(lab: Lab, cells: Sequence[Cell], tally: Tally) -> None:
     """Each batch has a campaign of its own, for the next cells to try anew where a lab that is held up did not open."""
-    folder = runs.new_run()
+    folder = run_folder.new_run()
     for begin in range(0, len(cells), BATCH):
         try:
             Campaign(folder, [lab], tally.held_up, print, keep=True).run(cells[begin : begin + BATCH])

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import guests
-from scenarios.drill import Cell, Drill, chosen_service, load_drill
-from scenarios.lab import Lab
-from scenarios.running import Result, run
-from scenarios.stage import Stage
-from scenarios.verdict import Verdict
+from scenarios.calls import contract
+from scenarios.lab.lab import Lab
+from scenarios.run.cell import Result, run
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, Drill, chosen_service, load_drill
+from scenarios.verdict.check import Verdict
 from tests.drills.test_engine import in_force
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))
@@ -26,7 +26,7 @@ def performed(stage: Stage, drill: Drill, folder: Path) -> Result:
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 def test_each_case_has_its_right_verdict(stage: Stage, tmp_path: Path, path: Path) -> None:
     drill = load_drill(path)
-    guests.ready([chosen_service(drill, None).service], print)  # one case is of a program from an image of its own
+    contract.ready([chosen_service(drill, None).service], print)  # one case is of a program from an image of its own
     result = performed(stage, drill, tmp_path / "cell")
     assert result.verdict is Verdict.PASS, result.sentence
 

@@ -13,17 +13,17 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from scenarios.dissect import Dissector, Frame
-from scenarios.drill import Drill
-from scenarios.evidence import Caught, Seen
-from scenarios.expecting import Expectation, OutcomeWord
-from scenarios.judging import judged, kept
-from scenarios.lab import Lab
-from scenarios.running import Result
-from scenarios.script import LegName
-from scenarios.stalls import Stalls
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict, joint
+from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.stalls import Stalls
+from scenarios.evidence.tshark import Dissector, Frame
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.run.cell import Result
+from scenarios.spec.drill import Drill
+from scenarios.spec.expectations import Expectation, OutcomeWord
+from scenarios.spec.steps import LegName
+from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.judge import judged, kept
 from tests.drills.conftest import Catalogue
 from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame
 from tests.lab.falsifying import wrong

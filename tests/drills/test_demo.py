@@ -10,18 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import demo, dissect, runs
-from scenarios.capture import Capture, LegCapture
-from scenarios.demo import Shown, demonstrate
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.verdict import Verdict
+from scenarios.evidence import run_folder, tshark
+from scenarios.evidence.capture import Capture, LegCapture
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.run import demo
+from scenarios.run.demo import Shown, demonstrate
+from scenarios.verdict.check import Verdict
 
 
 @pytest.fixture(autouse=True)
 def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Runs go into the test's own folder, so that the person's runs/latest stays what it was."""
-    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
     return tmp_path
 
 
@@ -42,12 +43,12 @@ def test_the_demonstration_passes_and_leaves_its_evidence(lab: Lab, tmp_path: Pa
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z", str((tmp_path / "latest").readlink()))
     result = json.loads((shown.folder / "result.json").read_text(encoding="utf-8"))
     assert result["verdict"] == "pass"
-    assert result["schema"] == runs.RESULT_SCHEMA
+    assert result["schema"] == run_folder.RESULT_SCHEMA
     assert result["call"]["status"] == 0
     assert all(each["holds"] == "pass" for each in result["expectations"])
     for leg in ("client-leg", "server-leg"):
         stored = (shown.folder / f"{leg}.pcapng").read_bytes()
-        assert len(dissect.frames(lab, stored, "jsonmsg")) == 2
+        assert len(tshark.frames(lab, stored, "jsonmsg")) == 2
     for path in (shown.folder, *shown.folder.iterdir()):
         assert path.stat().st_uid == os.getuid()
     assert "morpheus" in "".join(line.plain for line in shown.picture)
@@ -98,13 +99,13 @@ def test_frames_that_the_capture_dropped_leave_it_unproven(lab: Lab, monkeypatch
 
 
 def test_a_packet_that_is_missing_from_one_leg_fails_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    frames = dissect.frames
+    frames = tshark.frames
 
-    def without_the_last(a_lab: Lab, pcapng: bytes, display_filter: str) -> list[dissect.Frame]:
+    def without_the_last(a_lab: Lab, pcapng: bytes, display_filter: str) -> list[tshark.Frame]:
         found = frames(a_lab, pcapng, display_filter)
         return found[:-1] if found[0].ttl == 64 else found  # of the client's leg only
 
-    monkeypatch.setattr(dissect, "frames", without_the_last)
+    monkeypatch.setattr(tshark, "frames", without_the_last)
     shown, _ = demonstrated(lab)
     assert shown.verdict is Verdict.FAIL
     assert "packets on both legs" in broken(shown)

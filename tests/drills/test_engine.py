@@ -14,16 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import engine
-from scenarios.declaration import DeclarationError
-from scenarios.drill import Cell, Drill, chosen_service, load_drill
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.running import run
-from scenarios.stage import Stage
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict
-from scenarios.waiting import wait_for
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
+from scenarios.run.cell import run
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, Drill, chosen_service, load_drill
+from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 
 DRILL = """\

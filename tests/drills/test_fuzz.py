@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios import fuzz
-from scenarios.fuzz_messages import dialect_of
-from scenarios.lab import Lab
-from scenarios.service import named
+from scenarios.lab.lab import Lab
+from scenarios.spec.service import named
+from scenarios.stress import fuzz
+from scenarios.stress.fuzz_messages import dialect_of
 
 
 @pytest.mark.parametrize("name", ["search/selectors", "search_tls/threads", "qotd/udp"])

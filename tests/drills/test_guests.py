@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import engine, guests
-from scenarios.drill import Cell, Pair, chosen_service, drills, load_drill
-from scenarios.initiating import initiate
-from scenarios.running import Result, run, unsupported
-from scenarios.service import load_service, named, services
-from scenarios.stage import Stage
-from scenarios.verdict import Verdict
+from scenarios.calls import contract
+from scenarios.lab import engine
+from scenarios.run.cell import Result, run, unsupported
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, Pair, chosen_service, drills, load_drill
+from scenarios.spec.scaffold import initiate
+from scenarios.spec.service import load_service, named, services
+from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 
 KNOWN = services()
@@ -22,7 +23,7 @@ DRILLS = drills(known=KNOWN)
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    guests.ready([KNOWN[name] for name in ("socat", "caddy", "redis")], print)
+    contract.ready([KNOWN[name] for name in ("socat", "caddy", "redis")], print)
     with lab_for_a_while() as lab, Stage(lab) as found:
         yield found
 
@@ -154,7 +155,7 @@ def test_redis_cli_connects_again_where_it_is_refused_so_drills_of_one_attempt_a
 
 def test_what_init_writes_passes_drills_at_once_and_its_own_words_are_the_outcome(stage: Stage, tmp_path: Path) -> None:
     mine = initiate("mine_in_drills", root=tmp_path / "services")
-    guests.ready([mine], print)
+    contract.ready([mine], print)
     known = {**KNOWN, mine.service: mine}
     try:
         for drill in ("lost-request", "icmp-host-unreachable", "close-with-unread-data"):

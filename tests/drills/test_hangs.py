@@ -20,14 +20,15 @@ from typing import Final, Literal
 
 import pytest
 
-from scenarios import engine, performing
-from scenarios.campaign import Campaign
-from scenarios.capture import Capture
-from scenarios.drill import Cell, chosen_service, load_drill
-from scenarios.lab import GUEST_LABEL, MARK, Lab, labs_in_use
-from scenarios.service import services
-from scenarios.verdict import Verdict
-from scenarios.waiting import wait_for
+from scenarios.evidence.capture import Capture
+from scenarios.lab import engine
+from scenarios.lab.lab import GUEST_LABEL, MARK, Lab, labs_in_use
+from scenarios.lab.waiting import wait_for
+from scenarios.run import performance as performing
+from scenarios.run.campaign import Campaign
+from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.spec.service import services
+from scenarios.verdict.check import Verdict
 from tests.conftest import TEST_LABS
 
 Deed = Literal["pause", "stop", "kill"]

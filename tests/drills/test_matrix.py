@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import runs
-from scenarios.drill import Cell, chosen_service, drills
-from scenarios.lab import Lab
-from scenarios.running import run
-from scenarios.stage import Stage
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict
-from scenarios.waiting import wait_for
+from scenarios.evidence import run_folder
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
+from scenarios.run.cell import run
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, chosen_service, drills
+from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 
 DRILLS = ("lost-syn", "silent-client")
@@ -69,12 +69,14 @@ def matrix(*words: str, lab: Lab) -> subprocess.Popen[str]:
 
 def test_a_matrix_that_was_interrupted_goes_on_and_one_that_has_not_changed_is_not_run_again(matrix_lab: Lab) -> None:
     asked = (*DRILLS, "--service", SERVICES, "--pair", "le-le")
-    known = {*runs.RUNS.glob("*")} if runs.RUNS.is_dir() else set()
+    known = {*run_folder.RUNS.glob("*")} if run_folder.RUNS.is_dir() else set()
     running = matrix(*asked, lab=matrix_lab)
 
     def of_this_run() -> list[Path]:
         own = [
-            each for each in {*runs.RUNS.glob("*")} - known if not each.is_symlink() and (each / "asked.json").exists()
+            each
+            for each in {*run_folder.RUNS.glob("*")} - known
+            if not each.is_symlink() and (each / "asked.json").exists()
         ]
         return [each for folder in own for each in folder.glob("*/*/*/result.json")]
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.drill import EVERY_PAIR, USUAL_PAIRS, Cell, chosen_service, drills, profiles
-from scenarios.lab import Lab
-from scenarios.running import run
-from scenarios.stage import Stage
-from scenarios.topology import OPTIONAL_IMAGES, topology
-from scenarios.verdict import Verdict
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import OPTIONAL_IMAGES, topology
+from scenarios.run.cell import run
+from scenarios.run.session import Stage
+from scenarios.spec.drill import EVERY_PAIR, USUAL_PAIRS, Cell, chosen_service, drills, profiles
+from scenarios.verdict.check import Verdict
 from tests.conftest import free_lab
 
 OPTIONAL = [pair for pair in EVERY_PAIR if pair not in USUAL_PAIRS]

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import engine, performing, script
-from scenarios.drill import Cell, chosen_service, load_drill
-from scenarios.judging import judged
-from scenarios.lab import Lab
-from scenarios.metering import Metering
-from scenarios.running import run
-from scenarios.stage import Stage
-from scenarios.stalls import Stalls
-from scenarios.verdict import Verdict, joint
+from scenarios.evidence.meter import Metering
+from scenarios.evidence.stalls import Stalls
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.run import performance as performing
+from scenarios.run.cell import run
+from scenarios.run.session import Stage
+from scenarios.spec import steps
+from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.judge import judged
 
 STOPPED_S = 0.7
 DRILL = """\
@@ -55,7 +57,7 @@ def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail
     drill = load_drill(path)
     start = performing._Performance.start
 
-    def held(performance: performing._Performance, call: script.Call) -> None:
+    def held(performance: performing._Performance, call: steps.Call) -> None:
         if performance.armed:
             stop(stage.lab, "server")
         start(performance, call)

@@ -10,13 +10,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scenarios import remains
-from scenarios.faults.link import LinkDown
-from scenarios.faults.rate import Rate
-from scenarios.faults.rules import Rules, Selection, Silence
-from scenarios.lab import Lab
-from scenarios.storm import MARK
-from scenarios.waiting import wait_for
+from scenarios.faults.link_down import LinkDown
+from scenarios.faults.nft_rules import Rules, Selection, Silence
+from scenarios.faults.rate_limit import Rate
+from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import wait_for
+from scenarios.stress import remains
+from scenarios.stress.storm import MARK
 from tests.drills.test_engine import in_force, scenarios
 
 SEED = "6893"  # of a short drill for each signal, each soon after its fault came into force

@@ -16,10 +16,10 @@ from typing import Any, Final
 
 import pytest
 
-from scenarios import engine
-from scenarios.lab import GUEST_LABEL, Lab, labs_in_use
-from scenarios.programs import CUT
-from scenarios.topology import ROOT
+from scenarios.lab import engine
+from scenarios.lab.lab import GUEST_LABEL, Lab, labs_in_use
+from scenarios.lab.process import CUT
+from scenarios.lab.topology import ROOT
 from tests.conftest import TEST_LABS
 
 MOST_MEMORY_KIB: Final = 300_000
@@ -83,10 +83,10 @@ control:
 RUNS: Final = """
 import json, resource, sys
 from pathlib import Path
-from scenarios.campaign import Campaign
-from scenarios.drill import Cell, chosen_service, load_drill
-from scenarios.lab import Lab
-from scenarios.service import load_service, services
+from scenarios.run.campaign import Campaign
+from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.lab.lab import Lab
+from scenarios.spec.service import load_service, services
 
 folder, number = Path(sys.argv[1]), int(sys.argv[2])
 known = services() | {"stranger": load_service(folder / "stranger")}

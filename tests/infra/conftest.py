@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from scenarios.lab import Lab
-from scenarios.waiting import wait_for
+from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import wait_for
 
 # FIN-WAIT-1, LAST-ACK, CLOSING (proc(5)): what was sent is not acknowledged, and it is sent again
 ORPHAN = re.compile(r"^ *\d+: \S+ \S+ (?:04|09|0B) ", re.MULTILINE)

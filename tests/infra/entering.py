@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from scenarios import engine
-from scenarios.lab import Lab
-from scenarios.topology import Host
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import Host
 from tests.services.running import PATIENCE_S, Family, eventually
 
 CLONE_NEWNET: Final = 0x40000000  # linux/sched.h

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.build_output import build
-from scenarios.engine import CommandFailed
+from scenarios.lab.build_output import build
+from scenarios.lab.engine import CommandFailed
 
 TAG = "faultwire-test/fails"
 WITHIN_S = 300

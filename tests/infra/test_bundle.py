@@ -19,8 +19,8 @@ from typing import Final
 
 import pytest
 
-from scenarios.images import DEBIAN, recipes_of
-from scenarios.topology import ROOT, topology
+from scenarios.lab.images import DEBIAN, recipes_of
+from scenarios.lab.topology import ROOT, topology
 from tests.conftest import free_lab
 from tests.second_engine import SecondEngine, second_engine, why_not
 from tests.services.running import eventually

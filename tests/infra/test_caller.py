@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import dissect
-from scenarios.caller import Caller, Hold, Pending, WarmRunning, module_called
-from scenarios.capture import Capture
-from scenarios.lab import Lab
-from scenarios.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.programs import STOP_WITHIN_S, LabProblem, Running
-from scenarios.waiting import wait_for
+from scenarios.calls.caller import Caller, Hold, Pending, WarmRunning, module_called
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import STOP_WITHIN_S, LabProblem, Running
+from scenarios.lab.waiting import wait_for
+from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
 from services import outcome as of_services
 from services.resident import leavings
 
@@ -84,7 +84,7 @@ def test_the_outcomes_are_those_of_the_services_by_status_and_by_word() -> None:
 
 
 def test_both_sides_call_the_mark_of_a_resident_the_same() -> None:
-    from scenarios import caller
+    from scenarios.calls import caller
 
     assert caller.MARK == leavings.MARK
 
@@ -201,7 +201,7 @@ def test_no_start_up_is_in_the_time_of_a_warm_call(lab: Lab, caller: Caller, cli
 
 
 def syn_times(lab: Lab, capture: Capture) -> list[float]:
-    frames = dissect.frames(lab, capture.stop()["client-leg"].pcapng, f"tcp.dstport == {PORT}")
+    frames = tshark.frames(lab, capture.stop()["client-leg"].pcapng, f"tcp.dstport == {PORT}")
     return sorted(frame.time_ns / 1e9 for frame in frames if frame.flags == {"SYN"})
 
 
@@ -429,8 +429,8 @@ def test_the_calls_of_a_resident_that_is_killed_say_so_and_none_of_them_is_left(
 
 HELD_OPEN = """
 import sys
-from scenarios.caller import Caller
-from scenarios.lab import Lab
+from scenarios.calls.caller import Caller
+from scenarios.lab.lab import Lab
 with Caller(Lab(int(sys.argv[1]))) as caller:
     caller.open("client", "client-be")
     calls = [caller.start(host, ["sleep", "72"], timeout_s=60) for host in ("client", "client-be")]

@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scenarios import capture as capturing_module
-from scenarios import dissect
-from scenarios.capture import Capture, Capturing, LegCapture
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.waiting import wait_for
+from scenarios.evidence import capture as capturing_module
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture, Capturing, LegCapture
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.waiting import wait_for
 
 LEGS = ["client-leg", "server-leg"]
 
@@ -32,7 +32,7 @@ def ping(lab: Lab, size: int, count: int = 1) -> None:
 def sizes(lab: Lab, captures: dict[str, LegCapture]) -> dict[str, list[int]]:
     """Of the echo requests on each leg: their bytes."""
     with ThreadPoolExecutor() as pool:
-        frames = pool.map(lambda leg: dissect.frames(lab, leg.pcapng, "icmp.type == 8"), captures.values())
+        frames = pool.map(lambda leg: tshark.frames(lab, leg.pcapng, "icmp.type == 8"), captures.values())
         return {leg: [frame.length - 42 for frame in found] for leg, found in zip(captures, frames, strict=True)}
 
 
@@ -62,7 +62,7 @@ def test_the_first_and_the_last_frame_are_in_it_however_many_there_are(lab: Lab,
         assert sizes(lab, captures) == both_legs([200] * count)
         assert {leg.dropped for leg in captures.values()} == {0}
         for leg in captures.values():
-            assert leg.frames >= len(dissect.frames(lab, leg.pcapng, "icmp")) == 2 * count
+            assert leg.frames >= len(tshark.frames(lab, leg.pcapng, "icmp")) == 2 * count
 
 
 def test_no_frame_of_the_capture_itself_is_in_it(capturing: Capturing) -> None:

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from scenarios.caller import Caller
-from scenarios.lab import Lab
-from scenarios.topology import Host
+from scenarios.calls.caller import Caller
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import Host
 from tests.infra import entering
 from tests.infra.entering import Between, Inside
 from tests.services.contract import CLIENTS, SERVERS, Client

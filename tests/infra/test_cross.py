@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from scenarios.cpus import CPUS, Cpu
-from scenarios.images import RECIPES
+from scenarios.lab.cpus import CPUS, Cpu
+from scenarios.lab.images import RECIPES
 
 TAG = RECIPES["cross"].tag
 BUILT_WITHIN_S = 120

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios import dissect
-from scenarios.capture import Capture
-from scenarios.lab import Lab
-from scenarios.ladder import rungs
-from scenarios.programs import Finished
-from scenarios.reach import ping, trace
-from scenarios.service import Family
-from scenarios.waiting import wait_for
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.pairing import rungs
+from scenarios.lab.lab import Lab
+from scenarios.lab.ping import ping, trace
+from scenarios.lab.process import Finished
+from scenarios.lab.waiting import wait_for
+from scenarios.spec.service import Family
 from tests.conftest import free_lab
 
 MEGABYTES = 1  # each way: a capture has at most 4 MiB of a leg
@@ -61,13 +61,13 @@ def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> N
         poured = lab.run(client, ["python", "-c", POUR, server, str(size)], timeout_s=30)
         captures = capture.stop()
     assert poured.stdout.strip() == str(size), poured.stderr
-    legs = {name: dissect.frames(lab, leg.pcapng, "tcp.port == 5000") for name, leg in captures.items()}
+    legs = {name: tshark.frames(lab, leg.pcapng, "tcp.port == 5000") for name, leg in captures.items()}
     for name, frames in legs.items():
         assert captures[name].dropped == 0
         assert max(frame.length for frame in frames) == 1514, "full-sized frames, and none larger than the MTU"
         assert [(frame.number, frame.info) for frame in frames if not frame.checksum_good] == [], name
         for source in (server, lab.topology.hosts[client].ipv4):
-            carried = dissect.stream_bytes([frame for frame in frames if frame.source == source])
+            carried = tshark.stream_bytes([frame for frame in frames if frame.source == source])
             assert len(carried) == size, f"every byte from {source} is in the capture of the {name}"
     pictured = rungs(legs["client-leg"], legs["server-leg"], {lab.topology.hosts[client].ipv4})
     assert [rung for rung in pictured if rung.client_leg is None or rung.server_leg is None] == []
@@ -80,7 +80,7 @@ def test_a_capture_holds_the_first_and_the_last_packet_however_short_it_is(lab: 
             lab.run("client", ["ping", "-c", "1", "-W", "2", server], timeout_s=5)
             captures = capture.stop()
         for leg in captures.values():
-            pings = dissect.frames(lab, leg.pcapng, "icmp.type == 8 || icmp.type == 0")
+            pings = tshark.frames(lab, leg.pcapng, "icmp.type == 8 || icmp.type == 0")
             assert [frame.info.split()[2] for frame in pings] == ["request", "reply"]
 
 

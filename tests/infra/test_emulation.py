@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.emulation import DOCUMENT, Answers, ask, document
-from scenarios.lab import Lab
+from scenarios.byteorder.emulation import DOCUMENT, Answers, ask, document
+from scenarios.lab.lab import Lab
 
 
 @pytest.fixture(name="asked", scope="module")

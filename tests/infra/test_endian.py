@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios import runs
-from scenarios.endian import DOCUMENT, Compared, compare, figures, with_figures
-from scenarios.lab import Lab
-from scenarios.verdict import Verdict
+from scenarios.byteorder.compare import DOCUMENT, Compared, compare, figures, with_figures
+from scenarios.evidence import run_folder
+from scenarios.lab.lab import Lab
+from scenarios.verdict.check import Verdict
 
 MIXES = {f"{client}-{server}" for client in ("le", "be", "be64") for server in ("le", "be", "be64")}
 
@@ -15,7 +15,7 @@ MIXES = {f"{client}-{server}" for client in ("le", "be", "be64") for server in (
 @pytest.fixture(name="compared", scope="module")
 def conversations_of_a_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Compared:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "RUNS", tmp_path_factory.mktemp("runs"))
+        patch.setattr(run_folder, "RUNS", tmp_path_factory.mktemp("runs"))
         return compare(lab, lambda _: None)
 
 

@@ -7,20 +7,20 @@ from collections.abc import Sequence
 import pytest
 
 from scenarios.faults import Unsupported
-from scenarios.faults.answer import Answer
-from scenarios.faults.idleness import IdleTimeout
-from scenarios.faults.leftovers import remove_all
-from scenarios.faults.link import LinkDown
+from scenarios.faults.conntrack import Stateful
+from scenarios.faults.dns_answer import Answer
+from scenarios.faults.icmp_mute import Mute
+from scenarios.faults.idle_timeout import IdleTimeout
+from scenarios.faults.kernel_fault import Chain, Standing
+from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
-from scenarios.faults.muting import Mute
 from scenarios.faults.nat import Nat
-from scenarios.faults.rate import Rate
-from scenarios.faults.route import NoRoute
-from scenarios.faults.rules import Rules, Selection, Silence
-from scenarios.faults.standing import Chain, Standing
-from scenarios.faults.tracking import Stateful
-from scenarios.lab import Lab
-from scenarios.programs import Finished, LabProblem
+from scenarios.faults.nft_rules import Rules, Selection, Silence
+from scenarios.faults.no_route import NoRoute
+from scenarios.faults.rate_limit import Rate
+from scenarios.faults.recovery import remove_all
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import Finished, LabProblem
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 SAY_ALL = """

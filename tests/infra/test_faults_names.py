@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from scenarios.faults.answer import Answer
-from scenarios.faults.rules import Rules, Selection, Silence
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
+from scenarios.faults.dns_answer import Answer
+from scenarios.faults.nft_rules import Rules, Selection, Silence
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
 
 # What the resolver says of each name.
 RESOLVE = """

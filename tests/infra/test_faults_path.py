@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from scenarios.faults.link import LinkDown
+from scenarios.faults.icmp_mute import Mute
+from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
-from scenarios.faults.muting import Mute
-from scenarios.faults.rate import Rate
-from scenarios.faults.route import NoRoute, Route
-from scenarios.faults.rules import Rules, Selection, SpendTtl
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.service import Family
-from scenarios.waiting import wait_for
+from scenarios.faults.nft_rules import Rules, Selection, SpendTtl
+from scenarios.faults.no_route import NoRoute, Route
+from scenarios.faults.rate_limit import Rate
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.waiting import wait_for
+from scenarios.spec.service import Family
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5311

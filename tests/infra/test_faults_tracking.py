@@ -9,17 +9,17 @@ from contextlib import contextmanager
 
 import pytest
 
-from scenarios import dissect
-from scenarios.capture import Capture
-from scenarios.dissect import Frame
-from scenarios.faults.idleness import IdleTimeout
-from scenarios.faults.leftovers import remove_all
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.tshark import Frame
+from scenarios.faults.conntrack import Forget, Otherwise, Protocol, Stateful, forget_all
+from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.nat import PORTS, Nat, Rebind
-from scenarios.faults.tracking import Forget, Otherwise, Protocol, Stateful, forget_all
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem, Running
-from scenarios.service import Family
-from scenarios.waiting import wait_for
+from scenarios.faults.recovery import remove_all
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem, Running
+from scenarios.lab.waiting import wait_for
+from scenarios.spec.service import Family
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5310
@@ -144,7 +144,7 @@ def legs(lab: Lab) -> Iterator[dict[str, list[Frame]]]:
     with Capture(lab) as capture:
         yield seen
         for leg, captured in capture.stop().items():
-            seen[leg] = dissect.frames(lab, captured.pcapng, f"tcp.port == {PORT}")
+            seen[leg] = tshark.frames(lab, captured.pcapng, f"tcp.port == {PORT}")
 
 
 def forget(lab: Lab) -> Forget:

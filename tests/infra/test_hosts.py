@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host as Machine
 
-from scenarios import engine, machines
-from scenarios.cpus import CPUS
-from scenarios.lab import Lab
-from scenarios.topology import topology
-from scenarios.verdict import Verdict
+from scenarios.lab import architecture, engine
+from scenarios.lab.cpus import CPUS
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
+from scenarios.verdict.check import Verdict
 
 END_HOSTS = sorted(topology().usual_hosts)
 BOTH_SIDES = [
@@ -44,8 +44,8 @@ def test_a_host_has_the_byte_order_that_its_name_promises(machine: GetMachine, l
 )
 def test_a_machine_says_itself_which_byte_order_word_size_and_cpu_it_has(lab: Lab, name: str, said: str) -> None:
     host = lab.topology.places[name]
-    assert machines.said(lab, host) == str(host.promised) == said
-    assert machines.asserted(host, said).holds is Verdict.PASS
+    assert architecture.said(lab, host) == str(host.promised) == said
+    assert architecture.asserted(host, said).holds is Verdict.PASS
 
 
 @pytest.mark.parametrize(("name", "cpu"), [(name, "s390x" if name.endswith("64") else "ppc") for name in BIG])

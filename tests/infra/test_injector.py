@@ -10,10 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from images.firewall.inject.rules import CHAIN
-from scenarios import dissect
-from scenarios.capture import Capture
-from scenarios.dissect import Frame
-from scenarios.injector import (
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.tshark import Frame
+from scenarios.faults.injector import (
     Alter,
     Corrupt,
     Cut,
@@ -27,10 +27,10 @@ from scenarios.injector import (
     Reorder,
     Split,
 )
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem, Running
-from scenarios.service import Family
-from scenarios.waiting import DeadlinePassed, wait_for
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem, Running
+from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.spec.service import Family
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5300
@@ -171,7 +171,7 @@ def numbers(service: Running, seen: int, count: int) -> list[int]:
 def legs(lab: Lab, capture: Capture) -> tuple[list[Frame], list[Frame]]:
     """What both legs carried over TCP to and from the service."""
     captures = capture.stop()
-    both = [dissect.frames(lab, captures[leg].pcapng, f"tcp.port == {PORT}") for leg in ("client-leg", "server-leg")]
+    both = [tshark.frames(lab, captures[leg].pcapng, f"tcp.port == {PORT}") for leg in ("client-leg", "server-leg")]
     return both[0], both[1]
 
 
@@ -284,7 +284,7 @@ def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taki
     sent, *_ = from_client(client_leg)
     arrived = from_client(server_leg)[: len(MESSAGE)]
     assert [frame.payload for frame in arrived] == [bytes([byte]) for byte in MESSAGE]
-    assert dissect.stream_bytes([frame for frame in server_leg if frame.destination_port == PORT]) == MESSAGE
+    assert tshark.stream_bytes([frame for frame in server_leg if frame.destination_port == PORT]) == MESSAGE
     assert ["PSH" in frame.flags for frame in arrived] == [False] * (len(MESSAGE) - 1) + [True]
     assert all(frame.checksum_good and frame.ttl == sent.ttl - 1 for frame in arrived)
     assert [hit.did for hit in fault.hits().hits] == [f"split into {len(MESSAGE)}"]

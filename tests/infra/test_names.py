@@ -9,11 +9,12 @@ from contextlib import contextmanager
 import pytest
 from testinfra.host import Host as Machine
 
-from scenarios import dissect, engine
-from scenarios.capture import Capture
-from scenarios.lab import Lab
-from scenarios.topology import topology
-from scenarios.waiting import wait_for
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
+from scenarios.lab.waiting import wait_for
 
 ASKERS = ["client", "client-be", "client-be64"]
 # Of one's own network Docker's resolver answers for the addresses.
@@ -137,7 +138,7 @@ def test_a_client_tries_every_address_that_getaddrinfo_gives(lab: Lab) -> None:
             ran = lab.run("client-be", words, timeout_s=15)
             legs = capture.stop()
     assert (ran.status, ran.stdout) == (0, "In the caves beneath the Misty Mountains. 💍\n"), ran.stderr
-    segments = dissect.frames(lab, legs["client-leg"].pcapng, "tcp.dstport == 65432 && !icmpv6")
+    segments = tshark.frames(lab, legs["client-leg"].pcapng, "tcp.dstport == 65432 && !icmpv6")
     tried = [frame.destination for frame in segments if frame.flags == {"SYN"}]
     dead6 = resolve(lab, "client", "dead.lab")["dead.lab"][0]
     hosts = lab.topology.hosts
@@ -151,7 +152,7 @@ def test_the_question_and_its_answer_cross_the_firewall_as_packets_of_the_host_t
         captures = capture.stop()
     names, own = lab.topology.standing["names"].ipv4, lab.topology.hosts[asker].ipv4
     for leg in captures.values():
-        crossed = dissect.frames(lab, leg.pcapng, 'dns.qry.name == "server.lab"')
+        crossed = tshark.frames(lab, leg.pcapng, 'dns.qry.name == "server.lab"')
         assert {(frame.source, frame.destination) for frame in crossed} == {(own, names), (names, own)}
         for kind in (" A server.lab", " AAAA server.lab"):
             assert len([frame for frame in crossed if kind in frame.info]) == 2, "a question and its answer"

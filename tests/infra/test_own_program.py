@@ -8,21 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import engine, guests
-from scenarios.caller import Caller
-from scenarios.exchange import call, exchange, leg_checks, serving
-from scenarios.initiating import initiate
-from scenarios.lab import GUEST_LABEL, Lab
-from scenarios.outcome import Outcome
-from scenarios.programs import LabProblem
-from scenarios.service import SERVICES, Family, Service, load_service, named, services
-from scenarios.verdict import Verdict
+from scenarios.calls import contract
+from scenarios.calls.caller import Caller
+from scenarios.lab import engine
+from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.process import LabProblem
+from scenarios.run.exchange import call, exchange, leg_checks, serving
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.scaffold import initiate
+from scenarios.spec.service import SERVICES, Family, Service, load_service, named, services
+from scenarios.verdict.check import Verdict
 from tests.services.running import eventually
 
 
 @pytest.fixture(scope="module", autouse=True)
 def their_images() -> None:
-    guests.ready([named(name).service for name in ("redis", "socat", "caddy")], print)
+    contract.ready([named(name).service for name in ("redis", "socat", "caddy")], print)
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -77,7 +78,7 @@ def test_a_server_in_c_and_one_in_go_answer_across_the_firewall(
 def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """What `init` writes, as a service whose image is built."""
     made = initiate("mine_of_a_test", root=tmp_path_factory.mktemp("services"))
-    guests.ready([made], print)
+    contract.ready([made], print)
     yield made
     assert made.image is not None
     engine.client().images.remove(made.image, force=True)
@@ -163,20 +164,20 @@ def written(folder: Path, image: str, status: int) -> Service:
 
 def test_a_client_that_says_yes_to_everything_is_not_believed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"clients\.ask\.contract: asked for 'nonsense-") as raised:
-        guests.ready([written(tmp_path, "faultwire/base", 0)], print)
+        contract.ready([written(tmp_path, "faultwire/base", 0)], print)
     assert "it answered with status 0 and not with 77 (unsupported)" in str(raised.value)
     assert str(tmp_path / "liar" / "service.yaml") in str(raised.value)
 
 
 def test_one_that_says_that_it_does_not_know_the_nonsense_is(tmp_path: Path) -> None:
-    guests.ready([written(tmp_path, "faultwire/base", 77)], print)
+    contract.ready([written(tmp_path, "faultwire/base", 77)], print)
 
 
 def test_an_image_that_is_not_here_is_told_with_the_command_that_gets_it(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="image: 'faultwire/nobody-has-it:7' is not here; `docker pull faultwire/nobody"
     ):
-        guests.ready([written(tmp_path, "faultwire/nobody-has-it:7", 77)], print)
+        contract.ready([written(tmp_path, "faultwire/nobody-has-it:7", 77)], print)
 
 
 def test_every_service_that_speaks_as_another_is_one_of_ours_or_a_program_of_an_image() -> None:
@@ -205,7 +206,7 @@ def test_an_image_by_name_is_used_as_it_is_and_a_server_without_a_ready_line_is_
     (tmp_path / "named").mkdir()
     (tmp_path / "named" / "service.yaml").write_text(NAMED, encoding="utf-8")
     service = load_service(tmp_path / "named")
-    guests.ready([service], print)
+    contract.ready([service], print)
     chosen = named("named", known={"named": service})
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     with serving(lab, chosen, server, "ipv4"):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from scenarios import engine
-from scenarios.lab import Lab, labs_in_use
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab, labs_in_use
 from tests.conftest import lab_for_a_while
 
 OF_PROFILE = {"client-be64", "server-be64"}

@@ -11,15 +11,15 @@ from functools import partial
 
 import pytest
 
-from scenarios import dissect
-from scenarios.caller import Caller
-from scenarios.capture import Capturing
-from scenarios.dissect import Dissector, check_filters
-from scenarios.filters import refused
-from scenarios.lab import Lab
-from scenarios.outcome import Outcome
-from scenarios.programs import LabProblem
-from scenarios.waiting import wait_for
+from scenarios.calls.caller import Caller
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capturing
+from scenarios.evidence.display_filters import refused
+from scenarios.evidence.tshark import Dissector, check_filters
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.waiting import wait_for
+from scenarios.spec.outcome import Outcome
 from tests.lab.packets import Capture
 
 SERVERS = {"services.search.server_selectors": 65432, "services.search.server_tls": 65433}
@@ -94,7 +94,7 @@ def test_the_resident_decoder_reads_every_field_of_every_frame_as_a_tshark_of_it
     dissector.prepare(marks=FILTERS)
     with ThreadPoolExecutor() as pool:
         together = list(pool.map(lambda leg: dissector.frames(leg, marks=FILTERS), legs.values()))
-    assert together == [dissect.frames(lab, leg, marks=FILTERS) for leg in legs.values()]
+    assert together == [tshark.frames(lab, leg, marks=FILTERS) for leg in legs.values()]
     for frames in together:  # each kind is there, or this would show little
         assert {frame.transport for frame in frames} == {"tcp", "udp", "icmp"}
         assert {":" in frame.source for frame in frames} == {True, False}
@@ -118,7 +118,7 @@ def test_a_frame_is_marked_by_a_filter_if_that_keeps_it_and_only_then(
     lab: Lab, dissector: Dissector, legs: dict[str, bytes], chosen: str
 ) -> None:
     leg = legs["client-leg"]
-    kept = [frame.number for frame in dissect.frames(lab, leg, f"({chosen}) && (ip || ipv6)")]
+    kept = [frame.number for frame in tshark.frames(lab, leg, f"({chosen}) && (ip || ipv6)")]
     marked = [frame.number for frame in dissector.frames(leg, marks=FILTERS) if chosen in frame.marks]
     assert marked == kept
     if chosen not in ("tcp.analysis.retransmission", FILTERS[-2]):
@@ -158,14 +158,14 @@ def test_a_wrong_filter_is_refused_wherever_it_stands(
 ) -> None:
     leg = legs["client-leg"]
     for display_filter, marks in ((wrong, []), ("ip", ["tcp", wrong])):
-        read = partial(dissector.frames if resident else partial(dissect.frames, lab), leg, display_filter, marks)
+        read = partial(dissector.frames if resident else partial(tshark.frames, lab), leg, display_filter, marks)
         with pytest.raises(ValueError, match=r"invalid display filter|frame\.time_delta"):
             read()
 
 
 def test_a_capture_that_is_none_or_is_cut_is_refused(lab: Lab, dissector: Dissector, legs: dict[str, bytes]) -> None:
     for capture in (b"", b"rubbish", legs["client-leg"][:-20]):
-        for read in (dissector.frames, lambda leg: dissect.frames(lab, leg)):
+        for read in (dissector.frames, lambda leg: tshark.frames(lab, leg)):
             with pytest.raises(ValueError, match=r"no pcapng|cut short"):
                 read(capture)
 
@@ -208,4 +208,4 @@ def test_a_checksum_of_zero_that_is_written_as_ffff_is_right(lab: Lab) -> None:
     assert made.frames[-1][at : at + 2] == b"\0\0"
     for written, good in ((b"\0\0", True), (b"\xff\xff", True), (b"\0\1", False)):
         made.frames[-1] = made.frames[-1][:at] + written + made.frames[-1][at + 2 :]
-        assert dissect.frames(lab, made.pcapng())[-1].checksum_good is good, written
+        assert tshark.frames(lab, made.pcapng())[-1].checksum_good is good, written

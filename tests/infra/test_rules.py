@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios import dissect
-from scenarios.capture import Capture
-from scenarios.faults.leftovers import remove_all
-from scenarios.faults.rules import (
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.faults.nft_rules import (
     REFUSALS,
     Kind,
     Refusal,
@@ -19,9 +18,10 @@ from scenarios.faults.rules import (
     SpendTtl,
     partition,
 )
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.topology import Host
+from scenarios.faults.recovery import remove_all
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import Host
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 CONNECT = """
@@ -76,7 +76,7 @@ def test_who_refused_can_be_told_by_the_ttl(lab: Lab, ends: tuple[Host, Host]) -
             else:
                 connect(lab, client, server.ipv4)
             leg = capture.stop()["client-leg"]
-        resets[by] = [frame.ttl for frame in dissect.frames(lab, leg.pcapng, "tcp.flags.reset == 1")]
+        resets[by] = [frame.ttl for frame in tshark.frames(lab, leg.pcapng, "tcp.flags.reset == 1")]
     assert resets == {"firewall": [64], "server": [63]}
 
 
@@ -85,7 +85,7 @@ def test_silence_lets_nothing_through_and_says_nothing(lab: Lab, ends: tuple[Hos
     with Rules(lab, "silence", Silence(), Selection(client, server)) as fault, Capture(lab) as capture:
         assert connect(lab, client, server.ipv4, within_s=1.5) == "TimeoutError"
         captures = capture.stop()
-        legs = {name: dissect.frames(lab, leg.pcapng, "tcp.port == 4321") for name, leg in captures.items()}
+        legs = {name: tshark.frames(lab, leg.pcapng, "tcp.port == 4321") for name, leg in captures.items()}
         assert fault.hits() == len(legs["client-leg"]) == 2, "the SYN and its first repetition, after a second"
         assert legs["server-leg"] == []
     assert connect(lab, client, server.ipv4) == "ECONNREFUSED"
@@ -225,7 +225,7 @@ def test_fragments_are_selected_before_they_are_put_together(
         with Capture(lab) as capture:
             lab.run(client.name, pings[0], timeout_s=5)
             legs = {
-                leg: dissect.frames(lab, of.pcapng, "icmp || ip.flags.mf == 1") for leg, of in capture.stop().items()
+                leg: tshark.frames(lab, of.pcapng, "icmp || ip.flags.mf == 1") for leg, of in capture.stop().items()
             }
         crossed = [frame.fragment for frame in legs["server-leg"]]
         assert [frame.fragment for frame in legs["client-leg"]][:3] == [(0, True), (185, True), (370, False)]

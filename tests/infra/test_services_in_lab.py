@@ -19,11 +19,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from scenarios.caller import Call, Caller
-from scenarios.exchange import wait_for_socket
-from scenarios.lab import Lab
-from scenarios.programs import LabProblem
-from scenarios.service import Family, Named, Service, named, services, words
+from scenarios.calls.caller import Call, Caller
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.run.exchange import wait_for_socket
+from scenarios.spec.service import Family, Named, Service, named, services, words
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")

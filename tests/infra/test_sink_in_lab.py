@@ -7,8 +7,8 @@ from typing import Literal
 
 import pytest
 
-from scenarios.lab import Lab
-from scenarios.sockets import Socket, sockets
+from scenarios.evidence.sockets import Socket, sockets
+from scenarios.lab.lab import Lab
 
 PORT = 9009
 NUMBER = r"[\d,]+"

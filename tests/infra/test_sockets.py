@@ -7,9 +7,9 @@ import sys
 import pytest
 from rich.console import Console
 
-from scenarios.lab import Lab
-from scenarios.sockets import Socket, parse, sockets, table
-from scenarios.waiting import wait_for
+from scenarios.evidence.sockets import Socket, parse, sockets, table
+from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import wait_for
 
 SAID = """\
 udp UNCONN   0      0            127.0.0.11:47742            0.0.0.0:*

@@ -11,10 +11,11 @@ from typing import Literal
 import pytest
 from testinfra.host import Host as Machine
 
-from scenarios import dissect, engine
-from scenarios.capture import Capture
-from scenarios.lab import Lab
-from scenarios.topology import topology
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capture
+from scenarios.lab import engine
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
 
 CLIENTS, SERVERS = ["client", "client-be", "client-be64"], ["server", "server-be", "server-be64"]
 KEYS = ["elsewhere.pem", "expired.pem", "server-be.pem", "server-be64.pem", "server-m68k.pem", "server.pem"]
@@ -80,7 +81,7 @@ def test_a_capture_shows_tls_1_3_for_the_name_and_nothing_of_what_was_said(tls_l
         captures = capture.stop()
     assert ran.stdout.strip() == RABBIT, ran.stderr
     for leg in captures.values():
-        frames = dissect.frames(tls_lab, leg.pcapng, "tcp.port == 65433")
+        frames = tshark.frames(tls_lab, leg.pcapng, "tcp.port == 65433")
         assert [frame.info for frame in frames if "Client Hello (SNI=server.lab)" in frame.info]
         assert [frame.info for frame in frames if "Server Hello" in frame.info]
         assert len([frame for frame in frames if "Application Data" in frame.info]) >= 2

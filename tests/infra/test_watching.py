@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.drill import Cell, chosen_service, drills
-from scenarios.exchange import call, serving
-from scenarios.lab import Lab
-from scenarios.running import run
-from scenarios.service import named
-from scenarios.stage import Stage
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.run.cell import run
+from scenarios.run.exchange import call, serving
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, chosen_service, drills
+from scenarios.spec.service import named
+from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 from tests.services.running import eventually
 

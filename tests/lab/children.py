@@ -7,8 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, cast
 
-from scenarios.lab import Lab
-from scenarios.topology import topology
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
 
 HEAD = """
 import json, sys, time

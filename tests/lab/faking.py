@@ -16,15 +16,18 @@ from types import TracebackType
 from typing import Self
 from unittest import mock
 
-from scenarios import campaign, drill_commands, ending, matrix_commands, running, runs, summary
-from scenarios.capture import LegCapture
-from scenarios.drill import DRILLS, Cell, Drill, chosen_service, load_drill
-from scenarios.evidence import Seen
-from scenarios.lab import Lab
-from scenarios.service import Named, services
-from scenarios.stage import Happened, Interrupted
-from scenarios.verdict import Check, Verdict
-from scenarios.waiting import DeadlinePassed, wait_for
+from scenarios.cli import drills, matrix
+from scenarios.evidence import run_folder
+from scenarios.evidence.capture import LegCapture
+from scenarios.evidence.record import Seen
+from scenarios.lab import signals
+from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.run import campaign, cell, summary
+from scenarios.run.session import Happened, Interrupted
+from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
+from scenarios.spec.service import Named, services
+from scenarios.verdict.check import Check, Verdict
 
 CELL_S = 0.2
 Perform = Callable[["Stage", Cell, bool], None]  # what happens in a cell beyond what is made up, by armed or not
@@ -48,7 +51,7 @@ class FakeLab(Lab):
 
 
 class Stage:
-    """As scenarios.stage.Stage, to what a campaign and a cell ask of it."""
+    """As scenarios.run.session.Stage, to what a campaign and a cell ask of it."""
 
     def __init__(
         self,
@@ -117,17 +120,17 @@ def faked(
 
     with contextlib.ExitStack() as stack:
         for where, name, what in (
-            (runs, "RUNS", runs_folder),
-            (runs, "versions", lambda: {"python": "3"}),
+            (run_folder, "RUNS", runs_folder),
+            (run_folder, "versions", lambda: {"python": "3"}),
             (summary, "versions", lambda: {"python": "3"}),
             (campaign, "Stage", Stage),
-            (running, "perform", performed),
-            (running, "perform_beside", lambda *_: "it was not asked"),
-            (running, "asserted", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
-            (running, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
-            (running, "joint", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
-            (drill_commands, "prepare", lambda *_: on),
-            (matrix_commands, "prepare", lambda *_: on),
+            (cell, "perform", performed),
+            (cell, "perform_beside", lambda *_: "it was not asked"),
+            (cell, "asserted", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
+            (cell, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
+            (cell, "joint", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
+            (drills, "prepare", lambda *_: on),
+            (matrix, "prepare", lambda *_: on),
         ):
             stack.enter_context(mock.patch.object(where, name, what))
         yield on
@@ -149,9 +152,9 @@ def taking(seconds: float) -> Perform:
 
 
 if __name__ == "__main__":
-    from scenarios.__main__ import main
+    from scenarios.cli.main import main
 
     os.environ.pop("GITHUB_STEP_SUMMARY", None)
-    ending.end_in_order()
+    signals.end_in_order()
     with faked(Path(sys.argv[1]), taking(CELL_S)):
         sys.exit(main(sys.argv[2:]))

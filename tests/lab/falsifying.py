@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
-from scenarios import sockets
-from scenarios.capture import LegCapture
-from scenarios.dissect import Frame
-from scenarios.drill import Drill
-from scenarios.evidence import Caught, Seen
-from scenarios.expecting import (
+from scenarios.evidence import sockets
+from scenarios.evidence.capture import LegCapture
+from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.tshark import Frame
+from scenarios.lab.lab import Lab
+from scenarios.run.session import Cast
+from scenarios.spec.drill import Drill
+from scenarios.spec.expectations import (
     COUNTS,
     Alike,
     Counted,
@@ -29,12 +31,10 @@ from scenarios.expecting import (
     Packets,
     Sockets,
 )
-from scenarios.lab import Lab
-from scenarios.outcome import Outcome
-from scenarios.quantities import Band
-from scenarios.script import CLIENT_SIDE, CallerRole, LegName, Role, given_keys
-from scenarios.service import Service, named
-from scenarios.stage import Cast
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import Service, named
+from scenarios.spec.steps import CLIENT_SIDE, CallerRole, LegName, Role, given_keys
+from scenarios.spec.units import Band
 from tests.lab.test_judging import call, frame
 
 LEGS: tuple[LegName, ...] = get_args(LegName)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.ab import Measured, parse
+from scenarios.bench.apache_bench import Measured, parse
 
 PRINTED = """
 Complete requests:      1000

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.applying import _Rule
-from scenarios.declaration import DeclarationError
-from scenarios.drill import Drill, load_drill
-from scenarios.evidence import Caught, Seen
-from scenarios.faults.standing import Standing
-from scenarios.judging import judged
-from scenarios.lab import Lab
-from scenarios.outcome import Outcome
-from scenarios.programs import Finished
-from scenarios.stalls import Stall, Stalls
-from scenarios.verdict import Verdict, joint
+from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.stalls import Stall, Stalls
+from scenarios.faults.apply import _Rule
+from scenarios.faults.kernel_fault import Standing
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import Finished
+from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.judge import judged
 from tests.lab.test_judging import call, frame, seen
 from tests.lab.test_judging_stalls import stall
 

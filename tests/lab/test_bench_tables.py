@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scenarios import bench_report
-from scenarios.bench import Bench, Cell, Content, Idle, Load, Measured, command, unfit
-from scenarios.service import services
+from scenarios.bench import tables
+from scenarios.bench.model import Bench, Cell, Content, Idle, Load, Measured, command, unfit
+from scenarios.spec.service import services
 
 ONE, MANY = Load(1, 1, kept=True), Load(1000, 16, kept=True)
 EACH = Load(50, 1, kept=False)
@@ -37,12 +37,12 @@ BENCH = Bench(
 
 def shown() -> str:
     console = Console(width=300, record=True, file=io.StringIO())
-    for table in bench_report.on_a_terminal(BENCH):
+    for table in tables.on_a_terminal(BENCH):
         console.print(table)
     return console.export_text()
 
 
-@pytest.mark.parametrize("text", [shown, lambda: bench_report.markdown(BENCH)], ids=["terminal", "markdown"])
+@pytest.mark.parametrize("text", [shown, lambda: tables.markdown(BENCH)], ids=["terminal", "markdown"])
 def test_a_cell_that_could_not_be_run_says_why_and_every_other_has_its_figures(text: Callable[[], str]) -> None:
     lines = text().splitlines()
     (once,) = [line for line in lines if "echo/once" in line]
@@ -56,22 +56,21 @@ def test_a_cell_that_could_not_be_run_says_why_and_every_other_has_its_figures(t
 
 
 def test_cells_that_have_no_figure_are_counted_aloud() -> None:
-    assert bench_report.counted(BENCH) == "4 cells: 2 measured, 1 of them with errors; 1 not possible; 1 failed"
+    assert tables.counted(BENCH) == "4 cells: 2 measured, 1 of them with errors; 1 not possible; 1 failed"
 
 
 def test_each_row_of_markdown_has_as_many_cells_as_its_head_or_says_why_in_its_last() -> None:
-    for line in bench_report.markdown(BENCH).splitlines():
+    for line in tables.markdown(BENCH).splitlines():
         if line.startswith("| ") and "–" not in line and "fast" not in line and line != "| | |":
             assert line.count("|") in {
-                len(columns) + 1
-                for columns in (bench_report.CELL_COLUMNS, bench_report.IDLE_COLUMNS, bench_report.CONTENT_COLUMNS)
+                len(columns) + 1 for columns in (tables.CELL_COLUMNS, tables.IDLE_COLUMNS, tables.CONTENT_COLUMNS)
             }
 
 
 def test_a_benchmark_that_was_stored_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     path.write_text(json.dumps({**asdict(BENCH), "folder": str(BENCH.folder)}), encoding="utf-8")
-    assert bench_report.read(path) == BENCH
+    assert tables.read(path) == BENCH
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import itertools
 import pytest
 import yaml
 
-from scenarios.lab import GUEST_FILES, guest_words
-from scenarios.topology import COMPOSE_FILE
+from scenarios.lab.lab import GUEST_FILES, guest_words
+from scenarios.lab.topology import COMPOSE_FILE
 
 SERVICES = yaml.safe_load(COMPOSE_FILE.read_text())["services"]
 

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenarios import build_output, engine, images
-from scenarios.build_output import LAST_LINES, BuildEnded, Reading, build, side_by_side
-from scenarios.engine import CommandFailed
-from scenarios.waiting import wait_for
+from scenarios.lab import build_output, engine, images
+from scenarios.lab.build_output import LAST_LINES, BuildEnded, Reading, build, side_by_side
+from scenarios.lab.engine import CommandFailed
+from scenarios.lab.waiting import wait_for
 
 RECORDED = Path(__file__).with_name("build_outputs")
 LONG_S = 60

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import __main__ as command_line
-from scenarios import bundle, bundle_file, engine, images
-from scenarios.bundle_file import BundleError, Contents, Image
-from scenarios.terminal import EX_UNAVAILABLE, EX_USAGE
-from scenarios.topology import topology
+from scenarios.calls import bundle
+from scenarios.cli import main as command_line
+from scenarios.lab import bundle_file, engine, images
+from scenarios.lab.bundle_file import BundleError, Contents, Image
+from scenarios.lab.topology import topology
+from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE
 
 
 def quiet(*_: object) -> AbstractContextManager[None]:

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scenarios import bundle_file
-from scenarios.bundle_file import HEADER, IMAGES, BundleError, Contents, Image, Written, opened
-from scenarios.topology import ROOT
+from scenarios.lab import bundle_file
+from scenarios.lab.bundle_file import HEADER, IMAGES, BundleError, Contents, Image, Written, opened
+from scenarios.lab.topology import ROOT
 from tests.services.running import eventually
 
 SAVED = bytes(range(256)) * 1000  # what `docker save` would print
@@ -284,7 +284,7 @@ def for_setup(whole: Path, folder: Path, lock: Path) -> subprocess.CompletedProc
         sys.executable,
         "-S",
         "-m",
-        "scenarios.bundle_file",
+        "scenarios.lab.bundle_file",
         "wheels",
         *map(str, (whole, folder, lock)),
     ]  # -S: no package at all

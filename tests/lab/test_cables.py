@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
 
 PROGRAM = ROOT / "images" / "firewall" / "cables"
 EVENTS = 50

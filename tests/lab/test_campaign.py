@@ -17,19 +17,22 @@ import pytest
 import requests
 from docker.errors import APIError
 
-from scenarios import campaign, doctor, drill_commands, running, runs
-from scenarios.__main__ import main, parser
-from scenarios.campaign import OPENS_TIMES, Campaign, folder_of
-from scenarios.drill import Cell
-from scenarios.engine import CommandFailed, NoEngine
-from scenarios.performing import BrokeOff
-from scenarios.programs import LabInUse, LabProblem
-from scenarios.progress import Progress
-from scenarios.report import reading
-from scenarios.running import Result
-from scenarios.stage import Interrupted
-from scenarios.verdict import Check, Verdict
-from scenarios.waiting import DeadlinePassed
+from scenarios.cli import drills
+from scenarios.cli.main import main, parser
+from scenarios.cli.progress import Progress
+from scenarios.evidence import run_folder
+from scenarios.lab import doctor
+from scenarios.lab.engine import CommandFailed, NoEngine
+from scenarios.lab.process import LabInUse, LabProblem
+from scenarios.lab.waiting import DeadlinePassed
+from scenarios.report import read_run
+from scenarios.run import campaign, cell
+from scenarios.run.campaign import OPENS_TIMES, Campaign, folder_of
+from scenarios.run.cell import Result
+from scenarios.run.performance import BrokeOff
+from scenarios.run.session import Interrupted
+from scenarios.spec.drill import Cell
+from scenarios.verdict.check import Check, Verdict
 from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking
 
 MAIN = threading.main_thread().ident or 0
@@ -210,14 +213,14 @@ def last_line(capsys: pytest.CaptureFixture[str]) -> str:
 
 def check_stored(folder: Path, asked: int, verdicts: dict[str, int]) -> None:
     """A run has its summary, its JUnit XML and its report, and they say this."""
-    (run,) = [each for each in folder.iterdir() if runs.NAME.fullmatch(each.name)]
+    (run,) = [each for each in folder.iterdir() if run_folder.NAME.fullmatch(each.name)]
     stored = json.loads((run / "summary.json").read_text("utf-8"))
     assert stored["asked"] == asked
     assert {key: count for key, count in stored["verdicts"].items() if count} == verdicts
     assert f'tests="{sum(verdicts.values())}"' in (run / "junit.xml").read_text("utf-8")
     assert (run / "index.html").is_file()
     assert (run / "summary.md").is_file()
-    assert not (run / runs.ROOM).exists()
+    assert not (run / run_folder.ROOM).exists()
 
 
 RUN = ("run", "lost-syn", "--pair", "le-le", "--repeat", "3")
@@ -276,7 +279,7 @@ def test_a_cell_that_cannot_be_told_of_in_the_matrix_is_unproven_and_the_matrix_
         return "digest"
 
     with faked(tmp_path):
-        monkeypatch.setattr(running, "inputs", inputs)
+        monkeypatch.setattr(cell, "inputs", inputs)
         main(MATRIX)
     assert "what it comes to was told: expected it was, saw ConnectionError: the engine" in capsys.readouterr().out
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
@@ -299,7 +302,7 @@ def test_what_was_typed_wrong_is_told_without_a_traceback_and_a_bug_with_one(
 ) -> None:
     assert main(["run", "lost-sin", "--dry-run"]) == 64
     assert "cannot: unknown drill 'lost-sin'; did you mean 'lost-syn'?" in capsys.readouterr().out
-    monkeypatch.setattr(drill_commands, "named_drills", lambda *_: int("a bug"))
+    monkeypatch.setattr(drills, "named_drills", lambda *_: int("a bug"))
     with pytest.raises(ValueError, match="invalid literal"):
         main(["run", "lost-syn", "--dry-run"])
 
@@ -325,7 +328,7 @@ def test_the_drills_are_listed_for_programs_too(capsys: pytest.CaptureFixture[st
 
 def test_a_server_that_is_named_twice_is_run_once() -> None:
     options = parser().parse_args(["run", "lost-syn", "--service", "echo,echo/selectors,echo", "--pair", "le-le"])
-    assert [each.title for each in drill_commands.cells(options)] == ["lost-syn · echo/selectors · le-le"]
+    assert [each.title for each in drills.cells(options)] == ["lost-syn · echo/selectors · le-le"]
 
 
 def test_a_junit_file_that_cannot_be_written_is_told_before_anything_is_run(
@@ -362,11 +365,11 @@ def test_a_soak_keeps_the_evidence_of_what_did_not_pass_and_counts_all(
     assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 1 flip, 0 stalled\n" in out
     assert out.rstrip().splitlines()[-1].startswith("interrupted: 3 cells run; of the last round 0 of 1 were run")
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
-    (run,) = [each for each in tmp_path.iterdir() if runs.NAME.fullmatch(each.name)]
+    (run,) = [each for each in tmp_path.iterdir() if run_folder.NAME.fullmatch(each.name)]
     (kept,) = run.glob("*/*/*")
     assert kept.name == "le-le-2"
     assert "3 cells in " in (run / "index.html").read_text("utf-8")
-    assert [line.repeat for line in reading.run(run).lines] == [2]
+    assert [line.repeat for line in read_run.run(run).lines] == [2]
 
 
 def test_a_soak_counts_apart_what_a_stall_made_unproven_and_keeps_its_evidence(
@@ -383,12 +386,12 @@ def test_a_soak_counts_apart_what_a_stall_made_unproven_and_keeps_its_evidence(
             taking(5)(stage, cell, armed)
 
     with faked(tmp_path, perform):
-        monkeypatch.setattr(running, "judged", lambda *_: ([], [stalled if at[0] == 2 else check]))
+        monkeypatch.setattr(cell, "judged", lambda *_: ([], [stalled if at[0] == 2 else check]))
         assert main(["soak", "lost-syn", "--pair", "le-le", "--for", "1h"]) == 130
     assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 0 flips, 1 stalled\n" in capsys.readouterr().out
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
-    (run,) = [each for each in tmp_path.iterdir() if runs.NAME.fullmatch(each.name)]
-    assert [line.repeat for line in reading.run(run).lines] == [2]
+    (run,) = [each for each in tmp_path.iterdir() if run_folder.NAME.fullmatch(each.name)]
+    assert [line.repeat for line in read_run.run(run).lines] == [2]
     assert [kept.name for kept in run.glob("*/*/*")] == ["le-le-2"]
 
 
@@ -432,12 +435,12 @@ def test_a_cell_whose_evidence_the_disk_cannot_take_is_unproven_and_smaller_ones
         return seen(armed=armed, capture=bytes(300 << 10 if cell.repeat == 2 else 1 << 10))
 
     with faked(small_disk):
-        monkeypatch.setattr(running, "perform", performed)
+        monkeypatch.setattr(cell, "perform", performed)
         assert main(RUN) == 2
     out = capsys.readouterr().out
     assert "the evidence was stored: expected it was, saw OSError: [Errno 28] No space left on device" in out
     check_stored(small_disk, 3, {"pass": 2, "unproven": 1})
-    (run,) = [each for each in small_disk.iterdir() if runs.NAME.fullmatch(each.name)]
+    (run,) = [each for each in small_disk.iterdir() if run_folder.NAME.fullmatch(each.name)]
     lost = folder_of(run, cells(2)[1])
     assert "No space left" in (run / "lost-syn" / lost.parent.name / "le-le-2" / "traceback.txt").read_text("utf-8")
 

@@ -9,17 +9,21 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scenarios import bench, caller, dissect, json_lines, watching
-from scenarios import capture as captures
-from scenarios import injector as injectors
-from scenarios.bench import Generator, Load, Place
-from scenarios.caller import Caller
-from scenarios.capture import Capturing
-from scenarios.dissect import Dissector
-from scenarios.injector import Injector
-from scenarios.programs import LabProblem
-from scenarios.topology import ROOT
-from scenarios.waiting import wait_for
+from scenarios.bench import model
+from scenarios.bench.model import Generator, Load, Place
+from scenarios.calls import caller
+from scenarios.calls.caller import Caller
+from scenarios.cli import watch
+from scenarios.evidence import capture as captures
+from scenarios.evidence import tshark
+from scenarios.evidence.capture import Capturing
+from scenarios.evidence.tshark import Dissector
+from scenarios.faults import injector as injectors
+from scenarios.faults.injector import Injector
+from scenarios.lab import json_lines
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
 from tests.lab.children import lab_with
 
 COUNTS = "seed seen picked left_off held untouched unplaced arrived garbage expired unsent overflowed".split()
@@ -110,7 +114,7 @@ def test_a_capture_program_that_ended_is_started_again_for_the_next_capture() ->
                 capture.stop()
 
 
-PCAPNG = dissect.PCAPNG + b"rest"
+PCAPNG = tshark.PCAPNG + b"rest"
 DECODER = """
 while True:
     command = asked()
@@ -132,15 +136,15 @@ def test_each_capture_is_answered_by_its_own_frames() -> None:
         dissector.prepare()
         names = [f"capture {number}" for number in range(20)]
         with ThreadPoolExecutor() as pool:
-            read = pool.map(lambda name: dissector.frames(dissect.PCAPNG + name.encode()), names)
+            read = pool.map(lambda name: dissector.frames(tshark.PCAPNG + name.encode()), names)
             assert [[frame.info for frame in frames] for frames in read] == [[name, name] for name in names]
-        assert dissector.frames(dissect.PCAPNG + b"none") == []
+        assert dissector.frames(tshark.PCAPNG + b"none") == []
         with pytest.raises(LabProblem, match="decoder on the firewall could not read a capture: tshark was not done"):
-            dissector.frames(dissect.PCAPNG + b"late")
+            dissector.frames(tshark.PCAPNG + b"late")
 
 
 def test_a_decoder_that_reads_nothing_does_not_hold_up_whoever_prepares_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dissect, "READS_WITHIN_S", 0.2)
+    monkeypatch.setattr(tshark, "READS_WITHIN_S", 0.2)
     monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
     with Dissector(lab_with("time.sleep(60)")) as dissector:
         with pytest.raises(LabProblem, match=r"the decoder on the firewall did not read .* within 0\.2 s"):
@@ -150,8 +154,8 @@ def test_a_decoder_that_reads_nothing_does_not_hold_up_whoever_prepares_it(monke
 
 
 def test_a_decoder_that_does_not_answer_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dissect, "TSHARK_TIMEOUT_S", 0.1)
-    monkeypatch.setattr(dissect, "READS_WITHIN_S", 0.1)
+    monkeypatch.setattr(tshark, "TSHARK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(tshark, "READS_WITHIN_S", 0.1)
     late = pytest.raises(LabProblem, match=r"the decoder on the firewall did not read a capture within 0\.2 s")
     with Dissector(lab_with("asked()\nasked()")) as dissector, late:
         dissector.frames(PCAPNG)
@@ -168,14 +172,14 @@ def watched(code: str) -> tuple[list[str], list[str]]:
     drawn: list[str] = []
     said: list[str] = []
     with pytest.raises(LabProblem) as raised:
-        watching.watch(lab_with(code), lambda line: drawn.append(line.plain), said.append)
+        watch.watch(lab_with(code), lambda line: drawn.append(line.plain), said.append)
     return drawn, [*said, str(raised.value)]
 
 
 def test_what_the_watch_program_says_is_drawn_until_it_ends_and_its_end_says_why() -> None:
     values = {"frame.number": "1", "frame.time_epoch": "1.5", "frame.len": "60", "frame.protocols": "eth:ip:udp"}
     values |= {"ip.src": "198.18.1.10", "ip.dst": "198.18.1.138", "_ws.col.info": "a packet of nobody"}
-    line = dissect._FIELD.join(values.get(name, "") for name in dissect.FIELDS)
+    line = tshark._FIELD.join(values.get(name, "") for name in tshark.FIELDS)
     drawn, said = watched(f"""
 say(id=asked()["id"], watching=[])
 for leg in ("client-leg", "server-leg"):
@@ -189,7 +193,7 @@ sys.exit("watch: tcpdump ended")
 
 
 def test_a_watch_that_does_not_begin_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "OPENS_WITHIN_S", 0.2)
+    monkeypatch.setattr(watch, "OPENS_WITHIN_S", 0.2)
     monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
     drawn, said = watched("time.sleep(60)")
     assert (drawn, said) == ([], ["the watch program on the firewall of lab 1 did not begin to watch within 0.2 s"])
@@ -213,10 +217,10 @@ def generator(code: str) -> Generator:
 def test_a_round_that_came_too_late_is_not_counted_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     load = generator(GENERATOR)
     load.ready()
-    monkeypatch.setattr(bench, "READY_WITHIN_S", 0.1)
+    monkeypatch.setattr(model, "READY_WITHIN_S", 0.1)
     with pytest.raises(LabProblem, match=r"the load generator on client did not end a round within 0\.1 s"):
         load.run(1)
-    monkeypatch.setattr(bench, "READY_WITHIN_S", 10)
+    monkeypatch.setattr(model, "READY_WITHIN_S", 10)
     assert load.run(2)["requests"] == 2
     assert (load.answered, load.errors) == (2, {"ECONNRESET": 1})
     load.close()
@@ -277,8 +281,8 @@ def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatc
 # What tshark prints of a frame of the captures below, and a runner that reads all of a cell.
 READS_A_CELL = """
 from concurrent.futures import ThreadPoolExecutor
-from scenarios.capture import BYTES_LIMIT, FRAMES_LIMIT
-from scenarios.dissect import FIELDS, PCAPNG, Dissector
+from scenarios.evidence.capture import BYTES_LIMIT, FRAMES_LIMIT
+from scenarios.evidence.tshark import FIELDS, PCAPNG, Dissector
 from tests.lab.children import lab_with
 
 bytes_a_frame = BYTES_LIMIT // FRAMES_LIMIT - 32 - 54

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import pytest
 from docker.errors import APIError
 
-from scenarios import engine, lab
-from scenarios.programs import LabProblem
+from scenarios.lab import engine, lab
+from scenarios.lab.process import LabProblem
 
 
 @dataclass

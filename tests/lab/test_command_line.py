@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import __main__ as command_line
-from scenarios import reach
-from scenarios.__main__ import main
-from scenarios.lab import Lab
-from scenarios.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
+from scenarios.cli import main as command_line
+from scenarios.cli.main import main
+from scenarios.lab import ping
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
 from tests.services.starting import called
 
 VERBS = "setup demo test up down status shell logs clean images doctor lint".split()
@@ -172,18 +172,18 @@ def test_a_ping_is_sent_through_a_lab_that_is_held_and_has_none_of_a_dead_runs_f
         yield
         done.append("freed")
 
-    def pinged(*_: object) -> reach.RoundTrips:
+    def pinged(*_: object) -> ping.RoundTrips:
         done.append("pinged")
-        return reach.RoundTrips(1, 1, 0.1, 0.1, 0.1)
+        return ping.RoundTrips(1, 1, 0.1, 0.1, 0.1)
 
-    def traced(*_: object) -> list[reach.Hop]:
+    def traced(*_: object) -> list[ping.Hop]:
         done.append("traced")
         return []
 
     monkeypatch.setattr(command_line, "bring_up", lambda _: done.append("up"))
     monkeypatch.setattr(command_line, "held_without_faults", without_faults)
-    monkeypatch.setattr(reach, "ping", pinged)
-    monkeypatch.setattr(reach, "trace", traced)
+    monkeypatch.setattr(ping, "ping", pinged)
+    monkeypatch.setattr(ping, "trace", traced)
     options = argparse.Namespace(lab=71, source="client", to="server", family="ipv4", count=1)
     assert command_line.ping(options) == 0
     assert done == ["up", "without faults", "pinged", "traced", "freed"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.engine import CommandFailed, docker_command
-from scenarios.lab import Lab
-from scenarios.waiting import wait_for
+from scenarios.lab.engine import CommandFailed, docker_command
+from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import wait_for
 
 
 @pytest.fixture

@@ -9,15 +9,15 @@ from types import MappingProxyType
 
 import pytest
 
-from scenarios.conversation import Said, conversations, difference, differences, said
-from scenarios.dissect import Frame
-from scenarios.drill import load_drill
-from scenarios.evidence import Seen
-from scenarios.expecting import Alike, Expectation
-from scenarios.judging import judged
-from scenarios.script import Role
-from scenarios.topology import ROOT
-from scenarios.verdict import Check, Verdict
+from scenarios.evidence.conversation import Said, conversations, difference, differences, said
+from scenarios.evidence.record import Seen
+from scenarios.evidence.tshark import Frame
+from scenarios.lab.topology import ROOT
+from scenarios.spec.drill import load_drill
+from scenarios.spec.expectations import Alike, Expectation
+from scenarios.spec.steps import Role
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.judge import judged
 from tests.lab.test_judging import seen
 
 PORT = 65432

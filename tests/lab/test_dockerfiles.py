@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
 
 DOCKERFILES = sorted(
     [
         *ROOT.glob("images/*/Dockerfile"),
         *ROOT.glob("services/*/Dockerfile"),
-        *ROOT.glob("scenarios/templates/Dockerfile"),
+        *ROOT.glob("scenarios/spec/templates/Dockerfile"),
     ]
 )
 # https://docs.docker.com/reference/dockerfile/: what needs BuildKit

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import doctor
-from scenarios.doctor import State
+from scenarios.lab import doctor
+from scenarios.lab.doctor import State
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 

@@ -11,15 +11,15 @@ import jsonschema
 import pytest
 import yaml
 
-from scenarios import __main__ as command_line
-from scenarios import drill_commands
-from scenarios.declaration import DeclarationError
-from scenarios.drill import DRILLS, Drill, drills, load_drill
-from scenarios.drill_document import document
-from scenarios.explaining import explained
-from scenarios.schema import drill_schema
-from scenarios.script import Replace
-from scenarios.topology import ROOT
+from scenarios.cli import drills as drill_commands
+from scenarios.cli import main as command_line
+from scenarios.lab.topology import ROOT
+from scenarios.report.drills_page import document
+from scenarios.spec.drill import DRILLS, Drill, drills, load_drill
+from scenarios.spec.explain import explained
+from scenarios.spec.json_schema import drill_schema
+from scenarios.spec.steps import Replace
+from scenarios.spec.strict_yaml import DeclarationError
 
 RIGHT = """\
 drill: one
@@ -188,7 +188,7 @@ def test_validate_tells_of_a_display_filter_that_wireshark_does_not_take_where_i
 def test_validate_says_when_it_could_not_have_the_filters_compiled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scenarios.engine.image_id", lambda _: None)
+    monkeypatch.setattr("scenarios.lab.engine.image_id", lambda _: None)
     assert command_line.main(["validate", str(written(tmp_path, RIGHT))]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert said.endswith(
@@ -271,4 +271,4 @@ def test_a_wrong_flag_of_run_is_a_usage_error(words: list[str], capsys: pytest.C
 
 def test_the_document_of_the_drills_is_that_of_the_files(catalogue: dict[str, Drill]) -> None:
     stored = (ROOT / "docs" / "drills.md").read_text(encoding="utf-8")
-    assert stored == document(catalogue), "python -m scenarios.drill_document > docs/drills.md"
+    assert stored == document(catalogue), "python -m scenarios.report.drills_page > docs/drills.md"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scenarios.earlier import Connection, connections, ports
-from scenarios.faults.tracking import leaving
+from scenarios.faults.conntrack import leaving
+from scenarios.lab.earlier_connections import Connection, connections, ports
 
 # /proc/net/tcp, tcp6 and udp of a host, by the kernel's own columns (proc(5)).
 TABLES = """\

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.emulation import DOCUMENT, WORDS, Answers, differing, document, options_that_differ
-from scenarios.topology import ROOT, topology
+from scenarios.byteorder.emulation import DOCUMENT, WORDS, Answers, differing, document, options_that_differ
+from scenarios.lab.topology import ROOT, topology
 
 # What a service may read of an option that an emulated machine answers otherwise, and why that is enough.
 ENOUGH = {"TCP_INFO": "one byte of the four that come: the state of the connection"}

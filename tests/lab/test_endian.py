@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.caller import Call
-from scenarios.conversation import Conversation, said
-from scenarios.endian import DOCUMENT, Compared, Row, Talk, _beside, brief, figures, on_a_terminal, why, with_figures
-from scenarios.outcome import Outcome
-from scenarios.service import named
-from scenarios.topology import ROOT, topology
-from scenarios.verdict import Verdict
+from scenarios.byteorder.compare import (
+    DOCUMENT,
+    Compared,
+    Row,
+    Talk,
+    _beside,
+    brief,
+    figures,
+    on_a_terminal,
+    why,
+    with_figures,
+)
+from scenarios.calls.caller import Call
+from scenarios.evidence.conversation import Conversation, said
+from scenarios.lab.topology import ROOT, topology
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import named
+from scenarios.verdict.check import Verdict
 from tests.lab.test_conversation import array
 
 HOSTS = topology().hosts

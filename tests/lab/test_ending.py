@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.topology import ROOT
-from scenarios.waiting import wait_for
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 CELLS = 30

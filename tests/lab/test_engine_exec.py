@@ -14,8 +14,8 @@ import docker
 import pytest
 from docker.errors import APIError
 
-from scenarios import engine
-from scenarios.engine import run_exec
+from scenarios.lab import engine
+from scenarios.lab.engine import run_exec
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.drill import Drill, drills
-from scenarios.evidence import Seen
-from scenarios.expecting import Expectation, Sockets
-from scenarios.judging import judged
-from scenarios.service import services
-from scenarios.verdict import Check, Verdict
+from scenarios.evidence.record import Seen
+from scenarios.spec.drill import Drill, drills
+from scenarios.spec.expectations import Expectation, Sockets
+from scenarios.spec.service import services
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.judge import judged
 from tests.lab.falsifying import NoEvidence, bare, right, wrong
 from tests.lab.test_nonsense import RIGHT, read
 
@@ -95,7 +95,7 @@ def test_a_judge_that_lets_all_pass_would_be_found_out(
 ) -> None:
     drill = read(tmp_path, RIGHT)
     assert not list(unfalsified(drill))
-    monkeypatch.setattr(f"scenarios.judging.{judge}", lambda *_: Check("all", "all", "all", Verdict.PASS))
+    monkeypatch.setattr(f"scenarios.verdict.judge.{judge}", lambda *_: Check("all", "all", "all", Verdict.PASS))
     kind = judge.strip("_")
     found = list(unfalsified(drill))
     assert found

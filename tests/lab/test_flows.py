@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios.dissect import Frame
-from scenarios.stage import Flows
+from scenarios.evidence.tshark import Frame
+from scenarios.run.session import Flows
 
 CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.190"
 

@@ -16,12 +16,23 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import fuzz, fuzz_caller, fuzz_messages
-from scenarios.fuzz import FilesTarget, ServerTarget, Started, play, server_targets
-from scenarios.fuzz_messages import DIALECTS, GET, POST, Case, Reply, cases, dialect_of, judged_good, message, search
-from scenarios.programs import LabProblem
-from scenarios.service import Named, named, services
-from scenarios.usage import UsageError
+from scenarios.lab.errors import UsageError
+from scenarios.lab.process import LabProblem
+from scenarios.spec.service import Named, named, services
+from scenarios.stress import fuzz, fuzz_caller, fuzz_messages
+from scenarios.stress.fuzz import FilesTarget, ServerTarget, Started, play, server_targets
+from scenarios.stress.fuzz_messages import (
+    DIALECTS,
+    GET,
+    POST,
+    Case,
+    Reply,
+    cases,
+    dialect_of,
+    judged_good,
+    message,
+    search,
+)
 from tests.services.running import reset
 from tests.services.starting import peer
 

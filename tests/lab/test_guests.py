@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.guests import OF_ERRNO, STRERROR, ended, environment
-from scenarios.outcome import Outcome
-from scenarios.programs import Finished
-from scenarios.service import Client
+from scenarios.calls.contract import OF_ERRNO, STRERROR, ended, environment
+from scenarios.lab.process import Finished
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import Client
 from services.outcome import OF_ERRNO as OF_ERRNO_OF_OURS
 
 CLIENT = Client(run="ask {host} {port}", about="asks", prints="^OK$")

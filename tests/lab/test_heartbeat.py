@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import __main__ as command_line
-from scenarios import heartbeat as module
-from scenarios.heartbeat import LONGEST_PART, SHOWN_AFTER_S, SILENT_FOR_S, Heartbeat, Voice, minutes
-from scenarios.topology import ROOT
-from scenarios.waiting import wait_for
+from scenarios.cli import main as command_line
+from scenarios.lab import heartbeat as module
+from scenarios.lab.heartbeat import LONGEST_PART, SHOWN_AFTER_S, SILENT_FOR_S, Heartbeat, Voice, minutes
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
 
 LONG_S = 60
 
@@ -295,7 +295,7 @@ def test_a_command_of_the_makefile_that_would_be_silent_is_found() -> None:
 
 def aloud(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "scenarios.aloud", *words],
+        [sys.executable, "-m", "scenarios.lab.aloud", *words],
         cwd=ROOT, capture_output=True, text=True, timeout=LONG_S, check=False,
     )  # fmt: skip
 
@@ -315,7 +315,7 @@ def test_a_program_of_somebody_elses_is_ended_with_what_runs_it(tmp_path: Path) 
     argv = [
         sys.executable,
         "-m",
-        "scenarios.aloud",
+        "scenarios.lab.aloud",
         "a thing",
         "sh",
         "-c",
@@ -331,7 +331,7 @@ def test_a_program_of_somebody_elses_is_ended_with_what_runs_it(tmp_path: Path) 
 def test_a_signal_that_comes_while_the_program_is_started_ends_it_too(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, signal, subprocess, sys, time
-from scenarios import aloud
+from scenarios.lab import aloud
 start = subprocess.Popen.__init__
 def start_and_be_told_to_end(self, *args, **kwargs):
     start(self, *args, **kwargs)
@@ -381,7 +381,7 @@ def on_a_terminal(argv: list[str], until: Callable[[str], bool]) -> str:
 
 
 def test_on_a_real_terminal_a_silent_program_has_a_line_whose_time_goes_on(tmp_path: Path) -> None:
-    argv = [sys.executable, "-m", "scenarios.aloud", "the thing", "sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 300"]
+    argv = [sys.executable, "-m", "scenarios.lab.aloud", "the thing", "sh", "-c", f"echo $$ >{tmp_path}/pid; sleep 300"]
     drawn = on_a_terminal(argv, lambda text: "the thing  2 s" in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text))
     assert drawn.rstrip().endswith("\x1b[2K")  # the line is gone in the end
     assert "\x1b[?25h" in drawn  # and the cursor is back

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import running
-from scenarios.drill import DEFAULT_PAIRS, Cell
-from scenarios.verdict import Check, Verdict, joint
+from scenarios.run import cell
+from scenarios.spec.drill import DEFAULT_PAIRS, Cell
+from scenarios.verdict.check import Check, Verdict, joint
 from tests.drills import held_up
 from tests.lab.faking import Stage, cells, faked, taking
 
@@ -94,8 +94,8 @@ def test_a_fail_is_a_wrong_word_and_its_evidence_is_kept(
 ) -> None:
     assert holder
     with faked(tmp_path) as labs:
-        monkeypatch.setattr(running, "judged", lambda *_: ([], [check]))
-        monkeypatch.setattr(running, "joint", joint)
+        monkeypatch.setattr(cell, "judged", lambda *_: ([], [check]))
+        monkeypatch.setattr(cell, "joint", joint)
         assert held_up.run_held_up(labs[0], cells(1), []) == wrong
     out = capsys.readouterr().out
     assert f"wrong words (fail, or a false pass){wrong:>19}" in out

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from scenarios import holding
-from scenarios.lab import Lab
-from scenarios.programs import Finished, LabProblem
-from scenarios.service import named
+from scenarios.calls import port_holders
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import Finished, LabProblem
+from scenarios.spec.service import named
 
 LISTENS = 'LISTEN 0 128 198.18.1.138:65432 0.0.0.0:* users:(("python",pid=77,fd=3),("python",pid=78,fd=3))\n'
 PS = {"77": "   1505 python -m services.echo.server_select --port 65432\n", "78": "      9 python\n"}
@@ -31,7 +31,7 @@ class Host(Lab):
 
 def test_pid_command_beginning_and_how_to_end_it_are_told_of_each() -> None:
     with pytest.raises(LabProblem) as raised:
-        holding.check_free(Host(1), "server", CHOSEN)
+        port_holders.check_free(Host(1), "server", CHOSEN)
     said = str(raised.value)
     assert said.startswith("port 65432 of server, for search/selectors, is held by pid 77, ")
     first, second = said.split(" and by ")
@@ -45,11 +45,11 @@ def test_pid_command_beginning_and_how_to_end_it_are_told_of_each() -> None:
 def test_where_nobody_listens_the_problem_stays_as_it_was() -> None:
     lab = Host(1)
     lab.listing = ""
-    holding.check_free(lab, "server", CHOSEN)
+    port_holders.check_free(lab, "server", CHOSEN)
     problem = LabProblem("not within 30 s")
-    assert holding.explained(lab, "server", CHOSEN, problem) is problem
+    assert port_holders.explained(lab, "server", CHOSEN, problem) is problem
 
 
 def test_the_problem_of_a_server_is_told_after_who_holds_its_port() -> None:
-    told = holding.explained(Host(1), "server", CHOSEN, LabProblem("it printed: EADDRINUSE"))
+    told = port_holders.explained(Host(1), "server", CHOSEN, LabProblem("it printed: EADDRINUSE"))
     assert re.fullmatch(r"port 65432 of server, .*\nit printed: EADDRINUSE", str(told))

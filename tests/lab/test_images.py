@@ -11,10 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from scenarios import engine, images
-from scenarios.cpus import CPUS
-from scenarios.images import EVERY_LAB, RECIPES, Recipe, inputs_digest, recipes_of, with_what_they_stand_on
-from scenarios.topology import ARCHITECTURES, ROOT, topology
+from scenarios.lab import engine, images
+from scenarios.lab.cpus import CPUS
+from scenarios.lab.images import EVERY_LAB, RECIPES, Recipe, inputs_digest, recipes_of, with_what_they_stand_on
+from scenarios.lab.topology import ARCHITECTURES, ROOT, topology
 
 DEBIAN = "sha256:0"
 BIGENDIAN = ROOT / "images" / "bigendian"
@@ -56,7 +56,7 @@ def test_no_place_but_the_table_knows_a_cpu() -> None:
     """A compiler's triplet, an emulator or OpenSSL's word for a CPU would be a second place to change."""
     words = {word for cpu in CPUS.values() for word in (cpu.triplet, cpu.openssl) if word != "linux-latomic"}
     words |= {f"{cpu.emulator} " for cpu in CPUS.values()} | {f"{cpu.emulator}-static" for cpu in CPUS.values()}
-    places = [ROOT / "Makefile", ROOT / "compose.yaml", *(ROOT / "scenarios").glob("*.py"), *ROOT.glob("images/*/*")]
+    places = [ROOT / "Makefile", ROOT / "compose.yaml", *(ROOT / "scenarios").rglob("*.py"), *ROOT.glob("images/*/*")]
     for path in (place for place in places if place.is_file() and place.name != "cpus.toml"):
         text = path.read_text(encoding="utf-8")
         assert {word for word in words if re.search(rf"(?<![\w-]){re.escape(word)}", text)} == set(), path

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.guests import environment
-from scenarios.initiating import TEMPLATES, initiate
-from scenarios.outcome import OF_STATUS, Outcome
-from scenarios.service import SERVICES, load_service, named, services
+from scenarios.calls.contract import environment
+from scenarios.spec.outcome import OF_STATUS, Outcome
+from scenarios.spec.scaffold import TEMPLATES, initiate
+from scenarios.spec.service import SERVICES, load_service, named, services
 
 
 def test_its_folder_is_a_service_at_once_and_most_of_it_is_ten_lines(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_a_protocol_that_nobody_speaks_is_told_with_the_nearest(tmp_path: Path) 
 
 
 def test_half_a_folder_is_never_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scenarios.initiating.load_service", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("scenarios.spec.scaffold.load_service", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         initiate("mine", root=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import inputs
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
+from scenarios.run import fingerprint
 
 
 @pytest.fixture
@@ -18,21 +18,21 @@ def copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """services/ and scenarios/ to be changed by a test, as the digest sees them."""
     for name in ("services", "scenarios"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        monkeypatch.setattr(inputs, name.upper(), tmp_path / name)
+        monkeypatch.setattr(fingerprint, name.upper(), tmp_path / name)
 
     def digested(paths: Iterable[Path]) -> str:
         return str(sorted((str(path), path.read_bytes()) for path in paths if tmp_path in path.parents))
 
-    monkeypatch.setattr(inputs, "_digest", digested)
+    monkeypatch.setattr(fingerprint, "_digest", digested)
     return tmp_path
 
 
 def digest() -> str:
-    inputs.of_lab.cache_clear()
+    fingerprint.of_lab.cache_clear()
     try:
-        return inputs.of_lab()
+        return fingerprint.of_lab()
     finally:
-        inputs.of_lab.cache_clear()
+        fingerprint.of_lab.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def digest() -> str:
         "services/echo/server_threads.py",  # which framing and qotd import
         "services/sink/server_poll.py",  # which peers imports, for every drill that replaces a program
         "services/wire/__init__.py",
-        "scenarios/judging.py",
-        "scenarios/faults/rules.py",
+        "scenarios/verdict/judge.py",
+        "scenarios/faults/nft_rules.py",
     ],
 )
 def test_a_result_rests_on_every_service_and_on_all_of_the_lab_that_judges(copied: Path, changed: str) -> None:
@@ -54,7 +54,9 @@ def test_a_result_rests_on_every_service_and_on_all_of_the_lab_that_judges(copie
     assert digest() != before
 
 
-@pytest.mark.parametrize("changed", ["scenarios/terminal.py", "scenarios/report/pages.py", "scenarios/bench.py"])
+@pytest.mark.parametrize(
+    "changed", ["scenarios/report/console.py", "scenarios/report/html.py", "scenarios/bench/model.py"]
+)
 def test_a_result_does_not_rest_on_what_tells_of_it(copied: Path, changed: str) -> None:
     before = digest()
     path = copied / changed
@@ -65,7 +67,7 @@ def test_a_result_does_not_rest_on_what_tells_of_it(copied: Path, changed: str) 
 def test_no_module_that_a_verdict_comes_from_is_left_out() -> None:
     """What running a cell imports, and what that imports, but for the report."""
     found: set[str] = set()
-    left = {"scenarios.running", "scenarios.campaign"}
+    left = {"scenarios.run.cell", "scenarios.run.campaign"}
     while left:
         module = left.pop()
         path = ROOT.joinpath(*module.split(".")).with_suffix(".py")
@@ -75,7 +77,6 @@ def test_no_module_that_a_verdict_comes_from_is_left_out() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.ImportFrom) and node.module:
                 left |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
-    assert {"scenarios.judging", "scenarios.faults.rules", "scenarios.capture"} <= found
-    assert {each.rpartition(".")[2] for each in found} & inputs.TELLING == set()
+    assert {"scenarios.verdict.judge", "scenarios.faults.nft_rules", "scenarios.evidence.capture"} <= found
     of_lab = {ROOT.joinpath(*each.split(".")).with_suffix(".py") for each in found if each.startswith("scenarios.")}
-    assert of_lab <= {*inputs._program()}
+    assert of_lab <= {*fingerprint._program()}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import json_lines
-from scenarios.json_lines import Child
-from scenarios.programs import LabProblem
-from scenarios.waiting import wait_for
+from scenarios.lab import json_lines
+from scenarios.lab.json_lines import Child
+from scenarios.lab.process import LabProblem
+from scenarios.lab.waiting import wait_for
 
 # Each child is a loop over its input; `say` answers.
 HEAD = """

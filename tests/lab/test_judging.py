@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.caller import Call
-from scenarios.capture import LegCapture
-from scenarios.dissect import Frame
-from scenarios.drill import Drill, load_drill
-from scenarios.evidence import Caught, Seen
-from scenarios.judging import judged
-from scenarios.outcome import Outcome
-from scenarios.sockets import Socket
-from scenarios.verdict import Verdict, joint
+from scenarios.calls.caller import Call
+from scenarios.evidence.capture import LegCapture
+from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.sockets import Socket
+from scenarios.evidence.tshark import Frame
+from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.outcome import Outcome
+from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.judge import judged
 
 CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.62"
 DRILL = """\

@@ -7,16 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.caller import Call
-from scenarios.dissect import Frame
-from scenarios.drill import DRILLS, Drill, load_drill
-from scenarios.evidence import Caught, Event, Seen
-from scenarios.judging import judged, judged_alone
-from scenarios.outcome import Outcome
-from scenarios.quantities import Band
-from scenarios.script import LegName
-from scenarios.service import services
-from scenarios.stalls import (
+from scenarios.calls.caller import Call
+from scenarios.evidence.record import Caught, Event, Seen
+from scenarios.evidence.stalls import (
     MACHINE,
     RUNNER,
     Pause,
@@ -29,7 +22,14 @@ from scenarios.stalls import (
     repeated_by_a_stall,
     without,
 )
-from scenarios.verdict import Check, Verdict
+from scenarios.evidence.tshark import Frame
+from scenarios.spec.drill import DRILLS, Drill, load_drill
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import services
+from scenarios.spec.steps import LegName
+from scenarios.spec.units import Band
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.judge import judged, judged_alone
 from tests.lab.test_judging import CLIENT, CLIENT_LEG, SERVER, SERVER_LEG, call, drill, frame, seen
 
 __all__ = ["drill"]  # the fixture

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.dissect import Frame, stream_bytes
-from scenarios.ladder import contents, draw, rungs
+from scenarios.evidence.pairing import contents, draw, rungs
+from scenarios.evidence.tshark import Frame, stream_bytes
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
 

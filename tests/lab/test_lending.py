@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import lending, locking
-from scenarios.lending import Borrowed, give_back, labs, own
-from scenarios.programs import LabProblem
-from scenarios.topology import LAB_NUMBERS
+from scenarios.lab import locks, pool
+from scenarios.lab.pool import Borrowed, give_back, labs, own
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import LAB_NUMBERS
 
 BORROWS = """
 import sys, time
-from scenarios import locking
-from scenarios.lending import Borrowed
-locking.PLACES = (sys.argv[2],)
+from scenarios.lab import locks
+from scenarios.lab.pool import Borrowed
+locks.PLACES = (sys.argv[2],)
 lab = Borrowed(int(sys.argv[1]))
 print("has it", flush=True)
 time.sleep(60)
@@ -28,8 +28,8 @@ time.sleep(60)
 def up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> set[int]:
     """The numbers of the labs that are up; no engine is asked."""
     numbers: set[int] = set()
-    monkeypatch.setattr(locking, "PLACES", (str(tmp_path),))
-    monkeypatch.setattr(lending, "labs_in_use", lambda: set(numbers))
+    monkeypatch.setattr(locks, "PLACES", (str(tmp_path),))
+    monkeypatch.setattr(pool, "labs_in_use", lambda: set(numbers))
     monkeypatch.setattr(Borrowed, "down", lambda self: numbers.discard(self.number))
     return numbers
 
@@ -41,7 +41,7 @@ def numbers_of(count: int, first: int = 1) -> list[int]:
 def killed_with(number: int) -> None:
     """A process that borrowed the lab, and was killed."""
     with subprocess.Popen(
-        [sys.executable, "-c", BORROWS, str(number), *locking.PLACES], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", BORROWS, str(number), *locks.PLACES], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout
         assert process.stdout.readline() == "has it\n"

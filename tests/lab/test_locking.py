@@ -13,25 +13,25 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import locking
-from scenarios.programs import LabProblem
+from scenarios.lab import locks
+from scenarios.lab.process import LabProblem
 
 
 @pytest.fixture
 def path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The file of a lock, in a place of the test's own."""
-    monkeypatch.setattr(locking, "PLACES", (str(tmp_path),))
-    return locking.path_of(7, "lock")
+    monkeypatch.setattr(locks, "PLACES", (str(tmp_path),))
+    return locks.path_of(7, "lock")
 
 
 def test_it_is_at_one_place_whatever_the_user_calls_the_folder_for_temporary_files(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    before = locking.path_of(1, "lock")
+    before = locks.path_of(1, "lock")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    assert locking.path_of(1, "lock") == before
-    code = "from scenarios import locking; print(locking.path_of(1, 'lock'))"
+    assert locks.path_of(1, "lock") == before
+    code = "from scenarios.lab import locks; print(locks.path_of(1, 'lock'))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == str(before)
 
@@ -40,22 +40,22 @@ def test_the_first_place_that_there_is_is_taken(monkeypatch: pytest.MonkeyPatch,
     (tmp_path / "file").touch()
     for each in ("second", "third"):
         (tmp_path / each).mkdir()
-    monkeypatch.setattr(locking, "PLACES", tuple(str(tmp_path / each) for each in ("file", "second", "third")))
-    assert locking.place() == tmp_path / "second"
+    monkeypatch.setattr(locks, "PLACES", tuple(str(tmp_path / each) for each in ("file", "second", "third")))
+    assert locks.place() == tmp_path / "second"
 
 
 def test_a_lock_that_is_held_is_refused_and_one_that_is_left_is_not(path: Path) -> None:
-    held = locking.take(path)
+    held = locks.take(path)
     with pytest.raises(BlockingIOError):
-        locking.take(path)
+        locks.take(path)
     os.close(held)
-    os.close(locking.take(path))
+    os.close(locks.take(path))
 
 
 def test_any_user_may_lock_it_whatever_the_umask_of_its_maker(path: Path) -> None:
     umask = os.umask(0o077)
     try:
-        os.close(locking.take(path))
+        os.close(locks.take(path))
     finally:
         os.umask(umask)
     assert path.stat().st_mode & 0o777 == 0o644
@@ -73,7 +73,7 @@ def a_socket(path: Path) -> None:
 @pytest.mark.parametrize("stand", [os.mkfifo, a_link, a_socket], ids=["a FIFO", "a link", "a socket"])
 def test_what_stands_in_its_place_is_removed_and_not_waited_for(path: Path, stand: Callable[[Path], None]) -> None:
     stand(path)
-    os.close(locking.take(path))
+    os.close(locks.take(path))
     assert path.is_file()
     assert not path.is_symlink()
     assert not path.with_name("elsewhere").exists()
@@ -85,7 +85,7 @@ def test_what_cannot_be_removed_is_told_with_whose_it_is(path: Path) -> None:
     with pytest.raises(
         LabProblem, match=rf"{path} cannot be locked: it is not an ordinary file; the user {path.owner()}"
     ):
-        locking.take(path)
+        locks.take(path)
 
 
 @pytest.mark.parametrize("again", [True, False], ids=["and made again", "and not made again"])
@@ -102,7 +102,7 @@ def test_a_lock_on_a_file_that_its_owner_removed_meanwhile_is_none(
     monkeypatch.setattr(fcntl, "flock", removed_first)
     before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a folder that is listed, and no more)
     with pytest.raises(BlockingIOError, match="another file now"):
-        locking.take(path)
+        locks.take(path)
     assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
@@ -117,14 +117,14 @@ def test_a_file_that_another_process_makes_at_the_same_time_is_locked_all_the_sa
         return opened(at, flags, *mode)
 
     monkeypatch.setattr(os, "open", made_meanwhile)
-    os.close(locking.take(path))
+    os.close(locks.take(path))
 
 
 def test_locks_that_nobody_holds_leave_no_file_after_a_clean(path: Path) -> None:
-    free, held = locking.path_of(7, "lent"), locking.path_of(8, "lock")
-    os.close(locking.take(free))
-    kept = locking.take(held)
+    free, held = locks.path_of(7, "lent"), locks.path_of(8, "lock")
+    os.close(locks.take(free))
+    kept = locks.take(held)
     path.with_name("faultwire-setup.0.log").touch()
-    locking.remove_free()
+    locks.remove_free()
     assert sorted(each.name for each in path.parent.iterdir()) == ["faultwire-lab-8.lock", "faultwire-setup.0.log"]
     os.close(kept)

@@ -13,15 +13,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from scenarios import inputs, keeping, matrix, progress, runs
-from scenarios.campaign import folder_of
-from scenarios.drill import DRILLS, Cell, Drill, chosen_service, load_drill
-from scenarios.lab import Lab
-from scenarios.running import Result
-from scenarios.service import Service, load_service, services
-from scenarios.survival import Survival
-from scenarios.topology import ROOT
-from scenarios.verdict import Check, Verdict
+from scenarios.cli import progress
+from scenarios.evidence import run_folder as runs
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.run import fingerprint, matrix, previous
+from scenarios.run.campaign import folder_of
+from scenarios.run.cell import Result
+from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
+from scenarios.spec.service import Service, load_service, services
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.survival import Survival
 
 KNOWN = services()
 GOOD = Survival("survived", "survived", "survived", True, "served", "served", True, "well", "well", True)
@@ -50,7 +52,7 @@ def result(of: Cell, folder: Path, verdict: Verdict = Verdict.PASS, survival: Su
         duration_s=1.5,
         broke_off=False,
         survival=survival,
-        inputs=inputs.inputs(of),
+        inputs=fingerprint.inputs(of),
     )
 
 
@@ -139,7 +141,7 @@ def stored(run_folder: Path, of: Cell, **changes: object) -> Path:
 def test_what_has_not_changed_is_kept_with_its_evidence(own_runs: Path) -> None:
     before, now = own_runs / "1", own_runs / "2"
     stored(before, cell())
-    (kept,) = keeping.kept([cell(), cell(service="echo/once")], now)
+    (kept,) = previous.kept([cell(), cell(service="echo/once")], now)
     assert (kept.cell.title, kept.verdict, kept.survival, kept.control) == (
         cell().title, Verdict.PASS, GOOD, [Check("rule", "1", "1", Verdict.PASS, {"client-leg": [1]})],
     )  # fmt: skip
@@ -157,36 +159,38 @@ def test_what_rests_on_other_inputs_or_is_no_verdict_is_run_again(own_runs: Path
     if "schema" in changes:
         document = json.loads((folder / "result.json").read_text("utf-8"))
         (folder / "result.json").write_text(json.dumps({**document, **changes}), "utf-8")
-    assert keeping.kept([cell()], own_runs / "2") == []
+    assert previous.kept([cell()], own_runs / "2") == []
 
 
 def test_a_run_that_goes_on_takes_what_was_done_and_clears_away_what_was_begun(own_runs: Path) -> None:
     stored(own_runs / "1", cell())
     begun = folder_of(own_runs / "1", cell(service="echo/once"))
     (begun / "control").mkdir(parents=True)
-    found = keeping.resumed(own_runs / "1", [cell(), cell(service="echo/once"), cell(service="echo/threads")])
+    found = previous.resumed(own_runs / "1", [cell(), cell(service="echo/once"), cell(service="echo/threads")])
     assert [each.cell.title for each in found] == [cell().title]
     assert not begun.exists()
 
 
 def test_the_inputs_are_the_drill_the_service_and_the_lab_and_nothing_that_only_tells(tmp_path: Path) -> None:
-    before = inputs.inputs(cell())
-    assert inputs.inputs(cell()) == before
-    assert inputs.inputs(cell(pair="be-le")) != before
-    assert inputs.inputs(replace(cell(), seed=2)) != before
-    assert inputs.inputs(cell(service="echo/once")) != before
+    before = fingerprint.inputs(cell())
+    assert fingerprint.inputs(cell()) == before
+    assert fingerprint.inputs(cell(pair="be-le")) != before
+    assert fingerprint.inputs(replace(cell(), seed=2)) != before
+    assert fingerprint.inputs(cell(service="echo/once")) != before
 
     drill = tmp_path / "lost-syn.yaml"
     drill.write_text(loaded("lost-syn").path.read_text("utf-8") + "# a word more\n", "utf-8")
-    assert inputs.inputs(replace(cell(), drill=load_drill(drill, KNOWN))) != before
+    assert fingerprint.inputs(replace(cell(), drill=load_drill(drill, KNOWN))) != before
 
     folder = tmp_path / "echo"
     shutil.copytree(ROOT / "services" / "echo", folder)
     (folder / "server_select.py").write_text("# other\n", "utf-8")
     other: dict[str, Service] = {**KNOWN, "echo": load_service(folder)}
-    assert inputs.inputs(replace(cell(), chosen=chosen_service(loaded("lost-syn"), "echo/select", other))) != before
-    assert {"summary", "terminal"} < inputs.TELLING
-    assert all((ROOT / "scenarios" / f"{name}.py").exists() for name in inputs.TELLING)
+    assert (
+        fingerprint.inputs(replace(cell(), chosen=chosen_service(loaded("lost-syn"), "echo/select", other))) != before
+    )
+    assert not {"report", "cli"} & {*fingerprint.JUDGING}
+    assert all((ROOT / "scenarios" / room / "__init__.py").exists() for room in fingerprint.JUDGING)
 
 
 def test_where_no_terminal_is_each_verdict_is_a_line_and_a_bad_one_says_why(

@@ -13,13 +13,14 @@ from typing import cast
 
 import pytest
 
-from scenarios import engine, metering
-from scenarios import lab as labs
-from scenarios.lab import Lab
-from scenarios.metering import Metering, OwnMeter
-from scenarios.programs import Finished, LabProblem
-from scenarios.topology import ROOT
-from scenarios.waiting import wait_for
+from scenarios.evidence import meter as metering
+from scenarios.evidence.meter import Metering, OwnMeter
+from scenarios.lab import engine
+from scenarios.lab import lab as labs
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import Finished, LabProblem
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
 
 
 class LocalLab:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.mutating import MUTATIONS, Crash, Mutant, Reader, fuzz, mutants, originals
-from scenarios.service import SERVICE_FILE
+from scenarios.spec.service import SERVICE_FILE
+from scenarios.stress.mutated_files import MUTATIONS, Crash, Mutant, Reader, fuzz, mutants, originals
 
 SEED, COUNT = 1, 2000
 
@@ -42,7 +42,7 @@ def test_the_check_of_the_mutants_can_fail(
     assert (tmp_path / "services" / "echo").is_dir()
     place = tmp_path / ("drills/lost-syn.yaml" if kind == "drill" else f"services/echo/{SERVICE_FILE}")
     assert place.read_bytes() == content
-    monkeypatch.setattr("scenarios.declaration._mapping", lambda *_: 1 / 0)
+    monkeypatch.setattr("scenarios.spec.strict_yaml._mapping", lambda *_: 1 / 0)
     with pytest.raises(Crash, match=f"mutant 2, {kind} {name}, a crash: (?s:.*)ZeroDivisionError"):
         reader.read(Mutant(2, original, "a crash", content))
 

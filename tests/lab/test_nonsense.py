@@ -8,17 +8,17 @@ from typing import get_args
 
 import pytest
 
-from scenarios.applying import _rules
-from scenarios.declaration import DeclarationError
-from scenarios.drill import Drill, load_drill
-from scenarios.expecting import OutcomeWord, Sockets
-from scenarios.faults.rules import Rules
-from scenarios.lab import Lab
-from scenarios.script import CLIENT_SIDE, HostRole, State
-from scenarios.service import services
-from scenarios.sockets import RFC_9293, parse
-from scenarios.stage import CLIENT_NET, Cast
-from scenarios.topology import topology
+from scenarios.evidence.sockets import RFC_9293, parse
+from scenarios.faults.apply import _rules
+from scenarios.faults.nft_rules import Rules
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
+from scenarios.run.session import CLIENT_NET, Cast
+from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.expectations import OutcomeWord, Sockets
+from scenarios.spec.service import services
+from scenarios.spec.steps import CLIENT_SIDE, HostRole, State
+from scenarios.spec.strict_yaml import DeclarationError
 
 KNOWN = services()
 RIGHT = """\

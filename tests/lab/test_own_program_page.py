@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import guests
-from scenarios.drill import chosen_service, drills
-from scenarios.initiating import TEMPLATES
-from scenarios.outcome import OF_STATUS
-from scenarios.service import KINDS, SERVICES, load_service, services
-from scenarios.topology import ROOT
+from scenarios.calls import contract
+from scenarios.lab.topology import ROOT
+from scenarios.spec.drill import chosen_service, drills
+from scenarios.spec.outcome import OF_STATUS
+from scenarios.spec.scaffold import TEMPLATES
+from scenarios.spec.service import KINDS, SERVICES, load_service, services
 
 PAGE = (ROOT / "docs" / "your-own-program.md").read_text(encoding="utf-8")
 MINE, SOCAT = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
@@ -50,7 +50,7 @@ def test_its_exit_statuses_are_those_that_are_read() -> None:
 
 def test_its_environment_is_the_one_that_programs_get() -> None:
     told = {name for name in rows("## The contract") if name.startswith("FAULTWIRE_")}
-    given = guests.environment("server", "::", 1) | guests.environment("client", "h", 1, 1)
+    given = contract.environment("server", "::", 1) | contract.environment("client", "h", 1, 1)
     assert told == set(given)
     assert {name for name in given if f'"{name}"' in (TEMPLATES / "program").read_text("utf-8")} == told
 

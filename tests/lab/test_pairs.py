@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import running
-from scenarios.declaration import DeclarationError
-from scenarios.drill import (
+from scenarios.cli.drills import _pairs
+from scenarios.lab.architecture import asserted
+from scenarios.lab.images import EVERY_LAB, recipes_of
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import Machine, topology
+from scenarios.run import cell as running
+from scenarios.run.cell import Result, run
+from scenarios.run.session import Cast
+from scenarios.spec.drill import (
     DEFAULT_PAIRS,
     DRILLS,
     EVERY_PAIR,
@@ -23,14 +29,8 @@ from scenarios.drill import (
     load_drill,
     profiles,
 )
-from scenarios.drill_commands import _pairs
-from scenarios.images import EVERY_LAB, recipes_of
-from scenarios.lab import Lab
-from scenarios.machines import asserted
-from scenarios.running import Result, run
-from scenarios.stage import Cast
-from scenarios.topology import Machine, topology
-from scenarios.verdict import Check, Verdict
+from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.verdict.check import Check, Verdict
 
 # client, bystander, server, other server
 CASTS: dict[Pair, tuple[str, str, str, str]] = {

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from scenarios import performing
-from scenarios.capture import LegCapture
-from scenarios.drill import Cell
-from scenarios.evidence import Caught
-from scenarios.lab import Lab
-from scenarios.outcome import Outcome
-from scenarios.performing import BrokeOff
-from scenarios.programs import LabProblem
-from scenarios.stage import Happened, Interrupted
-from scenarios.stalls import Stall, Stalls
+from scenarios.evidence.capture import LegCapture
+from scenarios.evidence.record import Caught
+from scenarios.evidence.stalls import Stall, Stalls
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+from scenarios.run import performance
+from scenarios.run.performance import BrokeOff
+from scenarios.run.session import Happened, Interrupted
+from scenarios.spec.drill import Cell
+from scenarios.spec.outcome import Outcome
 from tests.lab.faking import cells
 from tests.report.making import called
 
@@ -82,7 +82,7 @@ class Pending:
         self.ended = True
 
 
-class Script(performing._Performance):
+class Script(performance._Performance):
     """A performance whose lab is made up. `happens` is what its script does."""
 
     table = ""

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from scenarios import programs
-from scenarios.programs import Kept, LabProblem, Printed, Running, was_cut
-from scenarios.waiting import wait_for
+from scenarios.lab import process
+from scenarios.lab.process import Kept, LabProblem, Printed, Running, was_cut
+from scenarios.lab.waiting import wait_for
 
 
 def printed(*texts: str) -> list[str]:
@@ -29,7 +29,7 @@ def test_lines_are_the_same_however_they_come(size: int) -> None:
 
 
 def test_characters_are_kept_up_to_the_limit_and_one_more_is_said_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "PRINTED_LIMIT", 2048)
+    monkeypatch.setattr(process, "PRINTED_LIMIT", 2048)
     text = "x" * 1000 + "\n" + "y" * 1047
     for pieces in ([text], [*text], [text[:1000], text[1000:]]):
         assert printed(*pieces) == ["x" * 1000, "y" * 1047]
@@ -40,7 +40,7 @@ def test_characters_are_kept_up_to_the_limit_and_one_more_is_said_to_be_cut(monk
 
 
 def test_lines_are_kept_up_to_the_limit_and_one_more_is_said_to_be_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "LINES_LIMIT", 3)
+    monkeypatch.setattr(process, "LINES_LIMIT", 3)
     cut = "[its output was cut after 3 lines]"
     assert printed("a\nb\nc\n") == printed("a\nb", "\nc\n") == ["a", "b", "c"]
     assert printed("a\nb\nc\nd") == printed(*"a\nb\nc\nd\ne\n") == ["a", "b", "c", cut]
@@ -82,7 +82,7 @@ def test_a_program_that_prints_for_ever_is_read_on_and_takes_no_memory(code: str
     with pytest.raises(LabProblem, match=r"a line with 'never'.*it printed: "):
         program.wait_for_line("never", 0.5)
     assert (len(program.lines), program.lines[-1]) == (lines, cut)
-    assert len(program.printed) <= programs.TOLD_CHARACTERS
+    assert len(program.printed) <= process.TOLD_CHARACTERS
     assert program.stop() < 0
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert grown_kib < 60_000, "4 MiB, some times over; what came in this time is hundreds of megabytes"
@@ -97,7 +97,7 @@ def test_what_a_program_prints_has_the_line_ends_of_a_text(capfd: pytest.Capture
 
 
 def test_a_program_that_cannot_be_ended_is_told_of_and_no_longer_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "STOP_WITHIN_S", 0.1)
+    monkeypatch.setattr(process, "STOP_WITHIN_S", 0.1)
     program = running("import time; time.sleep(60)")
     program.signal = lambda _: None
     with pytest.raises(LabProblem, match=r"the program could not be ended within 0\.2 s"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.reach import Hop, RoundTrips, parse_ping, parse_traceroute
+from scenarios.lab.ping import Hop, RoundTrips, parse_ping, parse_traceroute
 
 ANSWERED = """PING 198.18.1.138 (198.18.1.138) 56(84) bytes of data.
 64 bytes from 198.18.1.138: icmp_seq=1 ttl=63 time=0.410 ms

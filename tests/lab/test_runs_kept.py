@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import keeping, matrix_commands, runs
-from scenarios.__main__ import main
-from scenarios.keeping import KeepRuns
-from scenarios.report import reading, writing
+from scenarios.cli import matrix
+from scenarios.cli.main import main
+from scenarios.evidence import run_folder
+from scenarios.lab.errors import UsageError
+from scenarios.report import read_run, write
 from scenarios.report.changes import since_the_run_before
-from scenarios.usage import UsageError
+from scenarios.run import previous
+from scenarios.run.previous import KeepRuns
 from tests.lab.faking import faked
 from tests.report.making import result, run
 
@@ -33,7 +35,7 @@ BROKEN = {
 
 @pytest.fixture
 def own_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(runs, "RUNS", tmp_path)
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     return tmp_path
 
@@ -49,7 +51,7 @@ def test_a_run_that_is_renamed_or_unpacked_elsewhere_keeps_its_pages(own_runs: P
     run(folder, [result(folder), result(folder, pair="le-le")])
     for place in (own_runs / "mine", tmp_path / "downloads" / "artifact"):
         shutil.copytree(folder, place)
-        assert [line.has_page for line in reading.run(place).lines] == [True, True]
+        assert [line.has_page for line in read_run.run(place).lines] == [True, True]
         assert main(["report", str(place)]) == 0
         assert {each.resolve() for each in links(place / "index.html")} == {
             place / "lost-syn" / "search-selectors" / pair / "index.html" for pair in ("be-le", "le-le")
@@ -65,7 +67,7 @@ def test_a_run_from_before_whose_cells_name_the_run_is_read_too(own_runs: Path) 
     stored["cells"][0]["folder"] = f"{LATER}/lost-syn/search-selectors/be-le"
     (folder / "summary.json").write_text(json.dumps(stored), "utf-8")
     folder.rename(own_runs / "mine")
-    assert [line.has_page for line in reading.run(own_runs / "mine").lines] == [True]
+    assert [line.has_page for line in read_run.run(own_runs / "mine").lines] == [True]
 
 
 @pytest.mark.parametrize("place", ["../../elsewhere/x", "/etc/x/y", "a/../../../b"])
@@ -76,7 +78,7 @@ def test_the_folder_of_a_cell_is_below_that_of_its_run(own_runs: Path, place: st
     stored["cells"][0]["folder"] = place
     (folder / "summary.json").write_text(json.dumps(stored), "utf-8")
     with pytest.raises(UsageError, match="is outside of the run"):
-        reading.run(folder)
+        read_run.run(folder)
 
 
 @pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
@@ -88,10 +90,10 @@ def test_a_broken_summary_is_told_by_name_and_stops_no_other_run(
     broken.mkdir()
     (broken / "summary.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     run(newer, [result(newer)])
-    changes = since_the_run_before(reading.run(newer))
+    changes = since_the_run_before(read_run.run(newer))
     assert changes
     assert changes.before.folder == older
-    assert keeping.durations_s(beside=False) == {"lost-syn · search/selectors · be-le": 1.25}
+    assert previous.durations_s(beside=False) == {"lost-syn · search/selectors · be-le": 1.25}
     assert main(["report", str(broken)]) == 64
     assert f"cannot: {broken / 'summary.json'} is not the summary of a run" in "".join(capsys.readouterr().out)
 
@@ -107,9 +109,9 @@ def test_a_line_of_a_summary_that_is_of_another_form_is_no_run(own_runs: Path, k
     stored = json.loads((folder / "summary.json").read_text("utf-8"))
     stored["cells"][0][key] = value
     (folder / "summary.json").write_text(json.dumps(stored), "utf-8")
-    with pytest.raises(reading.NoRun):
-        reading.run(folder)
-    assert keeping.durations_s(beside=False) == {}
+    with pytest.raises(read_run.NoRun):
+        read_run.run(folder)
+    assert previous.durations_s(beside=False) == {}
 
 
 def test_a_run_that_was_killed_while_it_wrote_a_result_has_a_report_of_the_others(own_runs: Path) -> None:
@@ -117,8 +119,8 @@ def test_a_run_that_was_killed_while_it_wrote_a_result_has_a_report_of_the_other
     result(folder)
     torn = result(folder, pair="le-le")
     (torn.folder / "result.json").write_text("{", "utf-8")
-    assert [line.pair for line in reading.run(folder).lines] == ["be-le"]
-    assert writing.write(folder).is_file()
+    assert [line.pair for line in read_run.run(folder).lines] == ["be-le"]
+    assert write.write(folder).is_file()
 
 
 def test_an_earlier_run_of_another_user_stops_no_report(own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,15 +136,15 @@ def test_an_earlier_run_of_another_user_stops_no_report(own_runs: Path, monkeypa
         return read(self, *words, **more)
 
     monkeypatch.setattr(Path, "read_text", refused)
-    assert since_the_run_before(reading.run(newer)) is None
-    assert keeping.durations_s(beside=False)  # of the newer
+    assert since_the_run_before(read_run.run(newer)) is None
+    assert previous.durations_s(beside=False)  # of the newer
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = runs.write(tmp_path / "summary.json", "before")
+    path = run_folder.write(tmp_path / "summary.json", "before")
     monkeypatch.setattr(Path, "write_text", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
-        runs.write(path, "after")
+        run_folder.write(path, "after")
     assert path.read_bytes() == b"before"
     assert [each.name for each in tmp_path.iterdir()] == ["summary.json"]
 
@@ -163,7 +165,7 @@ def test_the_newest_runs_are_kept_or_those_of_so_many_days(own_runs: Path, said:
     named = own_runs / "mine"
     named.mkdir()
     (own_runs / "latest").symlink_to(folders[0].name)
-    removed = keeping.remove_runs(KeepRuns.parse(said), pytest.fail)
+    removed = previous.remove_runs(KeepRuns.parse(said), pytest.fail)
     there = [number for number, folder in enumerate(folders) if folder.exists()]
     assert there == left
     assert sorted(removed) == sorted(folder for folder in folders if not folder.exists())
@@ -172,13 +174,13 @@ def test_the_newest_runs_are_kept_or_those_of_so_many_days(own_runs: Path, said:
 
 def test_a_run_that_goes_on_is_never_removed_and_not_gone_on_with_by_another(own_runs: Path) -> None:
     going = made(own_runs, 20)
-    runs.take(going)
-    matrix_commands._note(going, {"services": [], "pairs": ["le-le"], "seed": 1, "drills": ["all"]}, unfinished=True)
+    run_folder.take(going)
+    matrix._note(going, {"services": [], "pairs": ["le-le"], "seed": 1, "drills": ["all"]}, unfinished=True)
     made(own_runs, 0)
-    assert keeping.remove_runs(KeepRuns.parse("1"), pytest.fail) == []
+    assert previous.remove_runs(KeepRuns.parse("1"), pytest.fail) == []
     assert going.exists()
     with pytest.raises(UsageError, match="goes on still"):
-        matrix_commands._unfinished()
+        matrix._unfinished()
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "14 days", "1.5", "", "d", "0d", "1234567"])
@@ -200,9 +202,9 @@ def test_a_run_removes_older_ones_when_it_has_ended(own_runs: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{", '{"unfinished": true}', '{"unfinished": 1, "drills": 5}'])
 def test_a_note_of_another_form_is_no_matrix_to_go_on_with(own_runs: Path, text: str) -> None:
     folder = made(own_runs, 0)
-    (folder / matrix_commands.ASKED).write_text(text, "utf-8")
+    (folder / matrix.ASKED).write_text(text, "utf-8")
     with pytest.raises(UsageError, match="the newest matrix was not broken off"):
-        matrix_commands._unfinished()
+        matrix._unfinished()
 
 
 def test_what_a_killed_run_left_half_written_goes_when_the_next_begins_and_nothing_of_one_that_goes_on(
@@ -215,8 +217,8 @@ def test_what_a_killed_run_left_half_written_goes_when_the_next_begins_and_nothi
             (folder / name).touch()
     (own_runs / ".latest-77").symlink_to(EARLIER)
     (own_runs / ".latest-78").symlink_to(LATER)
-    runs.take(other)
-    runs.new_run()
+    run_folder.take(other)
+    run_folder.new_run()
     left = {str(path.relative_to(killed)) for path in killed.rglob("*") if path.is_file()}
     assert left == {"lost-syn/result.json", ".mine"}
     assert (other / ".room").exists()

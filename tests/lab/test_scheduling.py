@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from scenarios import engine
-from scenarios.topology import ROOT
+from scenarios.lab import engine
+from scenarios.lab.topology import ROOT
 from tests.scheduling import FIRST, PARTS, part, rank
 
 CONTRACT = "tests/infra/test_contract_in_lab.py"

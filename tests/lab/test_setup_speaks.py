@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
 
 TOOLS = "sh dirname cat tail sed grep rm mktemp mkdir sha256sum sleep date timeout env cp".split()
 ROOT_ID = 'case "$1" in -un) echo root;; *) echo 0;; esac'

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.drill import DRILLS, Drill, load_drill
-from scenarios.judging import judged
-from scenarios.service import services
-from scenarios.verdict import Verdict, joint
+from scenarios.spec.drill import DRILLS, Drill, load_drill
+from scenarios.spec.service import services
+from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.judge import judged
 from tests.lab.test_judging import frame, seen
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
 
 PROGRAM = ROOT / "images" / "bigendian" / "sources"
 NEEDED = ["apt-get", "apt-cache", "dpkg", "/usr/lib/apt/apt-helper"]

@@ -14,10 +14,12 @@ from typing import get_type_hints
 
 import pytest
 
-from scenarios import locking, remains, runs, storm
-from scenarios.drill import DRILLS, drills
-from scenarios.script import Fault
-from scenarios.storm import SIGNALS, STATUS, Blow, Run, Struck, Target, at, blows, targets, wrong_end, wrongs
+from scenarios.evidence import run_folder
+from scenarios.lab import locks
+from scenarios.spec.drill import DRILLS, drills
+from scenarios.spec.steps import Fault
+from scenarios.stress import remains, storm
+from scenarios.stress.storm import SIGNALS, STATUS, Blow, Run, Struck, Target, at, blows, targets, wrong_end, wrongs
 
 TARGET = Target("lost-syn", "le-le", frozenset({"lose-one"}))
 EVENTS = [
@@ -53,7 +55,7 @@ def test_the_same_seed_plans_the_same_blows_and_another_seed_others() -> None:
 
 def test_the_drills_beside_the_catalogue_are_run_by_their_files() -> None:
     beside = {each.drill for each in itertools.chain(*targets(drills(storm.BESIDE_THE_CATALOGUE)).values())}
-    assert beside == {"scenarios/stormy/hold.yaml", "scenarios/stormy/link-down.yaml"}
+    assert beside == {"scenarios/stress/stormy/hold.yaml", "scenarios/stress/stormy/link-down.yaml"}
     assert not {path.name for path in storm.BESIDE_THE_CATALOGUE.iterdir()} & {path.name for path in DRILLS.iterdir()}
 
 
@@ -155,14 +157,14 @@ def test_the_processes_of_a_run_are_found_by_their_environment() -> None:
 def test_a_lock_that_is_held_and_files_half_written_are_left_over(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(locking, "PLACES", (str(tmp_path),))
-    monkeypatch.setattr(runs, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(locks, "PLACES", (str(tmp_path),))
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
     temporary = tmp_path / "tmp"
     cell = tmp_path / "runs" / "2026" / "lost-syn"
     for each in (temporary, cell):
         each.mkdir(parents=True)
     assert [*remains.of_machine(7, ["2026"], temporary)] == []
-    held = locking.take(locking.path_of(7, "lock"))
+    held = locks.take(locks.path_of(7, "lock"))
     (temporary / "wheel").touch()
     (cell / ".result.json-7").touch()
     (tmp_path / "runs" / ".latest-7").symlink_to("2026")

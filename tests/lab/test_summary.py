@@ -8,10 +8,10 @@ from xml.etree import ElementTree as Xml
 
 import pytest
 
-from scenarios import summary
-from scenarios.drill import Cell, chosen_service
-from scenarios.running import Result
-from scenarios.verdict import Verdict
+from scenarios.run import summary
+from scenarios.run.cell import Result
+from scenarios.spec.drill import Cell, chosen_service
+from scenarios.verdict.check import Verdict
 from tests.report.making import catalogue, offered
 
 SENTENCES = {

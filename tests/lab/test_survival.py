@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.beside import Beside
-from scenarios.caller import Call
-from scenarios.drill import DRILLS, Cell, chosen_service, load_drill
-from scenarios.evidence import Seen
-from scenarios.outcome import Outcome
-from scenarios.survival import Survival, is_asked, survival
-from scenarios.verdict import Verdict
+from scenarios.calls.caller import Call
+from scenarios.evidence.record import Seen
+from scenarios.run.other_clients import Beside
+from scenarios.spec.drill import DRILLS, Cell, chosen_service, load_drill
+from scenarios.spec.outcome import Outcome
+from scenarios.verdict.check import Verdict
+from scenarios.verdict.survival import Survival, is_asked, survival
 
 
 def call(outcome: Outcome = Outcome.ANSWERED, errno: str | None = None, duration_s: float = 0.02) -> Call:

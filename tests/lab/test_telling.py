@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.topology import ROOT
+from scenarios.lab.topology import ROOT
 from tests.telling import SILENT_FOR_S, SILENT_FOR_VARIABLE, Telling
 
 SLOW = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.verdict import Check, Verdict, check, joint, proof
+from scenarios.verdict.check import Check, Verdict, check, joint, proof
 
 GOOD = check("a rule", 1, 1)
 BAD = check("a rule", 1, 2)

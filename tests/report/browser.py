@@ -16,8 +16,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from scenarios import images
-from scenarios.waiting import DeadlinePassed, wait_for
+from scenarios.lab import images
+from scenarios.lab.waiting import DeadlinePassed, wait_for
 
 TAG = images.RECIPES["browser"].tag
 STARTS_WITHIN_S = 60

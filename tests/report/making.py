@@ -10,18 +10,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scenarios import running, summary
-from scenarios.caller import Call
-from scenarios.campaign import folder_of
-from scenarios.capture import LegCapture
-from scenarios.dissect import Frame
-from scenarios.drill import Cell, Pair, chosen_service, drills
-from scenarios.evidence import Caught, Event, Seen
-from scenarios.outcome import Outcome
-from scenarios.running import Result
-from scenarios.service import services
-from scenarios.survival import Survival
-from scenarios.verdict import Check, Verdict
+from scenarios.calls.caller import Call
+from scenarios.evidence.capture import LegCapture
+from scenarios.evidence.record import Caught, Event, Seen
+from scenarios.evidence.tshark import Frame
+from scenarios.run import cell as running
+from scenarios.run import summary
+from scenarios.run.campaign import folder_of
+from scenarios.run.cell import Result
+from scenarios.spec.drill import Cell, Pair, chosen_service, drills
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import services
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.survival import Survival
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
 FIREWALL, TRANSLATED = "198.18.1.62", "198.18.1.190"  # its addresses on the client's leg and on the server's

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, FloatRect, Page
 
-from scenarios.heartbeat import pulse
-from scenarios.report import reading, writing
-from scenarios.runs import RUNS
-from scenarios.topology import ROOT
+from scenarios.evidence.run_folder import RUNS
+from scenarios.lab.heartbeat import pulse
+from scenarios.lab.topology import ROOT
+from scenarios.report import read_run, write
 from tests.report.browser import NoBrowser, chromium
 
 IMAGES = ROOT / "docs" / "images"
@@ -27,15 +27,15 @@ DRILL, PREFERRED = "lost-syn", "search/selectors"
 
 def newest_matrix() -> Path:
     """The newest run that has words of survival. Raises ValueError when there is none."""
-    for summary in sorted(RUNS.glob(f"*/{reading.SUMMARY}"), reverse=True):
-        if any(line.survival for line in reading.run(summary.parent).lines):
+    for summary in sorted(RUNS.glob(f"*/{read_run.SUMMARY}"), reverse=True):
+        if any(line.survival for line in read_run.run(summary.parent).lines):
             return summary.parent.resolve()
     raise ValueError("there is no run of `make matrix` yet")
 
 
 def ladder_of(matrix: Path) -> Path:
     """The cell of a run to draw. Raises ValueError when it has none of DRILL."""
-    lines = [line for line in reading.run(matrix).lines if line.drill == DRILL and line.pair == "be-le"]
+    lines = [line for line in read_run.run(matrix).lines if line.drill == DRILL and line.pair == "be-le"]
     if not lines:
         raise ValueError(f"{matrix} has no cell of {DRILL}, be-le: name one")
     line = next((line for line in lines if line.service == PREFERRED), lines[0])
@@ -80,15 +80,15 @@ def main() -> int:
     options = parser.parse_args()
     matrix = (options.matrix or newest_matrix()).resolve()
     ladder = (options.ladder or ladder_of(matrix)).resolve()
-    writing.write(matrix, anew=True)
-    writing.write(ladder.parents[2])
-    writing.write_cell(ladder, ladder.parents[2])
+    write.write(matrix, anew=True)
+    write.write(ladder.parents[2])
+    write.write_cell(ladder, ladder.parents[2])
     with chromium(matrix.parent, ladder.parents[3]) as browser:
         take(
-            browser, matrix / reading.PAGE, ".top, .tiles, #h-matrix, #matrix", 1500, 1000, options.into / "matrix.png"
+            browser, matrix / read_run.PAGE, ".top, .tiles, #h-matrix, #matrix", 1500, 1000, options.into / "matrix.png"
         )
         parts = ".script > div:nth-child(2) > *"
-        take(browser, ladder / reading.PAGE, parts, 1400, None, options.into / "ladder.png")
+        take(browser, ladder / read_run.PAGE, parts, 1400, None, options.into / "ladder.png")
     return 0
 
 

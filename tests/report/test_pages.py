@@ -17,15 +17,15 @@ import jsonschema
 import pytest
 from markdown_it import MarkdownIt
 
-from scenarios import summary
-from scenarios.__main__ import main
-from scenarios.report import pages, reading, writing
+from scenarios.cli.main import main
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
+from scenarios.report import html, read_run, write
 from scenarios.report.changes import since_the_run_before
 from scenarios.report.markdown import escaped
-from scenarios.running import Result
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict
-from scenarios.waiting import wait_for
+from scenarios.run import summary
+from scenarios.run.cell import Result
+from scenarios.verdict.check import Verdict
 from tests.report.making import HOSTILE, handshake_with_a_lost_syn, result, run, seen, segment, survival
 
 EARLIER, LATER = "2026-11-20T10-00-00.000Z", "2026-11-21T10-00-00.000Z"
@@ -149,8 +149,8 @@ def test_a_cells_page_has_the_commands_that_repeat_it_and_that_read_its_captures
     commands = [text_of(each) for each in parsed(page).iter("code")]
     assert "python -m scenarios run lost-syn --service search/selectors --pair be-le --seed 1" in commands
     path = f"runs/{LATER}/lost-syn/search-selectors/be-le/fault/client-leg.pcapng"
-    assert pages.tshark(path) in commands
-    assert pages.tshark(path).endswith(f" < {path}")
+    assert html.tshark(path) in commands
+    assert html.tshark(path).endswith(f" < {path}")
 
 
 def test_of_a_program_that_printed_much_the_first_and_the_last_lines_are_shown_and_the_rest_is_counted(
@@ -165,7 +165,7 @@ def test_of_a_program_that_printed_much_the_first_and_the_last_lines_are_shown_a
     [("a\nb\tc", "a\nb\tc"), ("\x00\x1f\x7f", "␀␟␡"), ("\x85\u2066\ufffe", "\\u0085\\u2066\\ufffe"), ("é🐰", "é🐰")],
 )
 def test_what_no_page_may_hold_is_shown_by_its_picture_or_its_number(text: str, shown: str) -> None:
-    assert pages.visible(text) == shown
+    assert html.visible(text) == shown
 
 
 # The matrix
@@ -225,7 +225,7 @@ def test_what_changed_since_the_run_before_is_told_with_what_is_new_and_what_is_
     run(tmp_path / EARLIER, before)
     now = [result(tmp_path / LATER, verdict=Verdict.FAIL, sentence="no"), result(tmp_path / LATER, pair="le-le")]
     page = run(tmp_path / LATER, now)
-    changes = since_the_run_before(reading.run(tmp_path / LATER))
+    changes = since_the_run_before(read_run.run(tmp_path / LATER))
     assert changes is not None
     assert [(then.verdict, now.verdict) for then, now in changes.changed] == [(Verdict.PASS, Verdict.FAIL)]
     assert [line.pair for line in changes.new] == ["le-le"]
@@ -244,7 +244,7 @@ def test_an_earlier_run_without_a_common_cell_or_that_cannot_be_read_is_passed_o
     (tmp_path / EARLIER).mkdir()
     (tmp_path / EARLIER / "summary.json").write_text("{", encoding="utf-8")
     run(tmp_path / LATER, [result(tmp_path / LATER)])
-    changes = since_the_run_before(reading.run(tmp_path / LATER))
+    changes = since_the_run_before(read_run.run(tmp_path / LATER))
     assert changes is not None
     assert changes.before.folder.name == "2026-11-18T10-00-00.000Z"
     assert (changes.changed, changes.new, changes.gone) == ([], [], [])
@@ -253,7 +253,7 @@ def test_an_earlier_run_without_a_common_cell_or_that_cannot_be_read_is_passed_o
 def test_another_word_is_a_change_even_where_the_verdict_is_the_same(tmp_path: Path) -> None:
     run(tmp_path / EARLIER, [result(tmp_path / EARLIER, word=survival("survived"))])
     run(tmp_path / LATER, [result(tmp_path / LATER, word=survival("timed out 7 s"))])
-    changes = since_the_run_before(reading.run(tmp_path / LATER))
+    changes = since_the_run_before(read_run.run(tmp_path / LATER))
     assert changes is not None
     assert len(changes.changed) == 1
 
@@ -306,7 +306,7 @@ def test_the_report_is_opened_where_there_is_a_screen_and_is_named_where_there_i
     opener.write_text(f'#!/bin/sh\nprintf %s "$1" > {told}.new && mv {told}.new {told}\n', encoding="ascii")
     opener.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    monkeypatch.setattr("scenarios.terminal.console.width", 1000)
+    monkeypatch.setattr("scenarios.report.console.console.width", 1000)
     for screen in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(screen, raising=False)
     if sys.platform != "darwin":
@@ -321,7 +321,7 @@ def test_the_report_is_opened_where_there_is_a_screen_and_is_named_where_there_i
 def test_a_run_that_was_killed_before_its_summary_has_a_report_all_the_same(tmp_path: Path) -> None:
     result(tmp_path / LATER)
     result(tmp_path / LATER, pair="le-le", word=survival())
-    page = writing.write(tmp_path / LATER)
+    page = write.write(tmp_path / LATER)
     assert "2 cells · broken off before its summary was written" in text_of(parsed(page))
     assert "summary.json" not in hrefs(page)
 
@@ -343,9 +343,9 @@ def test_a_page_that_is_there_is_not_made_again_but_one_taken_over_from_another_
     assert LATER in page.read_text("utf-8")
     assert theirs.read_bytes() == before
     page.write_text("kept", encoding="utf-8")
-    writing.write(tmp_path / LATER)
+    write.write(tmp_path / LATER)
     assert page.read_text("utf-8") == "kept"
-    writing.write(tmp_path / LATER, anew=True)
+    write.write(tmp_path / LATER, anew=True)
     assert page.read_text("utf-8") != "kept"
 
 
@@ -362,7 +362,7 @@ def test_a_cell_whose_page_cannot_be_made_stops_no_other_and_is_told(tmp_path: P
 def test_a_cell_of_a_run_before_there_were_frames_still_has_a_page(tmp_path: Path) -> None:
     made = result(tmp_path / LATER)
     (made.folder / "fault" / "frames.json").unlink()
-    writing.write_cell(made.folder, tmp_path / LATER)
+    write.write_cell(made.folder, tmp_path / LATER)
     assert "This run left no decoded packets" in text_of(parsed(made.folder / "index.html"))
 
 
@@ -370,7 +370,7 @@ def test_a_cell_whose_folder_was_thrown_away_stays_in_the_table_without_a_link(t
     results = [result(tmp_path / LATER), result(tmp_path / LATER, pair="le-le")]
     run(tmp_path / LATER, results)
     shutil.rmtree(results[0].folder)
-    page = writing.write(tmp_path / LATER)
+    page = write.write(tmp_path / LATER)
     cells = [each.get("href") for each in parsed(page).iter("a") if each.get("data-verdict")]
     assert sorted(cells, key=str) == [None, "lost-syn/search-selectors/le-le/index.html"]
 
@@ -398,7 +398,7 @@ def test_in_markdown_hostile_text_is_text(hostile: Path) -> None:
     kinds = {child.type for each in cells for child in each.children or ()}
     assert kinds <= {"text", "text_special"}, "no markup, no HTML, no link"
     texts = ["".join(child.content for child in each.children or ()) for each in cells]
-    assert texts.count(pages.visible(HOSTILE)) == 3, "one that failed, one unproven, one unsupported"
+    assert texts.count(html.visible(HOSTILE)) == 3, "one that failed, one unproven, one unsupported"
     assert "html_block" not in {each.type for each in tokens}
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from scenarios import frames, ladder
-from scenarios.dissect import Frame
-from scenarios.outcome import Outcome
-from scenarios.report import reading
-from scenarios.report.picture import PAUSE_NS, Drawn, Picture, Row, picture
-from scenarios.stalls import Stall, Stalls
+from scenarios.evidence import frames_json, pairing
+from scenarios.evidence.stalls import Stall, Stalls
+from scenarios.evidence.tshark import Frame
+from scenarios.report import read_run
+from scenarios.report.ladder import PAUSE_NS, Drawn, Picture, Row, picture
+from scenarios.spec.outcome import Outcome
 from tests.report.making import (
     BEGAN_NS,
     CLIENT,
@@ -32,8 +32,8 @@ from tests.report.making import (
 def drawn(folder: Path, client_leg: list[Frame], server_leg: list[Frame], **changes: object) -> Picture:
     """The picture of these packets, by way of the folder of a run."""
     made = result(folder, of={"fault": seen(client_leg, server_leg, **changes)})  # type: ignore[arg-type]
-    stored = reading.result(made.folder)["runs"]["fault"]
-    return picture(stored, reading.packets(made.folder / "fault"))
+    stored = read_run.result(made.folder)["runs"]["fault"]
+    return picture(stored, read_run.packets(made.folder / "fault"))
 
 
 def packets(of: Picture) -> list[Drawn]:
@@ -224,8 +224,8 @@ def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> N
 
 def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_preview(tmp_path: Path) -> None:
     made = seen([segment(1, 0, payload=bytes(1000), notes=("a note",))], [])
-    frames.write(tmp_path, made)
-    kept = reading.packets(tmp_path)
+    frames_json.write(tmp_path, made)
+    kept = read_run.packets(tmp_path)
     assert kept is not None
     (packet,) = kept.packets
     assert packet.server_leg is None
@@ -239,9 +239,9 @@ def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_previ
 def stalled(folder: Path, *found: Stall) -> Picture:
     run = seen(*handshake_with_a_lost_syn())
     made = result(folder, of={"fault": replace(run, stalls=Stalls(found, stolen_s=0.02))})
-    stored = reading.result(made.folder)["runs"]["fault"]
+    stored = read_run.result(made.folder)["runs"]["fault"]
     assert stored["stalls"]["largest_s"] == {each.machine or "machine": each.length_s for each in found}
-    return picture(stored, reading.packets(made.folder / "fault"))
+    return picture(stored, read_run.packets(made.folder / "fault"))
 
 
 def test_a_stall_stands_on_the_time_axis_from_its_beginning_to_its_end(tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_a_stall_of_all_of_the_machine_and_one_of_the_runner_are_called_so(tmp_p
 
 def test_the_result_of_an_earlier_version_has_a_picture_without_stalls(tmp_path: Path) -> None:
     made = result(tmp_path, of={"fault": seen(*handshake_with_a_lost_syn())})
-    stored = reading.result(made.folder)["runs"]["fault"]
+    stored = read_run.result(made.folder)["runs"]["fault"]
     del stored["stalls"]
     assert not any(row.stalled or row.kind == "stall" for row in picture(stored, None).rows)
 
@@ -273,7 +273,7 @@ def test_the_terminal_draws_a_stall_before_the_first_packet_that_came_after_it_b
     late = replace(machine, began_ns=legs[0][-1].time_ns + 5_000_000_000, ended_ns=legs[0][-1].time_ns + 5_100_000_000)
     lines = [
         line.plain.strip()
-        for line in ladder.draw(ladder.rungs(*legs, {CLIENT}), ("client", ""), ("server", ""), stalls=[late, machine])
+        for line in pairing.draw(pairing.rungs(*legs, {CLIENT}), ("client", ""), ("server", ""), stalls=[late, machine])
     ]
     first = next(number for number, line in enumerate(lines) if "SYN" in line)
     assert lines[first + 1] == "1.000ms ▒ the machine stood still for 0.50 s"

@@ -11,15 +11,15 @@ from xml.etree.ElementTree import Element
 import jsonschema
 import pytest
 
-from scenarios import summary
-from scenarios.campaign import folder_of
-from scenarios.dissect import Dissector
-from scenarios.drill import Cell, chosen_service, drills
-from scenarios.lab import Lab
-from scenarios.running import Result, run
-from scenarios.stage import Stage
-from scenarios.topology import ROOT
-from scenarios.verdict import Verdict
+from scenarios.evidence.tshark import Dissector
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.run import summary
+from scenarios.run.campaign import folder_of
+from scenarios.run.cell import Result, run
+from scenarios.run.session import Stage
+from scenarios.spec.drill import Cell, chosen_service, drills
+from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 from tests.drills.pcapng import ENHANCED_PACKET, blocks
 from tests.report.test_pages import parsed, text_of

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from scenarios.lab import Lab
-from scenarios.topology import topology
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import topology
 from services.byteorder.show import THIS, Machine, lines
 from tests.services.running import ROOT
 

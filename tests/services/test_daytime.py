@@ -2,7 +2,7 @@
 
 import pytest
 
-from scenarios.lab import Lab
+from scenarios.lab.lab import Lab
 from services.daytime.line import LIMIT, fault, line
 
 LAST_OF_32_BITS = 2**31 - 1

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 
 import pytest
 
-from scenarios.topology import ARCHITECTURES, OPTIONAL_IMAGES, ROOT, Machine, topology
+from scenarios.lab.topology import ARCHITECTURES, OPTIONAL_IMAGES, ROOT, Machine, topology
 
 PROGRAM: Final = "tests/wire/on_cpu.py"
 STARTED_WITHIN_S: Final = 60

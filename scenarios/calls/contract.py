@@ -1,0 +1,141 @@
+"""Programs that nobody here wrote: what they are told, and what became of their calls. docs/your-own-program.md.
+
+They run in an image of their own, beside a host and in its network. What they are told is in their command line and
+their environment. How a call ended is read from the exit status and from what was printed, for they have no words of
+ours; only a client that keeps the contract is read by its exit status alone, and that is not believed unasked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal
+
+from scenarios.lab import engine, images
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import GUEST_LABEL, NO_LAB, guest_words, run_guest
+from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
+from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
+from scenarios.spec.service import Client, Service, words
+
+# The environment of the contract.
+ROLE, BIND, HOST, PORT, DEADLINE_S, ASK = (
+    f"FAULTWIRE_{each}" for each in ("ROLE", "BIND", "HOST", "PORT", "DEADLINE_S", "ASK")
+)
+ORDINARY: Final = "hello"  # what a client is asked for: its ordinary request
+UNSUPPORTED: Final = 77
+PROBED_WITHIN_S: Final = 30.0
+
+# The outcome that an errno is; any other is `failed`.
+OF_ERRNO: Final[Mapping[str, Outcome]] = {
+    "ECONNREFUSED": Outcome.REFUSED,
+    "ECONNRESET": Outcome.RESET,
+    "EPIPE": Outcome.RESET,
+    "ETIMEDOUT": Outcome.TIMED_OUT,
+    "EHOSTUNREACH": Outcome.UNREACHABLE,
+    "ENETUNREACH": Outcome.UNREACHABLE,
+    "EACCES": Outcome.UNREACHABLE,
+    "EHOSTDOWN": Outcome.UNREACHABLE,
+    "ENONET": Outcome.UNREACHABLE,
+    "ENOPROTOOPT": Outcome.UNREACHABLE,
+}
+# What the C library says of every errno (strerror(3)), which most programs print; others print the name.
+STRERROR: Final[Mapping[str, str]] = {os.strerror(number): name for number, name in errno.errorcode.items()}
+_LONGEST_FIRST: Final = sorted(STRERROR, key=len, reverse=True)
+_ERRNO: Final = re.compile(rf"(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})|\bE[A-Z0-9]+\b")
+_BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
+
+
+def all_interfaces(service: Service) -> str:
+    """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours."""
+    if service.image is None:
+        return ""
+    return "::" if "ipv6" in service.families else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
+
+
+def environment(role: Literal["server", "client"], address: str, port: int, within_s: float = 0) -> dict[str, str]:
+    """What a program is told beside its command line. `address` is where a server listens and whom a client calls."""
+    told = {ROLE: role, PORT: str(port), BIND if role == "server" else HOST: address}
+    return told | ({DEADLINE_S: f"{within_s:g}", ASK: ORDINARY} if role == "client" else {})
+
+
+def errno_in(text: str) -> str | None:
+    """The errno that a program told of, by name: in strerror(3)'s words, or by its name; the last, if several.
+
+    One that is an outcome goes before any other: a file that is not there, say, is seldom why a call ended.
+    """
+    words = [found[0] for found in _ERRNO.finditer(text)]
+    names = [_BY_LOWER.get(word.lower()) or errno.errorcode.get(getattr(errno, word, None) or 0) for word in words]
+    known = [name for name in names if name]
+    return next((name for name in reversed(known) if name in OF_ERRNO), known[-1] if known else None)
+
+
+def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
+    """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it."""
+    text = f"{ran.stdout}\n{ran.stderr}"
+    if client.contract:
+        outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
+        return outcome, told_errno(ran.stderr) if ran.status else None
+    name = errno_in(text)
+    if hung:
+        return Outcome.HUNG, name
+    for word, pattern in client.says.items():
+        if re.search(pattern, text, re.MULTILINE):
+            return Outcome(word), name
+    for word in client.exits:
+        if ran.status in client.statuses(word):
+            return Outcome(word), name
+    if ran.status == client.status:
+        right = re.search(client.prints, text, re.MULTILINE)
+        return (Outcome.ANSWERED if right else Outcome.WRONG_ANSWER), None
+    if name is not None and name in OF_ERRNO:
+        return OF_ERRNO[name], name
+    return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), name
+
+
+def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
+    """Have the images of these services here, built where they have a Dockerfile, and their clients probed.
+
+    Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
+    """
+    for service in {each.service: each for each in services}.values():
+        if service.image is None:
+            continue
+        if service.dockerfile:
+            recipe = images.service_recipe(service.service, service.folder)
+            images.build(say, {recipe.name: recipe})
+        elif engine.image_id(service.image) is None:
+            raise UsageError(
+                f"{service.folder / 'service.yaml'}: image: {service.image!r} is not here; "
+                f"`docker pull {service.image}` gets it, where it is to be had"
+            )
+        for name, client in service.clients.items():
+            if client.contract and service.image_of(name):
+                with under_way(f"{service.service}, client {name}, is asked for what nobody has"):
+                    _probe(service, name)
+
+
+def _probe(service: Service, name: str) -> None:
+    """Ask a client for what nobody can have. Raises UsageError unless it says that it does not support that."""
+    client, nonsense = service.clients[name], f"nonsense-{secrets.token_hex(4)}"
+    told = environment("client", "127.0.0.1", service.port, client.timeout_s) | {ASK: nonsense}
+    argv = words(client.run, host="127.0.0.1", bind="127.0.0.1", port=service.port)
+    guest = f"faultwire-probe-{secrets.token_hex(4)}"
+    assert service.image is not None  # noqa: S101 (ready asks)
+    # In no network: only its own mind can answer this. Its label is of no lab, so that `make clean` finds it.
+    place = ("--network", "none", "--label", f"{GUEST_LABEL}=probe")
+    limits = guest_words(NO_LAB, service.image, argv, guest, told)
+    ran = run_guest(guest, [*place, *limits], argv, PROBED_WITHIN_S)
+    came = f"status {ran.status}" if ran else "nothing, for it could not be started"
+    if ran and ran.status == ENDED_AT_DEADLINE:
+        came = f"no answer within {PROBED_WITHIN_S:g} s"
+    if ran is None or ran.status != UNSUPPORTED:
+        raise UsageError(
+            f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({ASK}), which nobody "
+            f"has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not believed"
+            ". Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"
+        )

@@ -1,0 +1,489 @@
+"""The commands about drills: list, explain, validate, run, soak."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import random
+import re
+import shutil
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from scenarios.bench.lab_cost import measure
+from scenarios.cli import matrix
+from scenarios.cli.progress import Progress
+from scenarios.evidence import pairing
+from scenarios.evidence import run_folder as runs
+from scenarios.evidence.display_filters import NoCompiler, refused
+from scenarios.evidence.record import Seen
+from scenarios.lab import signals
+from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.pool import give_back
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import ROOT
+from scenarios.report.console import EX_USAGE, MARKS, bring_up, console, counted, marked, show, step, warn
+from scenarios.run import previous, summary
+from scenarios.run.campaign import Campaign
+from scenarios.run.cell import Result, unsupported
+from scenarios.run.prepare import prepare
+from scenarios.run.session import Cast, Happened
+from scenarios.spec.drill import (
+    DEFAULT_PAIRS,
+    DRILLS,
+    EVERY_PAIR,
+    PAIRS,
+    USUAL_PAIRS,
+    Cell,
+    Drill,
+    Pair,
+    chosen_service,
+    drills,
+    fitting,
+    load_drill,
+    named_drills,
+)
+from scenarios.spec.explain import explained
+from scenarios.spec.json_schema import drill_schema
+from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_services, services
+from scenarios.spec.strict_yaml import DeclarationError, advice, line_of
+from scenarios.spec.units import so_many
+from scenarios.stress import fuzz, storm
+from scenarios.verdict.check import Verdict
+
+LONGEST_SOAK_S = 24 * 3600
+SOAK_ROOM_CELLS = (
+    1000  # flips, and what stood still, for whose lines in the summary there is room on a disk that is full at the end
+)
+_OF_A_PROFILE, _BY_NAME_ALONE = (
+    ", ".join(pair for pair in pairs if pair not in others)
+    for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
+)
+ABOUT_PAIRS = (
+    "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
+    "are both; "
+    f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
+    f"(default {', '.join(DEFAULT_PAIRS)})"
+)
+
+
+def list_drills(options: argparse.Namespace) -> int:
+    """A line a drill, of those that have every word in their name, claim or tags."""
+    found = [each for each in drills().values() if _has(each, options.words)]
+    if options.json:
+        for each in found:
+            document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
+            document |= {"tags": list(each.tags), "service": each.service, "file": str(each.path.relative_to(ROOT))}
+            sys.stdout.write(json.dumps(document) + "\n")
+        return 0 if found else 1
+    table = Table(box=None, pad_edge=False)
+    for column in ("drill", "claim", "tags", "service"):
+        table.add_column(column, no_wrap=column == "drill")
+    for each in found:
+        table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
+    console.print(table)
+    console.print(f"{so_many(len(found), 'drill')}; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
+    return 0 if found else 1
+
+
+def _has(drill: Drill, words: Sequence[str]) -> bool:
+    text = " ".join([drill.drill, drill.claim, drill.service, *drill.tags]).lower()
+    return all(word.lower() in text for word in words)
+
+
+def explain(options: argparse.Namespace) -> int:
+    for number, drill in enumerate(named_drills(options.names, services())):
+        if number:
+            console.print()
+        for line in explained(drill):
+            console.print(escape(line), style=None if line.startswith(" ") else "bold")
+    return 0
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Read every service and every drill (or the files given); every error, and then the count.
+
+    A service.yaml, or its folder, is read as a service; any other file as a drill.
+    """
+    known, wrong = read_services()
+    given = [Path(each) for each in options.files]
+    folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
+    paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]
+    if given:
+        wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
+    else:
+        paths = sorted(DRILLS.glob("*.yaml"))
+    read: list[Drill] = []
+    errors = {error.path: list(error.all) for error in wrong}
+    for path in () if wrong and not given else paths:  # what a drill says of a service that is wrong cannot be judged
+        try:
+            read.append(load_drill(path, known))
+        except DeclarationError as error:
+            errors[path] = list(error.all)
+    uncompiled = _add_refused_filters(read, errors)
+    for of_file in errors.values():
+        for each in of_file:
+            console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
+    if wrong and not given:
+        console.print(f"{len(wrong)} services are wrong; no drill was read")
+        return EX_USAGE
+    services_read = len(folders) if given else len(known)
+    console.print(f"{services_read} services and {len(paths)} drills read; {len(errors)} wrong{uncompiled}")
+    return EX_USAGE if errors else 0
+
+
+def _wrong_service(folder: Path, known: Mapping[str, Service]) -> DeclarationError | None:
+    try:
+        read_service(folder, known)
+    except DeclarationError as error:
+        return error
+    return None
+
+
+def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[DeclarationError]]) -> str:
+    """Have the display filters of these drills compiled, and add what is wrong; why none was, for the last line."""
+    filters = list(dict.fromkeys(where for drill in read for where in drill.filters))
+    if not filters:
+        return ""
+    try:
+        wrong = refused(filters)
+    except (NoCompiler, LabProblem) as why:
+        return f"; display filters were not compiled: {why}"
+    for drill in read:
+        found = [
+            DeclarationError(drill.path, line_of(drill.path, key), wrong[where], key)
+            for key, where in drill.filters_by_key.items()
+            if where in wrong
+        ]
+        if found:
+            errors[drill.path] = found
+    return ""
+
+
+def print_schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(drill_schema(), indent=2) + "\n")
+    return 0
+
+
+def _pairs(text: str) -> tuple[Pair, ...]:
+    groups = {"all": PAIRS, "every": USUAL_PAIRS}
+    for word in text.split(","):
+        if word not in (*EVERY_PAIR, *groups):
+            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")
+    return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    """A reader of a flag: a whole number from least to most."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected {least} to {most}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def _time(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected a length of time such as 90s, 30min or 1h, got {text!r}")
+    seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
+    if seconds > LONGEST_SOAK_S:
+        raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")
+    return seconds
+
+
+def cells(options: argparse.Namespace) -> list[Cell]:
+    """What was asked for, each cell once. Raise UsageError for a service that a drill does not fit."""
+    known = services()
+    found: dict[str, Cell] = {}  # by title: two names may name one server
+    for drill in named_drills(options.names, known):
+        wanted = options.service.split(",") if options.service else [drill.service]
+        if options.service == "all":
+            wanted = [each.name for each in fitting(drill, known)]
+        for service in wanted:
+            for pair in options.pair:
+                for repeat in range(1, options.repeat + 1):
+                    chosen = chosen_service(drill, service, known)
+                    cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
+                    found[cell.title] = cell
+    return list(found.values())
+
+
+def run(options: argparse.Namespace) -> int:
+    asked = cells(options)
+    if options.dry_run:
+        for cell in asked:
+            reason = unsupported(cell)
+            console.print(escape(cell.title) + (f"  [blue]unsupported: {escape(reason)}[/]" if reason else ""))
+        console.print(f"{so_many(len(asked), 'cell')}; nothing was run")
+        return 0
+    summary.check_junit(options.junit)
+    options.json |= options.events
+    alone = len(asked) == 1 and not options.json
+    console.stderr = options.json  # standard output is for the verdicts then
+    jobs = min(options.jobs, len(asked))
+    on = prepare(options.lab, jobs, asked)
+    began_s = time.monotonic()
+    progress = Progress(len(asked), jobs, previous.durations_s(beside=False), asked)
+    whole: list[Result] = []  # with its evidence, for a person who asked for one cell
+
+    def tell(result: Result) -> None:
+        progress.told(result, in_words=not (alone or options.json))
+        if options.json:
+            _tell_json(result)
+        elif alone:
+            whole.append(result)
+
+    shown: contextlib.AbstractContextManager[object] = progress.shown()
+    if alone:
+        shown = under_way(f"{asked[0].title}: the control first, then the fault")
+    run_folder = runs.new_run()
+    runs.keep_room(run_folder, len(asked))
+    campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
+    if options.events:
+        _tell_line({"run": run_folder.name})
+        campaign.happened = _tell_event
+    broke_off: BaseException | None = None
+    try:
+        with shown:
+            campaign.run(asked)
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
+    took_s = time.monotonic() - began_s
+    with signals.held_back():
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
+        for result in whole:
+            _show(Lab(options.lab), result)
+        if not options.json:
+            _count(campaign.results, asked, run_folder, took_s)
+        previous.remove_runs(options.keep_runs, warn)
+    if broke_off:
+        broke_off.add_note(summary.not_run(campaign.results, asked))
+        raise broke_off
+    return summary.exit_status(campaign.results)
+
+
+def _tell_json(result: Result) -> None:
+    line = summary.line(result)
+    # in the folder of this run, which may be another one's latest when this is read
+    folder = str(result.folder.relative_to(runs.RUNS))
+    _tell_line({**line, "folder": folder})
+
+
+def _tell_line(told: Mapping[str, object]) -> None:
+    sys.stdout.write(json.dumps(told) + "\n")  # one write: workers of several labs tell, too
+    sys.stdout.flush()
+
+
+def _tell_event(event: Happened) -> None:
+    _tell_line(
+        {
+            "event": event.what,
+            "cell": event.cell,
+            "with_faults": event.armed,
+            "at_ns": event.at_ns,
+            "in_force": list(event.in_force),
+        }
+    )
+
+
+def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
+    told = Counter(each.verdict for each in results)
+    console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
+    console.print(f"[dim]evidence: {runs.shown(run_folder)}/ (runs/latest points to it); `make report` shows it[/]")
+
+
+def _show(lab: Lab, result: Result) -> None:
+    """One cell, in full: the claim, the picture of the run with the fault, and every check."""
+    drill = result.cell.drill
+    console.print(f"[bold]{escape(drill.drill)}[/]: {escape(drill.claim)}")
+    console.print(f"[dim]{escape(drill.why)} ({escape('; '.join(drill.source))})[/]")
+    seen = result.seen.get("fault") or result.seen.get("control")
+    if seen:
+        began_ns = seen.events[0].at_ns if seen.events else 0
+        for event in seen.events:
+            console.print(f"[dim]{(event.at_ns - began_ns) / 1e9:8.3f} s[/] {escape(event.what)}")
+    picture = list(_picture(lab, result, seen)) if seen else []
+    show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
+
+
+def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
+    cell = result.cell
+    cast = Cast(lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
+    legs = {
+        leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
+        for leg, frames in seen.frames.items()
+    }
+    drawn = pairing.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
+    ends = [
+        (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
+        for host in (cast.client, cast.server)
+    ]
+    yield from pairing.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
+    for what in seen.stalls.unseen:
+        yield Text(f"not measured: {what}", "dim")
+
+
+def soak(options: argparse.Namespace) -> int:
+    """The catalogue over and over, in random order with random seeds, for a given time; each flip.
+
+    What passes leaves its verdict in the counts, and no evidence. What is unproven only because something stood still
+    is no flip: it is counted apart, with its evidence.
+    """
+    dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
+    known = services()
+    chosen = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or ["all"], known)]
+    on = prepare(options.lab, options.jobs, [Cell(*each, pair) for each in chosen for pair in options.pair])
+    began_s = time.monotonic()
+    ends_s = began_s + options.for_
+    told = Counter[Verdict]()
+    flips: list[Result] = []
+    stalled: list[Result] = []  # something stood still: no flip, and no proof
+
+    def tell(result: Result) -> None:
+        told[result.verdict] += 1
+        if result.is_stalled:
+            stalled.append(replace(result, seen={}))
+            return
+        if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
+            flips.append(replace(result, seen={}))
+            console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
+            console.print(f"  [dim]{runs.shown(result.folder)}[/]")
+            return
+        shutil.rmtree(result.folder, ignore_errors=True)
+        if sum(told.values()) % 50 == 0:
+            left = f"{ends_s - time.monotonic():.0f} s left"
+            console.print(f"[dim]{sum(told.values())} run, {so_many(len(flips), 'flip')}, {left}[/]")
+
+    def at() -> str:
+        return f"{told.total()} run, {len(flips)} flips, {minutes(max(0.0, ends_s - time.monotonic()))} left"
+
+    run_folder = runs.new_run()
+    runs.keep_room(run_folder, SOAK_ROOM_CELLS)
+    campaign = Campaign(run_folder, on, tell, step, warn, keep=True)
+    round_number = 0
+    asked: list[Cell] = []
+    broke_off: BaseException | None = None
+    try:
+        with under_way("soak", at):
+            while time.monotonic() < ends_s:
+                round_number += 1
+                asked = [
+                    Cell(*each, pair, dice.randrange(1, 1 << 31), round_number)
+                    for each in chosen
+                    for pair in options.pair
+                ]
+                dice.shuffle(asked)
+                campaign.results.clear()
+                campaign.run(asked, until=lambda: time.monotonic() > ends_s)
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
+    with signals.held_back():
+        took_s = time.monotonic() - began_s
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, [*flips, *stalled], told.total(), took_s, broke_off, verdicts=told)
+        give_back(on, warn)
+        rounds = f"{so_many(told.total(), 'cell')} in {so_many(round_number, 'round')} (seed {options.seed})"
+        console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}, {len(stalled)} stalled")
+        for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
+            console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
+        previous.remove_runs(options.keep_runs, warn)
+    if broke_off:
+        last = summary.not_run(campaign.results, asked)
+        broke_off.add_note(f"{so_many(told.total(), 'cell')} run; of the last round {last}")
+        raise broke_off
+    return 1 if flips else 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    lab = Lab(options.lab)
+    bring_up(lab)
+    made = measure(lab, step, with_catalogue=not options.quick)
+    for line in made.lines:
+        console.print(escape(line))
+    console.print(f"[dim]figures: {runs.shown(made.folder)}/result.json[/]")
+    return 0
+
+
+def _keep_runs(text: str) -> previous.KeepRuns:
+    try:
+        return previous.KeepRuns.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _add_keep_runs(sub: argparse.ArgumentParser) -> None:
+    about = "at the end, remove older runs: 20 keeps the newest 20, 14d those of 14 days (default: all are kept)"
+    sub.add_argument("--keep-runs", type=_keep_runs, metavar="N|Nd", help=about)
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
+    sub.add_argument("words", nargs="*", metavar="WORD")
+    sub.add_argument("--json", action="store_true", help="a line of JSON for each drill, and nothing else")
+    sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
+    sub.add_argument("names", nargs="+", metavar="NAME")
+    sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
+    sub.add_argument("files", nargs="*", metavar="FILE", help="(default: all of the catalogue)")
+    command("schema", print_schema, "the JSON Schema of a drill file, for editors", in_lab=False)
+    sub = command("run", run, "run drills, and prove what they claim")
+    sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
+    sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
+    sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
+    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    sub.add_argument("--dry-run", action="store_true", help="say what would be run")
+    sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
+    about = "as --json; first a line with the folder of the run, and one for each event of a script as it happens"
+    sub.add_argument("--events", action="store_true", help=about)
+    sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
+    _add_keep_runs(sub)
+    sub = command("matrix", matrix.run, "what becomes of each architecture under each drill, as a table")
+    sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
+    sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
+    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
+    sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
+    sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
+    _add_keep_runs(sub)
+    sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
+    sub.add_argument("names", nargs="*", metavar="NAME")
+    sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
+    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
+    sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
+    _add_keep_runs(sub)
+    sub = command("storm", storm.run, "end runs of every kind of fault at random moments: is anything left?")
+    sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    about = "begin with no other after this time: 30min, 2h (default 3h)"
+    sub.add_argument("--within", type=_time, default=3 * 3600.0, metavar="TIME", help=about)
+    sub = command("fuzz", fuzz.run, "messages and files as nobody should make them: does anything crash or hang?")
+    about = "targets with this in their name: files, search, echo/select, server-be (default: all)"
+    sub.add_argument("only", nargs="*", metavar="WORD", help=about)
+    sub.add_argument("--for", dest="for_", type=_time, default=600.0, metavar="TIME", help="10min, 1h (default 10min)")
+    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
+    about = "where servers run (default: both); no engine is needed for `machine`"
+    sub.add_argument("--at", nargs="+", choices=fuzz.PLACES, default=fuzz.PLACES, help=about)
+    sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
+    sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

@@ -1,0 +1,119 @@
+"""What a person sees while many cells run: on a terminal each lab with its cell, how many are done, the time that is
+left and the last verdicts; elsewhere a line for each verdict.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from scenarios.lab.heartbeat import minutes, pulse
+from scenarios.lab.lab import Lab
+from scenarios.report.console import MARKS, STYLES, console, marked
+from scenarios.run.cell import Result
+from scenarios.spec.drill import Cell
+from scenarios.verdict.check import Verdict
+
+LAST = 8  # verdicts that stay in sight
+USUAL_S = 3.0  # of a cell of which nothing is known
+
+
+class Progress:
+    """`began` and `told` are called from the labs' threads. `expected_s` is how long cells took before, by title."""
+
+    def __init__(self, total: int, labs: int, expected_s: Mapping[str, float], cells: Sequence[Cell]) -> None:
+        self._total, self._labs = total, labs
+        self._expected_s = dict(expected_s)
+        self._left_s = sum(self.expected_s(cell) for cell in cells)
+        self._whole_s = self._left_s or 1.0
+        self._began_s = time.monotonic()
+        self._pace = 1.0  # what a cell takes, as a part of what was expected
+        self._spent_s = self._spent_expected_s = 0.0
+        self.verdicts: Counter[Verdict] = Counter()
+        self._running: dict[int, tuple[Cell, float]] = {}
+        self._last: deque[RenderableType] = deque(maxlen=LAST)
+        self._lock = threading.Lock()
+
+    def expected_s(self, cell: Cell) -> float:
+        """How long a cell will take, as far as one knows."""
+        return self._expected_s.get(cell.title, USUAL_S)
+
+    def shown(self) -> contextlib.AbstractContextManager[None]:
+        """Keep it in sight for the time of the `with` block."""
+        return pulse.shown(self, at_once=True)
+
+    def began(self, lab: Lab, cell: Cell) -> None:
+        """A lab has begun with a cell."""
+        with self._lock:
+            self._running[lab.number] = cell, time.monotonic()
+
+    def told(self, result: Result, *, in_words: bool = True) -> None:
+        """A cell has been run. `in_words`: its verdict is a line, where it is not drawn."""
+        with self._lock:
+            self.verdicts[result.verdict] += 1
+            expected_s = self.expected_s(result.cell)
+            self._left_s -= expected_s
+            self._spent_s += result.duration_s
+            self._spent_expected_s += expected_s
+            self._pace = self._spent_s / self._spent_expected_s
+            self._running = {lab: each for lab, each in self._running.items() if each[0] is not result.cell}
+            line = self._line(result)
+            self._last.append(Text.from_markup(line, overflow="ellipsis"))
+        if in_words and not pulse.draws:
+            console.print(line)
+
+    @property
+    def done(self) -> int:
+        return self.verdicts.total()
+
+    @property
+    def left_s(self) -> float:
+        """How long it will still take, as far as one knows."""
+        return max(0.0, self._left_s * self._pace / max(1, self._labs))
+
+    def _line(self, result: Result) -> str:
+        number = f"[dim]{self.done:>{len(str(self._total))}}/{self._total}[/]"
+        word = f" [dim]{escape(result.survival.word)}[/]" if result.survival else ""
+        line = f"{number} {marked(result.verdict, result.cell.title)}{word} [dim]{result.duration_s:.1f} s[/]"
+        if result.verdict is not Verdict.PASS:
+            line += f"\n      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}"
+        return line
+
+    def lines(self) -> Sequence[str]:
+        """What is to be said where no terminal is: how far it is, and where each lab is."""
+        with self._lock:
+            now_s = time.monotonic()
+            labs = [
+                f"lab {number}: {cell.title} ({minutes(now_s - began_s)})"
+                for number, (cell, began_s) in sorted(self._running.items())
+            ]
+            left = f", {minutes(self.left_s)} left" if self.done else ""
+            took = minutes(now_s - self._began_s)
+            return ["; ".join([f"{self.done} of {self._total} done in {took}{left}", *labs])]
+
+    def picture(self) -> RenderableType:
+        """All that is to be seen now."""
+        with self._lock:
+            now_s = time.monotonic()
+            labs = Table.grid(padding=(0, 2))
+            for number, (cell, began_s) in sorted(self._running.items()):
+                labs.add_row(f"[cyan]lab {number}[/]", escape(cell.title), f"[dim]{now_s - began_s:.0f} s[/]")
+            counts = "  ".join(f"[{STYLES[each]}]{MARKS[each]} {self.verdicts[each]}[/]" for each in Verdict)
+            bar = Table.grid(padding=(0, 2))
+            left = f"{minutes(self.left_s)} left" if self.done else ""
+            bar.add_row(
+                ProgressBar(total=self._whole_s, completed=self._whole_s - self._left_s, width=40),
+                f"{self.done} of {self._total}",
+                counts,
+                left,
+            )
+            return Group(*self._last, Text(), labs, bar)

@@ -1,0 +1,46 @@
+"""The command `report`: makes the pages of a run again, from its folder alone, and opens them."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.markup import escape
+
+from scenarios.evidence import run_folder
+from scenarios.lab.heartbeat import under_way
+from scenarios.report import write
+from scenarios.report.console import console
+
+
+def report(options: argparse.Namespace) -> int:
+    """Exit status 0. Raise NoRun when the folder is not one of a run."""
+    with under_way("the pages are written"):
+        page = write.write(options.folder or run_folder.RUNS / "latest", anew=True)
+    opener = opens_with() if options.open else None
+    if opener:
+        subprocess.Popen(
+            [opener, str(page)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+        )
+    console.print(f"{'opened' if opener else 'report'}: {escape(str(page))}")
+    return 0
+
+
+def opens_with() -> str | None:
+    """The program that opens a page on this machine's screen; None where there is no screen, or no such program."""
+    if sys.platform == "darwin":
+        return shutil.which("open")
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return shutil.which("xdg-open") if has_screen else None
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command to the command line; `command` makes one."""
+    sub = command("report", report, "make the pages of a run again from its folder; no lab is needed", in_lab=False)
+    sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of the run (default: runs/latest)")
+    sub.add_argument("--open", action="store_true", help="and open them, where there is a screen")

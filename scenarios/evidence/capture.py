@@ -1,0 +1,111 @@
+"""Capturing both legs of the firewall. The captures are taken by images/firewall/capture, on the firewall."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from scenarios.lab.json_lines import Child
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+
+PROGRAM = "/usr/local/lib/faultwire/capture"
+ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
+END_WITHIN_S = 5
+# Of one leg, in one capture. Decoded, a frame is some kilobytes, and a cell has four captures in memory at once.
+BYTES_LIMIT = 4 << 20
+FRAMES_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class LegCapture:
+    """What crossed one leg: the pcapng file, how many frames it holds, how many the kernel dropped before the file."""
+
+    leg: str
+    pcapng: bytes
+    frames: int
+    dropped: int
+
+
+class Capture:
+    """A capture of every leg, from the moment that the `with` block begins until `stop`.
+
+    Left without `stop`, by an exception say, it is thrown away. Raises LabProblem when the firewall cannot capture, and
+    when more crossed a leg than BYTES_LIMIT or FRAMES_LIMIT.
+    """
+
+    def __init__(self, lab: Lab, program: Capturing | None = None) -> None:
+        self._program = program or Capturing(lab)
+        self._is_alone = program is None
+
+    def __enter__(self) -> Self:
+        try:
+            self._program._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_alone:
+            self._program.close()
+
+    def stop(self) -> dict[str, LegCapture]:
+        """End the capture, after a sentinel has been seen on each leg; the capture of each leg by its name."""
+        return self._program._finish()
+
+
+class Capturing:
+    """The program that captures, for the time of the `with` block: it listens all the time, so that a capture begins
+    and ends in milliseconds. One capture at a time. Raises LabProblem when the firewall cannot capture.
+    """
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._child = self._start()
+
+    def _start(self) -> Child:
+        return Child(self._lab.open("firewall", [PROGRAM, *self._lab.topology.legs]), "the firewall's capture program")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and leave nothing on the firewall."""
+        self._child.close(END_WITHIN_S)
+
+    def capture(self) -> Capture:
+        """A capture of every leg, as Capture(lab) is."""
+        return Capture(self._lab, self)
+
+    def _begin(self) -> None:
+        if self._child.over:  # during an earlier capture, and said why
+            self._child.close()
+            self._child = self._start()
+        limits = {"bytes": BYTES_LIMIT, "frames": FRAMES_LIMIT}
+        self._child.ask({"start": limits}, "begin to capture", ANSWER_WITHIN_S)
+
+    def _finish(self) -> dict[str, LegCapture]:
+        answer = self._child.ask({"stop": True}, "end the capture", ANSWER_WITHIN_S)
+        captures, at, legs = {}, 0, self._lab.topology.legs
+        for leg in answer["legs"]:
+            name, size, frames, dropped = leg["leg"], int(leg["size"]), int(leg["frames"]), int(leg["dropped"])
+            # The firewall dissects what strangers send, and its word would become the name of a file here.
+            if name not in legs or name in captures:
+                raise LabProblem(
+                    f"the firewall told of a leg {name!r}; the lab has {', '.join(self._lab.topology.legs)}"
+                )
+            pcapng = answer.content[at : at + size]
+            if len(pcapng) != size:
+                raise LabProblem(f"the capture of the {name} broke off after {len(pcapng)} of {size} bytes")
+            captures[name] = LegCapture(name, pcapng, frames, dropped)
+            at += size
+        return captures

@@ -1,0 +1,51 @@
+"""Display filters, compiled by Wireshark's own compiler in the firewall's image: no lab is needed, but the image is."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from docker.errors import DockerException
+
+from scenarios.evidence.tshark import COMPILER, compiler_input, compiler_refused
+from scenarios.lab import engine
+from scenarios.lab.process import LabProblem
+
+IMAGE = "faultwire/firewall"
+WITHIN_S = 60.0
+ALONE = (
+    "--network",
+    "none",
+    "--read-only",
+    "--cap-drop",
+    "ALL",
+    "--security-opt",
+    "no-new-privileges",
+    "--pull",
+    "never",
+)
+
+
+class NoCompiler(Exception):
+    """Nothing here can compile display filters; the message says what is missing, and how to get it."""
+
+
+def refused(filters: Sequence[str]) -> dict[str, str]:
+    """The filters that Wireshark does not take, with what is wrong.
+
+    Raises NoCompiler where there is no engine or no image, and LabProblem where the compiler does not answer.
+    """
+    try:
+        if engine.image_id(IMAGE) is None:
+            raise NoCompiler(f"there is no image {IMAGE}; `make images` builds it")
+    except (engine.NoEngine, DockerException, OSError) as error:
+        raise NoCompiler(str(error)) from error
+    program, *words = COMPILER
+    command = ["docker", "run", "--rm", "--interactive", *ALONE, "--entrypoint", program, IMAGE, *words]
+    try:
+        ran = subprocess.run(command, input=compiler_input(filters), capture_output=True, timeout=WITHIN_S, check=False)
+    except FileNotFoundError as error:
+        raise NoCompiler("there is no docker command; `make setup` installs it") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabProblem(f"sharkd did not compile {len(filters)} display filters within {WITHIN_S:g} s") from error
+    return compiler_refused(filters, ran.stdout, ran.stderr.decode("utf-8", "replace"))

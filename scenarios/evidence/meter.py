@@ -1,0 +1,187 @@
+"""Metering the stalls of a lab, and of this program, while a script runs. The lab's meter is images/meter/meter.
+
+Whatever keeps it from metering is told in the stalls that it gives, as what was not seen; it never ends a script. Where
+it had worked before, the time that it did not see counts as a stall.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+from docker.errors import APIError
+
+from scenarios.evidence.stalls import MACHINE, RUNNER, Pause, Stall, Stalls, joined, without
+from scenarios.lab import engine
+from scenarios.lab.json_lines import Asked, Child, Message
+from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.process import LabProblem
+
+METER: Final = "meter"  # the machine of the lab that it runs on
+PROGRAM: Final = "/usr/local/lib/faultwire/meter"
+ANSWERS_WITHIN_S: Final = 10.0
+BEGINS_WITHIN_S: Final = 5.0
+TICK_S: Final = 0.02
+NOTED_S: Final = 0.02
+MOST_STALLS: Final = 1000  # of this program
+# What keeps the lab's machines from being asked for; OSError is of requests too.
+NOT_ASKED: Final = (LabProblem, engine.CommandFailed, engine.NoEngine, APIError, OSError)
+
+
+class OwnMeter:
+    """The stalls of this program: a thread that sleeps, and notes how much later than it wanted it woke."""
+
+    def __init__(self) -> None:
+        self._over = threading.Event()
+        self._found: list[Stall] = []
+        self._thread = threading.Thread(target=self._run, daemon=True, name="stalls of the runner")
+        self._thread.start()
+
+    def _run(self) -> None:
+        before_ns = time.time_ns()
+        while not self._over.wait(TICK_S):
+            now_ns = time.time_ns()
+            if now_ns - before_ns >= (TICK_S + NOTED_S) * 1e9 and len(self._found) < MOST_STALLS:
+                self._found.append(Stall(RUNNER, "still", before_ns, now_ns))
+            before_ns = now_ns
+
+    def stop(self) -> list[Stall]:
+        """End the thread; what it noted."""
+        self._over.set()
+        self._thread.join()
+        return self._found
+
+
+class Metering:
+    """The meter of a lab, for the time of the `with` block: it runs all the time, and meters between begin and end."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._machines: Mapping[str, str] = {}  # by the ids of their containers
+        self._child: Child | None = None
+        self._starting: Asked | None = None
+        self._stopping: Asked | None = None
+        self._started: Message | None = None
+        self._problem = ""
+        self._works = False  # whether the meter has ever answered: where it cannot run, there is none to miss
+        self._own: OwnMeter | None = None
+        self._began_ns = self._stopped_ns = 0
+
+    def __enter__(self) -> Self:
+        self._start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.give_up()
+        self._close()
+
+    def _start(self) -> None:
+        try:
+            self._machines = self._of_lab()
+            self._child = Child(self._lab.open(METER, [PROGRAM]), "the meter")
+        except NOT_ASKED as problem:
+            self._problem = str(problem)
+
+    def _of_lab(self, *labels: str) -> Mapping[str, str]:
+        """The containers of the lab, each with the machine that it is, or whose network it is in; in one question."""
+        asked = {"label": [f"{engine.LAB_LABEL}={self._lab.number}", *labels]}
+        found = {}
+        with engine.asked("list the lab's machines"):
+            containers = engine.client().api.containers(filters=asked)
+        for container in containers:
+            of_it = container["Labels"]
+            found[container["Id"]] = of_it.get(GUEST_LABEL) or of_it.get("com.docker.compose.service", "")
+        return found
+
+    def _guests(self, are_there: bool) -> Mapping[str, str]:
+        try:
+            return self._of_lab(GUEST_LABEL) if are_there else {}
+        except NOT_ASKED:  # their stalls are not seen then; what they do is seen all the same
+            return {}
+
+    def _close(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    # Between two moments
+
+    def begin(self, *, with_guests: bool = False) -> None:
+        """Note stalls from now on; `wait` before the script. `with_guests`: programs of other images may run."""
+        self.give_up()
+        self._problem = ""
+        self._lab.guests.clear()  # those of earlier scripts have ended
+        if self._child is None:
+            self._start()
+        guests = self._guests(with_guests)
+        self._own, self._began_ns, self._stopped_ns = OwnMeter(), time.time_ns(), 0
+        self._starting = self._ask({"start": {**self._machines, **guests}}, "begin to meter")
+
+    def wait(self) -> None:
+        """Wait until it meters, if it does at all: what happens from now on is what is metered."""
+        self._wait()
+        self._began_ns = time.time_ns()
+
+    def _wait(self) -> None:
+        starting, self._starting = self._starting, None
+        if starting is not None:
+            self._started = self._answer(starting, BEGINS_WITHIN_S)
+
+    def give_up(self) -> None:
+        """Forget what was begun, if it was not ended."""
+        if self._own is not None:
+            self.end()
+
+    def stop(self, *, with_guests: bool = False) -> None:
+        """Note no more stalls; `end` gives them. Between the two there is time for something else."""
+        self._stopped_ns = time.time_ns()
+        self._stopping = self._ask({"stop": {**self._lab.guests, **self._guests(with_guests)}}, "tell the stalls")
+
+    def end(self, pauses: Sequence[Pause] = (), in_play: Collection[str] = ()) -> Stalls:
+        """The stalls from `wait` to `stop`, or until now; without the pauses that the drill made."""
+        assert self._own is not None  # noqa: S101 (it was begun)
+        if not self._stopped_ns:
+            self.stop()
+        self._wait()
+        started, self._started = self._started, None
+        stopping, self._stopping = self._stopping, None
+        told = self._answer(stopping, ANSWERS_WITHIN_S) if started and stopping else None
+        own, self._own = self._own, None
+        found = own.stop()
+        if started is None or told is None:
+            unseen: Sequence[str] = (f"the stalls of the lab's machines: {self._problem}",)
+            stolen_s = None
+            self._close()  # the next script has another
+            if self._works:  # it was held up itself, or ended: whatever happened, nobody saw
+                found.append(Stall(MACHINE, "unwatched", self._began_ns, time.time_ns()))
+        else:
+            self._works = True
+            found += without([Stall(**each) for each in told["stalls"]], pauses)
+            if started["began_ns"] - self._began_ns >= NOTED_S * 1e9:
+                found.append(Stall(MACHINE, "unwatched", self._began_ns, started["began_ns"]))
+            left_out = f"{told['left_out']} shorter stalls" if told["left_out"] else ""
+            unseen, stolen_s = tuple(filter(None, (told["unseen"], left_out))), told["stolen_s"]
+        meanwhile = [each for each in found if each.ended_ns > self._began_ns and each.began_ns < self._stopped_ns]
+        return Stalls(tuple(joined(meanwhile)), stolen_s, unseen, frozenset(in_play))
+
+    def _ask(self, request: Mapping[str, object], to: str) -> Asked | None:
+        if self._child is None:
+            return None
+        try:
+            return self._child.begin(request, to, ANSWERS_WITHIN_S)
+        except LabProblem as problem:
+            self._problem = self._problem or str(problem)
+            return None
+
+    def _answer(self, asked: Asked, within_s: float) -> Message | None:
+        """What the meter answered; None where it did not, and `_problem` says why."""
+        try:
+            return asked.wait(within_s).said
+        except LabProblem as problem:
+            self._problem = self._problem or str(problem)
+            return None

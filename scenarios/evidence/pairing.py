@@ -1,0 +1,153 @@
+"""The picture of an exchange: a rung for each packet, drawn between the client, the firewall and the server.
+
+A packet that is on one leg and not on the other ended, or began, at the firewall, and is drawn so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from scenarios.evidence.stalls import Stall
+from scenarios.evidence.tshark import Frame
+
+HALF = 34  # columns between two uprights
+MARGIN = 12  # columns before the first, for the time
+FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
+PREVIEW = 48  # bytes of a payload that nobody decodes
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """One packet, as each leg saw it; None: this leg did not see it. At least one leg did."""
+
+    client_leg: Frame | None
+    server_leg: Frame | None
+    from_client: bool
+
+    @property
+    def frame(self) -> Frame:
+        """The packet where it was seen first, on its way."""
+        near, far = (self.client_leg, self.server_leg) if self.from_client else (self.server_leg, self.client_leg)
+        frame = near or far
+        assert frame is not None  # noqa: S101 (at least one leg saw it)
+        return frame
+
+
+def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], clients: Collection[str]) -> list[Rung]:
+    """Pair the frames of the two legs, packet by packet; in order of time. `clients` are the client side's addresses.
+
+    Two frames are one packet when all that crossing does not change is equal. Where a packet was sent again, equal to
+    the bit, a frame on the far leg is paired with the last one on the near leg that came before it.
+    """
+    near: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
+    far: list[Frame] = []
+    for frames, from_client_is_near in ((client_leg, True), (server_leg, False)):
+        for frame in frames:
+            if (frame.source in clients) is from_client_is_near:
+                near[frame.crossing].append(frame)
+            else:
+                far.append(frame)
+    found = []
+    for frame in sorted(far, key=lambda frame: frame.time_ns):
+        earlier = [sent for sent in near[frame.crossing] if sent.time_ns <= frame.time_ns]
+        sent = earlier[-1] if earlier else None
+        if sent is not None:
+            near[frame.crossing].remove(sent)
+        found.append(_rung(sent, frame, frame.source in clients))
+    found += [_rung(sent, None, sent.source in clients) for unpaired in near.values() for sent in unpaired]
+    return sorted(found, key=lambda rung: rung.frame.time_ns)
+
+
+def _rung(near: Frame | None, far: Frame | None, from_client: bool) -> Rung:
+    return Rung(near, far, True) if from_client else Rung(far, near, False)
+
+
+def label(frame: Frame) -> str:
+    """What stands on the rung: flags and length of a segment; what tshark calls anything else."""
+    if frame.transport != "tcp":
+        return frame.info
+    flags = " ".join(name for name in ("SYN", "FIN", "RST", "PSH", "ACK") if name in frame.flags)
+    return f"{flags} {len(frame.payload)} bytes" if frame.payload else flags
+
+
+def contents(frame: Frame) -> Iterator[str]:
+    """What the packet carries, a line each: our messages, what tshark makes of another protocol, or the bytes."""
+    if frame.messages:
+        yield from (f"✉ {message}" for message in frame.messages)
+    elif frame.payload and frame.protocol not in ("TCP", "UDP"):
+        yield f"{frame.protocol}: {frame.info}"
+    elif frame.payload:
+        more = f" and {len(frame.payload) - PREVIEW} bytes more" if len(frame.payload) > PREVIEW else ""
+        yield f"{frame.payload[:PREVIEW]!r}{more}"
+
+
+def _half(text: str, rightwards: bool, present: bool, cut: bool) -> str:
+    if not present:
+        return " " * HALF
+    text = f" {text[: HALF - 6]} " if text else ""
+    tip = "╳" if cut else "▶" if rightwards else "◀"
+    line = "─" * (HALF - 3 - len(text))
+    return f"──{text}{line}{tip}" if rightwards else f"{tip}{line}{text}──"
+
+
+def draw(
+    ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str], *, stalls: Sequence[Stall] = ()
+) -> Iterator[Text]:
+    """The lines of the picture. `client` and `server` are each a name and what stands under it, an address say.
+
+    A stall stands before the first packet that came after it began.
+    """
+    margin = " " * MARGIN
+    for left, middle, right, style in (
+        (client[0], "firewall", server[0], "bold"),
+        (client[1], "", server[1], "dim"),
+    ):
+        yield heading(left, middle, right, style)
+    start = ladder[0].frame.time_ns if ladder else 0
+    folded = len(ladder) - FIRST - LAST
+    waiting = sorted(stalls, key=lambda each: each.began_ns)
+    for number, rung in enumerate(ladder):
+        if folded > 1 and FIRST <= number < FIRST + folded:
+            if number == FIRST:
+                yield Text(f"{margin}┊ {folded} packets more ┊", "dim")
+            continue
+        while waiting and waiting[0].began_ns <= rung.frame.time_ns:
+            yield _stalled(waiting.pop(0), start)
+        yield from drawn(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
+    for stall in waiting:
+        yield _stalled(stall, start)
+
+
+def _stalled(stall: Stall, start_ns: int) -> Text:
+    line = Text(f"{(stall.began_ns - start_ns) / 1e6:9.3f}ms ", "dim")
+    return line.append(f"▒ {stall.how_long}", "bold yellow")
+
+
+def heading(left: str, middle: str, right: str, style: str) -> Text:
+    """A line above the picture: what stands over the client's upright, the firewall's, and the server's."""
+    begun = f"{left:<{HALF + 1 - len(middle) // 2}}{middle}"
+    return Text(f"{' ' * MARGIN}{begun}{right:>{2 * HALF + 3 - len(begun)}}", style)
+
+
+def drawn(rung: Rung, time: str) -> Iterator[Text]:
+    """The lines of one packet: its rung, what it carries, and what tshark notes where something is wrong with it.
+
+    `time` has MARGIN columns.
+    """
+    frame, rightwards, margin = rung.frame, rung.from_client, " " * MARGIN
+    near, far = (rung.client_leg, rung.server_leg) if rightwards else (rung.server_leg, rung.client_leg)
+    near_half = _half(label(frame), rightwards, near is not None, cut=far is None)
+    far_half = _half("" if near else label(frame), rightwards, far is not None, cut=False)
+    left, right = (near_half, far_half) if rightwards else (far_half, near_half)
+    style = "red" if near is None or far is None or "RST" in frame.flags else "cyan" if rightwards else "green"
+    line = Text(time, "dim")
+    line.append("│").append(left, style).append("│").append(right, style).append("│")
+    yield line
+    for content in contents(frame):
+        yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
+    for note in frame.notes if style == "red" else ():
+        yield Text(f"{margin}│  {note}", "dim")

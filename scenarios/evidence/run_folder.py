@@ -1,0 +1,214 @@
+"""Where a run leaves its evidence: runs/<UTC time>/<drill>/<service>/<pair>/, and the link runs/latest.
+
+Nothing in the folder of a run names the folder itself, or what is beside it: it can be renamed, moved and unpacked
+elsewhere. While a run goes on, its folder is locked, so that no other run removes it or goes on with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import enum
+import errno
+import fcntl
+import functools
+import json
+import os
+import platform
+import re
+import shutil
+import traceback
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from docker.errors import DockerException
+
+from scenarios.lab import engine
+from scenarios.lab.topology import ROOT
+
+RUNS = ROOT / "runs"
+RESULT_SCHEMA = 1
+NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z")  # of the folder of a run, as `new_run` gives it
+TRACEBACK, PAGE_TRACEBACK = "traceback.txt", "page-traceback.txt"
+HALF_WRITTEN = re.compile(r"\..+-\d+")  # of `write`
+# Room that is kept for what a run writes at its end, on a disk that is full by then: summary.json, junit.xml, the first
+# page with its style and script, and summary.md.
+ROOM, ROOM_BYTES, ROOM_BYTES_A_CELL = ".room", 128 << 10, 4 << 10
+LEAST_BYTES = 256 << 10  # that must be free for a cell to be begun
+
+
+class StorageProblem(Exception):
+    """What a run leaves cannot be stored; the message names the place and the reason."""
+
+
+def new_run() -> Path:
+    """Make a new folder, named by the time in UTC, and have runs/latest point to it. It is locked by this process.
+
+    Raise StorageProblem where it cannot be made.
+    """
+    stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3] + "Z"
+    run = RUNS / stamp
+    try:
+        RUNS.mkdir(exist_ok=True)
+        run.mkdir()
+        take(run)
+        link = RUNS / f".latest-{os.getpid()}"
+        link.symlink_to(stamp)
+        link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
+    except OSError as error:
+        raise StorageProblem(f"no folder for this run can be made in {RUNS}: {error.strerror or error}") from error
+    _tidy()
+    return run
+
+
+def _tidy() -> None:
+    """Remove what runs that were killed left half written: room that they kept, and files that `write` had begun.
+
+    A run that has ended in order has given up its room, and one that goes on has its folder.
+    """
+    left = [link for link in RUNS.glob(".latest-*") if link.is_symlink() and not is_taken(RUNS / link.readlink().name)]
+    for room in RUNS.glob(f"*/{ROOM}"):
+        if not is_taken(room.parent):
+            left += [path for path in room.parent.rglob(".*") if HALF_WRITTEN.fullmatch(path.name)]
+            left.append(room)
+    for path in left:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def began(run: Path) -> datetime | None:
+    """When a run began, by the name of its folder; None where a person has given it another name."""
+    with contextlib.suppress(ValueError):
+        if NAME.fullmatch(run.name):
+            return datetime.strptime(run.name, "%Y-%m-%dT%H-%M-%S.%fZ").replace(tzinfo=UTC)
+    return None
+
+
+def shown(path: Path) -> Path:
+    """A path below runs/ as a person is told it: from the repository, where it is in it."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def take(run: Path) -> None:
+    """Lock the folder of a run until this process ends (flock(2)). Raise BlockingIOError if another process has it."""
+    descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError as error:  # a file system without locks: nobody is kept out
+        os.close(descriptor)
+        if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            raise
+
+
+def is_taken(run: Path) -> bool:
+    """Whether a process has the folder of a run, this one or another; True also of one that cannot be asked."""
+    try:
+        descriptor = os.open(run, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def keep_room(run: Path, cells: int) -> None:
+    """Take the room on the disk that the end of a run of so many cells needs. Raise StorageProblem if there is none."""
+    wanted = ROOM_BYTES + cells * ROOM_BYTES_A_CELL
+    try:
+        with (run / ROOM).open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, wanted)
+    except OSError as error:
+        give_room(run)
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise StorageProblem(f"{run} needs {wanted >> 10} KiB for its summary: {error.strerror}") from error
+
+
+def give_room(run: Path) -> None:
+    """Give up the room that was kept, to whatever is written next."""
+    with contextlib.suppress(OSError):
+        (run / ROOM).unlink()
+
+
+def check_room(run: Path) -> None:
+    """Raise StorageProblem when the disk has not even room for a small cell more."""
+    try:
+        free = shutil.disk_usage(run).free
+    except OSError as error:  # somebody removed it, say
+        raise StorageProblem(f"{run}: {error.strerror}") from error
+    if free < LEAST_BYTES:
+        raise StorageProblem(
+            f"the disk of {run} is full: {free >> 10} KiB are free, {LEAST_BYTES >> 10} KiB are needed"
+        )
+
+
+def cell_path(run: Path, drill: str, service: str, pair: str) -> Path:
+    """Where the folder of one cell of a run is, or will be."""
+    return run / drill / service / pair
+
+
+def cell(run: Path, drill: str, service: str, pair: str) -> Path:
+    """The folder of one cell of a run, made."""
+    folder = cell_path(run, drill, service, pair)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    return value
+
+
+@functools.cache
+def _engine_version() -> str:
+    """Asked once: at the end of a run the engine may be gone."""
+    return str(engine.client().version()["Version"])
+
+
+def versions() -> dict[str, str]:
+    """What the run ran on: kernel, engine, Python. An engine that does not answer is left out."""
+    found = {"kernel": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
+    with contextlib.suppress(engine.NoEngine, DockerException, OSError):  # OSError: of requests
+        found["engine"] = _engine_version()
+    return found
+
+
+def write(path: Path, text: str) -> Path:
+    """Write a file whole or not at all: nobody reads half of it, on a full disk neither. Raise OSError."""
+    beside = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        return beside.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
+    """Write result.json of a cell; its own keys are `schema` (RESULT_SCHEMA) and `versions`."""
+    document = {"schema": RESULT_SCHEMA, **_plain(result), "versions": versions()}
+    return write(folder / "result.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_traceback(folder: Path, problem: BaseException, name: str = TRACEBACK) -> None:
+    """Write into the folder of a cell where a problem came from, after what is there; a full disk is no error."""
+    with contextlib.suppress(OSError), (folder / name).open("a", encoding="utf-8") as file:
+        file.write("".join(traceback.format_exception(problem)))

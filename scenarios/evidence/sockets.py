@@ -1,0 +1,123 @@
+"""Every socket of every host of a lab, with its state and its queues: netstat, for all hosts at once.
+
+`ss` on each host reads the kernel's tables; its words for the states are put into those of RFC 9293.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from rich.markup import escape
+from rich.table import Table
+
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LabProblem
+
+COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline")
+WITHIN_S = 5
+# Docker's own resolver listens inside each host; those two sockets belong to no program of the lab.
+DOCKER_RESOLVER = "127.0.0.11:"
+RFC_9293 = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": ""}
+ADDRESS = re.compile(r"(\*|[0-9.]+|\[[0-9a-f:.]+\])(%[\w.@-]+)?:(\d+|\*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A socket as its host's kernel has it. Addresses are as `ss` writes them: `[::1]:80`, `0.0.0.0:*`, `*:80`.
+
+    A listening socket's queues count connections: those that wait for accept(), and how many may. Any other's count
+    bytes: received and not read, sent and not acknowledged.
+    """
+
+    host: str
+    byteorder: str
+    transport: str
+    state: str
+    recv_q: int
+    send_q: int
+    local: str
+    peer: str
+
+    def has_port(self, port: int) -> bool:
+        """Whether either of its ends has this port."""
+        return str(port) in (self.local.rpartition(":")[2], self.peer.rpartition(":")[2])
+
+    @property
+    def proto(self) -> str:
+        """`tcp`, `tcp6`, `udp` or `udp6`, as netstat says; a socket for both families is the latter."""
+        return self.transport + ("" if re.match(r"[0-9]", self.local) else "6")
+
+
+def parse(text: str, host: str, byteorder: str) -> list[Socket]:
+    """What `ss` printed, without Docker's own sockets. Raises ValueError for a line that is not a socket."""
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        transport, state, recv_q, send_q, local, peer = (words + [""] * 6)[:6]
+        wrong = ""
+        if len(words) < 6:
+            wrong = f"expected 6 columns, got {len(words)}"
+        elif transport not in ("tcp", "udp"):
+            wrong = f"expected tcp or udp, got {transport!r}"
+        elif not (recv_q.isdecimal() and send_q.isdecimal()):
+            wrong = f"expected two numbers of bytes, got {recv_q!r} and {send_q!r}"
+        elif not (ADDRESS.fullmatch(local) and ADDRESS.fullmatch(peer)):
+            wrong = f"expected two addresses with ports, got {local!r} and {peer!r}"
+        if wrong:
+            raise ValueError(f"ss on {host}, line {number}: {wrong}: {line!r}")
+        if not local.startswith(DOCKER_RESOLVER):
+            state = RFC_9293.get(state, state)
+            found.append(Socket(host, byteorder, transport, state, int(recv_q), int(send_q), local, peer))
+    return found
+
+
+# `cables` is in the network namespace of the machine that the lab runs on: its sockets are none of ours. `meter` has no
+# network.
+WITHOUT_SOCKETS = ("cables", "meter")
+
+
+def _has_sockets(machine: str, state: str) -> bool:
+    return machine not in WITHOUT_SOCKETS and state not in ("absent", "created", "exited", "dead")
+
+
+def _byteorder(lab: Lab, machine: str) -> str:
+    # What is no end host is not emulated: it has the byte order of the machine that we run on.
+    host = lab.topology.hosts.get(machine)
+    return host.byteorder if host else sys.byteorder
+
+
+def sockets(lab: Lab) -> list[Socket]:
+    """Every TCP and UDP socket of the lab, host by host; a host that does not run has none.
+
+    Raises LabProblem when nothing of the lab runs, or `ss` fails.
+    """
+    running = [name for name, state in lab.states().items() if _has_sockets(name, state)]
+    if not running:
+        raise LabProblem(f"lab {lab.number} is not up; `make up` starts it")
+    with ThreadPoolExecutor() as pool:
+        return [each for found in pool.map(lambda name: of_machine(lab, name), running) for each in found]
+
+
+def of_machine(lab: Lab, name: str) -> list[Socket]:
+    """Every TCP and UDP socket of a machine that runs. Raises LabProblem when `ss` fails."""
+    listed = lab.run(name, COMMAND, timeout_s=WITHIN_S)
+    if listed.status != 0:
+        raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
+    return parse(listed.stdout, name, _byteorder(lab, name))
+
+
+def table(found: Sequence[Socket]) -> Table:
+    """As netstat prints them, host by host."""
+    made = Table(box=None, pad_edge=False)
+    for column in ("Host", "Byte order", "Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State"):
+        made.add_column(column, justify="right" if column.endswith("-Q") else "left", no_wrap=True)
+    for each in found:
+        queues = (str(each.recv_q), str(each.send_q))
+        made.add_row(
+            *(each.host, each.byteorder, each.proto, *queues, escape(each.local), escape(each.peer), each.state)
+        )
+    return made

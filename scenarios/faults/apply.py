@@ -1,0 +1,263 @@
+"""From a fault as a drill declares it to one that is in force: in the firewall's kernel, its injector, or a program.
+
+Whatever it is made of, it has one face: what it caught so far, and its end, which undoes it and says what it caught.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Protocol as Interface
+from typing import get_args
+
+from scenarios.calls.caller import WarmRunning
+from scenarios.evidence.record import Caught
+from scenarios.faults import Fault
+from scenarios.faults.conntrack import PROTOCOLS, Forget, Protocol, Stateful, forget_all
+from scenarios.faults.dns_answer import Answer
+from scenarios.faults.icmp_mute import Mute
+from scenarios.faults.idle_timeout import IdleTimeout
+from scenarios.faults.injector import Fault as Injected
+from scenarios.faults.injector import Hits
+from scenarios.faults.kernel_fault import Standing
+from scenarios.faults.link_down import LinkDown
+from scenarios.faults.mtu import Mtu
+from scenarios.faults.nat import Nat, Rebind
+from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendTtl
+from scenarios.faults.no_route import NoRoute
+from scenarios.faults.rate_limit import Rate
+from scenarios.lab.earlier_connections import Connection, ports
+from scenarios.lab.lab import Guest, Lab
+from scenarios.lab.process import LabProblem, Running
+from scenarios.lab.topology import Host
+from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.run.session import Cast, Stage
+from scenarios.spec import steps
+from scenarios.spec.drill import Cell
+from scenarios.spec.service import Family
+
+ENDS_WITHIN_S = 2.0
+
+
+class Applied(Interface):
+    """A fault that is in force, or was."""
+
+    def caught(self) -> Caught:
+        """What it took hold of so far."""
+
+    def end(self, known: Caught | None = None) -> Caught:
+        """Undo it; what it took hold of in all, if that is not known yet. Done twice, it says the same."""
+
+    def held(self) -> int:
+        """How many packets it holds now that will go on by themselves."""
+
+
+class _Rule:
+    """A fault that the kernel makes."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._last: Caught | None = None
+        fault.__enter__()
+
+    def caught(self) -> Caught:
+        return self._last or Caught(self.fault.hits())
+
+    def end(self, known: Caught | None = None) -> Caught:
+        if self._last is None:
+            try:
+                self._last = known or (None if _counts_at_its_end(self.fault) else self.caught())
+            finally:
+                self.fault.__exit__(None, None, None)
+            final = getattr(self.fault, "final", None)
+            self._last = self._last or (
+                Caught(0, "its counter was gone at its end") if final is None else Caught(final)
+            )
+        return self._last
+
+    def held(self) -> int:
+        return self.fault.waiting() if isinstance(self.fault, Rate) and self._last is None else 0
+
+
+def _counts_at_its_end(fault: Fault) -> bool:
+    """Whether undoing it tells its hits: then none can come between the counting and the end."""
+    return isinstance(fault, Standing) and type(fault).hits is Standing.hits
+
+
+class _Injection:
+    """A fault that the injector makes."""
+
+    def __init__(self, fault: Injected, *, for_ever: bool) -> None:
+        self._fault, self._for_ever = fault, for_ever
+
+    def caught(self) -> Caught:
+        return _caught(self._fault.hits())
+
+    def end(self, known: Caught | None = None) -> Caught:
+        healed = _caught(self._fault.heal())
+        return known or healed
+
+    def held(self) -> int:
+        return 0 if self._for_ever else self._fault.hits().held
+
+
+def _caught(hits: Hits) -> Caught:
+    details = [
+        f"{each.protocol} {each.source} → {each.destination}, {each.length} bytes: {each.did}" for each in hits.hits
+    ]
+    return Caught(hits.picked - hits.untouched, hits.unsure, tuple(details))
+
+
+class _OfProgram:
+    """What is done to a program holds no packets."""
+
+    def held(self) -> int:
+        return 0
+
+
+class _Killed(_OfProgram):
+    """A program that was ended by a signal."""
+
+    def __init__(self, program: Running, signal: str) -> None:
+        program.signal(signal)
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(lambda: program.ended, "the program to end", ENDS_WITHIN_S, every_s=0.005)
+        self._caught = Caught(int(program.ended), details=(f"SIG{signal}",))
+
+    def caught(self) -> Caught:
+        return self._caught
+
+    def end(self, known: Caught | None = None) -> Caught:
+        return known or self._caught
+
+
+class _Paused(_OfProgram):
+    """A program that is stopped, and goes on at the end."""
+
+    def __init__(self, lab: Lab, host: Host, program: WarmRunning | Guest) -> None:
+        self._program, self._over = program, False
+        program.signal("STOP")
+        if isinstance(program, Guest):
+            self._caught = Caught(int(program.is_paused), details=("paused by the engine",))
+            return
+        found = ""
+
+        def is_stopped() -> bool:
+            nonlocal found
+            stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
+            found = "".join(stat.rpartition(")")[2].split()[:1])  # proc_pid_stat(5)
+            return found == "T"
+
+        with contextlib.suppress(DeadlinePassed):  # to be stopped a process must get the processor once more
+            wait_for(is_stopped, "the program to be stopped", ENDS_WITHIN_S)
+        self._caught = Caught(int(found == "T"), details=(f"SIGSTOP: state {found}",))
+
+    def caught(self) -> Caught:
+        return self._caught
+
+    def end(self, known: Caught | None = None) -> Caught:
+        if not self._over:
+            self._over = True
+            self._program.signal("CONT")
+        return known or self._caught
+
+
+def applied(
+    fault: steps.Fault,
+    stage: Stage,
+    cast: Cast,
+    cell: Cell,
+    server: Running | None,
+    earlier: Mapping[str, Applied],
+    left: Collection[Connection] = (),
+) -> Applied:
+    """Put a fault in force. Raises LabProblem when it cannot be, Unsupported when this kernel cannot do it.
+
+    `server` is the program on the server's side, if it runs; `earlier` are the faults that are in force. What is `left`
+    of earlier scripts, the fault does not take hold of.
+    """
+
+    def nat(name: str) -> Nat:
+        found = earlier.get(name)
+        if not isinstance(found, _Rule) or not isinstance(found.fault, Nat):
+            raise LabProblem(f"{fault.name}: the NAT {name} is not in force")
+        return found.fault
+
+    def running() -> WarmRunning | Guest:
+        if not isinstance(server, WarmRunning | Guest):
+            raise LabProblem(f"{fault.name}: the server's program does not run, or not as a process of the host")
+        return server
+
+    effect = fault.effect
+    match effect:
+        case steps.Kill():
+            return _Killed(running(), effect.by)
+        case steps.Pause():
+            return _Paused(stage.lab, cast.server, running())
+        case steps.Picked():
+            pick = effect.pick(lambda role: cast.address(role, effect.family))
+            pick = replace(pick, behind=cast.translated(effect.to, effect.family))
+            of_pick = ports(left, pick.from_, pick.to, pick.behind)
+            stage.injector.apply(fault.name, effect.action, pick, cell.seed, of_pick)
+            return _Injection(Injected(stage.injector, fault.name), for_ever=isinstance(effect, steps.Hold))
+        case steps.Rebind():
+            return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat), _protocols(effect.of)))
+    return _Rule(of_kernel(fault.name, effect, stage.lab, cast, left))
+
+
+def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[Connection] = ()) -> Fault:
+    """A fault of a machine's kernel, or of the name server; it is not in force yet. `left`: as for `applied`."""
+    match effect:
+        case steps.Selected():
+            return _rules(name, effect, lab, cast, left)
+        case steps.NoRoute():
+            return NoRoute(lab, name, cast.host(effect.to), effect.kind, left)
+        case steps.Mute():
+            return Mute(lab, name, *effect.errors)
+        case steps.Mtu():
+            return Mtu(lab, name, effect.at, effect.bytes)
+        case steps.Rate():
+            bursts = {"burst_bytes": effect.burst_bytes, "limit_bytes": effect.limit_bytes}
+            return Rate(lab, name, effect.at, effect.bits_per_s, **bursts)
+        case steps.Stateful():
+            return Stateful(lab, name, effect.by)
+        case steps.Forget():
+            one, other = (cast.host(role) for role in effect.between)
+            return Forget(lab, name, one, other, _protocols(effect.of))
+        case steps.IdleTimeout():
+            return IdleTimeout(lab, name, float(effect.after), effect.by, effect.of)
+        case steps.Nat():
+            return Nat(lab, name)
+        case steps.LinkDown():
+            return LinkDown(lab, name, effect.at)
+        case steps.Answer():
+            families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
+            addresses = [cast.address(role, family) for role in effect.gives for family in families]
+            return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
+    raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
+
+
+def _protocols(of: Protocol | None) -> tuple[Protocol, ...]:
+    return (of,) if of else PROTOCOLS
+
+
+def make_ready(lab: Lab, faults: Collection[steps.Fault]) -> None:
+    """Before the first of these comes into force: have the firewall forget what a `forget` would count as of now."""
+    if any(each.forget for each in faults):
+        forget_all(lab)
+
+
+def _rules(name: str, effect: steps.Selected, lab: Lab, cast: Cast, left: Collection[Connection]) -> Rules:
+    source, destination = cast.host(effect.from_), cast.host(effect.to)
+    selections = [Selection(source, destination, effect.of, effect.port, family=effect.family)]
+    match effect:
+        case steps.Silence():
+            if effect.both_ways:
+                selections.append(
+                    Selection(destination, source, effect.of, source_port=effect.port, family=effect.family)
+                )
+            return Rules(lab, name, Silence(), *selections, left=left)
+        case steps.Refuse():
+            return Rules(lab, name, Refuse(effect.by), *selections, left=left)
+    return Rules(lab, name, SpendTtl(), *selections, left=left)

@@ -1,0 +1,51 @@
+"""A host to which the firewall has no route: the routing table says so, and what its sender is told (ip-route(8))."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+from scenarios.faults.conntrack import leaving
+from scenarios.faults.kernel_fault import Chain, Standing
+from scenarios.lab.earlier_connections import Connection
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import Host
+
+Route = Literal["unreachable", "throw", "prohibit", "blackhole"]
+
+CHANGE = """
+kind=$1 ipv4=$2 ipv6=$3
+defer "ip -4 route flush type $kind exact $ipv4"
+ip -4 route add "$kind" "$ipv4"
+defer "ip -6 route flush type $kind exact $ipv6"
+ip -6 route add "$kind" "$ipv6"
+"""
+
+
+class NoRoute(Standing):
+    """The firewall's route to a host is `unreachable`, `throw` (as if there were none), `prohibit` or `blackhole`.
+
+    Hits are the packets for that host which came in and for which the routing table had no way out. Linux answers one
+    sender of IPv4 six times at once, and then once a second; the packets are lost all the same. Those of connections
+    that are `left` of earlier scripts are lost too, and not counted.
+    """
+
+    needs = "routing table lookups in nf_tables (CONFIG_NFT_FIB_INET)"
+
+    def __init__(
+        self, lab: Lab, name: str, host: Host, kind: Route = "unreachable", left: Collection[Connection] = ()
+    ) -> None:
+        super().__init__(lab, name)
+        self._left = left
+        self._host = host
+        self._kind: Route = kind
+
+    def _chains(self) -> Sequence[Chain]:
+        to = (f"ip daddr {self._host.ipv4}", f"ip6 daddr {self._host.ipv6}")
+        # `fib daddr type` would name the kind of route, but says `unicast` of all of these in IPv4
+        rules = [f"{each} fib daddr oif missing counter" for each in to]
+        passing, sets = leaving(self.name, self._left)
+        return [Chain(self.name, "prerouting priority 0", [*passing, *rules], sets)]
+
+    def _change(self) -> Sequence[str]:
+        return CHANGE, self._kind, self._host.ipv4, self._host.ipv6

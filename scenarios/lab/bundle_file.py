@@ -1,0 +1,468 @@
+"""The file of `make bundle`: the lab's images and its program's Python packages, for a machine without a network.
+
+It is a tar archive, in this order:
+
+    faultwire-bundle.json    what is in it: the format's number, the images, and each later member's size and SHA-256
+    wheels/….whl             the packages of requirements.lock
+    images.tar.gz            what `docker save` writes, compressed
+    sha256                   the SHA-256 of every byte before this member
+
+A file that differs from that in a single bit is refused, by name of what is wrong, before anything of it is used.
+Standard library only, and no Docker: setup.sh runs this before any Python package is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from scenarios.lab.errors import UsageError
+
+FORMAT: Final = 1
+HEADER: Final = "faultwire-bundle.json"
+IMAGES: Final = "images.tar.gz"
+SEAL: Final = "sha256"
+WHEEL: Final = re.compile(r"wheels/[A-Za-z0-9][\w.+-]*\.whl", re.ASCII)
+
+MOST_HEADER_BYTES: Final = 1 << 20
+MOST_MEMBERS: Final = 2000
+CHUNK_BYTES: Final = 1 << 20
+TELLS_EVERY_S: Final = 5.0
+GZIP_LEVEL: Final = 4  # 6 takes 1.7 times as long, and 4 % off the size
+MOST_BYTES: Final = 1 << 50
+_SIZE_PLACE: Final = MOST_BYTES  # stands in the header while the images' size is not known
+_DIGEST_PLACE: Final = "0" * 64
+_TAR_END: Final = bytes(2 * tarfile.BLOCKSIZE)
+
+Say = Callable[[str], None]
+# Tells, for the time of its `with` block, what is under way; the second asks how far it is.
+UnderWay = Callable[[str, Callable[[], str]], AbstractContextManager[object]]
+
+
+class BundleError(UsageError):
+    """The file is not a whole, unaltered bundle that this program reads; or it is not for this machine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image in the bundle. `inputs`: the digest of all that it was built from, where it has that label."""
+
+    tag: str
+    id: str
+    inputs: str | None
+    layers: tuple[str, ...]  # the digests of its layers; every engine computes the same
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in the bundle."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a bundle says of itself. `size` is the whole file's, in bytes."""
+
+    made: str  # ISO 8601, UTC
+    commit: str  # of the checkout that made it; "" without git
+    platform: str  # of the images and the packages, as Docker has it: linux/amd64
+    pythons: tuple[str, ...]  # the versions for which there are packages: 3.11
+    requirements: str  # the SHA-256 of the requirements.lock that they fulfil
+    images: tuple[Image, ...]
+    members: tuple[Member, ...]
+    size: int
+
+    def rendered(self) -> bytes:
+        """The header's text."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
+
+
+def in_lines(say: Say, every_s: float = TELLS_EVERY_S) -> UnderWay:
+    """Tell what is under way in a line, every so many seconds."""
+
+    @contextlib.contextmanager
+    def under_way(what: str, at: Callable[[], str]) -> Iterator[None]:
+        ended = threading.Event()
+
+        def tell() -> None:
+            while not ended.wait(every_s):
+                say(f"{what}: {at()}")
+
+        teller = threading.Thread(target=tell, name="bundle", daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            teller.join()
+
+    return under_way
+
+
+def mebibytes(count: int) -> str:
+    """`12.3 MiB`."""
+    return f"{count / 2**20:,.1f} MiB"
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a small file, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+# Writing
+
+
+def _head(name: str, size: int) -> bytes:
+    """A member's head in the archive. GNU's format: it has room for long names and for sizes of 8 GiB and more."""
+    head = tarfile.TarInfo(name)
+    head.size = size
+    return head.tobuf(tarfile.GNU_FORMAT)
+
+
+def _padding(size: int) -> bytes:
+    return bytes(-size % tarfile.BLOCKSIZE)
+
+
+def _seal(digest: str) -> bytes:
+    """The end of the file."""
+    content = f"{digest}\n".encode()
+    return _head(SEAL, len(content)) + content + _padding(len(content)) + _TAR_END
+
+
+class _Counting(io.RawIOBase):
+    """Passes on what is written, counts it and digests it."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+        self.count = 0
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._out.write(data)
+        self.digest.update(data)
+        self.count += len(data)
+        return len(data)
+
+
+def _put(out: BinaryIO, name: str, size: int, source: BinaryIO) -> Member:
+    """Write a member whose size is known."""
+    out.write(_head(name, size))
+    counted = _Counting(out)
+    while chunk := source.read(CHUNK_BYTES):
+        counted.write(chunk)
+    if counted.count != size:
+        raise BundleError(f"{name} had {size} bytes, and then {counted.count}: something writes to it")
+    out.write(_padding(size))
+    return Member(name, size, counted.digest.hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The whole file: its size in bytes, and its SHA-256."""
+
+    size: int
+    sha256: str
+
+
+@contextlib.contextmanager
+def _under_a_temporary_name(destination: Path) -> Iterator[BinaryIO]:
+    """A file that has its name only when the `with` block ends well, and is gone when it does not."""
+    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("x+b") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(destination)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write(
+    destination: Path, about: Contents, wheels: Sequence[Path], images: Iterable[bytes], under_way: UnderWay
+) -> Written:
+    """Write a bundle of `images` (what `docker save` prints, in pieces) and of these wheels.
+
+    `about` gets the members and the size. Raises OSError. Whatever happens, `destination` is a whole bundle or what it
+    was before.
+    """
+    placed = tuple(Member(name, _SIZE_PLACE, _DIGEST_PLACE) for name in (*_wheel_names(wheels), IMAGES))
+    header_bytes = len(replace(about, members=placed, size=_SIZE_PLACE).rendered())
+    with _under_a_temporary_name(destination) as out:
+        # The header stands first and tells of what comes after it: its place is kept, and it is written at the end.
+        out.write(bytes(len(_head(HEADER, header_bytes)) + header_bytes) + _padding(header_bytes))
+        members = []
+        for name, wheel in zip(_wheel_names(wheels), wheels, strict=True):
+            with wheel.open("rb") as source:
+                members.append(_put(out, name, wheel.stat().st_size, source))
+        head_at = out.tell()
+        out.write(_head(IMAGES, 0))
+        compressed, read = _Counting(out), 0
+        with (
+            under_way("packing the images", lambda: f"{mebibytes(read)}, {mebibytes(compressed.count)} compressed"),
+            gzip.GzipFile(IMAGES, "wb", GZIP_LEVEL, compressed, mtime=0) as packed,
+        ):
+            for chunk in images:
+                packed.write(chunk)
+                read += len(chunk)
+        out.write(_padding(compressed.count))
+        members.append(Member(IMAGES, compressed.count, compressed.digest.hexdigest()))
+        sealed_at = out.tell()
+
+        size = sealed_at + len(_seal(_DIGEST_PLACE))
+        header = replace(about, members=tuple(members), size=size).rendered().ljust(header_bytes)
+        out.seek(head_at)
+        out.write(_head(IMAGES, compressed.count))
+        out.seek(0)
+        out.write(_head(HEADER, header_bytes) + header)
+        out.flush()
+        out.seek(0)
+        digest, done = hashlib.sha256(), 0
+        with under_way("digesting the bundle", lambda: f"{mebibytes(done)} of {mebibytes(size)}"):
+            while chunk := out.read(CHUNK_BYTES):
+                digest.update(chunk)
+                done += len(chunk)
+        seal = _seal(digest.hexdigest())
+        out.write(seal)
+        digest.update(seal)
+    return Written(size, digest.hexdigest())
+
+
+def _wheel_names(wheels: Sequence[Path]) -> list[str]:
+    return [f"wheels/{wheel.name}" for wheel in wheels]
+
+
+# Reading
+
+
+class Bundle:
+    """An open bundle whose outline is right: each member is where it should be. `verify` reads what is in them."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self._file = file
+        self.size = os.fstat(file.fileno()).st_size
+        self._at: dict[str, int] = {}  # where each member's content begins
+        self.contents = self._outline()
+
+    def _outline(self) -> Contents:
+        try:
+            first = tarfile.TarInfo.frombuf(self._file.read(tarfile.BLOCKSIZE), tarfile.ENCODING, "surrogateescape")
+        except tarfile.TarError as error:
+            what = "is empty" if self.size == 0 else f"is not a tar archive ({error})"
+            raise BundleError(f"{self.path}: not a bundle of Faultwire: the file {what}") from None
+        if first.name != HEADER:
+            raise BundleError(
+                f"{self.path}: not a bundle of Faultwire: expected {HEADER!r} as its first member, came {first.name!r}"
+            )
+        if not 0 < first.size <= MOST_HEADER_BYTES:
+            raise BundleError(f"{self.path}: {HEADER} has {first.size} bytes; expected 1 to {MOST_HEADER_BYTES}")
+        text = self._file.read(first.size)
+        if len(text) < first.size:
+            raise BundleError(f"{self.path}: the file is cut off within {HEADER}, after {self.size} bytes")
+        contents = _read_header(text, f"{self.path}: {HEADER}")
+        if self.size != contents.size:
+            how = "is cut off" if self.size < contents.size else "has something after its end"
+            raise BundleError(f"{self.path}: the file {how}: {self.size} bytes are there, expected {contents.size}")
+        # Where each member stands follows from the header, and so does each head, to the byte: nothing is parsed.
+        end = tarfile.BLOCKSIZE + first.size + len(_padding(first.size))
+        for each in contents.members:
+            head = _head(each.name, each.size)
+            self._file.seek(end)
+            if self._file.read(len(head)) != head:
+                raise BundleError(f"{self.path}: altered: {each.name} does not begin at byte {end}, where it should")
+            self._at[each.name] = end + len(head)
+            end += len(head) + each.size + len(_padding(each.size))
+        if end + len(_seal(_DIGEST_PLACE)) != self.size:
+            raise BundleError(f"{self.path}: altered: the members end at byte {end} of {self.size}")
+        return contents
+
+    def verify(self, under_way: UnderWay, sha256: str | None = None) -> None:
+        """Read all of it and compare every digest. Raises BundleError, which names what is altered.
+
+        `sha256`: what the whole file's must be, as its maker told it. The digests inside show an accident; only this
+        one shows that somebody exchanged the file.
+        """
+        everything, done = hashlib.sha256(), 0
+
+        def pass_over(end: int) -> hashlib._Hash:
+            nonlocal done
+            part = hashlib.sha256()
+            while done < end:
+                chunk = self._file.read(min(CHUNK_BYTES, end - done))
+                if not chunk:
+                    raise BundleError(f"{self.path}: the file became shorter while it was read")
+                everything.update(chunk)
+                part.update(chunk)
+                done += len(chunk)
+            return part
+
+        self._file.seek(0)
+        with under_way(f"verifying {self.path.name}", lambda: f"{mebibytes(done)} of {mebibytes(self.size)}"):
+            for each in self.contents.members:
+                pass_over(self._at[each.name])
+                came = pass_over(self._at[each.name] + each.size).hexdigest()
+                if came != each.sha256:
+                    raise BundleError(
+                        f"{self.path}: {each.name} is altered: expected SHA-256 {each.sha256}, came {came}"
+                    )
+            pass_over(self.size - len(_seal(_DIGEST_PLACE)))
+            seal = self._file.read()
+            if seal != _seal(everything.hexdigest()):
+                raise BundleError(
+                    f"{self.path}: altered in {HEADER} or between the members: the bytes before `{SEAL}` have SHA-256 "
+                    f"{everything.hexdigest()}, which is not the one there"
+                )
+            everything.update(seal)
+        if sha256 is not None and everything.hexdigest() != sha256.lower():
+            raise BundleError(
+                f"{self.path}: another bundle: expected SHA-256 {sha256.lower()}, came {everything.hexdigest()}"
+            )
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """The content of a member, in pieces."""
+        left = next(each.size for each in self.contents.members if each.name == name)
+        self._file.seek(self._at[name])
+        while left:
+            chunk = self._file.read(min(CHUNK_BYTES, left))
+            if not chunk:
+                raise BundleError(f"{self.path}: the file became shorter while it was read")
+            left -= len(chunk)
+            yield chunk
+
+    def wheels_into(self, folder: Path, requirements: Path, python: str) -> None:
+        """Write the packages into a folder, for a Python of this version (`3.11`) and this requirements.lock.
+
+        Raises BundleError where the bundle's are for others.
+        """
+        if python not in self.contents.pythons:
+            there = ", ".join(self.contents.pythons)
+            raise BundleError(
+                f"{self.path}: its Python packages are for Python {there}, and python3 is {python} here; "
+                f"`make bundle PYTHONS='{there} {python}'`, where there is a network, makes one for both"
+            )
+        if self.contents.requirements != digest_of(requirements):
+            raise BundleError(
+                f"{self.path}: its Python packages are those of another requirements.lock than this checkout's; "
+                f"the bundle was made from commit {self.contents.commit or 'unknown'}"
+            )
+        for each in self.contents.members:
+            if each.name != IMAGES:
+                with (folder / each.name.removeprefix("wheels/")).open("xb") as out:
+                    out.writelines(self.read(each.name))
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Bundle]:
+    """An open bundle. Raises BundleError for a file that is not one, or not whole, or of a later format."""
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}") from None
+    with file:
+        yield Bundle(path, file)
+
+
+def _read_header(text: bytes, where: str) -> Contents:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{where}: altered: not JSON: {error}") from None
+    number = document.get("format") if isinstance(document, dict) else None
+    if type(number) is not int or number < 1:
+        raise BundleError(f"{where}: `format`: expected a number from 1, came {number!r}")
+    if number > FORMAT:
+        raise BundleError(
+            f"{where}: the bundle has format {number}, and this checkout reads format {FORMAT}: it was made by a later "
+            "Faultwire; bring this checkout to the same commit, or make the bundle anew"
+        )
+    try:
+        contents = Contents(
+            made=_text(document, "made"),
+            commit=_text(document, "commit"),
+            platform=_text(document, "platform"),
+            pythons=tuple(_list(document, "pythons", str)),
+            requirements=_text(document, "requirements"),
+            images=tuple(map(_image, _list(document, "images", dict))),
+            members=tuple(map(_member, _list(document, "members", dict))),
+            size=_size(document, "size"),
+        )
+    except BundleError as error:
+        raise BundleError(f"{where}: {error}") from None
+    names = [each.name for each in contents.members]
+    *wheels, last = names or [""]
+    strange = [name for name in wheels if not WHEEL.fullmatch(name)] or [name for name in [last] if name != IMAGES]
+    if strange or len({*names}) < len(names) or len(names) > MOST_MEMBERS:
+        what = f"{strange[0]!r} is not one" if strange else f"{len(names)}, some of them twice or too many"
+        raise BundleError(f"{where}: `members`: expected wheels/….whl, then {IMAGES}: {what}")
+    return contents
+
+
+def _of(document: Mapping[str, object], key: str, kind: type) -> Any:
+    if type(found := document.get(key)) is not kind:
+        raise BundleError(f"`{key}`: expected {kind.__name__}, came {found!r:.80}")
+    return found
+
+
+def _text(document: Mapping[str, object], key: str) -> str:
+    return str(_of(document, key, str))
+
+
+def _size(document: Mapping[str, object], key: str) -> int:
+    if not 0 <= (found := int(_of(document, key, int))) <= MOST_BYTES:
+        raise BundleError(f"`{key}`: expected 0 to {MOST_BYTES} bytes, came {found}")
+    return found
+
+
+def _list(document: Mapping[str, object], key: str, kind: type) -> list[Any]:
+    found: list[Any] = _of(document, key, list)
+    for each in found:
+        if type(each) is not kind:
+            raise BundleError(f"`{key}`: expected a list of {kind.__name__}, came {each!r:.80} in it")
+    return found
+
+
+def _image(document: Mapping[str, object]) -> Image:
+    inputs = None if document.get("inputs") is None else _text(document, "inputs")
+    return Image(_text(document, "tag"), _text(document, "id"), inputs, tuple(_list(document, "layers", str)))
+
+
+def _member(document: Mapping[str, object]) -> Member:
+    return Member(_text(document, "name"), _size(document, "size"), _text(document, "sha256"))
+
+
+def main(argv: Sequence[str]) -> int:
+    """`wheels BUNDLE FOLDER REQUIREMENTS`: verify the bundle, and write its packages into a folder. For setup.sh."""
+    _, path, folder, requirements = argv
+    python = ".".join(map(str, sys.version_info[:2]))
+    try:
+        with opened(Path(path)) as bundle:
+            bundle.verify(in_lines(lambda text: print(f"bundle: {text}", flush=True)))
+            bundle.wheels_into(Path(folder), Path(requirements), python)
+    except BundleError as error:
+        print(f"cannot: {error}", file=sys.stderr)
+        return os.EX_USAGE
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,43 @@
+"""The big-endian CPUs of the lab, read from images/bigendian/cpus.toml, where each is said once.
+
+Knows no image, no host and no Docker: only what a CPU is.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+TABLE: Final = Path(__file__).resolve().parents[2] / "images" / "bigendian" / "cpus.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """A line of the table; the comments there say what each key is. `bits`: of a pointer."""
+
+    name: str
+    about: str
+    triplet: str
+    libc: str
+    emulator: str
+    bits: int
+    machine: str
+    openssl: str
+    end: str
+    optional: bool = False
+
+    @property
+    def compilers(self) -> tuple[str, str]:
+        """Debian's packages that compile C for it."""
+        return f"gcc-{self.triplet}", f"libc6-dev-{self.libc}-cross"
+
+
+def _read() -> Mapping[str, Cpu]:
+    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    return {name: Cpu(name, **line) for name, line in table.items()}
+
+
+CPUS: Final[Mapping[str, Cpu]] = _read()  # by name, in the table's order

@@ -1,0 +1,86 @@
+"""The labs that a run has beside the one that it was asked for: whose they are, and when another run may have them.
+
+A run brings them up and takes them down. One that was killed leaves them up, and so does one that was asked to; the
+next run takes those before it brings up others. A file says of a lab that it is a run's, and a lock on that file
+(flock(2)), which goes with the process, that this run still goes on. What a person brought up has no such file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from scenarios.lab import locks
+from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import LAB_NUMBERS
+
+
+class Borrowed(Lab):
+    """A lab that is this process's until it is given back, or the process ends. It may be up already."""
+
+    def __init__(self, number: int, *profiles: str) -> None:
+        """Raises BlockingIOError when another process has it."""
+        super().__init__(number, *profiles)
+        self._lock = locks.take(_path(number))
+
+    def forget(self) -> None:
+        """No run has it any more: it is as one that was never borrowed."""
+        with contextlib.suppress(PermissionError):  # another user's run brought it up first
+            _path(self.number).unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """The next run may have it, as it is. So it goes when this process ends, too."""
+        os.close(self._lock)
+
+
+def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
+    """So many labs: the first by its number, the others borrowed. Raises LabProblem when there are too few.
+
+    `profiles` are those whose machines are wanted too.
+    """
+    taken = labs_in_use()
+    left = [number for number in sorted(taken) if _path(number).exists()]
+    free = [number for number in (*LAB_NUMBERS[first + 1 :], *LAB_NUMBERS[:first]) if number not in taken]
+    borrowed: list[Borrowed] = []
+    for number in (*left, *free):
+        if len(borrowed) == count - 1:
+            break
+        if number != first:
+            with contextlib.suppress(BlockingIOError):
+                borrowed.append(Borrowed(number, *profiles))
+    if len(borrowed) < count - 1:
+        for lab in borrowed:
+            lab.release()
+        raise LabProblem(f"{count} labs are wanted, and {len(borrowed) + 1} are free")
+    return [Lab(first, *profiles), *borrowed]
+
+
+def give_back(labs: Iterable[Lab], complain: Callable[[str], None] = lambda _: None) -> None:
+    """Take down those of them that are borrowed; they are nobody's then.
+
+    One that cannot be taken down stays a run's, so that the next run takes it before others; `complain` is told.
+    """
+    for lab in labs:
+        if isinstance(lab, Borrowed):
+            try:
+                lab.down()
+            except Exception as problem:
+                lab.release()
+                complain(f"lab {lab.number} was borrowed, and could not be taken down: {problem}")
+            else:
+                lab.forget()
+
+
+def own(number: int) -> None:
+    """Whoever names a lab has it from now on, though a run that has ended left it up."""
+    if _path(number).exists():
+        with contextlib.suppress(BlockingIOError):  # a run has it: who wants it now is told so later
+            Borrowed(number).forget()
+
+
+def _path(number: int) -> Path:
+    return locks.path_of(number, "lent")

@@ -1,0 +1,236 @@
+"""Programs on the machines of a lab: one that ran to its end, and one that runs until it is stopped.
+
+What they print is bounded, whoever wrote them: of a program that runs the beginning is kept, of one that ran to its end
+the beginning and the end. What was cut off is said, in a line of its own (`was_cut`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import io
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import IO, Final
+
+from scenarios.lab.waiting import DeadlinePassed, wait_for
+
+PRINTED_LIMIT: Final = 4 << 20  # characters that are kept of what a program prints while it runs
+LINES_LIMIT: Final = 50_000  # lines of them
+OUTPUT_LIMIT: Final = 1 << 20  # bytes that are kept of each stream of a program that ran to its end
+CUT: Final = "its output was cut"
+TOLD_LINES: Final = 200  # of a program's output that an error quotes, from the end
+TOLD_CHARACTERS: Final = 10_000
+READ_BYTES: Final = 64 << 10
+STOP_WITHIN_S = 5
+LISTENS_WITHIN_S = 30.0  # an emulated interpreter takes a second or two to start, beside others some times that
+ENDED_AT_DEADLINE = 124  # as timeout(1) has it
+
+
+class LabProblem(Exception):
+    """The lab is not in the state that is needed; the message says what is wrong and what would help."""
+
+
+class LabInUse(LabProblem):
+    """Another run has the lab: to try again at once is of no use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A program that ran to its end. Status 124: it was ended at its deadline (timeout(1))."""
+
+    argv: tuple[str, ...]
+    status: int
+    stdout: str
+    stderr: str
+    duration_s: float
+    started_s: float | None = None  # Unix time, where it is known
+    dropped_bytes: int = 0  # of what it printed, that are not kept
+
+    @property
+    def printed(self) -> str:
+        """What it printed, standard output first, for a person."""
+        return (self.stdout + self.stderr).strip() or "(nothing)"
+
+
+def was_cut(lines: Iterable[str]) -> bool:
+    """Whether these lines are not all that a program printed."""
+    return any(line.startswith(f"[{CUT}") for line in lines)
+
+
+def _amount(count: int) -> str:
+    for shift, unit in ((20, "MiB"), (10, "KiB")):
+        if count >= 1 << shift and count % (1 << shift) == 0:
+            return f"{count >> shift} {unit}"
+    return f"{count:,} bytes"
+
+
+class Kept:
+    """The output of a program that runs to its end, as bytes: its beginning and its end, each half of the limit."""
+
+    def __init__(self, limit: int = OUTPUT_LIMIT) -> None:
+        self._half = limit // 2
+        self._head, self._tail = bytearray(), bytearray()
+        self.taken = 0
+
+    @property
+    def dropped(self) -> int:
+        """How many bytes are not kept."""
+        return self.taken - len(self._head) - min(len(self._tail), self._half)
+
+    def take(self, data: bytes) -> None:
+        self.taken += len(data)
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:]
+        if len(self._tail) > 2 * self._half:  # and not each time: to remove from the front takes a copy
+            del self._tail[: -self._half]
+
+    def read(self, stream: IO[bytes]) -> None:
+        """Take all that comes, until the end of the stream."""
+        while data := stream.read1(READ_BYTES):  # type: ignore[attr-defined] # of a pipe: a BufferedReader
+            self.take(data)
+
+    def text(self) -> str:
+        """What is kept; where something is missing, a line says so."""
+        if not self.dropped:
+            return (self._head + self._tail).decode("utf-8", "backslashreplace")
+        head, tail = (part.decode("utf-8", "backslashreplace") for part in (self._head, self._tail[-self._half :]))
+        missing = f"[{CUT} after {_amount(len(self._head))}: {self.dropped:,} bytes are missing here]"
+        return f"{head}\n{missing}\n{tail}"
+
+
+class Printed:
+    """The output of a program that runs, as lines: as far as PRINTED_LIMIT and LINES_LIMIT allow."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self._line: list[str] = []  # what has come of a line that has not ended
+        self._left = PRINTED_LIMIT
+        self._is_cut = False
+
+    def take(self, text: str) -> None:
+        """Some more of it, of any length."""
+        if self._is_cut:
+            return
+        taken = text[: self._left]
+        self._left -= len(taken)
+        *whole, rest = taken.split("\n")
+        room = LINES_LIMIT - len(self.lines)
+        for line in whole[:room]:
+            self.lines.append("".join([*self._line, line]))
+            self._line.clear()
+        if len(whole) > room or (len(whole) == room and rest):
+            self._line.clear()
+            self.cut(f"after {LINES_LIMIT:,} lines")
+            return
+        if rest:
+            self._line.append(rest)
+        if len(self._line) > 1000:  # a character at a time
+            self._line[:] = ["".join(self._line)]
+        if len(taken) < len(text):
+            self.cut(f"after {_amount(PRINTED_LIMIT)}")
+
+    def cut(self, where: str) -> None:
+        """The rest is not kept."""
+        if not self._is_cut:
+            self.end()
+            self._is_cut = True
+            self.lines.append(f"[{CUT} {where}]")
+
+    def end(self) -> None:
+        """It prints no more: a last line may have no end."""
+        if self._line:
+            self.lines.append("".join(self._line))
+            self._line.clear()
+
+
+class Running:
+    """A program that runs on a machine of the lab until it is stopped. `signal` sends it a signal, by name.
+
+    `lines` has what it prints, standard output and standard error together, as far as it is kept.
+    """
+
+    def __init__(self, stream: subprocess.Popen[bytes], what: str, signal: Callable[[str], None]) -> None:
+        self._stream = stream
+        self._what = what
+        self.signal = signal
+        self._printed = Printed()
+        self.lines = self._printed.lines
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._stream.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
+        decoder = io.IncrementalNewlineDecoder(
+            codecs.getincrementaldecoder("utf-8")("backslashreplace"), translate=True
+        )
+        with contextlib.suppress(OSError, ValueError):  # it was closed
+            while data := self._stream.stdout.read1(READ_BYTES):  # type: ignore[attr-defined] # as above
+                self._printed.take(decoder.decode(data))
+        self._printed.take(decoder.decode(b"", final=True))
+        self._printed.end()
+
+    @property
+    def ended(self) -> bool:
+        return self._stream.poll() is not None
+
+    def check_running(self, until: str) -> None:
+        """Raise LabProblem, with what the program printed, when it has ended before `until` came about."""
+        if self._stream.poll() is not None:
+            self._reader.join(STOP_WITHIN_S)
+            raise LabProblem(f"{self._what} ended (status {self._stream.returncode}) before {until}: {self.printed}")
+
+    def wait_for_line(self, pattern: str, within_s: float = LISTENS_WITHIN_S) -> re.Match[str]:
+        """The first line, from the start, in which the regular expression is found.
+
+        Raises LabProblem with what the program did print, at the deadline or as soon as the program has ended.
+        """
+
+        looked_at = 0
+
+        def found() -> re.Match[str] | None:
+            nonlocal looked_at
+            ended = self._stream.poll() is not None
+            if ended:
+                self._reader.join(STOP_WITHIN_S)
+            for line in self.lines[looked_at:]:
+                looked_at += 1
+                if match := re.search(pattern, line):
+                    return match
+            if ended:
+                self.check_running(f"it printed {pattern!r}")
+            return None
+
+        try:
+            match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, every_s=0.005)
+        except DeadlinePassed as late:
+            raise LabProblem(f"{late}; it printed: {self.printed}") from late
+        assert match is not None  # noqa: S101 (wait_for returns true values only)
+        return match
+
+    @property
+    def printed(self) -> str:
+        """The end of what it printed so far, standard output and standard error together."""
+        return "\n".join(self.lines[-TOLD_LINES:])[-TOLD_CHARACTERS:] or "(nothing)"
+
+    def stop(self) -> int:
+        """End it with SIGTERM, after STOP_WITHIN_S seconds with SIGKILL; its exit status.
+
+        Raises LabProblem when it could not be ended; nothing here waits for it then.
+        """
+        try:
+            for signal in ("TERM", "KILL"):
+                if self._stream.poll() is None:
+                    self.signal(signal)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    status = self._stream.wait(STOP_WITHIN_S)
+                    self._reader.join(STOP_WITHIN_S)
+                    return status
+        finally:
+            self._stream.kill()  # after its end, nothing
+            self._stream.wait()
+        raise LabProblem(f"{self._what} could not be ended within {2 * STOP_WITHIN_S} s")

@@ -1,0 +1,263 @@
+"""Reading the folder of a run: its summary, its cells, and the packets of each. Values only; nothing is drawn here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios.evidence import frames_json
+from scenarios.lab.errors import UsageError
+from scenarios.verdict.check import Verdict
+from scenarios.verdict.survival import Survival
+
+SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
+PLACE_PARTS = 3  # of the folder of a cell in the folder of its run: drill, service, pair
+RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A cell in short: a line of the summary."""
+
+    drill: str
+    service: str
+    pair: str
+    seed: int
+    repeat: int
+    verdict: Verdict
+    sentence: str
+    duration_s: float
+    folder: str  # from the folder of the run
+    repeat_with: str
+    survival: Survival | None
+    has_page: bool  # its folder is there
+
+    @property
+    def key(self) -> tuple[str, str, str, int]:
+        """What makes it the same cell in another run."""
+        return self.drill, self.service, self.pair, self.repeat
+
+    @property
+    def word(self) -> str:
+        """What happened, or else the verdict."""
+        return self.survival.word if self.survival else self.verdict.value
+
+    @property
+    def kind(self) -> str:
+        """The word without its figures: what cells are told apart and filtered by."""
+        return self.survival.kind if self.survival else self.verdict.value
+
+    @property
+    def tone(self) -> str:
+        """The verdict; where there is a word of survival, whether all of it is as promised instead of pass and fail."""
+        if self.survival is None or self.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
+            return self.verdict.value
+        return Verdict.PASS.value if self.survival.is_as_promised else Verdict.FAIL.value
+
+    @property
+    def word_tone(self) -> str:
+        """The same of the word alone."""
+        if self.survival is None or self.tone in (Verdict.UNPROVEN.value, Verdict.UNSUPPORTED.value):
+            return self.tone
+        return Verdict.PASS.value if self.survival.as_promised else Verdict.FAIL.value
+
+    @property
+    def promise(self) -> str:
+        """`kept`, `broken`; empty where there is none, or nothing is known of it."""
+        known = self.survival and self.survival.is_as_promised
+        return "" if known is None else "kept" if known else "broken"
+
+    @property
+    def page(self) -> str:
+        """From the folder of the run."""
+        return f"{self.folder}/{PAGE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run, as its folder tells it."""
+
+    folder: Path
+    lines: Sequence[Line]
+    asked: int
+    counts: Mapping[Verdict, int]  # of all that was run: more than there are lines, where what passed left nothing
+    duration_s: float | None  # None: it was broken off before it could write its summary
+    versions: Mapping[str, str]
+
+    @property
+    def ran(self) -> int:
+        """How many cells were run."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame as one leg saw it; see dissect.Frame, whose payload is in the capture."""
+
+    number: int
+    time_ns: int
+    length: int
+    transport: str
+    source: str
+    destination: str
+    source_port: int | None = None
+    destination_port: int | None = None
+    identification: int | None = None
+    ttl: int = 0
+    flags: tuple[str, ...] = ()
+    seq: int | None = None
+    ack: int | None = None
+    window: int | None = None
+    payload_bytes: int = 0
+    payload: str = ""  # the first bytes, in hexadecimal
+    protocol: str = ""
+    info: str = ""
+    notes: tuple[str, ...] = ()
+    messages: tuple[str, ...] = ()
+    byteorders: tuple[str, ...] = ()
+    checksum_good: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """One packet, as each leg saw it; None: this leg did not see it."""
+
+    client_leg: Frame | None
+    server_leg: Frame | None
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """What frames.json holds."""
+
+    port: int
+    addresses: Mapping[str, Sequence[str]]  # of each role
+    client_side: frozenset[str]
+    packets: Sequence[Packet]  # in order of time
+
+
+class NoRun(UsageError):
+    """The folder is not one of a run, or of one that cannot be read; the message names the file and what is wrong."""
+
+
+def run(folder: Path) -> Run:
+    """What a run left. Without its summary, it is put together from the results of its cells, those that are whole.
+
+    Raise NoRun when the folder is not one of a run.
+    """
+    folder = folder.resolve()
+    path = folder / SUMMARY
+    try:
+        if path.is_file():
+            stored = _json(path)
+            lines = [_line(each, folder) for each in stored["cells"]]
+            asked, duration_s = int(stored["asked"]), float(stored["duration_s"])
+            counts = {each: int(stored["verdicts"][each.value]) for each in Verdict}
+            return Run(folder, lines, asked, counts, duration_s, _versions(stored))
+        found = sorted(folder.glob(f"*/*/*/{RESULT}"))
+    except _OF_ANOTHER_FORM as error:
+        raise NoRun(f"{path} is not the summary of a run: {_words(error)}") from error
+    lines, versions = [], {}
+    problem = f"it has neither a {SUMMARY} nor a */*/*/{RESULT}"
+    for path in found:
+        try:
+            stored = _json(path)
+            lines.append(_line(stored | {"folder": str(path.parent.relative_to(folder))}, folder))
+            versions = _versions(stored)
+        except _OF_ANOTHER_FORM as error:  # the last one of a run that was killed, say
+            problem = f"{path}: {_words(error)}"
+    if not lines:
+        raise NoRun(f"{folder} is not the folder of a run: {problem}")
+    return Run(folder, lines, len(lines), Counter(line.verdict for line in lines), None, versions)
+
+
+# What reading a file of another form raises: JSON allows everything where a mapping, a text or a number should be.
+_OF_ANOTHER_FORM = (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+
+
+def _words(error: BaseException) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
+def _versions(stored: Mapping[str, Any]) -> dict[str, str]:
+    return {str(name): str(version) for name, version in stored["versions"].items()}
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """The result.json of a cell."""
+    return _json(folder / RESULT)
+
+
+def packets(folder: Path) -> Packets | None:
+    """The packets of one run of a script; None where a run of long ago left none. Raises ValueError."""
+    path = folder / frames_json.FILE
+    if not path.is_file():
+        return None
+    stored = _json(path)
+    if stored["schema"] != frames_json.SCHEMA:
+        raise ValueError(f"{path}: schema {stored['schema']}, where {frames_json.SCHEMA} is read")
+    legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS]
+    found = [Packet(*(leg[number] if number else None for leg, number in zip(legs, numbers, strict=True)))
+             for numbers in stored["packets"]]  # fmt: skip
+    return Packets(stored["port"], stored["addresses"], frozenset(stored["client_side"]), found)
+
+
+def _frame(stored: Mapping[str, Any]) -> Frame:
+    plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
+    return Frame(**plain)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: expected a mapping, found {type(found).__name__}")
+    return found
+
+
+def survival(stored: Mapping[str, Any]) -> Survival | None:
+    """Of a line of summary.json, or of result.json."""
+    found = stored.get("survival")
+    return Survival(**found) if found else None
+
+
+def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
+    """A line of a summary, which may be another's: each value is of its type, and the folder below that of the run."""
+    place = Path(_text(stored, "folder"))
+    # In runs before 2026-11-27 the name of the run stood before.
+    if len(place.parts) == PLACE_PARTS + 1 and not place.is_absolute():
+        place = Path(*place.parts[1:])
+    folder = (run_folder / place).resolve()
+    if not folder.is_relative_to(run_folder.resolve()):
+        raise ValueError(f"folder: {stored['folder']!r} is outside of the run")
+    duration_s = float(stored["duration_s"])
+    if not 0 <= duration_s < math.inf:
+        raise ValueError(f"duration_s: {duration_s} is not a length of time")
+    return Line(
+        drill=_text(stored, "drill"),
+        service=_text(stored, "service"),
+        pair=_text(stored, "pair"),
+        seed=int(stored["seed"]),
+        repeat=int(stored["repeat"]),
+        verdict=Verdict(stored["verdict"]),
+        sentence=_text(stored, "sentence"),
+        duration_s=duration_s,
+        folder=place.as_posix(),
+        repeat_with=_text(stored, "repeat_with"),
+        survival=survival(stored),
+        has_page=(folder / RESULT).is_file(),
+    )
+
+
+def _text(stored: Mapping[str, Any], key: str) -> str:
+    found = stored[key]
+    if not isinstance(found, str):
+        raise ValueError(f"{key}: expected a text, found {found!r}")
+    return found

@@ -1,0 +1,165 @@
+"""Many cells, on one lab or on several side by side: a worker a lab, each with a stage of its own.
+
+Ctrl-C reaches the main thread only: it tells the workers, which undo what they have begun, and waits for them.
+"""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from docker.errors import DockerException
+
+from scenarios.evidence import run_folder as runs
+from scenarios.evidence.run_folder import StorageProblem
+from scenarios.lab import engine
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.pool import give_back
+from scenarios.lab.process import LabInUse, LabProblem
+from scenarios.lab.waiting import DeadlinePassed
+from scenarios.run.cell import Result, run
+from scenarios.run.session import Happened, Interrupted, Stage
+from scenarios.spec.drill import Cell
+
+OPENS_TIMES = 3  # how often a worker tries to have its lab ready
+# How often the main thread looks up from its wait: a signal that comes just before the wait, or that the system gives
+# to another thread, does not end it.
+LOOKS_EVERY_S = 0.2
+# What keeps a lab from being ready; OSError is of requests, by which the engine is asked. Anything else is a bug.
+OF_A_LAB = (
+    LabProblem,
+    engine.CommandFailed,
+    engine.NoEngine,
+    DeadlinePassed,
+    DockerException,
+    OSError,
+    subprocess.SubprocessError,
+)
+
+
+def folder_of(run_folder: Path, cell: Cell) -> Path:
+    """Where the folder of a cell is, or will be."""
+    pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
+    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)
+
+
+@dataclass(slots=True)
+class Campaign:
+    """Cells to be run on labs. `tell` is given each result as it comes, with its evidence: it alone may keep that.
+
+    `say` is given a line of what else is done, `complain` one of what went wrong and is tried again; `began` is told of
+    each cell that a lab begins with, and `happened` of each event of its scripts; both in a worker's thread.
+    """
+
+    run_folder: Path
+    labs: Sequence[Lab]
+    tell: Callable[[Result], None]
+    say: Callable[[str], None] = lambda _: None
+    complain: Callable[[str], None] = lambda _: None
+    began: Callable[[Lab, Cell], None] = lambda _, __: None
+    beside: bool = False  # also ask what becomes of other clients
+    keep: bool = False  # leave the borrowed labs up
+    results: list[Result] = field(default_factory=list)
+    happened: Callable[[Happened], None] = lambda _: None
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _problems: list[BaseException] = field(default_factory=list)
+    _told: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]:
+        """Run them all, or until told; return the results in the order in which they came, without their evidence.
+
+        Raise KeyboardInterrupt when interrupted, with every fault undone; LabProblem when no lab could be had for what
+        is left; StorageProblem when the disk is full; and what is a bug. `results` has what was run by then.
+        """
+        waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+        for cell in cells:
+            waiting.put(cell)
+        already = len(self.results)
+        workers: list[Future[None]] = []
+        with ThreadPoolExecutor(max(1, len(self.labs)), thread_name_prefix="lab") as pool:
+            try:
+                for lab in self.labs[: max(1, len(cells))]:
+                    workers.append(pool.submit(self._work, lab, waiting, until))
+                while wait(workers, LOOKS_EVERY_S).not_done:
+                    pass
+            except BaseException:
+                # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
+                self._stop.set()
+                wait(workers)
+                raise
+        is_left = len(self.results) - already < len(cells)
+        for problem in self._problems:
+            if is_left or not isinstance(problem, LabProblem | StorageProblem):
+                raise problem
+            self.complain(str(problem))  # the other labs did its part
+        return self.results
+
+    def _work(self, lab: Lab, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+        try:
+            while not waiting.empty() and not self._stop.is_set() and not until():
+                stage = self._open(lab)
+                try:
+                    self._run_on(stage, waiting, until)
+                finally:
+                    self._close(stage)
+        except Interrupted:
+            pass
+        except BaseException as problem:  # it is raised where the campaign is waited for
+            self._problems.append(problem)
+        finally:
+            if not self.keep:
+                give_back([lab], self.complain)
+
+    def _open(self, lab: Lab) -> Stage:
+        """Return a stage that is open, on a lab that is up. Raise LabProblem when it cannot be had."""
+        for number in range(1, OPENS_TIMES + 1):
+            try:
+                if number == OPENS_TIMES:  # whatever is the matter with its machines, new ones have it not
+                    self.say(f"lab {lab.number} is made anew")
+                    with lab.held():
+                        lab.down()
+                if not lab.is_up():
+                    with under_way(f"lab {lab.number} comes up"):
+                        took_s = lab.up()
+                    self.say(f"lab {lab.number} is up, {took_s:.1f} s")
+                return Stage(lab, self._stop.is_set, self.happened).__enter__()
+            except LabInUse:
+                raise
+            except OF_A_LAB as problem:
+                if self._stop.is_set():
+                    raise Interrupted from problem
+                if number == OPENS_TIMES:
+                    raise LabProblem(f"lab {lab.number} cannot be had: {problem}") from problem
+                self.complain(f"lab {lab.number}: {problem}")
+        raise AssertionError  # for mypy: the last try returns or raises
+
+    def _close(self, stage: Stage) -> None:
+        """Undo what is in force; where that does not succeed, say so: the next stage on this lab does it again."""
+        try:
+            stage.__exit__(*sys.exc_info())
+        except Exception as problem:
+            self.complain(f"lab {stage.lab.number} could not be left as it was: {problem}")
+
+    def _run_on(self, stage: Stage, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+        """Run cells on a stage until none is left, or one broke off, and may have broken the stage."""
+        while not until() and not waiting.empty():
+            stage.check_interrupted()
+            runs.check_room(self.run_folder)
+            try:
+                cell = waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.began(stage.lab, cell)
+            result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside)
+            with self._told:
+                self.results.append(replace(result, seen={}))  # which holds every frame
+                self.tell(result)
+            if result.broke_off:
+                return

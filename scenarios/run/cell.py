@@ -1,0 +1,263 @@
+"""Running cells: the control first, then the fault; both legs, the joint verdict, and the evidence in its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from scenarios.evidence import frames_json, run_folder
+from scenarios.evidence.record import Seen
+from scenarios.faults import Unsupported
+from scenarios.lab.architecture import asserted
+from scenarios.lab.engine import CommandFailed, NoEngine
+from scenarios.lab.process import LabProblem
+from scenarios.lab.waiting import DeadlinePassed
+from scenarios.report.write import write_cell
+from scenarios.run.fingerprint import inputs
+from scenarios.run.other_clients import Beside
+from scenarios.run.performance import BrokeOff, perform, perform_beside
+from scenarios.run.session import Cast, Interrupted, Stage
+from scenarios.spec.drill import Cell
+from scenarios.verdict.check import Check, Verdict, joint, proof
+from scenarios.verdict.judge import ending, judged
+from scenarios.verdict.survival import Survival, is_asked, survival
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a cell. `control` and `checks` are what the verdict rests on; `seen` is the evidence, if any."""
+
+    cell: Cell
+    verdict: Verdict
+    sentence: str
+    control: Sequence[Check]
+    checks: Sequence[Check]
+    seen: Mapping[str, Seen]  # "control", "fault"
+    folder: Path
+    duration_s: float
+    broke_off: bool  # a script did not run to its end: the stage may be broken
+    # by role ("client", "server"): the host's name, and what it said that it is
+    machines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    survival: Survival | None = None  # for the matrix: where others were asked too
+    inputs: str = ""  # the digest of all that it rests on, for the matrix
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
+        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
+        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is known of a cell so far: it is there also when the cell breaks off."""
+
+    seen: dict[str, Seen] = field(default_factory=dict)
+    control: list[Check] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    machines: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    others: Beside | str = ""  # or why nothing is known of them
+    problems: list[Exception] = field(default_factory=list)
+
+
+def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Result:
+    """Run one cell, and write its evidence into its folder, which is made.
+
+    Whatever happens meanwhile is the cell's verdict: `unproven`, with the reason, and with the traceback and what had
+    been seen by then in the folder. Raise Interrupted alone; nothing is left then.
+
+    `beside`: also what became of other clients meanwhile, and of the service afterwards; no verdict rests on that.
+    """
+    began_s = time.monotonic()
+    found = _Found()
+    try:
+        _perform(stage, cell, found)
+    except Interrupted:
+        raise
+    except Exception as raised:
+        problem = raised.problem if isinstance(raised, BrokeOff) else raised
+        _broke_off(stage, found, problem)
+        found.checks.append(proof("the script ran to its end", "it did", _words(problem), proven=False))
+    if beside and not found.problems and "fault" in found.seen and is_asked(cell):
+        try:
+            found.others = perform_beside(stage, cell)
+        except Interrupted:
+            raise
+        except Exception as problem:
+            _broke_off(stage, found, problem)
+            found.others = _words(problem)
+    result = _result(cell, found, folder, time.monotonic() - began_s)
+    if beside:
+        try:
+            said = survival(cell, result.verdict, found.seen.get("fault"), found.others)
+            result = replace(result, survival=said, inputs=inputs(cell))
+        except Exception as problem:
+            found.problems.append(problem)
+            result = _unproven(result, "what it comes to was told", "it was", problem)
+    try:
+        _store(result)
+    except Exception as problem:
+        found.problems.append(problem)
+        result = _unproven(replace(result, seen={}), "the evidence was stored", "it was", problem)
+        shutil.rmtree(folder, ignore_errors=True)  # for the room
+        with contextlib.suppress(Exception):  # the summary of the run has it all the same
+            _store(result)
+    for each in found.problems:
+        run_folder.write_traceback(folder, each)
+    try:
+        write_cell(folder, folder.parents[2])
+    except Exception as problem:  # it is made again at the end of the run, where this is told
+        run_folder.write_traceback(folder, problem, run_folder.PAGE_TRACEBACK)
+    return result
+
+
+def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
+    """Run the script of a cell twice, and hold both against what is expected."""
+    if reason := unsupported(cell):
+        found.checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
+        return
+    cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    for role, host in (("client", cast.client), ("server", cast.server)):
+        found.machines[role] = {"host": host.name, "said": stage.machine(host)}
+        found.checks.append(asserted(host, found.machines[role]["said"]))
+    try:
+        control = found.seen["control"] = perform(stage, cell, armed=False)
+        found.control, _ = judged(cell.drill, control, None)
+        if joint([*found.checks, *found.control]) is Verdict.PASS:
+            armed = found.seen["fault"] = perform(stage, cell, armed=True)
+            found.checks += judged(cell.drill, control, armed)[1]
+    except Unsupported as reason_of_kernel:
+        found.checks.append(Check("whether it can be tried here", "it can", str(reason_of_kernel), Verdict.UNSUPPORTED))
+    except BrokeOff as broken:
+        found.seen["fault" if broken.seen.armed else "control"] = broken.seen
+        raise
+
+
+def _broke_off(stage: Stage, found: _Found, problem: Exception) -> None:
+    """Note what broke a cell off. Raise Interrupted where the run was told to end: an interrupt breaks much."""
+    if stage.interrupted():
+        raise Interrupted from problem
+    found.problems.append(problem)
+
+
+def _words(problem: Exception) -> str:
+    """What a problem says; of one that is not told in words for a person, its kind too, and where the rest is."""
+    if isinstance(problem, LabProblem | DeadlinePassed | CommandFailed | NoEngine):
+        return str(problem)
+    return f"{type(problem).__name__}: {problem} ({run_folder.TRACEBACK} in the cell's folder says where)"
+
+
+def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Result:
+    verdict = joint([*found.control, *found.checks])
+    return Result(
+        cell=cell,
+        verdict=verdict,
+        sentence=_sentence(cell, verdict, [*found.control, *found.checks]),
+        control=found.control,
+        checks=found.checks,
+        seen=found.seen,
+        folder=folder,
+        duration_s=duration_s,
+        broke_off=bool(found.problems),
+        machines=found.machines,
+    )
+
+
+def _unproven(result: Result, rule: str, expected: str, problem: Exception) -> Result:
+    """The result of a cell in which something went wrong after its verdict, which that takes away."""
+    lost = proof(rule, expected, _words(problem), proven=False)
+    sentence = f"{rule}: expected {expected}, saw {lost.seen}"
+    result = replace(result, verdict=Verdict.UNPROVEN, sentence=sentence, checks=[*result.checks, lost])
+    if result.survival:
+        result = replace(result, survival=survival(result.cell, Verdict.UNPROVEN, None, ""))
+    return result
+
+
+def unsupported(cell: Cell) -> str:
+    """Why a cell cannot be run anywhere; empty when it can."""
+    chosen, service = cell.chosen, cell.chosen.service
+    if reason := cell.drill.unsupported_on.get(cell.pair):
+        return reason
+    if chosen.server.runs_on and not cell.pair.endswith("-le"):
+        return f"{chosen.name} runs on {chosen.server.runs_on}, which is little-endian"
+    if service.image and not cell.pair.endswith("-le"):
+        return f"the server of {service.service} is a program of its own image, which is little-endian"
+    if chosen.image and not cell.pair.startswith("le-"):
+        return f"the client of {service.service} is a program of its own image, which is little-endian"
+    if cell.drill.family not in service.families:
+        return f"{service.service} does not speak {cell.drill.family}"
+    return ""
+
+
+def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
+    if verdict is Verdict.PASS:
+        return cell.drill.claim
+    broken = next((each for each in checks if each.holds is verdict), None)
+    if broken is None:
+        return "nothing was checked"
+    if verdict is Verdict.UNSUPPORTED:
+        return broken.seen
+    said = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
+    return f"{broken.stalled}: {said}" if broken.stalled else said
+
+
+def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
+    place = folder / name
+    place.mkdir()
+    for leg, capture in seen.captures.items():
+        (place / f"{leg}.pcapng").write_bytes(capture.pcapng)
+    for program, lines in seen.logs.items():
+        (place / f"{program}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    frames_json.write(place, seen)
+    return {
+        "calls": {call: [{"ended": ending(each), "call": each} for each in made] for call, made in seen.calls.items()},
+        "faults": seen.caught,
+        "looks": seen.looks,
+        "events": seen.events,
+        "timings_s": seen.timings_s,
+        "made_under": seen.made_under,
+        "held": seen.held,
+        "stalls": {
+            "largest_s": seen.stalls.largest_s,
+            "stolen_s": seen.stalls.stolen_s,
+            "unseen": seen.stalls.unseen,
+            "found": seen.stalls.found,
+        },
+        "captures": {
+            leg: {"file": f"{name}/{leg}.pcapng", "frames": each.frames, "dropped": each.dropped}
+            for leg, each in seen.captures.items()
+        },
+    }
+
+
+def _store(result: Result) -> None:
+    cell = result.cell
+    result.folder.mkdir(parents=True, exist_ok=True)
+    run_folder.write_result(
+        result.folder,
+        {
+            "drill": cell.drill.drill,
+            "claim": cell.drill.claim,
+            "source": cell.drill.source,
+            "service": cell.chosen.name,
+            "client": cell.chosen.client_name,
+            "pair": cell.pair,
+            "machines": result.machines,
+            "family": cell.drill.family,
+            "seed": cell.seed,
+            "repeat": cell.repeat,
+            "verdict": result.verdict,
+            "sentence": result.sentence,
+            "duration_s": result.duration_s,
+            "control": result.control,
+            "expectations": result.checks,
+            "runs": {name: _seen(seen, result.folder, name) for name, seen in result.seen.items()},
+            "repeat_with": cell.command,
+            **({"survival": result.survival, "inputs": result.inputs} if result.survival else {}),
+        },
+    )

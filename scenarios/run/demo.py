@@ -1,0 +1,144 @@
+"""The demonstration: a big-endian client asks a little-endian server across the firewall, and the packets prove it.
+
+The bytes that must be on the wire are written here in full, as the protocol's specification gives them. They come from
+no code of ours, so no bug of ours can agree with itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.text import Text
+
+from scenarios.evidence import run_folder, tshark
+from scenarios.lab.architecture import asserted, said
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import Host
+from scenarios.run.exchange import Exchange, Say, exchange, leg_checks, without_firewall
+from scenarios.spec.service import Family, Named, named
+from scenarios.verdict.check import Check, Verdict, check, joint
+
+CLIENT, SERVER = "client-be", "server"
+ANSWER = "Follow the white rabbit. 🐰"
+REQUEST_BYTES = (
+    b'\x00d{"byteorder": "big", "content-type": "text/json", "content-encoding": "utf-8", "content-length": 41}'
+    b'{"action": "search", "value": "morpheus"}'
+)
+ANSWER_BYTES = (
+    b'\x00g{"byteorder": "little", "content-type": "text/json", "content-encoding": "utf-8", "content-length": 43}'
+    b'{"result": "Follow the white rabbit. \xf0\x9f\x90\xb0"}'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a demonstration came to: the verdict, what it rests on, the picture, and where the files are."""
+
+    verdict: Verdict
+    sentence: str
+    checks: Sequence[Check]
+    picture: Sequence[Text]
+    folder: Path
+
+
+def _byte_checks(made: Exchange) -> list[Check]:
+    found = []
+    for leg, frames in made.frames.items():
+        there = [frame for frame in frames if frame.source == made.client.ipv4]
+        back = [frame for frame in frames if frame.source == made.server.ipv4]
+        for what, direction, expected in (("request", there, REQUEST_BYTES), ("answer", back, ANSWER_BYTES)):
+            evidence = {leg: [frame.number for frame in direction if frame.payload]}
+            seen = tshark.stream_bytes(direction)
+            found.append(check(f"the {what}'s bytes on the {leg}", expected, seen, evidence))
+        decoded = {
+            host.name: [order for frame in direction for order in frame.byteorders]
+            for host, direction in ((made.client, there), (made.server, back))
+        }
+        expected_orders = {host.name: [host.byteorder] for host in (made.client, made.server)}
+        found.append(check(f"the byteorder headers that tshark decodes on the {leg}", expected_orders, decoded))
+    return found
+
+
+def _introduce(lab: Lab, hosts: tuple[Host, Host], family: Family, say: Say) -> list[Check]:
+    """Assert on each host what machine it is, and say who they are."""
+    with ThreadPoolExecutor() as pool, under_way("the hosts say what machines they are"):
+        checks = [
+            asserted(host, seen)
+            for host, seen in zip(hosts, pool.map(lambda host: said(lab, host), hosts), strict=True)
+        ]
+    for host, check_of_host in zip(hosts, checks, strict=True):
+        say(f"{host.name}: {host.machine}, {check_of_host.seen}, {host.address(family)}")
+    return checks
+
+
+def demonstrate(lab: Lab, say: Say) -> Shown:
+    """Run the demonstration in a lab that is up; `say` is told of each step when it is done.
+
+    With a firewall that does not run it fails, and says that nothing crossed. Raises LabProblem without its hosts.
+    """
+    client, server = lab.topology.hosts[CLIENT], lab.topology.hosts[SERVER]
+    chosen = named("search/selectors", client="search")
+    checks = _introduce(lab, (client, server), "ipv4", say)
+    with under_way(f"{client.name} calls {server.name}, and both legs are captured and decoded"):
+        made = exchange(lab, chosen, client, server, "ipv4", say)
+    lines = made.call.stdout.splitlines()
+    printed = lines[0] if made.call.status == 0 and lines else f"status {made.call.status}: {made.call.printed}"
+    checks.append(check("the answer that the client printed", ANSWER, printed))
+    say(f"{client.name} printed: {printed}")
+    checks += (
+        _byte_checks(made) + leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
+    )
+    claim = f"{client.name} is answered by {server.name} across the firewall, in the protocol's own bytes."
+    proven = "both legs carried the same packets, and request and answer are right to the byte"
+    return _shown("demo", claim, chosen, made, checks, proven)
+
+
+def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say: Say) -> Shown:
+    """Call a service once, from the first host to the second, and judge its outcome by what service.yaml says is right.
+
+    Raises LabProblem when the server does not come to listen.
+    """
+    checks = _introduce(lab, hosts, family, say)
+    with under_way(f"{hosts[0].name} calls {hosts[1].name}, and both legs are captured and decoded"):
+        made = exchange(lab, chosen, *hosts, family, say)
+    right = chosen.client
+    checks.append(check("exit status of the client", right.status, made.call.status))
+    said = re.search(right.prints, made.call.printed, re.MULTILINE)
+    printed = right.prints if said else made.call.printed
+    checks.append(check("what the client printed", right.prints, printed))
+    say(f"{made.client.name} printed:\n{made.call.printed}")
+    checks += leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
+    claim = f"{chosen.name} on {made.server.name} answers {made.client.name} over {family}."
+    return _shown("call", claim, chosen, made, checks, "both legs carried the same packets")
+
+
+def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequence[Check], proven: str) -> Shown:
+    folder = run_folder.cell(run_folder.new_run(), drill, chosen.name.replace("/", "-"), made.pair)
+    made.store(folder)
+    verdict = joint(checks)
+    result = {
+        "drill": drill,
+        "claim": claim,
+        "service": chosen.name,
+        "client": chosen.client_name,
+        "pair": made.pair,
+        "family": made.family,
+        "verdict": verdict,
+        "call": made.call,
+        "expectations": checks,
+        "hosts": [made.client, made.server],
+        "captures": {name: {"frames": each.frames, "dropped": each.dropped} for name, each in made.captures.items()},
+    }
+    run_folder.write_result(folder, result)
+    ends = [f"{host.name} ({host.byteorder}-endian)" for host in (made.client, made.server)]
+    sentence = f"{ends[0]} was answered by {ends[1]} across the firewall; {proven}."
+    if verdict is not Verdict.PASS:
+        broken = next(each for each in checks if each.holds is verdict)
+        nothing = next((each.seen for each in checks if each.seen.startswith("nothing crossed")), "")
+        sentence = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}. {nothing}".strip()
+    return Shown(verdict, sentence, checks, made.picture(), folder)

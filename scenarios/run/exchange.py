@@ -1,0 +1,210 @@
+"""One call of a service, from one host to another, captured on both legs: what was printed, and what crossed.
+
+This brings the things about that others judge; it judges nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.text import Text
+
+from scenarios.calls import contract, port_holders
+from scenarios.evidence import pairing, tshark
+from scenarios.evidence.capture import Capture, LegCapture
+from scenarios.evidence.pairing import Rung
+from scenarios.evidence.tshark import Frame
+from scenarios.lab.lab import Lab
+from scenarios.lab.process import LISTENS_WITHIN_S, Finished, LabProblem, Running
+from scenarios.lab.topology import Host
+from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.spec.service import Family, Named, Transport, words
+from scenarios.verdict.check import Check, check, proof
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came of one call. Without a firewall that runs there are no captures, and no frames."""
+
+    client: Host
+    server: Host
+    family: Family
+    port: int
+    call: Finished
+    service_log: str
+    received: int  # TCP segments, or UDP datagrams, that the server's kernel received during the call
+    transport: Transport
+    captures: Mapping[str, LegCapture] = field(default_factory=dict)
+    frames: Mapping[str, Sequence[Frame]] = field(default_factory=dict)  # between the two hosts, by leg
+    rungs: Sequence[Rung] = ()
+
+    @property
+    def pair(self) -> str:
+        """The machine of the client, then of the server: `be-le`."""
+        return f"{self.client.end}-{self.server.end}"
+
+    def picture(self) -> list[Text]:
+        """The ladder of the packets between the two hosts, as lines; empty when nothing was captured."""
+        if not self.rungs:
+            return []
+        ends = [(f"{self.client.name} ({self.client.byteorder}-endian)", self.client)]
+        ends.append((f"({self.server.byteorder}-endian) {self.server.name}", self.server))
+        port = next((rung.frame.source_port for rung in self.rungs if rung.from_client), None)
+        named = [
+            (name, spoken(host.address(self.family), p))
+            for (name, host), p in zip(ends, (port, self.port), strict=True)
+        ]
+        return list(pairing.draw(self.rungs, *named))
+
+    def store(self, folder: Path) -> None:
+        """Write the captures, and what each side printed, into the folder of the cell."""
+        for name, capture in self.captures.items():
+            (folder / f"{name}.pcapng").write_bytes(capture.pcapng)
+        (folder / "client.txt").write_text(self.call.stdout + self.call.stderr, encoding="utf-8")
+        (folder / "server.txt").write_text(self.service_log + "\n", encoding="utf-8")
+
+
+def spoken(address: str, port: int | None) -> str:
+    """`198.18.1.10:40000`, `[2001:db8::1]:40000`; without a port, the address alone."""
+    if port is None:
+        return address
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _received(lab: Lab, host: Host, transport: Transport) -> int:
+    """How many TCP segments, or UDP datagrams over both families, the kernel of this host has received.
+
+    From /proc/net/snmp and snmp6; RFC 4022 (tcpInSegs) and RFC 4113 (udpInDatagrams).
+    """
+    read = ["cat", "/proc/net/snmp", "/proc/net/snmp6"]
+    lines = [line.split() for line in lab.run(host.name, read, timeout_s=5).stdout.splitlines()]
+    if transport == "tcp":
+        names, values = (line for line in lines if line[0] == "Tcp:")
+        return int(dict(zip(names, values, strict=True))["InSegs"])
+    names, values = (line for line in lines if line[0] == "Udp:")
+    ipv6 = next(int(line[1]) for line in lines if line[0] == "Udp6InDatagrams")
+    return int(dict(zip(names, values, strict=True))["InDatagrams"]) + ipv6
+
+
+def listens(lab: Lab, chosen: Named, host: Host) -> bool:
+    """Whether a socket of this host listens on the service's port."""
+    kind = "--tcp" if chosen.transport == "tcp" else "--udp"
+    sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{chosen.port}"], timeout_s=5).stdout
+    return bool(sockets.strip())
+
+
+@contextlib.contextmanager
+def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Running | None]:
+    """The server of a service, listening on a host for the time of the `with` block; None where it always runs.
+
+    Raises LabProblem, with what the server printed, when it does not come to listen.
+    """
+    if chosen.server.run is None:
+        yield None
+        return
+    address = host.address(family)
+    argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
+    told = contract.environment("server", address, chosen.port)
+    if chosen.server.ready is None:
+        port_holders.check_free(lab, host.name, chosen)  # else that one would be taken for ours
+    with lab.running(host.name, argv, chosen.service.image, told) as program:
+        try:
+            if chosen.server.ready is not None:
+                program.wait_for_line(chosen.server.ready)
+            else:
+                wait_for_socket(lab, chosen, host, program)
+        except LabProblem as problem:
+            program.stop()  # so that it is not found itself
+            raise port_holders.explained(lab, host.name, chosen, problem) from problem
+        yield program
+
+
+def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running) -> None:
+    """Wait until the server listens. Raises LabProblem, with what it printed, at the deadline or when it has ended."""
+
+    def there() -> bool:
+        program.check_running("it listened")
+        return listens(lab, chosen, host)
+
+    try:
+        wait_for(there, f"{chosen.name} to listen on port {chosen.port}", LISTENS_WITHIN_S)
+    except DeadlinePassed as late:
+        raise LabProblem(f"{late}; it printed: {program.printed}") from late
+
+
+def call(lab: Lab, chosen: Named, client: Host, server: Host, family: Family) -> Finished:
+    """Run the client of a service on a host, to its end or its deadline."""
+    address = server.address(family)
+    argv = words(chosen.client.run, bind=address, host=address, port=chosen.port)
+    if chosen.image:
+        told = contract.environment("client", address, chosen.port, chosen.client.timeout_s)
+        return lab.run_guest(client.name, chosen.image, argv, timeout_s=chosen.client.timeout_s, environment=told)
+    return lab.run(client.name, argv, timeout_s=chosen.client.timeout_s)
+
+
+def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family, say: Say) -> Exchange:
+    """Start the server, capture both legs, call once, and read the captures. `say` is told of each step.
+
+    Where the firewall does not run the call is made all the same, without captures.
+    """
+    with serving(lab, chosen, server, family) as program:
+        say(f"{chosen.name} listens on {server.name}, port {chosen.port}")
+        before = _received(lab, server, chosen.transport)
+        captures: Mapping[str, LegCapture] = {}
+        if lab.states()["firewall"] == "healthy":
+            with Capture(lab) as capture:
+                say(f"both legs of the firewall are captured; {client.name} calls: {chosen.client.about}")
+                called = call(lab, chosen, client, server, family)
+                captures = capture.stop()
+        else:
+            say(f"the firewall does not run; {client.name} calls all the same: {chosen.client.about}")
+            called = call(lab, chosen, client, server, family)
+        received = _received(lab, server, chosen.transport) - before
+    log = "\n".join(program.lines) if program else f"(it always runs on {chosen.server.runs_on}: make logs)"
+
+    filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
+    if family == "ipv6":
+        filtered = f"ipv6.addr == {client.ipv6} && ipv6.addr == {server.ipv6}"
+    with ThreadPoolExecutor() as pool:
+        read = pool.map(lambda leg: tshark.frames(lab, leg.pcapng, filtered), captures.values())
+        frames = dict(zip(captures, read, strict=True))
+    rungs = pairing.rungs(frames["client-leg"], frames["server-leg"], {client.address(family)}) if frames else []
+    port = chosen.port
+    return Exchange(client, server, family, port, called, log, received, chosen.transport, captures, frames, rungs)
+
+
+def leg_checks(made: Exchange) -> list[Check]:
+    """Whether the evidence is whole: no frame dropped by a capture, each packet on both legs, one hop between them."""
+    found = [
+        proof(f"frames that the capture of the {name} dropped", "0", str(capture.dropped), capture.dropped == 0)
+        for name, capture in made.captures.items()
+    ]
+    numbers = {
+        "client-leg": [rung.client_leg.number for rung in made.rungs if rung.client_leg],
+        "server-leg": [rung.server_leg.number for rung in made.rungs if rung.server_leg],
+    }
+    alone = sum(rung.client_leg is None or rung.server_leg is None for rung in made.rungs)
+    seen = f"{len(made.rungs)} packets, {alone} of them on one leg only"
+    expected = f"{len(made.rungs) or 'some'} packets, 0 of them on one leg only"
+    found.append(check("packets on both legs", expected, seen, numbers))
+    hops = {rung.client_leg.ttl - rung.server_leg.ttl for rung in made.rungs if rung.client_leg and rung.server_leg}
+    found.append(check("hops between the legs, by TTL", [1], sorted({abs(each) for each in hops}), numbers))
+    return found
+
+
+def without_firewall(made: Exchange, state: str) -> list[Check]:
+    """What can be said where nothing was captured, because the firewall does not run."""
+    what = {"tcp": "TCP segments", "udp": "UDP datagrams"}[made.transport]
+    seen = f"nothing crossed: the kernel of {made.server.name} received {made.received} {what}"
+    if made.received:
+        seen = f"{made.received} {what} reached {made.server.name}, around the firewall"
+    return [
+        check("the firewall, where both legs are captured", "healthy", state),
+        check("what crossed", "the request and the answer", seen),
+    ]

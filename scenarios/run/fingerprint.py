@@ -1,0 +1,63 @@
+"""What a cell's result depends on, as one digest: so that a cell whose inputs did not change need not be run again.
+
+The lab (its topology, images and programs), all of services/, since services run each other's programs and import each
+other, and the drill's file. The rooms that only tell of results are left out. The kernel is not: the
+same files fail otherwise on another.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import platform
+from collections.abc import Iterable
+from pathlib import Path
+
+from scenarios.lab import engine
+from scenarios.lab.topology import COMPOSE_FILE, ROOT
+from scenarios.spec.drill import Cell
+
+SCENARIOS, SERVICES, IMAGES = ROOT / "scenarios", ROOT / "services", ROOT / "images"
+JUDGING = ("lab", "spec", "calls", "faults", "evidence", "verdict", "run")  # the rooms that a result rests on
+
+
+def _digest(paths: Iterable[Path], root: Path = ROOT) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root)}\0{path.stat().st_mode & 0o111}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _files(folder: Path, pattern: str = "*") -> list[Path]:
+    return [each for each in folder.rglob(pattern) if each.is_file() and "__pycache__" not in each.parts]
+
+
+def _program() -> list[Path]:
+    """The modules of the lab's own program that a verdict, or a word of the matrix, comes from."""
+    return [file for room in JUDGING for file in _files(SCENARIOS / room, "*.py")]
+
+
+@functools.cache
+def of_lab() -> str:
+    """What every cell depends on. Read once: a run does not see what is changed while it goes on."""
+    images = [each for each in _files(IMAGES) if IMAGES / "browser" not in each.parents]
+    files = _digest([COMPOSE_FILE, *_program(), *_files(SERVICES), *images])
+    return f"{platform.release()}\0{files}"
+
+
+@functools.cache
+def of_folder(folder: Path) -> str:
+    """What stands in one folder: of a service that is elsewhere, which `of_lab` has not. Read once."""
+    return _digest(_files(folder), folder)
+
+
+def inputs(cell: Cell) -> str:
+    """The digest of all that this cell's result depends on, but for chance; in hexadecimal."""
+    service = cell.chosen.service
+    parts = [of_lab(), of_folder(service.folder), cell.drill.text]
+    if service.image and not (service.folder / "Dockerfile").exists():  # by name: what stands behind that may change
+        parts.append(engine.image_id(service.image) or "")
+    parts += [cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed)]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()

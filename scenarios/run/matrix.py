@@ -1,0 +1,100 @@
+"""The survival matrix: service x drill x pair. Which cells there are, in which order they run, and their table.
+
+Rows are drills, columns architectures; a cell has a word of what happened, marked where it is not as promised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.markup import escape
+from rich.table import Table
+
+from scenarios.lab.errors import UsageError
+from scenarios.spec.drill import Cell, Drill, Pair, chosen_service
+from scenarios.spec.service import Service
+from scenarios.verdict.check import Verdict
+from scenarios.verdict.survival import AS_EVER, Survival
+
+SERVICES = ("echo", "search")  # the architectures that are compared where nothing else is asked for
+NOT_APPLIED = "·"
+LEGEND = (
+    "[green]as promised[/] · [red]✗ not as promised[/] · [yellow]? unproven[/] · [blue]– unsupported[/] · "
+    f"{NOT_APPLIED} the drill is not for it\n"
+    "⧗ other clients were not served meanwhile, or late · ☠ it was not well afterwards (red: that is not promised)"
+)
+
+
+def columns(asked: Sequence[str], known: Mapping[str, Service]) -> list[str]:
+    """The architectures that are asked for: `echo` is all of its servers, `echo/select` one. Raises ValueError."""
+    found: list[str] = []
+    for each in asked or SERVICES:
+        service, _, server = each.partition("/")
+        if service in known and not server:
+            found += [f"{service}/{name}" for name in known[service].servers]
+        else:
+            found.append(each)
+    return list(dict.fromkeys(found))
+
+
+def cells(
+    drills: Iterable[Drill],
+    architectures: Sequence[str],
+    pairs: Sequence[Pair],
+    seed: int,
+    known: Mapping[str, Service],
+) -> list[Cell]:
+    """Every cell that applies. Raises UsageError for a service that there is not, or that no drill fits."""
+    found, misfits = [], dict.fromkeys(architectures, "there is no drill")
+    for drill in drills:
+        for name in architectures:
+            try:
+                chosen = chosen_service(drill, name, known)
+            except UsageError as misfit:
+                if name in misfits:
+                    misfits[name] = str(misfit)
+                continue
+            misfits.pop(name, None)
+            found += [Cell(drill, chosen, pair, seed) for pair in pairs]
+    if misfits:
+        raise UsageError("; ".join(misfits.values()))
+    return found
+
+
+def table(pairs: Sequence[Pair], said: Mapping[tuple[str, str, Pair], tuple[Verdict, Survival]]) -> Table:
+    """The table of what was run, by drill, architecture and pair; what pairs have in common is said once."""
+    architectures = list(dict.fromkeys(name for _, name, _ in said))
+    drawn = Table(show_lines=False, pad_edge=False, box=None, header_style="bold", row_styles=["", "on grey7"])
+    drawn.add_column("drill", no_wrap=True)
+    for name in architectures:
+        service, _, server = name.partition("/")
+        drawn.add_column(f"{service}\n{server}", overflow="fold")
+    for drill in sorted({drill for drill, _, _ in said}):
+        row = []
+        for name in architectures:
+            words = {pair: _cell(*said[drill, name, pair]) for pair in pairs if (drill, name, pair) in said}
+            row.append("\n".join(_by_pair(words)))
+        drawn.add_row(drill, *row)
+    return drawn
+
+
+def _by_pair(words: Mapping[Pair, str]) -> list[str]:
+    if not words:
+        return [f"[dim]{NOT_APPLIED}[/]"]
+    if len(set(words.values())) == 1:
+        return list(words.values())[:1]
+    return [f"[dim]{pair}[/] {word}" for pair, word in words.items()]
+
+
+def _cell(verdict: Verdict, survival: Survival) -> str:
+    marks = ""
+    if survival.others not in AS_EVER:
+        marks += " ⧗" if survival.others_as_promised else " [bold red]⧗[/]"
+    if survival.after not in AS_EVER:
+        marks += " ☠" if survival.after_as_promised else " [bold red]☠[/]"
+    word = escape(survival.word)
+    if verdict is Verdict.UNPROVEN:
+        return f"[yellow]? {word}[/]{marks}"
+    if verdict is Verdict.UNSUPPORTED:
+        return f"[blue]– {word}[/]"
+    return (f"[green]{word}[/]" if survival.as_promised else f"[bold red]✗ {word}[/]") + marks

@@ -1,0 +1,38 @@
+"""What many cells need before the first is run: a lab that is up, guests' images, and filters that Wireshark takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scenarios.calls import contract
+from scenarios.evidence.tshark import check_filters
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.pool import labs
+from scenarios.report.console import bring_up, image_step
+from scenarios.spec.drill import Cell, Drill, profiles
+
+
+def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
+    """Have all of it ready, and the labs: the first, which is up now, by its number, and others, borrowed.
+
+    Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
+    """
+    needed = profiles(cell.pair for cell in cells)
+    lab = Lab(number, *needed)
+    bring_up(lab)
+    contract.ready([cell.chosen.service for cell in cells], image_step)
+    with under_way("Wireshark reads the display filters"):
+        check(lab, [cell.drill for cell in cells])
+    return labs(number, jobs, needed)
+
+
+def check(lab: Lab, drills: Sequence[Drill]) -> None:
+    """Have Wireshark say of every display filter whether it is one. Raises UsageError, naming the drill."""
+    by_filter = {each: drill for drill in drills for each in drill.filters}
+    try:
+        check_filters(lab, list(by_filter))
+    except UsageError as error:
+        wrong = [f"{drill.path}: {each!r}" for each, drill in by_filter.items() if repr(each) in str(error)]
+        raise UsageError(f"{error}\nin {'; '.join(wrong)}") from error

@@ -1,0 +1,168 @@
+"""Results of earlier runs, read again from their folders: for a run that goes on where one was interrupted, and for one
+that leaves out what has not changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from scenarios.evidence import run_folder as runs
+from scenarios.report import read_run
+from scenarios.run.campaign import folder_of
+from scenarios.run.cell import Result
+from scenarios.run.fingerprint import inputs
+from scenarios.spec.drill import Cell
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.survival import Survival
+
+LOOKS_BACK = 30  # runs
+
+
+@dataclass(frozen=True, slots=True)
+class KeepRuns:
+    """Which runs are kept: so many of the newest, or those of so many days."""
+
+    newest: int | None = None
+    days: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> KeepRuns:
+        """Read `20` or `14d`. Raise ValueError."""
+        match = re.fullmatch(r"([1-9]\d{0,5})(d?)", text)
+        if not match:
+            raise ValueError(f"expected a number of runs, as 20, or of days, as 14d, not {text!r}")
+        return cls(days=int(match[1])) if match[2] else cls(newest=int(match[1]))
+
+    def removes(self, number: int, age: timedelta) -> bool:
+        """Whether a run is too old: the `number`th, where 0 is the newest, of this age."""
+        if self.newest is not None:
+            return number >= self.newest
+        return age > timedelta(days=self.days or 0)
+
+
+def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path]:
+    """Remove the folders of the runs that are not kept; return them. None: all are kept.
+
+    A run that goes on is kept, and so is a folder that a person gave another name. `warn` is told of what cannot be
+    removed.
+    """
+    removed: list[Path] = []
+    if kept is None:
+        return removed
+    now = datetime.now(UTC)
+    found = [(run, began) for run in _folders() if (began := runs.began(run))]
+    for number, (run, began) in enumerate(found):
+        if kept.removes(number, now - began) and not runs.is_taken(run):
+            try:
+                shutil.rmtree(run)
+                removed.append(run)
+            except OSError as error:
+                warn(f"{runs.shown(run)} could not be removed: {error.strerror} ({error.filename})")
+    return removed
+
+
+def _folders() -> list[Path]:
+    """The folders in runs/, the newest first; none where that cannot be read."""
+    try:
+        return sorted((each for each in runs.RUNS.iterdir() if each.is_dir() and not each.is_symlink()), reverse=True)
+    except OSError:
+        return []
+
+
+def earlier() -> Iterator[Path]:
+    """The folders of the runs that there are, the newest first."""
+    yield from _folders()[:LOOKS_BACK]
+
+
+def _of_cell(run_folder: Path, cell: Cell) -> Path:
+    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), cell.pair)
+
+
+def read(run_folder: Path, cell: Cell) -> Result | None:
+    """What an earlier run came to in this cell, without its packets; None where it has nothing that can be used.
+
+    It can be where the result is whole, rests on the same inputs, and is a verdict: what is unproven is tried again.
+    """
+    folder = _of_cell(run_folder, cell)
+    try:
+        stored = read_run.result(folder)
+        if stored["schema"] != runs.RESULT_SCHEMA or stored.get("inputs") != inputs(cell):
+            return None
+        result = _result(cell, folder, stored)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or of another form: it is run again
+        return None
+    return result if result.survival and result.verdict is not Verdict.UNPROVEN else None
+
+
+def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
+    def checks(key: str) -> list[Check]:
+        return [Check(**{**each, "holds": Verdict(each["holds"])}) for each in stored[key]]
+
+    return Result(
+        cell=cell,
+        verdict=Verdict(stored["verdict"]),
+        sentence=stored["sentence"],
+        control=checks("control"),
+        checks=checks("expectations"),
+        seen={},
+        folder=folder,
+        duration_s=float(stored["duration_s"]),
+        broke_off=False,
+        machines=stored.get("machines", {}),
+        survival=Survival(**stored["survival"]) if "survival" in stored else None,
+        inputs=stored["inputs"],
+    )
+
+
+def kept(cells: Sequence[Cell], into: Path) -> list[Result]:
+    """Of each cell the newest result that still holds, its evidence linked into the folder of this run."""
+    found = []
+    folders = [each for each in earlier() if each != into]
+    for cell in cells:
+        result = next((each for folder in folders if (each := read(folder, cell))), None)
+        if result is not None:
+            folder = folder_of(into, cell)
+            pages = shutil.ignore_patterns("index.html")  # they name the run that they are of, and are made anew
+            shutil.copytree(result.folder, folder, copy_function=_link, ignore=pages)
+            found.append(read(into, cell) or result)
+    return found
+
+
+def _link(source: str, destination: str) -> None:
+    """The same file under another name: evidence is never written to again."""
+    try:
+        os.link(source, destination)
+    except OSError:  # on another file system
+        shutil.copy2(source, destination)
+
+
+def resumed(run_folder: Path, cells: Sequence[Cell]) -> list[Result]:
+    """What of these cells a run that was interrupted had done; of the others, a begun folder is cleared away."""
+    found = []
+    for cell in cells:
+        result = read(run_folder, cell)
+        if result is not None:
+            found.append(result)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(_of_cell(run_folder, cell))
+    return found
+
+
+def durations_s(*, beside: bool) -> dict[str, float]:
+    """How long each cell took when it was run last, by its title; `beside`: with other clients."""
+    found: dict[str, float] = {}
+    for folder in earlier():
+        with contextlib.suppress(read_run.NoRun):  # of another version, another program, or torn
+            for line in read_run.run(folder).lines if (folder / read_run.SUMMARY).is_file() else ():
+                if bool(line.survival) is beside:
+                    found.setdefault(f"{line.drill} · {line.service} · {line.pair}", line.duration_s)
+    return found

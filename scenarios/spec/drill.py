@@ -1,0 +1,484 @@
+"""A drill: one claim about one failure, read from a file under scenarios/drills/. Reading it needs no lab.
+
+A drill that cannot be judged is no drill: one without an outcome, without packets, or without a fault is refused here,
+as is one that speaks of a fault, a call or a look that its script does not have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal, get_args
+
+from scenarios.lab.errors import UsageError
+from scenarios.lab.topology import ROOT, topology
+from scenarios.spec.expectations import COUNTS, Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
+from scenarios.spec.service import KINDS, Family, Named, Service, named, services
+from scenarios.spec.steps import SERVER, SERVICE_PLACE, Call, Fault, Step, check_words, given_keys
+from scenarios.spec.strict_yaml import DeclarationError, advice, check_all, line_of, load, quoted
+
+DRILLS = ROOT / "scenarios" / "drills"
+Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
+PORT_NAMED = re.compile(r"\b(?:tcp|udp)\.(?:src|dst)?port == (\d+)")
+Pair = str  # one of EVERY_PAIR
+PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")  # of the machines that every lab has
+
+
+def _with(ends: Iterable[str]) -> tuple[Pair, ...]:
+    """A machine of another kind at either end, beside a little-endian one, and as the server of a big-endian one."""
+    return tuple(pair for end in ends for pair in (f"{end}-le", f"le-{end}", f"be-{end}"))
+
+
+# With the machines that come with a profile: of other word sizes and alignments, to be told apart from byte order.
+_OF_PROFILES = {host.end: host.profile for host in topology().hosts.values() if host.profile}
+USUAL_PAIRS: tuple[Pair, ...] = (
+    *PAIRS,
+    *_with(end for end, name in _OF_PROFILES.items() if name in topology().usual_profiles),
+)
+EVERY_PAIR: tuple[Pair, ...] = (*PAIRS, *_with(_OF_PROFILES))
+DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
+
+
+def profiles(pairs: Iterable[Pair]) -> tuple[str, ...]:
+    """The profiles of compose.yaml that the machines of these pairs come with; none for those that every lab has."""
+    ends = {end for pair in pairs for end in pair.split("-")}
+    hosts = topology().hosts.values()
+    return tuple(dict.fromkeys(host.profile for host in hosts if host.profile and host.end in ends))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """How the service under drill is started: more words for its command line, on which roles, bound to what.
+
+    `bind` is the address of the drill's family, or `all`: every interface, both families.
+    """
+
+    args: str = ""
+    on: tuple[Literal["server", "other-server"], ...] = ("server",)
+    bind: Literal["address", "all"] = "address"
+
+    def __post_init__(self) -> None:
+        check_words(self.args, "args")
+        if self.on not in (("server",), ("server", "other-server")):
+            raise ValueError("on: expected [server] or [server, other-server]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drill:
+    """A drill file. `service` is what it runs with by default; `fits` are patterns of others that it can run with, or
+    a kind: `tcp` and `udp` are any service over it; over TCP, `connects-once` any whose client does not try again where
+    it is not let in, and `request` any whose client asks, is answered, a segment each, and closes.
+
+    `source` names the RFC or man page of the claim. `unsupported_on` says of a pair why the drill cannot be run there.
+    `others` and `afterwards` are for the matrix: what the failure does to the server's other clients meanwhile, where
+    it is theirs too (nothing said: the server's own promise holds), and whether there is a server when all is undone.
+    """
+
+    drill: str
+    claim: str
+    why: str
+    source: tuple[str, ...]
+    tags: tuple[str, ...]
+    service: str
+    script: tuple[Step, ...]
+    expect: tuple[Expectation, ...]
+    control: tuple[Expectation, ...]
+    client: str | None = None
+    fits: tuple[str, ...] = ()
+    family: Family = "ipv4"
+    server: Serving = Serving()
+    unsupported_on: Mapping[Pair, str] = field(default_factory=dict)
+    others: tuple[Meanwhile, ...] = ()
+    afterwards: Literal["well", "gone"] = "well"
+    path: Path = field(default=Path(), init=False)
+    text: str = field(default="", init=False, repr=False)  # of the file, when it was read
+
+    def __post_init__(self) -> None:
+        check_all(self._problems_of_parts())
+        check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
+        if not any(step.fault for step in self.script):
+            raise ValueError("script: nothing fails here; expected a `fault`")
+        if not self.calls:
+            raise ValueError("script: nobody calls; expected a `call` or a `start`")
+        check_all(
+            itertools.chain(
+                self._problems_of_expectations(self.expect, "expect"),
+                self._problems_of_expectations(self.control, "control"),
+            )
+        )
+
+    def _problems_of_parts(self) -> Iterator[str]:
+        for key in ("claim", "why"):
+            if not getattr(self, key).strip():
+                yield f"{key}: expected a sentence, got an empty string"
+        for key in ("source", "tags", "script", "expect", "control"):
+            if not getattr(self, key):
+                yield f"{key}: expected one or more, got an empty sequence"
+        for pair in self.unsupported_on:
+            yield from _unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
+        if not {Outcomes, Packets} <= {type(each.value) for each in self.expect}:
+            yield "expect: a verdict needs both the application's outcome and packets: one is missing"
+        if not any(each.outcome for each in self.control):
+            yield "control: expected an `outcome`: a control run that asserts none cannot fail as the claim can"
+
+    def _problems_of_fits(self) -> Iterator[str]:
+        for number, pattern in enumerate(self.fits, 1):
+            if "/" not in pattern and pattern not in KINDS:
+                yield f"fits.{number}: {quoted(pattern)} is neither service/server nor a kind{advice(pattern, KINDS)}"
+        if named_kinds := [each for each in self.fits if each in KINDS]:
+            knows = self._knows_of_server or (
+                "it knows more of the client than its protocol" if self.knows_client else ""
+            )
+            if knows:
+                yield f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}"
+
+    def _problems_of_steps(self) -> Iterator[str]:
+        """Each step against those before it: what it speaks of must be there, and in force or under way."""
+        faults = {fault.name: fault for fault in self.faults}
+        started = [step.start.name for step in self.script if step.start]
+        begun: dict[str, int] = {}  # what has a name, with its step
+        over: dict[str, int] = {}  # the faults that were healed and the calls that were awaited
+
+        def not_in_force(name: str, key: str) -> Iterator[str]:
+            if name not in begun:
+                yield f"{key}: the fault {name!r} is not in force yet; expected this behind the step that makes it"
+            elif name in over:
+                yield f"{key}: the fault {name!r} is in force no more: step {over[name]} healed it"
+
+        for number, step in enumerate(self.script, 1):
+            at = f"script.{number}"
+            fault = step.fault or step.given
+            if step.heal is not None:
+                key = f"{at}.heal"
+                yield from _unknown(step.heal, list(faults), key, "fault") or not_in_force(step.heal, key)
+                if (healed := faults.get(step.heal)) and healed.replace:
+                    yield f"{key}: {healed.name!r} replaces a program, which stays so; expected another fault"
+                over.setdefault(step.heal, number)
+            if step.await_ is not None:
+                key = f"{at}.await"
+                yield from _unknown(step.await_, started, key, "started call")
+                if step.await_ in started and step.await_ not in begun:
+                    yield f"{key}: {step.await_!r} is not started yet; expected this behind its `start`"
+                elif step.await_ in over:
+                    yield f"{key}: step {over[step.await_]} waits for {step.await_!r} already"
+                over.setdefault(step.await_, number)
+            if step.until and step.until.fault:
+                key = f"{at}.until.fault"
+                yield from _unknown(step.until.fault, list(faults), key, "fault") or not_in_force(step.until.fault, key)
+                if (awaited := faults.get(step.until.fault)) and awaited.replace:
+                    yield f"{key}: the hits of {awaited.name!r} are counted at the end; expected `log`, with a `line`"
+            if step.until and step.until.log:
+                yield from _unknown(step.until.log, self.programs, f"{at}.until.log", "program")
+                if step.until.log in self.calls and step.until.log not in begun:
+                    yield f"{at}.until.log: the call {step.until.log!r} has not begun; expected this behind its `start`"
+            if fault and fault.rebind:
+                key = f"{at}.{given_keys(step)[0]}.rebind.nat"
+                nats = [name for name, each in faults.items() if each.nat]
+                yield from _unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
+            if fault and fault.replace:
+                yield from self._problems_of_replacement(fault, number, f"{at}.{given_keys(step)[0]}")
+            for kind in ("given", "fault", "call", "start", "look"):
+                if (made := getattr(step, kind)) is not None:
+                    if made.name in begun:
+                        yield f"{at}.{kind}.name: {made.name!r} is taken by step {begun[made.name]}; expected another"
+                    begun.setdefault(made.name, number)
+
+    def _problems_of_replacement(self, fault: Fault, number: int, at: str) -> Iterator[str]:
+        assert fault.replace is not None  # noqa: S101 (whoever asks has seen to it)
+        who = fault.replace.who
+        yield from _unknown(who, [SERVER, *self.calls], f"{at}.replace.who", "program that can be replaced")
+        restarted = who == SERVER and any(each.restart for each in self.script[number:])
+        if fault.name not in self.from_the_start and not restarted:
+            yield (
+                f"{at}: a program is replaced from the start, so this step must come before every call; or it is the "
+                "server, from a restart on, so one must follow"
+            )
+
+    def _problems_of_expectations(self, expectations: Sequence[Expectation], key: str) -> Iterator[str]:
+        looks = [step.look.name for step in self.script if step.look]
+        armed = [fault.name for fault in (self.faults if key == "expect" else self.givens)]
+        for number, each in enumerate(expectations, 1):
+            at = f"{key}.{number}.{given_keys(each)[0]}"
+            match each.value:
+                case Hits() as hits:
+                    yield from _unknown(
+                        hits.fault, armed, f"{at}.fault", "fault" if key == "expect" else "given"
+                    ) or self._problems_of_absence(hits, expectations, at)
+                case Outcomes() | Duration() as of_call:
+                    yield from _unknown(of_call.call, list(self.calls), f"{at}.call", "call") or _problems_of_call(
+                        of_call, self.calls[of_call.call], at
+                    )
+                case Sockets() as sockets:
+                    yield from _unknown(sockets.look, looks, f"{at}.look", "look")
+                case Log() as log:
+                    yield from _unknown(log.of, self.programs, f"{at}.of", "program")
+
+    def _problems_of_absence(self, hits: Hits, expectations: Sequence[Expectation], at: str) -> Iterator[str]:
+        """What a claim lacks that a fault takes hold of nothing: a call that meets it, and a witness that it can."""
+        if hits.most != 0:
+            return
+        spoken_of = {each.outcome.call for each in expectations if each.outcome}
+        if not spoken_of & set(self._calls_under(hits.fault)):
+            yield f"{at}: expected a call while {hits.fault!r} is in force, and an `outcome` that says how it ends"
+        zeros = {each.hits.fault for each in expectations if each.hits and each.hits.most == 0}
+        if not set(self.witnesses(hits.fault)) - zeros:
+            yield (
+                f"{at}: nothing shows that {hits.fault!r} could have taken hold; expected a witness: the same fault "
+                "under another name, in force while a call is made that does not avoid it"
+            )
+
+    def witnesses(self, name: str) -> list[str]:
+        """The faults with the same effect as this one that are in force while a call is made: they show that it works.
+
+        A condition that is given has its witness among the givens, which are in force in both runs.
+        """
+        among = self.givens if name in {each.name for each in self.givens} else self.faults
+        effect = next(each.effect for each in self.faults if each.name == name)
+        same = [each.name for each in among if each.name != name and each.effect == effect]
+        return [each for each in same if self._calls_under(each)]
+
+    def _calls_under(self, name: str) -> list[str]:
+        """The calls that are begun, or waited for, while a fault is in force."""
+        behind = itertools.dropwhile(lambda step: name not in _named_by(step), self.script)
+        under = itertools.takewhile(lambda step: step.heal != name, behind)
+        return [call for step in under for call in (*_called_by(step), *([step.await_] if step.await_ else []))]
+
+    @property
+    def calls(self) -> dict[str, Call]:
+        """The calls of the script by name, those that are started in the background too."""
+        return {call.name: call for step in self.script if (call := step.call or step.start)}
+
+    @property
+    def programs(self) -> list[str]:
+        """Those that print: the server, what runs beside it on another role, and the calls."""
+        return [SERVER, *(role for role in self.server.on if role != SERVER), *self.calls]
+
+    @property
+    def from_the_start(self) -> list[str]:
+        """The faults that come before every call. A program that one replaces later is replaced from a restart on."""
+        before = itertools.takewhile(lambda step: not (step.call or step.start), self.script)
+        return [fault.name for step in before if (fault := step.fault or step.given)]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """What can be healed and counted: the faults, and what is given."""
+        return [fault for step in self.script if (fault := step.fault or step.given)]
+
+    @property
+    def givens(self) -> list[Fault]:
+        return [step.given for step in self.script if step.given]
+
+    @property
+    def filters(self) -> list[str]:
+        """Every display filter of its expectations, in both runs."""
+        return list(self.filters_by_key.values())
+
+    @property
+    def filters_by_key(self) -> dict[str, str]:
+        """Every display filter, by the keys that lead to it: `expect.2.packets.where`."""
+        found: dict[str, str] = {}
+        for key, expectations in (("expect", self.expect), ("control", self.control)):
+            for number, each in enumerate(expectations, 1):
+                if each.packets:
+                    found[f"{key}.{number}.packets.where"] = each.packets.where
+                if each.order:
+                    found |= {f"{key}.{number}.order.of.{at}": where for at, where in enumerate(each.order.of, 1)}
+        return found
+
+    def fits_service(self, name: str) -> bool:
+        """Whether its file names this service, `echo/select` say; `misfit` knows of kinds and protocols too."""
+        return name == self.service or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.fits)
+
+    def misfit(self, chosen: Named) -> str:
+        """Why it cannot be run with this service; empty when it can.
+
+        A drill fits a service that its file names; one of a kind that it names; and one that speaks as a service which
+        it fits, unless the drill knows more of that one's programs than their protocol.
+        """
+        if self.fits_service(chosen.name):
+            return ""
+        spoken = chosen.service.speaks
+        if not chosen.kinds & set(self.fits) and not (spoken and self.fits_service(spoken)):
+            return f"it is for {', '.join((self.service, *self.fits))}"
+        return self._knows_of_server or self._lacks(chosen)
+
+    @property
+    def _knows_of_server(self) -> str:
+        """What it knows of the server's program beyond its protocol; empty when that is nothing."""
+        if self.server.args:
+            return f"it gives the server words that only {self.service} knows: {self.server.args}"
+        untils = [step.until.log for step in self.script if step.until]
+        reads = SERVER in [*untils, *(each.log.of for each in (*self.expect, *self.control) if each.log)]
+        if reads and not any(fault.replace and fault.replace.who == SERVER for fault in self.faults):
+            return f"it reads what only {self.service} prints"
+        if any(SERVICE_PLACE in fault.replace.run for fault in self.faults if fault.replace):
+            return f"it starts the server inside another program, which is only done with {self.service}"
+        return ""
+
+    @property
+    def knows_client(self) -> bool:
+        """Whether it knows more of the client's program than its protocol: another is asked for, or its words."""
+        calls = [call for call in self.calls.values() if call.run is None]
+        replaced = {fault.replace.who for fault in self.faults if fault.replace}
+        logs = {each.log.of for each in self.expect if each.log and each.log.of not in replaced}
+        logs |= {each.log.of for each in self.control if each.log}
+        return any(call.client or call.args or call.name in logs for call in calls)
+
+    def _lacks(self, chosen: Named) -> str:
+        """What this service has not that it needs; empty when that is nothing."""
+        if reason := self.cannot_run_with(chosen):
+            return reason
+        if self.knows_client and chosen.client_name not in chosen.service.borrowed:
+            return (
+                f"it knows more of the client than its protocol, and {chosen.client_name} is none of {self.service}'s"
+            )
+        return ""
+
+    def cannot_run_with(self, chosen: Named) -> str:
+        """Why no run with this service could end, be it the drill's own; empty when one can."""
+        ends = [each.kill or each.pause or each.replace for each in self.faults]
+        touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
+        if chosen.server.runs_on and (touched or len(self.server.on) > 1):
+            return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
+        named_ports = [ports for each in self.filters if (ports := PORT_NAMED.findall(each))]
+        if others := [ports for ports in named_ports if str(chosen.port) not in ports]:
+            return f"it looks for port {others[0][0]} in the packets, and {chosen.name} listens on {chosen.port}"
+        if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
+            return f"its server must listen in every family, and {chosen.service.service} does not"
+        if chosen.service.image and len(self.server.on) > 1:
+            return "it runs the server on a big-endian host too"
+        if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
+            return "its client runs on a big-endian host too"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One drill with one service on one pair of machines."""
+
+    drill: Drill
+    chosen: Named
+    pair: Pair
+    seed: int = 1
+    repeat: int = 1
+
+    @property
+    def title(self) -> str:
+        again = f" · {self.repeat}" if self.repeat > 1 else ""
+        return f"{self.drill.drill} · {self.chosen.name} · {self.pair}{again}"
+
+    @property
+    def command(self) -> str:
+        """What repeats it."""
+        words = f"--service {self.chosen.name} --pair {self.pair} --seed {self.seed}"
+        return f"python -m scenarios run {self.drill.drill} {words}"
+
+
+def _unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
+    """The problem that a name is not known; empty when it is."""
+    if name in known:
+        return []
+    there_are = advice(name, known) if known else f"; this drill has no {what}"
+    return [f"{at}: unknown {what} {quoted(name)}{there_are}"]
+
+
+def _named_by(step: Step) -> list[str]:
+    """The fault that a step makes."""
+    return [fault.name for fault in (step.fault, step.given) if fault]
+
+
+def _called_by(step: Step) -> list[str]:
+    """The call that a step begins."""
+    return [call.name for call in (step.call, step.start) if call]
+
+
+def _problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:
+    """What makes an expectation of this call hold always, or never."""
+    if isinstance(expected, Duration):
+        if not expected.is_.least and expected.is_.most >= call.within:
+            yield f"{at}.is: this always holds: the lab ends the call after {call.within} (its `within`)"
+        return
+    if given_keys(expected, COUNTS):
+        if expected.least > call.times:
+            yield f"{at}: this never holds: {call.name} is called {call.times} times, and not {expected.amount}"
+        elif expected.least == 0 and expected.most is not None and expected.most >= call.times:
+            yield f"{at}.at_most: this always holds: {call.name} is called {call.times} times"
+
+
+def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
+    """Read a drill, and check it against the services. Raises DeclarationError."""
+    known = known if known is not None else services()
+    found = load(path, Drill)
+    if found.drill != path.stem:
+        what = f"the file is {path.name}, and the drill calls itself {quoted(found.drill)}"
+        raise DeclarationError(path, line_of(path, "drill"), what, "drill")
+    try:
+        chosen = named(found.service, found.client, known)
+        if chosen.name != found.service:
+            raise ValueError(f"expected one server of {found.service}, as {chosen.name}")
+        if found.family not in chosen.service.families:
+            raise ValueError(f"{found.service} does not speak {found.family}")
+        if reason := found.cannot_run_with(chosen):
+            raise ValueError(reason)
+        for call in found.calls.values():
+            if call.client is not None:
+                named(found.service, call.client, known)
+    except ValueError as error:
+        raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
+    object.__setattr__(found, "path", path)
+    object.__setattr__(found, "text", path.read_text("utf-8"))
+    return found
+
+
+def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
+    """Every drill by its name. Raises DeclarationError for the first file that is wrong."""
+    known = known if known is not None else services()
+    return {path.stem: load_drill(path, known) for path in sorted(root.glob("*.yaml"))}
+
+
+def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
+    """The drills of these names or patterns, as `lost-*`; `all` are all; or files of drills, by a path with a `/`.
+
+    Raises UsageError, with the nearest name. Other drills are not read: one that is being written stops nobody.
+    """
+    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
+    found: dict[str, Path] = {}
+    for name in names:
+        if "/" in name and (path := Path(name).resolve()).is_file():
+            found[str(path)] = path
+            continue
+        matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
+        if not matching:
+            raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")
+        found |= matching
+    return [load_drill(path, known) for path in found.values()]
+
+
+def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
+    """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit.
+
+    The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
+    more of the client than its protocol.
+    """
+    chosen = named(service or drill.service, drill.client if service in (None, drill.service) else None, known)
+    lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
+    if lent and drill.knows_client:
+        chosen = replace(chosen, client_name=drill.client or lent[0])
+    if reason := drill.misfit(chosen):
+        raise UsageError(f"{drill.drill} does not fit {chosen.name}: {reason}")
+    return chosen
+
+
+def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:
+    """Every service that the drill can be run with, in the order of their names; the drill's own is among them."""
+    found = []
+    for name, service in known.items():
+        for server in service.servers:
+            with contextlib.suppress(UsageError):
+                found.append(chosen_service(drill, f"{name}/{server}", known))
+    return found

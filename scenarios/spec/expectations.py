@@ -1,0 +1,345 @@
+"""The words of a drill's expectations, as frozen values. What they are held against is evidence/record.py; by
+verdict/judge.py.
+
+Each class is a mapping of a drill file and its docstring says what it demands; `says` is that as a sentence.
+"""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import Family
+from scenarios.spec.steps import (
+    HostRole,
+    LegName,
+    Role,
+    State,
+    check_crosses,
+    check_least,
+    check_one,
+    given_keys,
+    said,
+    said_program,
+)
+from scenarios.spec.strict_yaml import advice, check_pattern, nearest, quoted
+from scenarios.spec.units import Band
+
+OutcomeWord = Literal[
+    "answered",
+    "refused",
+    "reset",
+    "timed out",
+    "unreachable",
+    "broken off",
+    "wrong answer",
+    "untrusted",
+    "not resolved",
+    "failed",
+    "usage",
+    "hung",
+    "crashed",
+]
+assert {each.value for each in Outcome} >= set(OutcomeWord.__args__)  # type: ignore[attr-defined]  # noqa: S101
+
+
+COUNTS = ("exactly", "at_least", "at_most")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """How many: `exactly`, or `at_least` and `at_most`. Nothing said: at least one."""
+
+    exactly: int | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.exactly is not None and len(given_keys(self, COUNTS)) > 1:
+            raise ValueError("exactly: use either exactly, or at_least and at_most")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError(f"at_least: {self.at_least} is more than at_most, {self.at_most}")
+        if self.at_least == 0:
+            raise ValueError("at_least: 0 always holds; expected 1 or more, or at_most alone, or exactly: 0")
+        for key in ("exactly", "at_most"):
+            check_least(getattr(self, key) or 0, 0, key)
+        check_least(1 if self.at_least is None else self.at_least, 1, "at_least")
+
+    @property
+    def least(self) -> int:
+        if self.exactly is not None:
+            return self.exactly
+        return self.at_least if self.at_least is not None else 0 if self.at_most is not None else 1
+
+    @property
+    def most(self) -> int | None:
+        return self.exactly if self.exactly is not None else self.at_most
+
+    def holds(self, count: int) -> bool:
+        return self.least <= count and (self.most is None or count <= self.most)
+
+    @property
+    def amount(self) -> str:
+        """`exactly 2`, `2 to 5`, `at least 1`."""
+        if self.most is None:
+            return f"at least {self.least}"
+        if self.most == self.least:
+            return f"exactly {self.least}" if self.least else "none"
+        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
+
+    @property
+    def often(self) -> str:
+        """`once`, `2 to 5 times`, `at least once`."""
+        if self.most is not None and self.most == self.least:
+            return {0: "never", 1: "once"}.get(self.least, f"{self.least} times")
+        return "at least once" if (self.least, self.most) == (1, None) else f"{self.amount} times"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits(Counted):
+    """How many packets the fault took hold of; for faults of programs, how often it happened.
+
+    `exactly: 0` is for a program that avoids the failure. That the fault could have taken hold is shown by a witness:
+    the same fault under another name, in force while a call is made that does not avoid it.
+    """
+
+    fault: str
+
+    @property
+    def says(self) -> str:
+        return f"{self.fault} takes hold {self.often}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes(Counted):
+    """How a call ends, and with which errno; of several calls all do, unless a count says how many."""
+
+    call: str
+    is_: OutcomeWord | tuple[OutcomeWord, ...]
+    errno: str | None = None
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        if not self.words or set(self.words) == set(get_args(OutcomeWord)):
+            always = "always holds" if self.words else "never holds"
+            raise ValueError(f"is: this {always}; expected some of: {', '.join(get_args(OutcomeWord))}")
+        names = sorted(errno.errorcode.values())
+        if self.errno is not None and self.errno not in names:
+            same = errno.errorcode.get(getattr(errno, self.errno, None) or 0)
+            raise ValueError(f"errno: unknown errno {quoted(self.errno)}{_errno_advice(self.errno, names, same)}")
+        if self.errno is not None and "answered" in self.words:
+            raise ValueError("errno: a call that is answered has no errno; expected no `answered` beside it")
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return (self.is_,) if isinstance(self.is_, str) else self.is_
+
+    @property
+    def right(self) -> str:
+        """`refused (ECONNREFUSED)`."""
+        return " or ".join(self.words) + (f" ({self.errno})" if self.errno else "")
+
+    @property
+    def says(self) -> str:
+        many = f", {self.amount} of its calls" if given_keys(self, ("exactly", "at_least", "at_most")) else ""
+        return f"the call {self.call} is {self.right}{many}"
+
+
+def _errno_advice(wrong: str, names: list[str], same: str | None) -> str:
+    """Of some hundred names the nearest ones; or the one that is told, of two for one number (EAGAIN, EWOULDBLOCK)."""
+    return f"; it is told as {same}" if same else advice(wrong, nearest(wrong, names)[:5])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packets(Counted):
+    """How many packets a Wireshark display filter keeps on a leg, and how far `apart` in time they are.
+
+    `from` and `to` are roles, the filter's addresses. `apart` is one band for all, or one for each gap. `alone` counts
+    only those that were on this leg and not on the other: they died at the firewall, or were made there. `took` counts
+    only those that took so long from one leg to the other.
+    """
+
+    at: LegName
+    where: str
+    from_: Role | None = None
+    to: Role | None = None
+    family: Family | None = None
+    alone: bool = False
+    took: Band | None = None
+    apart: Band | tuple[Band, ...] | None = None
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        if not self.where.strip():
+            raise ValueError("where: the display filter is empty")
+        if self.alone and self.took is not None:
+            raise ValueError("took: a packet that is alone on its leg took no time to the other")
+        if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.most != len(self.apart) + 1:
+            raise ValueError(f"apart: of {len(self.apart)} gaps, exactly or at_most must be {len(self.apart) + 1}")
+        if self.apart is not None and self.least < 2:
+            raise ValueError("apart: one packet has no gap, so this may hold unseen; expected exactly or at_least of 2")
+        if self.from_ is not None and self.to is not None and self.from_ in HOSTS and self.to in HOSTS:
+            check_crosses(self.from_, self.to, "to")
+        elif self.from_ is not None and self.from_ == self.to:
+            raise ValueError(f"to: packets from {self.to} to itself are on no leg; expected another role")
+
+    @property
+    def gaps(self) -> tuple[Band, ...]:
+        """The bands of the gaps, the last of which is for all that follow."""
+        if self.apart is None:
+            return ()
+        return (self.apart,) if isinstance(self.apart, Band) else self.apart
+
+    @property
+    def rule(self) -> str:
+        between = f" from {said(self.from_)}" if self.from_ else ""
+        between += f" to {said(self.to)}" if self.to else ""
+        crossed = ", there alone" if self.alone else f", {self.took} from leg to leg" if self.took else ""
+        return f"packets{between} on the {self.at} where {self.where}{crossed}"
+
+    @property
+    def right(self) -> str:
+        apart = f", {', then '.join(map(str, self.gaps))} apart" if self.gaps else ""
+        return self.amount + apart
+
+    @property
+    def says(self) -> str:
+        return f"{self.rule}: {self.right}"
+
+
+HOSTS: tuple[Role | None, ...] = get_args(HostRole)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """On a leg, the first packet that each display filter keeps comes before the first that the next one keeps."""
+
+    at: LegName
+    of: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.of) < 2:
+            raise ValueError(f"of: an order needs two filters at least, got {len(self.of)}")
+        for number, where in enumerate(self.of, 1):
+            if not where.strip():
+                raise ValueError(f"of.{number}: the display filter is empty")
+            if where in self.of[: number - 1]:
+                raise ValueError(f"of.{number}: {quoted(where)} stands twice; no packet comes before itself")
+
+    @property
+    def says(self) -> str:
+        return f"on the {self.at}, in this order: {'; then '.join(self.of)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sockets(Counted):
+    """How many sockets were in a `state` at a `look`, with at least so much in their queues.
+
+    The states are RFC 9293's; no socket is CLOSED.
+
+    Only sockets of the service's port count, unless `any_port`, and no connections that were there before the script.
+    """
+
+    look: str
+    state: State
+    recv_q: int = 0
+    send_q: int = 0
+    any_port: bool = False
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        check_least(self.recv_q, 0, "recv_q")
+        check_least(self.send_q, 0, "send_q")
+
+    @property
+    def says(self) -> str:
+        queues = f", Recv-Q at least {self.recv_q}" if self.recv_q else ""
+        queues += f", Send-Q at least {self.send_q}" if self.send_q else ""
+        return f"sockets in {self.state} at the look {self.look}{queues}: {self.amount}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log(Counted):
+    """How many lines a program printed in which a regular expression is found.
+
+    `of` is `server`, `other-server` where the service runs there too, or a call's name.
+    """
+
+    of: str
+    line: str
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        check_pattern(self.line, "line")
+
+    @property
+    def says(self) -> str:
+        return f"{said_program(self.of)} prints {self.line!r}, {self.often}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duration:
+    """How long a call takes, by the clock of the host that makes it; without its program's start."""
+
+    call: str
+    is_: Band
+
+    @property
+    def says(self) -> str:
+        return f"the call {self.call} takes {self.is_}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Each role of `from` and each of `to` say the same to each other, byte for byte, over as many connections.
+
+    Only what tells the byte order of the machine that sends may differ, and does: the header's `byteorder`, which must
+    be the sender's own, its length, the elements of an array, and a text in UTF-16 or UTF-32 with its mark.
+    """
+
+    at: LegName
+    from_: tuple[Literal["client", "bystander"], ...]
+    to: tuple[Literal["server", "other-server"], ...]
+
+    def __post_init__(self) -> None:
+        if len(set(self.from_)) * len(set(self.to)) < 2:
+            raise ValueError("to: one conversation has nothing to be compared with; expected two or more roles")
+        for key, roles in (("from", self.from_), ("to", self.to)):
+            if len(set(roles)) < len(roles):
+                raise ValueError(f"{key}: a role stands twice: {', '.join(roles)}")
+
+    @property
+    def says(self) -> str:
+        ends = [" and ".join(map(said, roles)) for roles in (self.from_, self.to)]
+        return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, in every mix"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One expectation: exactly one of these keys."""
+
+    hits: Hits | None = None
+    outcome: Outcomes | None = None
+    packets: Packets | None = None
+    order: Order | None = None
+    sockets: Sockets | None = None
+    log: Log | None = None
+    duration: Duration | None = None
+    alike: Alike | None = None
+
+    def __post_init__(self) -> None:
+        check_one(self, "an expectation")
+
+    @property
+    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration | Alike:
+        """The one that it is."""
+        first_half = self.hits or self.outcome or self.packets or self.order
+        found = first_half or self.sockets or self.log or self.duration or self.alike
+        assert found is not None  # noqa: S101 (exactly one is given)
+        return found
+
+    @property
+    def says(self) -> str:
+        return self.value.says

@@ -1,0 +1,181 @@
+"""What became of a service under a failure, in one word: how the call ended, whether others were served meanwhile, and
+whether it was well again; each beside what is promised. Judges what others performed, and performs nothing.
+
+A promise stands in three places, each said once: the drill's claim (how the call ends), the drill's `others` and
+`afterwards` (what the failure does to everybody, whoever serves), and the `serves` of the server in its service.yaml.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from scenarios.calls.caller import Call
+from scenarios.evidence.record import Seen
+from scenarios.run.other_clients import WITHIN_S, Beside
+from scenarios.spec.drill import Cell
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import Serves
+from scenarios.spec.steps import SERVER, SERVICE_PLACE
+from scenarios.verdict.check import Verdict
+
+LATE_S = 1.0  # a call that took longer had to wait
+LATE_COLD_S = 3.0  # the same of one that starts an interpreter or a container first
+UNASKED, UNKNOWN = "not asked", "not known"
+WELL, SERVED, LATE, UNSERVED, FAILED, GONE = "well", "served", "served late", "not served", "failed", "gone"
+AS_EVER = (SERVED, WELL, UNASKED)  # of other clients, and of the service afterwards: what needs no words
+BLOCKED, SURVIVED = "blocked others", "survived"
+# What other clients can meet with, by what the server's documentation says of how many it serves.
+MEANWHILE: Mapping[Serves, frozenset[str]] = {
+    "many": frozenset({SERVED}),
+    "one at a time": frozenset({SERVED, LATE, UNSERVED}),
+    "one": frozenset({SERVED, LATE, UNSERVED, FAILED, GONE}),
+}
+AFTERWARDS: Mapping[Serves, frozenset[str]] = {
+    "many": frozenset({WELL}),
+    "one at a time": frozenset({WELL, LATE, UNSERVED}),  # one that only holds its connection keeps the next waiting
+    "one": frozenset({WELL, UNSERVED, FAILED, GONE}),  # one that comes while the first is there is reset at its end
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Survival:
+    """One cell of the matrix. `kind` is the word without its details; each promise is what was to be expected."""
+
+    word: str
+    kind: str
+    promised: str
+    as_promised: bool | None  # None: nothing is known, and nothing was promised of that
+    others: str
+    others_promised: str
+    others_as_promised: bool
+    after: str
+    after_promised: str
+    after_as_promised: bool
+
+    @property
+    def is_as_promised(self) -> bool | None:
+        """Whether all three are; None where nothing is known."""
+        if self.as_promised is None:
+            return None
+        return self.as_promised and self.others_as_promised and self.after_as_promised
+
+    @property
+    def notes(self) -> tuple[tuple[bool, str], ...]:
+        """What is worth a line under the word, each with whether it is as promised."""
+        found: list[tuple[bool, str]] = []
+        if self.as_promised is False:
+            found.append((False, f"promised: {self.promised}"))
+        for who, seen, kept in (
+            ("others", self.others, self.others_as_promised),
+            ("after", self.after, self.after_as_promised),
+        ):
+            if not kept or _kind(seen) not in AS_EVER:
+                found.append((kept, f"{who}: {_kind(seen)}"))
+        return tuple(found)
+
+    @property
+    def otherwise(self) -> str:
+        """What is not as promised, in words; empty when all is, or where the drill failed for another reason."""
+        found = []
+        if self.as_promised is False and self.kind != self.promised:
+            found.append(f"{self.word}, promised: {self.promised}")
+        if not self.others_as_promised:
+            found.append(f"others meanwhile: {self.others}, promised: {self.others_promised}")
+        if not self.after_as_promised:
+            found.append(f"afterwards: {self.after}, promised: {self.after_promised}")
+        return "; ".join(found)
+
+
+def is_asked(cell: Cell) -> bool:
+    """Whether others and afterwards mean something: not where another program stands in the server's place."""
+    instead = [fault.replace for fault in cell.drill.faults if fault.replace and fault.replace.who == SERVER]
+    return all(SERVICE_PLACE in each.run for each in instead)
+
+
+def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str) -> Survival:
+    """The cell's word. `seen` is the run with the fault; `beside`, where it is a text, is why nothing is known of it.
+
+    An empty text: others and afterwards were not asked.
+    """
+    drill, serves = cell.drill, cell.chosen.server.serves
+    expected = next(each.outcome for each in drill.expect if each.outcome)
+    right = (expected.is_,) if isinstance(expected.is_, str) else expected.is_
+    promised = " or ".join(SURVIVED if each == "answered" else each for each in right)
+    others = after = f"{UNKNOWN}: {beside}" if beside else UNASKED
+    may_meet = may_find = frozenset({UNASKED})
+    if isinstance(beside, Beside):
+        others, after = _others(beside.meanwhile), _afterwards(beside.afterwards)
+    if beside:
+        may_meet = MEANWHILE[serves]
+        if drill.others:
+            may_meet = frozenset(drill.others) | may_meet - {SERVED}
+        may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
+    kind, word = _word(seen.calls.get(expected.call, ()) if seen else ())
+    if verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED) or not seen:
+        kind = word = verdict.value
+    elif verdict is Verdict.PASS and _kind(others) in {LATE, UNSERVED} - {*drill.others}:
+        kind = word = BLOCKED
+    known = None if kind in (Verdict.UNPROVEN.value, Verdict.UNSUPPORTED.value) else verdict is Verdict.PASS
+    return Survival(
+        word=word,
+        kind=kind,
+        promised=promised,
+        as_promised=known,
+        others=others,
+        others_promised=_said(may_meet),
+        others_as_promised=_kind(others) in may_meet,
+        after=after,
+        after_promised=_said(may_find),
+        after_as_promised=_kind(after) in may_find,
+    )
+
+
+def _said(kinds: frozenset[str]) -> str:
+    order = (UNASKED, WELL, SERVED, LATE, UNSERVED, FAILED, GONE)
+    return " or ".join(each for each in order if each in kinds)
+
+
+def _kind(text: str) -> str:
+    """`served late` of `served late: 2.1 s`."""
+    return text.partition(":")[0]
+
+
+def _word(calls: Sequence[Call]) -> tuple[str, str]:
+    """How the calls of a name ended, and the same with its details; of several, what became of most of them."""
+    if not calls:
+        return "failed", "failed: nobody called"
+    (outcome, count), *rest = Counter(each.outcome for each in calls).most_common()
+    kind = SURVIVED if outcome is Outcome.ANSWERED else outcome.value
+    first = next(each for each in calls if each.outcome is outcome)
+    word = f"{kind} {first.errno}" if kind != SURVIVED and first.errno else kind
+    if first.outcome in (Outcome.TIMED_OUT, Outcome.HUNG) and first.duration_s is not None:
+        word = f"{kind} {first.duration_s:.1g} s" if first.duration_s < 1 else f"{kind} {first.duration_s:.0f} s"
+    return kind, f"{word}, {count} of {len(calls)}" if rest else word
+
+
+def _waited(call: Call) -> bool:
+    return (call.duration_s or 0.0) > (LATE_S if call.warm else LATE_COLD_S)
+
+
+def _unserved(call: Call) -> str:
+    if call.outcome is Outcome.REFUSED:
+        return f"{GONE}: refused {call.errno or ''}".rstrip()
+    if call.outcome in (Outcome.HUNG, Outcome.TIMED_OUT):
+        return f"{UNSERVED}: within {WITHIN_S:g} s"
+    return f"{FAILED}: {call.outcome.value} {call.errno or ''}".rstrip()
+
+
+def _others(calls: Sequence[Call]) -> str:
+    lost = next((each for each in calls if each.outcome is not Outcome.ANSWERED), None)
+    if lost is not None:
+        return _unserved(lost)
+    slowest = max(calls, key=lambda each: each.duration_s or 0.0)
+    return f"{LATE}: {slowest.duration_s:.1f} s" if _waited(slowest) else SERVED
+
+
+def _afterwards(call: Call) -> str:
+    if call.outcome is not Outcome.ANSWERED:
+        return _unserved(call)
+    return f"{LATE}: {call.duration_s:.1f} s" if _waited(call) else WELL
