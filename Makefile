@@ -148,9 +148,10 @@ load: ## everything out of such a file, without a network: make load BUNDLE=lab.
 doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi
 
-lint: setup ## ruff and mypy over all of the code
+lint: setup ## ruff, mypy and import-linter over all of the code
 	@$(ALOUD) "ruff checks the code" $(PYTHON) -m ruff check . $(SCRIPTS)
 	@$(ALOUD) "ruff looks at the code's form" $(PYTHON) -m ruff format --check --quiet . $(SCRIPTS)
+	@$(ALOUD) "the rooms import one way" .venv/bin/lint-imports --no-cache --no-logo
 	@$(ALOUD) "mypy over all of the code" $(PYTHON) -m mypy
 	@for script in $(SCRIPTS); do $(ALOUD) "mypy over $$script" env MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
 

@@ -14,9 +14,10 @@ import testinfra
 from hypothesis import settings
 from testinfra.host import Host as Machine
 
-from scenarios.cli.matrix import default_jobs
 from scenarios.lab import engine
+from scenarios.lab.errors import NoEngine
 from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import telling
 from tests.scheduling import ByPart, rank
@@ -121,7 +122,7 @@ def _kept_from_docker(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         return
 
     def client() -> None:
-        raise engine.NoEngine("the test has neither the fixture `docker_engine` nor the mark `engine`")
+        raise NoEngine("the test has neither the fixture `docker_engine` nor the mark `engine`")
 
     monkeypatch.setenv("DOCKER_HOST", NOWHERE)
     monkeypatch.setattr(engine, "client", client)

@@ -20,7 +20,8 @@ from typing import Final
 
 import pytest
 
-from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.lab.errors import DeadlinePassed
+from scenarios.lab.waiting import wait_for
 
 STARTS_WITHIN_S: Final = 60.0
 STOPS_WITHIN_S: Final = 60.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from scenarios.calls.serving import serving
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
-from scenarios.run.exchange import serving
 from scenarios.spec.service import named
 
 ARCHITECTURES = ("blocking", "threads", "asyncio")

@@ -15,21 +15,24 @@ from statistics import median, quantiles
 
 from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder
+from scenarios.evidence.run_folder import folder_of
 from scenarios.faults.injector import Drop, Injector, Pick
 from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.engine import docker_command
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back, labs
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import COMPOSE_FILE, ROOT
+from scenarios.lab.versions import versions
 from scenarios.lab.waiting import wait_for
-from scenarios.run.campaign import Campaign, folder_of
-from scenarios.run.cell import Result, run
+from scenarios.run.campaign import Campaign
+from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 
 Say = Callable[[str], None]
 PORT, OTHER_PORT = 21_900, 21_901
@@ -131,6 +134,7 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
             "up_s": made.up_s,
             "catalogue_s": made.catalogue_s,
         },
+        versions(),
     )
     return made
 

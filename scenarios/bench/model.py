@@ -20,12 +20,13 @@ from statistics import median
 from typing import Any
 
 from scenarios.evidence import run_folder
+from scenarios.lab import versions as lab_versions
+from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import Host
-from scenarios.lab.waiting import DeadlinePassed
+from scenarios.lab.versions import versions
 from scenarios.spec.service import services as declared
 from scenarios.spec.service import words
 
@@ -374,7 +375,7 @@ def machine() -> dict[str, str]:
         "memory": f"{memory_kb / 2**20:.0f} GiB",
         "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "load average at the start": load_average(),
-        **run_folder.versions(),
+        **lab_versions.versions(),
     }
 
 
@@ -420,5 +421,7 @@ def services(lab: Lab, say: Say, quick: bool = False) -> Bench:
     folder = run_folder.new_run() / "bench-services"
     folder.mkdir()
     bench = Bench({**about, "load average at the end": load_average()}, measured, folder)
-    run_folder.write_result(folder, {"bench": "services", "quick": quick, **asdict(bench), "folder": str(folder)})
+    run_folder.write_result(
+        folder, {"bench": "services", "quick": quick, **asdict(bench), "folder": str(folder)}, versions()
+    )
     return bench

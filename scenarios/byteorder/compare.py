@@ -18,20 +18,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.calls import port_holders
-from scenarios.calls.caller import Call, Caller
+from scenarios.calls.call import Call
+from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder, tshark
-from scenarios.evidence.capture import Capture, LegCapture
+from scenarios.evidence.capture import Capture
 from scenarios.evidence.conversation import WHY, Conversation, Kind, Part, Said, conversations, differences
-from scenarios.lab.architecture import asserted, said
+from scenarios.evidence.record import LegCapture
+from scenarios.lab.architecture import said
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT, Host
 from scenarios.report import markdown_table
-from scenarios.run.session import CLIENT_NET, SERVER_NET
+from scenarios.spec.cast import CLIENT_NET, SERVER_NET
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import Named, named, words
-from scenarios.verdict.check import Verdict
+from scenarios.verdict.check import Verdict, asserted
 
 Say = Callable[[str], None]
 TSHARK_WITHIN_S = 60.0

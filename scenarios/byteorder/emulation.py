@@ -16,8 +16,8 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT, Host
 from scenarios.report import markdown_table
 

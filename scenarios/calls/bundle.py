@@ -21,6 +21,7 @@ from docker.errors import ImageNotFound
 
 from scenarios.lab import bundle_file, engine, images
 from scenarios.lab.bundle_file import BundleError, Contents, Image, Say, UnderWay, Written, mebibytes, opened
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import Recipe
 from scenarios.lab.topology import ROOT, topology
 from scenarios.spec.service import Service, services
@@ -87,7 +88,7 @@ def _image(tag: str) -> Image:
     try:
         attributes = engine.client().images.get(tag).attrs
     except ImageNotFound:
-        raise engine.CommandFailed(f"the image {tag} is not here") from None
+        raise CommandFailed(f"the image {tag} is not here") from None
     labels = attributes["Config"].get("Labels") or {}
     layers = tuple(attributes["RootFS"].get("Layers") or ())
     return Image(tag, str(attributes["Id"]), labels.get(images.INPUTS_LABEL), layers)
@@ -136,7 +137,7 @@ def _command(*argv: str, reads: bool = False) -> Iterator[subprocess.Popen[bytes
         if process.returncode:
             said.seek(0)
             tail = "\n".join(said.read().decode(errors="replace").strip().splitlines()[-10:])
-            raise engine.CommandFailed(f"`{' '.join(argv)}` ended with status {process.returncode}:\n{tail}")
+            raise CommandFailed(f"`{' '.join(argv)}` ended with status {process.returncode}:\n{tail}")
 
 
 def _download(python: str, folder: Path, under_way: UnderWay) -> None:
@@ -195,7 +196,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
             with contextlib.closing(_saved(tags)) as saved:
                 return bundle_file.write(destination, about, wheels, saved, under_way)
         except OSError as error:
-            raise engine.CommandFailed(f"{destination}: {error.strerror}") from error
+            raise CommandFailed(f"{destination}: {error.strerror}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,7 @@ def load(path: Path, sha256: str | None, say: Say, under_way: UnderWay) -> Loade
     for image in contents.images:
         came = _image(image.tag)
         if (came.layers, came.inputs) != (image.layers, image.inputs):
-            raise engine.CommandFailed(f"{image.tag} is another image than the bundle's: something else has changed it")
+            raise CommandFailed(f"{image.tag} is another image than the bundle's: something else has changed it")
     images.prune()  # what had these names before
     return _held_against_the_checkout(contents)
 

@@ -17,78 +17,35 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, cast
 
+from scenarios.calls.call import (
+    ANSWERS_WITHIN_S,
+    HELD_WITHIN_S,
+    Call,
+    Gate,
+    Heard,
+    Hold,
+    Pending,
+    Reader,
+    module_called,
+    whole_lines,
+)
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabProblem, Printed, Running
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Printed, Running
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
 
 RESIDENT: Final = "services.resident"
 MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
 OPENS_WITHIN_S: Final = 30.0
-ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
-HELD_WITHIN_S: Final = 30.0
 CLOSES_WITHIN_S: Final = 5.0
 PROBLEMS_LIMIT: Final = 20  # of what a resident said of commands that it did not do, from the end
-Hold = Literal["start", "connect"]
-
-
-class Reader(Protocol):
-    """How a guest's call ended, read from what is left of it, and the errno by name; `hung`: the lab ended it."""
-
-    def __call__(self, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call that has ended. `warm`: no start of an interpreter, and of no container, is in its times."""
-
-    host: str
-    argv: tuple[str, ...]
-    outcome: Outcome
-    errno: str | None  # by name, where the client told one
-    status: int | None
-    signal: str | None  # by name, of what ended it
-    stdout: str
-    stderr: str
-    dropped_bytes: int  # of what it printed beyond what is kept
-    started_s: float | None  # Unix time by the kernel's clock, as a capture's; None: it was ended before it began
-    duration_s: float | None
-    cpu_s: float | None
-    warm: bool
-
-    @property
-    def printed(self) -> str:
-        """What it printed, standard output first, for a person."""
-        return (self.stdout + self.stderr).strip() or "(nothing)"
-
-
-def module_called(argv: Sequence[str]) -> tuple[str, ...]:
-    """The module that a command line runs with Python, and its words; empty where it runs something else."""
-    if len(argv) > 2 and argv[0] in ("python", "python3") and argv[1] == "-m":
-        return tuple(argv[2:])
-    return ()
-
-
-class Heard:
-    """What a call has printed so far, the lines of its standard output before those of its standard error."""
-
-    def __init__(self) -> None:
-        self._texts = {"stdout": "", "stderr": ""}
-
-    def take(self, text: str, on: str) -> None:
-        self._texts[on] += text
-
-    @property
-    def lines(self) -> list[str]:
-        """Those that have come whole."""
-        return _whole_lines(self._texts.values())
 
 
 class _HeardOfGuest(Heard):
@@ -97,63 +54,7 @@ class _HeardOfGuest(Heard):
 
     @property
     def lines(self) -> list[str]:
-        return _whole_lines(each.text() for each in self._kept)
-
-
-def _whole_lines(texts: Iterable[str]) -> list[str]:
-    return [line for text in texts for line in text[: text.rfind("\n") + 1].splitlines()]
-
-
-class Pending:
-    """A call that was started. `wait` for how it ended. `heard` is what it printed so far, if it was to be heard."""
-
-    def __init__(
-        self,
-        host: str,
-        argv: Sequence[str],
-        timeout_s: float,
-        future: Future[Call],
-        cancel: Callable[[], None],
-        heard: Heard | None = None,
-    ) -> None:
-        self.host, self.argv, self.timeout_s = host, tuple(argv), timeout_s
-        self.heard = heard or Heard()
-        self._future, self._cancel = future, cancel
-
-    def wait(self) -> Call:
-        """How the call ended, when it has. Raises LabProblem when that cannot be known."""
-        try:
-            return self._future.result(self.timeout_s + ANSWERS_WITHIN_S)
-        except NotInTime:
-            what = f"`{' '.join(self.argv)}` on {self.host}"
-            raise LabProblem(f"{what} did not end {ANSWERS_WITHIN_S:g} s after its time") from None
-
-    def cancel(self) -> None:
-        """End it; `wait` says how it ended all the same."""
-        if not self._future.done():
-            self._cancel()
-
-    @property
-    def ended(self) -> bool:
-        return self._future.done()
-
-
-class Gate:
-    """Where calls are held until all of them can begin at once. Leave the `with` block to release them."""
-
-    def __init__(self) -> None:
-        self.name = secrets.token_hex(4)
-        self.open = threading.Event()
-        self.pending: list[Pending] = []
-        self.residents: dict[_Resident, list[Future[Call]]] = {}  # with the calls that each holds
-
-    def release(self) -> None:
-        """Let them begin, when all are held. Raises LabProblem when some never come to be."""
-        for resident, calls in self.residents.items():
-            resident.wait_until_held(self.name, calls)
-        for resident in self.residents:
-            resident.say({"release": self.name})
-        self.open.set()
+        return whole_lines(each.text() for each in self._kept)
 
 
 class _Followed:

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from docker.errors import DockerException
 
 from scenarios.lab import engine
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.spec.service import Named
 
 ANSWERS_WITHIN_S = 10

@@ -27,17 +27,18 @@ from scenarios.evidence import run_folder as runs
 from scenarios.evidence.display_filters import NoCompiler, refused
 from scenarios.evidence.record import Seen
 from scenarios.lab import signals
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT
-from scenarios.report.console import EX_USAGE, MARKS, bring_up, console, counted, marked, show, step, warn
+from scenarios.report.console import EX_USAGE, console, counted, marked, show, step, warn
 from scenarios.run import previous, summary
 from scenarios.run.campaign import Campaign
-from scenarios.run.cell import Result, unsupported
-from scenarios.run.prepare import prepare
-from scenarios.run.session import Cast, Happened
+from scenarios.run.cell import unsupported
+from scenarios.run.prepare import bring_up, prepare
+from scenarios.run.session import Happened
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import (
     DEFAULT_PAIRS,
     DRILLS,
@@ -59,7 +60,8 @@ from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_ser
 from scenarios.spec.strict_yaml import DeclarationError, advice, line_of
 from scenarios.spec.units import so_many
 from scenarios.stress import fuzz, storm
-from scenarios.verdict.check import Verdict
+from scenarios.verdict.check import MARKS, Verdict
+from scenarios.verdict.result import Result
 
 LONGEST_SOAK_S = 24 * 3600
 SOAK_ROOM_CELLS = (
@@ -322,7 +324,7 @@ def _show(lab: Lab, result: Result) -> None:
 
 def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     cell = result.cell
-    cast = Cast(lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    cast = Cast(lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
     ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {
         leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]

@@ -28,16 +28,14 @@ from scenarios.lab import bundle_file, doctor, images, lab, locks, pool, signals
 from scenarios.lab import ping as reach
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.engine import CommandFailed, NoEngine
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS, ROOT, Host, topology
-from scenarios.lab.waiting import DeadlinePassed
-from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, bring_up, console, image_step, marked, show, step
+from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console, image_step, marked, show, step
 from scenarios.run import demo as demo_module
 from scenarios.run.demo import Shown, demonstrate
+from scenarios.run.prepare import bring_up
 from scenarios.spec import scaffold
 from scenarios.spec.service import named
 from scenarios.spec.strict_yaml import DeclarationError, advice

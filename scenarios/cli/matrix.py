@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -19,30 +18,20 @@ from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.pool import default_jobs
 from scenarios.report.console import console, counted, step, warn
 from scenarios.run import matrix, previous, summary
 from scenarios.run.campaign import Campaign
-from scenarios.run.cell import Result
 from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
 from scenarios.spec.drill import Cell, Pair, named_drills
 from scenarios.spec.service import services
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 
-LABS_A_CORE = 3  # a drill mostly waits
-MEMORY_A_LAB = 700 << 20  # bytes, with its decoders
-MOST_LABS = 16
 ASKED = "asked.json"  # in the folder of the run: what was asked for, so that it can go on after an interrupt
 UNFINISHED = "unfinished"
-
-
-def default_jobs(labs_a_core: int = LABS_A_CORE) -> int:
-    """How many labs this machine can run side by side, by its cores and its free memory."""
-    cores = len(os.sched_getaffinity(0))
-    said = Path("/proc/meminfo").read_text("ascii").splitlines()
-    free = next(int(line.split()[1]) << 10 for line in said if line.startswith("MemAvailable:"))
-    return max(1, min(cores * labs_a_core, free // MEMORY_A_LAB, MOST_LABS))
 
 
 def _unfinished() -> tuple[Path, dict[str, Any]]:

@@ -18,10 +18,10 @@ from rich.text import Text
 
 from scenarios.lab.heartbeat import minutes, pulse
 from scenarios.lab.lab import Lab
-from scenarios.report.console import MARKS, STYLES, console, marked
-from scenarios.run.cell import Result
+from scenarios.report.console import STYLES, console, marked
 from scenarios.spec.drill import Cell
-from scenarios.verdict.check import Verdict
+from scenarios.verdict.check import MARKS, Verdict
+from scenarios.verdict.result import Result
 
 LAST = 8  # verdicts that stay in sight
 USUAL_S = 3.0  # of a cell of which nothing is known

@@ -21,11 +21,12 @@ from typing import Final
 from rich.text import Text
 
 from scenarios.evidence import pairing
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import Rung
-from scenarios.evidence.tshark import Frame, live_arguments, live_frame
+from scenarios.evidence.tshark_fields import live_arguments, live_frame
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-from scenarios.run.session import Cast
+from scenarios.spec.cast import Cast
 
 PROGRAM: Final = "/usr/local/lib/faultwire/watch"  # images/firewall/watch
 LEGS: Final = ("client-leg", "server-leg")
@@ -192,7 +193,7 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
     topology = lab.topology
     names = {address: host.name for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
     names |= {address: "firewall" for leg in topology.legs.values() for address in (leg.ipv4, leg.ipv6)}
-    pairing = Pairing(Cast(lab, "le-le", "ipv4").client_side)
+    pairing = Pairing(Cast(lab.topology, "le-le", "ipv4").client_side)
     picture = Picture(names)
     with _watching(lab) as stream, contextlib.suppress(KeyboardInterrupt):
         stream.ask({"tshark": live_arguments()}, "begin to watch", OPENS_WITHIN_S)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from scenarios.evidence.record import LegCapture
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 
 PROGRAM = "/usr/local/lib/faultwire/capture"
 ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
@@ -16,16 +16,6 @@ END_WITHIN_S = 5
 # Of one leg, in one capture. Decoded, a frame is some kilobytes, and a cell has four captures in memory at once.
 BYTES_LIMIT = 4 << 20
 FRAMES_LIMIT = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class LegCapture:
-    """What crossed one leg: the pcapng file, how many frames it holds, how many the kernel dropped before the file."""
-
-    leg: str
-    pcapng: bytes
-    frames: int
-    dropped: int
 
 
 class Capture:

@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from scenarios.evidence.tshark import Frame, stream_bytes
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.tcp_stream import stream_bytes
 
 Kind = Literal["header length", "header", "byte order", "elements", "text", "content", "bytes"]
 WHY: dict[Kind, str] = {

@@ -9,7 +9,7 @@ from docker.errors import DockerException
 
 from scenarios.evidence.tshark import COMPILER, compiler_input, compiler_refused
 from scenarios.lab import engine
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem, NoEngine
 
 IMAGE = "faultwire/firewall"
 WITHIN_S = 60.0
@@ -38,7 +38,7 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     try:
         if engine.image_id(IMAGE) is None:
             raise NoCompiler(f"there is no image {IMAGE}; `make images` builds it")
-    except (engine.NoEngine, DockerException, OSError) as error:
+    except (NoEngine, DockerException, OSError) as error:
         raise NoCompiler(str(error)) from error
     program, *words = COMPILER
     command = ["docker", "run", "--rm", "--interactive", *ALONE, "--entrypoint", program, IMAGE, *words]

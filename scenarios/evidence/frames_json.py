@@ -10,9 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import PREVIEW, rungs
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tshark import Frame
 
 FILE = "frames.json"
 SCHEMA = 1

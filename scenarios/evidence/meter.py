@@ -16,9 +16,9 @@ from docker.errors import APIError
 
 from scenarios.evidence.stalls import MACHINE, RUNNER, Pause, Stall, Stalls, joined, without
 from scenarios.lab import engine
+from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.json_lines import Asked, Child, Message
 from scenarios.lab.lab import GUEST_LABEL, Lab
-from scenarios.lab.process import LabProblem
 
 METER: Final = "meter"  # the machine of the lab that it runs on
 PROGRAM: Final = "/usr/local/lib/faultwire/meter"
@@ -28,7 +28,7 @@ TICK_S: Final = 0.02
 NOTED_S: Final = 0.02
 MOST_STALLS: Final = 1000  # of this program
 # What keeps the lab's machines from being asked for; OSError is of requests too.
-NOT_ASKED: Final = (LabProblem, engine.CommandFailed, engine.NoEngine, APIError, OSError)
+NOT_ASKED: Final = (LabProblem, CommandFailed, NoEngine, APIError, OSError)
 
 
 class OwnMeter:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from scenarios.evidence.tshark import Endpoint, Frame
+from scenarios.evidence.frame import Endpoint, Frame
 
 
 def _kept(frame: Frame, peer: Endpoint) -> tuple[object, ...]:

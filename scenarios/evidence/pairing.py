@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stall
-from scenarios.evidence.tshark import Frame
 
 HALF = 34  # columns between two uprights
 MARGIN = 12  # columns before the first, for the time

@@ -5,24 +5,17 @@ Frozen values only. Nothing here knows how they came about, or what was expected
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.sockets import Socket
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
-from scenarios.evidence.tshark import Frame
+from scenarios.faults.caught import Caught
 from scenarios.spec.steps import Role
 
-
-@dataclass(frozen=True, slots=True)
-class Caught:
-    """What a fault took hold of. `unsure` is why its count is no evidence; `details` has a line for each hit."""
-
-    hits: int
-    unsure: str = ""
-    details: tuple[str, ...] = ()
+SERVED_WITHIN_S = 3.0  # a call that has not ended by then was not served
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +67,48 @@ class Seen:
             each.time_ns for of_leg in self.frames.values() for each in of_leg if each.transport in ("tcp", "udp")
         ]
         return min(packets or [each.at_ns for each in self.events], default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class LegCapture:
+    """What crossed one leg: the pcapng file, how many frames it holds, how many the kernel dropped before the file."""
+
+    leg: str
+    pcapng: bytes
+    frames: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """A socket as its host's kernel has it. Addresses are as `ss` writes them: `[::1]:80`, `0.0.0.0:*`, `*:80`.
+
+    A listening socket's queues count connections: those that wait for accept(), and how many may. Any other's count
+    bytes: received and not read, sent and not acknowledged.
+    """
+
+    host: str
+    byteorder: str
+    transport: str
+    state: str
+    recv_q: int
+    send_q: int
+    local: str
+    peer: str
+
+    def has_port(self, port: int) -> bool:
+        """Whether either of its ends has this port."""
+        return str(port) in (self.local.rpartition(":")[2], self.peer.rpartition(":")[2])
+
+    @property
+    def proto(self) -> str:
+        """`tcp`, `tcp6`, `udp` or `udp6`, as netstat says; a socket for both families is the latter."""
+        return self.transport + ("" if re.match(r"[0-9]", self.local) else "6")
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """How the calls of another client ended while the script ran, and one of the client's when all was undone."""
+
+    meanwhile: Sequence[Call]
+    afterwards: Call

@@ -11,10 +11,8 @@ import dataclasses
 import enum
 import errno
 import fcntl
-import functools
 import json
 import os
-import platform
 import re
 import shutil
 import traceback
@@ -23,10 +21,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from docker.errors import DockerException
-
-from scenarios.lab import engine
 from scenarios.lab.topology import ROOT
+from scenarios.spec.drill import Cell
 
 RUNS = ROOT / "runs"
 RESULT_SCHEMA = 1
@@ -176,20 +172,6 @@ def _plain(value: Any) -> Any:
     return value
 
 
-@functools.cache
-def _engine_version() -> str:
-    """Asked once: at the end of a run the engine may be gone."""
-    return str(engine.client().version()["Version"])
-
-
-def versions() -> dict[str, str]:
-    """What the run ran on: kernel, engine, Python. An engine that does not answer is left out."""
-    found = {"kernel": f"{platform.system()} {platform.release()}", "python": platform.python_version()}
-    with contextlib.suppress(engine.NoEngine, DockerException, OSError):  # OSError: of requests
-        found["engine"] = _engine_version()
-    return found
-
-
 def write(path: Path, text: str) -> Path:
     """Write a file whole or not at all: nobody reads half of it, on a full disk neither. Raise OSError."""
     beside = path.with_name(f".{path.name}-{os.getpid()}")
@@ -202,9 +184,9 @@ def write(path: Path, text: str) -> Path:
         raise
 
 
-def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
-    """Write result.json of a cell; its own keys are `schema` (RESULT_SCHEMA) and `versions`."""
-    document = {"schema": RESULT_SCHEMA, **_plain(result), "versions": versions()}
+def write_result(folder: Path, result: Mapping[str, Any], versions: Mapping[str, str]) -> Path:
+    """Write result.json of a cell; its own keys are `schema` (RESULT_SCHEMA) and `versions`, what it was made on."""
+    document = {"schema": RESULT_SCHEMA, **_plain(result), "versions": versions}
     return write(folder / "result.json", json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -212,3 +194,9 @@ def write_traceback(folder: Path, problem: BaseException, name: str = TRACEBACK)
     """Write into the folder of a cell where a problem came from, after what is there; a full disk is no error."""
     with contextlib.suppress(OSError), (folder / name).open("a", encoding="utf-8") as file:
         file.write("".join(traceback.format_exception(problem)))
+
+
+def folder_of(run_folder: Path, cell: Cell) -> Path:
+    """Where the folder of a cell is, or will be."""
+    pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
+    return cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)

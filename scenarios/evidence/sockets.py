@@ -9,13 +9,13 @@ import re
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios.evidence.record import Socket
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 
 COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline")
 WITHIN_S = 5
@@ -23,33 +23,6 @@ WITHIN_S = 5
 DOCKER_RESOLVER = "127.0.0.11:"
 RFC_9293 = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": ""}
 ADDRESS = re.compile(r"(\*|[0-9.]+|\[[0-9a-f:.]+\])(%[\w.@-]+)?:(\d+|\*)")
-
-
-@dataclass(frozen=True, slots=True)
-class Socket:
-    """A socket as its host's kernel has it. Addresses are as `ss` writes them: `[::1]:80`, `0.0.0.0:*`, `*:80`.
-
-    A listening socket's queues count connections: those that wait for accept(), and how many may. Any other's count
-    bytes: received and not read, sent and not acknowledged.
-    """
-
-    host: str
-    byteorder: str
-    transport: str
-    state: str
-    recv_q: int
-    send_q: int
-    local: str
-    peer: str
-
-    def has_port(self, port: int) -> bool:
-        """Whether either of its ends has this port."""
-        return str(port) in (self.local.rpartition(":")[2], self.peer.rpartition(":")[2])
-
-    @property
-    def proto(self) -> str:
-        """`tcp`, `tcp6`, `udp` or `udp6`, as netstat says; a socket for both families is the latter."""
-        return self.transport + ("" if re.match(r"[0-9]", self.local) else "6")
 
 
 def parse(text: str, host: str, byteorder: str) -> list[Socket]:

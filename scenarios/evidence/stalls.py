@@ -30,7 +30,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from scenarios.evidence.tshark import Frame
+from scenarios.evidence.frame import Frame
 from scenarios.spec.units import Band
 
 # images/meter/meter says what each is; "unwatched": the meter, which had begun, did not answer, and nobody knows

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol, Self
 
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 
 
 class Unsupported(LabProblem):

@@ -12,14 +12,14 @@ from typing import Protocol as Interface
 from typing import get_args
 
 from scenarios.calls.caller import WarmRunning
-from scenarios.evidence.record import Caught
 from scenarios.faults import Fault
-from scenarios.faults.conntrack import PROTOCOLS, Forget, Protocol, Stateful, forget_all
+from scenarios.faults.caught import Caught
+from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.injector import Fault as Injected
-from scenarios.faults.injector import Hits
+from scenarios.faults.injector import Hits, Injector
 from scenarios.faults.kernel_fault import Standing
 from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
@@ -28,14 +28,14 @@ from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendT
 from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.lab.earlier_connections import Connection, ports
+from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Guest, Lab
-from scenarios.lab.process import LabProblem, Running
-from scenarios.lab.topology import Host
-from scenarios.lab.waiting import DeadlinePassed, wait_for
-from scenarios.run.session import Cast, Stage
+from scenarios.lab.process import Running
+from scenarios.lab.topology import Family, Host
+from scenarios.lab.waiting import wait_for
 from scenarios.spec import steps
-from scenarios.spec.drill import Cell
-from scenarios.spec.service import Family
+from scenarios.spec.cast import Cast
+from scenarios.spec.kernel_faults import Protocol
 
 ENDS_WITHIN_S = 2.0
 
@@ -165,9 +165,10 @@ class _Paused(_OfProgram):
 
 def applied(
     fault: steps.Fault,
-    stage: Stage,
+    lab: Lab,
+    injector: Injector,
     cast: Cast,
-    cell: Cell,
+    seed: int,
     server: Running | None,
     earlier: Mapping[str, Applied],
     left: Collection[Connection] = (),
@@ -194,16 +195,16 @@ def applied(
         case steps.Kill():
             return _Killed(running(), effect.by)
         case steps.Pause():
-            return _Paused(stage.lab, cast.server, running())
+            return _Paused(lab, cast.server, running())
         case steps.Picked():
             pick = effect.pick(lambda role: cast.address(role, effect.family))
             pick = replace(pick, behind=cast.translated(effect.to, effect.family))
             of_pick = ports(left, pick.from_, pick.to, pick.behind)
-            stage.injector.apply(fault.name, effect.action, pick, cell.seed, of_pick)
-            return _Injection(Injected(stage.injector, fault.name), for_ever=isinstance(effect, steps.Hold))
+            injector.apply(fault.name, effect.action, pick, seed, of_pick)
+            return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, steps.Hold))
         case steps.Rebind():
-            return _Rule(Rebind(stage.lab, fault.name, nat(effect.nat), _protocols(effect.of)))
-    return _Rule(of_kernel(fault.name, effect, stage.lab, cast, left))
+            return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
+    return _Rule(of_kernel(fault.name, effect, lab, cast, left))
 
 
 def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[Connection] = ()) -> Fault:

@@ -9,21 +9,20 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Sequence
-from typing import Literal, Self, get_args
+from typing import Self, get_args
 
 from scenarios.faults.kernel_fault import NAME, WITHIN_S, Chain, Standing
 from scenarios.lab.earlier_connections import Connection
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import Host
+from scenarios.spec.kernel_faults import Otherwise, Protocol
 
-Otherwise = Literal["silence", "tcp-reset"]
 OTHERWISE: dict[Otherwise, str] = {"silence": "drop", "tcp-reset": "reject with tcp reset"}
 IS_SYN = "tcp flags & (syn | ack | rst | fin) == syn"
 IP = ("ip", "ip6")
 IS_NOT_SYN = "tcp flags & (syn | ack | rst | fin) != syn"
 
-Protocol = Literal["tcp", "udp"]
 PROTOCOLS: tuple[Protocol, ...] = get_args(Protocol)
 # An entry as conntrack(8) prints it, of a connection that is not over.
 LIVE: dict[Protocol, re.Pattern[str]] = {

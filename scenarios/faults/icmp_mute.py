@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import get_args
 
 from scenarios.faults.kernel_fault import Chain, Standing
 from scenarios.lab.lab import Lab
+from scenarios.spec.kernel_faults import Error
 
-Error = Literal["too-big", "unreachable", "time-exceeded", "parameter-problem"]
 # RFC 792 and RFC 1191, 4; RFC 4443, 3.
 ERRORS: dict[Error, tuple[str, str]] = {
     "too-big": ("icmp type destination-unreachable icmp code frag-needed", "icmpv6 type packet-too-big"),

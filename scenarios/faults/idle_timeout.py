@@ -11,19 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.faults.conntrack import IP, IS_SYN, Otherwise, Protocol, ending, noting, way
+from scenarios.faults.conntrack import IP, IS_SYN, ending, noting, way
 from scenarios.faults.kernel_fault import Chain, Standing, leg_of
 from scenarios.lab.lab import Lab
+from scenarios.spec.kernel_faults import Otherwise, Protocol, check_idle_time
 
 IS_TCP, IS_UDP = "meta l4proto tcp", "meta l4proto udp"
-SHORTEST_S, LONGEST_S = 0.05, 86400.0
 INSIDE = "client-leg"  # who is behind this leg may begin a conversation over UDP (RFC 4787, 5)
-
-
-def check_idle_time(after_s: float) -> None:
-    """Raise ValueError, which begins with the key of a drill, for a time that a set's elements cannot be given."""
-    if not SHORTEST_S <= after_s <= LONGEST_S:
-        raise ValueError(f"after: a connection is forgotten after {SHORTEST_S} to {LONGEST_S:g} s, not {after_s:g}")
 
 
 class IdleTimeout(Standing):

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from typing import Self
 
 from scenarios.faults import Unsupported
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import Finished, LabProblem
+from scenarios.lab.process import Finished
 from scenarios.lab.topology import Leg
 
 TABLE = "inet faultwire"

@@ -17,10 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from scenarios.faults.icmp_mute import ERRORS, PRIORITY
 from scenarios.faults.kernel_fault import TABLE, WITHIN_S, Chain, Standing, leg_of
 from scenarios.lab import engine
+from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import GUEST_LABEL, Lab
-from scenarios.lab.process import LabProblem
+from scenarios.spec.kernel_faults import check_mtu
 
-MTUS = range(1280, 1501)  # of IPv6 at least (RFC 8200, 5), of Ethernet at most
 TOLD = "told of a path MTU behind"  # printed by the undo when there was somebody to tell
 
 # `lock`: without it, IPv6 before Linux 5.13 does not look at a route's MTU when it forwards. A counter that shows no
@@ -48,12 +48,6 @@ ip -4 route append $route
 ip -4 route delete $route metric 4000
 ip -6 route flush cache
 """
-
-
-def check_mtu(size: int) -> None:
-    """Raise ValueError, which begins with the key of a drill, for an MTU that no leg can be given."""
-    if size not in MTUS:
-        raise ValueError(f"bytes: an MTU is {MTUS[0]} to {MTUS[-1]} bytes, not {size}")
 
 
 class Mtu(Standing):
@@ -105,5 +99,5 @@ def _forget(lab: Lab, host: str) -> None:
             *("--entrypoint", "sh", "faultwire/firewall", "-euc", FORGET),
             timeout_s=WITHIN_S,
         )
-    except engine.CommandFailed as error:
+    except CommandFailed as error:
         raise LabProblem(f"{host} still has a path MTU that a fault taught it: {error}") from error

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from scenarios.faults.conntrack import PROTOCOLS, Event, Protocol
+from scenarios.faults.conntrack import PROTOCOLS, Event
 from scenarios.faults.kernel_fault import TABLE, Chain, Standing, leg_of
 from scenarios.lab.lab import Lab
+from scenarios.spec.kernel_faults import Protocol
 
 # Below the ports that Linux gives to its own connections (net.ipv4.ip_local_port_range), so that no host has one.
 PORTS = ("10000-19999", "20000-29999")

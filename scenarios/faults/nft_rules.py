@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from scenarios.faults.conntrack import leaving
 from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import Host, Topology
-from scenarios.spec.service import Family
+from scenarios.lab.topology import Family, Host, Topology
+from scenarios.spec.kernel_faults import Kind, Refusal, check_refusal, check_selected_port
 
-Kind = Literal[
-    "any", "tcp", "udp", "icmp", "syn", "syn-ack", "established", "data", "fin", "rst", "fragment", "later-fragment"
-]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 # What the packet must be, as nftables says it; sets of TCP flags as RFC 9293, 3.1 names them.
 MATCHES: dict[Kind, str] = {
@@ -33,16 +30,11 @@ MATCHES: dict[Kind, str] = {
     "fin": "tcp flags & fin == fin",
     "rst": "tcp flags & rst == rst",
 }
-# What has no ports that could be matched: only the first fragment has them, and all but the first have no flags.
 FRAGMENTS: dict[Kind, Mapping[Family, str]] = {
     "fragment": {"ipv4": "ip frag-off & 0x3fff != 0", "ipv6": "exthdr frag exists"},
     "later-fragment": {"ipv4": "ip frag-off & 0x1fff != 0", "ipv6": "frag frag-off != 0"},
 }
 NOWHERE = "nowhere"  # a link of the firewall (images/firewall/entrypoint): what is sent there is gone
-NOT_TCP: tuple[Kind, ...] = ("udp", "icmp", "fragment", "later-fragment")
-Refusal = Literal[
-    "net-unreachable", "host-unreachable", "prot-unreachable", "port-unreachable", "admin-prohibited", "tcp-reset"
-]
 # IPv4's code (RFC 792, RFC 1812 5.2.7.1) beside the code of ICMPv6 that says the same (RFC 4443, 3.1).
 REFUSALS: dict[Refusal, Mapping[Family, str]] = {
     "net-unreachable": {"ipv4": "icmp type net-unreachable", "ipv6": "icmpv6 type no-route"},
@@ -52,22 +44,6 @@ REFUSALS: dict[Refusal, Mapping[Family, str]] = {
     "admin-prohibited": {"ipv4": "icmp type admin-prohibited", "ipv6": "icmpv6 type admin-prohibited"},
     "tcp-reset": {"ipv4": "tcp reset", "ipv6": "tcp reset"},
 }
-
-
-def check_selected_port(kind: Kind, port: int | None) -> None:
-    """Raise ValueError, which begins with the key of a drill, for a port that packets of this kind cannot have."""
-    if port is not None and kind in ("icmp", *FRAGMENTS):
-        raise ValueError(f"port: packets of the kind {kind} are not selected by port")
-    if port is not None and not 1 <= port <= 65535:
-        raise ValueError(f"port: expected 1 to 65535, got {port}")
-
-
-def check_refusal(by: Refusal, kind: Kind) -> None:
-    """Raise ValueError, which begins with the key of a drill, where packets of this kind cannot be refused so."""
-    if by == "tcp-reset" and kind in NOT_TCP:
-        raise ValueError(f"by: a TCP reset answers TCP only, not packets of the kind {kind}")
-    if kind in FRAGMENTS:
-        raise ValueError(f"of: packets of the kind {kind} can be dropped only, by a `silence`")
 
 
 @dataclass(frozen=True, slots=True)

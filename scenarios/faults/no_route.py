@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Literal
 
 from scenarios.faults.conntrack import leaving
 from scenarios.faults.kernel_fault import Chain, Standing
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
-
-Route = Literal["unreachable", "throw", "prohibit", "blackhole"]
+from scenarios.spec.kernel_faults import Route
 
 CHANGE = """
 kind=$1 ipv4=$2 ipv6=$3

@@ -8,11 +8,9 @@ from typing import Any
 
 from scenarios.faults.kernel_fault import Standing, leg_of
 from scenarios.lab.lab import Lab
+from scenarios.spec.kernel_faults import FRAME, check_rate
 
-FRAME = 1514  # the largest of Ethernet, without its checksum
 LIMIT_BYTES = 64 * FRAME
-BITS_PER_S = (1000, 100_000_000_000)
-BUFFER_BYTES = 1 << 30  # what may wait in the firewall's memory
 
 # A device that had no queue is given the length of one with its first discipline, and keeps it.
 CHANGE = """
@@ -23,15 +21,6 @@ defer "ip link set dev $interface txqueuelen $(cat "/sys/class/net/$interface/tx
 defer "if tc qdisc show dev $interface root | grep -q '^qdisc tbf'; then tc qdisc delete dev $interface root; fi"
 tc qdisc add dev "$interface" root tbf rate "${2}bit" burst "$3" limit "$4"
 """
-
-
-def check_rate(bits_per_s: int, burst_bytes: int, limit_bytes: int) -> None:
-    """Raise ValueError, which begins with the key of a drill, for a rate that no leg can be given."""
-    if not BITS_PER_S[0] <= bits_per_s <= BITS_PER_S[1]:
-        raise ValueError(f"bits_per_s: expected {BITS_PER_S[0]} to {BITS_PER_S[1]}, got {bits_per_s}")
-    for key, size in (("burst_bytes", burst_bytes), ("limit_bytes", limit_bytes)):
-        if not FRAME <= size <= BUFFER_BYTES:
-            raise ValueError(f"{key}: expected {FRAME}, a whole frame, to {BUFFER_BYTES} bytes, got {size}")
 
 
 class Rate(Standing):

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.faults.kernel_fault import JOURNAL, OF_DEVICES, TABLE, WITHIN_S
 from scenarios.faults.mtu import forget_path_mtus
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 
 # The newest journal first. What cannot be undone keeps its journal, and the others are undone all the same.
 JOURNALS = f"""

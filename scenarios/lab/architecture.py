@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import Host
-from scenarios.verdict.check import Check, proof
 
 ASKS = "import os, sys; print(f'{sys.byteorder}-endian, {sys.maxsize.bit_length() + 1} bits, {os.uname().machine}')"
 # For a machine that runs another program than ours: od(1), getconf(1) and uname(1) are native there too.
@@ -53,9 +52,3 @@ def said(lab: Lab, host: Host) -> str:
     probe = ["sh", "-c", ASKS_NATIVE] if host.name in lab.topology.standing else ["python", "-c", ASKS]
     ran = lab.run(host.name, probe, timeout_s=10)
     return ran.stdout.strip() if ran.status == 0 and ran.stdout else f"status {ran.status}: {ran.printed}"
-
-
-def asserted(host: Host, seen: str) -> Check:
-    """What a host said that it is, against what its image promises: no result of another machine counts."""
-    promised = str(host.promised)
-    return proof(f"byte order, word size and CPU of {host.name}", promised, seen, seen == promised)

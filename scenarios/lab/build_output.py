@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final
 
-from scenarios.lab.engine import CommandFailed
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.process_group import end_group
 from scenarios.lab.topology import ROOT
 

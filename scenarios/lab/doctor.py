@@ -16,9 +16,10 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from scenarios.cli.matrix import MEMORY_A_LAB, default_jobs
 from scenarios.lab import engine, images
+from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.lab import labs_in_use
+from scenarios.lab.pool import MEMORY_A_LAB, default_jobs
 from scenarios.lab.topology import LAB_NUMBERS, ROOT, topology
 
 OLDEST_API = (1, 41)  # Engine 20.10
@@ -66,7 +67,7 @@ class Finding:
 def _engine() -> Finding:
     try:
         version = engine.client().version()
-    except engine.NoEngine as error:
+    except NoEngine as error:
         return Finding("Docker Engine", State.MISSING, str(error), "make setup")
     api = tuple(int(part) for part in version["ApiVersion"].split("."))
     seen = f"{version['Version']}, API {version['ApiVersion']}"
@@ -160,7 +161,7 @@ def _rights() -> Iterator[Finding]:
 def _plugin(name: str) -> Finding:
     try:
         seen = engine.docker_command(name, "version", timeout_s=20).strip().splitlines()[0]
-    except (engine.CommandFailed, FileNotFoundError):  # the plugin is not there, or docker itself is not
+    except (CommandFailed, FileNotFoundError):  # the plugin is not there, or docker itself is not
         return Finding(f"docker {name}", State.MISSING, "not installed", "make setup")
     return Finding(f"docker {name}", State.GOOD, seen)
 
@@ -262,7 +263,7 @@ def _lab_numbers() -> Finding:
 def _disk() -> Finding:
     try:
         root = Path(str(engine.client().info()["DockerRootDir"]))
-    except engine.NoEngine:
+    except NoEngine:
         root = ROOT
     place = root if root.exists() else ROOT
     free = shutil.disk_usage(place).free / 2**30

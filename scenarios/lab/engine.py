@@ -19,6 +19,7 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
+from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.process import Kept
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
@@ -29,14 +30,6 @@ ANSWERS_WITHIN_S: Final = 60  # a question; what takes its time by itself says h
 READ_BYTES: Final = 64 << 10
 EXEC_LIMIT: Final = 16 << 20  # bytes that are kept of each stream of a program that is run on a machine
 TOLD_LINES: Final = 20  # of a command that failed, from the end
-
-
-class CommandFailed(Exception):
-    """A command that should have worked did not; the message holds the command and the end of what it printed."""
-
-
-class NoEngine(Exception):
-    """No Docker Engine answers."""
 
 
 @functools.cache

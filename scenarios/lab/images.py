@@ -22,6 +22,7 @@ from docker.errors import APIError, ImageNotFound
 from scenarios.lab import build_output, engine
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.topology import ROOT
 
@@ -239,7 +240,7 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
         aloud(f"making {DEBIAN}", [ROOT / "scenarios" / "setup.sh", "base-image"])
     found = engine.image_layers(DEBIAN)
     if found is None:
-        raise engine.CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
+        raise CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
     debian = found
     to_build = stale(recipes)
 

@@ -30,7 +30,7 @@ from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
 from typing import Any, Final
 
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 
 Message = dict[str, Any]
 

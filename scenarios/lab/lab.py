@@ -19,9 +19,10 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios.lab import engine, locks
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, LabInUse, LabProblem, Running
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
 from scenarios.lab.topology import COMPOSE_FILE, ROOT, Topology, topology
-from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.lab.waiting import wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
@@ -58,7 +59,7 @@ class Guest(Running):
     def _send(self, signal: str) -> None:
         # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
         words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
-        with contextlib.suppress(engine.CommandFailed):  # it ended meanwhile
+        with contextlib.suppress(CommandFailed):  # it ended meanwhile
             engine.docker_command(*words, self._container, timeout_s=STOP_WITHIN_S)
 
     @property
@@ -144,10 +145,10 @@ class Lab:
             for name in self.wanted:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
                     self._wait_for_answer(name)
-        except (engine.CommandFailed, DeadlinePassed, LabProblem) as error:
+        except (CommandFailed, DeadlinePassed, LabProblem) as error:
             try:
                 logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
-            except engine.CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
+            except CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
                 logs = str(of_logs)
             raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
         return time.monotonic() - started
@@ -251,7 +252,7 @@ class Lab:
         try:
             with engine.asked(f"say how {machine} is"):
                 state = engine.client().containers.get(self.container(machine)).status
-        except (NotFound, engine.CommandFailed):
+        except (NotFound, CommandFailed):
             return "does not run"
         return {"running": "runs", "paused": "is paused"}.get(state, "does not run")
 
@@ -358,7 +359,7 @@ class Lab:
     def end_guest(self, name: str) -> None:
         """End a guest at once, where it runs."""
         # 409: it does not run yet, or no longer
-        with contextlib.suppress(NotFound, APIError, engine.CommandFailed), engine.asked(f"end {name}"):
+        with contextlib.suppress(NotFound, APIError, CommandFailed), engine.asked(f"end {name}"):
             engine.client().containers.get(name).kill()
 
     def _guest(

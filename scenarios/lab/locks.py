@@ -13,7 +13,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 
 # The first that there is: /run/lock by the Filesystem Hierarchy Standard (3.0, 3.15 and 5.9), which systemd gives all.
 PLACES = ("/run/lock", "/var/lock", "/tmp")  # noqa: S108 (it is opened as one where anybody may write)

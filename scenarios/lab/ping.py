@@ -6,10 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
-from scenarios.lab.topology import Host
-from scenarios.spec.service import Family
+from scenarios.lab.topology import Family, Host
 
 PING_EVERY_S = 0.2  # the shortest that an unprivileged user may ask for
 ANSWER_WITHIN_S = 1

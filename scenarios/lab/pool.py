@@ -13,9 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from scenarios.lab import locks
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab, labs_in_use
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import LAB_NUMBERS
+
+LABS_A_CORE = 3  # a drill mostly waits
+MEMORY_A_LAB = 700 << 20  # bytes, with its decoders
+MOST_LABS = 16
 
 
 class Borrowed(Lab):
@@ -84,3 +88,11 @@ def own(number: int) -> None:
 
 def _path(number: int) -> Path:
     return locks.path_of(number, "lent")
+
+
+def default_jobs(labs_a_core: int = LABS_A_CORE) -> int:
+    """How many labs this machine can run side by side, by its cores and its free memory."""
+    cores = len(os.sched_getaffinity(0))
+    said = Path("/proc/meminfo").read_text("ascii").splitlines()
+    free = next(int(line.split()[1]) << 10 for line in said if line.startswith("MemAvailable:"))
+    return max(1, min(cores * labs_a_core, free // MEMORY_A_LAB, MOST_LABS))

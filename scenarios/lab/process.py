@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import IO, Final
 
-from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.waiting import wait_for
 
 PRINTED_LIMIT: Final = 4 << 20  # characters that are kept of what a program prints while it runs
 LINES_LIMIT: Final = 50_000  # lines of them
@@ -28,14 +29,6 @@ READ_BYTES: Final = 64 << 10
 STOP_WITHIN_S = 5
 LISTENS_WITHIN_S = 30.0  # an emulated interpreter takes a second or two to start, beside others some times that
 ENDED_AT_DEADLINE = 124  # as timeout(1) has it
-
-
-class LabProblem(Exception):
-    """The lab is not in the state that is needed; the message says what is wrong and what would help."""
-
-
-class LabInUse(LabProblem):
-    """Another run has the lab: to try again at once is of no use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ import yaml
 
 from scenarios.lab.cpus import CPUS
 
+Family = Literal["ipv4", "ipv6"]
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24

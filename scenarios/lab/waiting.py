@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from scenarios.lab.errors import DeadlinePassed
+
 Value = TypeVar("Value")
-
-
-class DeadlinePassed(Exception):
-    """What was waited for did not come about in time; the message says what it was and how long it was given."""
 
 
 def wait_for(condition: Callable[[], Value], what: str, within_s: float, every_s: float = 0.02) -> Value:

@@ -1,4 +1,4 @@
-"""What every command prints with: steps, checks, verdicts, and a lab that comes up."""
+"""What every command prints with: steps, checks and verdicts."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from collections.abc import Mapping, Sequence
 from rich.markup import escape
 from rich.text import Text
 
-from scenarios.lab import heartbeat, images, pool
-from scenarios.lab.lab import Lab
-from scenarios.verdict.check import Check, Verdict
+from scenarios.lab import heartbeat
+from scenarios.verdict.check import MARKS, Check, Verdict
 
 EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
 console = heartbeat.console
-under_way = heartbeat.under_way
 STYLES = {
     Verdict.PASS: "bold green",
     Verdict.FAIL: "bold red",
     Verdict.UNPROVEN: "bold yellow",
     Verdict.UNSUPPORTED: "bold blue",
 }
-MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}
 
 
 def marked(verdict: Verdict, text: str) -> str:
@@ -47,18 +44,6 @@ def warn(text: str) -> None:
 def image_step(text: str) -> None:
     """What is done to an image."""
     console.print(f"[dim]images:[/] {escape(text)}")
-
-
-def bring_up(a_lab: Lab) -> None:
-    """Have the images fresh and the lab up, and say so where something had to be done."""
-    images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.wanted}))
-    pool.own(a_lab.number)
-    if a_lab.is_up():
-        return
-    # Held: another run's machines must not be made anew under it, because their images are older than their files.
-    with a_lab.held(), under_way(f"lab {a_lab.number} comes up"):
-        seconds = a_lab.up()
-    step(f"lab {a_lab.number} is up: {len(a_lab.wanted)} machines, {seconds:.1f} s")
 
 
 def show(verdict: Verdict, sentence: str, checks: Sequence[Check], picture: Sequence[Text]) -> None:

@@ -16,15 +16,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from scenarios.evidence import frames_json
-from scenarios.evidence.tshark import PREFERENCES
+from scenarios.evidence.tshark_fields import KEPT, PREFERENCES
 from scenarios.lab.topology import ARCHITECTURES
-from scenarios.report import console, read_run
+from scenarios.report import read_run
 from scenarios.report.changes import Changes
 from scenarios.report.ladder import PAUSE_NS, Picture, Row, picture, seconds, tone_of
 from scenarios.report.matrix import matrix
 from scenarios.report.read_run import Run
-from scenarios.run.performance import KEPT
 from scenarios.spec.units import so_many
+from scenarios.verdict import check
 from scenarios.verdict.check import Verdict
 
 HERE = Path(__file__).parent
@@ -32,7 +32,7 @@ STYLE, SCRIPT = "report.css", "report.js"
 CHUNK = 250  # rows of a ladder that the browser lays out together
 FEW = 12  # frames of a rule that stand beside it; the others are a click away
 LINES_FIRST, LINES_LAST = 150, 50  # of what a program printed; all of it is in its file
-MARKS = {verdict.value: mark for verdict, mark in console.MARKS.items()}
+MARKS = {verdict.value: mark for verdict, mark in check.MARKS.items()}
 ORDERS = {end: str(machine) for end, machine, _ in ARCHITECTURES.values()}
 FATES = {
     "crossed": "crosses the firewall",

@@ -17,16 +17,15 @@ from pathlib import Path
 from docker.errors import DockerException
 
 from scenarios.evidence import run_folder as runs
-from scenarios.evidence.run_folder import StorageProblem
-from scenarios.lab import engine
+from scenarios.evidence.run_folder import StorageProblem, folder_of
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
-from scenarios.lab.process import LabInUse, LabProblem
-from scenarios.lab.waiting import DeadlinePassed
-from scenarios.run.cell import Result, run
+from scenarios.run.cell import run
 from scenarios.run.session import Happened, Interrupted, Stage
 from scenarios.spec.drill import Cell
+from scenarios.verdict.result import Result
 
 OPENS_TIMES = 3  # how often a worker tries to have its lab ready
 # How often the main thread looks up from its wait: a signal that comes just before the wait, or that the system gives
@@ -35,19 +34,13 @@ LOOKS_EVERY_S = 0.2
 # What keeps a lab from being ready; OSError is of requests, by which the engine is asked. Anything else is a bug.
 OF_A_LAB = (
     LabProblem,
-    engine.CommandFailed,
-    engine.NoEngine,
+    CommandFailed,
+    NoEngine,
     DeadlinePassed,
     DockerException,
     OSError,
     subprocess.SubprocessError,
 )
-
-
-def folder_of(run_folder: Path, cell: Cell) -> Path:
-    """Where the folder of a cell is, or will be."""
-    pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
-    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)
 
 
 @dataclass(slots=True)

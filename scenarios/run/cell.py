@@ -11,46 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.evidence import frames_json, run_folder
-from scenarios.evidence.record import Seen
+from scenarios.evidence.record import Beside, Seen
 from scenarios.faults import Unsupported
-from scenarios.lab.architecture import asserted
-from scenarios.lab.engine import CommandFailed, NoEngine
-from scenarios.lab.process import LabProblem
-from scenarios.lab.waiting import DeadlinePassed
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine
+from scenarios.lab.versions import versions
 from scenarios.report.write import write_cell
 from scenarios.run.fingerprint import inputs
-from scenarios.run.other_clients import Beside
 from scenarios.run.performance import BrokeOff, perform, perform_beside
-from scenarios.run.session import Cast, Interrupted, Stage
+from scenarios.run.session import Interrupted, Stage
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import Cell
-from scenarios.verdict.check import Check, Verdict, joint, proof
+from scenarios.verdict.check import Check, Verdict, asserted, joint, proof
 from scenarios.verdict.judge import ending, judged
-from scenarios.verdict.survival import Survival, is_asked, survival
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What came of a cell. `control` and `checks` are what the verdict rests on; `seen` is the evidence, if any."""
-
-    cell: Cell
-    verdict: Verdict
-    sentence: str
-    control: Sequence[Check]
-    checks: Sequence[Check]
-    seen: Mapping[str, Seen]  # "control", "fault"
-    folder: Path
-    duration_s: float
-    broke_off: bool  # a script did not run to its end: the stage may be broken
-    # by role ("client", "server"): the host's name, and what it said that it is
-    machines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    survival: Survival | None = None  # for the matrix: where others were asked too
-    inputs: str = ""  # the digest of all that it rests on, for the matrix
-
-    @property
-    def is_stalled(self) -> bool:
-        """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
-        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
-        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+from scenarios.verdict.result import Result
+from scenarios.verdict.survival import is_asked, survival
 
 
 @dataclass(slots=True)
@@ -121,7 +95,7 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     if reason := unsupported(cell):
         found.checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
         return
-    cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    cast = Cast(stage.lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
     for role, host in (("client", cast.client), ("server", cast.server)):
         found.machines[role] = {"host": host.name, "said": stage.machine(host)}
         found.checks.append(asserted(host, found.machines[role]["said"]))
@@ -260,4 +234,5 @@ def _store(result: Result) -> None:
             "repeat_with": cell.command,
             **({"survival": result.survival, "inputs": result.inputs} if result.survival else {}),
         },
+        versions(),
     )

@@ -14,14 +14,15 @@ from pathlib import Path
 
 from rich.text import Text
 
-from scenarios.evidence import run_folder, tshark
-from scenarios.lab.architecture import asserted, said
+from scenarios.evidence import run_folder, tcp_stream
+from scenarios.lab.architecture import said
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import Host
+from scenarios.lab.topology import Family, Host
+from scenarios.lab.versions import versions
 from scenarios.run.exchange import Exchange, Say, exchange, leg_checks, without_firewall
-from scenarios.spec.service import Family, Named, named
-from scenarios.verdict.check import Check, Verdict, check, joint
+from scenarios.spec.service import Named, named
+from scenarios.verdict.check import Check, Verdict, asserted, check, joint
 
 CLIENT, SERVER = "client-be", "server"
 ANSWER = "Follow the white rabbit. 🐰"
@@ -53,7 +54,7 @@ def _byte_checks(made: Exchange) -> list[Check]:
         back = [frame for frame in frames if frame.source == made.server.ipv4]
         for what, direction, expected in (("request", there, REQUEST_BYTES), ("answer", back, ANSWER_BYTES)):
             evidence = {leg: [frame.number for frame in direction if frame.payload]}
-            seen = tshark.stream_bytes(direction)
+            seen = tcp_stream.stream_bytes(direction)
             found.append(check(f"the {what}'s bytes on the {leg}", expected, seen, evidence))
         decoded = {
             host.name: [order for frame in direction for order in frame.byteorders]
@@ -134,7 +135,7 @@ def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequen
         "hosts": [made.client, made.server],
         "captures": {name: {"frames": each.frames, "dropped": each.dropped} for name, each in made.captures.items()},
     }
-    run_folder.write_result(folder, result)
+    run_folder.write_result(folder, result, versions())
     ends = [f"{host.name} ({host.byteorder}-endian)" for host in (made.client, made.server)]
     sentence = f"{ends[0]} was answered by {ends[1]} across the firewall; {proven}."
     if verdict is not Verdict.PASS:

@@ -7,21 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from scenarios.calls.caller import Call, Pending
+from scenarios.calls.call import Call, Pending
 
 HEAD_START_S = 0.05  # of the script's own first call: a server that takes one client only takes that one
 EVERY_S = 0.4  # between the end of a call and the next
-WITHIN_S = 3.0  # a call that has not ended by then was not served
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """How the calls of another client ended while the script ran, and one of the client's when all was undone."""
-
-    meanwhile: Sequence[Call]
-    afterwards: Call
 
 
 class Others:

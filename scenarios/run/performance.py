@@ -16,25 +16,31 @@ from dataclasses import replace
 from typing import get_args
 
 from scenarios.calls import contract, port_holders
-from scenarios.calls.caller import Call, Gate, Pending, Reader, WarmRunning
+from scenarios.calls.call import Call, Gate, Pending, Reader
+from scenarios.calls.caller import WarmRunning
+from scenarios.calls.serving import wait_for_socket
 from scenarios.evidence import sockets
-from scenarios.evidence.capture import Capture, LegCapture
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.nat_frames import with_true_ends
-from scenarios.evidence.record import Caught, Event, Seen
+from scenarios.evidence.record import SERVED_WITHIN_S, Beside, Event, LegCapture, Seen, Socket
 from scenarios.evidence.stalls import Pause, Stalls
-from scenarios.evidence.tshark import Frame
+from scenarios.evidence.tshark_fields import KEPT
 from scenarios.faults import Unsupported
 from scenarios.faults.apply import Applied, applied, make_ready
+from scenarios.faults.caught import Caught
 from scenarios.lab.earlier_connections import TABLES, Connection, connections
-from scenarios.lab.process import CUT, LabProblem, Running, was_cut
-from scenarios.lab.waiting import DeadlinePassed, wait_for
-from scenarios.run.exchange import wait_for_socket
-from scenarios.run.other_clients import WITHIN_S, Beside, Others
-from scenarios.run.session import Cast, Happened, Interrupted, Stage
+from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.process import CUT, Running, was_cut
+from scenarios.lab.topology import Family
+from scenarios.lab.waiting import wait_for
+from scenarios.run.other_clients import Others
+from scenarios.run.session import Happened, Interrupted, Stage
 from scenarios.spec import steps
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import Cell
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import Family, words
+from scenarios.spec.service import words
 from scenarios.spec.units import Seconds
 
 SETTLES_WITHIN_S = 0.5
@@ -43,7 +49,6 @@ HELD_WITHIN_S = 5.0  # for what a fault holds when the script ends, and will let
 ENDS: tuple[steps.Role, ...] = ("client", "server")
 HOSTS: tuple[steps.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
-KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations
 
 
 class BrokeOff(Exception):
@@ -68,13 +73,13 @@ def perform_beside(stage: Stage, cell: Cell) -> Beside:
 class _Performance:
     def __init__(self, stage: Stage, cell: Cell, armed: bool) -> None:
         self.stage, self.cell, self.drill, self.armed = stage, cell, cell.drill, armed
-        self.cast = Cast(stage.lab, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+        self.cast = Cast(stage.lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
         self.calls: dict[str, list[Call]] = {}
         self.pending: dict[str, list[Pending]] = {}
         self.faults: dict[str, Applied] = {}
         self.in_force: list[str] = []  # by name, with those that stand in a program's place
         self.caught: dict[str, Caught] = {}
-        self.looks: dict[str, tuple[sockets.Socket, ...]] = {}
+        self.looks: dict[str, tuple[Socket, ...]] = {}
         self.logs: dict[str, list[str]] = {steps.SERVER: []}
         self.events: list[Event] = []
         self.timings_s: dict[str, float] = {}
@@ -293,7 +298,7 @@ class _Performance:
         """The script with its faults, uncaptured, while another client calls; when all is undone, one more call."""
         service = self.cell.chosen.service
         plain = service.callers(self.cell.chosen.server_name)[0]
-        within = Seconds(WITHIN_S)
+        within = Seconds(SERVED_WITHIN_S)
         another = steps.Call(name="another", from_="bystander", client=plain, within=within)
         again = steps.Call(name="again", client=plain, within=within)
         if self.cell.chosen.image is None:
@@ -307,7 +312,7 @@ class _Performance:
             with contextlib.ExitStack() as self.stack:
                 self.play()
                 others.wind_up()
-                self.wait_until(lambda: others.is_over, WITHIN_S + 20)
+                self.wait_until(lambda: others.is_over, SERVED_WITHIN_S + 20)
             return Beside(others.calls, self.begin(again).wait())
 
     def behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
@@ -475,7 +480,9 @@ class _Performance:
         if fault.pause:
             pid = self.server.pid if isinstance(self.server, WarmRunning) else None
             self.pauses[fault.name] = Pause(self.cast.server.name, pid, time.time_ns())
-        self.faults[fault.name] = applied(fault, self.stage, self.cast, self.cell, self.server, self.faults, self.left)
+        self.faults[fault.name] = applied(
+            fault, self.stage.lab, self.stage.injector, self.cast, self.cell.seed, self.server, self.faults, self.left
+        )
         self.stack.callback(self.faults[fault.name].end)
         self.in_force.append(fault.name)
         self.note(f"{fault.name} is in force")
@@ -630,7 +637,7 @@ class _Performance:
         running = [line for pending in self.pending.get(who, ()) for line in pending.heard.lines]
         return [*self.logs.get(who, ()), *running]
 
-    def look(self, role: steps.Role) -> tuple[sockets.Socket, ...]:
+    def look(self, role: steps.Role) -> tuple[Socket, ...]:
         """The sockets of a role, without the connections that earlier scripts left (TIME-WAIT lasts a minute)."""
         found = sockets.of_machine(self.stage.lab, self.cast.host(role).name)
         return tuple(each for each in found if (each.local, each.peer) not in self.before.get(role, ()))

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from scenarios.calls import contract
 from scenarios.evidence.tshark import check_filters
+from scenarios.lab import images, pool
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import labs
-from scenarios.report.console import bring_up, image_step
+from scenarios.report.console import image_step, step
 from scenarios.spec.drill import Cell, Drill, profiles
 
 
@@ -36,3 +37,15 @@ def check(lab: Lab, drills: Sequence[Drill]) -> None:
     except UsageError as error:
         wrong = [f"{drill.path}: {each!r}" for each, drill in by_filter.items() if repr(each) in str(error)]
         raise UsageError(f"{error}\nin {'; '.join(wrong)}") from error
+
+
+def bring_up(a_lab: Lab) -> None:
+    """Have the images fresh and the lab up, and say so where something had to be done."""
+    images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.wanted}))
+    pool.own(a_lab.number)
+    if a_lab.is_up():
+        return
+    # Held: another run's machines must not be made anew under it, because their images are older than their files.
+    with a_lab.held(), under_way(f"lab {a_lab.number} comes up"):
+        seconds = a_lab.up()
+    step(f"lab {a_lab.number} is up: {len(a_lab.wanted)} machines, {seconds:.1f} s")

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.evidence import run_folder as runs
+from scenarios.evidence.run_folder import folder_of
 from scenarios.report import read_run
-from scenarios.run.campaign import folder_of
-from scenarios.run.cell import Result
 from scenarios.run.fingerprint import inputs
 from scenarios.spec.drill import Cell
 from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.result import Result
 from scenarios.verdict.survival import Survival
 
 LOOKS_BACK = 30  # runs

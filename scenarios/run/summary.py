@@ -11,12 +11,13 @@ from typing import Any
 from xml.etree import ElementTree as Xml
 
 from scenarios.evidence import run_folder as runs
-from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem, versions
+from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem
 from scenarios.lab.errors import UsageError
+from scenarios.lab.versions import versions
 from scenarios.report import write as report
-from scenarios.run.cell import Result
 from scenarios.spec.drill import Cell
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 
 NAMED = 5  # cells that were not run, by name; more are counted
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.topology import ROOT, Family, topology
 from scenarios.spec.expectations import COUNTS, Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.spec.service import KINDS, Family, Named, Service, named, services
+from scenarios.spec.service import KINDS, Named, Service, named, services
 from scenarios.spec.steps import SERVER, SERVICE_PLACE, Call, Fault, Step, check_words, given_keys
 from scenarios.spec.strict_yaml import DeclarationError, advice, check_all, line_of, load, quoted
 

@@ -10,8 +10,8 @@ import errno
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from scenarios.lab.topology import Family
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import Family
 from scenarios.spec.steps import (
     HostRole,
     LegName,

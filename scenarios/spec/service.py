@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.topology import ROOT, Family, topology
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.strict_yaml import DeclarationError, advice, check_pattern, error_of, line_of, load, quoted
 
@@ -23,7 +23,6 @@ SERVICES = ROOT / "services"
 SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
-Family = Literal["ipv4", "ipv6"]
 Transport = Literal["tcp", "udp"]
 # How many clients a server serves: many at once; one, and the next when that has gone; or one in all, and then it ends.
 Serves = Literal["many", "one at a time", "one"]

@@ -13,15 +13,21 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeGuard, get_args
 
 from images.firewall.inject import declared as injected
-from scenarios.faults.conntrack import Otherwise, Protocol
-from scenarios.faults.icmp_mute import Error
-from scenarios.faults.idle_timeout import check_idle_time
-from scenarios.faults.mtu import check_mtu
-from scenarios.faults.nft_rules import FRAGMENTS, Refusal, check_refusal, check_selected_port
-from scenarios.faults.nft_rules import Kind as RuleKind
-from scenarios.faults.no_route import Route
-from scenarios.faults.rate_limit import check_rate
-from scenarios.spec.service import Family
+from scenarios.lab.topology import Family
+from scenarios.spec.kernel_faults import (
+    IN_PIECES,
+    Error,
+    Otherwise,
+    Protocol,
+    Refusal,
+    Route,
+    check_idle_time,
+    check_mtu,
+    check_rate,
+    check_refusal,
+    check_selected_port,
+)
+from scenarios.spec.kernel_faults import Kind as RuleKind
 from scenarios.spec.strict_yaml import advice, check_pattern, quoted
 from scenarios.spec.units import Seconds
 
@@ -384,7 +390,7 @@ class SpendTtl(Selected):
 
     def __post_init__(self) -> None:
         Selected.__post_init__(self)
-        if self.of in FRAGMENTS:
+        if self.of in IN_PIECES:
             raise ValueError(f"of: packets of the kind {self.of} can be dropped only, by a `silence`")
 
     @property

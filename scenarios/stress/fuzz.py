@@ -30,13 +30,13 @@ from rich.table import Table
 
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab import engine, signals
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT, Host, topology
-from scenarios.lab.waiting import DeadlinePassed, wait_for
-from scenarios.report.console import MARKS, bring_up, console, step
+from scenarios.lab.waiting import wait_for
+from scenarios.report.console import console, step
+from scenarios.run.prepare import bring_up
 from scenarios.spec.service import Named, services, words
 from scenarios.spec.units import so_many
 from scenarios.stress.fuzz_messages import (
@@ -50,7 +50,7 @@ from scenarios.stress.fuzz_messages import (
     judged_good,
 )
 from scenarios.stress.mutated_files import Crash, Mutant, Reader, mutants, originals
-from scenarios.verdict.check import Verdict
+from scenarios.verdict.check import MARKS, Verdict
 
 PLACES: Final = ("machine", "lab")
 FILES: Final = "files"

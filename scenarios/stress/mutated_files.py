@@ -25,8 +25,8 @@ import yaml
 from scenarios.faults.apply import of_kernel
 from scenarios.faults.kernel_fault import Standing
 from scenarios.lab.lab import Lab
-from scenarios.run.session import Cast
 from scenarios.spec import steps
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import DRILLS, Drill, load_drill
 from scenarios.spec.explain import explained
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Named, Service, read_service, services, words
@@ -373,7 +373,7 @@ def _must(holds: object, otherwise: str) -> None:
 def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
     """What is done with a drill before a lab starts; and its faults, made of it without one."""
     _must(all(explained(drill)), "it is told in an empty line")
-    cast = Cast(Lab(1), "le-le", drill.family)
+    cast = Cast(Lab(1).topology, "le-le", drill.family)
     for fault in drill.faults:
         match fault.effect:
             case steps.Picked() as picked:

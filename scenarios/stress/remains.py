@@ -17,8 +17,8 @@ from docker.errors import DockerException
 
 from scenarios.evidence import run_folder
 from scenarios.lab import engine, locks
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 
 WITHIN_S: Final = 20
 # Without counters, which go on by themselves. Every machine has these folders; only the firewall has nft and iptables.

@@ -36,12 +36,12 @@ from rich.table import Table
 from scenarios.evidence import run_folder
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab import signals
+from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT
-from scenarios.lab.waiting import DeadlinePassed, wait_for
-from scenarios.report.console import MARKS, console, step
+from scenarios.lab.waiting import wait_for
+from scenarios.report.console import console, step
 from scenarios.run.cell import unsupported
 from scenarios.run.prepare import prepare
 from scenarios.spec.drill import DEFAULT_PAIRS, DRILLS, Cell, Drill, Pair, chosen_service, drills
@@ -49,7 +49,7 @@ from scenarios.spec.service import services
 from scenarios.spec.steps import given_keys
 from scenarios.spec.units import so_many
 from scenarios.stress import remains
-from scenarios.verdict.check import Verdict
+from scenarios.verdict.check import MARKS, Verdict
 
 SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STATUS: Final = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from scenarios.lab.topology import Host
+
 
 class Verdict(enum.Enum):
     """`UNPROVEN`: the claim may be true, and this run does not show it. `UNSUPPORTED`: it cannot be tried here."""
@@ -56,3 +58,12 @@ def joint(checks: Iterable[Check]) -> Verdict:
         if verdict in seen:
             return verdict
     return Verdict.PASS if seen else Verdict.UNPROVEN
+
+
+def asserted(host: Host, seen: str) -> Check:
+    """What a host said that it is, against what its image promises: no result of another machine counts."""
+    promised = str(host.promised)
+    return proof(f"byte order, word size and CPU of {host.name}", promised, seen, seen == promised)
+
+
+MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}

@@ -14,12 +14,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import get_args
 
-from scenarios.calls.caller import Call
+from scenarios.calls.call import Call
 from scenarios.evidence import pairing, stalls
 from scenarios.evidence.conversation import Conversation, conversations, difference
-from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
-from scenarios.evidence.tshark import Frame
+from scenarios.faults.caught import Caught
 from scenarios.lab.process import CUT, was_cut
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets

@@ -11,9 +11,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.record import Seen
-from scenarios.run.other_clients import WITHIN_S, Beside
+from scenarios.calls.call import Call
+from scenarios.evidence.record import SERVED_WITHIN_S, Beside, Seen
 from scenarios.spec.drill import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import Serves
@@ -163,7 +162,7 @@ def _unserved(call: Call) -> str:
     if call.outcome is Outcome.REFUSED:
         return f"{GONE}: refused {call.errno or ''}".rstrip()
     if call.outcome in (Outcome.HUNG, Outcome.TIMED_OUT):
-        return f"{UNSERVED}: within {WITHIN_S:g} s"
+        return f"{UNSERVED}: within {SERVED_WITHIN_S:g} s"
     return f"{FAILED}: {call.outcome.value} {call.errno or ''}".rstrip()
 
 

@@ -12,10 +12,10 @@ import pytest
 from scenarios.evidence import run_folder
 from scenarios.lab.lab import Lab, labs_in_use
 from scenarios.run.campaign import Campaign
-from scenarios.run.cell import Result
 from scenarios.run.session import Stage
 from scenarios.spec.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
 from scenarios.spec.service import services
+from scenarios.verdict.result import Result
 from tests.conftest import TEST_LABS, lab_for_a_while
 
 AGAIN = 3  # times that a cell is run once more because something stood still

@@ -30,16 +30,16 @@ from scenarios.cli.drills import between
 from scenarios.evidence import run_folder
 from scenarios.evidence.stalls import Stalls
 from scenarios.lab import engine
+from scenarios.lab.errors import LabProblem, NoEngine
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import LAB_NUMBERS, ROOT
-from scenarios.report.console import bring_up
 from scenarios.run.campaign import Campaign
-from scenarios.run.cell import Result
+from scenarios.run.prepare import bring_up
 from scenarios.spec.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.judge import judged_alone
+from scenarios.verdict.result import Result
 
 MOMENTS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.6)
 BETWEEN_S = (0.02, 0.2)
@@ -234,7 +234,7 @@ def main() -> None:
         sys.exit(run_held_up(Lab(asked.lab), cells, asked.words))
     try:
         held_up = hold_up(asked.lab, asked.words, asked.for_s)
-    except (PermissionError, engine.NoEngine) as error:
+    except (PermissionError, NoEngine) as error:
         sys.exit(f"held_up: {error}")
     if not held_up:
         sys.exit(f"held_up: lab {asked.lab} had no such process in {asked.for_s} s")

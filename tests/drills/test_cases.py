@@ -9,10 +9,11 @@ import pytest
 
 from scenarios.calls import contract
 from scenarios.lab.lab import Lab
-from scenarios.run.cell import Result, run
+from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.drill import Cell, Drill, chosen_service, load_drill
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 from tests.drills.test_engine import in_force
 
 CASES = sorted((Path(__file__).parent / "cases").glob("*.yaml"))

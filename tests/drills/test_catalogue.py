@@ -13,17 +13,19 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from scenarios.evidence.record import Caught, Seen
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stalls
-from scenarios.evidence.tshark import Dissector, Frame
+from scenarios.evidence.tshark import Dissector
+from scenarios.faults.caught import Caught
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
-from scenarios.run.cell import Result
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation, OutcomeWord
 from scenarios.spec.steps import LegName
 from scenarios.verdict.check import Verdict, joint
 from scenarios.verdict.judge import judged, kept
+from scenarios.verdict.result import Result
 from tests.drills.conftest import Catalogue
 from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame
 from tests.lab.falsifying import wrong

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence import run_folder, tshark
-from scenarios.evidence.capture import Capture, LegCapture
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import LegCapture
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.run import demo
 from scenarios.run.demo import Shown, demonstrate
 from scenarios.verdict.check import Verdict
@@ -101,7 +103,7 @@ def test_frames_that_the_capture_dropped_leave_it_unproven(lab: Lab, monkeypatch
 def test_a_packet_that_is_missing_from_one_leg_fails_it(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     frames = tshark.frames
 
-    def without_the_last(a_lab: Lab, pcapng: bytes, display_filter: str) -> list[tshark.Frame]:
+    def without_the_last(a_lab: Lab, pcapng: bytes, display_filter: str) -> list[Frame]:
         found = frames(a_lab, pcapng, display_filter)
         return found[:-1] if found[0].ttl == 64 else found  # of the client's leg only
 

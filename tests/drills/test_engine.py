@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab import engine
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.run.cell import run

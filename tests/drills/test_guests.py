@@ -9,12 +9,13 @@ import pytest
 
 from scenarios.calls import contract
 from scenarios.lab import engine
-from scenarios.run.cell import Result, run, unsupported
+from scenarios.run.cell import run, unsupported
 from scenarios.run.session import Stage
 from scenarios.spec.drill import Cell, Pair, chosen_service, drills, load_drill
 from scenarios.spec.scaffold import initiate
 from scenarios.spec.service import load_service, named, services
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 from tests.conftest import lab_for_a_while
 
 KNOWN = services()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab.build_output import build
-from scenarios.lab.engine import CommandFailed
+from scenarios.lab.errors import CommandFailed
 
 TAG = "faultwire-test/fails"
 WITHIN_S = 300

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls.caller import Caller, Hold, Pending, WarmRunning, module_called
+from scenarios.calls.call import Hold, Pending, module_called
+from scenarios.calls.caller import Caller, WarmRunning
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import STOP_WITHIN_S, LabProblem, Running
+from scenarios.lab.process import STOP_WITHIN_S, Running
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
 from services import outcome as of_services

@@ -9,9 +9,10 @@ import pytest
 
 from scenarios.evidence import capture as capturing_module
 from scenarios.evidence import tshark
-from scenarios.evidence.capture import Capture, Capturing, LegCapture
+from scenarios.evidence.capture import Capture, Capturing
+from scenarios.evidence.record import LegCapture
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.waiting import wait_for
 
 LEGS = ["client-leg", "server-leg"]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.evidence import tshark
+from scenarios.evidence import tcp_stream, tshark
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.pairing import rungs
 from scenarios.lab.lab import Lab
 from scenarios.lab.ping import ping, trace
 from scenarios.lab.process import Finished
+from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.service import Family
 from tests.conftest import free_lab
 
 MEGABYTES = 1  # each way: a capture has at most 4 MiB of a leg
@@ -67,7 +67,7 @@ def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> N
         assert max(frame.length for frame in frames) == 1514, "full-sized frames, and none larger than the MTU"
         assert [(frame.number, frame.info) for frame in frames if not frame.checksum_good] == [], name
         for source in (server, lab.topology.hosts[client].ipv4):
-            carried = tshark.stream_bytes([frame for frame in frames if frame.source == source])
+            carried = tcp_stream.stream_bytes([frame for frame in frames if frame.source == source])
             assert len(carried) == size, f"every byte from {source} is in the capture of the {name}"
     pictured = rungs(legs["client-leg"], legs["server-leg"], {lab.topology.hosts[client].ipv4})
     assert [rung for rung in pictured if rung.client_leg is None or rung.server_leg is None] == []

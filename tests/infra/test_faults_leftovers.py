@@ -19,8 +19,9 @@ from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import Finished, LabProblem
+from scenarios.lab.process import Finished
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 SAY_ALL = """

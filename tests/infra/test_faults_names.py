@@ -8,8 +8,8 @@ import pytest
 
 from scenarios.faults.dns_answer import Answer
 from scenarios.faults.nft_rules import Rules, Selection, Silence
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 
 # What the resolver says of each name.
 RESOLVE = """

@@ -11,12 +11,13 @@ from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
 from scenarios.faults.nft_rules import Rules, Selection, SpendTtl
-from scenarios.faults.no_route import NoRoute, Route
+from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
+from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.service import Family
+from scenarios.spec.kernel_faults import Route
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5311

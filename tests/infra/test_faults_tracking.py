@@ -11,15 +11,17 @@ import pytest
 
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
-from scenarios.evidence.tshark import Frame
-from scenarios.faults.conntrack import Forget, Otherwise, Protocol, Stateful, forget_all
+from scenarios.evidence.frame import Frame
+from scenarios.faults.conntrack import Forget, Stateful, forget_all
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.nat import PORTS, Nat, Rebind
 from scenarios.faults.recovery import remove_all
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem, Running
+from scenarios.lab.process import Running
+from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.service import Family
+from scenarios.spec.kernel_faults import Otherwise, Protocol
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5310

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from images.firewall.inject.rules import CHAIN
-from scenarios.evidence import tshark
+from scenarios.evidence import tcp_stream, tshark
 from scenarios.evidence.capture import Capture
-from scenarios.evidence.tshark import Frame
+from scenarios.evidence.frame import Frame
 from scenarios.faults.injector import (
     Alter,
     Corrupt,
@@ -27,10 +27,11 @@ from scenarios.faults.injector import (
     Reorder,
     Split,
 )
+from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem, Running
-from scenarios.lab.waiting import DeadlinePassed, wait_for
-from scenarios.spec.service import Family
+from scenarios.lab.process import Running
+from scenarios.lab.topology import Family
+from scenarios.lab.waiting import wait_for
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5300
@@ -284,7 +285,7 @@ def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taki
     sent, *_ = from_client(client_leg)
     arrived = from_client(server_leg)[: len(MESSAGE)]
     assert [frame.payload for frame in arrived] == [bytes([byte]) for byte in MESSAGE]
-    assert tshark.stream_bytes([frame for frame in server_leg if frame.destination_port == PORT]) == MESSAGE
+    assert tcp_stream.stream_bytes([frame for frame in server_leg if frame.destination_port == PORT]) == MESSAGE
     assert ["PSH" in frame.flags for frame in arrived] == [False] * (len(MESSAGE) - 1) + [True]
     assert all(frame.checksum_good and frame.ttl == sent.ttl - 1 for frame in arrived)
     assert [hit.did for hit in fault.hits().hits] == [f"split into {len(MESSAGE)}"]

@@ -10,13 +10,15 @@ import pytest
 
 from scenarios.calls import contract
 from scenarios.calls.caller import Caller
+from scenarios.calls.serving import call, serving
 from scenarios.lab import engine
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import GUEST_LABEL, Lab
-from scenarios.lab.process import LabProblem
-from scenarios.run.exchange import call, exchange, leg_checks, serving
+from scenarios.lab.topology import Family
+from scenarios.run.exchange import exchange, leg_checks
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.scaffold import initiate
-from scenarios.spec.service import SERVICES, Family, Service, load_service, named, services
+from scenarios.spec.service import SERVICES, Service, load_service, named, services
 from scenarios.verdict.check import Verdict
 from tests.services.running import eventually
 

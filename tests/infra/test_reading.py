@@ -16,8 +16,8 @@ from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capturing
 from scenarios.evidence.display_filters import refused
 from scenarios.evidence.tshark import Dissector, check_filters
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.outcome import Outcome
 from tests.lab.packets import Capture

@@ -6,22 +6,12 @@ import pytest
 
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
-from scenarios.faults.nft_rules import (
-    REFUSALS,
-    Kind,
-    Refusal,
-    Refuse,
-    Rules,
-    Selection,
-    Side,
-    Silence,
-    SpendTtl,
-    partition,
-)
+from scenarios.faults.nft_rules import REFUSALS, Refuse, Rules, Selection, Side, Silence, SpendTtl, partition
 from scenarios.faults.recovery import remove_all
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import Host
+from scenarios.spec.kernel_faults import Kind, Refusal
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 CONNECT = """

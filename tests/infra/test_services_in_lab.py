@@ -19,11 +19,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from scenarios.calls.caller import Call, Caller
+from scenarios.calls.call import Call
+from scenarios.calls.caller import Caller
+from scenarios.calls.serving import wait_for_socket
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
-from scenarios.run.exchange import wait_for_socket
-from scenarios.spec.service import Family, Named, Service, named, services, words
+from scenarios.lab.topology import Family
+from scenarios.spec.service import Named, Service, named, services, words
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")

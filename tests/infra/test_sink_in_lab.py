@@ -7,7 +7,8 @@ from typing import Literal
 
 import pytest
 
-from scenarios.evidence.sockets import Socket, sockets
+from scenarios.evidence.record import Socket
+from scenarios.evidence.sockets import sockets
 from scenarios.lab.lab import Lab
 
 PORT = 9009

@@ -7,7 +7,8 @@ import sys
 import pytest
 from rich.console import Console
 
-from scenarios.evidence.sockets import Socket, parse, sockets, table
+from scenarios.evidence.record import Socket
+from scenarios.evidence.sockets import parse, sockets, table
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 

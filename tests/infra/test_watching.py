@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.calls.serving import call, serving
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.run.cell import run
-from scenarios.run.exchange import call, serving
 from scenarios.run.session import Stage
 from scenarios.spec.drill import Cell, chosen_service, drills
 from scenarios.spec.service import named

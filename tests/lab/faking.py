@@ -18,11 +18,11 @@ from unittest import mock
 
 from scenarios.cli import drills, matrix
 from scenarios.evidence import run_folder
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.record import Seen
+from scenarios.evidence.record import LegCapture, Seen
 from scenarios.lab import signals
+from scenarios.lab.errors import DeadlinePassed
 from scenarios.lab.lab import Lab
-from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.lab.waiting import wait_for
 from scenarios.run import campaign, cell, summary
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
@@ -121,7 +121,7 @@ def faked(
     with contextlib.ExitStack() as stack:
         for where, name, what in (
             (run_folder, "RUNS", runs_folder),
-            (run_folder, "versions", lambda: {"python": "3"}),
+            (cell, "versions", lambda: {"python": "3"}),
             (summary, "versions", lambda: {"python": "3"}),
             (campaign, "Stage", Stage),
             (cell, "perform", performed),

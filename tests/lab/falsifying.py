@@ -12,11 +12,11 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from scenarios.evidence import sockets
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.record import Caught, Seen
-from scenarios.evidence.tshark import Frame
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import LegCapture, Seen
+from scenarios.faults.caught import Caught
 from scenarios.lab.lab import Lab
-from scenarios.run.session import Cast
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import (
     COUNTS,
@@ -50,7 +50,7 @@ class NoEvidence(Exception):
 def bare(drill: Drill, known: Mapping[str, Service], *, armed: bool) -> Seen:
     """The evidence of a run in which nothing was seen."""
     chosen = named(drill.service, drill.client, known)
-    cast = Cast(Lab(1), "le-le", drill.family, chosen.server.runs_on)
+    cast = Cast(Lab(1).topology, "le-le", drill.family, chosen.server.runs_on)
     return Seen(
         armed=armed,
         port=chosen.port,

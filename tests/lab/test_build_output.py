@@ -14,7 +14,7 @@ import pytest
 
 from scenarios.lab import build_output, engine, images
 from scenarios.lab.build_output import LAST_LINES, BuildEnded, Reading, build, side_by_side
-from scenarios.lab.engine import CommandFailed
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.waiting import wait_for
 
 RECORDED = Path(__file__).with_name("build_outputs")

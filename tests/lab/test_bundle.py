@@ -12,6 +12,7 @@ from scenarios.calls import bundle
 from scenarios.cli import main as command_line
 from scenarios.lab import bundle_file, engine, images
 from scenarios.lab.bundle_file import BundleError, Contents, Image
+from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.topology import topology
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE
 
@@ -28,7 +29,7 @@ def say(_: str) -> None:
 @pytest.fixture(autouse=True)
 def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     def none() -> None:
-        raise engine.NoEngine("these tests have none")
+        raise NoEngine("these tests have none")
 
     monkeypatch.setattr(engine, "client", none)
 
@@ -172,5 +173,5 @@ def test_an_image_that_is_another_than_the_bundle_s_is_told(tmp_path: Path, monk
     of_base = (Image("faultwire/base:latest", "sha256:1", "inputs", ("a",)),)
     about = Contents("2026-11-26T19:00:00Z", "c290f35", "linux/amd64", ("3.11",), "", of_base, (), 0)
     bundle_file.write(tmp_path / "lab.tar", about, [], [b"images"], quiet)
-    with pytest.raises(engine.CommandFailed, match="faultwire/base:latest is another image than the bundle's"):
+    with pytest.raises(CommandFailed, match="faultwire/base:latest is another image than the bundle's"):
         bundle.load(tmp_path / "lab.tar", None, say, quiet)

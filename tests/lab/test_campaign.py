@@ -21,18 +21,17 @@ from scenarios.cli import drills
 from scenarios.cli.main import main, parser
 from scenarios.cli.progress import Progress
 from scenarios.evidence import run_folder
+from scenarios.evidence.run_folder import folder_of
 from scenarios.lab import doctor
-from scenarios.lab.engine import CommandFailed, NoEngine
-from scenarios.lab.process import LabInUse, LabProblem
-from scenarios.lab.waiting import DeadlinePassed
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
 from scenarios.report import read_run
 from scenarios.run import campaign, cell
-from scenarios.run.campaign import OPENS_TIMES, Campaign, folder_of
-from scenarios.run.cell import Result
+from scenarios.run.campaign import OPENS_TIMES, Campaign
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Interrupted
 from scenarios.spec.drill import Cell
 from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.result import Result
 from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking
 
 MAIN = threading.main_thread().ident or 0

@@ -15,13 +15,13 @@ from scenarios.calls import caller
 from scenarios.calls.caller import Caller
 from scenarios.cli import watch
 from scenarios.evidence import capture as captures
-from scenarios.evidence import tshark
+from scenarios.evidence import tshark, tshark_fields
 from scenarios.evidence.capture import Capturing
 from scenarios.evidence.tshark import Dissector
 from scenarios.faults import injector as injectors
 from scenarios.faults.injector import Injector
 from scenarios.lab import json_lines
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from tests.lab.children import lab_with
@@ -179,7 +179,7 @@ def watched(code: str) -> tuple[list[str], list[str]]:
 def test_what_the_watch_program_says_is_drawn_until_it_ends_and_its_end_says_why() -> None:
     values = {"frame.number": "1", "frame.time_epoch": "1.5", "frame.len": "60", "frame.protocols": "eth:ip:udp"}
     values |= {"ip.src": "198.18.1.10", "ip.dst": "198.18.1.138", "_ws.col.info": "a packet of nobody"}
-    line = tshark._FIELD.join(values.get(name, "") for name in tshark.FIELDS)
+    line = tshark_fields._FIELD.join(values.get(name, "") for name in tshark_fields.FIELDS)
     drawn, said = watched(f"""
 say(id=asked()["id"], watching=[])
 for leg in ("client-leg", "server-leg"):
@@ -282,7 +282,9 @@ def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatc
 READS_A_CELL = """
 from concurrent.futures import ThreadPoolExecutor
 from scenarios.evidence.capture import BYTES_LIMIT, FRAMES_LIMIT
-from scenarios.evidence.tshark import FIELDS, PCAPNG, Dissector
+from scenarios.evidence.tshark_fields import FIELDS
+from scenarios.evidence.tshark import PCAPNG
+from scenarios.evidence.tshark import Dissector
 from tests.lab.children import lab_with
 
 bytes_a_frame = BYTES_LIMIT // FRAMES_LIMIT - 32 - 54

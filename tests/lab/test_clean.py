@@ -8,7 +8,7 @@ import pytest
 from docker.errors import APIError
 
 from scenarios.lab import engine, lab
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 
 
 @dataclass

@@ -151,16 +151,6 @@ def test_a_lab_beyond_the_last_number_is_an_error(number: int) -> None:
         topology(number)
 
 
-def test_imports_point_one_way() -> None:
-    """`scenarios` never imports `services`, and nothing in `services` imports `scenarios`."""
-    for folder, forbidden in (("scenarios", "services"), ("services", "scenarios")):
-        files = list((ROOT / folder).rglob("*.py"))
-        assert files
-        for path in files:
-            imported = re.findall(r"^\s*(?:from|import)\s+(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
-            assert forbidden not in imported, f"{path.relative_to(ROOT)} imports {forbidden}"
-
-
 def test_a_ping_is_sent_through_a_lab_that_is_held_and_has_none_of_a_dead_runs_faults(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.lab.engine import CommandFailed, docker_command
+from scenarios.lab.engine import docker_command
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 

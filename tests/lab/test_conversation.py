@@ -10,8 +10,8 @@ from types import MappingProxyType
 import pytest
 
 from scenarios.evidence.conversation import Said, conversations, difference, differences, said
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tshark import Frame
 from scenarios.lab.topology import ROOT
 from scenarios.spec.drill import load_drill
 from scenarios.spec.expectations import Alike, Expectation

@@ -16,7 +16,7 @@ from scenarios.byteorder.compare import (
     why,
     with_figures,
 )
-from scenarios.calls.caller import Call
+from scenarios.calls.call import Call
 from scenarios.evidence.conversation import Conversation, said
 from scenarios.lab.topology import ROOT, topology
 from scenarios.spec.outcome import Outcome

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios.evidence.tshark import Frame
-from scenarios.run.session import Flows
+from scenarios.evidence.flows import Flows
+from scenarios.evidence.frame import Frame
 
 CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.190"
 

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.lab.errors import UsageError
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.spec.service import Named, named, services
 from scenarios.stress import fuzz, fuzz_caller, fuzz_messages
 from scenarios.stress.fuzz import FilesTarget, ServerTarget, Started, play, server_targets

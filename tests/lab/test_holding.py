@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from scenarios.calls import port_holders
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import Finished, LabProblem
+from scenarios.lab.process import Finished
 from scenarios.spec.service import named
 
 LISTENS = 'LISTEN 0 128 198.18.1.138:65432 0.0.0.0:* users:(("python",pid=77,fd=3),("python",pid=78,fd=3))\n'

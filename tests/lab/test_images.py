@@ -13,6 +13,7 @@ import pytest
 
 from scenarios.lab import engine, images
 from scenarios.lab.cpus import CPUS
+from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import EVERY_LAB, RECIPES, Recipe, inputs_digest, recipes_of, with_what_they_stand_on
 from scenarios.lab.topology import ARCHITECTURES, ROOT, topology
 
@@ -145,7 +146,7 @@ class Builder:
             self.begun.append(recipe.name)
             assert {below for below in recipe.stands_on if below in self.wanted} <= set(self.done), recipe.name
         if recipe.name == self.fails:
-            raise engine.CommandFailed("the compiler died")
+            raise CommandFailed("the compiler died")
         with self.lock:
             self.done.append(recipe.name)
         return 1.0
@@ -167,7 +168,7 @@ def test_what_stands_on_an_image_that_failed_is_not_built_and_the_reason_is_rais
     wanted = with_what_they_stand_on(["host-ppc", "firewall"])
     builder = Builder(monkeypatch, wanted, fails="python-ppc")
     builder.wanted = wanted
-    with pytest.raises(engine.CommandFailed, match="the compiler died"):
+    with pytest.raises(CommandFailed, match="the compiler died"):
         images.build(lambda _: None, wanted)
     assert "host-ppc" not in builder.begun
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab import json_lines
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
-from scenarios.lab.process import LabProblem
 from scenarios.lab.waiting import wait_for
 
 # Each child is a loop over its input; `say` answers.

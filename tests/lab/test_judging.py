@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.record import Caught, Seen
-from scenarios.evidence.sockets import Socket
-from scenarios.evidence.tshark import Frame
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import LegCapture, Seen, Socket
+from scenarios.faults.caught import Caught
 from scenarios.spec.drill import Drill, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, joint

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.record import Caught, Event, Seen
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Event, Seen
 from scenarios.evidence.stalls import (
     MACHINE,
     RUNNER,
@@ -22,7 +23,7 @@ from scenarios.evidence.stalls import (
     repeated_by_a_stall,
     without,
 )
-from scenarios.evidence.tshark import Frame
+from scenarios.faults.caught import Caught
 from scenarios.spec.drill import DRILLS, Drill, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import services

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import contents, draw, rungs
-from scenarios.evidence.tshark import Frame, stream_bytes
+from scenarios.evidence.tcp_stream import stream_bytes
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
 

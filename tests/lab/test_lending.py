@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab import locks, pool
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.pool import Borrowed, give_back, labs, own
-from scenarios.lab.process import LabProblem
 from scenarios.lab.topology import LAB_NUMBERS
 
 BORROWS = """

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab import locks
-from scenarios.lab.process import LabProblem
+from scenarios.lab.errors import LabProblem
 
 
 @pytest.fixture

@@ -15,14 +15,15 @@ from rich.console import Console
 
 from scenarios.cli import progress
 from scenarios.evidence import run_folder as runs
+from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
+from scenarios.lab.versions import versions
 from scenarios.run import fingerprint, matrix, previous
-from scenarios.run.campaign import folder_of
-from scenarios.run.cell import Result
 from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
 from scenarios.spec.service import Service, load_service, services
 from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.result import Result
 from scenarios.verdict.survival import Survival
 
 KNOWN = services()
@@ -133,6 +134,7 @@ def stored(run_folder: Path, of: Cell, **changes: object) -> Path:
             "inputs": whole.inputs,
             **changes,
         },
+        versions(),
     )
     (folder / "client.txt").write_text("said", "utf-8")
     return folder

@@ -17,8 +17,9 @@ from scenarios.evidence import meter as metering
 from scenarios.evidence.meter import Metering, OwnMeter
 from scenarios.lab import engine
 from scenarios.lab import lab as labs
+from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import Finished, LabProblem
+from scenarios.lab.process import Finished
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 
@@ -115,7 +116,7 @@ def test_where_no_meter_can_run_that_is_told_and_doubts_nothing(lab: LocalLab, m
     assert not any(each.why == "unwatched" for each in stalls.found)
 
 
-@pytest.mark.parametrize("problem", [engine.NoEngine("no engine"), TimeoutError("late"), engine.CommandFailed("gone")])
+@pytest.mark.parametrize("problem", [NoEngine("no engine"), TimeoutError("late"), CommandFailed("gone")])
 def test_an_engine_that_does_not_answer_the_meter_ends_no_script(
     lab: LocalLab, monkeypatch: pytest.MonkeyPatch, problem: Exception
 ) -> None:

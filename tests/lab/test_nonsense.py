@@ -13,7 +13,7 @@ from scenarios.faults.apply import _rules
 from scenarios.faults.nft_rules import Rules
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import topology
-from scenarios.run.session import CLIENT_NET, Cast
+from scenarios.spec.cast import CLIENT_NET, Cast
 from scenarios.spec.drill import Drill, load_drill
 from scenarios.spec.expectations import OutcomeWord, Sockets
 from scenarios.spec.service import services
@@ -386,7 +386,7 @@ def test_the_states_are_those_that_the_kernel_s_words_are_put_into() -> None:
 
 
 def test_the_sides_of_the_firewall_are_those_of_the_composition() -> None:
-    cast = Cast(Lab(1), "le-le", "ipv4")
+    cast = Cast(Lab(1).topology, "le-le", "ipv4")
     roles: tuple[HostRole, ...] = get_args(HostRole)
     assert {role for role in roles if cast.host(role).network == CLIENT_NET} == set(CLIENT_SIDE)
     assert {"names", "web"} == set(topology().standing)
@@ -397,7 +397,7 @@ def test_a_silence_of_a_port_in_both_directions_leaves_the_other_ports_alone(tmp
     silence = f"quiet, silence: {{from: client, to: names, of: {of}, port: 53, both_ways: true}}"
     drill = read(tmp_path, RIGHT.replace(QUIET, silence))
     (effect,) = (each.silence for each in drill.faults if each.silence)
-    cast = Cast(Lab(1), "le-le", "ipv4")
+    cast = Cast(Lab(1).topology, "le-le", "ipv4")
     rules = _rules("quiet", effect, Lab(1), cast, ())
     assert isinstance(rules, Rules)
     there, back = (each.matches()["ipv4"] for each in rules._selections)

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from scenarios.cli.drills import _pairs
-from scenarios.lab.architecture import asserted
 from scenarios.lab.images import EVERY_LAB, recipes_of
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Machine, topology
 from scenarios.run import cell as running
-from scenarios.run.cell import Result, run
-from scenarios.run.session import Cast
+from scenarios.run.cell import run
+from scenarios.spec.cast import Cast
 from scenarios.spec.drill import (
     DEFAULT_PAIRS,
     DRILLS,
@@ -30,7 +29,8 @@ from scenarios.spec.drill import (
     profiles,
 )
 from scenarios.spec.strict_yaml import DeclarationError
-from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.check import Check, Verdict, asserted
+from scenarios.verdict.result import Result
 
 # client, bystander, server, other server
 CASTS: dict[Pair, tuple[str, str, str, str]] = {
@@ -51,7 +51,7 @@ CASTS: dict[Pair, tuple[str, str, str, str]] = {
 def test_a_pair_is_of_the_machines_that_it_names_and_the_others_have_the_other_byte_order(
     pair: Pair, names: tuple[str, str, str, str]
 ) -> None:
-    cast = Cast(Lab(7), pair, "ipv4")
+    cast = Cast(Lab(7).topology, pair, "ipv4")
     found = (cast.client, cast.bystander, cast.server, cast.other_server)
     assert tuple(host.name for host in found) == names
     assert cast.client.byteorder != cast.bystander.byteorder

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.record import Caught
+from scenarios.evidence.record import LegCapture
 from scenarios.evidence.stalls import Stall, Stalls
+from scenarios.faults.caught import Caught
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import LabProblem
 from scenarios.run import performance
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Happened, Interrupted

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from scenarios.lab import process
-from scenarios.lab.process import Kept, LabProblem, Printed, Running, was_cut
+from scenarios.lab.errors import LabProblem
+from scenarios.lab.process import Kept, Printed, Running, was_cut
 from scenarios.lab.waiting import wait_for
 
 

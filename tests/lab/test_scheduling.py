@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from scenarios.lab import engine
+from scenarios.lab.errors import NoEngine
 from scenarios.lab.topology import ROOT
 from tests.scheduling import FIRST, PARTS, part, rank
 
@@ -14,7 +15,7 @@ CONTRACT = "tests/infra/test_contract_in_lab.py"
 
 
 def test_a_test_that_does_not_ask_for_the_engine_reaches_none() -> None:
-    with pytest.raises(engine.NoEngine, match="neither the fixture `docker_engine` nor the mark `engine`"):
+    with pytest.raises(NoEngine, match="neither the fixture `docker_engine` nor the mark `engine`"):
         engine.client()
     asked = subprocess.run(["docker", "version"], capture_output=True, text=True, timeout=60, check=False)
     assert asked.returncode != 0

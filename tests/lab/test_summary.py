@@ -9,9 +9,9 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from scenarios.run import summary
-from scenarios.run.cell import Result
 from scenarios.spec.drill import Cell, chosen_service
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 from tests.report.making import catalogue, offered
 
 SENTENCES = {

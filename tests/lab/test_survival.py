@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.record import Seen
-from scenarios.run.other_clients import Beside
+from scenarios.calls.call import Call
+from scenarios.evidence.record import Beside, Seen
 from scenarios.spec.drill import DRILLS, Cell, chosen_service, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict

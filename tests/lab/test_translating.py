@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.nat_frames import with_true_ends
-from scenarios.evidence.tshark import Frame
 
 CLIENT, OTHER, SERVER, NAT = "198.18.1.10", "198.18.1.11", "198.18.1.138", "198.18.1.190"
 

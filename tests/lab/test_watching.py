@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, Shown
-from scenarios.evidence.tshark import FIELDS, live_frame
+from scenarios.evidence.tshark_fields import FIELDS, live_frame
 from tests.lab.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
 
 NAMES = {CLIENT: "client-be", SERVER: "server"}

@@ -17,7 +17,8 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from scenarios.lab import images
-from scenarios.lab.waiting import DeadlinePassed, wait_for
+from scenarios.lab.errors import DeadlinePassed
+from scenarios.lab.waiting import wait_for
 
 TAG = images.RECIPES["browser"].tag
 STARTS_WITHIN_S = 60

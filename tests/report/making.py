@@ -10,18 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from scenarios.calls.caller import Call
-from scenarios.evidence.capture import LegCapture
-from scenarios.evidence.record import Caught, Event, Seen
-from scenarios.evidence.tshark import Frame
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Event, LegCapture, Seen
+from scenarios.evidence.run_folder import folder_of
+from scenarios.faults.caught import Caught
 from scenarios.run import cell as running
 from scenarios.run import summary
-from scenarios.run.campaign import folder_of
-from scenarios.run.cell import Result
 from scenarios.spec.drill import Cell, Pair, chosen_service, drills
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import services
 from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.result import Result
 from scenarios.verdict.survival import Survival
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"

@@ -24,8 +24,8 @@ from scenarios.report import html, read_run, write
 from scenarios.report.changes import since_the_run_before
 from scenarios.report.markdown import escaped
 from scenarios.run import summary
-from scenarios.run.cell import Result
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 from tests.report.making import HOSTILE, handshake_with_a_lost_syn, result, run, seen, segment, survival
 
 EARLIER, LATER = "2026-11-20T10-00-00.000Z", "2026-11-21T10-00-00.000Z"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence import frames_json, pairing
+from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stall, Stalls
-from scenarios.evidence.tshark import Frame
 from scenarios.report import read_run
 from scenarios.report.ladder import PAUSE_NS, Drawn, Picture, Row, picture
 from scenarios.spec.outcome import Outcome

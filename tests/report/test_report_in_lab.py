@@ -11,15 +11,16 @@ from xml.etree.ElementTree import Element
 import jsonschema
 import pytest
 
+from scenarios.evidence.run_folder import folder_of
 from scenarios.evidence.tshark import Dissector
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.run import summary
-from scenarios.run.campaign import folder_of
-from scenarios.run.cell import Result, run
+from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.drill import Cell, chosen_service, drills
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.result import Result
 from tests.conftest import lab_for_a_while
 from tests.drills.pcapng import ENHANCED_PACKET, blocks
 from tests.report.test_pages import parsed, text_of

@@ -1,0 +1,41 @@
+"""Which TCP connections of a capture are of the script that ran, and which are older."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+
+from scenarios.evidence.frame import Frame
+
+# A connection that nobody answers is given up by Linux after tcp_orphan_retries, some 100 s (tcp(7)).
+REMEMBERED_S = 130.0
+
+
+class Flows:
+    """Which TCP connections are of a script: an end that nobody answers sends for minutes after its own.
+
+    A connection is of the script in whose captures it begins. Only behind a NAT can one go on without having begun,
+    from another port; that is of this script if no earlier capture had it. `translated` are the firewall's addresses.
+    """
+
+    def __init__(self, translated: Collection[str]) -> None:
+        self._translated = frozenset(translated)
+        self._seen: dict[frozenset[object], float] = {}
+
+    def of_script(self, captures: Mapping[str, Sequence[Frame]]) -> dict[str, list[Frame]]:
+        """Of the frames of both legs those that are of the script, and all that is no TCP."""
+        now_s = time.monotonic()
+        segments = [frame for frames in captures.values() for frame in frames if frame.transport == "tcp"]
+        begun = {_flow(frame) for frame in segments if "SYN" in frame.flags}
+        goes_on = {_flow(frame) for frame in segments if self._translated & {frame.source, frame.destination}}
+        old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
+        kept = begun | (goes_on - old)
+        self._seen = {flow: self._seen[flow] for flow in old} | dict.fromkeys(goes_on, now_s)
+        return {
+            leg: [frame for frame in frames if frame.transport != "tcp" or _flow(frame) in kept]
+            for leg, frames in captures.items()
+        }
+
+
+def _flow(frame: Frame) -> frozenset[object]:
+    return frozenset({(frame.source, frame.source_port), (frame.destination, frame.destination_port)})

@@ -1,0 +1,115 @@
+"""How tshark is asked for frames, and how a frame is read from its fields. It starts nothing: tshark.py does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from sys import intern
+
+from scenarios.evidence.frame import FLAGS, Frame, Transport
+
+# Sequence numbers as they are on the wire, so that the legs can be compared; checksums verified: damage is seen.
+PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
+FIELDS = (
+    "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
+    "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim arp.src.proto_ipv4 arp.dst.proto_ipv4 "
+    "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
+    "tcp.checksum.status tcp.checksum.ffff udp.srcport udp.dstport udp.payload jsonmsg.summary "
+    "jsonmsg.header.byteorder ip.frag_offset ip.flags.mf ipv6.fraghdr.offset ipv6.fraghdr.more"
+).split()
+
+
+def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | None:
+    def first(*names: str) -> str:
+        return next((layers[name][0] for name in names if name in layers), "")
+
+    def number(*names: str) -> int | None:
+        return int(text, 0) if (text := first(*names)) else None
+
+    protocols = first("frame.protocols").split(":")
+    if not {"ip", "ipv6", "arp"} & set(protocols):
+        return None
+    transport: Transport = "arp" if "arp" in protocols else "other"
+    if "icmp" in protocols or "icmpv6" in protocols:
+        transport = "icmp"  # it quotes the packet that it is about, so its own name comes before tcp's and udp's
+    elif "tcp" in protocols:
+        transport = "tcp"
+    elif "udp" in protocols:
+        transport = "udp"
+    seconds, _, fraction = first("frame.time_epoch").partition(".")
+    bits = number("tcp.flags") or 0
+    is_icmp = transport == "icmp"
+    offset = number("ip.frag_offset", "ipv6.fraghdr.offset") or 0
+    has_more = first("ip.flags.mf", "ipv6.fraghdr.more") in ("1", "True")
+    return Frame(
+        number=int(first("frame.number")),
+        time_ns=int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0),
+        length=int(first("frame.len")),
+        transport=transport,
+        source=intern(first("ip.src", "ipv6.src", "arp.src.proto_ipv4")),
+        destination=intern(first("ip.dst", "ipv6.dst", "arp.dst.proto_ipv4")),
+        source_port=None if is_icmp else number("tcp.srcport", "udp.srcport"),
+        destination_port=None if is_icmp else number("tcp.dstport", "udp.dstport"),
+        identification=number("ip.id"),
+        ttl=number("ip.ttl", "ipv6.hlim") or 0,
+        flags=frozenset(name for bit, name in FLAGS.items() if bits & bit and not is_icmp),
+        seq=number("tcp.seq"),
+        ack=number("tcp.ack"),
+        window=number("tcp.window_size_value"),
+        options=intern(first("tcp.options")),
+        payload=bytes.fromhex(first("tcp.payload", "udp.payload").replace(":", "")),
+        protocol=intern(first("_ws.col.protocol")),
+        info=first("_ws.col.info"),
+        notes=tuple(layers.get("_ws.expert.message", ())),
+        messages=tuple(layers.get("jsonmsg.summary", ())),
+        byteorders=tuple(layers.get("jsonmsg.header.byteorder", ())),
+        # Linux writes a sum of 0 as 0xffff in every protocol, as UDP must; to a receiver they are one (RFC 1624, 3).
+        checksum_good=first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
+        marks=frozenset(mark for field, mark in marked.items() if field in layers),
+        fragment=(offset, has_more) if offset or has_more else None,
+    )
+
+
+def arguments(display_filter: str, marks: Sequence[str]) -> list[str]:
+    """The command line of tshark, which reads a capture from its standard input, without the program's name."""
+    return [
+        *("-r", "-", "-Y", display_filter, "-T", "json"),
+        *(word for preference in PREFERENCES for word in ("-o", preference)),
+        *(word for field in FIELDS for word in ("-e", field)),
+        *(word for mark in dict.fromkeys(marks) for word in ("-e", mark_field(mark))),
+    ]
+
+
+# For a line a frame: the characters that part fields, and the values of one field. Neither is printed by a dissector.
+_FIELD, _VALUE = "\x1f", "\x1e"
+
+
+def live_arguments() -> list[str]:
+    """The command line of a tshark that prints each frame of a capture on its standard input at once, as a line."""
+    return [
+        *("-l", "-r", "-", "-T", "fields", "-E", f"separator={_FIELD}", "-E", f"aggregator={_VALUE}"),
+        *(word for preference in PREFERENCES for word in ("-o", preference)),
+        *(word for field in FIELDS for word in ("-e", field)),
+    ]
+
+
+def live_frame(line: str) -> Frame | None:
+    """The frame of a line that a tshark with `live_arguments` printed; None where it carries neither IP nor ARP.
+
+    Raises ValueError for any other line.
+    """
+    values = line.split(_FIELD)
+    if len(values) != len(FIELDS):
+        raise ValueError(f"expected {len(FIELDS)} fields, got {len(values)} in {line[:200]!r}")
+    return frame_of({name: value.split(_VALUE) for name, value in zip(FIELDS, values, strict=True) if value}, {})
+
+
+def mark_field(mark: str) -> str:
+    """A field that a frame has if the filter keeps it, and no other: -e takes any expression since Wireshark 4.4.
+
+    Without the `&&` it would be a value, and one that is 0 is there too. It changes no truth: every frame has `frame`,
+    and nothing binds less than `||`. (Parentheses would make a filter of `tcp) || (udp`.)
+    """
+    return f"{mark} && frame"
+
+
+KEPT = "ip || ipv6 || arp"  # of a capture, for the expectations

@@ -1,0 +1,37 @@
+"""What came of a cell, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scenarios.evidence.record import Seen
+from scenarios.spec.drill import Cell
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.survival import Survival
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a cell. `control` and `checks` are what the verdict rests on; `seen` is the evidence, if any."""
+
+    cell: Cell
+    verdict: Verdict
+    sentence: str
+    control: Sequence[Check]
+    checks: Sequence[Check]
+    seen: Mapping[str, Seen]  # "control", "fault"
+    folder: Path
+    duration_s: float
+    broke_off: bool  # a script did not run to its end: the stage may be broken
+    # by role ("client", "server"): the host's name, and what it said that it is
+    machines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    survival: Survival | None = None  # for the matrix: where others were asked too
+    inputs: str = ""  # the digest of all that it rests on, for the matrix
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
+        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
+        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)

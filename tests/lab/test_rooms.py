@@ -1,0 +1,78 @@
+"""The rooms of scenarios/ import one way, and what is written, judged and told needs no Docker."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scenarios.lab.topology import ROOT
+
+LINT = (sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
+
+
+def linted(root: Path) -> subprocess.CompletedProcess[str]:
+    """Run the linter of imports over a checkout."""
+    return subprocess.run([*LINT, "--no-logo"], cwd=root, capture_output=True, text=True, timeout=180, check=False)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A checkout to plant an import in: the code, and the contracts."""
+    for name in ("scenarios", "services"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def test_the_rooms_import_one_way() -> None:
+    ran = linted(ROOT)
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "told"),
+    [
+        (
+            "scenarios/lab/waiting.py",
+            "from scenarios.spec import units",
+            "scenarios.lab.waiting -> scenarios.spec.units",
+        ),
+        (
+            "scenarios/verdict/check.py",
+            "from scenarios.run import cell",
+            "scenarios.verdict.check -> scenarios.run.cell",
+        ),
+        ("scenarios/spec/drill.py", "import docker", "scenarios.spec.drill -> docker"),
+        ("scenarios/spec/units.py", "import docker.errors", "scenarios.spec.units -> docker"),
+        (
+            "scenarios/evidence/frame.py",
+            "from scenarios.lab import engine",
+            "scenarios.evidence.frame -> scenarios.lab.engine",
+        ),
+        (
+            "scenarios/evidence/conversation.py",
+            "import os, services.wire",
+            "scenarios.evidence.conversation -> services.wire",
+        ),
+        ("services/wire/__init__.py", "from scenarios.lab import topology", "services.wire -> scenarios.lab.topology"),
+    ],
+)
+def test_a_planted_import_that_points_the_other_way_is_found(
+    copied: Path, module: str, planted: str, told: str
+) -> None:
+    path = copied / module
+    path.write_text(f"{path.read_text('utf-8')}\n{planted}  # planted\n", "utf-8")
+    ran = linted(copied)
+    assert ran.returncode == 1, ran.stdout
+    assert told in " ".join(ran.stdout.split())
+
+
+@pytest.mark.parametrize("room", sorted(path.parent.name for path in ROOT.glob("scenarios/*/__init__.py")))
+def test_a_room_says_in_its_first_lines_what_it_is_for_and_what_it_must_not_know(room: str) -> None:
+    text = (ROOT / "scenarios" / room / "__init__.py").read_text("utf-8")
+    assert text.startswith('"""')
+    assert room == "cli" or "must not know" in text.split('"""')[1]
