@@ -1,4 +1,4 @@
-"""The commands about drills: list, explain, validate, run, soak."""
+"""The commands about drills: run, matrix, soak."""
 
 from __future__ import annotations
 
@@ -16,48 +16,37 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from scenarios.bench.lab_cost import measure
 from scenarios.cli import matrix
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
-from scenarios.evidence.display_filters import NoCompiler, refused
 from scenarios.evidence.record import Seen
 from scenarios.lab import signals
-from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
-from scenarios.lab.topology import ROOT
-from scenarios.report.console import EX_USAGE, console, counted, marked, show, step, warn
+from scenarios.report.console import console, counted, marked, show, step, warn
 from scenarios.run import previous, summary
 from scenarios.run.campaign import Campaign
 from scenarios.run.cell import unsupported
-from scenarios.run.prepare import bring_up, prepare
+from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
 from scenarios.spec.drill import (
     DEFAULT_PAIRS,
-    DRILLS,
     EVERY_PAIR,
     PAIRS,
     USUAL_PAIRS,
     Cell,
-    Drill,
     Pair,
     chosen_service,
-    drills,
     fitting,
-    load_drill,
     named_drills,
 )
-from scenarios.spec.explain import explained
-from scenarios.spec.json_schema import drill_schema
-from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_services, services
-from scenarios.spec.strict_yaml import DeclarationError, advice, line_of
+from scenarios.spec.service import services
+from scenarios.spec.strict_yaml import advice
 from scenarios.spec.units import so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
@@ -77,104 +66,6 @@ ABOUT_PAIRS = (
     f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
     f"(default {', '.join(DEFAULT_PAIRS)})"
 )
-
-
-def list_drills(options: argparse.Namespace) -> int:
-    """A line a drill, of those that have every word in their name, claim or tags."""
-    found = [each for each in drills().values() if _has(each, options.words)]
-    if options.json:
-        for each in found:
-            document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
-            document |= {"tags": list(each.tags), "service": each.service, "file": str(each.path.relative_to(ROOT))}
-            sys.stdout.write(json.dumps(document) + "\n")
-        return 0 if found else 1
-    table = Table(box=None, pad_edge=False)
-    for column in ("drill", "claim", "tags", "service"):
-        table.add_column(column, no_wrap=column == "drill")
-    for each in found:
-        table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
-    console.print(table)
-    console.print(f"{so_many(len(found), 'drill')}; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
-    return 0 if found else 1
-
-
-def _has(drill: Drill, words: Sequence[str]) -> bool:
-    text = " ".join([drill.drill, drill.claim, drill.service, *drill.tags]).lower()
-    return all(word.lower() in text for word in words)
-
-
-def explain(options: argparse.Namespace) -> int:
-    for number, drill in enumerate(named_drills(options.names, services())):
-        if number:
-            console.print()
-        for line in explained(drill):
-            console.print(escape(line), style=None if line.startswith(" ") else "bold")
-    return 0
-
-
-def validate(options: argparse.Namespace) -> int:
-    """Read every service and every drill (or the files given); every error, and then the count.
-
-    A service.yaml, or its folder, is read as a service; any other file as a drill.
-    """
-    known, wrong = read_services()
-    given = [Path(each) for each in options.files]
-    folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
-    paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]
-    if given:
-        wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
-    else:
-        paths = sorted(DRILLS.glob("*.yaml"))
-    read: list[Drill] = []
-    errors = {error.path: list(error.all) for error in wrong}
-    for path in () if wrong and not given else paths:  # what a drill says of a service that is wrong cannot be judged
-        try:
-            read.append(load_drill(path, known))
-        except DeclarationError as error:
-            errors[path] = list(error.all)
-    uncompiled = _add_refused_filters(read, errors)
-    for of_file in errors.values():
-        for each in of_file:
-            console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
-    if wrong and not given:
-        console.print(f"{len(wrong)} services are wrong; no drill was read")
-        return EX_USAGE
-    services_read = len(folders) if given else len(known)
-    console.print(f"{services_read} services and {len(paths)} drills read; {len(errors)} wrong{uncompiled}")
-    return EX_USAGE if errors else 0
-
-
-def _wrong_service(folder: Path, known: Mapping[str, Service]) -> DeclarationError | None:
-    try:
-        read_service(folder, known)
-    except DeclarationError as error:
-        return error
-    return None
-
-
-def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[DeclarationError]]) -> str:
-    """Have the display filters of these drills compiled, and add what is wrong; why none was, for the last line."""
-    filters = list(dict.fromkeys(where for drill in read for where in drill.filters))
-    if not filters:
-        return ""
-    try:
-        wrong = refused(filters)
-    except (NoCompiler, LabProblem) as why:
-        return f"; display filters were not compiled: {why}"
-    for drill in read:
-        found = [
-            DeclarationError(drill.path, line_of(drill.path, key), wrong[where], key)
-            for key, where in drill.filters_by_key.items()
-            if where in wrong
-        ]
-        if found:
-            errors[drill.path] = found
-    return ""
-
-
-def print_schema(_: argparse.Namespace) -> int:
-    sys.stdout.write(json.dumps(drill_schema(), indent=2) + "\n")
-    return 0
 
 
 def _pairs(text: str) -> tuple[Pair, ...]:
@@ -411,16 +302,6 @@ def soak(options: argparse.Namespace) -> int:
     return 1 if flips else 0
 
 
-def bench(options: argparse.Namespace) -> int:
-    lab = Lab(options.lab)
-    bring_up(lab)
-    made = measure(lab, step, with_catalogue=not options.quick)
-    for line in made.lines:
-        console.print(escape(line))
-    console.print(f"[dim]figures: {runs.shown(made.folder)}/result.json[/]")
-    return 0
-
-
 def _keep_runs(text: str) -> previous.KeepRuns:
     try:
         return previous.KeepRuns.parse(text)
@@ -435,14 +316,6 @@ def _add_keep_runs(sub: argparse.ArgumentParser) -> None:
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
-    sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
-    sub.add_argument("words", nargs="*", metavar="WORD")
-    sub.add_argument("--json", action="store_true", help="a line of JSON for each drill, and nothing else")
-    sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
-    sub.add_argument("names", nargs="+", metavar="NAME")
-    sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
-    sub.add_argument("files", nargs="*", metavar="FILE", help="(default: all of the catalogue)")
-    command("schema", print_schema, "the JSON Schema of a drill file, for editors", in_lab=False)
     sub = command("run", run, "run drills, and prove what they claim")
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
@@ -487,5 +360,3 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     about = "where servers run (default: both); no engine is needed for `machine`"
     sub.add_argument("--at", nargs="+", choices=fuzz.PLACES, default=fuzz.PLACES, help=about)
-    sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
-    sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

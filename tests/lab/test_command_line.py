@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli import main as command_line
+from scenarios.cli import lab
 from scenarios.cli.main import main
 from scenarios.lab import ping
 from scenarios.lab.lab import Lab
@@ -170,10 +170,10 @@ def test_a_ping_is_sent_through_a_lab_that_is_held_and_has_none_of_a_dead_runs_f
         done.append("traced")
         return []
 
-    monkeypatch.setattr(command_line, "bring_up", lambda _: done.append("up"))
-    monkeypatch.setattr(command_line, "held_without_faults", without_faults)
+    monkeypatch.setattr(lab, "bring_up", lambda _: done.append("up"))
+    monkeypatch.setattr(lab, "held_without_faults", without_faults)
     monkeypatch.setattr(ping, "ping", pinged)
     monkeypatch.setattr(ping, "trace", traced)
     options = argparse.Namespace(lab=71, source="client", to="server", family="ipv4", count=1)
-    assert command_line.ping(options) == 0
+    assert lab.ping(options) == 0
     assert done == ["up", "without faults", "pinged", "traced", "freed"]

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 import yaml
 
-from scenarios.cli import drills as drill_commands
 from scenarios.cli import main as command_line
 from scenarios.lab.topology import ROOT
 from scenarios.report.drills_page import document
@@ -173,7 +172,7 @@ def test_validate_tells_of_a_display_filter_that_wireshark_does_not_take_where_i
         asked.extend(filters)
         return {each: f"invalid display filter {each!r}: no such field" for each in filters if "sin" in each}
 
-    monkeypatch.setattr(drill_commands, "refused", compiled)
+    monkeypatch.setattr("scenarios.evidence.display_filters.refused", compiled)
     order = "  - order: {at: client-leg, of: [tcp.flags.fin == 1, tcp.flags.sin == 1]}\ncontrol:"
     path = written(tmp_path, RIGHT.replace("where: tcp.flags.syn", "where: tcp.flags.sin").replace("control:", order))
     assert command_line.main(["validate", str(path)]) == 64

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli import drills
+from scenarios.cli import files
 from scenarios.cli import main as command_line
 from scenarios.spec.drill import DRILLS
 from scenarios.spec.service import load_service, named, read_services, services, words
@@ -88,7 +88,7 @@ def test_validate_tells_every_wrong_service(
     for name, text in (("mine", GOOD), ("late", "port: 0"), ("yours", GOOD)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(drills, "read_services", partial(read_services, tmp_path))
+    monkeypatch.setattr(files, "read_services", partial(read_services, tmp_path))
     assert command_line.main(["validate"]) == 64
     said = capsys.readouterr().out
     assert f"{tmp_path}/late/service.yaml:" in said
@@ -291,11 +291,11 @@ def test_a_wrong_service_hides_neither_another_s_errors_nor_a_drill_that_is_aske
         text = text.replace("service: mine", f"service: {name}")
         (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "mine" / "service.yaml").write_text(GOOD.replace("image: mined", "speaks: broken"), encoding="utf-8")
-    monkeypatch.setattr(drills, "read_services", partial(read_services, tmp_path))
+    monkeypatch.setattr(files, "read_services", partial(read_services, tmp_path))
     known, wrong = read_services(tmp_path)
     assert set(known) == {"echo", "parrot"}
     assert [each.path.parent.name for each in wrong] == ["broken", "mine"]
-    monkeypatch.setattr(drills, "refused", lambda _: {})
+    monkeypatch.setattr("scenarios.evidence.display_filters.refused", lambda _: {})
     drill = tmp_path / "lost-syn.yaml"
     text = (DRILLS / "lost-syn.yaml").read_text("utf-8").replace("service: search/selectors", "service: parrot/one")
     drill.write_text(text, encoding="utf-8")

@@ -1,0 +1,63 @@
+"""The commands that measure: bench, bench-services, ab."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from rich.markup import escape
+
+from scenarios.bench import apache_bench as ab
+from scenarios.bench import model, tables
+from scenarios.bench.lab_cost import measure
+from scenarios.evidence import run_folder as runs
+from scenarios.faults.recovery import held_without_faults
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.report.console import console, step
+from scenarios.run.prepare import bring_up
+
+
+def apache_bench(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    bring_up(a_lab)
+    found = []
+    with held_without_faults(a_lab), under_way("ab runs against each architecture"):
+        for measured in ab.measure(a_lab):
+            found.append(measured)
+            step(f"{measured.architecture}: {measured.complete} requests")
+    console.print(ab.table(found))
+    return 0 if all(each.failed + each.other_than_2xx == 0 for each in found) else 1
+
+
+def bench_services(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    bring_up(a_lab)
+    with held_without_faults(a_lab):
+        measured = model.services(a_lab, step, options.quick)
+    for table in tables.on_a_terminal(measured):
+        console.print(table)
+        console.print()
+    console.print(tables.counted(measured))
+    console.print(f"[dim]figures: {measured.folder.relative_to(ROOT)}/result.json[/]")
+    return 1 if any(cell.why.startswith("failed") or cell.errors for cell in measured.cells) else 0
+
+
+def bench(options: argparse.Namespace) -> int:
+    lab = Lab(options.lab)
+    bring_up(lab)
+    made = measure(lab, step, with_catalogue=not options.quick)
+    for line in made.lines:
+        console.print(escape(line))
+    console.print(f"[dim]figures: {runs.shown(made.folder)}/result.json[/]")
+    return 0
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    command("ab", apache_bench, "Apache's ab against the web service's architectures, in one table")
+    sub = command("bench-services", bench_services, "the speed of every architecture beside a textbook's, in one run")
+    sub.add_argument("--quick", action="store_true", help="small counts: shows that it works, not how fast")
+    sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
+    sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")

@@ -1,0 +1,59 @@
+"""The commands about machines of different byte order: endian, emulation."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from rich.markup import escape
+
+from scenarios.byteorder import compare, emulation
+from scenarios.faults.recovery import held_without_faults
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT, topology
+from scenarios.report.console import console, marked, step
+from scenarios.run.prepare import bring_up
+
+
+def emulation_answers(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
+    bring_up(a_lab)
+    with under_way("a machine of each kind is asked"):
+        asked = emulation.ask(a_lab)
+    console.print(emulation.on_a_terminal(asked))
+    if options.write:
+        path = emulation.DOCUMENT.relative_to(ROOT)
+        step(f"{path} is written anew" if emulation.write(asked) else f"{path} was right already")
+    return 0
+
+
+def compare_conversations(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
+    bring_up(a_lab)
+    with held_without_faults(a_lab):
+        compared = compare.compare(a_lab, step)
+    for table in compare.on_a_terminal(compared):
+        console.print()
+        console.print(table)
+    console.print()
+    for line in compare.why(compared.rows):
+        console.print(f"[dim]{escape(line)}[/]")
+    wrong = sum(bool(row.wrong) for row in compared.rows)
+    sentence = (
+        f"{len(compared.rows)} conversations: beside the first of its kind each differs in these, and in nothing else"
+    )
+    console.print(marked(compared.verdict, f"{wrong} of {len(compared.rows)} are wrong" if wrong else sentence))
+    console.print(f"[dim]captures: {compared.folder.relative_to(ROOT)}/[/]")
+    if options.write and not wrong:
+        path = compare.DOCUMENT.relative_to(ROOT)
+        step(f"{path} has its figures anew" if compare.write(compared) else f"{path} was right already")
+    return compared.verdict.exit_status
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    sub = command("endian", compare_conversations, "the same conversations between every mix of machines, side by side")
+    sub.add_argument("--write", action="store_true", help="make the figures of docs/byte-order.md anew from it")
+    sub = command("emulation", emulation_answers, "what the emulated machines answer otherwise than a native one")
+    sub.add_argument("--write", action="store_true", help="write docs/emulation.md from it")

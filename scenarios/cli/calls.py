@@ -1,0 +1,105 @@
+"""The commands for one call: demo, call, watch; and init, for a program of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from rich.text import Text
+
+from scenarios.calls import contract
+from scenarios.cli import watch as watching
+from scenarios.cli.lab import hosts, lab_with
+from scenarios.faults.recovery import held_without_faults
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.lab.topology import ROOT
+from scenarios.report.console import console, image_step, show, step
+from scenarios.run import demo as demo_module
+from scenarios.run.demo import Shown, demonstrate
+from scenarios.run.prepare import bring_up
+from scenarios.spec import scaffold
+from scenarios.spec.service import named
+
+
+def demo(options: argparse.Namespace) -> int:
+    a_lab = Lab(options.lab)
+    states = a_lab.states()
+    stopped_by_hand = states.pop("firewall") == "exited" and set(states.values()) == {"running"}
+    # A firewall that somebody stopped, in a lab that runs, stays stopped: what happens then is a thing to see.
+    if not stopped_by_hand:
+        bring_up(a_lab)
+    with held_without_faults(a_lab):
+        shown = demonstrate(a_lab, step)
+    return _show(a_lab, shown)
+
+
+def call(options: argparse.Namespace) -> int:
+    chosen = named(options.service, options.client)
+    source_name = options.source or ("client" if chosen.image else "client-be")
+    ends = source_name, options.to or chosen.server.runs_on or "server"
+    a_lab = lab_with(options.lab, *ends)
+    source, destination = hosts(a_lab, *ends)
+    if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
+        raise UsageError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
+    for end, image, host in (("client", chosen.image, source), ("server", chosen.service.image, destination)):
+        if image and host.byteorder == "big":
+            raise UsageError(
+                f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "
+                "FROM=client TO=server"
+            )
+    if options.family not in chosen.service.families:
+        raise UsageError(f"{chosen.service.service} does not speak {options.family}")
+    bring_up(a_lab)
+    contract.ready([chosen.service], image_step)
+    with held_without_faults(a_lab):
+        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step)
+    return _show(a_lab, shown)
+
+
+def init(options: argparse.Namespace) -> int:
+    made = scaffold.initiate(options.name, options.speaks)
+    folder = made.folder.relative_to(ROOT)
+    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; docs/your-own-program.md")
+    console.print(f"  make validate ; make call SERVICE={made.service} ; make matrix SERVICE={made.service}")
+    return 0
+
+
+def watch(options: argparse.Namespace) -> int:
+    """Exit status 0 after Ctrl-C, which is how it ends."""
+    a_lab = Lab(options.lab)
+    if a_lab.states()["firewall"] != "healthy":  # else it is left as it is: drills may run in it
+        bring_up(a_lab)
+
+    def draw(line: Text) -> None:
+        console.print(line, soft_wrap=True)
+        console.file.flush()
+
+    with under_way(f"lab {options.lab} is watched, until Ctrl-C"):
+        packets = watching.watch(a_lab, draw, step)
+    step(f"{packets} packets were seen; nothing is left in the lab")
+    return 0
+
+
+def _show(a_lab: Lab, shown: Shown) -> int:
+    show(shown.verdict, shown.sentence, shown.checks, shown.picture)
+    console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
+    console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST=client-be, make down[/]")
+    return shown.verdict.exit_status
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    command("demo", demo, "a big-endian client is answered across the firewall, with the packets to prove it")
+    sub = command("call", call, "call a service once, from host to host, and show the exchange")
+    sub.add_argument("service", metavar="SERVICE", help="a service, or one of its servers: echo/select")
+    about = "(default: client-be; client for a program of its own image)"
+    sub.add_argument("--from", dest="source", metavar="HOST", help=about)
+    sub.add_argument("--to", metavar="HOST", help="(default: server, or the machine that always runs it)")
+    sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the one that fits the server)")
+    sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
+    sub = command("init", init, "write the folder of a new service, for a program of your own", in_lab=False)
+    sub.add_argument("name", metavar="NAME", help="lower-case letters, digits, underscores")
+    sub.add_argument("--speaks", metavar="SERVICE", help="a server for the lab's own clients of this service: echo")
+    command("watch", watch, "follow the packets of a lab as a live ladder, until Ctrl-C; drills may run beside it")

@@ -1,0 +1,139 @@
+"""The commands that only read files: list, explain, validate, schema. They need no Docker."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.markup import escape
+from rich.table import Table
+
+from scenarios.lab.errors import LabProblem
+from scenarios.lab.topology import ROOT
+from scenarios.report.console import EX_USAGE, console, marked
+from scenarios.spec.drill import DRILLS, Drill, drills, load_drill, named_drills
+from scenarios.spec.explain import explained
+from scenarios.spec.json_schema import drill_schema
+from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_services, services
+from scenarios.spec.strict_yaml import DeclarationError, line_of
+from scenarios.spec.units import so_many
+from scenarios.verdict.check import Verdict
+
+
+def list_drills(options: argparse.Namespace) -> int:
+    """A line a drill, of those that have every word in their name, claim or tags."""
+    found = [each for each in drills().values() if _has(each, options.words)]
+    if options.json:
+        for each in found:
+            document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
+            document |= {"tags": list(each.tags), "service": each.service, "file": str(each.path.relative_to(ROOT))}
+            sys.stdout.write(json.dumps(document) + "\n")
+        return 0 if found else 1
+    table = Table(box=None, pad_edge=False)
+    for column in ("drill", "claim", "tags", "service"):
+        table.add_column(column, no_wrap=column == "drill")
+    for each in found:
+        table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
+    console.print(table)
+    console.print(f"{so_many(len(found), 'drill')}; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
+    return 0 if found else 1
+
+
+def _has(drill: Drill, words: Sequence[str]) -> bool:
+    text = " ".join([drill.drill, drill.claim, drill.service, *drill.tags]).lower()
+    return all(word.lower() in text for word in words)
+
+
+def explain(options: argparse.Namespace) -> int:
+    for number, drill in enumerate(named_drills(options.names, services())):
+        if number:
+            console.print()
+        for line in explained(drill):
+            console.print(escape(line), style=None if line.startswith(" ") else "bold")
+    return 0
+
+
+def validate(options: argparse.Namespace) -> int:
+    """Read every service and every drill (or the files given); every error, and then the count.
+
+    A service.yaml, or its folder, is read as a service; any other file as a drill.
+    """
+    known, wrong = read_services()
+    given = [Path(each) for each in options.files]
+    folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
+    paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]
+    if given:
+        wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
+    else:
+        paths = sorted(DRILLS.glob("*.yaml"))
+    read: list[Drill] = []
+    errors = {error.path: list(error.all) for error in wrong}
+    for path in () if wrong and not given else paths:  # what a drill says of a service that is wrong cannot be judged
+        try:
+            read.append(load_drill(path, known))
+        except DeclarationError as error:
+            errors[path] = list(error.all)
+    uncompiled = _add_refused_filters(read, errors)
+    for of_file in errors.values():
+        for each in of_file:
+            console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
+    if wrong and not given:
+        console.print(f"{len(wrong)} services are wrong; no drill was read")
+        return EX_USAGE
+    services_read = len(folders) if given else len(known)
+    console.print(f"{services_read} services and {len(paths)} drills read; {len(errors)} wrong{uncompiled}")
+    return EX_USAGE if errors else 0
+
+
+def _wrong_service(folder: Path, known: Mapping[str, Service]) -> DeclarationError | None:
+    try:
+        read_service(folder, known)
+    except DeclarationError as error:
+        return error
+    return None
+
+
+def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[DeclarationError]]) -> str:
+    """Have the display filters of these drills compiled, and add what is wrong; why none was, for the last line."""
+    filters = list(dict.fromkeys(where for drill in read for where in drill.filters))
+    if not filters:
+        return ""
+    try:
+        from scenarios.evidence.display_filters import NoCompiler, refused
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "docker":
+            raise
+        return "; display filters were not compiled: there is no Python package `docker`; `make setup` installs it"
+    try:
+        wrong = refused(filters)
+    except (NoCompiler, LabProblem) as why:
+        return f"; display filters were not compiled: {why}"
+    for drill in read:
+        found = [
+            DeclarationError(drill.path, line_of(drill.path, key), wrong[where], key)
+            for key, where in drill.filters_by_key.items()
+            if where in wrong
+        ]
+        if found:
+            errors[drill.path] = found
+    return ""
+
+
+def print_schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(drill_schema(), indent=2) + "\n")
+    return 0
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the commands to the command line; `command` makes one."""
+    sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
+    sub.add_argument("words", nargs="*", metavar="WORD")
+    sub.add_argument("--json", action="store_true", help="a line of JSON for each drill, and nothing else")
+    sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
+    sub.add_argument("names", nargs="+", metavar="NAME")
+    sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
+    sub.add_argument("files", nargs="*", metavar="FILE", help="(default: all of the catalogue)")
+    command("schema", print_schema, "the JSON Schema of a drill file, for editors", in_lab=False)
