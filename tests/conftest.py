@@ -15,8 +15,9 @@ from hypothesis import settings
 from testinfra.host import Host as Machine
 
 from scenarios.lab import engine
+from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import NoEngine
-from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.lab import Lab
 from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import telling

@@ -30,7 +30,9 @@ from scenarios.lab.waiting import wait_for
 from scenarios.run.campaign import Campaign
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 

@@ -19,13 +19,15 @@ from pathlib import Path
 
 from docker.errors import ImageNotFound
 
-from scenarios.lab import bundle_file, engine, images
-from scenarios.lab.bundle_file import BundleError, Contents, Image, Say, UnderWay, Written, mebibytes, opened
+from scenarios.lab import bundle_file, bundle_format, bundle_writing, engine, images
+from scenarios.lab.bundle_file import opened
+from scenarios.lab.bundle_format import BundleError, Contents, Image, Say, UnderWay, mebibytes
+from scenarios.lab.bundle_writing import Written
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import Recipe
 from scenarios.lab.topology import ROOT, topology
+from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import Service, services
-from scenarios.spec.strict_yaml import advice
 
 REQUIREMENTS = ROOT / "requirements.lock"
 ALL = "all"  # in IMAGES: what is carried where nothing is chosen
@@ -161,7 +163,7 @@ def _saved(tags: Sequence[str]) -> Generator[bytes, None, None]:
     """What `docker save` prints of these images. Raises CommandFailed at its end."""
     with _command("docker", "save", *tags) as process:
         assert process.stdout is not None  # noqa: S101
-        while chunk := process.stdout.read(bundle_file.CHUNK_BYTES):
+        while chunk := process.stdout.read(bundle_format.CHUNK_BYTES):
             yield chunk
 
 
@@ -186,7 +188,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
             commit=_commit(),
             platform=_platform(),
             pythons=tuple(pythons),
-            requirements=bundle_file.digest_of(REQUIREMENTS),
+            requirements=bundle_format.digest_of(REQUIREMENTS),
             images=tuple(map(_image, tags)),
             members=(),
             size=0,
@@ -194,7 +196,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
         say(f"packing {len(tags)} images and {len(wheels)} Python packages into {destination}")
         try:
             with contextlib.closing(_saved(tags)) as saved:
-                return bundle_file.write(destination, about, wheels, saved, under_way)
+                return bundle_writing.write(destination, about, wheels, saved, under_way)
         except OSError as error:
             raise CommandFailed(f"{destination}: {error.strerror}") from error
 
@@ -230,7 +232,7 @@ def load(path: Path, sha256: str | None, say: Say, under_way: UnderWay) -> Loade
 
 
 def _give_to_the_engine(bundle: bundle_file.Bundle, under_way: UnderWay) -> None:
-    size = next(each.size for each in bundle.contents.members if each.name == bundle_file.IMAGES)
+    size = next(each.size for each in bundle.contents.members if each.name == bundle_format.IMAGES)
     sent = 0
 
     def at() -> str:
@@ -238,7 +240,7 @@ def _give_to_the_engine(bundle: bundle_file.Bundle, under_way: UnderWay) -> None
 
     with _command("docker", "load", "--quiet", reads=True) as process, under_way("giving the images to the engine", at):
         assert process.stdin is not None  # noqa: S101
-        for chunk in bundle.read(bundle_file.IMAGES):
+        for chunk in bundle.read(bundle_format.IMAGES):
             process.stdin.write(chunk)
             sent += len(chunk)
         process.stdin.close()

@@ -16,11 +16,12 @@ from typing import Final, Literal
 
 from scenarios.lab import engine, images
 from scenarios.lab.errors import UsageError
+from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
-from scenarios.lab.lab import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.spec.service import Client, Service, words
+from scenarios.spec.service import Service
+from scenarios.spec.service_programs import Client, words
 
 # The environment of the contract.
 ROLE, BIND, HOST, PORT, DEADLINE_S, ASK = (

@@ -11,7 +11,8 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.service import Named, words
+from scenarios.spec.service import Named
+from scenarios.spec.service_programs import words
 
 
 def listens(lab: Lab, chosen: Named, host: Host) -> bool:

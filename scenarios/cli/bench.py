@@ -8,7 +8,7 @@ from collections.abc import Callable
 from rich.markup import escape
 
 from scenarios.bench import apache_bench as ab
-from scenarios.bench import model, tables
+from scenarios.bench import services, tables
 from scenarios.bench.lab_cost import measure
 from scenarios.evidence import run_folder as runs
 from scenarios.faults.recovery import held_without_faults
@@ -35,7 +35,7 @@ def bench_services(options: argparse.Namespace) -> int:
     a_lab = Lab(options.lab)
     bring_up(a_lab)
     with held_without_faults(a_lab):
-        measured = model.services(a_lab, step, options.quick)
+        measured = services.services(a_lab, step, options.quick)
     for table in tables.on_a_terminal(measured):
         console.print(table)
         console.print()

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import json
 import random
-import re
 import shutil
 import sys
 import time
@@ -19,6 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from scenarios.cli import matrix
+from scenarios.cli.arguments import ABOUT_PAIRS, _time, add_keep_runs, between, pairs
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
@@ -30,71 +30,21 @@ from scenarios.lab.pool import give_back
 from scenarios.report.console import console, counted, marked, show, step, warn
 from scenarios.run import previous, summary
 from scenarios.run.campaign import Campaign
-from scenarios.run.cell import unsupported
 from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
-from scenarios.spec.drill import (
-    DEFAULT_PAIRS,
-    EVERY_PAIR,
-    PAIRS,
-    USUAL_PAIRS,
-    Cell,
-    Pair,
-    chosen_service,
-    fitting,
-    named_drills,
-)
+from scenarios.spec.catalogue import chosen_service, fitting, named_drills
+from scenarios.spec.cell import Cell, unsupported
+from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.spec.service import services
-from scenarios.spec.strict_yaml import advice
 from scenarios.spec.units import so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
 
-LONGEST_SOAK_S = 24 * 3600
 SOAK_ROOM_CELLS = (
     1000  # flips, and what stood still, for whose lines in the summary there is room on a disk that is full at the end
 )
-_OF_A_PROFILE, _BY_NAME_ALONE = (
-    ", ".join(pair for pair in pairs if pair not in others)
-    for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
-)
-ABOUT_PAIRS = (
-    "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
-    "are both; "
-    f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
-    f"(default {', '.join(DEFAULT_PAIRS)})"
-)
-
-
-def _pairs(text: str) -> tuple[Pair, ...]:
-    groups = {"all": PAIRS, "every": USUAL_PAIRS}
-    for word in text.split(","):
-        if word not in (*EVERY_PAIR, *groups):
-            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")
-    return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
-
-
-def between(least: int, most: int) -> Callable[[str], int]:
-    """A reader of a flag: a whole number from least to most."""
-
-    def read(text: str) -> int:
-        if not text.isdecimal() or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"expected {least} to {most}, not {text!r}")
-        return int(text)
-
-    return read
-
-
-def _time(text: str) -> float:
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
-    if not match:
-        raise argparse.ArgumentTypeError(f"expected a length of time such as 90s, 30min or 1h, got {text!r}")
-    seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
-    if seconds > LONGEST_SOAK_S:
-        raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")
-    return seconds
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
@@ -302,24 +252,12 @@ def soak(options: argparse.Namespace) -> int:
     return 1 if flips else 0
 
 
-def _keep_runs(text: str) -> previous.KeepRuns:
-    try:
-        return previous.KeepRuns.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _add_keep_runs(sub: argparse.ArgumentParser) -> None:
-    about = "at the end, remove older runs: 20 keeps the newest 20, 14d those of 14 days (default: all are kept)"
-    sub.add_argument("--keep-runs", type=_keep_runs, metavar="N|Nd", help=about)
-
-
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("run", run, "run drills, and prove what they claim")
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
-    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
     sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
@@ -329,25 +267,25 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     about = "as --json; first a line with the folder of the run, and one for each event of a script as it happens"
     sub.add_argument("--events", action="store_true", help=about)
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
-    _add_keep_runs(sub)
+    add_keep_runs(sub)
     sub = command("matrix", matrix.run, "what becomes of each architecture under each drill, as a table")
     sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
     sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
-    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
-    _add_keep_runs(sub)
+    add_keep_runs(sub)
     sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
     sub.add_argument("names", nargs="*", metavar="NAME")
     sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
-    sub.add_argument("--pair", type=_pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
-    _add_keep_runs(sub)
+    add_keep_runs(sub)
     sub = command("storm", storm.run, "end runs of every kind of fault at random moments: is anything left?")
     sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")

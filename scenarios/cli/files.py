@@ -14,11 +14,13 @@ from rich.table import Table
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import ROOT
 from scenarios.report.console import EX_USAGE, console, marked
-from scenarios.spec.drill import DRILLS, Drill, drills, load_drill, named_drills
+from scenarios.spec.catalogue import DRILLS, drills, load_drill, named_drills
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
 from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_services, services
-from scenarios.spec.strict_yaml import DeclarationError, line_of
+from scenarios.spec.strict_yaml import line_of
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
 

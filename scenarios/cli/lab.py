@@ -15,7 +15,7 @@ from rich.table import Table
 from scenarios.calls import bundle
 from scenarios.evidence import sockets
 from scenarios.faults.recovery import held_without_faults
-from scenarios.lab import bundle_file, doctor, images, lab, locks, pool
+from scenarios.lab import bundle_file, bundle_format, cleanup, doctor, images, locks, pool
 from scenarios.lab import ping as reach
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS
@@ -25,7 +25,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host, topology
 from scenarios.report.console import console, image_step, step
 from scenarios.run.prepare import bring_up
-from scenarios.spec.strict_yaml import advice
+from scenarios.spec.declaration_error import advice
 
 
 def image(text: str) -> str:
@@ -113,7 +113,7 @@ def write_bundle(options: argparse.Namespace) -> int:
         _bundle_step,
         bundle_file.in_lines(_bundle_step),
     )
-    step(f"{options.file} is written: {written.size:,} bytes ({bundle_file.mebibytes(written.size)})")
+    step(f"{options.file} is written: {written.size:,} bytes ({bundle_format.mebibytes(written.size)})")
     console.print(f"  SHA-256 {written.sha256}")
     console.print(f"  there, in a checkout of the same commit: make load BUNDLE={escape(str(options.file))}")
     return 0
@@ -135,7 +135,7 @@ def load_bundle(options: argparse.Namespace) -> int:
 
 def clean(options: argparse.Namespace) -> int:
     with under_way("all that is ours on this engine is removed"):
-        removed = lab.clean()
+        removed = cleanup.clean()
         locks.remove_free()
         images.prune()
     step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))

@@ -17,7 +17,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEn
 from scenarios.lab.heartbeat import pulse
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.declaration_error import DeclarationError
 
 try:
     from scenarios.cli import bench, byteorder, calls, drills, lab

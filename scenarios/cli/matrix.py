@@ -24,7 +24,9 @@ from scenarios.run import matrix, previous, summary
 from scenarios.run.campaign import Campaign
 from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
-from scenarios.spec.drill import Cell, Pair, named_drills
+from scenarios.spec.catalogue import named_drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict

@@ -19,7 +19,7 @@ from rich.text import Text
 from scenarios.lab.heartbeat import minutes, pulse
 from scenarios.lab.lab import Lab
 from scenarios.report.console import STYLES, console, marked
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
 

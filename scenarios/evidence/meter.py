@@ -17,8 +17,9 @@ from docker.errors import APIError
 from scenarios.evidence.stalls import MACHINE, RUNNER, Pause, Stall, Stalls, joined, without
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
+from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.json_lines import Asked, Child, Message
-from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.lab import Lab
 
 METER: Final = "meter"  # the machine of the lab that it runs on
 PROGRAM: Final = "/usr/local/lib/faultwire/meter"

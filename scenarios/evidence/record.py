@@ -13,7 +13,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults.caught import Caught
-from scenarios.spec.steps import Role
+from scenarios.spec.roles import Role
 
 SERVED_WITHIN_S = 3.0  # a call that has not ended by then was not served
 

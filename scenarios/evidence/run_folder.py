@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.lab.topology import ROOT
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 
 RUNS = ROOT / "runs"
 RESULT_SCHEMA = 1

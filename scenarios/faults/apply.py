@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol as Interface
 from typing import get_args
 
-from scenarios.calls.caller import WarmRunning
+from scenarios.calls.resident import WarmRunning
 from scenarios.faults import Fault
 from scenarios.faults.caught import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
@@ -29,13 +29,17 @@ from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.lab.earlier_connections import Connection, ports
 from scenarios.lab.errors import DeadlinePassed, LabProblem
-from scenarios.lab.lab import Guest, Lab
+from scenarios.lab.guest import Guest
+from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
-from scenarios.spec import steps
+from scenarios.spec import kernel_faults
 from scenarios.spec.cast import Cast
+from scenarios.spec.fault import Fault as Declared
+from scenarios.spec.injected_faults import Hold, Picked
 from scenarios.spec.kernel_faults import Protocol
+from scenarios.spec.program_faults import Kill, Pause
 
 ENDS_WITHIN_S = 2.0
 
@@ -164,7 +168,7 @@ class _Paused(_OfProgram):
 
 
 def applied(
-    fault: steps.Fault,
+    fault: Declared,
     lab: Lab,
     injector: Injector,
     cast: Cast,
@@ -192,17 +196,17 @@ def applied(
 
     effect = fault.effect
     match effect:
-        case steps.Kill():
+        case Kill():
             return _Killed(running(), effect.by)
-        case steps.Pause():
+        case Pause():
             return _Paused(lab, cast.server, running())
-        case steps.Picked():
+        case Picked():
             pick = effect.pick(lambda role: cast.address(role, effect.family))
             pick = replace(pick, behind=cast.translated(effect.to, effect.family))
             of_pick = ports(left, pick.from_, pick.to, pick.behind)
             injector.apply(fault.name, effect.action, pick, seed, of_pick)
-            return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, steps.Hold))
-        case steps.Rebind():
+            return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
+        case kernel_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
     return _Rule(of_kernel(fault.name, effect, lab, cast, left))
 
@@ -210,29 +214,29 @@ def applied(
 def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[Connection] = ()) -> Fault:
     """A fault of a machine's kernel, or of the name server; it is not in force yet. `left`: as for `applied`."""
     match effect:
-        case steps.Selected():
+        case kernel_faults.Selected():
             return _rules(name, effect, lab, cast, left)
-        case steps.NoRoute():
+        case kernel_faults.NoRoute():
             return NoRoute(lab, name, cast.host(effect.to), effect.kind, left)
-        case steps.Mute():
+        case kernel_faults.Mute():
             return Mute(lab, name, *effect.errors)
-        case steps.Mtu():
+        case kernel_faults.Mtu():
             return Mtu(lab, name, effect.at, effect.bytes)
-        case steps.Rate():
+        case kernel_faults.Rate():
             bursts = {"burst_bytes": effect.burst_bytes, "limit_bytes": effect.limit_bytes}
             return Rate(lab, name, effect.at, effect.bits_per_s, **bursts)
-        case steps.Stateful():
+        case kernel_faults.Stateful():
             return Stateful(lab, name, effect.by)
-        case steps.Forget():
+        case kernel_faults.Forget():
             one, other = (cast.host(role) for role in effect.between)
             return Forget(lab, name, one, other, _protocols(effect.of))
-        case steps.IdleTimeout():
+        case kernel_faults.IdleTimeout():
             return IdleTimeout(lab, name, float(effect.after), effect.by, effect.of)
-        case steps.Nat():
+        case kernel_faults.Nat():
             return Nat(lab, name)
-        case steps.LinkDown():
+        case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
-        case steps.Answer():
+        case kernel_faults.Answer():
             families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
             addresses = [cast.address(role, family) for role in effect.gives for family in families]
             return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
@@ -243,22 +247,22 @@ def _protocols(of: Protocol | None) -> tuple[Protocol, ...]:
     return (of,) if of else PROTOCOLS
 
 
-def make_ready(lab: Lab, faults: Collection[steps.Fault]) -> None:
+def make_ready(lab: Lab, faults: Collection[Declared]) -> None:
     """Before the first of these comes into force: have the firewall forget what a `forget` would count as of now."""
     if any(each.forget for each in faults):
         forget_all(lab)
 
 
-def _rules(name: str, effect: steps.Selected, lab: Lab, cast: Cast, left: Collection[Connection]) -> Rules:
+def _rules(name: str, effect: kernel_faults.Selected, lab: Lab, cast: Cast, left: Collection[Connection]) -> Rules:
     source, destination = cast.host(effect.from_), cast.host(effect.to)
     selections = [Selection(source, destination, effect.of, effect.port, family=effect.family)]
     match effect:
-        case steps.Silence():
+        case kernel_faults.Silence():
             if effect.both_ways:
                 selections.append(
                     Selection(destination, source, effect.of, source_port=effect.port, family=effect.family)
                 )
             return Rules(lab, name, Silence(), *selections, left=left)
-        case steps.Refuse():
+        case kernel_faults.Refuse():
             return Rules(lab, name, Refuse(effect.by), *selections, left=left)
     return Rules(lab, name, SpendTtl(), *selections, left=left)

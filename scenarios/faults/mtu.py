@@ -18,7 +18,8 @@ from scenarios.faults.icmp_mute import ERRORS, PRIORITY
 from scenarios.faults.kernel_fault import TABLE, WITHIN_S, Chain, Standing, leg_of
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.lab import Lab
 from scenarios.spec.kernel_faults import check_mtu
 
 TOLD = "told of a path MTU behind"  # printed by the undo when there was somebody to tell

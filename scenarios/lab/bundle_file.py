@@ -14,83 +14,41 @@ Standard library only, and no Docker: setup.sh runs this before any Python packa
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
-import io
 import json
 import os
-import re
 import sys
 import tarfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from scenarios.lab.errors import UsageError
+from scenarios.lab.bundle_format import (
+    CHUNK_BYTES,
+    DIGEST_PLACE,
+    FORMAT,
+    HEADER,
+    IMAGES,
+    MOST_BYTES,
+    MOST_HEADER_BYTES,
+    MOST_MEMBERS,
+    SEAL,
+    WHEEL,
+    BundleError,
+    Contents,
+    Image,
+    Member,
+    Say,
+    UnderWay,
+    _head,
+    _seal,
+    digest_of,
+    mebibytes,
+    padding,
+)
 
-FORMAT: Final = 1
-HEADER: Final = "faultwire-bundle.json"
-IMAGES: Final = "images.tar.gz"
-SEAL: Final = "sha256"
-WHEEL: Final = re.compile(r"wheels/[A-Za-z0-9][\w.+-]*\.whl", re.ASCII)
-
-MOST_HEADER_BYTES: Final = 1 << 20
-MOST_MEMBERS: Final = 2000
-CHUNK_BYTES: Final = 1 << 20
 TELLS_EVERY_S: Final = 5.0
-GZIP_LEVEL: Final = 4  # 6 takes 1.7 times as long, and 4 % off the size
-MOST_BYTES: Final = 1 << 50
-_SIZE_PLACE: Final = MOST_BYTES  # stands in the header while the images' size is not known
-_DIGEST_PLACE: Final = "0" * 64
-_TAR_END: Final = bytes(2 * tarfile.BLOCKSIZE)
-
-Say = Callable[[str], None]
-# Tells, for the time of its `with` block, what is under way; the second asks how far it is.
-UnderWay = Callable[[str, Callable[[], str]], AbstractContextManager[object]]
-
-
-class BundleError(UsageError):
-    """The file is not a whole, unaltered bundle that this program reads; or it is not for this machine."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image in the bundle. `inputs`: the digest of all that it was built from, where it has that label."""
-
-    tag: str
-    id: str
-    inputs: str | None
-    layers: tuple[str, ...]  # the digests of its layers; every engine computes the same
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A file in the bundle."""
-
-    name: str
-    size: int  # bytes
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a bundle says of itself. `size` is the whole file's, in bytes."""
-
-    made: str  # ISO 8601, UTC
-    commit: str  # of the checkout that made it; "" without git
-    platform: str  # of the images and the packages, as Docker has it: linux/amd64
-    pythons: tuple[str, ...]  # the versions for which there are packages: 3.11
-    requirements: str  # the SHA-256 of the requirements.lock that they fulfil
-    images: tuple[Image, ...]
-    members: tuple[Member, ...]
-    size: int
-
-    def rendered(self) -> bytes:
-        """The header's text."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=1).encode()
 
 
 def in_lines(say: Say, every_s: float = TELLS_EVERY_S) -> UnderWay:
@@ -115,140 +73,7 @@ def in_lines(say: Say, every_s: float = TELLS_EVERY_S) -> UnderWay:
     return under_way
 
 
-def mebibytes(count: int) -> str:
-    """`12.3 MiB`."""
-    return f"{count / 2**20:,.1f} MiB"
-
-
-def digest_of(path: Path) -> str:
-    """The SHA-256 of a small file, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 # Writing
-
-
-def _head(name: str, size: int) -> bytes:
-    """A member's head in the archive. GNU's format: it has room for long names and for sizes of 8 GiB and more."""
-    head = tarfile.TarInfo(name)
-    head.size = size
-    return head.tobuf(tarfile.GNU_FORMAT)
-
-
-def _padding(size: int) -> bytes:
-    return bytes(-size % tarfile.BLOCKSIZE)
-
-
-def _seal(digest: str) -> bytes:
-    """The end of the file."""
-    content = f"{digest}\n".encode()
-    return _head(SEAL, len(content)) + content + _padding(len(content)) + _TAR_END
-
-
-class _Counting(io.RawIOBase):
-    """Passes on what is written, counts it and digests it."""
-
-    def __init__(self, out: BinaryIO) -> None:
-        self._out = out
-        self.count = 0
-        self.digest = hashlib.sha256()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._out.write(data)
-        self.digest.update(data)
-        self.count += len(data)
-        return len(data)
-
-
-def _put(out: BinaryIO, name: str, size: int, source: BinaryIO) -> Member:
-    """Write a member whose size is known."""
-    out.write(_head(name, size))
-    counted = _Counting(out)
-    while chunk := source.read(CHUNK_BYTES):
-        counted.write(chunk)
-    if counted.count != size:
-        raise BundleError(f"{name} had {size} bytes, and then {counted.count}: something writes to it")
-    out.write(_padding(size))
-    return Member(name, size, counted.digest.hexdigest())
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The whole file: its size in bytes, and its SHA-256."""
-
-    size: int
-    sha256: str
-
-
-@contextlib.contextmanager
-def _under_a_temporary_name(destination: Path) -> Iterator[BinaryIO]:
-    """A file that has its name only when the `with` block ends well, and is gone when it does not."""
-    temporary = destination.with_name(f".{destination.name}.{os.getpid()}.partial")
-    try:
-        with temporary.open("x+b") as out:
-            yield out
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(destination)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write(
-    destination: Path, about: Contents, wheels: Sequence[Path], images: Iterable[bytes], under_way: UnderWay
-) -> Written:
-    """Write a bundle of `images` (what `docker save` prints, in pieces) and of these wheels.
-
-    `about` gets the members and the size. Raises OSError. Whatever happens, `destination` is a whole bundle or what it
-    was before.
-    """
-    placed = tuple(Member(name, _SIZE_PLACE, _DIGEST_PLACE) for name in (*_wheel_names(wheels), IMAGES))
-    header_bytes = len(replace(about, members=placed, size=_SIZE_PLACE).rendered())
-    with _under_a_temporary_name(destination) as out:
-        # The header stands first and tells of what comes after it: its place is kept, and it is written at the end.
-        out.write(bytes(len(_head(HEADER, header_bytes)) + header_bytes) + _padding(header_bytes))
-        members = []
-        for name, wheel in zip(_wheel_names(wheels), wheels, strict=True):
-            with wheel.open("rb") as source:
-                members.append(_put(out, name, wheel.stat().st_size, source))
-        head_at = out.tell()
-        out.write(_head(IMAGES, 0))
-        compressed, read = _Counting(out), 0
-        with (
-            under_way("packing the images", lambda: f"{mebibytes(read)}, {mebibytes(compressed.count)} compressed"),
-            gzip.GzipFile(IMAGES, "wb", GZIP_LEVEL, compressed, mtime=0) as packed,
-        ):
-            for chunk in images:
-                packed.write(chunk)
-                read += len(chunk)
-        out.write(_padding(compressed.count))
-        members.append(Member(IMAGES, compressed.count, compressed.digest.hexdigest()))
-        sealed_at = out.tell()
-
-        size = sealed_at + len(_seal(_DIGEST_PLACE))
-        header = replace(about, members=tuple(members), size=size).rendered().ljust(header_bytes)
-        out.seek(head_at)
-        out.write(_head(IMAGES, compressed.count))
-        out.seek(0)
-        out.write(_head(HEADER, header_bytes) + header)
-        out.flush()
-        out.seek(0)
-        digest, done = hashlib.sha256(), 0
-        with under_way("digesting the bundle", lambda: f"{mebibytes(done)} of {mebibytes(size)}"):
-            while chunk := out.read(CHUNK_BYTES):
-                digest.update(chunk)
-                done += len(chunk)
-        seal = _seal(digest.hexdigest())
-        out.write(seal)
-        digest.update(seal)
-    return Written(size, digest.hexdigest())
-
-
-def _wheel_names(wheels: Sequence[Path]) -> list[str]:
-    return [f"wheels/{wheel.name}" for wheel in wheels]
 
 
 # Reading
@@ -284,15 +109,15 @@ class Bundle:
             how = "is cut off" if self.size < contents.size else "has something after its end"
             raise BundleError(f"{self.path}: the file {how}: {self.size} bytes are there, expected {contents.size}")
         # Where each member stands follows from the header, and so does each head, to the byte: nothing is parsed.
-        end = tarfile.BLOCKSIZE + first.size + len(_padding(first.size))
+        end = tarfile.BLOCKSIZE + first.size + len(padding(first.size))
         for each in contents.members:
             head = _head(each.name, each.size)
             self._file.seek(end)
             if self._file.read(len(head)) != head:
                 raise BundleError(f"{self.path}: altered: {each.name} does not begin at byte {end}, where it should")
             self._at[each.name] = end + len(head)
-            end += len(head) + each.size + len(_padding(each.size))
-        if end + len(_seal(_DIGEST_PLACE)) != self.size:
+            end += len(head) + each.size + len(padding(each.size))
+        if end + len(_seal(DIGEST_PLACE)) != self.size:
             raise BundleError(f"{self.path}: altered: the members end at byte {end} of {self.size}")
         return contents
 
@@ -325,7 +150,7 @@ class Bundle:
                     raise BundleError(
                         f"{self.path}: {each.name} is altered: expected SHA-256 {each.sha256}, came {came}"
                     )
-            pass_over(self.size - len(_seal(_DIGEST_PLACE)))
+            pass_over(self.size - len(_seal(DIGEST_PLACE)))
             seal = self._file.read()
             if seal != _seal(everything.hexdigest()):
                 raise BundleError(

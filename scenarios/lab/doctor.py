@@ -17,8 +17,8 @@ from typing import Any
 from docker.errors import DockerException
 
 from scenarios.lab import engine, images
+from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import CommandFailed, NoEngine
-from scenarios.lab.lab import labs_in_use
 from scenarios.lab.pool import MEMORY_A_LAB, default_jobs
 from scenarios.lab.topology import LAB_NUMBERS, ROOT, topology
 

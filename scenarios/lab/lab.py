@@ -9,65 +9,24 @@ import contextlib
 import os
 import secrets
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios.lab import engine, locks
+from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem
+from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, guest_words, remove_guest, run_guest
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
+from scenarios.lab.sweep import MARK, SWEEP
 from scenarios.lab.topology import COMPOSE_FILE, ROOT, Topology, topology
 from scenarios.lab.waiting import wait_for
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
-NO_LAB = -1  # the number of what is of ours, and of no lab
-GUEST_MEMORY = "512m"
-GUEST_FILES = "256m"  # of its /tmp, which is in that memory
-GUEST_OPEN_FILES = 16384  # as a host has
-GUEST_BEGINS_WITHIN_S = 60
-GUEST_KILLS = 3
-LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
-CLEANS_TIMES = 3
-# Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
-# running is found by the next one.
-MARK = "FAULTWIRE_RUN"
-GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
-# Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
-SWEEP = """
-for process in /proc/[0-9]*; do
-    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q -e "$0"; then
-        kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}"
-    fi
-done
-true
-"""
-
-
-class Guest(Running):
-    """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
-
-    def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str) -> None:
-        self._container = container
-        super().__init__(stream, what, self._send)
-
-    def _send(self, signal: str) -> None:
-        # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
-        words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
-        with contextlib.suppress(CommandFailed):  # it ended meanwhile
-            engine.docker_command(*words, self._container, timeout_s=STOP_WITHIN_S)
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether the engine has it paused."""
-        with contextlib.suppress(NotFound), engine.asked(f"say how {self._container} is"):
-            return bool(engine.client().containers.get(self._container).status == "paused")
-        return False
 
 
 class Lab:
@@ -116,7 +75,7 @@ class Lab:
         found = {}
         for container in self._containers():
             health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
-            if health in ("starting", "unhealthy") and _is_well(container):  # unhealthy: it was paused until now, say
+            if health in ("starting", "unhealthy") and is_well(container):  # unhealthy: it was paused until now, say
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
         wanted = self.wanted
@@ -347,7 +306,7 @@ class Lab:
                 program.stop()
             finally:
                 if image:
-                    _remove_guest(name)
+                    remove_guest(name)
 
     def _signal(self, machine: str, pid: str, signal: str) -> None:
         self.run(machine, ["kill", f"-{signal}", pid], timeout_s=STOP_WITHIN_S)
@@ -399,157 +358,3 @@ class Lab:
                 f"a guest on {machine} of lab {self.number} did not begin; {machine} {self._state(machine)}"
             )
         return ran
-
-
-def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]) -> list[str]:
-    """The words of `docker run` or `docker create` for a stranger's program: all of its limits, but for its network.
-
-    The image's own entry point is not used: `argv` is all.
-    """
-    return [
-        *("--init", "--name", name, "--label", f"{engine.LAB_LABEL}={lab}"),
-        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
-        *("--tmpfs", f"/tmp:size={GUEST_FILES}"),  # noqa: S108
-        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}", "--user", "1000"),
-        *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
-        *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
-        *("--pull", "never", "--entrypoint", "", image, *argv),
-    ]
-
-
-def run_guest(
-    name: str,
-    words: Sequence[str],
-    argv: Sequence[str],
-    timeout_s: float,
-    printed: tuple[Kept, Kept] | None = None,
-    made: Callable[[str], None] = lambda _: None,
-) -> Finished | None:
-    """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
-
-    `made` is given the id of its container, before it begins. Raises LabProblem, and CommandFailed, when it cannot be
-    made, or cannot be ended.
-    """
-    try:
-        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
-        with engine.asked(f"run {name}"):
-            guest = engine.client().containers.get(name)
-            made(str(guest.id))
-            return _attended(guest, argv, timeout_s, *(printed or (Kept(), Kept())))
-    finally:
-        _remove_guest(name)
-
-
-def _attended(guest: Container, argv: Sequence[str], timeout_s: float, out: Kept, err: Kept) -> Finished | None:
-    stream = subprocess.Popen(
-        ["docker", "start", "--attach", str(guest.name)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
-    )
-    assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
-    readers = [
-        threading.Thread(target=kept.read, args=(pipe,), daemon=True)
-        for kept, pipe in ((out, stream.stdout), (err, stream.stderr))
-    ]
-    for reader in readers:
-        reader.start()
-    try:
-        ended_by_us = _wait_for_guest(guest, stream, timeout_s)
-    finally:
-        stream.kill()  # after its end, nothing
-        stream.wait()
-    for reader in readers:
-        reader.join(STOP_WITHIN_S)
-    guest.reload()
-    state = guest.attrs["State"]
-    began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
-    status = int(state["ExitCode"])
-    if began_s < 0 and status not in (126, 127):  # these two: there is no such program in its image
-        return None
-    status = ENDED_AT_DEADLINE if ended_by_us else status
-    # the engine notes the beginning after it, and a program that is quick enough has ended by then
-    took_s = max(0.0, ended_s - began_s)
-    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, out.dropped + err.dropped)
-
-
-def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    """Wait until a guest has ended; whether it had to be ended. Raises LabProblem when it cannot be."""
-    made_s, left_s = time.time(), timeout_s
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            stream.wait(left_s)
-            return False
-        guest.reload()
-        # It has not had its time yet where the engine took some to start it.
-        began_s = max(_unix_s(guest.attrs["State"]["StartedAt"]), made_s)
-        until_s = began_s + (timeout_s if guest.status != "created" else GUEST_BEGINS_WITHIN_S)
-        if (left_s := until_s - time.time()) <= 0:
-            break
-        left_s = min(left_s, timeout_s)
-    for _ in range(GUEST_KILLS):
-        with contextlib.suppress(APIError):  # it ended meanwhile
-            guest.kill()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            stream.wait(STOP_WITHIN_S)
-            return True
-    raise LabProblem(f"{guest.name} could not be ended within {GUEST_KILLS * STOP_WITHIN_S} s")
-
-
-def _remove_guest(name: str) -> None:
-    with contextlib.suppress(NotFound), engine.asked(f"remove {name}"):
-        engine.client().containers.get(name).remove(force=True)
-
-
-def _unix_s(time_of_engine: str) -> float:
-    """Unix time of `2026-11-21T17:04:28.123456789Z`."""
-    whole, _, fraction = time_of_engine.removesuffix("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")
-
-
-def _is_well(container: Container) -> bool:
-    """What the container's health check says now: the engine runs it once a second only."""
-    _, *test = container.attrs["Config"]["Healthcheck"]["Test"]
-    with contextlib.suppress(APIError):  # it ended meanwhile
-        return bool(container.exec_run(test).exit_code == 0)
-    return False
-
-
-def clean() -> list[str]:
-    """Remove every container, network and volume of every lab, found by label; what was removed, by name.
-
-    Images stay: they are what the next lab comes up from. images.remove() is for them. Raises LabProblem when somebody
-    brings labs up meanwhile.
-    """
-    removed: list[str] = []
-    for _ in range(CLEANS_TIMES):
-        try:
-            _remove_all(removed)
-        except APIError as error:  # of a network that has a machine again, say
-            problem = error
-        else:
-            return removed
-    raise LabProblem(f"not all could be removed, for something brings labs up meanwhile: {problem}")
-
-
-def _remove_all(removed: list[str]) -> None:
-    of_ours: dict[str, str | list[str] | bool] = {"label": engine.LAB_LABEL}
-    for container in engine.containers(engine.LAB_LABEL):
-        with contextlib.suppress(NotFound):
-            container.remove(force=True, v=True)
-            removed.append(container.name or container.short_id)
-    for network in engine.client().networks.list(filters=of_ours):
-        with contextlib.suppress(NotFound):
-            network.remove()
-            removed.append(network.name or network.short_id)
-    for volume in engine.client().volumes.list(filters=of_ours):
-        with contextlib.suppress(NotFound):
-            volume.remove(force=True)
-            removed.append(volume.name)
-
-
-def labs_in_use() -> set[int]:
-    """The numbers of the labs that have a network on this engine."""
-    networks = engine.client().networks.list(filters={"label": engine.LAB_LABEL})
-    return {int(network.attrs["Labels"][engine.LAB_LABEL]) for network in networks}

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from scenarios.lab import locks
+from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.lab import Lab
 from scenarios.lab.topology import LAB_NUMBERS
 
 LABS_A_CORE = 3  # a drill mostly waits

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from scenarios.report import markdown_table
-from scenarios.spec.drill import Drill, drills
+from scenarios.spec.catalogue import drills
+from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Hits, Log, Order, Outcomes, Packets, Sockets
 
 # The groups, by the first tag of a drill, in the order in which one learns.

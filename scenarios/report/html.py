@@ -20,7 +20,8 @@ from scenarios.evidence.tshark_fields import KEPT, PREFERENCES
 from scenarios.lab.topology import ARCHITECTURES
 from scenarios.report import read_run
 from scenarios.report.changes import Changes
-from scenarios.report.ladder import PAUSE_NS, Picture, Row, picture, seconds, tone_of
+from scenarios.report.ladder import PAUSE_NS, Picture, Row, picture
+from scenarios.report.ladder_events import seconds, tone_of
 from scenarios.report.matrix import matrix
 from scenarios.report.read_run import Run
 from scenarios.spec.units import so_many

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scenarios.report.changes import Changes
 from scenarios.report.html import MARKS, date, visible
-from scenarios.report.ladder import seconds
+from scenarios.report.ladder_events import seconds
 from scenarios.report.matrix import matrix
 from scenarios.report.read_run import Line, Run
 from scenarios.spec.units import so_many

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scenarios.report.read_run import Line
-from scenarios.spec.drill import EVERY_PAIR
+from scenarios.spec.pairs import EVERY_PAIR
 
 PAIR_ORDER: Mapping[str, int] = {pair: number for number, pair in enumerate(EVERY_PAIR)}
 

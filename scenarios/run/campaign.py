@@ -24,7 +24,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
 from scenarios.run.cell import run
 from scenarios.run.session import Happened, Interrupted, Stage
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.result import Result
 
 OPENS_TIMES = 3  # how often a worker tries to have its lab ready

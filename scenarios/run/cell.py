@@ -20,7 +20,7 @@ from scenarios.run.fingerprint import inputs
 from scenarios.run.performance import BrokeOff, perform, perform_beside
 from scenarios.run.session import Interrupted, Stage
 from scenarios.spec.cast import Cast
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell, unsupported
 from scenarios.verdict.check import Check, Verdict, asserted, joint, proof
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
@@ -150,22 +150,6 @@ def _unproven(result: Result, rule: str, expected: str, problem: Exception) -> R
     if result.survival:
         result = replace(result, survival=survival(result.cell, Verdict.UNPROVEN, None, ""))
     return result
-
-
-def unsupported(cell: Cell) -> str:
-    """Why a cell cannot be run anywhere; empty when it can."""
-    chosen, service = cell.chosen, cell.chosen.service
-    if reason := cell.drill.unsupported_on.get(cell.pair):
-        return reason
-    if chosen.server.runs_on and not cell.pair.endswith("-le"):
-        return f"{chosen.name} runs on {chosen.server.runs_on}, which is little-endian"
-    if service.image and not cell.pair.endswith("-le"):
-        return f"the server of {service.service} is a program of its own image, which is little-endian"
-    if chosen.image and not cell.pair.startswith("le-"):
-        return f"the client of {service.service} is a program of its own image, which is little-endian"
-    if cell.drill.family not in service.families:
-        return f"{service.service} does not speak {cell.drill.family}"
-    return ""
 
 
 def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:

@@ -21,7 +21,8 @@ from scenarios.evidence.record import LegCapture
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family, Host
-from scenarios.spec.service import Named, Transport
+from scenarios.spec.service import Named
+from scenarios.spec.service_programs import Transport
 from scenarios.verdict.check import Check, check, proof
 
 Say = Callable[[str], None]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scenarios.lab import engine
 from scenarios.lab.topology import COMPOSE_FILE, ROOT
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 
 SCENARIOS, SERVICES, IMAGES = ROOT / "scenarios", ROOT / "services", ROOT / "images"
 JUDGING = ("lab", "spec", "calls", "faults", "evidence", "verdict", "run")  # the rooms that a result rests on

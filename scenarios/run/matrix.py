@@ -11,7 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.lab.errors import UsageError
-from scenarios.spec.drill import Cell, Drill, Pair, chosen_service
+from scenarios.spec.catalogue import chosen_service
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
+from scenarios.spec.pairs import Pair
 from scenarios.spec.service import Service
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import AS_EVER, Survival

@@ -17,7 +17,7 @@ from typing import get_args
 
 from scenarios.calls import contract, port_holders
 from scenarios.calls.call import Call, Gate, Pending, Reader
-from scenarios.calls.caller import WarmRunning
+from scenarios.calls.resident import WarmRunning
 from scenarios.calls.serving import wait_for_socket
 from scenarios.evidence import sockets
 from scenarios.evidence.capture import Capture
@@ -36,18 +36,22 @@ from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from scenarios.run.other_clients import Others
 from scenarios.run.session import Happened, Interrupted, Stage
+from scenarios.spec import roles as spec_roles
 from scenarios.spec import steps
 from scenarios.spec.cast import Cast
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
+from scenarios.spec.fault import Fault
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import words
+from scenarios.spec.program_faults import Replace
+from scenarios.spec.service_programs import words
 from scenarios.spec.units import Seconds
+from scenarios.spec.validate import SERVICE_PLACE
 
 SETTLES_WITHIN_S = 0.5
 CANCELLED_WITHIN_S = 2.0
 HELD_WITHIN_S = 5.0  # for what a fault holds when the script ends, and will let go by itself
-ENDS: tuple[steps.Role, ...] = ("client", "server")
-HOSTS: tuple[steps.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
+ENDS: tuple[spec_roles.Role, ...] = ("client", "server")
+HOSTS: tuple[spec_roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 
 
@@ -80,21 +84,23 @@ class _Performance:
         self.in_force: list[str] = []  # by name, with those that stand in a program's place
         self.caught: dict[str, Caught] = {}
         self.looks: dict[str, tuple[Socket, ...]] = {}
-        self.logs: dict[str, list[str]] = {steps.SERVER: []}
+        self.logs: dict[str, list[str]] = {spec_roles.SERVER: []}
         self.events: list[Event] = []
         self.timings_s: dict[str, float] = {}
         self.captures: Mapping[str, LegCapture] = {}
         self.frames: Mapping[str, list[Frame]] = {}
-        self.started: dict[steps.Role, Running] = {}  # the programs of the server's side, listening or not
+        self.started: dict[spec_roles.Role, Running] = {}  # the programs of the server's side, listening or not
         self.servers: contextlib.ExitStack = contextlib.ExitStack()
         self.server: Running | None = None  # on the server's role; others may run beside it
-        self.beside: dict[steps.Role, Running] = {}
+        self.beside: dict[spec_roles.Role, Running] = {}
         self.others: Others | None = None  # only in run_beside
         self.pauses: dict[str, Pause] = {}  # that the script itself made, by the names of their faults
         self.looked: dict[str, tuple[int, int]] = {}  # from when to when each look was
         self.stalls: Stalls | None = None  # those of the script, from when the metering has ended
         self.captured_until_ns = 0
-        self.before: dict[steps.Role, set[tuple[str, str]]] = {}  # the connections that earlier scripts left behind
+        self.before: dict[
+            spec_roles.Role, set[tuple[str, str]]
+        ] = {}  # the connections that earlier scripts left behind
         self.left: set[Connection] = set()  # the same, as the kernels of all roles have them: no fault counts theirs
         self.heard = {step.until.log for step in cell.drill.script if step.until and step.until.log}
         self.still_held: dict[str, int] = {}  # by the name of a fault, at the end of the script
@@ -102,7 +108,7 @@ class _Performance:
         from_the_start = cell.drill.from_the_start
         self.replaced = {each.who: each for name, each in self.replacements().items() if name in from_the_start}
 
-    def replacements(self) -> dict[str, steps.Replace]:
+    def replacements(self) -> dict[str, Replace]:
         """Those of this run, by the names of their faults."""
         in_force = self.drill.faults if self.armed else self.drill.givens
         return {each.name: each.replace for each in in_force if each.replace}
@@ -240,9 +246,9 @@ class _Performance:
             )
             self.frames = self.of_this_run(self.behind_nat(dict(zip(self.captures, read, strict=True))))
 
-    def conditions(self) -> dict[steps.Role, Mapping[str, str]]:
+    def conditions(self) -> dict[spec_roles.Role, Mapping[str, str]]:
         """What each end's kernel is set to; without those that cannot be asked any more."""
-        found: dict[steps.Role, Mapping[str, str]] = {}
+        found: dict[spec_roles.Role, Mapping[str, str]] = {}
         for role in ENDS:
             try:
                 found[role] = self.stage.settings(self.cast.host(role))
@@ -251,7 +257,7 @@ class _Performance:
         return found
 
     def seen(self) -> Seen:
-        roles: tuple[steps.Role, ...] = get_args(steps.Role)
+        roles: tuple[spec_roles.Role, ...] = get_args(spec_roles.Role)
         hosts = self.stage.lab.topology.places.values()
         return Seen(
             armed=self.armed,
@@ -278,9 +284,9 @@ class _Performance:
     def in_play(self) -> set[str]:
         """The machines on which the script rests."""
         calls = [step.call or step.start for step in self.drill.script if step.call or step.start]
-        roles: set[steps.Role] = {"client", "server", "names", *self.drill.server.on}
+        roles: set[spec_roles.Role] = {"client", "server", "names", *self.drill.server.on}
         roles |= {each.from_ for each in calls if each}
-        roles |= {each.to for each in calls if each and steps.is_host(each.to)}
+        roles |= {each.to for each in calls if each and spec_roles.is_host(each.to)}
         return {"firewall", *(self.cast.host(role).name for role in roles)}
 
     def play(self) -> None:
@@ -385,20 +391,20 @@ class _Performance:
                 if role in self.started:
                     self.started[role].stop()  # so that it is not found itself
                 raise port_holders.explained(self.stage.lab, host, self.cell.chosen, problem) from problem
-            if role == steps.SERVER:
+            if role == spec_roles.SERVER:
                 self.server = program
             else:
                 self.beside[role] = program
 
-    def start_server(self, role: steps.Role) -> Running:
+    def start_server(self, role: spec_roles.Role) -> Running:
         chosen, host = self.cell.chosen, self.cast.host(role)
-        instead = self.replaced.get(steps.SERVER) if role == steps.SERVER else None
+        instead = self.replaced.get(spec_roles.SERVER) if role == spec_roles.SERVER else None
         assert chosen.server.run is not None  # noqa: S101 (start_servers asks)
-        image = chosen.service.image if instead is None or steps.SERVICE_PLACE in instead.run else None
+        image = chosen.service.image if instead is None or SERVICE_PLACE in instead.run else None
         address = contract.all_interfaces(chosen.service) if image else ""
         if self.drill.server.bind == "address":
             address = self.cast.address(role)
-        command = instead.run.replace(steps.SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
+        command = instead.run.replace(SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
         argv = words(command, bind=address, host=address, port=chosen.port)
         if not instead:
             argv += shlex.split(self.drill.server.args)
@@ -422,12 +428,12 @@ class _Performance:
             self.server = self.start_server("server")
         except LabProblem as problem:
             self.note(str(problem))
-            self.logs[steps.SERVER] += str(problem).splitlines()
+            self.logs[spec_roles.SERVER] += str(problem).splitlines()
             self.server = None
 
     def collect_server_log(self) -> None:
         if self.server is not None:
-            self.logs[steps.SERVER] += self.server.lines
+            self.logs[spec_roles.SERVER] += self.server.lines
         self.server = None
 
     # Steps
@@ -471,7 +477,7 @@ class _Performance:
             with self.timed("servers"):
                 self.restart_server()
 
-    def apply(self, fault: steps.Fault) -> None:
+    def apply(self, fault: Fault) -> None:
         if fault.replace:
             self.replaced[fault.replace.who] = fault.replace  # it is there from the start, or from a restart on
             self.in_force.append(fault.name)
@@ -499,7 +505,7 @@ class _Performance:
         self.in_force = [each for each in self.in_force if each != name]
         self.tell(f"{name} is undone")
 
-    def count_proof(self, name: str, replacement: steps.Replace) -> None:
+    def count_proof(self, name: str, replacement: Replace) -> None:
         lines = [line for line in self.logs.get(replacement.who, ()) if re.search(replacement.proof, line)]
         self.caught[name] = Caught(len(lines), details=tuple(lines))
 
@@ -514,7 +520,7 @@ class _Performance:
     def host_called(self, call: steps.Call) -> str:
         """What a call is given as its host: an address, or a name."""
         if call.named is not None:
-            return self.cast.host(call.named).name if steps.is_host(call.named) else call.named
+            return self.cast.host(call.named).name if spec_roles.is_host(call.named) else call.named
         return self.cast.address(call.to) if call.to != "firewall" else self.cast.addresses("firewall")[0]
 
     def guest(self, call: steps.Call) -> tuple[str | None, Mapping[str, str], Reader | None]:
@@ -629,7 +635,7 @@ class _Performance:
 
     def lines(self, who: str) -> list[str]:
         """What a program has printed so far: a server since it was last started, a call each time that it was made."""
-        if who == steps.SERVER:
+        if who == spec_roles.SERVER:
             return list(self.server.lines) if self.server else []
         beside = {str(role): program for role, program in self.beside.items()}
         if who in beside:
@@ -637,7 +643,7 @@ class _Performance:
         running = [line for pending in self.pending.get(who, ()) for line in pending.heard.lines]
         return [*self.logs.get(who, ()), *running]
 
-    def look(self, role: steps.Role) -> tuple[Socket, ...]:
+    def look(self, role: spec_roles.Role) -> tuple[Socket, ...]:
         """The sockets of a role, without the connections that earlier scripts left (TIME-WAIT lasts a minute)."""
         found = sockets.of_machine(self.stage.lab, self.cast.host(role).name)
         return tuple(each for each in found if (each.local, each.peer) not in self.before.get(role, ()))

@@ -12,7 +12,9 @@ from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import labs
 from scenarios.report.console import image_step, step
-from scenarios.spec.drill import Cell, Drill, profiles
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
+from scenarios.spec.pairs import profiles
 
 
 def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:

@@ -18,7 +18,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
 from scenarios.report import read_run
 from scenarios.run.fingerprint import inputs
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import Survival

@@ -15,7 +15,7 @@ from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem
 from scenarios.lab.errors import UsageError
 from scenarios.lab.versions import versions
 from scenarios.report import write as report
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 

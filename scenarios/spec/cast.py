@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import Family, Host, Topology
-from scenarios.spec.drill import Pair
-from scenarios.spec.steps import Role
+from scenarios.spec.pairs import Pair
+from scenarios.spec.roles import Role
 
 CLIENT_NET, SERVER_NET = "client-net", "server-net"
 

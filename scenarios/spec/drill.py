@@ -6,49 +6,27 @@ as is one that speaks of a fault, a call or a look that its script does not have
 
 from __future__ import annotations
 
-import contextlib
 import fnmatch
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT, Family, topology
-from scenarios.spec.expectations import COUNTS, Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
-from scenarios.spec.service import KINDS, Named, Service, named, services
-from scenarios.spec.steps import SERVER, SERVICE_PLACE, Call, Fault, Step, check_words, given_keys
-from scenarios.spec.strict_yaml import DeclarationError, advice, check_all, line_of, load, quoted
+from scenarios.lab.topology import Family
+from scenarios.spec.cross_references import called_by, named_by, problems_of_call, unknown
+from scenarios.spec.declaration_error import advice, check_all, quoted
+from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
+from scenarios.spec.fault import Fault
+from scenarios.spec.pairs import EVERY_PAIR, Pair
+from scenarios.spec.roles import SERVER
+from scenarios.spec.service import KINDS, Named
+from scenarios.spec.steps import Call, Step
+from scenarios.spec.validate import SERVICE_PLACE, check_words, given_keys
 
-DRILLS = ROOT / "scenarios" / "drills"
 Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
 PORT_NAMED = re.compile(r"\b(?:tcp|udp)\.(?:src|dst)?port == (\d+)")
-Pair = str  # one of EVERY_PAIR
-PAIRS: tuple[Pair, ...] = ("le-le", "be-le", "le-be", "be-be")  # of the machines that every lab has
-
-
-def _with(ends: Iterable[str]) -> tuple[Pair, ...]:
-    """A machine of another kind at either end, beside a little-endian one, and as the server of a big-endian one."""
-    return tuple(pair for end in ends for pair in (f"{end}-le", f"le-{end}", f"be-{end}"))
-
-
-# With the machines that come with a profile: of other word sizes and alignments, to be told apart from byte order.
-_OF_PROFILES = {host.end: host.profile for host in topology().hosts.values() if host.profile}
-USUAL_PAIRS: tuple[Pair, ...] = (
-    *PAIRS,
-    *_with(end for end, name in _OF_PROFILES.items() if name in topology().usual_profiles),
-)
-EVERY_PAIR: tuple[Pair, ...] = (*PAIRS, *_with(_OF_PROFILES))
-DEFAULT_PAIRS: tuple[Pair, ...] = ("le-le", "be-le")
-
-
-def profiles(pairs: Iterable[Pair]) -> tuple[str, ...]:
-    """The profiles of compose.yaml that the machines of these pairs come with; none for those that every lab has."""
-    ends = {end for pair in pairs for end in pair.split("-")}
-    hosts = topology().hosts.values()
-    return tuple(dict.fromkeys(host.profile for host in hosts if host.profile and host.end in ends))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +98,7 @@ class Drill:
             if not getattr(self, key):
                 yield f"{key}: expected one or more, got an empty sequence"
         for pair in self.unsupported_on:
-            yield from _unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
+            yield from unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
         if not {Outcomes, Packets} <= {type(each.value) for each in self.expect}:
             yield "expect: a verdict needs both the application's outcome and packets: one is missing"
         if not any(each.outcome for each in self.control):
@@ -155,13 +133,13 @@ class Drill:
             fault = step.fault or step.given
             if step.heal is not None:
                 key = f"{at}.heal"
-                yield from _unknown(step.heal, list(faults), key, "fault") or not_in_force(step.heal, key)
+                yield from unknown(step.heal, list(faults), key, "fault") or not_in_force(step.heal, key)
                 if (healed := faults.get(step.heal)) and healed.replace:
                     yield f"{key}: {healed.name!r} replaces a program, which stays so; expected another fault"
                 over.setdefault(step.heal, number)
             if step.await_ is not None:
                 key = f"{at}.await"
-                yield from _unknown(step.await_, started, key, "started call")
+                yield from unknown(step.await_, started, key, "started call")
                 if step.await_ in started and step.await_ not in begun:
                     yield f"{key}: {step.await_!r} is not started yet; expected this behind its `start`"
                 elif step.await_ in over:
@@ -169,17 +147,17 @@ class Drill:
                 over.setdefault(step.await_, number)
             if step.until and step.until.fault:
                 key = f"{at}.until.fault"
-                yield from _unknown(step.until.fault, list(faults), key, "fault") or not_in_force(step.until.fault, key)
+                yield from unknown(step.until.fault, list(faults), key, "fault") or not_in_force(step.until.fault, key)
                 if (awaited := faults.get(step.until.fault)) and awaited.replace:
                     yield f"{key}: the hits of {awaited.name!r} are counted at the end; expected `log`, with a `line`"
             if step.until and step.until.log:
-                yield from _unknown(step.until.log, self.programs, f"{at}.until.log", "program")
+                yield from unknown(step.until.log, self.programs, f"{at}.until.log", "program")
                 if step.until.log in self.calls and step.until.log not in begun:
                     yield f"{at}.until.log: the call {step.until.log!r} has not begun; expected this behind its `start`"
             if fault and fault.rebind:
                 key = f"{at}.{given_keys(step)[0]}.rebind.nat"
                 nats = [name for name, each in faults.items() if each.nat]
-                yield from _unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
+                yield from unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
             if fault and fault.replace:
                 yield from self._problems_of_replacement(fault, number, f"{at}.{given_keys(step)[0]}")
             for kind in ("given", "fault", "call", "start", "look"):
@@ -191,7 +169,7 @@ class Drill:
     def _problems_of_replacement(self, fault: Fault, number: int, at: str) -> Iterator[str]:
         assert fault.replace is not None  # noqa: S101 (whoever asks has seen to it)
         who = fault.replace.who
-        yield from _unknown(who, [SERVER, *self.calls], f"{at}.replace.who", "program that can be replaced")
+        yield from unknown(who, [SERVER, *self.calls], f"{at}.replace.who", "program that can be replaced")
         restarted = who == SERVER and any(each.restart for each in self.script[number:])
         if fault.name not in self.from_the_start and not restarted:
             yield (
@@ -206,17 +184,17 @@ class Drill:
             at = f"{key}.{number}.{given_keys(each)[0]}"
             match each.value:
                 case Hits() as hits:
-                    yield from _unknown(
+                    yield from unknown(
                         hits.fault, armed, f"{at}.fault", "fault" if key == "expect" else "given"
                     ) or self._problems_of_absence(hits, expectations, at)
                 case Outcomes() | Duration() as of_call:
-                    yield from _unknown(of_call.call, list(self.calls), f"{at}.call", "call") or _problems_of_call(
+                    yield from unknown(of_call.call, list(self.calls), f"{at}.call", "call") or problems_of_call(
                         of_call, self.calls[of_call.call], at
                     )
                 case Sockets() as sockets:
-                    yield from _unknown(sockets.look, looks, f"{at}.look", "look")
+                    yield from unknown(sockets.look, looks, f"{at}.look", "look")
                 case Log() as log:
-                    yield from _unknown(log.of, self.programs, f"{at}.of", "program")
+                    yield from unknown(log.of, self.programs, f"{at}.of", "program")
 
     def _problems_of_absence(self, hits: Hits, expectations: Sequence[Expectation], at: str) -> Iterator[str]:
         """What a claim lacks that a fault takes hold of nothing: a call that meets it, and a witness that it can."""
@@ -244,9 +222,9 @@ class Drill:
 
     def _calls_under(self, name: str) -> list[str]:
         """The calls that are begun, or waited for, while a fault is in force."""
-        behind = itertools.dropwhile(lambda step: name not in _named_by(step), self.script)
+        behind = itertools.dropwhile(lambda step: name not in named_by(step), self.script)
         under = itertools.takewhile(lambda step: step.heal != name, behind)
-        return [call for step in under for call in (*_called_by(step), *([step.await_] if step.await_ else []))]
+        return [call for step in under for call in (*called_by(step), *([step.await_] if step.await_ else []))]
 
     @property
     def calls(self) -> dict[str, Call]:
@@ -355,130 +333,3 @@ class Drill:
         if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
             return "its client runs on a big-endian host too"
         return ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One drill with one service on one pair of machines."""
-
-    drill: Drill
-    chosen: Named
-    pair: Pair
-    seed: int = 1
-    repeat: int = 1
-
-    @property
-    def title(self) -> str:
-        again = f" · {self.repeat}" if self.repeat > 1 else ""
-        return f"{self.drill.drill} · {self.chosen.name} · {self.pair}{again}"
-
-    @property
-    def command(self) -> str:
-        """What repeats it."""
-        words = f"--service {self.chosen.name} --pair {self.pair} --seed {self.seed}"
-        return f"python -m scenarios run {self.drill.drill} {words}"
-
-
-def _unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
-    """The problem that a name is not known; empty when it is."""
-    if name in known:
-        return []
-    there_are = advice(name, known) if known else f"; this drill has no {what}"
-    return [f"{at}: unknown {what} {quoted(name)}{there_are}"]
-
-
-def _named_by(step: Step) -> list[str]:
-    """The fault that a step makes."""
-    return [fault.name for fault in (step.fault, step.given) if fault]
-
-
-def _called_by(step: Step) -> list[str]:
-    """The call that a step begins."""
-    return [call.name for call in (step.call, step.start) if call]
-
-
-def _problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:
-    """What makes an expectation of this call hold always, or never."""
-    if isinstance(expected, Duration):
-        if not expected.is_.least and expected.is_.most >= call.within:
-            yield f"{at}.is: this always holds: the lab ends the call after {call.within} (its `within`)"
-        return
-    if given_keys(expected, COUNTS):
-        if expected.least > call.times:
-            yield f"{at}: this never holds: {call.name} is called {call.times} times, and not {expected.amount}"
-        elif expected.least == 0 and expected.most is not None and expected.most >= call.times:
-            yield f"{at}.at_most: this always holds: {call.name} is called {call.times} times"
-
-
-def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
-    """Read a drill, and check it against the services. Raises DeclarationError."""
-    known = known if known is not None else services()
-    found = load(path, Drill)
-    if found.drill != path.stem:
-        what = f"the file is {path.name}, and the drill calls itself {quoted(found.drill)}"
-        raise DeclarationError(path, line_of(path, "drill"), what, "drill")
-    try:
-        chosen = named(found.service, found.client, known)
-        if chosen.name != found.service:
-            raise ValueError(f"expected one server of {found.service}, as {chosen.name}")
-        if found.family not in chosen.service.families:
-            raise ValueError(f"{found.service} does not speak {found.family}")
-        if reason := found.cannot_run_with(chosen):
-            raise ValueError(reason)
-        for call in found.calls.values():
-            if call.client is not None:
-                named(found.service, call.client, known)
-    except ValueError as error:
-        raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
-    object.__setattr__(found, "path", path)
-    object.__setattr__(found, "text", path.read_text("utf-8"))
-    return found
-
-
-def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
-    """Every drill by its name. Raises DeclarationError for the first file that is wrong."""
-    known = known if known is not None else services()
-    return {path.stem: load_drill(path, known) for path in sorted(root.glob("*.yaml"))}
-
-
-def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
-    """The drills of these names or patterns, as `lost-*`; `all` are all; or files of drills, by a path with a `/`.
-
-    Raises UsageError, with the nearest name. Other drills are not read: one that is being written stops nobody.
-    """
-    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
-    found: dict[str, Path] = {}
-    for name in names:
-        if "/" in name and (path := Path(name).resolve()).is_file():
-            found[str(path)] = path
-            continue
-        matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
-        if not matching:
-            raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")
-        found |= matching
-    return [load_drill(path, known) for path in found.values()]
-
-
-def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
-    """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit.
-
-    The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
-    more of the client than its protocol.
-    """
-    chosen = named(service or drill.service, drill.client if service in (None, drill.service) else None, known)
-    lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
-    if lent and drill.knows_client:
-        chosen = replace(chosen, client_name=drill.client or lent[0])
-    if reason := drill.misfit(chosen):
-        raise UsageError(f"{drill.drill} does not fit {chosen.name}: {reason}")
-    return chosen
-
-
-def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:
-    """Every service that the drill can be run with, in the order of their names; the drill's own is among them."""
-    found = []
-    for name, service in known.items():
-        for server in service.servers:
-            with contextlib.suppress(UsageError):
-                found.append(chosen_service(drill, f"{name}/{server}", known))
-    return found

@@ -11,21 +11,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration_error import advice, nearest, quoted
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.steps import (
-    HostRole,
-    LegName,
-    Role,
-    State,
-    check_crosses,
-    check_least,
-    check_one,
-    given_keys,
-    said,
-    said_program,
-)
-from scenarios.spec.strict_yaml import advice, check_pattern, nearest, quoted
+from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, program_label, role_label
+from scenarios.spec.steps import State
+from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Band
+from scenarios.spec.validate import check_least, check_one, given_keys
 
 OutcomeWord = Literal[
     "answered",
@@ -194,8 +186,8 @@ class Packets(Counted):
 
     @property
     def rule(self) -> str:
-        between = f" from {said(self.from_)}" if self.from_ else ""
-        between += f" to {said(self.to)}" if self.to else ""
+        between = f" from {role_label(self.from_)}" if self.from_ else ""
+        between += f" to {role_label(self.to)}" if self.to else ""
         crossed = ", there alone" if self.alone else f", {self.took} from leg to leg" if self.took else ""
         return f"packets{between} on the {self.at} where {self.where}{crossed}"
 
@@ -276,7 +268,7 @@ class Log(Counted):
 
     @property
     def says(self) -> str:
-        return f"{said_program(self.of)} prints {self.line!r}, {self.often}"
+        return f"{program_label(self.of)} prints {self.line!r}, {self.often}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -312,7 +304,7 @@ class Alike:
 
     @property
     def says(self) -> str:
-        ends = [" and ".join(map(said, roles)) for roles in (self.from_, self.to)]
+        ends = [" and ".join(map(role_label, roles)) for roles in (self.from_, self.to)]
         return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, in every mix"
 
 

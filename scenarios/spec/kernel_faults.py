@@ -5,7 +5,12 @@ The modules of faults/ make them. Nothing here knows how, so that a drill is rea
 
 from __future__ import annotations
 
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from scenarios.lab.topology import Family
+from scenarios.spec.roles import AddressRole, HostRole, LegName, check_crosses, family_label, role_label
+from scenarios.spec.units import Seconds
 
 Error = Literal["too-big", "unreachable", "time-exceeded", "parameter-problem"]
 
@@ -75,3 +80,232 @@ def check_rate(bits_per_s: int, burst_bytes: int, limit_bytes: int) -> None:
     for key, size in (("burst_bytes", burst_bytes), ("limit_bytes", limit_bytes)):
         if not FRAME <= size <= BUFFER_BYTES:
             raise ValueError(f"{key}: expected {FRAME}, a whole frame, to {BUFFER_BYTES} bytes, got {size}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """Packets that a rule of the kernel selects; what is done to them is said below."""
+
+    from_: HostRole
+    to: HostRole
+    of: Kind = "any"
+    port: int | None = None
+    family: Family | None = None
+
+    def __post_init__(self) -> None:
+        check_crosses(self.from_, self.to, "to")
+        check_selected_port(self.of, self.port)
+
+    @property
+    def kind(self) -> str:
+        """`everything`, or `every SYN`."""
+        return "everything" if self.of == "any" else f"every {self.of.upper()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silence(Selected):
+    """The firewall drops the packets without a word; `both_ways`: also those back."""
+
+    both_ways: bool = False
+
+    @property
+    def says(self) -> str:
+        ways = "in both directions between {} and {}" if self.both_ways else "from {} to {}"
+        return f"the firewall silently drops {self.kind} {ways.format(role_label(self.from_), role_label(self.to))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse(Selected):
+    """The firewall drops the packets, and tells their sender by an ICMP error or a TCP reset."""
+
+    by: Refusal
+
+    def __post_init__(self) -> None:
+        Selected.__post_init__(self)
+        check_refusal(self.by, self.of)
+
+    @property
+    def says(self) -> str:
+        return f"the firewall refuses {self.kind} from {role_label(self.from_)} to {role_label(self.to)} by {self.by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendTtl(Selected):
+    """The packets come to the firewall with a TTL of 1, so that it answers "time exceeded"."""
+
+    def __post_init__(self) -> None:
+        Selected.__post_init__(self)
+        if self.of in IN_PIECES:
+            raise ValueError(f"of: packets of the kind {self.of} can be dropped only, by a `silence`")
+
+    @property
+    def says(self) -> str:
+        return f"packets from {role_label(self.from_)} to {role_label(self.to)} have one hop left at the firewall"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mute:
+    """The firewall does not send these ICMP errors of its own, in neither family."""
+
+    errors: tuple[Error, ...]
+
+    def __post_init__(self) -> None:
+        if not self.errors:
+            raise ValueError(f"errors: expected one or more of: {', '.join(get_args(Error))}")
+
+    @property
+    def says(self) -> str:
+        return f"the firewall sends no ICMP errors of the kinds {', '.join(self.errors)}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mtu:
+    """The MTU of a leg is `bytes`; hits are the "fragmentation needed" and "packet too big" that the firewall makes."""
+
+    at: LegName
+    bytes: int
+
+    def __post_init__(self) -> None:
+        check_mtu(self.bytes)
+
+    @property
+    def says(self) -> str:
+        return f"the MTU of the {self.at} is {self.bytes} bytes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """Out of a leg goes so much in a second, `burst_bytes` at once after a pause; what cannot wait is dropped."""
+
+    at: LegName
+    bits_per_s: int
+    burst_bytes: int = 3028
+    limit_bytes: int = 65536
+
+    def __post_init__(self) -> None:
+        check_rate(self.bits_per_s, self.burst_bytes, self.limit_bytes)
+
+    @property
+    def says(self) -> str:
+        return f"{self.bits_per_s} bits a second go out of the {self.at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stateful:
+    """The firewall lets only segments pass that belong to a connection whose SYN it saw; others meet `by`."""
+
+    by: Otherwise = "silence"
+
+    @property
+    def says(self) -> str:
+        return f"the firewall lets only connections pass that it knows, and answers others by {self.by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forget:
+    """The firewall forgets every connection between the client and the server: with a `stateful`, that is their end.
+
+    `of`: only those over TCP, or UDP; hits are the entries of connection tracking that go.
+    """
+
+    between: tuple[HostRole, ...] = ("client", "server")
+    of: Protocol | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.between) != 2:
+            raise ValueError(f"between: expected two roles, got {len(self.between)}")
+        check_crosses(*self.between, "between")
+
+    @property
+    def says(self) -> str:
+        return f"the firewall forgets the connections between {' and '.join(map(role_label, self.between))}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleTimeout:
+    """The firewall forgets a connection when no segment of it came for `after`; then segments meet `by`.
+
+    With `of: udp` it forgets a conversation over UDP, which the client's side begins, and may go on with at any time;
+    what the other side sends later than that is dropped.
+    """
+
+    after: Seconds
+    by: Otherwise = "silence"
+    of: Protocol = "tcp"
+
+    def __post_init__(self) -> None:
+        check_idle_time(float(self.after))
+        if self.of == "udp" and self.by != "silence":
+            raise ValueError(f"by: {self.by} answers TCP only; over UDP it is silence")
+
+    @property
+    def says(self) -> str:
+        what = "a conversation over UDP" if self.of == "udp" else "a connection"
+        return f"the firewall forgets {what} that is idle for {self.after}, and answers by {self.by}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nat:
+    """The firewall puts its own address in the place of the client side's (source NAT)."""
+
+    @property
+    def says(self) -> str:
+        return "the firewall translates the addresses of the client's side (source NAT)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebind:
+    """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before.
+
+    `of`: only of those over TCP, or UDP; hits are the mappings that end.
+    """
+
+    nat: str
+    of: Protocol | None = None
+
+    @property
+    def says(self) -> str:
+        return f"the translations of {self.nat} change to other ports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkDown:
+    """A leg of the firewall has no link."""
+
+    at: LegName
+
+    @property
+    def says(self) -> str:
+        return f"the link of the {self.at} is down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoRoute:
+    """The firewall has no route to a host; `kind` is ip-route(8)'s word for what it says to the sender."""
+
+    to: HostRole
+    kind: Route = "unreachable"
+
+    @property
+    def says(self) -> str:
+        return f"the firewall has no route to {role_label(self.to)} ({self.kind})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The name server gives the addresses of other roles for the name of a role; of none: the name does not exist.
+
+    `nobody` is an address of the server's network that no machine has. With a `family` it gives those addresses only.
+    """
+
+    name_of: HostRole
+    gives: tuple[AddressRole, ...] = ()
+    family: Family | None = None
+
+    @property
+    def says(self) -> str:
+        address = f"the {family_label(self.family)} address" if self.family else "the address"
+        gives = (
+            " and ".join(f"{address} of {role_label(role)}" for role in self.gives) or "no address: it does not exist"
+        )
+        return f"the name server gives for the name of {role_label(self.name_of)} {gives}"

@@ -13,8 +13,8 @@ from typing import Final
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import ROOT
+from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import NAME, SERVICES, Service, load_service, services
-from scenarios.spec.strict_yaml import advice
 
 TEMPLATES: Final = ROOT / "scenarios" / "spec" / "templates"
 SPOKEN: Final = ("echo",)  # the protocols that the program of the templates speaks

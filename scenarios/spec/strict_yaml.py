@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import functools
 import math
-import os
 import re
 import types
 import typing
@@ -23,54 +21,19 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
+from scenarios.spec.declaration_error import NOT_PRINTABLE, DeclarationError, advice, quoted
+
 Declared = TypeVar("Declared")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
 SIZE_LIMIT = 1 << 20  # bytes; a declaration is written by hand
 DEPTH_LIMIT = 20
 
 
-QUOTED_AT_MOST = 60  # characters of what stands in a file, in an error
 # YAML 1.2's core schema, without octal numbers: YAML 1.1 reads 1:30 as 90, 1_0 as 10, 010 as 8 and yes as true.
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})|0x[0-9a-fA-F]{1,15}")
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?(?:[eE][-+]?[0-9]{1,3})?")
 _NOTHING = ("", "~", "null", "Null", "NULL")
 _NOT_GIVEN = re.compile("[\0\ud800-\udfff]")
-_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # YAML 1.2, 5.1
-
-
-class DeclarationError(Exception):
-    """A file does not say what it should: where (file, line, key), and what is wrong, with what would be right.
-
-    `others` are more errors of the same file; `all` has this one too, in the order of the lines.
-    """
-
-    def __init__(self, path: Path, line: int | None, what: str, key: str = "") -> None:
-        super().__init__(path, line, what, key)
-        self.path, self.line, self.what, self.key = path, line, what, key
-        self.others: tuple[DeclarationError, ...] = ()
-
-    def __str__(self) -> str:
-        place = os.fsencode(self.path).decode("utf-8", "backslashreplace")
-        place += "" if self.line is None else f":{self.line}"
-        return f"{place}: {self.key}: {self.what}" if self.key else f"{place}: {self.what}"
-
-    @property
-    def all(self) -> tuple[DeclarationError, ...]:
-        return (self, *self.others)
-
-
-class Problems(ValueError):
-    """Several things are wrong with one value. Each begins, as any ValueError may, with the keys it is about."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = tuple(problems)
-
-
-def check_all(problems: Iterable[str]) -> None:
-    """Raise Problems unless there are none."""
-    if found := list(problems):
-        raise Problems(found)
 
 
 def check_pattern(pattern: str, key: str) -> None:
@@ -81,26 +44,6 @@ def check_pattern(pattern: str, key: str) -> None:
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError, Warning) as error:
         raise ValueError(f"{key}: {quoted(pattern)} is not a regular expression: {error}") from error
-
-
-def quoted(text: str) -> str:
-    """The text in quotes, cut where it is long."""
-    return repr(text if len(text) <= QUOTED_AT_MOST else f"{text[:QUOTED_AT_MOST]}…")
-
-
-def nearest(wrong: str, right: Iterable[str]) -> list[str]:
-    """The right words, those that resemble the wrong one first, then the others in their own order."""
-    words = list(right)
-    close = difflib.get_close_matches(wrong, words, n=len(words) or 1, cutoff=0.5)
-    return close + [word for word in words if word not in close]
-
-
-def advice(wrong: str, right: Iterable[str]) -> str:
-    """`; did you mean 'port'? Expected one of: port, ready, …`, for a name that does not exist."""
-    words = list(right)
-    close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.5)
-    guess = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{guess} Expected one of: {', '.join(nearest(wrong, words))}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -346,7 +289,7 @@ def _text(path: Path) -> str:
         line = content[: error.start].count(b"\n") + 1
         raise DeclarationError(path, line, f"byte {error.start} is not UTF-8") from error
     text = text.removeprefix("\ufeff")  # a byte order mark
-    if odd := _NOT_PRINTABLE.search(text):
+    if odd := NOT_PRINTABLE.search(text):
         line = text[: odd.start()].count("\n") + 1
         raise DeclarationError(path, line, f"not YAML: the control character U+{ord(odd[0]):04X} cannot stand here")
     return text

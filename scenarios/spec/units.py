@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Self
 
-from scenarios.spec.strict_yaml import quoted
+from scenarios.spec.declaration_error import quoted
 
 UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min)")

@@ -10,23 +10,15 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import itertools
 import json
-import os
-import queue
-import random
 import re
 import secrets
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,216 +31,28 @@ from scenarios.lab import signals
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.report.console import console, step
-from scenarios.run.cell import unsupported
 from scenarios.run.prepare import prepare
-from scenarios.spec.drill import DEFAULT_PAIRS, DRILLS, Cell, Drill, Pair, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.spec.service import services
-from scenarios.spec.steps import given_keys
 from scenarios.spec.units import so_many
 from scenarios.stress import remains
+from scenarios.stress.blows import SIGNALS, Blow, Struck, all_drills, blows, targets
+from scenarios.stress.ended_run import ENDS_WITHIN_S, SETTLES_WITHIN_S, Run
 from scenarios.verdict.check import MARKS, Verdict
 
-SIGNALS: Final = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 STATUS: Final = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 128 + signal.SIGTERM, signal.SIGINT: 130}
 NEXT: Final = ("reset-by-firewall", "le-le")  # the short drill that must pass afterwards
-AIMED_PART: Final = 0.8  # of the blows; the others come at any time from the start on
-LONGEST_DELAY_S: Final = 0.4  # after the fault came into force
-ANY_TIME: Final = (0.1, 1.5)  # after the run was started, where 1 is the time that the short drill takes here
 BEGINS_AFTER_S: Final = 0.5  # sooner it is Python itself that starts
 COMES_WITHIN_S: Final = 150.0  # a fault, after the run was started: some controls take a minute
-ENDS_WITHIN_S: Final = 60.0  # after a signal
 PASSES_WITHIN_S: Final = 180.0  # the short drill; it makes a lab anew where it has to
-SETTLES_WITHIN_S: Final = 10.0  # what has been told to end
 TRIES: Final = 3  # for a blow: a run may be over before it
 LOOKS_EVERY_S: Final = 0.005
-PRINTED_LIMIT: Final = 1 << 20  # characters that are kept of what a run printed
-# For the kinds of faults that no drill of the catalogue has.
-BESIDE_THE_CATALOGUE: Final = Path(__file__).resolve().parent / "stormy"
 MARK: Final = "FAULTWIRE_STORM"  # in the environment of every run, and so of all that it starts on this machine
 LEAST_IN_FORCE: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A drill on a pair, with the faults of one kind by name. `drill` is as `run` takes it: a name, or a file."""
-
-    drill: str
-    pair: Pair
-    names: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Blow:
-    """How a run is to be ended: `delay` seconds after a fault of this kind came into force.
-
-    Where it is not `aimed`: so long after the run's start, in parts of the time that the short drill takes.
-    """
-
-    number: int
-    kind: str
-    signal: signal.Signals
-    target: Target
-    seed: int
-    aimed: bool
-    delay: float
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.target.drill} · {self.target.pair} · seed {self.seed}, {self.signal.name}"
-
-
-@dataclass(slots=True)
-class Struck:
-    """What came of it. `in_force`: the names of the faults that were when the signal was sent; `wrong`: all that is."""
-
-    blow: Blow
-    at: str = ""  # the last event before the signal
-    in_force: tuple[str, ...] = ()
-    wrong: list[str] = field(default_factory=list)
-    folders: list[str] = field(default_factory=list)
-
-    @property
-    def of_its_kind(self) -> bool:
-        """Whether a fault of the kind that was wanted was in force."""
-        return bool(self.blow.target.names & {*self.in_force})
-
-
-def kind_of(fault: object) -> str:
-    """Return the key by which a drill file says what a fault does: `drop`, `link_down`."""
-    return next(key for key in given_keys(fault) if key != "name")
-
-
-def targets(catalogue: Mapping[str, Drill]) -> dict[str, list[Target]]:
-    """Return the drills that have a fault of each kind, on the pairs on which they can be run."""
-    known = services()
-    found: dict[str, list[Target]] = {}
-    for drill in catalogue.values():
-        pairs = [
-            pair for pair in DEFAULT_PAIRS if not unsupported(Cell(drill, chosen_service(drill, None, known), pair))
-        ]
-        by_kind: dict[str, set[str]] = {}
-        for fault in drill.faults:
-            by_kind.setdefault(kind_of(fault), set()).add(fault.name)
-        for kind, names in by_kind.items():
-            found.setdefault(kind, []).extend(Target(_word(drill), pair, frozenset(names)) for pair in pairs)
-    return {kind: found[kind] for kind in sorted(found) if found[kind]}
-
-
-def _word(drill: Drill) -> str:
-    return drill.drill if drill.path.parent == DRILLS else str(drill.path.relative_to(ROOT))
-
-
-def all_drills() -> dict[str, Drill]:
-    """Return the drills of the catalogue, and those of the kinds of faults that none of it has."""
-    known = services()
-    return {**drills(known=known), **drills(BESIDE_THE_CATALOGUE, known)}
-
-
-def blows(by_kind: Mapping[str, Sequence[Target]], seed: int, count: int) -> Iterator[Blow]:
-    """Yield so many: each kind with each signal in random order, and again; the same for the same seed."""
-    dice = random.Random(seed)  # noqa: S311 (that it can be repeated is what it is for)
-    number = 0
-    while True:
-        pairs = [*itertools.product(by_kind, SIGNALS)]
-        dice.shuffle(pairs)
-        for kind, sent in pairs:
-            if number == count:
-                return
-            number += 1
-            aimed = dice.random() < AIMED_PART
-            # Mostly short: many a fault is in force for some milliseconds only.
-            delay = LONGEST_DELAY_S * dice.random() ** 3 if aimed else dice.uniform(*ANY_TIME)
-            target = dice.choice(by_kind[kind])
-            yield Blow(number, kind, sent, target, dice.randrange(1, 1 << 31), aimed, delay)
-
-
-class Run:
-    """A run as a process of its own. `told` has the lines of JSON that it printed so far."""
-
-    def __init__(self, lab: int, drill: str, pair: str, seed: int, environment: Mapping[str, str]) -> None:
-        words = ["run", drill, "--pair", pair, "--seed", str(seed), "--events", "--lab", str(lab)]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "scenarios", *words],
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="backslashreplace",
-            start_new_session=True,  # Ctrl-C comes to us alone; we end it
-        )
-        self.told: list[dict[str, Any]] = []
-        self._printed: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read_lines, self._read_words)]
-        for each in self._readers:
-            each.start()
-
-    def _read_lines(self) -> None:
-        assert self.process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        for line in self.process.stdout:
-            try:
-                self.told.append(json.loads(line))
-            except ValueError:  # half a line, of a process that was killed; or no JSON, which is told below
-                self._printed.put(line)
-
-    def _read_words(self) -> None:
-        assert self.process.stderr is not None  # noqa: S101 (for mypy: it was opened as a pipe)
-        kept = 0
-        for line in self.process.stderr:
-            if kept < PRINTED_LIMIT:
-                self._printed.put(line)
-                kept += len(line)
-
-    @property
-    def over(self) -> bool:
-        return self.process.poll() is not None
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [each for each in self.told if "event" in each]
-
-    @property
-    def folder(self) -> str | None:
-        """The name of its folder in runs/; None before it has one."""
-        return next((str(each["run"]) for each in self.told if "run" in each), None)
-
-    def in_force(self, names: frozenset[str]) -> bool:
-        """Whether one of these faults is, by the last event."""
-        return bool(self.told and names & {*self.told[-1].get("in_force", ())})
-
-    def wait(self, within_s: float) -> int | None:
-        """Wait for its end, and for all that it said; its status, or None when it does not end: it is killed then."""
-        try:
-            status: int | None = self.process.wait(within_s)
-        except subprocess.TimeoutExpired:
-            status = None
-            self.kill()
-        for each in self._readers:
-            each.join(SETTLES_WITHIN_S)
-        return status
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(ENDS_WITHIN_S)
-
-    def end(self) -> None:
-        """End it, if it goes on: in order, and if need be not."""
-        if not self.over:
-            self.process.terminate()
-            if self.wait(ENDS_WITHIN_S) is None:
-                self.kill()
-
-    def printed(self) -> str:
-        """What it said to a person."""
-        lines = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                lines.append(self._printed.get_nowait())
-        return "".join(lines)
 
 
 def at(events: Sequence[Mapping[str, Any]], sent_ns: int) -> Mapping[str, Any]:

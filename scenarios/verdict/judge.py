@@ -8,25 +8,25 @@ check is held against the stalls of the run too, by the rules of evidence/stalls
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
 
 from scenarios.calls.call import Call
-from scenarios.evidence import pairing, stalls
+from scenarios.evidence import stalls
 from scenarios.evidence.conversation import Conversation, conversations, difference
-from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
-from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
+from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.faults.caught import Caught
 from scenarios.lab.process import CUT, was_cut
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.steps import LegName, Replace, Role
+from scenarios.spec.program_faults import Replace
+from scenarios.spec.roles import Role
 from scenarios.verdict.check import Check, Verdict, proof
+from scenarios.verdict.packets import _order, _packets
+from scenarios.verdict.weighing import _verdict, doubted, passes, repeated_by_stalls, spans, stall_at_the_end, weighed
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
 
@@ -85,23 +85,6 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
             return _alike(alike, seen)
 
 
-def _verdict(holds: bool) -> Verdict:
-    return Verdict.PASS if holds else Verdict.FAIL
-
-
-def _doubted(check: Check, seen: Seen, window: Window) -> Check:
-    """The check, unproven because of the longest stall of a window."""
-    if window.longest is None:
-        return check
-    return dataclasses.replace(check, holds=Verdict.UNPROVEN, stalled=window.longest.says(seen.zero_ns))
-
-
-def _weighed(check: Check, seen: Seen, slack_s: float, until_ns: float | None = None) -> Check:
-    """The check; unproven where it failed, and a stall of `slack_s` or more came before `until_ns` (None: the end)."""
-    window = seen.stalls.between(None, until_ns)
-    return _doubted(check, seen, window) if check.holds is Verdict.FAIL and window.reaches(slack_s) else check
-
-
 def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
     caught = seen.caught.get(expected.fault, Caught(0))
     holds = _verdict(expected.holds(caught.hits))
@@ -111,24 +94,10 @@ def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
     check = Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
     # The hits of a program that stands in the place of another are lines that it printed, and no packets.
     of_a_program = any(isinstance(each.effect, Replace) for each in drill.faults if each.name == expected.fault)
-    repeated = 0 if of_a_program else _repeated_by_stalls(seen)
+    repeated = 0 if of_a_program else repeated_by_stalls(seen)
     if holds is Verdict.PASS and not all(expected.holds(caught.hits - fewer) for fewer in range(repeated + 1)):
-        return _doubted(check, seen, seen.stalls.between(None, None))
-    return _weighed(check, seen, COUNT_SLACK_S)
-
-
-def _repeated_by_stalls(seen: Seen) -> int:
-    """How many packets a fault may have taken hold of that were sent only because of a stall."""
-    return max(len(_repeated_by_a_stall(seen, leg)) for leg in get_args(LegName))
-
-
-def _repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
-    """The numbers of the frames of a leg that were sent again only because of a stall, as far as one can tell."""
-    held_up = seen.held_up
-    if not held_up.between(None, None).reaches(COUNT_SLACK_S):
-        return []
-    lost = {number for number, took_s in _crossings(seen, leg).items() if took_s is None}
-    return stalls.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)
+        return doubted(check, seen, seen.stalls.between(None, None))
+    return weighed(check, seen, COUNT_SLACK_S)
 
 
 def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
@@ -141,7 +110,7 @@ def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
     if caught.unsure:
         return Check(rule, expected.amount, f"{caught.hits}, but {caught.unsure}", Verdict.UNPROVEN)
     if caught.hits:
-        return _weighed(Check(rule, expected.amount, f"{caught.hits}", Verdict.FAIL), seen, COUNT_SLACK_S)
+        return weighed(Check(rule, expected.amount, f"{caught.hits}", Verdict.FAIL), seen, COUNT_SLACK_S)
     counts = {name: seen.caught[name] for name in witnesses if name in seen.caught}
     shown = {name: each.hits for name, each in counts.items() if each.hits and not each.unsure}
     if not shown:
@@ -149,10 +118,10 @@ def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
         return Check(rule, expected.amount, told, Verdict.UNPROVEN)
     told = ", ".join(f"{hits} as {name}" for name, hits in shown.items())
     check = Check(rule, expected.amount, f"0, while the same fault took hold of {told}", Verdict.PASS)
-    if max(shown.values()) <= _repeated_by_stalls(seen):  # then no witness is sure
-        return _doubted(check, seen, seen.stalls.between(None, None))
-    at_the_end = _stall_at_the_end(seen)
-    return _doubted(check, seen, at_the_end) if at_the_end else check
+    if max(shown.values()) <= repeated_by_stalls(seen):  # then no witness is sure
+        return doubted(check, seen, seen.stalls.between(None, None))
+    at_the_end = stall_at_the_end(seen)
+    return doubted(check, seen, at_the_end) if at_the_end else check
 
 
 def ending(call: Call) -> str:
@@ -177,7 +146,7 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
         verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
     amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
-    return _weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
+    return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
 
 
 # How a call ends when a timer ends it, its own, its peer's or TCP's, and not an answer; and which of these a packet may
@@ -187,11 +156,11 @@ BY_A_PACKET = frozenset({Outcome.RESET, Outcome.BROKEN_OFF, Outcome.UNREACHABLE}
 
 def _unless_ended_by_a_stall(check: Check, calls: Sequence[Call], seen: Seen) -> Check:
     """The check; unproven where it passes by calls of which a stall may have been the end."""
-    for began_ns, ended_ns, call in _spans(calls) if _passes(check) else ():
+    for began_ns, ended_ns, call in spans(calls) if passes(check) else ():
         if call.outcome in BY_A_PACKET and _ended_by_no_timer(began_ns, ended_ns, seen):
             continue
         if call.outcome in BY_A_TIMER and stalls.ended_by_a_stall(began_ns, ended_ns, seen.stalls):
-            return _doubted(check, seen, seen.stalls.between(began_ns, ended_ns))
+            return doubted(check, seen, seen.stalls.between(began_ns, ended_ns))
     return check
 
 
@@ -209,161 +178,6 @@ def _ended_by_no_timer(began_ns: float, ended_ns: float, seen: Seen) -> bool:
     return stalls.follows_at_once(ends, frames)
 
 
-def _passes(check: Check) -> bool:
-    return check.holds is Verdict.PASS
-
-
-def _spans(calls: Sequence[Call]) -> Iterator[tuple[float, float, Call]]:
-    """From when to when each call was, of those that began."""
-    for call in calls:
-        if call.started_s is not None and call.duration_s is not None:
-            yield call.started_s * 1e9, (call.started_s + call.duration_s) * 1e9, call
-
-
-def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
-    """The seconds that each frame of this leg took from one leg to the other; None: it was on this leg alone."""
-    found: dict[int, float | None] = {}
-    for rung in pairing.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side):
-        here, there = rung.client_leg, rung.server_leg
-        if leg == "server-leg":
-            here, there = there, here
-        if here:
-            found[here.number] = abs(here.time_ns - there.time_ns) / 1e9 if there else None
-    return found
-
-
-def kept(expected: Packets, seen: Seen) -> list[Frame]:
-    """The frames that an expectation of packets counts, in the order of the capture."""
-    frames = [frame for frame in seen.frames.get(expected.at, ()) if expected.where in frame.marks]
-    if expected.from_:
-        frames = [frame for frame in frames if frame.sender[0] in seen.addresses[expected.from_]]
-    if expected.to:
-        frames = [frame for frame in frames if frame.receiver[0] in seen.addresses[expected.to]]
-    if expected.family:
-        frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
-    if expected.alone or expected.took:
-        crossings = _crossings(seen, expected.at)
-        frames = [frame for frame in frames if _crossed(expected, crossings[frame.number])]
-    return frames
-
-
-def _crossed(expected: Packets, took_s: float | None) -> bool:
-    if expected.took is None:
-        return took_s is None
-    return took_s is not None and expected.took.holds(took_s)
-
-
-def _packets(expected: Packets, seen: Seen) -> Check:
-    frames = kept(expected, seen)
-    holds = expected.holds(len(frames))
-    told = f"{len(frames)}"
-    if expected.gaps:
-        times = sorted(frame.time_ns for frame in frames)
-        gaps_s = [(later - earlier) / 1e9 for earlier, later in itertools.pairwise(times)]
-        bands = [expected.gaps[min(i, len(expected.gaps) - 1)] for i in range(len(gaps_s))]
-        holds = holds and all(band.holds(gap) for band, gap in zip(bands, gaps_s, strict=True))
-        told += f", {', '.join(f'{gap:.3f}s' for gap in gaps_s) or 'nothing'} apart" if len(frames) > 1 else ""
-    evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
-    check = Check(expected.rule, expected.right, told, _verdict(holds), evidence)
-    window = _window_of_packets(expected, frames, check, seen)
-    return _doubted(check, seen, window) if window else check
-
-
-def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:
-    """The stalls that may have made what a check of packets saw; None where none may."""
-    whole = seen.stalls.between(None, None)
-    if whole.longest is None:
-        return None
-    if not _passes(check):
-        if expected.gaps and expected.holds(len(frames)):
-            return _window_of_gaps(expected, frames, check, seen)
-        return whole if whole.reaches(COUNT_SLACK_S) else _window_of_crossings(expected, seen)
-    if expected.most is not None and (at_the_end := _stall_at_the_end(seen)):
-        return at_the_end
-    held_up = seen.held_up
-    timed = held_up.between(None, None)
-    if stalls.READS_A_TIME.search(expected.where) and timed.reaches(COURSE_SLACK_S):
-        return timed
-    repeated = _repeated_by_a_stall(seen, expected.at)
-    made = {*repeated, *stalls.answers_to(repeated, seen.frames.get(expected.at, ()))}
-    doubtful = sum(frame.number in made for frame in frames)
-    if not all(expected.holds(len(frames) - fewer) for fewer in range(doubtful + 1)):
-        return whole
-    return _window_of_crossings(expected, seen) or _window_of_gaps(expected, frames, check, seen)
-
-
-def _stall_at_the_end(seen: Seen) -> Window | None:
-    """The stall that was not over when the captures ended: what was still to come is not in them, and was no hit."""
-    if not (until_ns := seen.captured_until_ns):
-        return None
-    last_ns = max((frame.time_ns for of_leg in seen.frames.values() for frame in of_leg), default=until_ns)
-    found = stalls.kept_as_it_was(last_ns, until_ns, seen.stalls, COURSE_SLACK_S)
-    return Window(found.length_s, found) if found else None
-
-
-def _window_of_crossings(expected: Packets, seen: Seen) -> Window | None:
-    """The stalls that may have moved the crossings of packets into their band, or out of it."""
-    if expected.took is None:
-        return None
-    candidates = kept(dataclasses.replace(expected, took=None), seen)
-    crossings = _crossings(seen, expected.at)
-    during = (seen.held_up if expected.holds(len(kept(expected, seen))) else seen.stalls).on_the_way
-    sure = possible = 0
-    worst: Window | None = None
-    for frame in candidates:
-        took_s = crossings[frame.number]
-        if took_s is None:
-            continue
-        window = during.between(frame.time_ns - took_s * 1e9, frame.time_ns + took_s * 1e9)
-        inside = expected.took.holds(took_s)
-        may_change = (stalls.may_leave if inside else stalls.may_enter)(expected.took, took_s, window)
-        sure += inside and not may_change
-        possible += inside or may_change
-        worst = window if may_change else worst
-    return None if len({expected.holds(count) for count in range(sure, possible + 1)}) == 1 else worst
-
-
-def _window_of_gaps(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:
-    """The stalls that may have moved a gap between packets into its band; or every gap that is outside, out of it."""
-    in_order = sorted(frames, key=lambda frame: frame.time_ns)
-    held_up = seen.held_up
-    found: Window | None = None
-    for i, (one, next_one) in enumerate(itertools.pairwise(in_order) if expected.gaps else ()):
-        earlier, later = one.time_ns, next_one.time_ns
-        band, gap_s = expected.gaps[min(i, len(expected.gaps) - 1)], (later - earlier) / 1e9
-        inside = band.holds(gap_s)
-        if not inside:
-            found = seen.stalls.between(None, later)
-            if not stalls.may_enter(band, gap_s, found, shortens=True):
-                return None
-        elif _passes(check):
-            during = held_up
-            if stalls.sent_again_by_a_kernel(one, next_one):
-                is_own_leg = (one.sender[0] in seen.client_side) == (expected.at == "client-leg")
-                during = held_up.of_all if is_own_leg else held_up.on_the_way
-            window = during.between(earlier, later)
-            begun = during.between(earlier - JUST_BEFORE_S * 1e9, earlier + 1)
-            if stalls.may_leave(band, gap_s, window, begun):
-                found = window if window.total_s else begun
-    return found
-
-
-def _order(expected: Order, seen: Seen) -> Check:
-    firsts = []
-    for where in expected.of:
-        frame = next((frame for frame in seen.frames.get(expected.at, ()) if where in frame.marks), None)
-        firsts.append(frame)
-    numbers = [frame.number for frame in firsts if frame]
-    there = len(numbers) == len(firsts)
-    holds = there and all(a < b for a, b in itertools.pairwise(numbers))
-    told = ", ".join(f"frame {frame.number}" if frame else "none" for frame in firsts)
-    check = Check(expected.says, "each before the next", told, _verdict(holds), {expected.at: numbers})
-    in_order, leg = [frame for frame in firsts if frame], seen.frames.get(expected.at, ())
-    if holds and (window := stalls.overtaken_in_a_stall(in_order, seen.held_up, seen.machines, leg)):
-        return _doubted(check, seen, window)
-    return _weighed(check, seen, COUNT_SLACK_S)
-
-
 def _sockets(expected: Sockets, seen: Seen) -> Check:
     of_port = [each for each in seen.looks.get(expected.look, ()) if expected.any_port or each.has_port(seen.port)]
     right = [
@@ -379,12 +193,12 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
     rule += f", Send-Q at least {expected.send_q}" if expected.send_q else ""
     check = Check(rule, expected.amount, told, _verdict(expected.holds(len(right))))
     looked_ns = seen.look_times_ns.get(expected.look)
-    if looked_ns and _passes(check):  # a program that is held leaves a state as it is
+    if looked_ns and passes(check):  # a program that is held leaves a state as it is
         frames = (frame.time_ns for of_leg in seen.frames.values() for frame in of_leg)
         last_ns = max((time_ns for time_ns in frames if time_ns <= looked_ns[1]), default=looked_ns[0])
         if at_the_look := stalls.kept_as_it_was(last_ns, looked_ns[0], seen.stalls, COUNT_SLACK_S):
-            return _doubted(check, seen, Window(at_the_look.length_s, at_the_look))
-    return _weighed(check, seen, COURSE_SLACK_S, looked_ns[1] if looked_ns else None)
+            return doubted(check, seen, Window(at_the_look.length_s, at_the_look))
+    return weighed(check, seen, COURSE_SLACK_S, looked_ns[1] if looked_ns else None)
 
 
 def _log(expected: Log, seen: Seen) -> Check:
@@ -398,7 +212,7 @@ def _log(expected: Log, seen: Seen) -> Check:
         more_matters = len(lines) <= expected.most if expected.most is not None else len(lines) < expected.least
         verdict = Verdict.UNPROVEN if more_matters else verdict
     check = Check(rule, expected.amount, told, verdict)
-    return _weighed(_unless_ended_by_a_stall(check, seen.calls.get(expected.of, ()), seen), seen, COURSE_SLACK_S)
+    return weighed(_unless_ended_by_a_stall(check, seen.calls.get(expected.of, ()), seen), seen, COURSE_SLACK_S)
 
 
 def _last(lines: Sequence[str]) -> str:
@@ -414,23 +228,23 @@ def _duration(expected: Duration, seen: Seen) -> Check:
         told += f" to {max(known):.3f}s"
     check = Check(f"duration of {expected.call}", str(expected.is_), told, _verdict(holds))
     if len(known) < len(taken) or not taken:
-        return _weighed(check, seen, COURSE_SLACK_S)
+        return weighed(check, seen, COURSE_SLACK_S)
     window = _window_of_calls(expected, check, seen)
-    return _doubted(check, seen, window) if window else check
+    return doubted(check, seen, window) if window else check
 
 
 def _window_of_calls(expected: Duration, check: Check, seen: Seen) -> Window | None:
     """The stalls that may have moved a duration into its band; or every one that is outside, out of it."""
     held_up = seen.held_up
     found: Window | None = None
-    for began_ns, ended_ns, call in _spans(seen.calls.get(expected.call, ())):
+    for began_ns, ended_ns, call in spans(seen.calls.get(expected.call, ())):
         took_s, band = call.duration_s or 0.0, expected.is_
         inside = band.holds(took_s)
         if not inside:
             found = seen.stalls.between(None, ended_ns)
             if not stalls.may_enter(band, took_s, found, shortens=True):
                 return None
-        elif _passes(check) and stalls.may_leave(band, took_s, held_up.between(began_ns, ended_ns)):
+        elif passes(check) and stalls.may_leave(band, took_s, held_up.between(began_ns, ended_ns)):
             found = held_up.between(began_ns, ended_ns)
     return found
 
@@ -449,7 +263,7 @@ def _alike(expected: Alike, seen: Seen) -> Check:
     frames: dict[str, list[int]] = {
         expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
     }
-    return _weighed(Check(expected.says, "it does", told, _verdict(not unlike), frames), seen, COURSE_SLACK_S)
+    return weighed(Check(expected.says, "it does", told, _verdict(not unlike), frames), seen, COURSE_SLACK_S)
 
 
 def _unlike(found: Mapping[tuple[Role, Role], Sequence[Conversation]], seen: Seen) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scenarios.evidence.record import Seen
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.survival import Survival
 

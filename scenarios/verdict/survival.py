@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import SERVED_WITHIN_S, Beside, Seen
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import Serves
-from scenarios.spec.steps import SERVER, SERVICE_PLACE
+from scenarios.spec.roles import SERVER
+from scenarios.spec.service_programs import Serves
+from scenarios.spec.validate import SERVICE_PLACE
 from scenarios.verdict.check import Verdict
 
 LATE_S = 1.0  # a call that took longer had to wait

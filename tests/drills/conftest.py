@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence import run_folder
-from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.cleanup import labs_in_use
+from scenarios.lab.lab import Lab
 from scenarios.run.campaign import Campaign
 from scenarios.run.session import Stage
-from scenarios.spec.drill import DEFAULT_PAIRS, Cell, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.spec.service import services
 from scenarios.verdict.result import Result
 from tests.conftest import TEST_LABS, lab_for_a_while

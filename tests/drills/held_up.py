@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from scenarios.cli.drills import between
+from scenarios.cli.arguments import between
 from scenarios.evidence import run_folder
 from scenarios.evidence.stalls import Stalls
 from scenarios.lab import engine
@@ -35,7 +35,9 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import LAB_NUMBERS, ROOT
 from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import bring_up
-from scenarios.spec.drill import DEFAULT_PAIRS, Cell, Pair, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.judge import judged_alone

@@ -11,7 +11,9 @@ from scenarios.calls import contract
 from scenarios.lab.lab import Lab
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import Cell, Drill, chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.drills.test_engine import in_force

@@ -22,9 +22,10 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation, OutcomeWord
-from scenarios.spec.steps import LegName
+from scenarios.spec.roles import LegName
 from scenarios.verdict.check import Verdict, joint
-from scenarios.verdict.judge import judged, kept
+from scenarios.verdict.crossings import kept
+from scenarios.verdict.judge import judged
 from scenarios.verdict.result import Result
 from tests.drills.conftest import Catalogue
 from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame

@@ -21,8 +21,10 @@ from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import Cell, Drill, chosen_service, load_drill
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 

@@ -8,12 +8,13 @@ from scenarios.lab.lab import Lab
 from scenarios.spec.service import named
 from scenarios.stress import fuzz
 from scenarios.stress.fuzz_messages import dialect_of
+from scenarios.stress.fuzz_places import OnHost
 
 
 @pytest.mark.parametrize("name", ["search/selectors", "search_tls/threads", "qotd/udp"])
 @pytest.mark.parametrize("host", ["server", "server-be"])
 def test_a_server_on_a_host_stands_a_batch(own_lab: Lab, name: str, host: str) -> None:
-    place = fuzz.OnHost(own_lab, own_lab.topology.hosts[host])
+    place = OnHost(own_lab, own_lab.topology.hosts[host])
     place.batch = 20
     chosen = named(name)
     dialect = dialect_of(chosen.service.service, chosen.server_name)

@@ -9,9 +9,11 @@ import pytest
 
 from scenarios.calls import contract
 from scenarios.lab import engine
-from scenarios.run.cell import run, unsupported
+from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import Cell, Pair, chosen_service, drills, load_drill
+from scenarios.spec.catalogue import chosen_service, drills, load_drill
+from scenarios.spec.cell import Cell, unsupported
+from scenarios.spec.pairs import Pair
 from scenarios.spec.scaffold import initiate
 from scenarios.spec.service import load_service, named, services
 from scenarios.verdict.check import Verdict

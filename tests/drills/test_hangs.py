@@ -22,11 +22,15 @@ import pytest
 
 from scenarios.evidence.capture import Capture
 from scenarios.lab import engine
-from scenarios.lab.lab import GUEST_LABEL, MARK, Lab, labs_in_use
+from scenarios.lab.cleanup import labs_in_use
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.lab import Lab
+from scenarios.lab.sweep import MARK
 from scenarios.lab.waiting import wait_for
 from scenarios.run import performance as performing
 from scenarios.run.campaign import Campaign
-from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.cell import Cell
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from tests.conftest import TEST_LABS

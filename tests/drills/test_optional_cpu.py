@@ -11,7 +11,9 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import OPTIONAL_IMAGES, topology
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import EVERY_PAIR, USUAL_PAIRS, Cell, chosen_service, drills, profiles
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import EVERY_PAIR, USUAL_PAIRS, profiles
 from scenarios.verdict.check import Verdict
 from tests.conftest import free_lab
 

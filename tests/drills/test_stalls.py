@@ -16,7 +16,8 @@ from scenarios.run import performance as performing
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec import steps
-from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict, joint
 from scenarios.verdict.judge import judged
 

@@ -17,7 +17,9 @@ from typing import Any, Final
 import pytest
 
 from scenarios.lab import engine
-from scenarios.lab.lab import GUEST_LABEL, Lab, labs_in_use
+from scenarios.lab.cleanup import labs_in_use
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.lab import Lab
 from scenarios.lab.process import CUT
 from scenarios.lab.topology import ROOT
 from tests.conftest import TEST_LABS
@@ -84,7 +86,9 @@ RUNS: Final = """
 import json, resource, sys
 from pathlib import Path
 from scenarios.run.campaign import Campaign
-from scenarios.spec.drill import Cell, chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.catalogue import chosen_service
+from scenarios.spec.catalogue import load_drill
 from scenarios.lab.lab import Lab
 from scenarios.spec.service import load_service, services
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.calls.call import Hold, Pending, module_called
-from scenarios.calls.caller import Caller, WarmRunning
+from scenarios.calls.caller import Caller
+from scenarios.calls.resident import WarmRunning
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
 from scenarios.lab.errors import LabProblem
@@ -86,9 +87,9 @@ def test_the_outcomes_are_those_of_the_services_by_status_and_by_word() -> None:
 
 
 def test_both_sides_call_the_mark_of_a_resident_the_same() -> None:
-    from scenarios.calls import caller
+    from scenarios.calls.resident import MARK
 
-    assert caller.MARK == leavings.MARK
+    assert MARK == leavings.MARK
 
 
 @pytest.mark.parametrize(

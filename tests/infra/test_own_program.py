@@ -13,7 +13,8 @@ from scenarios.calls.caller import Caller
 from scenarios.calls.serving import call, serving
 from scenarios.lab import engine
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.lab import GUEST_LABEL, Lab
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family
 from scenarios.run.exchange import exchange, leg_checks
 from scenarios.spec.outcome import Outcome

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from scenarios.lab import engine
-from scenarios.lab.lab import Lab, labs_in_use
+from scenarios.lab.cleanup import labs_in_use
+from scenarios.lab.lab import Lab
 from tests.conftest import lab_for_a_while
 
 OF_PROFILE = {"client-be64", "server-be64"}

@@ -25,7 +25,9 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 from scenarios.run import campaign, cell, summary
 from scenarios.run.session import Happened, Interrupted
-from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
+from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
 from scenarios.spec.service import Named, services
 from scenarios.verdict.check import Check, Verdict
 

@@ -32,9 +32,10 @@ from scenarios.spec.expectations import (
     Sockets,
 )
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.roles import CLIENT_SIDE, CallerRole, LegName, Role
 from scenarios.spec.service import Service, named
-from scenarios.spec.steps import CLIENT_SIDE, CallerRole, LegName, Role, given_keys
 from scenarios.spec.units import Band
+from scenarios.spec.validate import given_keys
 from tests.lab.test_judging import call, frame
 
 LEGS: tuple[LegName, ...] = get_args(LegName)

@@ -15,9 +15,10 @@ from scenarios.faults.caught import Caught
 from scenarios.faults.kernel_fault import Standing
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
-from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.catalogue import load_drill
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.strict_yaml import DeclarationError
 from scenarios.verdict.check import Verdict, joint
 from scenarios.verdict.judge import judged
 from tests.lab.test_judging import call, frame, seen

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from scenarios.bench import tables
-from scenarios.bench.model import Bench, Cell, Content, Idle, Load, Measured, command, unfit
+from scenarios.bench.model import Bench, Cell, Content, Idle, Load, Measured
+from scenarios.bench.services import command, unfit
 from scenarios.spec.service import services
 
 ONE, MANY = Load(1, 1, kept=True), Load(1000, 16, kept=True)

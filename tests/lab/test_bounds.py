@@ -7,7 +7,7 @@ import itertools
 import pytest
 import yaml
 
-from scenarios.lab.lab import GUEST_FILES, guest_words
+from scenarios.lab.guest import GUEST_FILES, guest_words
 from scenarios.lab.topology import COMPOSE_FILE
 
 SERVICES = yaml.safe_load(COMPOSE_FILE.read_text())["services"]

@@ -10,8 +10,8 @@ import pytest
 
 from scenarios.calls import bundle
 from scenarios.cli import main as command_line
-from scenarios.lab import bundle_file, engine, images
-from scenarios.lab.bundle_file import BundleError, Contents, Image
+from scenarios.lab import bundle_writing, engine, images
+from scenarios.lab.bundle_format import BundleError, Contents, Image
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.topology import topology
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE
@@ -85,7 +85,7 @@ def test_an_image_is_saved_by_its_tag_and_not_with_all_of_them(image: str, tag: 
 
 def made(path: Path, platform: str = "linux/amd64") -> Path:
     about = Contents("2026-11-26T19:00:00Z", "c290f35", platform, ("3.11",), "", (), (), 0)
-    bundle_file.write(path, about, [], [b"images"], quiet)
+    bundle_writing.write(path, about, [], [b"images"], quiet)
     return path
 
 
@@ -172,6 +172,6 @@ def test_an_image_that_is_another_than_the_bundle_s_is_told(tmp_path: Path, monk
     monkeypatch.setattr(bundle, "_image", image_is(Image("faultwire/base:latest", "sha256:1", "other", ("a",))))
     of_base = (Image("faultwire/base:latest", "sha256:1", "inputs", ("a",)),)
     about = Contents("2026-11-26T19:00:00Z", "c290f35", "linux/amd64", ("3.11",), "", of_base, (), 0)
-    bundle_file.write(tmp_path / "lab.tar", about, [], [b"images"], quiet)
+    bundle_writing.write(tmp_path / "lab.tar", about, [], [b"images"], quiet)
     with pytest.raises(CommandFailed, match="faultwire/base:latest is another image than the bundle's"):
         bundle.load(tmp_path / "lab.tar", None, say, quiet)

@@ -18,8 +18,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scenarios.lab import bundle_file
-from scenarios.lab.bundle_file import HEADER, IMAGES, BundleError, Contents, Image, Written, opened
+from scenarios.lab import bundle_file, bundle_format, bundle_writing
+from scenarios.lab.bundle_file import opened
+from scenarios.lab.bundle_format import HEADER, IMAGES, BundleError, Contents, Image
+from scenarios.lab.bundle_writing import Written
 from scenarios.lab.topology import ROOT
 from tests.services.running import eventually
 
@@ -46,13 +48,13 @@ def written(destination: Path, images: Iterable[bytes] = (SAVED,)) -> Written:
         commit="c290f35",
         platform="linux/amd64",
         pythons=(PYTHON,),
-        requirements=bundle_file.digest_of(lock),
+        requirements=bundle_format.digest_of(lock),
         images=(Image("faultwire/base:latest", "sha256:1", "abc", ("sha256:2",)),),
         members=(),
         size=0,
     )
     wheels = [folder / name for name in WHEELS]
-    return bundle_file.write(destination, about, wheels, images, quiet)
+    return bundle_writing.write(destination, about, wheels, images, quiet)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_it_is_an_ordinary_archive_whose_members_can_be_taken_out_by_hand(whole:
 
 def test_a_bundle_of_nothing_but_images_is_one(tmp_path: Path) -> None:
     about = Contents("", "", "linux/amd64", (), "", (), (), 0)
-    bundle_file.write(tmp_path / "lab.tar", about, [], [], quiet)
+    bundle_writing.write(tmp_path / "lab.tar", about, [], [], quiet)
     verified(tmp_path / "lab.tar")
 
 
@@ -226,11 +228,11 @@ def test_a_name_that_leads_elsewhere_is_refused(whole: Path, tmp_path: Path, nam
 
 
 def test_a_header_that_is_too_long_is_not_read(tmp_path: Path) -> None:
-    for size in (0, bundle_file.MOST_HEADER_BYTES + 1):
+    for size in (0, bundle_format.MOST_HEADER_BYTES + 1):
         head = tarfile.TarInfo(HEADER)
         head.size = size
         (tmp_path / "long.tar").write_bytes(head.tobuf())
-        with pytest.raises(BundleError, match=f"has {size} bytes; expected 1 to {bundle_file.MOST_HEADER_BYTES}"):
+        with pytest.raises(BundleError, match=f"has {size} bytes; expected 1 to {bundle_format.MOST_HEADER_BYTES}"):
             verified(tmp_path / "long.tar")
 
 

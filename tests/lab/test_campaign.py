@@ -29,7 +29,7 @@ from scenarios.run import campaign, cell
 from scenarios.run.campaign import OPENS_TIMES, Campaign
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Interrupted
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.result import Result
 from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking

@@ -9,9 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from scenarios.bench import model
-from scenarios.bench.model import Generator, Load, Place
-from scenarios.calls import caller
+from scenarios.bench import generator as bench_generator
+from scenarios.bench.generator import Generator
+from scenarios.bench.model import Load, Place
+from scenarios.calls import resident
 from scenarios.calls.caller import Caller
 from scenarios.cli import watch
 from scenarios.evidence import capture as captures
@@ -217,10 +218,10 @@ def generator(code: str) -> Generator:
 def test_a_round_that_came_too_late_is_not_counted_for_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
     load = generator(GENERATOR)
     load.ready()
-    monkeypatch.setattr(model, "READY_WITHIN_S", 0.1)
+    monkeypatch.setattr(bench_generator, "READY_WITHIN_S", 0.1)
     with pytest.raises(LabProblem, match=r"the load generator on client did not end a round within 0\.1 s"):
         load.run(1)
-    monkeypatch.setattr(model, "READY_WITHIN_S", 10)
+    monkeypatch.setattr(bench_generator, "READY_WITHIN_S", 10)
     assert load.run(2)["requests"] == 2
     assert (load.answered, load.errors) == (2, {"ECONNRESET": 1})
     load.close()
@@ -239,8 +240,8 @@ say(ready=[], missing=[], byteorder="little", calls_limit=1)
 
 
 def test_a_resident_that_does_not_become_ready_is_told_of_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caller, "OPENS_WITHIN_S", 1.0)
-    monkeypatch.setattr(caller, "CLOSES_WITHIN_S", 0.1)
+    monkeypatch.setattr(resident, "OPENS_WITHIN_S", 1.0)
+    monkeypatch.setattr(resident, "CLOSES_WITHIN_S", 0.1)
     late = pytest.raises(
         LabProblem, match=r"(?s)the resident of client did not become ready within 1 s; it said: slow\b"
     )
@@ -271,8 +272,8 @@ def test_calls_and_programs_of_a_resident_that_ended_are_told_so_at_once() -> No
 
 
 def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(caller, "ANSWERS_WITHIN_S", 0.2)
-    monkeypatch.setattr(caller, "CLOSES_WITHIN_S", 0.1)
+    monkeypatch.setattr(resident, "ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(resident, "CLOSES_WITHIN_S", 0.1)
     stuck = pytest.raises(LabProblem, match=r"the resident of client did not read .* within 0\.2 s")
     with Caller(lab_with(RESIDENT + "time.sleep(60)")) as calling, stuck:
         calling.call("client", ["echo", "x" * 200_000], timeout_s=0.1)

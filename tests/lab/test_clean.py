@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from docker.errors import APIError
 
-from scenarios.lab import engine, lab
+from scenarios.lab import cleanup, engine
 from scenarios.lab.errors import LabProblem
 
 
@@ -42,15 +42,15 @@ class Engine:
     volumes: Few = field(default_factory=Few)
 
 
-@pytest.mark.parametrize("busy", [0, 1, lab.CLEANS_TIMES - 1])
+@pytest.mark.parametrize("busy", [0, 1, cleanup.CLEANS_TIMES - 1])
 def test_a_network_that_has_a_machine_again_is_tried_again(monkeypatch: pytest.MonkeyPatch, busy: int) -> None:
     fake = Engine(Few([Network(busy)]))
     monkeypatch.setattr(engine, "client", lambda: fake)
-    assert lab.clean() == ["faultwire-7_server-net"]
+    assert cleanup.clean() == ["faultwire-7_server-net"]
 
 
 def test_one_that_never_gets_free_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Engine(Few([Network(lab.CLEANS_TIMES)]))
+    fake = Engine(Few([Network(cleanup.CLEANS_TIMES)]))
     monkeypatch.setattr(engine, "client", lambda: fake)
     with pytest.raises(LabProblem, match="something brings labs up meanwhile: network has active endpoints"):
-        lab.clean()
+        cleanup.clean()

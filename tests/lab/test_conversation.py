@@ -13,9 +13,9 @@ from scenarios.evidence.conversation import Said, conversations, difference, dif
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.lab.topology import ROOT
-from scenarios.spec.drill import load_drill
+from scenarios.spec.catalogue import load_drill
 from scenarios.spec.expectations import Alike, Expectation
-from scenarios.spec.steps import Role
+from scenarios.spec.roles import Role
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
 from tests.lab.test_judging import seen

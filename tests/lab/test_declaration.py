@@ -11,7 +11,8 @@ from typing import Literal
 import pytest
 
 from scenarios.spec import strict_yaml
-from scenarios.spec.strict_yaml import DeclarationError, load, nearest
+from scenarios.spec.declaration_error import DeclarationError, nearest
+from scenarios.spec.strict_yaml import load
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ import yaml
 from scenarios.cli import main as command_line
 from scenarios.lab.topology import ROOT
 from scenarios.report.drills_page import document
-from scenarios.spec.drill import DRILLS, Drill, drills, load_drill
+from scenarios.spec.catalogue import DRILLS, drills, load_drill
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
-from scenarios.spec.steps import Replace
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.program_faults import Replace
 
 RIGHT = """\
 drill: one

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence.record import Seen
-from scenarios.spec.drill import Drill, drills
+from scenarios.spec.catalogue import drills
+from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation, Sockets
 from scenarios.spec.service import services
 from scenarios.verdict.check import Check, Verdict

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.spec.drill import Drill, chosen_service, drills, fitting, load_drill
+from scenarios.spec.catalogue import chosen_service, drills, fitting, load_drill
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.spec.service import SERVICES, services
-from scenarios.spec.strict_yaml import DeclarationError
 from tests.lab.test_drill_files import RIGHT, written
 from tests.lab.test_service_files import GOOD
 

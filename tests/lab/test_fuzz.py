@@ -18,20 +18,11 @@ import pytest
 
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.spec.service import Named, named, services
-from scenarios.stress import fuzz, fuzz_caller, fuzz_messages
-from scenarios.stress.fuzz import FilesTarget, ServerTarget, Started, play, server_targets
-from scenarios.stress.fuzz_messages import (
-    DIALECTS,
-    GET,
-    POST,
-    Case,
-    Reply,
-    cases,
-    dialect_of,
-    judged_good,
-    message,
-    search,
-)
+from scenarios.stress import fuzz, fuzz_caller, fuzz_judges, fuzz_messages, fuzz_places
+from scenarios.stress.fuzz import FilesTarget, ServerTarget, play, server_targets
+from scenarios.stress.fuzz_judges import Case, Reply
+from scenarios.stress.fuzz_messages import DIALECTS, GET, POST, cases, dialect_of, judged_good, message, search
+from scenarios.stress.fuzz_places import Started
 from tests.services.running import reset
 from tests.services.starting import peer
 
@@ -138,7 +129,7 @@ def test_the_messages_of_the_vectors_are_read_by_the_second_reader() -> None:
     streams = [bytes.fromhex(each["bytes"]) for each in told]
     assert streams
     for each in streams:
-        assert len([*fuzz_messages.messages(each)]) == 1
+        assert len([*fuzz_judges.messages(each)]) == 1
 
 
 def test_every_server_that_the_lab_starts_from_its_own_programs_is_a_target() -> None:
@@ -153,7 +144,7 @@ def test_every_server_that_the_lab_starts_from_its_own_programs_is_a_target() ->
         f"{service.service}/{name}" for service in known.values() for name in service.servers if not service.image
         if service.servers[name].run is not None and dialect_of(service.service, name) is not None
     }  # fmt: skip
-    here = {each.chosen.name for each in server_targets([fuzz.OnThisMachine()])}
+    here = {each.chosen.name for each in server_targets([fuzz_places.OnThisMachine()])}
     assert mine - here == {"search_tls/threads"}, "it needs the lab's certificates"
 
 
@@ -233,7 +224,7 @@ def test_a_good_message_that_is_not_answered_as_it_is_to_be_is_wrong() -> None:
 
 @pytest.mark.parametrize("name", ["echo/once", "echo/forking", "search/selectors", "web/threads", "qotd/udp"])
 def test_a_server_on_this_machine_stands_a_batch(name: str) -> None:
-    place = fuzz.OnThisMachine()
+    place = fuzz_places.OnThisMachine()
     place.batch = 40
     chosen = named(name)
     dialect = dialect_of(chosen.service.service, chosen.server_name)
@@ -301,8 +292,8 @@ def test_the_caller_tells_the_end_a_reset_and_a_peer_that_says_nothing_apart() -
 
 
 def test_the_caller_sends_no_more_after_its_time() -> None:
-    asked = fuzz.lines_of([case(b"x")] * 3)
-    argv = [sys.executable, str(fuzz.CALLER), "127.0.0.1", "1", "tcp", "1"]
+    asked = fuzz_places.lines_of([case(b"x")] * 3)
+    argv = [sys.executable, str(fuzz_places.CALLER), "127.0.0.1", "1", "tcp", "1"]
     for all_within_s, replies in (("60", 3), ("0", 0)):
         ran = subprocess.run([*argv, all_within_s], input=asked, capture_output=True, timeout=60, check=True)
-        assert fuzz.replies_of(ran.stdout) == [Reply(b"", "ECONNREFUSED")] * replies
+        assert fuzz_places.replies_of(ran.stdout) == [Reply(b"", "ECONNREFUSED")] * replies

@@ -11,7 +11,7 @@ import pytest
 from scenarios.calls.contract import OF_ERRNO, STRERROR, ended, environment
 from scenarios.lab.process import Finished
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import Client
+from scenarios.spec.service_programs import Client
 from services.outcome import OF_ERRNO as OF_ERRNO_OF_OURS
 
 CLIENT = Client(run="ask {host} {port}", about="asks", prints="^OK$")

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.run import cell
-from scenarios.spec.drill import DEFAULT_PAIRS, Cell
+from scenarios.spec.cell import Cell
+from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.verdict.check import Check, Verdict, joint
 from tests.drills import held_up
 from tests.lab.faking import Stage, cells, faked, taking

@@ -12,7 +12,8 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import LegCapture, Seen, Socket
 from scenarios.faults.caught import Caught
-from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.catalogue import load_drill
+from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, joint
 from scenarios.verdict.judge import judged

@@ -24,10 +24,11 @@ from scenarios.evidence.stalls import (
     without,
 )
 from scenarios.faults.caught import Caught
-from scenarios.spec.drill import DRILLS, Drill, load_drill
+from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.roles import LegName
 from scenarios.spec.service import services
-from scenarios.spec.steps import LegName
 from scenarios.spec.units import Band
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged, judged_alone

@@ -20,7 +20,9 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.lab.versions import versions
 from scenarios.run import fingerprint, matrix, previous
-from scenarios.spec.drill import DRILLS, Cell, Drill, chosen_service, load_drill
+from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
 from scenarios.spec.service import Service, load_service, services
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.result import Result

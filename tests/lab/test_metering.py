@@ -16,7 +16,7 @@ import pytest
 from scenarios.evidence import meter as metering
 from scenarios.evidence.meter import Metering, OwnMeter
 from scenarios.lab import engine
-from scenarios.lab import lab as labs
+from scenarios.lab import guest as lab_guest
 from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
@@ -144,8 +144,8 @@ def test_a_guest_is_known_to_the_meter_before_it_begins_and_forgotten_after_its_
     guest = SimpleNamespace(id="g" * 64)
     monkeypatch.setattr(engine, "docker_command", lambda *_, **__: "")
     monkeypatch.setattr(engine, "client", lambda: SimpleNamespace(containers=SimpleNamespace(get=lambda _: guest)))
-    monkeypatch.setattr(labs, "_attended", attended)
-    monkeypatch.setattr(labs, "_remove_guest", lambda _: None)
+    monkeypatch.setattr(lab_guest, "_attended", attended)
+    monkeypatch.setattr(lab_guest, "remove_guest", lambda _: None)
     made.run_guest("client", "an/image", ["a", "program"], timeout_s=1)
     assert known == [{"g" * 64: "client"}]
     lab.guests = made.guests

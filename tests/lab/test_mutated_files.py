@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.spec.service import SERVICE_FILE
-from scenarios.stress.mutated_files import MUTATIONS, Crash, Mutant, Reader, fuzz, mutants, originals
+from scenarios.stress.mutated_files import Crash, Reader, fuzz, originals
+from scenarios.stress.mutations import MUTATIONS, Mutant, mutants
 
 SEED, COUNT = 1, 2000
 

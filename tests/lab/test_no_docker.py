@@ -26,7 +26,8 @@ sys.meta_path.insert(0, Refuses())
 COMMANDS = "from scenarios.cli.main import main\nsys.exit(main(sys.argv[1:]))\n"
 JUDGES = """
 from scenarios.evidence.record import LegCapture, Seen
-from scenarios.spec.drill import DRILLS, load_drill
+from scenarios.spec.catalogue import DRILLS
+from scenarios.spec.catalogue import load_drill
 from scenarios.spec.service import services
 from scenarios.verdict import judge, survival
 from scenarios.verdict.check import joint

@@ -14,11 +14,13 @@ from scenarios.faults.nft_rules import Rules
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import topology
 from scenarios.spec.cast import CLIENT_NET, Cast
-from scenarios.spec.drill import Drill, load_drill
+from scenarios.spec.catalogue import load_drill
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import OutcomeWord, Sockets
+from scenarios.spec.roles import CLIENT_SIDE, HostRole
 from scenarios.spec.service import services
-from scenarios.spec.steps import CLIENT_SIDE, HostRole, State
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.steps import State
 
 KNOWN = services()
 RIGHT = """\

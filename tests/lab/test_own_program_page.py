@@ -9,7 +9,7 @@ import pytest
 
 from scenarios.calls import contract
 from scenarios.lab.topology import ROOT
-from scenarios.spec.drill import chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.outcome import OF_STATUS
 from scenarios.spec.scaffold import TEMPLATES
 from scenarios.spec.service import KINDS, SERVICES, load_service, services

@@ -8,27 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli.drills import _pairs
+from scenarios.cli.arguments import pairs as _pairs
 from scenarios.lab.images import EVERY_LAB, recipes_of
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Machine, topology
 from scenarios.run import cell as running
 from scenarios.run.cell import run
+from scenarios.spec import cell as spec_cell
 from scenarios.spec.cast import Cast
-from scenarios.spec.drill import (
-    DEFAULT_PAIRS,
-    DRILLS,
-    EVERY_PAIR,
-    PAIRS,
-    USUAL_PAIRS,
-    Cell,
-    Pair,
-    chosen_service,
-    drills,
-    load_drill,
-    profiles,
-)
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.catalogue import DRILLS, chosen_service, drills, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair, profiles
 from scenarios.verdict.check import Check, Verdict, asserted
 from scenarios.verdict.result import Result
 
@@ -100,7 +91,7 @@ def test_a_drill_that_cannot_be_run_on_a_pair_that_there_is_not_is_an_error(tmp_
     path.write_text(f'{text}unsupported_on: {{be64-le: "docs/emulation.md: no TCP_CONGESTION"}}\n', encoding="utf-8")
     drill = load_drill(path)
     cells = [Cell(drill, chosen_service(drill, None), pair) for pair in ("be-le", "be64-le")]
-    assert [running.unsupported(cell) for cell in cells] == ["", "docs/emulation.md: no TCP_CONGESTION"]
+    assert [spec_cell.unsupported(cell) for cell in cells] == ["", "docs/emulation.md: no TCP_CONGESTION"]
     path.write_text(f"{text}unsupported_on: {{be46-le: why}}\n", encoding="utf-8")
     with pytest.raises(
         DeclarationError, match=r"unsupported_on\.be46-le: unknown pair 'be46-le'; did you mean 'be64-le'\?"

@@ -18,7 +18,7 @@ from scenarios.lab.lab import Lab
 from scenarios.run import performance
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Happened, Interrupted
-from scenarios.spec.drill import Cell
+from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from tests.lab.faking import cells
 from tests.report.making import called

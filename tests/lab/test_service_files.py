@@ -9,9 +9,10 @@ import pytest
 
 from scenarios.cli import files
 from scenarios.cli import main as command_line
-from scenarios.spec.drill import DRILLS
-from scenarios.spec.service import load_service, named, read_services, services, words
-from scenarios.spec.strict_yaml import DeclarationError
+from scenarios.spec.catalogue import DRILLS
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.service import load_service, named, read_services, services
+from scenarios.spec.service_programs import words
 
 GOOD = """
 service: mine

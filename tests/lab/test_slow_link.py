@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.spec.drill import DRILLS, Drill, load_drill
+from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.drill import Drill
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict, joint
 from scenarios.verdict.judge import judged

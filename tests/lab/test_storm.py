@@ -16,10 +16,13 @@ import pytest
 
 from scenarios.evidence import run_folder
 from scenarios.lab import locks
-from scenarios.spec.drill import DRILLS, drills
-from scenarios.spec.steps import Fault
-from scenarios.stress import remains, storm
-from scenarios.stress.storm import SIGNALS, STATUS, Blow, Run, Struck, Target, at, blows, targets, wrong_end, wrongs
+from scenarios.spec.catalogue import DRILLS, drills
+from scenarios.spec.fault import Fault
+from scenarios.stress import blows as stress_blows
+from scenarios.stress import ended_run, remains, storm
+from scenarios.stress.blows import SIGNALS, Blow, Struck, Target, blows, targets
+from scenarios.stress.ended_run import Run
+from scenarios.stress.storm import STATUS, at, wrong_end, wrongs
 
 TARGET = Target("lost-syn", "le-le", frozenset({"lose-one"}))
 EVENTS = [
@@ -38,7 +41,7 @@ def struck(*in_force: str, wrong: str = "", kind: str = "drop", sent: signal.Sig
 
 
 def test_every_kind_of_fault_that_a_drill_can_have_is_met_with_each_signal() -> None:
-    by_kind = targets(storm.all_drills())
+    by_kind = targets(stress_blows.all_drills())
     assert {*by_kind} == {*get_type_hints(Fault)} - {"name"}
     count = len(by_kind) * len(SIGNALS)
     planned = [*blows(by_kind, 7, count)]
@@ -54,9 +57,11 @@ def test_the_same_seed_plans_the_same_blows_and_another_seed_others() -> None:
 
 
 def test_the_drills_beside_the_catalogue_are_run_by_their_files() -> None:
-    beside = {each.drill for each in itertools.chain(*targets(drills(storm.BESIDE_THE_CATALOGUE)).values())}
+    beside = {each.drill for each in itertools.chain(*targets(drills(stress_blows.BESIDE_THE_CATALOGUE)).values())}
     assert beside == {"scenarios/stress/stormy/hold.yaml", "scenarios/stress/stormy/link-down.yaml"}
-    assert not {path.name for path in storm.BESIDE_THE_CATALOGUE.iterdir()} & {path.name for path in DRILLS.iterdir()}
+    assert not {path.name for path in stress_blows.BESIDE_THE_CATALOGUE.iterdir()} & {
+        path.name for path in DRILLS.iterdir()
+    }
 
 
 @pytest.mark.parametrize(
@@ -128,7 +133,7 @@ def test_a_run_tells_its_events_and_its_folder_and_what_is_no_json_is_kept_for_a
     program = tmp_path / "scenarios.py"
     told = ['{"run": "2026"}', "no JSON", *map(json.dumps, EVENTS)]
     program.write_text(f"import sys\nprint({chr(10).join(told)!r})\nprint('words', file=sys.stderr)\nsys.exit(3)\n")
-    monkeypatch.setattr(storm, "ROOT", tmp_path)
+    monkeypatch.setattr(ended_run, "ROOT", tmp_path)
     run = Run(1, "lost-syn", "le-le", 1, {})
     assert run.wait(60) == 3
     assert (run.folder, run.events) == ("2026", EVENTS)

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as Xml
 import pytest
 
 from scenarios.run import summary
-from scenarios.spec.drill import Cell, chosen_service
+from scenarios.spec.catalogue import chosen_service
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.report.making import catalogue, offered

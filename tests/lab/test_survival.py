@@ -8,7 +8,8 @@ import pytest
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Beside, Seen
-from scenarios.spec.drill import DRILLS, Cell, chosen_service, load_drill
+from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
+from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import Survival, is_asked, survival

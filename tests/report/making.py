@@ -17,8 +17,10 @@ from scenarios.evidence.run_folder import folder_of
 from scenarios.faults.caught import Caught
 from scenarios.run import cell as running
 from scenarios.run import summary
-from scenarios.spec.drill import Cell, Pair, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.result import Result

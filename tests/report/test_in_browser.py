@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
-from scenarios.spec.drill import Pair
+from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from tests.report.conftest import Chromium, Opened, opened
 from tests.report.making import HOSTILE, crossed, result, run, seen, segment, survival

@@ -18,7 +18,8 @@ from scenarios.lab.topology import ROOT
 from scenarios.run import summary
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.drill import Cell, chosen_service, drills
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import lab_for_a_while

@@ -1,0 +1,65 @@
+"""Words of a command line that several commands read: pairs, numbers, times, which runs are kept."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+from scenarios.run import previous
+from scenarios.spec.declaration_error import advice
+from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair
+
+LONGEST_SOAK_S = 24 * 3600
+
+_OF_A_PROFILE, _BY_NAME_ALONE = (
+    ", ".join(pair for pair in pairs if pair not in others)
+    for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
+)
+ABOUT_PAIRS = (
+    "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
+    "are both; "
+    f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
+    f"(default {', '.join(DEFAULT_PAIRS)})"
+)
+
+
+def pairs(text: str) -> tuple[Pair, ...]:
+    groups = {"all": PAIRS, "every": USUAL_PAIRS}
+    for word in text.split(","):
+        if word not in (*EVERY_PAIR, *groups):
+            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")
+    return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
+
+
+def between(least: int, most: int) -> Callable[[str], int]:
+    """A reader of a flag: a whole number from least to most."""
+
+    def read(text: str) -> int:
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"expected {least} to {most}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def _time(text: str) -> float:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected a length of time such as 90s, 30min or 1h, got {text!r}")
+    seconds = float(match[1]) * {"s": 1, "min": 60, "h": 3600}[match[2]]
+    if seconds > LONGEST_SOAK_S:
+        raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")
+    return seconds
+
+
+def _keep_runs(text: str) -> previous.KeepRuns:
+    try:
+        return previous.KeepRuns.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_keep_runs(sub: argparse.ArgumentParser) -> None:
+    about = "at the end, remove older runs: 20 keeps the newest 20, 14d those of 14 days (default: all are kept)"
+    sub.add_argument("--keep-runs", type=_keep_runs, metavar="N|Nd", help=about)

@@ -1,0 +1,154 @@
+"""Programs of other images, run in the network of a host of the lab."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from scenarios.lab import engine
+from scenarios.lab.errors import CommandFailed, LabProblem
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
+
+NO_LAB = -1  # the number of what is of ours, and of no lab
+GUEST_MEMORY = "512m"
+GUEST_FILES = "256m"  # of its /tmp, which is in that memory
+GUEST_OPEN_FILES = 16384  # as a host has
+GUEST_BEGINS_WITHIN_S = 60
+GUEST_KILLS = 3
+LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
+GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
+
+
+class Guest(Running):
+    """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
+
+    def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str) -> None:
+        self._container = container
+        super().__init__(stream, what, self._send)
+
+    def _send(self, signal: str) -> None:
+        # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
+        words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
+        with contextlib.suppress(CommandFailed):  # it ended meanwhile
+            engine.docker_command(*words, self._container, timeout_s=STOP_WITHIN_S)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether the engine has it paused."""
+        with contextlib.suppress(NotFound), engine.asked(f"say how {self._container} is"):
+            return bool(engine.client().containers.get(self._container).status == "paused")
+        return False
+
+
+def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]) -> list[str]:
+    """The words of `docker run` or `docker create` for a stranger's program: all of its limits, but for its network.
+
+    The image's own entry point is not used: `argv` is all.
+    """
+    return [
+        *("--init", "--name", name, "--label", f"{engine.LAB_LABEL}={lab}"),
+        *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
+        *("--tmpfs", f"/tmp:size={GUEST_FILES}"),  # noqa: S108
+        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}", "--user", "1000"),
+        *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
+        *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
+        *("--pull", "never", "--entrypoint", "", image, *argv),
+    ]
+
+
+def run_guest(
+    name: str,
+    words: Sequence[str],
+    argv: Sequence[str],
+    timeout_s: float,
+    printed: tuple[Kept, Kept] | None = None,
+    made: Callable[[str], None] = lambda _: None,
+) -> Finished | None:
+    """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
+
+    `made` is given the id of its container, before it begins. Raises LabProblem, and CommandFailed, when it cannot be
+    made, or cannot be ended.
+    """
+    try:
+        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
+        with engine.asked(f"run {name}"):
+            guest = engine.client().containers.get(name)
+            made(str(guest.id))
+            return _attended(guest, argv, timeout_s, *(printed or (Kept(), Kept())))
+    finally:
+        remove_guest(name)
+
+
+def _attended(guest: Container, argv: Sequence[str], timeout_s: float, out: Kept, err: Kept) -> Finished | None:
+    stream = subprocess.Popen(
+        ["docker", "start", "--attach", str(guest.name)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
+    )
+    assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
+    readers = [
+        threading.Thread(target=kept.read, args=(pipe,), daemon=True)
+        for kept, pipe in ((out, stream.stdout), (err, stream.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        ended_by_us = _wait_for_guest(guest, stream, timeout_s)
+    finally:
+        stream.kill()  # after its end, nothing
+        stream.wait()
+    for reader in readers:
+        reader.join(STOP_WITHIN_S)
+    guest.reload()
+    state = guest.attrs["State"]
+    began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
+    status = int(state["ExitCode"])
+    if began_s < 0 and status not in (126, 127):  # these two: there is no such program in its image
+        return None
+    status = ENDED_AT_DEADLINE if ended_by_us else status
+    # the engine notes the beginning after it, and a program that is quick enough has ended by then
+    took_s = max(0.0, ended_s - began_s)
+    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, out.dropped + err.dropped)
+
+
+def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:
+    """Wait until a guest has ended; whether it had to be ended. Raises LabProblem when it cannot be."""
+    made_s, left_s = time.time(), timeout_s
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stream.wait(left_s)
+            return False
+        guest.reload()
+        # It has not had its time yet where the engine took some to start it.
+        began_s = max(_unix_s(guest.attrs["State"]["StartedAt"]), made_s)
+        until_s = began_s + (timeout_s if guest.status != "created" else GUEST_BEGINS_WITHIN_S)
+        if (left_s := until_s - time.time()) <= 0:
+            break
+        left_s = min(left_s, timeout_s)
+    for _ in range(GUEST_KILLS):
+        with contextlib.suppress(APIError):  # it ended meanwhile
+            guest.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            stream.wait(STOP_WITHIN_S)
+            return True
+    raise LabProblem(f"{guest.name} could not be ended within {GUEST_KILLS * STOP_WITHIN_S} s")
+
+
+def remove_guest(name: str) -> None:
+    with contextlib.suppress(NotFound), engine.asked(f"remove {name}"):
+        engine.client().containers.get(name).remove(force=True)
+
+
+def _unix_s(time_of_engine: str) -> float:
+    """Unix time of `2026-11-21T17:04:28.123456789Z`."""
+    whole, _, fraction = time_of_engine.removesuffix("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{fraction or 0}")

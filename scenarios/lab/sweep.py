@@ -1,0 +1,16 @@
+"""The mark of what a run starts on machines of a lab, and what finds it again when the run was killed."""
+
+from __future__ import annotations
+
+# Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
+# running is found by the next one.
+MARK = "FAULTWIRE_RUN"
+# Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
+SWEEP = """
+for process in /proc/[0-9]*; do
+    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q -e "$0"; then
+        kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}"
+    fi
+done
+true
+"""

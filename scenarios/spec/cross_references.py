@@ -1,0 +1,41 @@
+"""What the parts of a drill say of each other, and what is wrong where one is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.expectations import COUNTS, Duration, Outcomes
+from scenarios.spec.steps import Call, Step
+from scenarios.spec.validate import given_keys
+
+
+def unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
+    """The problem that a name is not known; empty when it is."""
+    if name in known:
+        return []
+    there_are = advice(name, known) if known else f"; this drill has no {what}"
+    return [f"{at}: unknown {what} {quoted(name)}{there_are}"]
+
+
+def named_by(step: Step) -> list[str]:
+    """The fault that a step makes."""
+    return [fault.name for fault in (step.fault, step.given) if fault]
+
+
+def called_by(step: Step) -> list[str]:
+    """The call that a step begins."""
+    return [call.name for call in (step.call, step.start) if call]
+
+
+def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:
+    """What makes an expectation of this call hold always, or never."""
+    if isinstance(expected, Duration):
+        if not expected.is_.least and expected.is_.most >= call.within:
+            yield f"{at}.is: this always holds: the lab ends the call after {call.within} (its `within`)"
+        return
+    if given_keys(expected, COUNTS):
+        if expected.least > call.times:
+            yield f"{at}: this never holds: {call.name} is called {call.times} times, and not {expected.amount}"
+        elif expected.least == 0 and expected.most is not None and expected.most >= call.times:
+            yield f"{at}.at_most: this always holds: {call.name} is called {call.times} times"

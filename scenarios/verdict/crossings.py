@@ -1,0 +1,42 @@
+"""The packets that an expectation is about, as they crossed the firewall."""
+
+from __future__ import annotations
+
+from scenarios.evidence import pairing
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
+from scenarios.spec.expectations import Packets
+from scenarios.spec.roles import LegName
+
+
+def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
+    """The seconds that each frame of this leg took from one leg to the other; None: it was on this leg alone."""
+    found: dict[int, float | None] = {}
+    for rung in pairing.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side):
+        here, there = rung.client_leg, rung.server_leg
+        if leg == "server-leg":
+            here, there = there, here
+        if here:
+            found[here.number] = abs(here.time_ns - there.time_ns) / 1e9 if there else None
+    return found
+
+
+def kept(expected: Packets, seen: Seen) -> list[Frame]:
+    """The frames that an expectation of packets counts, in the order of the capture."""
+    frames = [frame for frame in seen.frames.get(expected.at, ()) if expected.where in frame.marks]
+    if expected.from_:
+        frames = [frame for frame in frames if frame.sender[0] in seen.addresses[expected.from_]]
+    if expected.to:
+        frames = [frame for frame in frames if frame.receiver[0] in seen.addresses[expected.to]]
+    if expected.family:
+        frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
+    if expected.alone or expected.took:
+        crossings = _crossings(seen, expected.at)
+        frames = [frame for frame in frames if _crossed(expected, crossings[frame.number])]
+    return frames
+
+
+def _crossed(expected: Packets, took_s: float | None) -> bool:
+    if expected.took is None:
+        return took_s is None
+    return took_s is not None and expected.took.holds(took_s)

@@ -1,0 +1,66 @@
+"""How what was seen becomes a check, and what a stall may have made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import get_args
+
+from scenarios.calls.call import Call
+from scenarios.evidence import stalls
+from scenarios.evidence.record import Seen
+from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
+from scenarios.spec.roles import LegName
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.crossings import _crossings
+
+
+def _verdict(holds: bool) -> Verdict:
+    return Verdict.PASS if holds else Verdict.FAIL
+
+
+def doubted(check: Check, seen: Seen, window: Window) -> Check:
+    """The check, unproven because of the longest stall of a window."""
+    if window.longest is None:
+        return check
+    return dataclasses.replace(check, holds=Verdict.UNPROVEN, stalled=window.longest.says(seen.zero_ns))
+
+
+def weighed(check: Check, seen: Seen, slack_s: float, until_ns: float | None = None) -> Check:
+    """The check; unproven where it failed, and a stall of `slack_s` or more came before `until_ns` (None: the end)."""
+    window = seen.stalls.between(None, until_ns)
+    return doubted(check, seen, window) if check.holds is Verdict.FAIL and window.reaches(slack_s) else check
+
+
+def repeated_by_stalls(seen: Seen) -> int:
+    """How many packets a fault may have taken hold of that were sent only because of a stall."""
+    return max(len(repeated_by_a_stall(seen, leg)) for leg in get_args(LegName))
+
+
+def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
+    """The numbers of the frames of a leg that were sent again only because of a stall, as far as one can tell."""
+    held_up = seen.held_up
+    if not held_up.between(None, None).reaches(COUNT_SLACK_S):
+        return []
+    lost = {number for number, took_s in _crossings(seen, leg).items() if took_s is None}
+    return stalls.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)
+
+
+def passes(check: Check) -> bool:
+    return check.holds is Verdict.PASS
+
+
+def spans(calls: Sequence[Call]) -> Iterator[tuple[float, float, Call]]:
+    """From when to when each call was, of those that began."""
+    for call in calls:
+        if call.started_s is not None and call.duration_s is not None:
+            yield call.started_s * 1e9, (call.started_s + call.duration_s) * 1e9, call
+
+
+def stall_at_the_end(seen: Seen) -> Window | None:
+    """The stall that was not over when the captures ended: what was still to come is not in them, and was no hit."""
+    if not (until_ns := seen.captured_until_ns):
+        return None
+    last_ns = max((frame.time_ns for of_leg in seen.frames.values() for frame in of_leg), default=until_ns)
+    found = stalls.kept_as_it_was(last_ns, until_ns, seen.stalls, COURSE_SLACK_S)
+    return Window(found.length_s, found) if found else None
