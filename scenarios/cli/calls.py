@@ -83,6 +83,7 @@ def watch(options: argparse.Namespace) -> int:
 
 
 def _show(a_lab: Lab, shown: Shown) -> int:
+    """Print what a call showed. The lab stays up: to look around in, and for the next call, which takes two seconds."""
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
     console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
     console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST=client-be, make down[/]")

@@ -258,6 +258,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
     sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    # One seed for everybody: the same command loses the same packets on every machine. `soak` draws others.
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
     sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")

@@ -119,7 +119,10 @@ def is_taken(run: Path) -> bool:
 
 
 def keep_room(run: Path, cells: int) -> None:
-    """Take the room on the disk that the end of a run of so many cells needs. Raise StorageProblem if there is none."""
+    """Take the room on the disk that the end of a run of so many cells needs. Raise StorageProblem if there is none.
+
+    On a file system that copies on write this is a hope, and no promise.
+    """
     wanted = ROOM_BYTES + cells * ROOM_BYTES_A_CELL
     try:
         with (run / ROOM).open("wb") as file:

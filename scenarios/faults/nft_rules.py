@@ -162,6 +162,7 @@ class Rules(Standing):
 
         A drop there would end the sending of the datagram, and what follows would not be counted (ip_do_fragment in
         net/ipv4/ip_output.c). So they are sent into a link that leads nowhere.
+        Behind a NAT later fragments of the client's side are not recognized.
         """
         rules = [f'{match} counter fwd to "{NOWHERE}"' for match, _ in self._matches(self._selections)]
         legs = ", ".join(f'"<{leg}>"' for leg in self._lab.topology.legs)

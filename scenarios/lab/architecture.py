@@ -8,6 +8,8 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 
+# Asked once for all drills of a run: 50 to 300 ms a host. Two big-endian machines of different word size tell a fault
+# of byte order from one of size.
 ASKS = "import os, sys; print(f'{sys.byteorder}-endian, {sys.maxsize.bit_length() + 1} bits, {os.uname().machine}')"
 # For a machine that runs another program than ours: od(1), getconf(1) and uname(1) are native there too.
 ASKS_NATIVE = (

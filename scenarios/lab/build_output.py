@@ -2,6 +2,9 @@
 
 `Reading` reads what `--progress=plain` prints, a line at a time, and does nothing else. `build` runs the builder. When
 the builder fails the message has the cause first, then what the failing step printed last, then where the log is.
+
+--quiet would hide what a failed step printed, and the other formats of the builder change from version to version. Of
+steps that run at once `plain` prints one at a time, so the step that is shown may be some seconds old.
 """
 
 from __future__ import annotations

@@ -229,7 +229,7 @@ def _kernel() -> Iterator[Finding]:
                 what,
                 State.MISSING,
                 f"refused by kernel {platform.release()}",
-                "a kernel that has it; see docs/decisions.md",
+                "a kernel that has it: Debian's and Ubuntu's do",
             )
 
 

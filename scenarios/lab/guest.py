@@ -110,6 +110,7 @@ def _attended(guest: Container, argv: Sequence[str], timeout_s: float, out: Kept
         reader.join(STOP_WITHIN_S)
     guest.reload()
     state = guest.attrs["State"]
+    # The engine's own times: making a container takes half a second on a busy machine, which is not the guest's time.
     began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
     status = int(state["ExitCode"])
     if began_s < 0 and status not in (126, 127):  # these two: there is no such program in its image

@@ -2,6 +2,8 @@
 
 Whoever begins what may take a while says so with `under_way`. On a terminal all that is under way stands below what was
 printed, each with its time. Elsewhere (a pipe, CI) a line says it, whenever nothing was printed for SILENT_FOR_S.
+One thread looks at when the console printed last, for nobody can know beforehand what will take long: a lab that comes
+up in four seconds takes thirty on a busy machine.
 This module knows nothing of labs, images or drills.
 """
 

@@ -66,7 +66,11 @@ class Recipe:
 
 
 def _of_cpu(cpu: Cpu) -> tuple[Recipe, Recipe]:
-    """The Python of a CPU, which takes minutes, and the host that has it and the services."""
+    """The Python of a CPU, which takes minutes, and the host that has it and the services.
+
+    They are two images, so that a machine which got them by a bundle makes a host with an edited service in a second,
+    without a network.
+    """
     arguments = {
         "TRIPLET": cpu.triplet,
         "DEBIAN_CPU": cpu.libc,
@@ -118,7 +122,10 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _files_of_ours(services: Path) -> Iterator[Path]:
-    """What the hosts run of the services: not what is read outside them, nor what has an image of its own."""
+    """What the hosts run of the services: not what is read outside them, nor what has an image of its own.
+
+    Else a new program of a person's would have every host's image built anew, and every lab restarted.
+    """
     guests = {path.parent for path in services.glob("*/Dockerfile")}
     for path in _files(services):
         if path.name != "service.yaml" and not guests & set(path.parents):

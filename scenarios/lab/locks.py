@@ -2,6 +2,9 @@
 
 There is one place for them on a machine, for all users and whatever their TMPDIR is: two runs that looked in different
 places would hold one lab at once. Anybody may write there, so what stands in the place of a lock is not believed.
+
+The package filelock would not do: it opens the file for writing, which Linux refuses for another user's file in such a
+place, and follows a link that stands there. A user who locks a lab's file keeps others from that lab, as a drill does.
 """
 
 from __future__ import annotations

@@ -3,6 +3,9 @@
 A run brings them up and takes them down. One that was killed leaves them up, and so does one that was asked to; the
 next run takes those before it brings up others. A file says of a lab that it is a run's, and a lock on that file
 (flock(2)), which goes with the process, that this run still goes on. What a person brought up has no such file.
+
+A label on the containers would not do: it cannot be changed while they are there. A run in a container of its own does
+not see the files of other runs.
 """
 
 from __future__ import annotations

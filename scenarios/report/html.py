@@ -1,4 +1,8 @@
-"""The pages: templates, and what they are given. All that comes from programs or from the wire is hostile here."""
+"""The pages: templates, and what they are given. All that comes from programs or from the wire is hostile here.
+
+A ladder is a table that is drawn as a picture: one text for the eye, the browser's search, a screen reader, the
+clipboard and paper. So time is not to scale.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +34,7 @@ from scenarios.verdict.check import Verdict
 
 HERE = Path(__file__).parent
 STYLE, SCRIPT = "report.css", "report.js"
-CHUNK = 250  # rows of a ladder that the browser lays out together
+CHUNK = 250  # rows of a ladder that the browser lays out together: 10,000 packets stay usable without a script
 FEW = 12  # frames of a rule that stand beside it; the others are a click away
 LINES_FIRST, LINES_LAST = 150, 50  # of what a program printed; all of it is in its file
 MARKS = {verdict.value: mark for verdict, mark in check.MARKS.items()}

@@ -1,5 +1,8 @@
 """Another client, that calls the same server again and again while a drill's script runs: are others served meanwhile?
 
+It has a run of the script of its own, which is not captured. In a captured run it would be in the counts of packets,
+sockets and log lines, and it would be the one client that `echo/once` serves. So a cell takes a third longer.
+
 What it is asked for, and how a call is made, is its caller's to say. It judges nothing.
 """
 

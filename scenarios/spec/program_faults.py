@@ -46,7 +46,7 @@ class Replace:
 
     who: str
     run: str
-    proof: str = "^did: "
+    proof: str = "^did: "  # the program is believed; expectations about its packets are what tests it
     ready: str = "listening on"
 
     def __post_init__(self) -> None:

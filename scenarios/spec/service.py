@@ -26,7 +26,8 @@ PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a clien
 # Who speaks: the client asks, is answered, a segment each, and closes; the server speaks first; or neither is so.
 Conversation = Literal["request", "greeting", "other"]
 # What a drill can fit without naming a service: any over this transport; and over TCP those whose client, where it is
-# not let in, does not try again; and those whose conversation is a request.
+# not let in, does not try again; and those whose conversation is a request. So a new program fits drills that are older
+# than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
 Kind = Literal["tcp", "udp", "connects-once", "request"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 OUR_PROGRAM = re.compile(r"python -m services(?:\.[a-z0-9_]+)+(?: |$)")

@@ -88,7 +88,9 @@ class Client:
     timeout_s: float = 20.0
     transport: Transport | None = None  # where it is not that of the service
     servers: tuple[str, ...] | None = None  # the servers that it fits, where it does not fit all of its transport
-    connects: Literal["once", "again"] = "once"  # what it does where its first connect() fails
+    # What it does where its first connect() fails: redis-cli tries again. A drill that counts exactly one SYN is not
+    # for such a client; one that allowed two would pass a kernel that repeats the SYN.
+    connects: Literal["once", "again"] = "once"
     says: Mapping[str, str] = field(default_factory=dict)
     exits: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     contract: bool = False

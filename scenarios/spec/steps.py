@@ -150,7 +150,7 @@ class Look:
 class Step:
     """One step: exactly one of these keys. `given` is as `fault`, but stands in the control run too."""
 
-    given: Fault | None = None
+    given: Fault | None = None  # a stateful firewall is a condition; that it forgets is the fault
     fault: Fault | None = None
     heal: str | None = None
     call: Call | None = None

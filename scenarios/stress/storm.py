@@ -4,6 +4,10 @@ Each run is a process of its own, which tells what happens in it (`run --events`
 SIGINT, most of them a random time after a fault of the wanted kind came into force. Then a short drill must pass on the
 same lab with no command in between, and lab and machine must look as before. The seed gives the order of kinds and
 signals, the drills and the delays; what the machine makes of the delays is its own.
+
+What is in force is learnt from the run itself, and counted by the times of its events: a kill, a pause or a replaced
+program leaves no trace on the firewall, and asking takes as long as many a fault lasts. What is left is never asked of
+the run. A fault counts as in force until its undoing is done, so some blows come while it is being undone.
 """
 
 from __future__ import annotations

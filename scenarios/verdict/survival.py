@@ -3,6 +3,8 @@ whether it was well again; each beside what is promised. Judges what others perf
 
 A promise stands in three places, each said once: the drill's claim (how the call ends), the drill's `others` and
 `afterwards` (what the failure does to everybody, whoever serves), and the `serves` of the server in its service.yaml.
+The matrix is coloured by these, not by what was seen before. `serves: one at a time` lets others wait under any drill,
+also where they need not: a promise for each drill would be a second catalogue.
 """
 
 from __future__ import annotations

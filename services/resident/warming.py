@@ -1,7 +1,7 @@
 """What makes a fork fast: all that a client will need is imported, and run once, before the fork.
 
 Rule: a client itself is never imported, only what it imports. So a program that has no `if __name__ == "__main__"`
-runs when it is called, and not before.
+runs when it is called, and not before. A library that does something when it is imported does it in the resident.
 """
 
 import ast

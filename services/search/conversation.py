@@ -10,6 +10,7 @@ from .answers import answer
 ALL: Final = sys.maxsize
 # While a peer is the only one that asks, it gets so many answers at once, and goes on while the next are made: else
 # each of the two would wait for the other. With others there is no such wait, and more calls of send() cost more.
+# The number was found by trying, with 16 requests in flight.
 FEW: Final = 6
 
 

@@ -3,6 +3,9 @@
 Above it the peer that has held some for longest is cut off, again and again, until the others have room. So who uploads
 slowly, or does not read what he asked for, loses to who is quick, and a small request is served at any time.
 
+If the next one had to wait, a hundred slow uploads would keep everybody out; to refuse it would punish whoever comes
+last. Cost: a long upload over a slow link, beside an attack, is cut off too.
+
 A key is a peer; what it holds is asked of it when it counts, for some of it may have been sent unnoticed. No I/O.
 """
 

@@ -2,6 +2,9 @@
 
 Rules, the same on every machine (docs/protocol.md): integers are summed without a bound; floats one after another in
 binary64, from 0.0 on, as IEEE 754 adds; the double of an integer is of the same element, or an error; NaN spreads.
+
+It is done in the server's one thread, and the content limit bounds it: 0.7 s for 16 MiB, 10 s and more on an emulated
+CPU. The other peers, and SIGTERM, wait so long.
 """
 
 from array import array
@@ -20,7 +23,7 @@ class NoDouble(Exception):
 
 
 class Reckoning:
-    """Give `doubled` an array piece by piece; then ask for the rest, which is text: a JSON number would be rounded."""
+    """Give `doubled` an array piece by piece; then ask for the rest: text, since a JSON number may be rounded."""
 
     def __init__(self, element: Element) -> None:
         self.element = element
@@ -53,7 +56,9 @@ class Reckoning:
         self._least, self._most = min(self._least, least), max(self._most, most)
 
     def _take_floats(self, piece: Numbers) -> None:
-        self._sum = reduce(add, piece, self._sum)  # not sum(): from Python 3.12 on, that makes up for rounding
+        # As a loop in any language adds, so that the order decides the last bits. sum() makes up for rounding from
+        # Python 3.12 on, and math.fsum() can overflow on its way.
+        self._sum = reduce(add, piece, self._sum)
         self._least = _least([self._least, *piece])
         self._most = -_least([-self._most, *(-number for number in piece)])
 

@@ -18,6 +18,7 @@ def main() -> None:
     with calling.told():
         for event in asking.exchange("GET", asked):
             if isinstance(event, Data):
+                # As it comes: nothing is held, so a body has no limit. A call that breaks off has printed a part of it.
                 asking.put(event.data)
 
 

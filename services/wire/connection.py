@@ -4,7 +4,10 @@
     while (event := connection.next_event()) is not NEED_DATA: ...
 
 Rules: drain `next_event` after every `receive_*`, and the buffer never holds more than one message within its
-limits and what was received last. Memory follows the bytes that came, never those that a header promises.
+limits and what was received last. Memory follows the bytes that came, never those that a header promises; it is up to
+2.6 times a content for a moment, because a bytearray over-allocates.
+It knows no roles: client, server and echo are alike. An answer that nobody asked for is no error here, so a client
+checks that what came answers its question.
 """
 
 import sys

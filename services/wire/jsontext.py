@@ -13,7 +13,9 @@ from typing import Final, Never
 from .errors import LocalProtocolError, RemoteProtocolError, shown
 from .text import UNICODE, encode_text, undecodable, writing
 
-CONTAINER_LIMIT: Final = 100  # objects and arrays in one text: bounds its depth and its memory
+# Objects and arrays in one text: bounds its depth and its memory. Counted before the text is parsed, so that the
+# recursion limit of a version of Python does not matter.
+CONTAINER_LIMIT: Final = 100
 INTEGER_LIMIT: Final = 4300  # digits: what int(str) takes by default, its cost being quadratic
 
 # One run of C over the text, strings skipped; the quantifiers are possessive, so that nothing is tried twice.

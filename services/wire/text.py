@@ -28,6 +28,8 @@ MARKS: Final[Mapping[str, Mapping[bytes, str]]] = {
 }
 MARK: Final = "\ufeff"  # as a character; written first in utf-8 it would be lost
 UNICODE: Final = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32")  # only a lone surrogate has no form in them
+# RFC 2781 would have UTF-16 without a mark big-endian, Python would have it of its own machine. A guess that is right
+# between machines of one byte order is the fault that this lab exists to find.
 MUST_BE_MARKED: Final = ("utf-16", "utf-32")
 UTF_8_MARK_BEGINS: Final = b"\xef"  # a content without this has none
 

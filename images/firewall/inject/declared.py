@@ -1,6 +1,7 @@
 """The words of a fault: which packets (Pick), and what becomes of them (an action), as frozen values and as JSON.
 
-The lab's program, the injector on the firewall and the drills' files share these words; they are said once, here.
+The injector on the firewall and the lab's program share them: scenarios/ imports this folder, for two schemas would
+drift apart. (A drill names roles, not addresses: its words are in scenarios/spec/injected_faults.py.)
 Every value is checked when it is made, and what is wrong raises ValueError with what would be right.
 
     {"from": "198.18.1.10", "to": "198.18.1.138", "of": "syn", "first": 1}         a Pick

@@ -41,6 +41,8 @@ _RETURN, _JUMP_EQUAL = 6, 0x15
 def _payload_length(family: Family, *, has_payload: bool) -> str:
     """A classic BPF program that is true of TCP segments with a payload, or of those without.
 
+    A match on the packet's length could not tell: TCP's options vary in length.
+
     A is the accumulator, X the index register; a packet begins with its IP header. The last jump goes to one of the two
     returns, of everything or of nothing.
     """
