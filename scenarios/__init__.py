@@ -14,6 +14,11 @@ It is a house of rooms. Imports point one way, from a room to those before it in
     byteorder, bench, stress
     cli         the commands
 
+A value that two rooms need stands in the lower one, so it may stand apart from what makes it (evidence/record.py,
+calls/call.py, verdict/result.py). What the terminal prints with is in `report`, so that `run` may print; the summary of
+a run is in `run`, since it writes what a run came to. What all rooms use and knows no lab (waiting, heartbeat,
+json_lines, signals, errors) is in `lab`, the lowest.
+
 Nothing here imports `services`: what the packets say is read by Wireshark's dissectors, so that a bug in the services'
 codec cannot pass its own test.
 """

@@ -73,12 +73,13 @@ WORDS: Mapping[str, str] = {
 INTRODUCTION = """\
 # What the emulated machines answer, and what they cannot
 
+After this page you know which system calls and socket options a program may use on a big-endian machine of the lab.
 Made by `make emulation WRITE=1` from what the machines of a lab answer; a test asks them again. Do not edit.
 
-The big-endian machines are real CPythons under qemu's user emulation: the instructions of the program are translated,
-and its system calls go to the kernel below with each number and structure turned round. So the network, the kernel's
-TCP and every packet are as native as those of the other hosts. What the emulator does not know how to turn round, it
-refuses or garbles.
+Each big-endian machine runs a real CPython under qemu's user emulation. The emulator translates the program's
+instructions, and passes its system calls to the kernel below with each number and structure in the other byte order.
+So the network, the kernel's TCP and every packet are as native as those of the other hosts. The emulator refuses or
+garbles the calls that it cannot convert.
 """
 UNSUPPORTED = """\
 A client of ours that is told to set an option sets it and reads it back; where that fails, its outcome is

@@ -28,9 +28,12 @@ GROUPS: Mapping[str, str] = {
 HEADER = """\
 # The drills
 
-Each drill is one claim about one failure, in one file under `scenarios/drills/`. `make drill NAME=lost-syn` runs one,
-`make explain NAME=lost-syn` tells what it does, `make drills` runs all. This page is made from the files by
-`python -m scenarios.report.drills_page`; [writing one](writing-a-drill.md) takes ten minutes.
+After this page you can choose a drill by its claim. `make drill NAME=lost-syn` runs one, `make explain NAME=lost-syn`
+tells what it does, and `make drills` runs all.
+
+Each drill is one claim about one failure, in one file under `scenarios/drills/`.
+`python -m scenarios.report.drills_page` makes this page from the files; [writing one](writing-a-drill.md) takes ten
+minutes.
 
 A drill passes only when all of it is seen: first, in a control run of the same script without the fault, that the
 failure is not there; then that the fault took hold (its counter), what the application came to, and the packets on both

@@ -17,8 +17,11 @@ TEMPLATE = """\
 
 # The message protocol
 
-Messages over one TCP connection, each way, one after another with nothing between them. Default port 65432.
-`tests/vectors` has messages with their bytes, right and wrong ones, for an implementation in any language.
+After this page you can write a client or a server of the search service in any language. `tests/vectors` has messages
+with their bytes, right and wrong ones, to test it with.
+
+Messages travel over one TCP connection, in each direction one after another with nothing between them. The default port
+is 65432.
 
 ## Bytes
 
