@@ -159,6 +159,8 @@ def _show(lab: Lab, result: Result) -> None:
         began_ns = seen.events[0].at_ns if seen.events else 0
         for event in seen.events:
             console.print(f"[dim]{(event.at_ns - began_ns) / 1e9:8.3f} s[/] {escape(event.what)}")
+    for sentence in result.earlier_tries:
+        console.print(f"[dim]an earlier try proved nothing: {escape(sentence)}[/]")
     picture = list(_picture(lab, result, seen)) if seen else []
     show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
 

@@ -22,7 +22,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabPro
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
-from scenarios.run.cell import run
+from scenarios.run.cell import TRIES, run
 from scenarios.run.session import Happened, Interrupted, Stage
 from scenarios.spec.cell import Cell
 from scenarios.verdict.result import Result
@@ -61,6 +61,7 @@ class Campaign:
     keep: bool = False  # leave the borrowed labs up
     results: list[Result] = field(default_factory=list)
     happened: Callable[[Happened], None] = lambda _: None
+    tries: int = TRIES  # of a cell, where something stood still
     _stop: threading.Event = field(default_factory=threading.Event)
     _problems: list[BaseException] = field(default_factory=list)
     _told: threading.Lock = field(default_factory=threading.Lock)
@@ -150,7 +151,7 @@ class Campaign:
             except queue.Empty:
                 return
             self.began(stage.lab, cell)
-            result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside)
+            result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside, tries=self.tries)
             with self._told:
                 self.results.append(replace(result, seen={}))  # which holds every frame
                 self.tell(result)

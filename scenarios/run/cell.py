@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from scenarios.evidence import frames_json, run_folder
 from scenarios.evidence.record import Beside, Seen
@@ -21,10 +21,12 @@ from scenarios.run.performance import BrokeOff, perform, perform_beside
 from scenarios.run.session import Interrupted, Stage
 from scenarios.spec.cast import Cast
 from scenarios.spec.cell import Cell, unsupported
-from scenarios.verdict.check import Check, Verdict, asserted, joint, proof
+from scenarios.verdict.check import Check, Verdict, asserted, joint, only_stalled, proof
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import is_asked, survival
+
+TRIES: Final = 3  # of a cell, where something stood still
 
 
 @dataclass(slots=True)
@@ -37,10 +39,14 @@ class _Found:
     machines: dict[str, Mapping[str, str]] = field(default_factory=dict)
     others: Beside | str = ""  # or why nothing is known of them
     problems: list[Exception] = field(default_factory=list)
+    earlier_tries: Sequence[str] = ()
 
 
-def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Result:
+def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: int = TRIES) -> Result:
     """Run one cell, and write its evidence into its folder, which is made.
+
+    A cell that is unproven because something stood still, and for no other reason, is tried again: a stall says nothing
+    of the claim. The evidence is that of the last of `tries`; the result says what the earlier ones came to.
 
     Whatever happens meanwhile is the cell's verdict: `unproven`, with the reason, and with the traceback and what had
     been seen by then in the folder. Raise Interrupted alone; nothing is left then.
@@ -48,15 +54,10 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Resu
     `beside`: also what became of other clients meanwhile, and of the service afterwards; no verdict rests on that.
     """
     began_s = time.monotonic()
-    found = _Found()
-    try:
-        _perform(stage, cell, found)
-    except Interrupted:
-        raise
-    except Exception as raised:
-        problem = raised.problem if isinstance(raised, BrokeOff) else raised
-        _broke_off(stage, found, problem)
-        found.checks.append(proof("the script ran to its end", "it did", _words(problem), proven=False))
+    found = _tried(stage, cell)
+    while len(found.earlier_tries) + 1 < tries and only_stalled((*found.control, *found.checks)):
+        checks = [*found.control, *found.checks]
+        found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, joint(checks), checks)])
     if beside and not found.problems and "fault" in found.seen and is_asked(cell):
         try:
             found.others = perform_beside(stage, cell)
@@ -88,6 +89,19 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False) -> Resu
     except Exception as problem:  # it is made again at the end of the run, where this is told
         run_folder.write_traceback(folder, problem, run_folder.PAGE_TRACEBACK)
     return result
+
+
+def _tried(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:
+    found = _Found(earlier_tries=earlier)
+    try:
+        _perform(stage, cell, found)
+    except Interrupted:
+        raise
+    except Exception as raised:
+        problem = raised.problem if isinstance(raised, BrokeOff) else raised
+        _broke_off(stage, found, problem)
+        found.checks.append(proof("the script ran to its end", "it did", _words(problem), proven=False))
+    return found
 
 
 def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
@@ -139,6 +153,7 @@ def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Resul
         duration_s=duration_s,
         broke_off=bool(found.problems),
         machines=found.machines,
+        earlier_tries=found.earlier_tries,
     )
 
 
@@ -211,6 +226,7 @@ def _store(result: Result) -> None:
             "repeat": cell.repeat,
             "verdict": result.verdict,
             "sentence": result.sentence,
+            "earlier_tries": result.earlier_tries,
             "duration_s": result.duration_s,
             "control": result.control,
             "expectations": result.checks,

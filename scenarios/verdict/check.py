@@ -67,3 +67,10 @@ def asserted(host: Host, seen: str) -> Check:
 
 
 MARKS = {Verdict.PASS: "✓", Verdict.FAIL: "✗", Verdict.UNPROVEN: "?", Verdict.UNSUPPORTED: "–"}
+
+
+def only_stalled(checks: Iterable[Check]) -> bool:
+    """Return whether checks are unproven because something stood still, and for no other reason."""
+    checks = list(checks)
+    unproven = [each for each in checks if each.holds is Verdict.UNPROVEN]
+    return joint(checks) is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)

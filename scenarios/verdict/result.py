@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scenarios.evidence.record import Seen
 from scenarios.spec.cell import Cell
-from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.check import Check, Verdict, only_stalled
 from scenarios.verdict.survival import Survival
 
 
@@ -29,9 +29,9 @@ class Result:
     machines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     survival: Survival | None = None  # for the matrix: where others were asked too
     inputs: str = ""  # the digest of all that it rests on, for the matrix
+    earlier_tries: Sequence[str] = ()  # the sentences of those that proved nothing, because something stood still
 
     @property
     def is_stalled(self) -> bool:
         """Whether it is unproven because something stood still, and for no other reason: once more may prove it."""
-        unproven = [each for each in (*self.control, *self.checks) if each.holds is Verdict.UNPROVEN]
-        return self.verdict is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+        return self.verdict is Verdict.UNPROVEN and only_stalled((*self.control, *self.checks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from scenarios.spec.service import services
 from scenarios.verdict.result import Result
 from tests.conftest import TEST_LABS, lab_for_a_while
 
-AGAIN = 3  # times that a cell is run once more because something stood still
 LABS = 2  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
 
@@ -48,12 +47,6 @@ def catalogue() -> Iterator[Catalogue]:
     results: list[Result] = []  # with their evidence, which a campaign does not keep
     try:
         Campaign(folder, labs, results.append).run(cells)
-        for times in range(2, AGAIN + 2):  # a machine that stood still proves nothing of a drill; so once more
-            again = [replace(each.cell, repeat=times) for each in results if each.is_stalled]
-            if not again:
-                break
-            results[:] = [each for each in results if not each.is_stalled]
-            Campaign(folder, labs, results.append).run(again)
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         for lab in labs:

@@ -176,7 +176,7 @@ def run_held_up(lab: Lab, cells: Sequence[Cell], words: Sequence[str]) -> int:
         bring_up(lab)
         quietly = {each.drill.drill: replace(each, repeat=1) for each in cells}
         print(f"{len(quietly)} drills are run quietly", flush=True)
-        Campaign(run_folder.new_run(), [lab], tally.quiet, print, keep=True).run([*quietly.values()])
+        Campaign(run_folder.new_run(), [lab], tally.quiet, print, keep=True, tries=1).run([*quietly.values()])
         print(f"now {len(cells)} cells of a lab that is held up", flush=True)
         with holding_up(lab.number, words) as holder:
             try:
@@ -196,7 +196,7 @@ def _run_in_batches(lab: Lab, cells: Sequence[Cell], tally: Tally) -> None:
     folder = run_folder.new_run()
     for begin in range(0, len(cells), BATCH):
         try:
-            Campaign(folder, [lab], tally.held_up, print, keep=True).run(cells[begin : begin + BATCH])
+            Campaign(folder, [lab], tally.held_up, print, keep=True, tries=1).run(cells[begin : begin + BATCH])
         except LabProblem as problem:
             tally.other_reasons[f"no lab: {problem}"[:100]] += 1
 

@@ -30,7 +30,7 @@ from scenarios.run.campaign import OPENS_TIMES, Campaign
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Interrupted
 from scenarios.spec.cell import Cell
-from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
 from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking
 
@@ -451,3 +451,41 @@ def test_a_disk_without_the_room_for_a_summary_is_told_before_anything_is_run(
     with faked(small_disk):
         assert main(RUN) == 69
     assert "KiB for its summary: No space left on device" in last_line(capsys)
+
+
+@pytest.mark.parametrize(("stalls", "verdict"), [(1, Verdict.PASS), (2, Verdict.PASS), (9, Verdict.UNPROVEN)])
+def test_a_cell_that_is_unproven_only_because_something_stood_still_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stalls: int, verdict: Verdict
+) -> None:
+    performed: list[bool] = []
+    stalled = Check("a duration", "0s to 1s", "1.7 s", Verdict.UNPROVEN, stalled="the machine stood still for 0.7 s")
+
+    def judged(*asked: object) -> tuple[list[Check], list[Check]]:
+        performed.append(True)
+        is_armed = asked[2] is not None
+        holds = len(performed) > 2 * stalls
+        passes = Check("a duration", "0s to 1s", "0.2 s", Verdict.PASS)
+        return [passes], [passes if holds else stalled] if is_armed else []
+
+    with faked(tmp_path, lambda *_: None) as on:
+        monkeypatch.setattr(cell, "judged", judged)
+        (result,) = Campaign(tmp_path, on, lambda _: None).run(cells(1))
+    assert result.verdict is verdict
+    assert len(result.earlier_tries) == min(stalls, cell.TRIES - 1)
+    assert all("stood still" in each for each in result.earlier_tries)
+    assert json.loads((result.folder / "result.json").read_text("utf-8"))["earlier_tries"] == [*result.earlier_tries]
+
+
+def test_a_failure_and_what_nothing_proves_for_another_reason_are_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = Check("a duration", "0s to 1s", "1.7 s", Verdict.FAIL)
+    cut = proof("the capture", "whole", "cut", proven=False)
+    stalled = Check("packets", "1", "2", Verdict.UNPROVEN, stalled="the machine stood still for 0.7 s")
+    for checks in ([fails], [cut, stalled]):
+        folder = tmp_path / str(len(checks))
+        folder.mkdir()
+        with faked(folder, lambda *_: None) as on:
+            monkeypatch.setattr(cell, "judged", lambda *_, checks=checks: ([], checks))
+            (result,) = Campaign(folder, on, lambda _: None).run(cells(1))
+        assert list(result.earlier_tries) == []

@@ -243,7 +243,7 @@ def test_each_event_is_told_as_it_happens_with_the_faults_that_are_in_force() ->
     made = Script(happens)
     told: list[Happened] = []
     made.stage.happened = told.append
-    made.stage.lab.check_machines = lambda: None
+    made.stage.lab.check_machines = lambda: None  # type: ignore[method-assign]
     made.run()
     assert [(each.what, each.in_force, each.armed) for each in told] == [
         ("the script begins", (), True),
@@ -262,6 +262,6 @@ def test_a_fault_that_is_not_healed_is_told_to_be_undone_at_the_end() -> None:
     made = Script(happens)
     told: list[Happened] = []
     made.stage.happened = told.append
-    made.stage.lab.check_machines = lambda: None
+    made.stage.lab.check_machines = lambda: None  # type: ignore[method-assign]
     made.run()
     assert (told[-1].what, told[-1].in_force) == ("lose-one is undone", ())
