@@ -26,7 +26,8 @@ from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import is_asked, survival
 
-TRIES: Final = 3  # of a cell, where something stood still
+TRIES: Final = 4  # of a cell, where something stood still
+PAUSE_S: Final = 1.0  # before the second, and twice as long before each one more: what keeps a machine busy may end
 
 
 @dataclass(slots=True)
@@ -57,6 +58,7 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     found = _tried(stage, cell)
     while len(found.earlier_tries) + 1 < tries and only_stalled((*found.control, *found.checks)):
         checks = [*found.control, *found.checks]
+        _pause(stage, PAUSE_S * 2 ** len(found.earlier_tries))
         found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, joint(checks), checks)])
     if beside and not found.problems and "fault" in found.seen and is_asked(cell):
         try:
@@ -89,6 +91,13 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     except Exception as problem:  # it is made again at the end of the run, where this is told
         run_folder.write_traceback(folder, problem, run_folder.PAGE_TRACEBACK)
     return result
+
+
+def _pause(stage: Stage, seconds: float) -> None:
+    until_s = time.monotonic() + seconds
+    while (left_s := until_s - time.monotonic()) > 0:
+        stage.check_interrupted()
+        time.sleep(min(left_s, 0.2))
 
 
 def _tried(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:

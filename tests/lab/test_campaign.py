@@ -386,6 +386,7 @@ def test_a_soak_counts_apart_what_a_stall_made_unproven_and_keeps_its_evidence(
 
     with faked(tmp_path, perform):
         monkeypatch.setattr(cell, "judged", lambda *_: ([], [stalled if at[0] == 2 else check]))
+        monkeypatch.setattr(cell, "PAUSE_S", 0)
         assert main(["soak", "lost-syn", "--pair", "le-le", "--for", "1h"]) == 130
     assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 0 flips, 1 stalled\n" in capsys.readouterr().out
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
@@ -469,6 +470,7 @@ def test_a_cell_that_is_unproven_only_because_something_stood_still_is_tried_aga
 
     with faked(tmp_path, lambda *_: None) as on:
         monkeypatch.setattr(cell, "judged", judged)
+        monkeypatch.setattr(cell, "PAUSE_S", 0)
         (result,) = Campaign(tmp_path, on, lambda _: None).run(cells(1))
     assert result.verdict is verdict
     assert len(result.earlier_tries) == min(stalls, cell.TRIES - 1)
