@@ -43,7 +43,7 @@ def between(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _time(text: str) -> float:
+def time_s(text: str) -> float:
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?(s|min|h)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"expected a length of time such as 90s, 30min or 1h, got {text!r}")

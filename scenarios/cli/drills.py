@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from scenarios.cli import matrix
-from scenarios.cli.arguments import ABOUT_PAIRS, _time, add_keep_runs, between, pairs
+from scenarios.cli.arguments import ABOUT_PAIRS, add_keep_runs, between, pairs, time_s
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
@@ -42,9 +42,8 @@ from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
 
-SOAK_ROOM_CELLS = (
-    1000  # flips, and what stood still, for whose lines in the summary there is room on a disk that is full at the end
-)
+# So many flips and stalls have room in the summary, also on a disk that is full at the end.
+SOAK_ROOM_CELLS = 1000
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
@@ -284,7 +283,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     add_keep_runs(sub)
     sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
     sub.add_argument("names", nargs="*", metavar="NAME")
-    sub.add_argument("--for", dest="for_", type=_time, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
+    sub.add_argument("--for", dest="for_", type=time_s, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
     sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
@@ -293,11 +292,11 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     about = "begin with no other after this time: 30min, 2h (default 3h)"
-    sub.add_argument("--within", type=_time, default=3 * 3600.0, metavar="TIME", help=about)
+    sub.add_argument("--within", type=time_s, default=3 * 3600.0, metavar="TIME", help=about)
     sub = command("fuzz", fuzz.run, "messages and files as nobody should make them: does anything crash or hang?")
     about = "targets with this in their name: files, search, echo/select, server-be (default: all)"
     sub.add_argument("only", nargs="*", metavar="WORD", help=about)
-    sub.add_argument("--for", dest="for_", type=_time, default=600.0, metavar="TIME", help="10min, 1h (default 10min)")
+    sub.add_argument("--for", dest="for_", type=time_s, default=600.0, metavar="TIME", help="10min, 1h (default 10min)")
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     about = "where servers run (default: both); no engine is needed for `machine`"
     sub.add_argument("--at", nargs="+", choices=fuzz.PLACES, default=fuzz.PLACES, help=about)

@@ -41,11 +41,11 @@ from scenarios.lab.bundle_format import (
     Member,
     Say,
     UnderWay,
-    _head,
-    _seal,
     digest_of,
+    head_of,
     mebibytes,
     padding,
+    seal_of,
 )
 
 TELLS_EVERY_S: Final = 5.0
@@ -111,13 +111,13 @@ class Bundle:
         # Where each member stands follows from the header, and so does each head, to the byte: nothing is parsed.
         end = tarfile.BLOCKSIZE + first.size + len(padding(first.size))
         for each in contents.members:
-            head = _head(each.name, each.size)
+            head = head_of(each.name, each.size)
             self._file.seek(end)
             if self._file.read(len(head)) != head:
                 raise BundleError(f"{self.path}: altered: {each.name} does not begin at byte {end}, where it should")
             self._at[each.name] = end + len(head)
             end += len(head) + each.size + len(padding(each.size))
-        if end + len(_seal(DIGEST_PLACE)) != self.size:
+        if end + len(seal_of(DIGEST_PLACE)) != self.size:
             raise BundleError(f"{self.path}: altered: the members end at byte {end} of {self.size}")
         return contents
 
@@ -150,9 +150,9 @@ class Bundle:
                     raise BundleError(
                         f"{self.path}: {each.name} is altered: expected SHA-256 {each.sha256}, came {came}"
                     )
-            pass_over(self.size - len(_seal(DIGEST_PLACE)))
+            pass_over(self.size - len(seal_of(DIGEST_PLACE)))
             seal = self._file.read()
-            if seal != _seal(everything.hexdigest()):
+            if seal != seal_of(everything.hexdigest()):
                 raise BundleError(
                     f"{self.path}: altered in {HEADER} or between the members: the bytes before `{SEAL}` have SHA-256 "
                     f"{everything.hexdigest()}, which is not the one there"

@@ -89,7 +89,7 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _head(name: str, size: int) -> bytes:
+def head_of(name: str, size: int) -> bytes:
     """A member's head in the archive. GNU's format: it has room for long names and for sizes of 8 GiB and more."""
     head = tarfile.TarInfo(name)
     head.size = size
@@ -100,7 +100,7 @@ def padding(size: int) -> bytes:
     return bytes(-size % tarfile.BLOCKSIZE)
 
 
-def _seal(digest: str) -> bytes:
+def seal_of(digest: str) -> bytes:
     """The end of the file."""
     content = f"{digest}\n".encode()
-    return _head(SEAL, len(content)) + content + padding(len(content)) + _TAR_END
+    return head_of(SEAL, len(content)) + content + padding(len(content)) + _TAR_END

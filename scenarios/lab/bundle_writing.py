@@ -23,10 +23,10 @@ from scenarios.lab.bundle_format import (
     Contents,
     Member,
     UnderWay,
-    _head,
-    _seal,
+    head_of,
     mebibytes,
     padding,
+    seal_of,
 )
 
 
@@ -50,7 +50,7 @@ class _Counting(io.RawIOBase):
 
 def _put(out: BinaryIO, name: str, size: int, source: BinaryIO) -> Member:
     """Write a member whose size is known."""
-    out.write(_head(name, size))
+    out.write(head_of(name, size))
     counted = _Counting(out)
     while chunk := source.read(CHUNK_BYTES):
         counted.write(chunk)
@@ -94,13 +94,13 @@ def write(
     header_bytes = len(replace(about, members=placed, size=SIZE_PLACE).rendered())
     with _under_a_temporary_name(destination) as out:
         # The header stands first and tells of what comes after it: its place is kept, and it is written at the end.
-        out.write(bytes(len(_head(HEADER, header_bytes)) + header_bytes) + padding(header_bytes))
+        out.write(bytes(len(head_of(HEADER, header_bytes)) + header_bytes) + padding(header_bytes))
         members = []
         for name, wheel in zip(_wheel_names(wheels), wheels, strict=True):
             with wheel.open("rb") as source:
                 members.append(_put(out, name, wheel.stat().st_size, source))
         head_at = out.tell()
-        out.write(_head(IMAGES, 0))
+        out.write(head_of(IMAGES, 0))
         compressed, read = _Counting(out), 0
         with (
             under_way("packing the images", lambda: f"{mebibytes(read)}, {mebibytes(compressed.count)} compressed"),
@@ -113,12 +113,12 @@ def write(
         members.append(Member(IMAGES, compressed.count, compressed.digest.hexdigest()))
         sealed_at = out.tell()
 
-        size = sealed_at + len(_seal(DIGEST_PLACE))
+        size = sealed_at + len(seal_of(DIGEST_PLACE))
         header = replace(about, members=tuple(members), size=size).rendered().ljust(header_bytes)
         out.seek(head_at)
-        out.write(_head(IMAGES, compressed.count))
+        out.write(head_of(IMAGES, compressed.count))
         out.seek(0)
-        out.write(_head(HEADER, header_bytes) + header)
+        out.write(head_of(HEADER, header_bytes) + header)
         out.flush()
         out.seek(0)
         digest, done = hashlib.sha256(), 0
@@ -126,7 +126,7 @@ def write(
             while chunk := out.read(CHUNK_BYTES):
                 digest.update(chunk)
                 done += len(chunk)
-        seal = _seal(digest.hexdigest())
+        seal = seal_of(digest.hexdigest())
         out.write(seal)
         digest.update(seal)
     return Written(size, digest.hexdigest())

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from scenarios.report.ladder_events import Bar, _bars, _stalls, _windows, calls, lanes, stalls_said, steps
-from scenarios.report.packet_fates import Flows, Rung, _roles, endpoint, first, is_local, joined
+from scenarios.report.ladder_events import Bar, bars_of, calls, lanes, stalls_of, stalls_said, steps, windows_of
+from scenarios.report.packet_fates import Flows, Rung, endpoint, first, is_local, joined, roles_of
 from scenarios.report.read_run import Frame, Packet, Packets
 from scenarios.report.tshark_notes import marks
 
@@ -80,17 +80,17 @@ class Picture:
 
 def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
     """The picture of one run of a script; `run` is its part of result.json, `kept` its packets, if there are any."""
-    roles = _roles(kept)
+    roles = roles_of(kept)
     flows = Flows()
     rungs = [(first(each.packet).time_ns, _drawn(each, kept, roles, flows)) for each in joined(kept)] if kept else []
     count = len(rungs)
     left_out = max(0, len(rungs) - FIRST - LAST)
     if left_out:
         rungs = rungs[:FIRST] + rungs[-LAST:]
-    bars = _bars(run)
-    stalls = _stalls(run)
+    bars = bars_of(run)
+    stalls = stalls_of(run)
     said = [*steps(run, bars), *calls(run), *stalls_said(stalls)]
-    windows = list(_windows(run))
+    windows = list(windows_of(run))
     zero_ns = next((at_ns for at_ns, each in rungs if each.fate != "local"), None)
     if zero_ns is None:
         zero_ns = min([at_ns for at_ns, *_ in said] + [at_ns for at_ns, _ in rungs], default=0)

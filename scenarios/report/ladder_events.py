@@ -44,7 +44,7 @@ def tone_of(outcome: str) -> str:
     return "answered" if outcome == "answered" else "unanswered"
 
 
-def _bars(run: Mapping[str, Any]) -> list[Bar]:
+def bars_of(run: Mapping[str, Any]) -> list[Bar]:
     spans = []
     for name, made in run["calls"].items():
         for each in made:
@@ -80,7 +80,7 @@ def calls(run: Mapping[str, Any]) -> Iterator[tuple[int, str, str, str]]:
 
 def steps(run: Mapping[str, Any], bars: Sequence[Bar]) -> Iterator[tuple[int, str, str, str]]:
     timed = {bar.name for bar in bars}
-    faults = {name for name, _, _ in _windows(run)}
+    faults = {name for name, _, _ in windows_of(run)}
     whole = {name for name, made in run["calls"].items() if name in timed and all(c["call"]["started_s"] for c in made)}
     for event in run["events"]:
         what = event["what"]
@@ -92,7 +92,7 @@ def steps(run: Mapping[str, Any], bars: Sequence[Bar]) -> Iterator[tuple[int, st
         yield event["at_ns"], what, kind, ""
 
 
-def _stalls(run: Mapping[str, Any]) -> list[Stall]:
+def stalls_of(run: Mapping[str, Any]) -> list[Stall]:
     """The longest of the stalls, in order of time; a run of an earlier version has none."""
     found = [Stall(**each) for each in run.get("stalls", {}).get("found", ())]
     longest = sorted(found, key=lambda each: -each.length_s)[:STALLS]
@@ -105,7 +105,7 @@ def stalls_said(stalls: Sequence[Stall]) -> Iterator[tuple[int, str, str, str]]:
         yield each.ended_ns, f"{each.who} goes on", "stall", ""
 
 
-def _windows(run: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
+def windows_of(run: Mapping[str, Any]) -> Iterator[tuple[str, int, int]]:
     """The time in which each fault was in force: from its event to its heal, or to the end of the run.
 
     A program that stands in the place of another is in force from its step on. What is given is no fault.

@@ -16,7 +16,7 @@ def first(packet: Packet) -> Frame:
     return min(frames, key=lambda frame: frame.time_ns)
 
 
-def _roles(kept: Packets | None) -> dict[str, str]:
+def roles_of(kept: Packets | None) -> dict[str, str]:
     roles: dict[str, str] = {}
     for role, addresses in kept.addresses.items() if kept else ():
         for address in addresses:

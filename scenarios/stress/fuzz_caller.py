@@ -26,6 +26,8 @@ def stream(host: str, port: int, pieces: "list[bytes]", within_s: float) -> "tup
     finished = False
     try:
         connected = socket.create_connection((host, port), timeout=within_s)
+    except ConnectionResetError:  # it was accepted, and reset before connect() had looked
+        return b"", "reset"
     except OSError as error:
         return b"", name_of(error)
     with connected:

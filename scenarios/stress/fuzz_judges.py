@@ -191,7 +191,7 @@ def messages(stream: bytes) -> Iterator[tuple[Mapping[str, Any], bytes]]:
         at = begin + length
 
 
-def _search(case: Case, reply: Reply) -> str:
+def judge_search(case: Case, reply: Reply) -> str:
     if reply.end == LATE:
         return "the connection did not end"
     asked = len([*messages(case.sent)])

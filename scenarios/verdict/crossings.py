@@ -9,7 +9,7 @@ from scenarios.spec.expectations import Packets
 from scenarios.spec.roles import LegName
 
 
-def _crossings(seen: Seen, leg: LegName) -> dict[int, float | None]:
+def crossing_times(seen: Seen, leg: LegName) -> dict[int, float | None]:
     """The seconds that each frame of this leg took from one leg to the other; None: it was on this leg alone."""
     found: dict[int, float | None] = {}
     for rung in pairing.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side):
@@ -31,7 +31,7 @@ def kept(expected: Packets, seen: Seen) -> list[Frame]:
     if expected.family:
         frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
     if expected.alone or expected.took:
-        crossings = _crossings(seen, expected.at)
+        crossings = crossing_times(seen, expected.at)
         frames = [frame for frame in frames if _crossed(expected, crossings[frame.number])]
     return frames
 

@@ -25,8 +25,8 @@ from scenarios.spec.outcome import Outcome
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import Role
 from scenarios.verdict.check import Check, Verdict, proof
-from scenarios.verdict.packets import _order, _packets
-from scenarios.verdict.weighing import _verdict, doubted, passes, repeated_by_stalls, spans, stall_at_the_end, weighed
+from scenarios.verdict.packets import check_order, check_packets
+from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
 
@@ -72,9 +72,9 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
         case Outcomes() as outcome:
             return _outcome(outcome, seen)
         case Packets() as packets:
-            return _packets(packets, seen)
+            return check_packets(packets, seen)
         case Order() as order:
-            return _order(order, seen)
+            return check_order(order, seen)
         case Sockets() as sockets:
             return _sockets(sockets, seen)
         case Log() as log:
@@ -87,7 +87,7 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
 
 def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
     caught = seen.caught.get(expected.fault, Caught(0))
-    holds = _verdict(expected.holds(caught.hits))
+    holds = verdict_of(expected.holds(caught.hits))
     if caught.unsure or caught.hits == 0:
         holds = Verdict.UNPROVEN  # it did not happen, or nobody knows how often
     told = f"{caught.hits}" + (f", but {caught.unsure}" if caught.unsure else "")
@@ -140,7 +140,7 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
     holds = expected.holds(len(right)) if counted else len(right) == len(calls) > 0
     endings = Counter(ending(call) for call in calls)
     told = ", ".join(each if count == len(calls) == 1 else f"{count} {each}" for each, count in endings.items())
-    verdict = _verdict(holds)
+    verdict = verdict_of(holds)
     lacking = [call for call in calls if call.outcome is Outcome.UNSUPPORTED]
     if lacking and not holds:
         verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
@@ -191,7 +191,7 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
     rule = f"sockets at the look {expected.look} in {expected.state}"
     rule += f", Recv-Q at least {expected.recv_q}" if expected.recv_q else ""
     rule += f", Send-Q at least {expected.send_q}" if expected.send_q else ""
-    check = Check(rule, expected.amount, told, _verdict(expected.holds(len(right))))
+    check = Check(rule, expected.amount, told, verdict_of(expected.holds(len(right))))
     looked_ns = seen.look_times_ns.get(expected.look)
     if looked_ns and passes(check):  # a program that is held leaves a state as it is
         frames = (frame.time_ns for of_leg in seen.frames.values() for frame in of_leg)
@@ -206,7 +206,7 @@ def _log(expected: Log, seen: Seen) -> Check:
     lines = [line for line in log if re.search(expected.line, line)]
     told = f"{len(lines)}" + (f": {_last(lines[:1])}" if lines else f"; it printed: {_last(log)}")
     rule = f"lines of {expected.of} with {expected.line!r}"
-    verdict = _verdict(expected.holds(len(lines)))
+    verdict = verdict_of(expected.holds(len(lines)))
     if was_cut(log):  # there may be more of them
         told += f"; {CUT}"
         more_matters = len(lines) <= expected.most if expected.most is not None else len(lines) < expected.least
@@ -226,7 +226,7 @@ def _duration(expected: Duration, seen: Seen) -> Check:
     told = f"{min(known):.3f}s" if known else "it never began"
     if len(known) > 1:
         told += f" to {max(known):.3f}s"
-    check = Check(f"duration of {expected.call}", str(expected.is_), told, _verdict(holds))
+    check = Check(f"duration of {expected.call}", str(expected.is_), told, verdict_of(holds))
     if len(known) < len(taken) or not taken:
         return weighed(check, seen, COURSE_SLACK_S)
     window = _window_of_calls(expected, check, seen)
@@ -263,7 +263,7 @@ def _alike(expected: Alike, seen: Seen) -> Check:
     frames: dict[str, list[int]] = {
         expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
     }
-    return weighed(Check(expected.says, "it does", told, _verdict(not unlike), frames), seen, COURSE_SLACK_S)
+    return weighed(Check(expected.says, "it does", told, verdict_of(not unlike), frames), seen, COURSE_SLACK_S)
 
 
 def _unlike(found: Mapping[tuple[Role, Role], Sequence[Conversation]], seen: Seen) -> Iterator[str]:

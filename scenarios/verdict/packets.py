@@ -12,11 +12,11 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
 from scenarios.spec.expectations import Order, Packets
 from scenarios.verdict.check import Check
-from scenarios.verdict.crossings import _crossings, kept
-from scenarios.verdict.weighing import _verdict, doubted, passes, repeated_by_a_stall, stall_at_the_end, weighed
+from scenarios.verdict.crossings import crossing_times, kept
+from scenarios.verdict.weighing import doubted, passes, repeated_by_a_stall, stall_at_the_end, verdict_of, weighed
 
 
-def _packets(expected: Packets, seen: Seen) -> Check:
+def check_packets(expected: Packets, seen: Seen) -> Check:
     frames = kept(expected, seen)
     holds = expected.holds(len(frames))
     told = f"{len(frames)}"
@@ -27,7 +27,7 @@ def _packets(expected: Packets, seen: Seen) -> Check:
         holds = holds and all(band.holds(gap) for band, gap in zip(bands, gaps_s, strict=True))
         told += f", {', '.join(f'{gap:.3f}s' for gap in gaps_s) or 'nothing'} apart" if len(frames) > 1 else ""
     evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
-    check = Check(expected.rule, expected.right, told, _verdict(holds), evidence)
+    check = Check(expected.rule, expected.right, told, verdict_of(holds), evidence)
     window = _window_of_packets(expected, frames, check, seen)
     return doubted(check, seen, window) if window else check
 
@@ -60,7 +60,7 @@ def _window_of_crossings(expected: Packets, seen: Seen) -> Window | None:
     if expected.took is None:
         return None
     candidates = kept(dataclasses.replace(expected, took=None), seen)
-    crossings = _crossings(seen, expected.at)
+    crossings = crossing_times(seen, expected.at)
     during = (seen.held_up if expected.holds(len(kept(expected, seen))) else seen.stalls).on_the_way
     sure = possible = 0
     worst: Window | None = None
@@ -102,7 +102,7 @@ def _window_of_gaps(expected: Packets, frames: Sequence[Frame], check: Check, se
     return found
 
 
-def _order(expected: Order, seen: Seen) -> Check:
+def check_order(expected: Order, seen: Seen) -> Check:
     firsts = []
     for where in expected.of:
         frame = next((frame for frame in seen.frames.get(expected.at, ()) if where in frame.marks), None)
@@ -111,7 +111,7 @@ def _order(expected: Order, seen: Seen) -> Check:
     there = len(numbers) == len(firsts)
     holds = there and all(a < b for a, b in itertools.pairwise(numbers))
     told = ", ".join(f"frame {frame.number}" if frame else "none" for frame in firsts)
-    check = Check(expected.says, "each before the next", told, _verdict(holds), {expected.at: numbers})
+    check = Check(expected.says, "each before the next", told, verdict_of(holds), {expected.at: numbers})
     in_order, leg = [frame for frame in firsts if frame], seen.frames.get(expected.at, ())
     if holds and (window := stalls.overtaken_in_a_stall(in_order, seen.held_up, seen.machines, leg)):
         return doubted(check, seen, window)

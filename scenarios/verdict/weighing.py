@@ -18,10 +18,10 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.spec.roles import LegName
 from scenarios.verdict.check import Check, Verdict
-from scenarios.verdict.crossings import _crossings
+from scenarios.verdict.crossings import crossing_times
 
 
-def _verdict(holds: bool) -> Verdict:
+def verdict_of(holds: bool) -> Verdict:
     return Verdict.PASS if holds else Verdict.FAIL
 
 
@@ -48,7 +48,7 @@ def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
     held_up = seen.held_up
     if not held_up.between(None, None).reaches(COUNT_SLACK_S):
         return []
-    lost = {number for number, took_s in _crossings(seen, leg).items() if took_s is None}
+    lost = {number for number, took_s in crossing_times(seen, leg).items() if took_s is None}
     return stalls.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)
 
 

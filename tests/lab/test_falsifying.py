@@ -90,7 +90,9 @@ def test_a_state_that_no_look_can_show_would_be_found_out(tmp_path: Path, state:
     assert f"no socket is ever in the state '{state}'" in found[0]
 
 
-@pytest.mark.parametrize("judge", ["_hits", "_outcome", "_packets", "_order", "_sockets", "_log", "_duration"])
+@pytest.mark.parametrize(
+    "judge", ["_hits", "_outcome", "check_packets", "check_order", "_sockets", "_log", "_duration"]
+)
 def test_a_judge_that_lets_all_pass_would_be_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, judge: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import itertools
 import json
 import random
@@ -289,6 +290,14 @@ def test_the_caller_tells_the_end_a_reset_and_a_peer_that_says_nothing_apart() -
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         assert fuzz_caller.stream("127.0.0.1", bound.getsockname()[1], [b"x"], 5.0) == (b"", "ECONNREFUSED")
+
+
+def test_a_reset_that_comes_before_connect_has_looked_is_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect(*_: object, **__: object) -> socket.socket:
+        raise ConnectionResetError(errno.ECONNRESET, "reset")
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    assert fuzz_caller.stream("127.0.0.1", 9, [b"x"], 5.0) == (b"", "reset")
 
 
 def test_the_caller_sends_no_more_after_its_time() -> None:
