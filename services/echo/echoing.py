@@ -126,7 +126,12 @@ class Echoes:
         self._over.clear()
 
     def patience_s(self) -> float | None:
-        """How long to wait for readiness: until the next peer has been idle for too long, or accepting goes on."""
+        """How long to wait for readiness: until the next peer has been idle for too long, or accepting goes on.
+
+        0.0 if SIGTERM came after `going_on` was asked, and nobody is left: nothing would end the wait. Ask it last.
+        """
+        if not self.going_on:
+            return 0.0
         paused = not self.accepting.stopping and not self.accepts
         due = [self._deadlines.next_s(), self.accepting.accept_at_s if paused else None]
         return min((max(0.0, at_s - time.monotonic()) for at_s in due if at_s is not None), default=None)
