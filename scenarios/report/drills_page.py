@@ -67,7 +67,7 @@ def _cells(drill: Drill) -> list[str]:
         f"`{drill.drill}`",
         drill.claim + "".join(f" *Not on {pair}: {why}*" for pair, why in drill.unsupported_on.items()),
         "; ".join(given + faults),
-        "; ".join(_of_application(drill)),
+        "; ".join(_of_application(drill)) or "(of any program)",
         "<br>".join(_of_packets(drill)),
         "; ".join(drill.source),
     ]

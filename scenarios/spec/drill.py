@@ -1,7 +1,8 @@
 """A drill: one claim about one failure, read from a file under scenarios/drills/. Reading it needs no lab.
 
 A drill that cannot be judged is no drill: one without an outcome, without packets, or without a fault is refused here,
-as is one that speaks of a fault, a call or a look that its script does not have.
+as is one that speaks of a fault, a call or a look that its script does not have. Only a drill for a kind of programs
+may claim no outcome: it claims what the kernel and the network do, which is true whatever the program is.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal, get_args
 from scenarios.lab.topology import Family
 from scenarios.spec.cross_references import called_by, named_by, problems_of_call, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
-from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Outcomes, Packets, Sockets
+from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.fault import Fault
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
@@ -52,7 +53,8 @@ class Drill:
     a kind: `tcp` and `udp` are any service over it; over TCP, `connects-once` any whose client does not try again where
     it is not let in, and `request` any whose client asks, is answered, a segment each, and closes.
 
-    `source` names the RFC or man page of the claim. `unsupported_on` says of a pair why the drill cannot be run there.
+    `source` names the RFC or man page of the claim. `premise` is what both runs must show for the claim to mean
+    anything: where they do not, it is unproven. `unsupported_on` says of a pair why the drill cannot be run there.
     `others` and `afterwards` are for the matrix: what the failure does to the server's other clients meanwhile, where
     it is theirs too (nothing said: the server's own promise holds), and whether there is a server when all is undone.
     """
@@ -66,6 +68,7 @@ class Drill:
     script: tuple[Step, ...]
     expect: tuple[Expectation, ...]
     control: tuple[Expectation, ...]
+    premise: tuple[Expectation, ...] = ()
     client: str | None = None
     fits: tuple[str, ...] = ()
     family: Family = "ipv4"
@@ -87,6 +90,7 @@ class Drill:
             itertools.chain(
                 self._problems_of_expectations(self.expect, "expect"),
                 self._problems_of_expectations(self.control, "control"),
+                self._problems_of_expectations(self.premise, "premise"),
             )
         )
 
@@ -99,8 +103,11 @@ class Drill:
                 yield f"{key}: expected one or more, got an empty sequence"
         for pair in self.unsupported_on:
             yield from unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
-        if not {Outcomes, Packets} <= {type(each.value) for each in self.expect}:
+        kinds = {type(each.value) for each in self.expect}
+        if not self.is_general and not {Outcomes, Packets} <= kinds:
             yield "expect: a verdict needs both the application's outcome and packets: one is missing"
+        if self.is_general and not {Packets, Order, Sockets} & kinds:
+            yield "expect: the claim rests on nothing that kernel or network show; expected `packets`, or the like"
         if not any(each.outcome for each in self.control):
             yield "control: expected an `outcome`: a control run that asserts none cannot fail as the claim can"
 
@@ -227,6 +234,11 @@ class Drill:
         return [call for step in under for call in (*called_by(step), *([step.await_] if step.await_ else []))]
 
     @property
+    def is_general(self) -> bool:
+        """Whether it is for every program of a kind: what it claims must be true whatever the program does."""
+        return any(each in KINDS for each in self.fits)
+
+    @property
     def calls(self) -> dict[str, Call]:
         """The calls of the script by name, those that are started in the background too."""
         return {call.name: call for step in self.script if (call := step.call or step.start)}
@@ -260,7 +272,7 @@ class Drill:
     def filters_by_key(self) -> dict[str, str]:
         """Every display filter, by the keys that lead to it: `expect.2.packets.where`."""
         found: dict[str, str] = {}
-        for key, expectations in (("expect", self.expect), ("control", self.control)):
+        for key, expectations in (("expect", self.expect), ("control", self.control), ("premise", self.premise)):
             for number, each in enumerate(expectations, 1):
                 if each.packets:
                     found[f"{key}.{number}.packets.where"] = each.packets.where
@@ -291,7 +303,7 @@ class Drill:
         if self.server.args:
             return f"it gives the server words that only {self.service} knows: {self.server.args}"
         untils = [step.until.log for step in self.script if step.until]
-        reads = SERVER in [*untils, *(each.log.of for each in (*self.expect, *self.control) if each.log)]
+        reads = SERVER in [*untils, *(each.log.of for each in (*self.expect, *self.control, *self.premise) if each.log)]
         if reads and not any(fault.replace and fault.replace.who == SERVER for fault in self.faults):
             return f"it reads what only {self.service} prints"
         if any(SERVICE_PLACE in fault.replace.run for fault in self.faults if fault.replace):

@@ -24,3 +24,7 @@ def explained(drill: Drill) -> Iterator[str]:
     yield "With the faults it must be that"
     for each in drill.expect:
         yield f"  - {each.says}"
+    if drill.premise:
+        yield "The claim means nothing unless in both runs"
+    for each in drill.premise:
+        yield f"  - {each.says}"

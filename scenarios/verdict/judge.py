@@ -33,14 +33,19 @@ TOLD_CHARACTERS = 500  # of a line that a program printed
 
 def judged(drill: Drill, control: Seen, armed: Seen | None) -> tuple[list[Check], list[Check]]:
     """The checks of the control run, and those of the run with the fault, which a failed control may have spared."""
-    of_control = [_as_control(each) for each in _checks(drill, drill.control, control)]
-    return of_control, _checks(drill, drill.expect, armed) if armed else []
+    of_control = _premises(drill, control, "control: premise")
+    of_control += [_refutes_nothing(each, "control") for each in _checks(drill, drill.control, control)]
+    return of_control, [*_premises(drill, armed, "premise"), *_checks(drill, drill.expect, armed)] if armed else []
 
 
-def _as_control(check: Check) -> Check:
-    """A control that does not go as it should refutes nothing: it only makes the claim unproven."""
+def _premises(drill: Drill, seen: Seen, prefix: str) -> list[Check]:
+    return [_refutes_nothing(_check(each, seen, drill), prefix) for each in drill.premise]
+
+
+def _refutes_nothing(check: Check, prefix: str) -> Check:
+    """A control or a premise that is not as it should be refutes nothing: it only makes the claim unproven."""
     holds = Verdict.UNPROVEN if check.holds is Verdict.FAIL else check.holds
-    return dataclasses.replace(check, rule=f"control: {check.rule}", holds=holds)
+    return dataclasses.replace(check, rule=f"{prefix}: {check.rule}", holds=holds)
 
 
 def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> list[Check]:

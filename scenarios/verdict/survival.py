@@ -28,6 +28,7 @@ UNASKED, UNKNOWN = "not asked", "not known"
 WELL, SERVED, LATE, UNSERVED, FAILED, GONE = "well", "served", "served late", "not served", "failed", "gone"
 AS_EVER = (SERVED, WELL, UNASKED)  # of other clients, and of the service afterwards: what needs no words
 BLOCKED, SURVIVED = "blocked others", "survived"
+NOTHING = "nothing of the program"  # promised, where a drill claims what kernel and network do
 # What other clients can meet with, by what the server's documentation says of how many it serves.
 MEANWHILE: Mapping[Serves, frozenset[str]] = {
     "many": frozenset({SERVED}),
@@ -102,9 +103,9 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
     An empty text: others and afterwards were not asked.
     """
     drill, serves = cell.drill, cell.chosen.server.serves
-    expected = next(each.outcome for each in drill.expect if each.outcome)
-    right = (expected.is_,) if isinstance(expected.is_, str) else expected.is_
-    promised = " or ".join(SURVIVED if each == "answered" else each for each in right)
+    expected = next((each.outcome for each in drill.expect if each.outcome), None)
+    right = expected.words if expected else ()
+    promised = " or ".join(SURVIVED if each == "answered" else each for each in right) or NOTHING
     others = after = f"{UNKNOWN}: {beside}" if beside else UNASKED
     may_meet = may_find = frozenset({UNASKED})
     if isinstance(beside, Beside):
@@ -114,7 +115,8 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
         if drill.others:
             may_meet = frozenset(drill.others) | may_meet - {SERVED}
         may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
-    kind, word = _word(seen.calls.get(expected.call, ()) if seen else ())
+    of_call = expected.call if expected else next(iter(drill.calls))
+    kind, word = _word(seen.calls.get(of_call, ()) if seen else ())
     if verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED) or not seen:
         kind = word = verdict.value
     elif verdict is Verdict.PASS and _kind(others) in {LATE, UNSERVED} - {*drill.others}:

@@ -116,6 +116,33 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str
     assert says in str(raised.value)
 
 
+GENERAL = RIGHT.replace("script:", "fits: [tcp]\nscript:").replace("  - outcome: {call: hello, is: answered}\n", "", 1)
+
+
+def test_a_drill_for_every_program_of_a_kind_may_claim_what_kernel_and_network_do_alone(tmp_path: Path) -> None:
+    drill = load_drill(written(tmp_path, GENERAL))
+    assert drill.is_general
+    assert [each.outcome for each in drill.expect] == [None]
+    assert "(of any program)" in document({"one": drill})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}",
+         "hits: {fault: lose, exactly: 1}", "rests on nothing that kernel or network show"),
+        ("fits: [tcp]", 'fits: ["echo/*"]', "needs both the application's outcome and packets"),
+        ("control:\n  - outcome: {call: hello, is: answered}",
+         "control:\n  - packets: {at: client-leg, where: tcp}", "control: expected an `outcome`"),
+        ("control:", "premise:\n  - hits: {fault: lose}\ncontrol:", "premise.1.hits.fault: unknown given 'lose'"),
+    ],
+)  # fmt: skip
+def test_a_general_drill_that_rests_on_nothing_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in GENERAL
+    with pytest.raises(DeclarationError, match=re.escape(says)):
+        load_drill(written(tmp_path, GENERAL.replace(old, new)))
+
+
 REPLACED = "replace: {who: WHO, run: python -m services.peers.limited --files 20 COMMAND}"
 # whose program is replaced before the call and behind it, whether a restart follows, and what is wrong with that
 REPLACEMENTS = [

@@ -200,3 +200,19 @@ def test_a_control_that_does_not_go_as_it_should_makes_the_claim_unproven_and_no
     assert joint(checks) is Verdict.PASS
     assert joint(of_control) is Verdict.UNPROVEN
     assert joint([*of_control, *checks]) is Verdict.UNPROVEN
+
+
+def test_a_claim_whose_premise_the_run_does_not_show_is_unproven_and_never_refuted(tmp_path: Path) -> None:
+    """The answer came so soon that it carried the acknowledgement: then the request is sent again, and rightly so."""
+    claim = "packets: {at: client-leg, where: syn, exactly: 1}"  # which is refuted: there are two
+    path = tmp_path / "one.yaml"
+    path.write_text(DRILL.replace("EXPECTED", claim) + "premise:\n  - packets: {at: client-leg, where: ack}\n")
+    drill = load_drill(path)
+    of_control, _ = judged(drill, seen(armed=False, caught={}), None)
+    assert [(each.rule, each.holds) for each in of_control if each.holds is not Verdict.PASS] == [
+        ("control: premise: packets on the client-leg where ack", Verdict.UNPROVEN)
+    ]
+    _, checks = judged(drill, seen(armed=False), seen())
+    assert joint(checks) is Verdict.UNPROVEN
+    path.write_text(path.read_text().replace("where: ack", "where: answer"))
+    assert joint(judged(load_drill(path), seen(armed=False), seen())[1]) is Verdict.FAIL

@@ -130,3 +130,11 @@ def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> 
     assert is_asked(cell())
     assert not is_asked(cell(drill="broken-pipe"))
     assert is_asked(cell(drill="descriptors-used-up"))  # that one runs the server itself, with fewer descriptors
+
+
+def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() -> None:
+    asked = cell()
+    kept = tuple(each for each in asked.drill.expect if not each.outcome)
+    asked = replace(asked, drill=replace(asked.drill, expect=kept, fits=("tcp",)))
+    found = said(call(Outcome.TIMED_OUT, duration_s=5.0), of=asked)
+    assert (found.word, found.is_as_promised) == ("timed out 5 s", True)
