@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from rich.markup import escape
 
-from scenarios.cli import files, report
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
@@ -19,15 +18,20 @@ from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
 
-try:
-    from scenarios.cli import bench, byteorder, calls, drills, lab
-except ModuleNotFoundError as error:  # whoever only reads files and runs needs no Docker
-    if (error.name or "").partition(".")[0] != "docker":
-        raise
-    WITH_ENGINE: tuple[ModuleType, ...] = ()
-else:
-    WITH_ENGINE = (drills, calls, bench, byteorder, lab)
-
+# The modules of this room with their commands, in the order of the help. Only the module of the command that was typed is
+# imported: all of them take a second, most of it for Docker's SDK and for pages.
+COMMANDS: Mapping[str, Sequence[str]] = {
+    "files": ("list", "explain", "validate", "schema"),
+    "report": ("report",),
+    "drills": ("run", "matrix", "soak", "storm", "fuzz"),
+    "calls": ("demo", "call", "init", "watch"),
+    "bench": ("ab", "bench-services", "bench"),
+    "byteorder": ("endian", "emulation"),
+    "lab": (
+        *("ping", "sockets", "byteorder", "up", "down", "status", "shell", "logs"),
+        *("images", "bundle", "load", "doctor", "clean"),
+    ),
+}
 NO_SDK = "there is no Python package `docker`; `make setup` installs it"
 ALL_ENDED = "what this run started has been ended"
 
@@ -35,9 +39,11 @@ ALL_ENDED = "what this run started has been ended"
 class Parser(argparse.ArgumentParser):
     """argparse with the exit status that sysexits.h has for a usage error."""
 
+    lacks_docker = False  # a module of commands could not be imported for want of Docker's SDK
+
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
-        self.exit(EX_USAGE, f"{self.prog}: {message}{'' if WITH_ENGINE else f'; {NO_SDK}'}\n")
+        self.exit(EX_USAGE, f"{self.prog}: {message}{f'; {NO_SDK}' if self.lacks_docker else ''}\n")
 
 
 def _lab_number(text: str) -> int:
@@ -46,7 +52,8 @@ def _lab_number(text: str) -> int:
     return int(text)
 
 
-def parser() -> Parser:
+def parser(typed: str | None = None) -> Parser:
+    """The parser of the command that was `typed`, or of all commands where none of that name is there."""
     root = Parser(prog="python -m scenarios", description=(__doc__ or "").splitlines()[0])
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
@@ -62,9 +69,15 @@ def parser() -> Parser:
             )
         return sub
 
-    for each in (files, report, *WITH_ENGINE):
-        each.add(command)
-    return root
+    modules = [module for module, names in COMMANDS.items() if typed in names] or COMMANDS
+    for module in modules:
+        try:
+            importlib.import_module(f"scenarios.cli.{module}").add(command)
+        except ModuleNotFoundError as error:  # whoever only reads files and runs needs no Docker
+            if (error.name or "").partition(".")[0] != "docker":
+                raise
+            root.lacks_docker = True
+    return parser() if root.lacks_docker and typed else root
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -74,7 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     130 after Ctrl-C, 143 after SIGTERM. What is a bug of this program comes out as it is, with its traceback.
     """
     try:
-        options = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        options = parser(next(iter(words), None)).parse_args(words)
         with pulse.beating(options.verb):
             status_of_command: int = options.function(options)
     except (UsageError, DeclarationError) as error:

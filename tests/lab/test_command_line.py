@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.cli import lab
-from scenarios.cli.main import main
+from scenarios.cli.main import COMMANDS, main, parser
 from scenarios.lab import ping
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
@@ -36,6 +36,31 @@ def test_the_program_says_as_a_process_what_it_says_here() -> None:
     here = scenarios(*words)
     assert (ran.returncode, ran.stdout, ran.stderr) == (here.returncode, here.stdout, here.stderr)
     assert ran.returncode == 64
+
+
+def commands_of(typed: str | None) -> list[str]:
+    (commands,) = (each for each in parser(typed)._actions if isinstance(each, argparse._SubParsersAction))
+    return list(commands.choices)
+
+
+@pytest.mark.parametrize("module", COMMANDS)
+def test_a_command_that_is_typed_imports_the_one_module_that_has_it(module: str) -> None:
+    for name in COMMANDS[module]:
+        assert commands_of(name) == list(COMMANDS[module])
+
+
+@pytest.mark.parametrize("typed", [None, "--help", "dmeo"])
+def test_what_is_no_command_is_held_against_all_commands(typed: str | None) -> None:
+    assert commands_of(typed) == [name for names in COMMANDS.values() for name in names]
+
+
+def test_reading_a_drill_imports_neither_docker_nor_pages() -> None:
+    program = (
+        "import sys; from scenarios.cli.main import main; main(['explain', 'lost-syn']);"
+        " sys.exit(bool({'docker', 'jinja2', 'scenarios.run'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stdout
 
 
 @pytest.mark.parametrize(
