@@ -1,4 +1,4 @@
-"""One lab: bringing its machines up and down, and running programs on them.
+"""One lab: its machines, held alone, and the programs that are started on them: ours, and guests of other images.
 
 Knows Docker and Compose; knows nothing of what the programs say to each other, of captures or of verdicts.
 """
@@ -9,141 +9,29 @@ import contextlib
 import os
 import secrets
 import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from docker.errors import APIError, NotFound
-from docker.models.containers import Container
 
 from scenarios.lab import engine, locks
-from scenarios.lab.engine import is_well
-from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem
+from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
 from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, guest_words, remove_guest, run_guest
+from scenarios.lab.machines import Machines
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
 from scenarios.lab.sweep import MARK, SWEEP
-from scenarios.lab.topology import COMPOSE_FILE, ROOT, Topology, topology
-from scenarios.lab.waiting import wait_for
-
-UP_WITHIN_S = 90
-ANSWERS_WITHIN_S = 10
 
 
-class Lab:
+class Lab(Machines):
     """The lab of this number on this engine.
 
     `profiles` are those of compose.yaml whose machines are wanted too. A lab may have more machines up than are wanted.
     """
 
     def __init__(self, number: int, *profiles: str) -> None:
-        self.topology: Topology = topology(number)
-        self.number = number
-        self.profiles = profiles
+        super().__init__(number, *profiles)
         # Of each guest that was run to its end, its container's id and its machine, since Metering.begin forgot them
         self.guests: dict[str, str] = {}
-        for profile in profiles:
-            if profile not in self.topology.profiles.values():
-                there_are = ", ".join(sorted({*self.topology.profiles.values()}))
-                raise ValueError(f"compose.yaml has no profile {profile!r}; there are: {there_are}")
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The machines that are up when this lab is."""
-        return self.topology.machines_of(self.profiles)
-
-    def _compose(self, *words: str, timeout_s: float, profiles: Iterable[str] = ()) -> str:
-        environment = {**os.environ, "LAB": str(self.number), "COMPOSE_PROGRESS": "plain"}
-        environment["COMPOSE_PROFILES"] = ",".join(sorted({*profiles}))
-        return engine.docker_command(
-            "compose", "--file", str(COMPOSE_FILE), *words, timeout_s=timeout_s, cwd=ROOT, env=environment
-        )
-
-    def container(self, machine: str) -> str:
-        """The name of the container of a machine. Raises LabProblem for a machine that the lab does not have."""
-        if machine not in self.topology.machines:
-            raise LabProblem(f"the lab has no machine {machine!r}; it has {', '.join(self.topology.machines)}")
-        return f"{self.topology.project}-{machine}-1"
-
-    def _containers(self) -> list[Container]:
-        return engine.containers(f"com.docker.compose.project={self.topology.project}")
-
-    def states(self) -> dict[str, str]:
-        """Each machine with the state of its container: "healthy", "running", "exited", …, or "absent".
-
-        Those of a profile that is not wanted are here only where they are there all the same.
-        """
-        found = {}
-        for container in self._containers():
-            health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
-            if health in ("starting", "unhealthy") and is_well(container):  # unhealthy: it was paused until now, say
-                health = "healthy"
-            found[container.labels["com.docker.compose.service"]] = health or container.status
-        wanted = self.wanted
-        return {
-            machine: found.get(machine, "absent")
-            for machine in self.topology.machines
-            if machine in wanted or machine in found
-        }
-
-    def is_up(self) -> bool:
-        """Whether every wanted machine runs, from the image that its tag names now, and the firewall is healthy."""
-        states, wanted = self.states(), self.wanted
-        if any(states[name] != ("healthy" if name == "firewall" else "running") for name in wanted):
-            return False
-        containers = [each for each in self._containers() if each.labels["com.docker.compose.service"] in wanted]
-        return all(each.attrs["Image"] == engine.image_id(each.attrs["Config"]["Image"]) for each in containers)
-
-    def up(self) -> float:
-        """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took."""
-        started = time.monotonic()
-        self._unpause()
-        try:
-            self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
-            # Compose's own --wait would look once a second, as the engine does.
-            wait_for(self._is_ready, "the firewall to be ready", UP_WITHIN_S, every_s=0.05)
-            for name in self.wanted:
-                if name in self.topology.profiles:  # of the others the firewall saw to it by itself
-                    self._wait_for_answer(name)
-        except (CommandFailed, DeadlinePassed, LabProblem) as error:
-            try:
-                logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
-            except CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
-                logs = str(of_logs)
-            raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
-        return time.monotonic() - started
-
-    def _unpause(self) -> None:
-        """Let machines go on that somebody paused, and whose run was killed, say: Compose does not start those."""
-        for container in self._containers():
-            if container.status == "paused":
-                with contextlib.suppress(APIError), engine.asked(f"unpause {container.name}"):  # it ended meanwhile
-                    container.unpause()
-
-    def _is_ready(self) -> bool:
-        states, wanted = self.states(), self.wanted
-        if ended := [name for name in wanted if states[name] in ("exited", "dead", "unhealthy")]:
-            raise LabProblem(f"{' and '.join(ended)} ended, or is not well")
-        return states["firewall"] == "healthy"
-
-    def _wait_for_answer(self, name: str) -> None:
-        """Until a host answers the firewall's ping, over both families."""
-        host = self.topology.hosts[name]
-        for address in (host.ipv4, host.ipv6):
-            ping = ["ping", "-q", "-c", "1", "-W", "1", address]
-
-            def answers(ping: list[str] = ping) -> bool:
-                return self.run("firewall", ping, timeout_s=5).status == 0
-
-            wait_for(answers, f"{name} to answer a ping at {address}", ANSWERS_WITHIN_S, every_s=0.1)
-
-    def down(self) -> None:
-        """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
-        every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
-        self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
-
-    def stop(self, machine: str) -> None:
-        """Stop one machine, as `docker stop` does; `up` starts it again."""
-        engine.client().containers.get(self.container(machine)).stop(timeout=1)
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -178,52 +66,6 @@ class Lab:
     def sweep(self, machine: str, variable: str) -> None:
         """Kill every process of a machine whose environment has a variable, `name=value`, that this pattern finds."""
         self.run(machine, ["sh", "-c", SWEEP, variable], timeout_s=10, mark=False)
-
-    def run(self, machine: str, argv: Sequence[str], *, timeout_s: float, mark: bool = True) -> Finished:
-        """Run a program on a machine to its end, or until `timeout_s` seconds (its status is 124 then).
-
-        Raises LabProblem when the machine does not run, and when it stands still.
-        """
-        api = engine.client().api
-        started = time.monotonic()
-        within_s = timeout_s + LATE_S
-        try:
-            with engine.asked(f"run `{argv[0]}` on {machine}"):
-                execution = api.exec_create(
-                    self.container(machine),
-                    ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
-                    environment={MARK: "call"} if mark else {},
-                )
-                out, err = engine.run_exec(api, execution["Id"], within_s)
-                status = api.exec_inspect(execution["Id"])["ExitCode"]
-        except APIError as error:  # 404: no such container; 409: it is stopped, or paused
-            profile = self.topology.profiles.get(machine)
-            how = f"make up WITH={profile}" if profile else "make up"
-            raise LabProblem(f"{machine} of lab {self.number} {self._state(machine)}; `{how}` mends it") from error
-        except TimeoutError as error:
-            what = f"`{argv[0]}` on {machine} of lab {self.number} did not end within {within_s:g} s"
-            raise LabProblem(f"{what}; {machine} {self._state(machine)}") from error
-        took_s, dropped = time.monotonic() - started, out.dropped + err.dropped
-        return Finished(tuple(argv), status, out.text(), err.text(), took_s, dropped_bytes=dropped)
-
-    def _state(self, machine: str) -> str:
-        """What the engine says of a machine, for a person: "runs", "is paused", "does not run"."""
-        try:
-            with engine.asked(f"say how {machine} is"):
-                state = engine.client().containers.get(self.container(machine)).status
-        except (NotFound, CommandFailed):
-            return "does not run"
-        return {"running": "runs", "paused": "is paused"}.get(state, "does not run")
-
-    def check_machines(self) -> None:
-        """Raise LabProblem when a machine that is wanted does not run: what was seen meanwhile proves nothing."""
-        with engine.asked("say how the machines are"):  # one question, for it is asked twice a cell
-            found = engine.client().api.containers(
-                all=True, filters={"label": f"com.docker.compose.project={self.topology.project}"}
-            )
-        states = {each["Labels"]["com.docker.compose.service"]: each["State"] for each in found}
-        if ill := [f"{name} is {states.get(name, 'gone')}" for name in self.wanted if states.get(name) != "running"]:
-            raise LabProblem(f"of lab {self.number}, {', '.join(ill)}")
 
     def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
         """Start a program on a machine with its standard streams open to this process, as bytes.
@@ -357,6 +199,6 @@ class Lab:
         ran = run_guest(name, words, argv, timeout_s, printed, made)
         if ran is None:
             raise LabProblem(
-                f"a guest on {machine} of lab {self.number} did not begin; {machine} {self._state(machine)}"
+                f"a guest on {machine} of lab {self.number} did not begin; {machine} {self.state_of(machine)}"
             )
         return ran

@@ -27,8 +27,9 @@ from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.sweep import MARK
 from scenarios.lab.waiting import wait_for
-from scenarios.run import performance as performing
 from scenarios.run.campaign import Campaign
+from scenarios.run.performance import Performance
+from scenarios.run.settling import Settling
 from scenarios.spec.catalogue import chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import services
@@ -98,24 +99,24 @@ class Disturber:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.plans: dict[int, Disturbance] = {}
-        play, stop = performing._Performance.do, Capture.stop
-        settle = performing._Performance.set_earlier_aside
+        play, stop = Performance.do, Capture.stop
+        settle = Settling.set_earlier_aside
 
-        def before(performance: performing._Performance) -> None:
-            self.reaches(performance.stage.lab, "before the script")
-            settle(performance)
+        def before(settling: Settling) -> None:
+            self.reaches(settling.run.stage.lab, "before the script")
+            settle(settling)
 
-        def do(performance: performing._Performance, step: object) -> None:
+        def do(performance: Performance, step: object) -> None:
             if getattr(step, "wait", None) is not None:
-                self.reaches(performance.stage.lab, "under the fault" if performance.armed else "in the control")
+                self.reaches(performance.stage.lab, "under the fault" if performance.run.armed else "in the control")
             play(performance, step)  # type: ignore[arg-type] # it is a step
 
         def end(capture: Capture) -> object:
             self.reaches(capture._program._lab, "as the captures end")
             return stop(capture)
 
-        monkeypatch.setattr(performing._Performance, "set_earlier_aside", before)
-        monkeypatch.setattr(performing._Performance, "do", do)
+        monkeypatch.setattr(Settling, "set_earlier_aside", before)
+        monkeypatch.setattr(Performance, "do", do)
         monkeypatch.setattr(Capture, "stop", end)
 
     def reaches(self, lab: Lab, phase: Phase) -> None:

@@ -12,8 +12,8 @@ from scenarios.evidence.meter import Metering
 from scenarios.evidence.stalls import Stalls
 from scenarios.lab import engine
 from scenarios.lab.lab import Lab
-from scenarios.run import performance as performing
 from scenarios.run.cell import run
+from scenarios.run.client_calls import ClientCalls
 from scenarios.run.session import Stage
 from scenarios.spec import steps
 from scenarios.spec.catalogue import chosen_service, load_drill
@@ -56,14 +56,14 @@ def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail
     path = tmp_path / "held.yaml"
     path.write_text(DRILL.replace("BAND", band), encoding="utf-8")
     drill = load_drill(path)
-    start = performing._Performance.start
+    start = ClientCalls.start
 
-    def held(performance: performing._Performance, call: steps.Call) -> None:
-        if performance.armed:
+    def held(calls: ClientCalls, call: steps.Call) -> None:
+        if calls.run.armed:
             stop(stage.lab, "server")
-        start(performance, call)
+        start(calls, call)
 
-    monkeypatch.setattr(performing._Performance, "start", held)
+    monkeypatch.setattr(ClientCalls, "start", held)
     folder = tmp_path / "run" / "drill" / "service" / "pair"
     folder.mkdir(parents=True)
     stage.disturbed = False  # an emulated host need not be asked for what the test before left

@@ -15,15 +15,13 @@ from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.faults.caught import Caught
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.run import performance
-from scenarios.run.performance import BrokeOff
+from scenarios.run.performance import BrokeOff, Performance
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from tests.lab.faking import cells
 from tests.report.making import called
 
-ORPHAN = "   0: 0100007F:FF98 0100007F:1F90 04 00000000:00000000 01:00000064 00000000     0\n"
 CAPTURES = {leg: LegCapture(leg, b"captured", 3, 0) for leg in ("client-leg", "server-leg")}
 
 
@@ -82,10 +80,8 @@ class Pending:
         self.ended = True
 
 
-class Script(performance._Performance):
+class Script(Performance):
     """A performance whose lab is made up. `happens` is what its script does."""
-
-    table = ""
 
     def __init__(self, happens: Any, *, interrupted: bool = False, stop: Any = None) -> None:
         cell: Cell = cells(1)[0]
@@ -104,33 +100,27 @@ class Script(performance._Performance):
         )
         super().__init__(stage, cell, True)  # type: ignore[arg-type]
         self.happens = happens
-
-    def set_earlier_aside(self) -> None:
-        pass
-
-    def tcp_table(self, _: str) -> str:
-        return self.table
+        self.settling.set_earlier_aside = lambda: None  # type: ignore[method-assign]
+        self.settling.settle = lambda server: None  # type: ignore[method-assign] # noqa: ARG005
+        self.servers.start = self.start_servers  # type: ignore[method-assign]
 
     def start_servers(self) -> None:
-        self.server = self.started["server"] = Server()  # type: ignore[assignment]
+        self.servers.current = self.servers.started["server"] = Server()  # type: ignore[assignment]
 
     def play(self) -> None:
-        self.note("the script begins")
+        self.run.note("the script begins")
         self.happens(self)
-
-    def settle(self) -> None:
-        pass
 
 
 def broken(happens: Any, **more: Any) -> BrokeOff:
     with pytest.raises(BrokeOff) as raised:
-        Script(happens, **more).run()
+        Script(happens, **more).perform()
     return raised.value
 
 
 def in_force(made: Script) -> None:
-    made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
-    made.stack.callback(made.note, "lose-one is undone")
+    made.faults.applied["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+    made.faults.stack.callback(made.run.note, "lose-one is undone")
     raise LabProblem("the call did not end")
 
 
@@ -170,7 +160,7 @@ def test_a_script_that_broke_off_before_it_began_says_that_its_stalls_are_not_kn
             raise LabProblem("the server does not listen")
 
     with pytest.raises(BrokeOff) as raised:
-        NotStarting(lambda _: None).run()
+        NotStarting(lambda _: None).perform()
     (unseen,) = raised.value.seen.stalls.unseen
     assert unseen == "the stalls: the script broke off before its captures were ended"
 
@@ -189,17 +179,17 @@ def test_a_server_that_did_not_come_to_listen_leaves_what_it_printed() -> None:
     class NotListening(Script):
         def start_servers(self) -> None:
             super().start_servers()
-            self.server = None
+            self.servers.current = None
             raise LabProblem("not within 30 s")
 
     with pytest.raises(BrokeOff) as raised:
-        NotListening(lambda _: None).run()
+        NotListening(lambda _: None).perform()
     assert raised.value.seen.logs["server"] == ["starting", "listening on"]
 
 
 def test_a_call_that_is_given_up_is_kept_with_what_it_printed() -> None:
     def happens(made: Script) -> None:
-        made.pending["hello"] = [Pending()]  # type: ignore[list-item]
+        made.calls.pending["hello"] = [Pending()]  # type: ignore[list-item]
         raise LabProblem("a fault could not be healed")
 
     told = broken(happens)
@@ -211,16 +201,16 @@ def test_a_call_that_is_waited_for_is_given_up_when_the_wait_is_interrupted() ->
     pending = Pending()
 
     def happens(made: Script) -> None:
-        made.pending["hello"] = [pending]  # type: ignore[list-item]
+        made.calls.pending["hello"] = [pending]  # type: ignore[list-item]
 
         def interrupted(*_: object) -> Iterator[None]:
             raise Interrupted
 
-        made.wait_until = interrupted  # type: ignore[method-assign,assignment]
-        made.finish("hello")
+        made.calls.wait_until = interrupted  # type: ignore[method-assign,assignment]
+        made.calls.finish("hello")
 
     with pytest.raises(Interrupted):
-        Script(happens, interrupted=True).run()
+        Script(happens, interrupted=True).perform()
     assert pending.ended
 
 
@@ -229,22 +219,22 @@ def test_an_interrupt_is_no_script_that_broke_off() -> None:
         raise Interrupted
 
     with pytest.raises(Interrupted):
-        Script(happens).run()
+        Script(happens).perform()
 
 
 def test_each_event_is_told_as_it_happens_with_the_faults_that_are_in_force() -> None:
     def happens(made: Script) -> None:
-        made.in_force.append("lose-one")
-        made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
-        made.note("lose-one is in force")
-        made.heal("lose-one")
-        made.note("the script ends")
+        made.run.in_force.append("lose-one")
+        made.faults.applied["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+        made.run.note("lose-one is in force")
+        made.faults.heal("lose-one")
+        made.run.note("the script ends")
 
     made = Script(happens)
     told: list[Happened] = []
     made.stage.happened = told.append
     made.stage.lab.check_machines = lambda: None  # type: ignore[method-assign]
-    made.run()
+    made.perform()
     assert [(each.what, each.in_force, each.armed) for each in told] == [
         ("the script begins", (), True),
         ("lose-one is in force", ("lose-one",), True),
@@ -256,12 +246,14 @@ def test_each_event_is_told_as_it_happens_with_the_faults_that_are_in_force() ->
 
 def test_a_fault_that_is_not_healed_is_told_to_be_undone_at_the_end() -> None:
     def happens(made: Script) -> None:
-        made.in_force.append("lose-one")
-        made.faults["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2), held=lambda: 0)
+        made.run.in_force.append("lose-one")
+        made.faults.applied["lose-one"] = SimpleNamespace(
+            caught=lambda: Caught(2), end=lambda *_: Caught(2), held=lambda: 0
+        )
 
     made = Script(happens)
     told: list[Happened] = []
     made.stage.happened = told.append
     made.stage.lab.check_machines = lambda: None  # type: ignore[method-assign]
-    made.run()
+    made.perform()
     assert (told[-1].what, told[-1].in_force) == ("lose-one is undone", ())

@@ -11,6 +11,7 @@ import pytest
 
 from scenarios.lab.topology import ROOT
 
+LINES_AT_MOST = 350  # of a module: what a person reads in one go
 LINT = (sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()", "--no-cache")
 
 
@@ -76,3 +77,20 @@ def test_a_room_says_in_its_first_lines_what_it_is_for_and_what_it_must_not_know
     text = (ROOT / "scenarios" / room / "__init__.py").read_text("utf-8")
     assert text.startswith('"""')
     assert room == "cli" or "must not know" in text.split('"""')[1]
+
+
+def too_long(scenarios: Path) -> list[str]:
+    """The modules below a folder that are above the bound, each with its number of lines."""
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in sorted(scenarios.rglob("*.py"))}
+    return [f"{path.relative_to(scenarios)}: {count}" for path, count in lines.items() if count > LINES_AT_MOST]
+
+
+def test_no_module_of_the_rooms_is_too_long_to_read_in_one_go() -> None:
+    assert too_long(ROOT / "scenarios") == []
+
+
+def test_a_module_that_is_one_line_too_long_is_found(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "longest.py").write_text("x = 1\n" * LINES_AT_MOST, "utf-8")
+    (tmp_path / "run" / "longer.py").write_text("x = 1\n" * (LINES_AT_MOST + 1), "utf-8")
+    assert too_long(tmp_path) == ["run/longer.py: 351"]

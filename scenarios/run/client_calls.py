@@ -1,0 +1,158 @@
+"""The clients that a script calls: what each is started with, when it is waited for, and how its calls ended."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import shlex
+import time
+from collections.abc import Callable, Mapping
+
+from scenarios.calls import contract
+from scenarios.calls.call import Call, Gate, Pending, Reader
+from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.process import CUT, was_cut
+from scenarios.lab.waiting import wait_for
+from scenarios.run.other_clients import Others
+from scenarios.run.script_run import ScriptRun
+from scenarios.spec import roles, steps
+from scenarios.spec.program_faults import Replace
+from scenarios.spec.service_programs import words
+
+CANCELLED_WITHIN_S = 2.0
+
+
+class ClientCalls:
+    """The calls of a script, by their names. `replaced`: what stands in the place of a program, by its name."""
+
+    def __init__(self, run: ScriptRun, replaced: Mapping[str, Replace]) -> None:
+        self.run, self.replaced = run, replaced
+        self.ended: dict[str, list[Call]] = {}
+        self.pending: dict[str, list[Pending]] = {}
+        self.logs: dict[str, list[str]] = {}
+        self.others: Others | None = None  # only where another client calls beside the script
+        self.heard = {step.until.log for step in run.drill.script if step.until and step.until.log}
+
+    def argv(self, call: steps.Call) -> list[str]:
+        """The command line of a call."""
+        chosen = self.run.cell.chosen
+        command = chosen.service.clients[call.client].run if call.client else call.run or chosen.client.run
+        instead = self.replaced.get(call.name)
+        host = self.host_called(call)
+        cut = words(instead.run if instead else command, host=host, bind=host, port=chosen.port)
+        return cut + shlex.split(call.args if not instead else "")
+
+    def host_called(self, call: steps.Call) -> str:
+        """What a call is given as its host: an address, or a name."""
+        cast = self.run.cast
+        if call.named is not None:
+            return cast.host(call.named).name if roles.is_host(call.named) else call.named
+        return cast.address(call.to) if call.to != "firewall" else cast.addresses("firewall")[0]
+
+    def guest(self, call: steps.Call) -> tuple[str | None, Mapping[str, str], Reader | None]:
+        """The image of a call, its program's environment, and how its end is read; of one of ours, nothing."""
+        chosen = self.run.cell.chosen
+        name = call.client or chosen.client_name
+        image = chosen.service.image_of(name)
+        if image is None or call.run is not None or call.name in self.replaced:
+            return None, {}, None
+        told = contract.environment("client", self.host_called(call), chosen.port, float(call.within))
+        return image, told, functools.partial(contract.ended, chosen.service.clients[name])
+
+    def begin(self, call: steps.Call, gate: Gate | None = None) -> Pending:
+        """Have a client called once, and do not wait; with a `gate` it is held there before its connect()."""
+        image, told, read = self.guest(call)
+        return self.run.stage.caller.start(
+            self.run.cast.host(call.from_).name,
+            self.argv(call),
+            timeout_s=float(call.within),
+            image=image,
+            environment=told,
+            read=read,
+            gate=gate,
+            hold="connect" if gate else "start",
+            hear=call.name in self.heard,
+        )
+
+    def start(self, call: steps.Call) -> None:
+        """Do a step's calls: all at once where they are `together`, else each but the last to its end."""
+        if self.others:
+            self.others.begin()
+        if call.together:
+            with self.run.stage.caller.together() as gate:
+                self.pending[call.name] = [self.begin(call, gate) for _ in range(call.times)]
+            return
+        for number in range(call.times):
+            self.pending[call.name] = [self.begin(call)]
+            if number + 1 < call.times:
+                self.finish(call.name)
+
+    def finish(self, name: str) -> None:
+        """Wait until the calls of this name have ended. Until then they are among those that can be given up."""
+        waited_for = self.pending.get(name, [])
+        while waited_for:
+            pending = waited_for[0]
+            self.wait_until(lambda: pending.ended, pending.timeout_s + 20)  # noqa: B023 (it is waited for here)
+            ended = pending.wait()
+            del waited_for[0]
+            self.keep(name, ended)
+            self.run.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
+        self.pending.pop(name, None)
+
+    def finish_all(self) -> None:
+        """Wait until all calls have ended."""
+        for name in list(self.pending):
+            self.finish(name)
+
+    def keep(self, name: str, ended: Call) -> None:
+        """Keep how a call ended, and what it printed."""
+        self.ended.setdefault(name, []).append(ended)
+        log = self.logs.setdefault(name, [])
+        log.extend((ended.stdout + ended.stderr).splitlines())
+        if ended.dropped_bytes and not was_cut(log):
+            log.append(f"[{CUT}: {ended.dropped_bytes:,} bytes are missing]")
+
+    def give_up(self) -> None:
+        """Cancel the calls that have not ended."""
+        if self.others:
+            self.others.give_up()
+        for calls in self.pending.values():
+            for pending in calls:
+                with contextlib.suppress(LabProblem):
+                    pending.cancel()
+
+    def collect_given_up(self) -> None:
+        """Keep what the cancelled calls printed."""
+        unfinished = [each for pending in self.pending.values() for each in pending]
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(lambda: all(each.ended for each in unfinished), "the end of the calls", CANCELLED_WITHIN_S)
+        for name, pending in self.pending.items():
+            for each in pending:
+                if each.ended:
+                    with contextlib.suppress(Exception):
+                        self.keep(name, each.wait())
+
+    def printed(self, who: str) -> list[str]:
+        """What the calls of this name have printed so far."""
+        running = [line for pending in self.pending.get(who, ()) for line in pending.heard.lines]
+        return [*self.logs.get(who, ()), *running]
+
+    def wait(self, seconds: float) -> None:
+        """Wait for so long, or until the run is interrupted."""
+        until_s = time.monotonic() + seconds
+        self.wait_until(lambda: time.monotonic() >= until_s, seconds + 1)
+
+    def wait_until(self, over: Callable[[], bool], within_s: float) -> None:
+        """Wait for it, or until the run is interrupted; the other client goes on calling meanwhile."""
+
+        def is_over() -> bool:
+            self.tick()
+            return self.run.stage.interrupted() or over()
+
+        wait_for(is_over, "the end of a step", within_s, every_s=0.002)
+        self.run.stage.check_interrupted()
+
+    def tick(self) -> None:
+        """Let the other client begin its next call, if it is time."""
+        if self.others:
+            self.others.tick()

@@ -1,0 +1,95 @@
+"""The packets of a script, and the stalls of its machines: recorded while it runs, decoded after it."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+from scenarios.evidence.capture import Capture
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.nat_frames import with_true_ends
+from scenarios.evidence.record import LegCapture
+from scenarios.evidence.stalls import Pause, Stalls
+from scenarios.evidence.tshark_fields import KEPT
+from scenarios.lab.topology import Family
+from scenarios.run.script_run import ScriptRun
+from scenarios.spec import roles
+
+
+class Recording:
+    """The captures of both legs, and the metering of the machines beside them."""
+
+    def __init__(self, run: ScriptRun) -> None:
+        self.run = run
+        self.captures: Mapping[str, LegCapture] = {}
+        self.frames: Mapping[str, list[Frame]] = {}
+        self.stalls: Stalls | None = None  # from when the metering has ended
+        self.captured_until_ns = 0
+        self._capture: Capture | None = None
+
+    def prepare(self) -> None:
+        """Have tshark start up, which takes a while, for the captures of this run."""
+        self.run.stage.dissector.prepare(KEPT, self.run.drill.filters)
+
+    def begin(self, undo: contextlib.ExitStack) -> None:
+        """Begin to capture and to meter. Raises LabProblem; `undo` ends what has begun."""
+        stage = self.run.stage
+        stage.metering.begin(with_guests=self._with_guests)
+        undo.callback(stage.metering.give_up)
+        with self.run.timed("capture"):
+            self._capture = undo.enter_context(stage.capturing.capture())
+        with self.run.timed("metering"):
+            stage.metering.wait()
+
+    @property
+    def _with_guests(self) -> bool:
+        """Whether programs of other images may run."""
+        return self.run.cell.chosen.service.image is not None
+
+    def end(self, pauses: Iterable[Pause]) -> None:
+        """End the captures, and the metering beside them; `pauses` are those that the script itself made."""
+        if self.stalls is not None or self._capture is None:  # both were ended, and the script breaks off after it
+            return
+        metering = self.run.stage.metering
+        self.captured_until_ns = time.time_ns()
+        metering.stop(with_guests=self._with_guests)
+        try:
+            with self.run.timed("capture"):
+                self.captures = self._capture.stop()
+        finally:
+            with self.run.timed("metering"):
+                self.stalls = metering.end([*pauses], self._in_play())
+
+    def _in_play(self) -> set[str]:
+        """The machines on which the script rests."""
+        drill, cast = self.run.drill, self.run.cast
+        calls = [step.call or step.start for step in drill.script if step.call or step.start]
+        needed: set[roles.Role] = {"client", "server", "names", *drill.server.on}
+        needed |= {each.from_ for each in calls if each}
+        needed |= {each.to for each in calls if each and roles.is_host(each.to)}
+        return {"firewall", *(cast.host(role).name for role in needed)}
+
+    def decode(self) -> None:
+        """Decode the captures into frames."""
+        dissector, marks = self.run.stage.dissector, self.run.drill.filters
+        with self.run.timed("decode"), ThreadPoolExecutor() as pool:
+            read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, marks), self.captures.values())
+            self.frames = self._of_this_run(self._behind_nat(dict(zip(self.captures, read, strict=True))))
+
+    def _behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames, with who is behind the firewall's own address where it stands for somebody else."""
+        if not any(fault.nat for fault in self.run.drill.faults):
+            return frames
+        nat = [each for each in (self.run.cast.translated("client", family) for family in get_args(Family)) if each]
+        return {**frames, "server-leg": with_true_ends(frames["client-leg"], frames["server-leg"], nat)}
+
+    def _of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames without what the connections of earlier scripts still send."""
+        kept = self.run.stage.flows.of_script(frames)
+        for leg, of_leg in frames.items():
+            if left_out := len(of_leg) - len(kept[leg]):
+                self.run.note(f"left out: {left_out} frames of earlier connections on the {leg}")
+        return kept

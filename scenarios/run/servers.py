@@ -1,0 +1,111 @@
+"""The programs of the server's side of a script: started, restarted, and what they printed."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Mapping
+
+from scenarios.calls import contract, port_holders
+from scenarios.calls.serving import wait_for_socket
+from scenarios.lab.errors import LabProblem
+from scenarios.lab.process import Running
+from scenarios.run.script_run import ScriptRun
+from scenarios.spec import roles
+from scenarios.spec.program_faults import Replace
+from scenarios.spec.service_programs import words
+from scenarios.spec.validate import SERVICE_PLACE
+
+
+class Servers:
+    """The server of a script, and those beside it. `replaced`: what stands in the place of a program, by its name."""
+
+    def __init__(self, run: ScriptRun, replaced: Mapping[str, Replace]) -> None:
+        self.run, self.replaced = run, replaced
+        self.current: Running | None = None  # on the server's role; others may run beside it
+        self.beside: dict[roles.Role, Running] = {}
+        self.started: dict[roles.Role, Running] = {}  # listening or not
+        self.logs: dict[str, list[str]] = {roles.SERVER: []}
+        self._stack = contextlib.ExitStack()
+
+    def close(self) -> None:
+        """Stop all of them."""
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start a server on each role that has one. Raises LabProblem where one does not come to listen."""
+        chosen, lab = self.run.cell.chosen, self.run.stage.lab
+        if chosen.server.run is None:
+            return  # it always runs
+        for role in self.run.drill.server.on:
+            host = self.run.cast.host(role).name
+            if chosen.server.ready is None:
+                port_holders.check_free(lab, host, chosen)  # else that one would be taken for ours
+            try:
+                program = self._start(role)
+            except LabProblem as problem:
+                if role in self.started:
+                    self.started[role].stop()  # so that it is not found itself
+                raise port_holders.explained(lab, host, chosen, problem) from problem
+            if role == roles.SERVER:
+                self.current = program
+            else:
+                self.beside[role] = program
+
+    def _start(self, role: roles.Role) -> Running:
+        chosen, host, stage = self.run.cell.chosen, self.run.cast.host(role), self.run.stage
+        instead = self.replaced.get(roles.SERVER) if role == roles.SERVER else None
+        assert chosen.server.run is not None  # noqa: S101 (start asks)
+        image = chosen.service.image if instead is None or SERVICE_PLACE in instead.run else None
+        address = contract.all_interfaces(chosen.service) if image else ""
+        if self.run.drill.server.bind == "address":
+            address = self.run.cast.address(role)
+        command = instead.run.replace(SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
+        argv = words(command, bind=address, host=address, port=chosen.port)
+        if not instead:
+            argv += shlex.split(self.run.drill.server.args)
+        told = contract.environment("server", address, chosen.port)
+        program = self._stack.enter_context(stage.caller.running(host.name, argv, image, environment=told))
+        self.started[role] = program
+        ready = instead.ready if instead else chosen.server.ready
+        if ready is None:
+            wait_for_socket(stage.lab, chosen, host, program)
+        else:
+            program.wait_for_line(ready)
+        return program
+
+    def restart(self) -> None:
+        """Stop the server, and start it again; that it does not come to listen is no error, but is seen."""
+        if self.current is None:
+            raise LabProblem("the server of this service always runs; it cannot be restarted")
+        self.current.stop()
+        self._collect_log()
+        try:
+            self.current = self._start("server")
+        except LabProblem as problem:
+            self.run.note(str(problem))
+            self.logs[roles.SERVER] += str(problem).splitlines()
+            self.current = None
+
+    def _collect_log(self) -> None:
+        if self.current is not None:
+            self.logs[roles.SERVER] += self.current.lines
+        self.current = None
+
+    def collect_logs(self) -> None:
+        """Keep what all of them have printed; the script is over."""
+        self._collect_log()
+        for role, program in self.beside.items():
+            self.logs[role] = list(program.lines)
+
+    def collect_unheard(self) -> None:
+        """Keep what those printed that did not come to listen."""
+        for role, program in self.started.items():
+            if not self.logs.get(role):
+                self.logs[role] = list(program.lines)
+
+    def printed(self, who: str) -> list[str] | None:
+        """What a server has printed since it was last started; None where `who` is none of them."""
+        if who == roles.SERVER:
+            return list(self.current.lines) if self.current else []
+        return next((list(program.lines) for role, program in self.beside.items() if role == who), None)

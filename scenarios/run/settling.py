@@ -1,0 +1,86 @@
+"""What earlier scripts left on the machines, set aside before a script; and the end of its own connections after it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+
+from scenarios.evidence import sockets
+from scenarios.evidence.record import Socket
+from scenarios.faults.apply import make_ready
+from scenarios.lab.earlier_connections import TABLES, Connection, connections
+from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.process import Running
+from scenarios.lab.waiting import wait_for
+from scenarios.run.script_run import ScriptRun
+from scenarios.spec import roles
+from scenarios.spec.outcome import Outcome
+
+SETTLES_WITHIN_S = 0.5
+HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
+CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
+
+
+class Settling:
+    """The connections of earlier scripts, and the sockets without them."""
+
+    def __init__(self, run: ScriptRun) -> None:
+        self.run = run
+        self.earlier: set[Connection] = set()  # as the kernels of all roles have them: no fault counts theirs
+        self._remembered: dict[roles.Role, set[tuple[str, str]]] = {}  # the same, as ss(8) has them
+
+    def set_earlier_aside(self) -> None:
+        """Note which connections there are before the script begins: what they still send is no hit of its faults.
+
+        An end that no program has any more sends for minutes what nobody acknowledges (tcp(7), tcp_orphan_retries).
+        """
+        stage, faults = self.run.stage, self.run.faults
+        make_ready(stage.lab, faults)
+        if not stage.disturbed or not faults:
+            return
+        concerned = {"client", "server", *(role for fault in faults for role in fault.roles)} & {*HOSTS}
+        hosts = {self.run.cast.host(role).name for role in concerned}
+        topology, reading = stage.lab.topology, ["cat", *TABLES]
+        pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
+        answered = [each.wait() for each in pending]
+        if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
+            raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
+        printed = [each.stdout for each in answered]
+        for host in hosts & {*topology.standing}:  # which serve by themselves, and have no resident
+            printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
+        self.earlier = {each for tables in printed for each in connections(tables)}
+        stage.disturbed = bool(self.earlier)
+        if self.earlier:
+            self.run.note(f"set aside: {len(self.earlier)} connections that were there before")
+
+    def remember_connections(self) -> None:
+        """Note what is left of earlier scripts on the roles that this one will look at."""
+        script = self.run.drill.script
+        looked_at = {step.look.on for step in script if step.look}
+        looked_at |= {step.until.on for step in script if step.until and step.until.on}
+        for role in looked_at:
+            found = sockets.of_machine(self.run.stage.lab, self.run.cast.host(role).name)
+            left = {each for each in found if each.transport == "tcp" and each.state != "LISTEN"}
+            self._remembered[role] = {(each.local, each.peer) for each in left}
+
+    def look(self, role: roles.Role) -> tuple[Socket, ...]:
+        """The sockets of a role, without the connections that earlier scripts left (TIME-WAIT lasts a minute)."""
+        found = sockets.of_machine(self.run.stage.lab, self.run.cast.host(role).name)
+        return tuple(each for each in found if (each.local, each.peer) not in self._remembered.get(role, ()))
+
+    def tcp_table(self, host: str) -> str:
+        """/proc/net/tcp of a host, read by its resident: ss(8) would take an exec of its own, ten times as long."""
+        return self.run.stage.caller.call(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
+
+    def settle(self, server: Running | None) -> None:
+        """Wait a little for the server to close what its clients have closed: its FIN belongs into the captures."""
+        host = self.run.cast.host("server").name
+        if server is None or host not in self.run.stage.lab.topology.hosts:
+            return
+        closing = re.compile(rf":{self.run.cell.chosen.port:04X} \S+ {CLOSE_WAIT} ")
+
+        def all_closed() -> bool:
+            return not closing.search(self.tcp_table(host))
+
+        with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
+            wait_for(all_closed, "the server to close", SETTLES_WITHIN_S)
