@@ -18,8 +18,8 @@ from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
 
-# The modules of this room with their commands, in the order of the help. Only the module of the command that was typed is
-# imported: all of them take a second, most of it for Docker's SDK and for pages.
+# The modules of this room with their commands, in the order of the help. Only the module of the command that was typed
+# is imported: all of them take a second, most of it for Docker's SDK and for pages.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "files": ("list", "explain", "validate", "schema"),
     "report": ("report",),
