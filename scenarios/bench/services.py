@@ -41,8 +41,8 @@ from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.versions import versions
+from scenarios.spec.command_line import words
 from scenarios.spec.service import services as declared
-from scenarios.spec.service_programs import words
 
 CONTENT_WITHIN_S = 300
 

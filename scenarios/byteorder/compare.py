@@ -31,9 +31,9 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host
 from scenarios.report import markdown_table
 from scenarios.spec.cast import CLIENT_NET, SERVER_NET
+from scenarios.spec.command_line import words
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import Named, named
-from scenarios.spec.service_programs import words
 from scenarios.verdict.check import Verdict, asserted
 
 Say = Callable[[str], None]

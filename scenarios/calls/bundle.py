@@ -42,7 +42,7 @@ def _with_tag(image: str) -> str:
 
 def _recipes(known: Mapping[str, Service]) -> dict[str, Recipe]:
     """Every recipe that an image can be carried of: the lab's, and those of services that bring a Dockerfile."""
-    brought = [images.service_recipe(each.service, each.folder) for each in known.values() if each.dockerfile]
+    brought = [images.service_recipe(tag, path) for each in known.values() for tag, path in each.dockerfiles.items()]
     return {**images.RECIPES, **{recipe.name: recipe for recipe in brought}}
 
 
@@ -53,15 +53,19 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
     """
     of_services = services()
     every = _recipes(of_services)
-    foreign = {each.service: each for each in of_services.values() if each.image and not each.dockerfile}
-    own = {each.service: f"service-{each.service}" for each in of_services.values() if each.dockerfile}
-    known = [ALL, *images.RECIPES, *own, *foreign]
+    foreign = {each.service: each for each in of_services.values() if {*each.images} - {*each.dockerfiles}}
+    own = {
+        each.service: [tag.removeprefix("faultwire/") for tag in each.dockerfiles]
+        for each in of_services.values()
+        if each.dockerfiles
+    }
+    known = list(dict.fromkeys([ALL, *images.RECIPES, *own, *foreign]))
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"IMAGES: there is no image {unknown[0]!r}{advice(unknown[0], known)}")
     everything = ALL in names or not names
-    wanted = {name if name in every else own.get(name, "") for name in names} & every.keys()
+    wanted = {each for name in names for each in ([name] if name in every else own.get(name, []))}
     if everything:
-        wanted |= {*images.EVERY_LAB, *own.values()}
+        wanted |= {*images.EVERY_LAB, *(each for several in own.values() for each in several)}
     for name in list(wanted):
         wanted |= {*every[name].stands_on}
     below = images.with_what_they_stand_on(wanted & images.RECIPES.keys())
@@ -71,18 +75,20 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
 
 
 def _foreign(service: Service, say: Say, must: bool) -> list[str]:
-    """The image that a service names, where it is here and a tag names it."""
-    assert service.image is not None  # noqa: S101 (of a service that names one)
-    if engine.image_id(service.image) is None:
-        why = f"the image {service.image} of the service {service.service} is not here"
-    elif "@" in service.image:
-        why = f"the image {service.image} of the service {service.service} has no tag, which a bundle could carry"
-    else:
-        return [service.image]
-    if must:
-        raise ValueError(f"IMAGES: {why}")
-    say(f"{why}: it is left out")
-    return []
+    """The images that a service names, as far as they are here and a tag names them."""
+    found = []
+    for image in (each for each in service.images if each not in service.dockerfiles):
+        if engine.image_id(image) is None:
+            why = f"the image {image} of the service {service.service} is not here"
+        elif "@" in image:
+            why = f"the image {image} of the service {service.service} has no tag, which a bundle could carry"
+        else:
+            found.append(image)
+            continue
+        if must:
+            raise ValueError(f"IMAGES: {why}")
+        say(f"{why}: it is left out")
+    return found
 
 
 def _image(tag: str) -> Image:

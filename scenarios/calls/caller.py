@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from types import TracebackType
@@ -27,6 +27,7 @@ from scenarios.calls.call import (
     whole_lines,
 )
 from scenarios.calls.resident import CLOSES_WITHIN_S, Resident, outcome
+from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished, Kept, Running
@@ -100,9 +101,9 @@ class Caller:
         for host in hosts:
             self._residents[host].wait_until_ready()
 
-    def call(self, host: str, argv: Sequence[str], *, timeout_s: float, image: str | None = None) -> Call:
+    def call(self, host: str, argv: Sequence[str], *, timeout_s: float, box: Box | None = None) -> Call:
         """Call, and wait for the end. As `start`."""
-        return self.start(host, argv, timeout_s=timeout_s, image=image).wait()
+        return self.start(host, argv, timeout_s=timeout_s, box=box).wait()
 
     def start(
         self,
@@ -110,8 +111,7 @@ class Caller:
         argv: Sequence[str],
         *,
         timeout_s: float,
-        image: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        box: Box | None = None,
         read: Reader | None = None,
         gate: Gate | None = None,
         hold: Hold = "start",
@@ -119,14 +119,14 @@ class Caller:
     ) -> Pending:
         """Start a call: `python -m MODULE …` in a warm interpreter, and any other program by its name.
 
-        With an `image` it is a guest, with an `environment`, and `read` says how it ended. With a `gate` it begins when
+        With a `box` it is a guest, and `read` says how it ended. With a `gate` it begins when
         that is released; `hold` says what it has done by then: nothing, or (a module, until its first connect() or
         sendto()) all that comes before the network. The time that it is held at connect() is in the client's own clock.
         `hear`: what it prints is in `Pending.heard` as it comes.
         Raises LabProblem; `Pending.wait` does where the call itself cannot be made.
         """
-        if image:
-            pending = self._start_guest(host, image, argv, timeout_s, environment or {}, read or _as_ours, gate)
+        if box:
+            pending = self._start_guest(host, box, argv, timeout_s, read or _as_ours, gate)
         else:
             self.open(host)
             pending = self._residents[host].start(argv, timeout_s, gate, hold, hear=hear)
@@ -139,20 +139,19 @@ class Caller:
         self,
         host: str,
         argv: Sequence[str],
-        image: str | None = None,
+        box: Box | None = None,
         *,
-        environment: Mapping[str, str] | None = None,
         open_files: int | None = None,
     ) -> Iterator[Running]:
         """A program that runs on a host for the time of the `with` block, as `Lab.running` has it, and started quicker.
 
-        `python -m MODULE …` begins in a warm interpreter; without an `image` what comes is a WarmRunning, which knows
+        `python -m MODULE …` begins in a warm interpreter; without a `box` what comes is a WarmRunning, which knows
         how the program ended. `open_files` is a RLIMIT_NOFILE of its own (not for a guest). Raises LabProblem.
         """
-        if image:
+        if box:
             if open_files is not None:
                 raise LabProblem(f"a guest on {host} has the limits of its container; open_files is not for it")
-            with self._lab.running(host, argv, image, environment) as guest:
+            with self._lab.running(host, argv, box) as guest:
                 yield guest
             return
         self.open(host)
@@ -169,17 +168,16 @@ class Caller:
     def _start_guest(
         self,
         host: str,
-        image: str,
+        box: Box,
         argv: Sequence[str],
         timeout_s: float,
-        environment: Mapping[str, str],
         read: Reader,
         gate: Gate | None,
     ) -> Pending:
         future: Future[Call] = Future()
         cancelled = threading.Event()
         name = self._lab.guest_name(host)
-        out, err = Kept(), Kept()
+        out, err = Kept(hide=box.hide), Kept(hide=box.hide)
 
         def run() -> None:
             try:
@@ -187,9 +185,7 @@ class Caller:
                     gate.open.wait()
                 if cancelled.is_set():
                     raise LabProblem(f"the guest on {host} was cancelled before it began")
-                ran = self._lab.run_guest(
-                    host, image, argv, timeout_s=timeout_s, environment=environment, name=name, printed=(out, err)
-                )
+                ran = self._lab.run_guest(host, box, argv, timeout_s=timeout_s, name=name, printed=(out, err))
                 made = _guest_call(host, ran, read)
                 future.set_result(replace(made, outcome=Outcome.CANCELLED) if cancelled.is_set() else made)
             except BaseException as error:  # it is raised where the call is waited for

@@ -13,22 +13,19 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, Literal
+from dataclasses import replace
+from typing import Final
 
+from scenarios.calls import boxes
 from scenarios.lab import engine, images
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
-from scenarios.spec.service import Service
-from scenarios.spec.service_programs import Client, words
+from scenarios.spec.service import Named, Service
+from scenarios.spec.service_programs import Client
 
-# The environment of the contract.
-ROLE, BIND, HOST, PORT, DEADLINE_S, ASK = (
-    f"FAULTWIRE_{each}" for each in ("ROLE", "BIND", "HOST", "PORT", "DEADLINE_S", "ASK")
-)
-ORDINARY: Final = "hello"  # what a client is asked for: its ordinary request
 UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
@@ -52,17 +49,11 @@ _ERRNO: Final = re.compile(rf"(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})|\b
 _BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
 
 
-def all_interfaces(service: Service) -> str:
+def all_interfaces(chosen: Named) -> str:
     """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours."""
-    if service.image is None:
+    if chosen.server_image is None:
         return ""
-    return "::" if "ipv6" in service.families else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
-
-
-def environment(role: Literal["server", "client"], address: str, port: int, within_s: float = 0) -> dict[str, str]:
-    """What a program is told beside its command line. `address` is where a server listens and whom a client calls."""
-    told = {ROLE: role, PORT: str(port), BIND if role == "server" else HOST: address}
-    return told | ({DEADLINE_S: f"{within_s:g}", ASK: ORDINARY} if role == "client" else {})
+    return "::" if "ipv6" in chosen.service.families else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
 
 
 def errno_in(text: str) -> str | None:
@@ -105,16 +96,15 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
     Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
     """
     for service in {each.service: each for each in services}.values():
-        if service.image is None:
-            continue
-        if service.dockerfile:
-            recipe = images.service_recipe(service.service, service.folder)
-            images.build(say, {recipe.name: recipe})
-        elif engine.image_id(service.image) is None:
-            raise UsageError(
-                f"{service.folder / 'service.yaml'}: image: {service.image!r} is not here; "
-                f"`docker pull {service.image}` gets it, where it is to be had"
-            )
+        recipes = [images.service_recipe(tag, path) for tag, path in service.dockerfiles.items()]
+        if recipes:
+            images.build(say, {recipe.name: recipe for recipe in recipes})
+        for image in service.images:
+            if image not in service.dockerfiles and engine.image_id(image) is None:
+                raise UsageError(
+                    f"{service.folder / 'service.yaml'}: image: {image!r} is not here; "
+                    f"`docker pull {image}` gets it, where it is to be had"
+                )
         for name, client in service.clients.items():
             if client.contract and service.image_of(name):
                 with under_way(f"{service.service}, client {name}, is asked for what nobody has"):
@@ -124,20 +114,21 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
 def _probe(service: Service, name: str) -> None:
     """Ask a client for what nobody can have. Raises UsageError unless it says that it does not support that."""
     client, nonsense = service.clients[name], f"nonsense-{secrets.token_hex(4)}"
-    told = environment("client", "127.0.0.1", service.port, client.timeout_s) | {ASK: nonsense}
-    argv = words(client.run, host="127.0.0.1", bind="127.0.0.1", port=service.port)
+    port = client.port or service.port
+    argv = boxes.client_words(client.run, "127.0.0.1", port)
+    box = boxes.of_client(service, name, "127.0.0.1", port, client.timeout_s)
     guest = f"faultwire-probe-{secrets.token_hex(4)}"
-    assert service.image is not None  # noqa: S101 (ready asks)
+    assert box is not None  # noqa: S101 (ready asks)
+    box = replace(box, environment={**box.environment, boxes.ASK: nonsense})
     # In no network: only its own mind can answer this. Its label is of no lab, so that `make clean` finds it.
     place = ("--network", "none", "--label", f"{GUEST_LABEL}=probe")
-    limits = guest_words(NO_LAB, service.image, argv, guest, told)
-    ran = run_guest(guest, [*place, *limits], argv, PROBED_WITHIN_S)
+    ran = run_guest(guest, [*place, *guest_words(NO_LAB, box, argv, guest)], argv, PROBED_WITHIN_S, box)
     came = f"status {ran.status}" if ran else "nothing, for it could not be started"
     if ran and ran.status == ENDED_AT_DEADLINE:
         came = f"no answer within {PROBED_WITHIN_S:g} s"
     if ran is None or ran.status != UNSUPPORTED:
         raise UsageError(
-            f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({ASK}), which nobody "
-            f"has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not believed"
-            ". Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"
+            f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({boxes.ASK}), which "
+            f"nobody has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not "
+            "believed. Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"
         )

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
+import time
 from collections.abc import Iterator
 
-from scenarios.calls import contract, port_holders
+from scenarios.calls import boxes, port_holders
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.service import Named
-from scenarios.spec.service_programs import words
+
+LOOPBACK_WITHIN_S = 2.0  # so long a server may take from its first socket to the one that others reach
+
+
+def addresses(lab: Lab, chosen: Named, host: Host, port: int) -> list[str]:
+    """The addresses of this host on which a socket listens on a port; `*`, `0.0.0.0` and `[::]` are all of them."""
+    kind = "--tcp" if chosen.transport == "tcp" else "--udp"
+    sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{port}"], timeout_s=5).stdout
+    return [line.split()[3].rpartition(":")[0] for line in sockets.splitlines() if line.strip()]
 
 
 def listens(lab: Lab, chosen: Named, host: Host) -> bool:
-    """Whether a socket of this host listens on the service's port."""
-    kind = "--tcp" if chosen.transport == "tcp" else "--udp"
-    sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{chosen.port}"], timeout_s=5).stdout
-    return bool(sockets.strip())
+    """Whether a socket of this host listens on each port of the server."""
+    return all(addresses(lab, chosen, host, port) for port in chosen.service.ports_of(chosen.server_name))
+
+
+def _is_loopback(address: str) -> bool:
+    """Of an address as ss(8) prints it: `127.0.0.1`, `127.0.0.1%lo`, `[::1]`, `[::ffff:127.0.0.1]`."""
+    with contextlib.suppress(ValueError):
+        found = ipaddress.ip_address(address.partition("%")[0].strip("[]"))
+        mapped = getattr(found, "ipv4_mapped", None)
+        return bool((mapped or found).is_loopback)
+    return False
 
 
 @contextlib.contextmanager
@@ -32,40 +49,67 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
         yield None
         return
     address = host.address(family)
-    argv = words(chosen.server.run, bind=address, host=address, port=chosen.port)
-    told = contract.environment("server", address, chosen.port)
+    argv = boxes.server_words(chosen, chosen.server.run, host, address)
     if chosen.server.ready is None:
         port_holders.check_free(lab, host.name, chosen)  # else that one would be taken for ours
-    with lab.running(host.name, argv, chosen.service.image, told) as program:
+    with lab.running(host.name, argv, boxes.of_server(chosen, host, address)) as program:
         try:
-            if chosen.server.ready is not None:
-                program.wait_for_line(chosen.server.ready)
-            else:
-                wait_for_socket(lab, chosen, host, program)
+            wait_until_it_listens(lab, chosen, host, program)
         except LabProblem as problem:
             program.stop()  # so that it is not found itself
             raise port_holders.explained(lab, host.name, chosen, problem) from problem
         yield program
 
 
-def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running) -> None:
+def wait_until_it_listens(lab: Lab, chosen: Named, host: Host, program: Running) -> None:
+    """Wait until the server says so, or its sockets are there.
+
+    Raises LabProblem, with what it printed, at the deadline or when it has ended; and for a program of an image that
+    listens where no other host can reach it.
+    """
+    within_s = float(chosen.server.starts_within)
+    if chosen.server.ready is None:
+        wait_for_socket(lab, chosen, host, program, within_s)
+    else:
+        program.wait_for_line(chosen.server.ready, within_s)
+    if chosen.server_image:
+        _check_reachable(lab, chosen, host)
+
+
+def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running, within_s: float = LISTENS_WITHIN_S) -> None:
     """Wait until the server listens. Raises LabProblem, with what it printed, at the deadline or when it has ended."""
 
     def there() -> bool:
         program.check_running("it listened")
         return listens(lab, chosen, host)
 
+    ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
     try:
-        wait_for(there, f"{chosen.name} to listen on port {chosen.port}", LISTENS_WITHIN_S)
+        wait_for(there, f"{chosen.name} to listen on port {ports}", within_s)
     except DeadlinePassed as late:
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
+def _check_reachable(lab: Lab, chosen: Named, host: Host) -> None:
+    """Raise LabProblem when the server listens on the loopback interface alone, and still does so after a while."""
+    for port in chosen.service.ports_of(chosen.server_name):
+        found = addresses(lab, chosen, host, port)
+        until_s = time.monotonic() + LOOPBACK_WITHIN_S
+        while found and all(map(_is_loopback, found)):
+            if time.monotonic() > until_s:
+                raise LabProblem(
+                    f"{chosen.name} listens on {' and '.join(dict.fromkeys(found))} alone, port {port}: that is the "
+                    "loopback interface, where no other host reaches it. Have it listen on {bind}, which is in its "
+                    f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
+                )
+            found = addresses(lab, chosen, host, port)
+
+
 def call(lab: Lab, chosen: Named, client: Host, server: Host, family: Family) -> Finished:
     """Run the client of a service on a host, to its end or its deadline."""
-    address = server.address(family)
-    argv = words(chosen.client.run, bind=address, host=address, port=chosen.port)
-    if chosen.image:
-        told = contract.environment("client", address, chosen.port, chosen.client.timeout_s)
-        return lab.run_guest(client.name, chosen.image, argv, timeout_s=chosen.client.timeout_s, environment=told)
-    return lab.run(client.name, argv, timeout_s=chosen.client.timeout_s)
+    address, within_s = server.address(family), chosen.client.timeout_s
+    argv = boxes.client_words(chosen.client.run, address, chosen.port)
+    box = boxes.of_client(chosen.service, chosen.client_name, address, chosen.port, within_s)
+    if box:
+        return lab.run_guest(client.name, box, argv, timeout_s=within_s)
+    return lab.run(client.name, argv, timeout_s=within_s)

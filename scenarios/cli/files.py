@@ -19,7 +19,7 @@ from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
-from scenarios.spec.service import SERVICE_FILE, Service, read_service, read_services, services
+from scenarios.spec.service import SERVICE_FILE, Service, read_service, services
 from scenarios.spec.strict_yaml import line_of
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
@@ -63,7 +63,8 @@ def validate(options: argparse.Namespace) -> int:
 
     A service.yaml, or its folder, is read as a service; any other file as a drill.
     """
-    known, wrong = read_services()
+    known = services()
+    wrong = list(known.wrong.values())
     given = [Path(each) for each in options.files]
     folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
     paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]

@@ -137,7 +137,7 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
 def _tell(results: Sequence[Result], pairs: Sequence[Pair], of_what: str) -> int:
     """Print the table, what is otherwise than promised, and the counts; the exit status."""
     said = {
-        (each.cell.drill.drill, each.cell.chosen.name, each.cell.pair): (each.verdict, each.survival)
+        (each.cell.drill.drill, each.cell.chosen.label, each.cell.pair): (each.verdict, each.survival)
         for each in results
         if each.survival
     }

@@ -202,4 +202,4 @@ def write_traceback(folder: Path, problem: BaseException, name: str = TRACEBACK)
 def folder_of(run_folder: Path, cell: Cell) -> Path:
     """Where the folder of a cell is, or will be."""
     pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
-    return cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), pair)
+    return cell_path(run_folder, cell.drill.drill, cell.chosen.folder_name, pair)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios.lab import engine
+from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
 
@@ -22,6 +25,8 @@ GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_OPEN_FILES = 16384  # as a host has
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
+AFTER_WITHIN_S = 10  # each command of a box after its program
+AFTER_LIMIT = 64 << 10  # bytes that are kept of what such a command prints
 LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
 GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
 
@@ -29,9 +34,9 @@ GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of
 class Guest(Running):
     """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
 
-    def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str) -> None:
-        self._container = container
-        super().__init__(stream, what, self._send)
+    def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str, box: Box) -> None:
+        self._container, self._box = container, box
+        super().__init__(stream, what, self._send, box.hide)
 
     def _send(self, signal: str) -> None:
         # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
@@ -46,21 +51,73 @@ class Guest(Running):
             return bool(engine.client().containers.get(self._container).status == "paused")
         return False
 
+    def stop(self) -> int:
+        """As of any program; before it the box's last commands are run, where the program can still answer them."""
+        if self._box.after and not self.ended and not self.is_paused:
+            for argv in self._box.after:
+                self.lines += _told_by(self._container, argv, self._box)
+        return super().stop()
 
-def guest_words(lab: int, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]) -> list[str]:
+
+def _told_by(container: str, argv: Sequence[str], box: Box) -> list[str]:
+    """Run a command in the container of a guest, and return what it came to, as lines of a log."""
+    what = shlex.join(argv)
+    process = subprocess.Popen(
+        ["docker", "exec", container, *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout  # noqa: S101 (for mypy: it was opened as a pipe)
+    kept = Kept(AFTER_LIMIT, box.hide)
+    reader = threading.Thread(target=kept.read, args=(process.stdout,), daemon=True)
+    reader.start()
+    try:
+        came = f"status {process.wait(AFTER_WITHIN_S)}"
+    except subprocess.TimeoutExpired:
+        came = f"no end within {AFTER_WITHIN_S} s"
+    finally:
+        process.kill()  # after its end, nothing; what it runs ends with the container
+        process.wait()
+    reader.join(STOP_WITHIN_S)
+    return [*kept.text().splitlines(), f"[teardown: {box.hide(what)}: {came}]"]
+
+
+def _with_before(argv: Sequence[str], before: Sequence[Sequence[str]]) -> list[str]:
+    """A command that runs those before it first, each to its end, and becomes the program itself then."""
+    if not before:
+        return list(argv)
+    lines = [
+        f"{shlex.join(each)} || {{ echo {shlex.quote(f'setup: {shlex.join(each)}: status')} $? >&2; exit 70; }}"
+        for each in before
+    ]
+    return ["sh", "-c", "\n".join([*lines, 'exec "$@"']), "sh", *argv]
+
+
+def guest_words(lab: int, box: Box, argv: Sequence[str], name: str) -> list[str]:
     """The words of `docker run` or `docker create` for a stranger's program: all of its limits, but for its network.
 
-    The image's own entry point is not used: `argv` is all.
+    The image's own entry point is not used: `argv` is all. A credential is named here, and has no value: the command
+    is given it in its own environment (`environment_of`), for a command line can be read by everybody.
     """
     return [
         *("--init", "--name", name, "--label", f"{engine.LAB_LABEL}={lab}"),
         *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
-        *("--tmpfs", f"/tmp:size={GUEST_FILES}"),  # noqa: S108
-        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}", "--user", "1000"),
+        *("--tmpfs", f"{TEMPORARY}:size={GUEST_FILES}"),
+        *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}"),
+        *("--user", f"{USER}"),
         *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
-        *(word for key, value in environment.items() for word in ("--env", f"{key}={value}")),
-        *("--pull", "never", "--entrypoint", "", image, *argv),
+        *(word for key, value in box.environment.items() for word in ("--env", f"{key}={value}")),
+        *(word for key in box.credentials for word in ("--env", key)),
+        *(word for path, place in box.files.items() for word in ("--volume", f"{path}:{place}:ro")),
+        *("--pull", "never", "--entrypoint", "", box.image, *_with_before(argv, box.before)),
     ]
+
+
+def environment_of(box: Box) -> dict[str, str]:
+    """The environment of the `docker` command that makes this box."""
+    return {**os.environ, **box.credentials}
 
 
 def run_guest(
@@ -68,6 +125,7 @@ def run_guest(
     words: Sequence[str],
     argv: Sequence[str],
     timeout_s: float,
+    box: Box,
     printed: tuple[Kept, Kept] | None = None,
     made: Callable[[str], None] = lambda _: None,
 ) -> Finished | None:
@@ -77,11 +135,11 @@ def run_guest(
     made, or cannot be ended.
     """
     try:
-        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S)
+        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
         with engine.asked(f"run {name}"):
             guest = engine.client().containers.get(name)
             made(str(guest.id))
-            return _attended(guest, argv, timeout_s, *(printed or (Kept(), Kept())))
+            return _attended(guest, argv, timeout_s, *(printed or (Kept(hide=box.hide), Kept(hide=box.hide))))
     finally:
         remove_guest(name)
 

@@ -55,6 +55,7 @@ class Recipe:
     holds_services: bool = False
     optional: bool = False
     folder: Path | None = None
+    file: str = "Dockerfile"
 
     @property
     def tag(self) -> str:
@@ -62,7 +63,7 @@ class Recipe:
 
     @property
     def dockerfile(self) -> Path:
-        return (self.folder or ROOT / "images" / (self.made_in or self.name)) / "Dockerfile"
+        return (self.folder or ROOT / "images" / (self.made_in or self.name)) / self.file
 
 
 def _of_cpu(cpu: Cpu) -> tuple[Recipe, Recipe]:
@@ -177,9 +178,9 @@ def _label(tag: str, label: str) -> str | None:
         return None
 
 
-def service_recipe(service: str, folder: Path) -> Recipe:
-    """The recipe of a service that brings its own programs: the Dockerfile in its folder, which stands on our base."""
-    return Recipe(f"service-{service}", ("base",), folder=folder)
+def service_recipe(tag: str, dockerfile: Path) -> Recipe:
+    """The recipe of an image that a service brings: by a Dockerfile in its folder, which stands on our base."""
+    return Recipe(tag.removeprefix("faultwire/"), ("base",), folder=dockerfile.parent, file=dockerfile.name)
 
 
 def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:

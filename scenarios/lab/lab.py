@@ -9,14 +9,15 @@ import contextlib
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from docker.errors import APIError, NotFound
 
 from scenarios.lab import engine, locks
+from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
-from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, guest_words, remove_guest, run_guest
+from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, guest_words, remove_guest, run_guest
 from scenarios.lab.machines import Machines
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
 from scenarios.lab.sweep import MARK, SWEEP
@@ -106,18 +107,16 @@ class Lab(Machines):
         self,
         machine: str,
         argv: Sequence[str],
-        image: str | None = None,
-        environment: Mapping[str, str] | None = None,
+        box: Box | None = None,
     ) -> Iterator[Running]:
         """A program that runs on a machine for the time of the `with` block, and is ended after it.
 
-        With an `image` it is a guest: it brings its own files, and has the network of the machine and no more rights.
-        `environment` is for a guest.
+        With a `box` it is a guest: it brings its own files, and has the network of the machine and no more rights.
         """
         what = f"`{' '.join(argv)}` on {machine}"
         name, mark = self.guest_name(machine), f"{MARK}=service-{secrets.token_hex(4)}"
-        if image:
-            command = ["run", "--rm", *self._guest(machine, image, argv, name, environment or {})]
+        if box:
+            command = ["run", "--rm", *self._guest(machine, box, argv, name)]
         else:
             script = 'echo "pid $$"; exec "$@"'
             command = ["exec", "--env", mark, self.container(machine), "sh", "-c", script, "sh", *argv]
@@ -127,9 +126,10 @@ class Lab(Machines):
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C comes to us alone; we end the program
+            env=environment_of(box) if box else None,
         )
-        if image:
-            program: Running = Guest(stream, what, name)
+        if box:
+            program: Running = Guest(stream, what, name, box)
         else:
             program = Running(stream, what, lambda signal: self._signal(machine, pid, signal))
             try:
@@ -147,7 +147,7 @@ class Lab(Machines):
             try:
                 program.stop()
             finally:
-                if image:
+                if box:
                     remove_guest(name)
 
     def _signal(self, machine: str, pid: str, signal: str) -> None:
@@ -163,22 +163,20 @@ class Lab(Machines):
         with contextlib.suppress(NotFound, APIError, CommandFailed), engine.asked(f"end {name}"):
             engine.client().containers.get(name).kill()
 
-    def _guest(
-        self, machine: str, image: str, argv: Sequence[str], name: str, environment: Mapping[str, str]
-    ) -> list[str]:
+    def _guest(self, machine: str, box: Box, argv: Sequence[str], name: str) -> list[str]:
         # In the network namespace of its host it has that host's address, so the topology stays as it is. It has no
-        # more rights than the host's own programs. Each start costs 0.6 s.
-        place = ["--network", f"container:{self.container(machine)}", "--label", f"{GUEST_LABEL}={machine}"]
-        return [*place, *guest_words(self.number, image, argv, name, environment)]
+        # more rights than the host's own programs, and finds the same certificates. Each start costs 0.6 s.
+        host = self.container(machine)
+        place = ["--network", f"container:{host}", "--volumes-from", f"{host}:ro"]
+        return [*place, "--label", f"{GUEST_LABEL}={machine}", *guest_words(self.number, box, argv, name)]
 
     def run_guest(
         self,
         machine: str,
-        image: str,
+        box: Box,
         argv: Sequence[str],
         *,
         timeout_s: float,
-        environment: Mapping[str, str] | None = None,
         name: str = "",
         printed: tuple[Kept, Kept] | None = None,
     ) -> Finished:
@@ -195,8 +193,7 @@ class Lab(Machines):
         def made(container: str) -> None:
             self.guests[container] = machine
 
-        words = self._guest(machine, image, argv, name, environment or {})
-        ran = run_guest(name, words, argv, timeout_s, printed, made)
+        ran = run_guest(name, self._guest(machine, box, argv, name), argv, timeout_s, box, printed, made)
         if ran is None:
             raise LabProblem(
                 f"a guest on {machine} of lab {self.number} did not begin; {machine} {self.state_of(machine)}"

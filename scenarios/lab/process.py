@@ -64,8 +64,10 @@ def _amount(count: int) -> str:
 class Kept:
     """The output of a program that runs to its end, as bytes: its beginning and its end, each half of the limit."""
 
-    def __init__(self, limit: int = OUTPUT_LIMIT) -> None:
+    def __init__(self, limit: int = OUTPUT_LIMIT, hide: Callable[[str], str] = lambda text: text) -> None:
+        """`hide` takes out of a text what is to stand in no evidence."""
         self._half = limit // 2
+        self._hide = hide
         self._head, self._tail = bytearray(), bytearray()
         self.taken = 0
 
@@ -90,17 +92,19 @@ class Kept:
     def text(self) -> str:
         """What is kept; where something is missing, a line says so."""
         if not self.dropped:
-            return (self._head + self._tail).decode("utf-8", "backslashreplace")
+            return self._hide((self._head + self._tail).decode("utf-8", "backslashreplace"))
         head, tail = (part.decode("utf-8", "backslashreplace") for part in (self._head, self._tail[-self._half :]))
         missing = f"[{CUT} after {_amount(len(self._head))}: {self.dropped:,} bytes are missing here]"
-        return f"{head}\n{missing}\n{tail}"
+        return f"{self._hide(head)}\n{missing}\n{self._hide(tail)}"
 
 
 class Printed:
     """The output of a program that runs, as lines: as far as PRINTED_LIMIT and LINES_LIMIT allow."""
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Callable[[str], str] = lambda text: text) -> None:
+        """`hide` takes out of a line what is to stand in no evidence."""
         self.lines: list[str] = []
+        self._hide = hide
         self._line: list[str] = []  # what has come of a line that has not ended
         self._left = PRINTED_LIMIT
         self._is_cut = False
@@ -114,7 +118,7 @@ class Printed:
         *whole, rest = taken.split("\n")
         room = LINES_LIMIT - len(self.lines)
         for line in whole[:room]:
-            self.lines.append("".join([*self._line, line]))
+            self.lines.append(self._hide("".join([*self._line, line])))
             self._line.clear()
         if len(whole) > room or (len(whole) == room and rest):
             self._line.clear()
@@ -137,7 +141,7 @@ class Printed:
     def end(self) -> None:
         """It prints no more: a last line may have no end."""
         if self._line:
-            self.lines.append("".join(self._line))
+            self.lines.append(self._hide("".join(self._line)))
             self._line.clear()
 
 
@@ -147,11 +151,17 @@ class Running:
     `lines` has what it prints, standard output and standard error together, as far as it is kept.
     """
 
-    def __init__(self, stream: subprocess.Popen[bytes], what: str, signal: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        stream: subprocess.Popen[bytes],
+        what: str,
+        signal: Callable[[str], None],
+        hide: Callable[[str], str] = lambda text: text,
+    ) -> None:
         self._stream = stream
         self._what = what
         self.signal = signal
-        self._printed = Printed()
+        self._printed = Printed(hide)
         self.lines = self._printed.lines
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

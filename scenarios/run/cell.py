@@ -226,7 +226,7 @@ def _store(result: Result) -> None:
             "drill": cell.drill.drill,
             "claim": cell.drill.claim,
             "source": cell.drill.source,
-            "service": cell.chosen.name,
+            "service": cell.chosen.label,
             "client": cell.chosen.client_name,
             "pair": cell.pair,
             "machines": result.machines,

@@ -8,8 +8,9 @@ import shlex
 import time
 from collections.abc import Callable, Mapping
 
-from scenarios.calls import contract
+from scenarios.calls import boxes, contract
 from scenarios.calls.call import Call, Gate, Pending, Reader
+from scenarios.lab.box import Box
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import CUT, was_cut
 from scenarios.lab.waiting import wait_for
@@ -17,7 +18,6 @@ from scenarios.run.other_clients import Others
 from scenarios.run.script_run import ScriptRun
 from scenarios.spec import roles, steps
 from scenarios.spec.program_faults import Replace
-from scenarios.spec.service_programs import words
 
 CANCELLED_WITHIN_S = 2.0
 
@@ -39,7 +39,7 @@ class ClientCalls:
         command = chosen.service.clients[call.client].run if call.client else call.run or chosen.client.run
         instead = self.replaced.get(call.name)
         host = self.host_called(call)
-        cut = words(instead.run if instead else command, host=host, bind=host, port=chosen.port)
+        cut = boxes.client_words(instead.run if instead else command, host, chosen.port)
         return cut + shlex.split(call.args if not instead else "")
 
     def host_called(self, call: steps.Call) -> str:
@@ -49,25 +49,23 @@ class ClientCalls:
             return cast.host(call.named).name if roles.is_host(call.named) else call.named
         return cast.address(call.to) if call.to != "firewall" else cast.addresses("firewall")[0]
 
-    def guest(self, call: steps.Call) -> tuple[str | None, Mapping[str, str], Reader | None]:
-        """The image of a call, its program's environment, and how its end is read; of one of ours, nothing."""
+    def guest(self, call: steps.Call) -> tuple[Box | None, Reader | None]:
+        """What the program of a call is given, and how its end is read; of one of ours, nothing."""
         chosen = self.run.cell.chosen
         name = call.client or chosen.client_name
-        image = chosen.service.image_of(name)
-        if image is None or call.run is not None or call.name in self.replaced:
-            return None, {}, None
-        told = contract.environment("client", self.host_called(call), chosen.port, float(call.within))
-        return image, told, functools.partial(contract.ended, chosen.service.clients[name])
+        if call.run is not None or call.name in self.replaced:
+            return None, None
+        box = boxes.of_client(chosen.service, name, self.host_called(call), chosen.port, float(call.within))
+        return box, functools.partial(contract.ended, chosen.service.clients[name]) if box else None
 
     def begin(self, call: steps.Call, gate: Gate | None = None) -> Pending:
         """Have a client called once, and do not wait; with a `gate` it is held there before its connect()."""
-        image, told, read = self.guest(call)
+        box, read = self.guest(call)
         return self.run.stage.caller.start(
             self.run.cast.host(call.from_).name,
             self.argv(call),
             timeout_s=float(call.within),
-            image=image,
-            environment=told,
+            box=box,
             read=read,
             gate=gate,
             hold="connect" if gate else "start",

@@ -119,7 +119,7 @@ def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say:
 
 
 def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequence[Check], proven: str) -> Shown:
-    folder = run_folder.cell(run_folder.new_run(), drill, chosen.name.replace("/", "-"), made.pair)
+    folder = run_folder.cell(run_folder.new_run(), drill, chosen.folder_name, made.pair)
     made.store(folder)
     verdict = joint(checks)
     result = {

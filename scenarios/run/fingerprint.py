@@ -57,7 +57,7 @@ def inputs(cell: Cell) -> str:
     """The digest of all that this cell's result depends on, but for chance; in hexadecimal."""
     service = cell.chosen.service
     parts = [of_lab(), of_folder(service.folder), cell.drill.text]
-    if service.image and not (service.folder / "Dockerfile").exists():  # by name: what stands behind that may change
-        parts.append(engine.image_id(service.image) or "")
+    by_name = [each for each in service.images if each not in service.dockerfiles]
+    parts += [engine.image_id(each) or "" for each in by_name]  # what stands behind a name may change
     parts += [cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -176,7 +176,7 @@ class Performance:
     def perform_beside(self) -> Beside:
         """The script with its faults, uncaptured, while another client calls; when all is undone, one more call."""
         chosen = self.run.cell.chosen
-        plain = chosen.service.callers(chosen.server_name)[0]
+        plain = chosen.client_name if chosen.client_asked else chosen.service.callers(chosen.server_name)[0]
         within = Seconds(SERVED_WITHIN_S)
         another = steps.Call(name="another", from_="bystander", client=plain, within=within)
         again = steps.Call(name="again", client=plain, within=within)

@@ -83,7 +83,7 @@ def earlier() -> Iterator[Path]:
 
 
 def _of_cell(run_folder: Path, cell: Cell) -> Path:
-    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.name.replace("/", "-"), cell.pair)
+    return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.folder_name, cell.pair)
 
 
 def read(run_folder: Path, cell: Cell) -> Result | None:

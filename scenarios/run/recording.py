@@ -47,7 +47,7 @@ class Recording:
     @property
     def _with_guests(self) -> bool:
         """Whether programs of other images may run."""
-        return self.run.cell.chosen.service.image is not None
+        return bool(self.run.cell.chosen.service.images)
 
     def end(self, pauses: Iterable[Pause]) -> None:
         """End the captures, and the metering beside them; `pauses` are those that the script itself made."""

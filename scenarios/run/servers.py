@@ -6,14 +6,13 @@ import contextlib
 import shlex
 from collections.abc import Mapping
 
-from scenarios.calls import contract, port_holders
-from scenarios.calls.serving import wait_for_socket
+from scenarios.calls import boxes, contract, port_holders
+from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Running
 from scenarios.run.script_run import ScriptRun
 from scenarios.spec import roles
 from scenarios.spec.program_faults import Replace
-from scenarios.spec.service_programs import words
 from scenarios.spec.validate import SERVICE_PLACE
 
 
@@ -56,22 +55,21 @@ class Servers:
         chosen, host, stage = self.run.cell.chosen, self.run.cast.host(role), self.run.stage
         instead = self.replaced.get(roles.SERVER) if role == roles.SERVER else None
         assert chosen.server.run is not None  # noqa: S101 (start asks)
-        image = chosen.service.image if instead is None or SERVICE_PLACE in instead.run else None
-        address = contract.all_interfaces(chosen.service) if image else ""
+        is_own = instead is None or SERVICE_PLACE in instead.run
+        address = contract.all_interfaces(chosen) if is_own else ""
         if self.run.drill.server.bind == "address":
             address = self.run.cast.address(role)
         command = instead.run.replace(SERVICE_PLACE, chosen.server.run) if instead else chosen.server.run
-        argv = words(command, bind=address, host=address, port=chosen.port)
+        argv = boxes.server_words(chosen, command, host, address)
         if not instead:
             argv += shlex.split(self.run.drill.server.args)
-        told = contract.environment("server", address, chosen.port)
-        program = self._stack.enter_context(stage.caller.running(host.name, argv, image, environment=told))
+        box = boxes.of_server(chosen, host, address) if is_own else None
+        program = self._stack.enter_context(stage.caller.running(host.name, argv, box))
         self.started[role] = program
-        ready = instead.ready if instead else chosen.server.ready
-        if ready is None:
-            wait_for_socket(stage.lab, chosen, host, program)
+        if instead:
+            program.wait_for_line(instead.ready)
         else:
-            program.wait_for_line(ready)
+            wait_until_it_listens(stage.lab, chosen, host, program)
         return program
 
     def restart(self) -> None:

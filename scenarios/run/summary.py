@@ -27,7 +27,7 @@ def line(result: Result) -> Mapping[str, Any]:
     cell = result.cell
     return {
         "drill": cell.drill.drill,
-        "service": cell.chosen.name,
+        "service": cell.chosen.label,
         "pair": cell.pair,
         "seed": cell.seed,
         "repeat": cell.repeat,
@@ -154,7 +154,7 @@ def _junit(run_folder: Path, results: Sequence[Result], told: Mapping[Verdict, i
     )
     tags = {Verdict.FAIL: "failure", Verdict.UNPROVEN: "error", Verdict.UNSUPPORTED: "skipped"}
     for each in results:
-        name = f"{each.cell.chosen.name} {each.cell.pair}" + (f" #{each.cell.repeat}" if each.cell.repeat > 1 else "")
+        name = f"{each.cell.chosen.label} {each.cell.pair}" + (f" #{each.cell.repeat}" if each.cell.repeat > 1 else "")
         case = Xml.SubElement(
             suite, "testcase", classname=each.cell.drill.drill, name=name, time=f"{each.duration_s:.3f}"
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scenarios.spec.drill import Drill
-from scenarios.spec.pairs import Pair
+from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.spec.service import Named
 
 
@@ -22,26 +22,37 @@ class Cell:
     @property
     def title(self) -> str:
         again = f" · {self.repeat}" if self.repeat > 1 else ""
-        return f"{self.drill.drill} · {self.chosen.name} · {self.pair}{again}"
+        return f"{self.drill.drill} · {self.chosen.label} · {self.pair}{again}"
 
     @property
     def command(self) -> str:
         """What repeats it."""
-        words = f"--service {self.chosen.name} --pair {self.pair} --seed {self.seed}"
+        words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
         return f"python -m scenarios run {self.drill.drill} {words}"
+
+
+def without_machine(chosen: Named, pair: Pair) -> str:
+    """Why the programs of a service do not run on the machines of a pair; empty when they do."""
+    service = chosen.service.service
+    if chosen.server.runs_on and not pair.endswith("-le"):
+        return f"{chosen.name} runs on {chosen.server.runs_on}, which is little-endian"
+    if chosen.server_image and not pair.endswith("-le"):
+        return f"the server of {service} is a program of its own image, which is little-endian"
+    if chosen.image and not pair.startswith("le-"):
+        return f"the client of {service} is a program of its own image, which is little-endian"
+    return ""
+
+
+def default_pairs(chosen: Named) -> tuple[Pair, ...]:
+    """The pairs that a service is run in where none is asked for: the usual ones, of those that its programs run on."""
+    return tuple(pair for pair in DEFAULT_PAIRS if not without_machine(chosen, pair)) or ("le-le",)
 
 
 def unsupported(cell: Cell) -> str:
     """Why a cell cannot be run anywhere; empty when it can."""
-    chosen, service = cell.chosen, cell.chosen.service
-    if reason := cell.drill.unsupported_on.get(cell.pair):
+    service = cell.chosen.service
+    if reason := cell.drill.unsupported_on.get(cell.pair) or without_machine(cell.chosen, cell.pair):
         return reason
-    if chosen.server.runs_on and not cell.pair.endswith("-le"):
-        return f"{chosen.name} runs on {chosen.server.runs_on}, which is little-endian"
-    if service.image and not cell.pair.endswith("-le"):
-        return f"the server of {service.service} is a program of its own image, which is little-endian"
-    if chosen.image and not cell.pair.startswith("le-"):
-        return f"the client of {service.service} is a program of its own image, which is little-endian"
     if cell.drill.family not in service.families:
         return f"{service.service} does not speak {cell.drill.family}"
     return ""

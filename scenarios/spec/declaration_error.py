@@ -48,6 +48,11 @@ def check_all(problems: Iterable[str]) -> None:
         raise Problems(found)
 
 
+def problems_of(error: ValueError) -> Sequence[str]:
+    """What an error says: several problems, or the one that any ValueError is."""
+    return error.problems if isinstance(error, Problems) else (str(error),)
+
+
 def quoted(text: str) -> str:
     """The text in quotes, cut where it is long."""
     return repr(text if len(text) <= QUOTED_AT_MOST else f"{text[:QUOTED_AT_MOST]}…")

@@ -340,7 +340,7 @@ class Drill:
             return f"it looks for port {others[0][0]} in the packets, and {chosen.name} listens on {chosen.port}"
         if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
             return f"its server must listen in every family, and {chosen.service.service} does not"
-        if chosen.service.image and len(self.server.on) > 1:
+        if chosen.server_image and len(self.server.on) > 1:
             return "it runs the server on a big-endian host too"
         if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
             return "its client runs on a big-endian host too"

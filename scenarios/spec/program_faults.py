@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from scenarios.spec.command_line import PLACEHOLDERS, check_command
 from scenarios.spec.roles import SERVER, program_label
 from scenarios.spec.strict_yaml import check_pattern
-from scenarios.spec.validate import PLACEHOLDERS, check_command
 
 Signal = Literal["KILL", "TERM", "INT", "HUP"]
 

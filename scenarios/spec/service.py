@@ -8,16 +8,18 @@ folder has an image, by name or as a Dockerfile, and docs/your-own-program.md is
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import ROOT, Family
-from scenarios.spec.declaration_error import DeclarationError, advice, quoted
-from scenarios.spec.service_programs import Client, Server, Transport, check_port
-from scenarios.spec.strict_yaml import error_of, line_of, load
+from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
+from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
+from scenarios.spec.service_programs import Client, Server, Transport, problems_of_our_program, problems_of_port
+from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 SERVICES = ROOT / "services"
 SERVICE_FILE = "service.yaml"
@@ -30,14 +32,13 @@ Conversation = Literal["request", "greeting", "other"]
 # than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
 Kind = Literal["tcp", "udp", "connects-once", "request"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-OUR_PROGRAM = re.compile(r"python -m services(?:\.[a-z0-9_]+)+(?: |$)")
-IMAGE = re.compile(r"[a-z0-9][a-z0-9._/:@-]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service.yaml. `image` is for a program of its own: it runs beside the host, in the host's network namespace.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service(Brought):
+    """A service.yaml. A program that has an image runs beside the host, in the host's network namespace.
 
+    What it brings (`image`, `environment`, …) is for all of its programs; each can have an image of its own, and more.
     `speaks` is a service of the lab with the same protocol (`echo`, or one of its servers): its clients can call this
     one too, and the drills that fit it fit this one.
     """
@@ -49,95 +50,121 @@ class Service:
     clients: Mapping[str, Client] = field(default_factory=dict)
     transport: Transport = "tcp"
     families: tuple[Family, ...] = ("ipv4", "ipv6")
-    image: str | None = None
     speaks: str | None = None
     conversation: Conversation = "request"
     folder: Path = field(default=Path(), init=False)
     borrowed: tuple[str, ...] = field(default=(), init=False)  # the clients that are those of the service it speaks as
 
     def __post_init__(self) -> None:
-        check_port(self.port)
-        if self.image is not None and not IMAGE.fullmatch(self.image):
-            raise ValueError(f"image: expected the name of an image, as in `docker images`, got {quoted(self.image)}")
+        check_all(self._problems())
+        if self.speaks is None:
+            check_all(self._without_callers())
+
+    def _problems(self) -> Iterator[str]:
+        yield from problems_of_port(self.port)
         if not self.servers:
-            raise ValueError("servers: expected one or more")
+            yield "servers: expected one or more"
         if not self.families:
-            raise ValueError(f"families: expected one or more of: {', '.join(get_args(Family))}")
+            yield f"families: expected one or more of: {', '.join(get_args(Family))}"
         for key in ("servers", "clients"):
             for name in getattr(self, key):
                 if not PROGRAM_NAME.fullmatch(name):
-                    raise ValueError(f"{key}: expected a name of small letters, digits, - and _, got {quoted(name)}")
+                    yield f"{key}: expected a name of small letters, digits, - and _, got {quoted(name)}"
         if not self.clients and self.speaks is None:
-            raise ValueError(
-                "clients: expected one or more; or `speaks`, a service of the lab whose clients can call this one"
-            )
+            yield "clients: expected one or more; or `speaks`, a service of the lab whose clients can call this one"
         for name, client in self.clients.items():
             for server in client.servers or ():
                 if server not in self.servers:
-                    raise ValueError(
-                        f"clients.{name}.servers: unknown server {quoted(server)}{advice(server, self.servers)}"
-                    )
-        if self.speaks is None:
-            self._check_callers()
+                    yield f"clients.{name}.servers: unknown server {quoted(server)}{advice(server, self.servers)}"
+            ports = sorted({port for server in self.servers for port in self.ports_of(server)})
+            if client.port is not None and client.port not in ports:
+                yield f"clients.{name}.port: no server has port {client.port}; there are: {', '.join(map(str, ports))}"
+        yield from self.problems()
 
-    def _check_callers(self) -> None:
+    def _without_callers(self) -> Iterator[str]:
         for name in self.servers:
             if not self.callers(name):
-                raise ValueError(f"servers.{name}: no client fits it and speaks {self.transport_of(name)}")
+                yield f"servers.{name}: no client fits it and speaks {self.transport_of(name)}"
 
     def transport_of(self, server: str) -> Transport:
         """What this server speaks."""
         return self.servers[server].transport or self.transport
 
+    def ports_of(self, server: str) -> tuple[int, ...]:
+        """Where this server listens; the first is the one that is called where nothing else is said."""
+        return (self.servers[server].port or self.port, *self.servers[server].ports)
+
     def callers(self, server: str) -> list[str]:
-        """The clients, by name, that can call this server: they speak its transport, and fit it."""
+        """The clients, by name, that can call this server: they speak its transport, call its port, and fit it."""
         return [
             name
             for name, client in self.clients.items()
             if (client.transport or self.transport) == self.transport_of(server)
             and (client.servers is None or server in client.servers)
+            and (client.port is None or client.port in self.ports_of(server))
         ]
-
-    @property
-    def dockerfile(self) -> Path | None:
-        """The Dockerfile in its folder, of a service that brings its own programs so; else None."""
-        path = self.folder / "Dockerfile"
-        return path if path.is_file() else None
 
     def image_of(self, client: str) -> str | None:
         """The image in which this client runs; None for a client of ours, which runs on the host itself."""
-        return None if client in self.borrowed else self.image
+        return None if client in self.borrowed else self._image(self.clients[client])
+
+    def server_image(self, server: str) -> str | None:
+        """The image in which this server runs; None for a server of ours, and for one that a machine always runs."""
+        return None if self.servers[server].run is None else self._image(self.servers[server])
+
+    def _image(self, program: Brought) -> str | None:
+        if program.dockerfile is not None:
+            return f"faultwire/service-{self.service}-{suffix_of(program.dockerfile)}"
+        return program.image or self.image
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """Every image that a program of its own runs in."""
+        found = [*map(self.server_image, self.servers), *map(self.image_of, self.clients)]
+        return tuple(dict.fromkeys(each for each in found if each))
+
+    @property
+    def dockerfiles(self) -> Mapping[str, Path]:
+        """The Dockerfiles of its folder that its images are built from, by the image."""
+        programs = (self, *self.servers.values(), *self.clients.values())
+        own = [program.dockerfile for program in programs if program.dockerfile]
+        found = {f"faultwire/service-{self.service}-{suffix_of(each)}": self.folder / each for each in own}
+        if (usual := self.folder / DOCKERFILE).is_file() and self.dockerfile is None:
+            found = {f"faultwire/service-{self.service}": usual, **found}
+        return {image: path for image, path in found.items() if image in self.images}
+
+    def given(self, program: Brought) -> Brought:
+        """What a program of its own is given, with what all of them are."""
+        return Brought(
+            image=self._image(program),
+            environment={**self.environment, **program.environment},
+            credentials={**self.credentials, **program.credentials},
+            files={**self.files, **program.files},
+        )
+
+    def mounted(self, given: Brought) -> Mapping[Path, str]:
+        """The files that a program is given, each with its place there."""
+        return {(self.folder / name).resolve(): place for name, place in given.files.items()}
 
     def _bring(self) -> None:
-        """Settle where its programs come from. Raises ValueError that begins with the key that is wrong."""
-        if self.dockerfile:
+        """Settle where its programs come from. Raises Problems, and DeclarationError for a Dockerfile."""
+        problems = list(self.problems_of_files(self.folder))
+        if self.dockerfile is not None:
+            object.__setattr__(self, "image", f"faultwire/service-{self.service}-{suffix_of(self.dockerfile)}")
+        elif (self.folder / DOCKERFILE).is_file():
             if self.image is not None:
-                raise ValueError("image: the folder has a Dockerfile too, and only one of them can be meant")
-            _check_dockerfile(self.dockerfile)
+                problems.append("image: the folder has a Dockerfile too, and only one of them can be meant")
             object.__setattr__(self, "image", f"faultwire/service-{self.service}")
-        if self.image is not None:
-            return
-        commands = {f"servers.{name}.run": each.run for name, each in self.servers.items() if each.run is not None}
-        commands |= {f"clients.{name}.run": each.run for name, each in self.clients.items()}
-        for key, command in commands.items():
-            if module := OUR_PROGRAM.match(command):
-                parts = module[0].split()[2].split(".")[1:]
-                file = self.folder.parent.joinpath(*parts)
-                try:
-                    is_there = file.with_suffix(".py").exists() or (file / "__main__.py").exists()
-                except OSError as error:
-                    raise ValueError(f"{key}: no file can have the name {quoted(module[0])}") from error
-                if not is_there:
-                    raise ValueError(f"{key}: there is no {file.with_suffix('.py')}")
-            else:
-                raise ValueError(
-                    f"{key}: {quoted(command.split()[0])} is no program of the lab's hosts, and the folder brings "
-                    "none: put a Dockerfile beside this file, or name an image that is here (`image: NAME`)"
-                )
-        for key in ("says", "exits", "contract"):
-            for name, client in self.clients.items():
-                if getattr(client, key):
-                    raise ValueError(f"clients.{name}.{key}: it is for programs of an image; ours keep the contract")
+        programs: dict[str, Server | Client] = {f"servers.{name}": each for name, each in self.servers.items()}
+        programs |= {f"clients.{name}": each for name, each in self.clients.items()}
+        for key, program in programs.items():
+            problems += [f"{key}.{each}" for each in program.problems_of_files(self.folder)]
+            if self._image(program) is None and program.run is not None:
+                problems += [f"{key}.{each}" for each in problems_of_our_program(program.run, self.folder.parent)]
+                problems += [f"{key}.{each}" for each in program.problems_of_host_program()]
+        check_all(problems)
+        for path in self.dockerfiles.values():
+            check_dockerfile(path)
 
     def borrow(self, known: Mapping[str, Service]) -> None:
         """Take the clients of the service that it speaks as, if there is one. Raises DeclarationError."""
@@ -145,10 +172,12 @@ class Service:
             try:
                 self._borrow(self.speaks, known)
             except ValueError as error:
-                raise error_of(self.folder / SERVICE_FILE, str(error)) from error
+                raise errors_of(self.folder / SERVICE_FILE, problems_of(error)) from error
 
     def _borrow(self, speaks: str, known: Mapping[str, Service]) -> None:
         others = {name: each for name, each in known.items() if name != self.service and each.speaks is None}
+        if isinstance(known, Services) and (wrong := known.wrong.get(speaks.partition("/")[0])):
+            raise ValueError(f"speaks: what {speaks} is cannot be known: {wrong}")
         try:
             spoken = named(speaks, known=others)
         except ValueError as error:
@@ -156,25 +185,12 @@ class Service:
         lent = {name: spoken.service.clients[name] for name in spoken.service.callers(spoken.server_name)}
         if taken := [name for name in lent if name in self.clients]:
             raise ValueError(f"clients.{taken[0]}: {spoken.service.service} has a client of this name; give it another")
-        ours = {name: replace(client, transport=spoken.transport, servers=None) for name, client in lent.items()}
+        everywhere = partial(replace, transport=spoken.transport, servers=None, port=None)
+        ours = {name: everywhere(client) for name, client in lent.items()}
         object.__setattr__(self, "borrowed", tuple(ours))
         object.__setattr__(self, "clients", {**self.clients, **ours})
         object.__setattr__(self, "speaks", spoken.name)
-        self._check_callers()
-
-
-def _check_dockerfile(path: Path) -> None:
-    """Raises DeclarationError unless it begins as a Dockerfile does."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
-    except OSError as error:
-        raise DeclarationError(path, None, error.strerror or str(error)) from error
-    said = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
-    if not said:
-        raise DeclarationError(path, 1, "the file is empty; it begins with `FROM faultwire/base`, or another image")
-    number, first = next(((number, line) for number, line in said if not line.upper().startswith("ARG ")), said[0])
-    if not first.upper().startswith("FROM "):
-        raise DeclarationError(path, number, f"expected `FROM IMAGE` before all else, got {quoted(first)}")
+        check_all(self._without_callers())
 
 
 def load_service(folder: Path) -> Service:
@@ -190,41 +206,36 @@ def load_service(folder: Path) -> Service:
     try:
         found._bring()
     except ValueError as error:
-        raise error_of(path, str(error)) from error
+        raise errors_of(path, problems_of(error)) from error
     return found
 
 
-def services(root: Path = SERVICES) -> dict[str, Service]:
-    """Every service by its name. Raises DeclarationError for the first that is wrong."""
-    found, wrong = read_services(root)
-    if wrong:
-        raise wrong[0]
-    return found
+class Services(dict[str, Service]):
+    """Every service that is right, by its name; and of each other one, in `wrong`, what is wrong with its file."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong: dict[str, DeclarationError] = {}
 
 
-def read_services(root: Path = SERVICES) -> tuple[dict[str, Service], list[DeclarationError]]:
-    """Every service that is right, by its name; and what is wrong with each other one.
+def services(root: Path = SERVICES) -> Services:
+    """Every service. One whose file is wrong is left out, and stops no other: whoever asks for it by name is told.
 
-    A service that speaks as one that is wrong is neither: what it takes from there is not known.
+    So is one that speaks as a service that is wrong: what it takes from there is not known.
     """
-    found: dict[str, Service] = {}
-    wrong: list[DeclarationError] = []
+    found = Services()
     for path in sorted(root.glob(f"*/{SERVICE_FILE}")):
         try:
             found[path.parent.name] = load_service(path.parent)
         except DeclarationError as error:
-            wrong.append(error)
-    broken = {error.path.parent.name for error in wrong}
+            found.wrong[path.parent.name] = error
     for name, service in list(found.items()):
         try:
-            if service.speaks is not None and service.speaks.partition("/")[0] in broken:
-                del found[name]
-            else:
-                service.borrow(found)
+            service.borrow(found)
         except DeclarationError as error:
-            wrong.append(error)
+            found.wrong[name] = error
             del found[name]
-    return found, wrong
+    return found
 
 
 def read_service(folder: Path, known: Mapping[str, Service]) -> Service:
@@ -241,6 +252,7 @@ class Named:
     service: Service
     server_name: str
     client_name: str
+    client_asked: bool = False  # by name: then the two are told apart from the same server with another client
 
     @property
     def server(self) -> Server:
@@ -270,31 +282,58 @@ class Named:
         return self.service.image_of(self.client_name)
 
     @property
+    def server_image(self) -> str | None:
+        """The image of its server; None where that is one of ours."""
+        return self.service.server_image(self.server_name)
+
+    @property
     def port(self) -> int:
-        return self.server.port or self.service.port
+        """The port of the server that its client calls."""
+        return self.client.port or self.server_port
+
+    @property
+    def server_port(self) -> int:
+        """The first port at which its server listens."""
+        return self.service.ports_of(self.server_name)[0]
 
     @property
     def name(self) -> str:
+        """`echo/select`: what a drill names. `label` is what a person asked for."""
         return f"{self.service.service}/{self.server_name}"
+
+    @property
+    def label(self) -> str:
+        """`echo/select`, or with a client that was asked for by name `mine/nginx:curl`; `named` reads either."""
+        return f"{self.name}:{self.client_name}" if self.client_asked else self.name
+
+    @property
+    def folder_name(self) -> str:
+        """The label, as the name of a folder and in the address of a page."""
+        return self.label.replace("/", "-").replace(":", "+")
 
 
 def named(text: str, client: str | None = None, known: Mapping[str, Service] | None = None) -> Named:
     """The service that `echo/select` (or `echo`, its first server) names. Raises UsageError, naming the nearest.
 
-    Without `client`, its first client that can call this server.
+    `mine/nginx:curl` names the client too. Without that, and without `client`, its first client that can call this
+    server. Raises DeclarationError for a service whose file is wrong.
     """
     known = known if known is not None else services()
+    text, asked, asked_client = text.partition(":")
+    client = asked_client if asked else client
     service_name, _, server_name = text.partition("/")
     all_names = [f"{name}/{server}" for name, service in known.items() for server in service.servers]
+    if isinstance(known, Services) and service_name in known.wrong:
+        raise known.wrong[service_name]
     if service_name not in known or (server_name and server_name not in known[service_name].servers):
         raise UsageError(f"unknown service {quoted(text)}{advice(text, all_names)}")
     service = known[service_name]
     server_name = server_name or next(iter(service.servers))
     callers = service.callers(server_name)
-    client_name = client or callers[0]
+    client_name = callers[0] if client is None else client
     if client_name not in service.clients:
         raise UsageError(f"{service_name} has no client {quoted(client_name)}{advice(client_name, service.clients)}")
-    chosen = Named(service, server_name, client_name)
+    chosen = Named(service, server_name, client_name, client_asked=bool(asked))
     if client_name not in callers:
         raise UsageError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
     return chosen

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from scenarios.lab.topology import topology
-from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.brought import Brought
+from scenarios.spec.command_line import PLACEHOLDERS_OF_GUESTS, problems_of_command
+from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.outcome import OF_STATUS, Outcome
-from scenarios.spec.strict_yaml import check_pattern
+from scenarios.spec.strict_yaml import problems_of_pattern
+from scenarios.spec.units import Seconds
 
 Transport = Literal["tcp", "udp"]
 # How many clients a server serves: many at once; one, and the next when that has gone; or one in all, and then it ends.
@@ -19,65 +22,92 @@ Serves = Literal["many", "one at a time", "one"]
 
 # The outcomes that a client which nobody here wrote can tell by what it prints, or by its exit status.
 TOLD = tuple(each.value for each in OF_STATUS.values() if each is not Outcome.USAGE)
-PLACEHOLDERS = ("host", "port", "bind")
 
 
-def words(command: str, **values: object) -> list[str]:
-    """The words of a command line, as a shell would cut it, with {host} and {port} (of the server) in their places."""
-    cut = shlex.split(command)
-    return [re.sub(r"\{(\w+)\}", lambda match: str(values[match[1]]), word) for word in cut]
+OUR_PROGRAM: Final = re.compile(r"python -m services(?:\.[a-z0-9_]+)+(?: |$)")
+LISTENS_WITHIN: Final = Seconds(30.0)  # an emulated interpreter takes a second or two to start, beside others more
+COMMANDS_AT_MOST: Final = 20  # before a server, and after it
 
 
-def _check_command(command: str, key: str) -> None:
-    try:
-        cut = shlex.split(command)
-    except ValueError as error:
-        raise ValueError(f"{key}: {quoted(command)} cannot be split into words: {str(error).lower()}") from error
-    if not cut or not cut[0]:
-        raise ValueError(f"{key}: the command is empty")
-    for name in sorted({name for word in cut for name in re.findall(r"\{(\w+)\}", word)} - set(PLACEHOLDERS)):
-        raise ValueError(f"{key}: unknown placeholder {{{name}}}{advice(name, PLACEHOLDERS)}")
-
-
-def check_port(port: int | None) -> None:
+def problems_of_port(port: int | None, key: str = "port") -> Iterator[str]:
+    """What is wrong with the number of a port."""
     if port is not None and not 1 <= port <= 65535:
-        raise ValueError(f"port: expected 1 to 65535, got {port}")
+        yield f"{key}: expected 1 to 65535, got {port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
+    """What is wrong with the command of a program that runs on a host itself, out of the folder of the services."""
+    if not (module := OUR_PROGRAM.match(command)):
+        yield (
+            f"run: {quoted(command.split()[0])} is no program of the lab's hosts, and the folder brings "
+            "none: put a Dockerfile beside this file, or name an image that is here (`image: NAME`)"
+        )
+        return
+    parts = module[0].split()[2].split(".")[1:]
+    file = services.joinpath(*parts)
+    try:
+        is_there = file.with_suffix(".py").exists() or (file / "__main__.py").exists()
+    except OSError:
+        yield f"run: no file can have the name {quoted(module[0])}"
+        return
+    if not is_there:
+        yield f"run: there is no {file.with_suffix('.py')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server(Brought):
     """One architecture. `run` is its command; `about` the idea, in a sentence; `serves` is what it promises to others.
 
-    A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command.
+    A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command. Of a program of
+    an image: `setup` are commands that run before it in its container, each to its end; `teardown` are run there
+    before it is stopped, and what they print is in its log.
     """
 
     about: str
     run: str | None = None
     runs_on: str | None = None
     port: int | None = None  # where it is not that of the service
+    ports: tuple[int, ...] = ()  # where it listens beside that: a client says with `port` which one it calls
     # How one knows that it listens: a regular expression for a line that it prints; if none, its socket is looked for.
     ready: str | None = None
+    starts_within: Seconds = LISTENS_WITHIN  # until it listens, `setup` included
     transport: Transport | None = None  # where it is not that of the service
     serves: Serves = "many"
+    setup: tuple[str, ...] = ()
+    teardown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_all(self._problems())
+
+    def _problems(self) -> Iterator[str]:
         if (self.run is None) == (self.runs_on is None):
-            raise ValueError("a server has either `run`, its command, or `runs_on`, the machine that always runs it")
+            yield "a server has either `run`, its command, or `runs_on`, the machine that always runs it"
         if self.run is not None:
-            _check_command(self.run, "run")
-        if self.runs_on is not None and self.runs_on not in topology().standing:
-            standing = topology().standing
-            raise ValueError(f"runs_on: unknown machine {quoted(self.runs_on)}{advice(self.runs_on, standing)}")
-        check_port(self.port)
-        check_pattern(self.ready or "", "ready")
+            yield from problems_of_command(self.run, "run", PLACEHOLDERS_OF_GUESTS)
+        standing = topology().standing
+        if self.runs_on is not None and self.runs_on not in standing:
+            yield f"runs_on: unknown machine {quoted(self.runs_on)}{advice(self.runs_on, standing)}"
+        yield from problems_of_port(self.port)
+        for number, port in enumerate(self.ports, 1):
+            yield from problems_of_port(port, f"ports.{number}")
+        yield from problems_of_pattern(self.ready or "", "ready")
+        if not self.starts_within > 0:
+            yield f"starts_within: expected more than 0, got {self.starts_within}"
+        for key in ("setup", "teardown"):
+            commands: tuple[str, ...] = getattr(self, key)
+            if len(commands) > COMMANDS_AT_MOST:
+                yield f"{key}: expected at most {COMMANDS_AT_MOST} commands, got {len(commands)}"
+            for number, command in enumerate(commands, 1):
+                yield from problems_of_command(command, f"{key}.{number}", PLACEHOLDERS_OF_GUESTS)
+        yield from self.problems()
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Client(Brought):
     """One way to call. `status` and `prints` (a regular expression, found in what it prints) are the right outcome.
 
-    What became of a call is read from `says` (regular expressions, by outcome), then from `exits` (exit statuses, by
-    outcome), then from the right outcome, then from the text of an errno. With `contract` its exit statuses are the
+    What became of a call is read from `says` (regular expressions, by outcome), then from the right outcome, then from
+    the text of an errno, then from `exits` (exit statuses, by outcome). With `contract` its exit statuses are the
     lab's own, and it is asked once for a nonsense thing before they are believed.
     """
 
@@ -86,6 +116,7 @@ class Client:
     prints: str = ""
     status: int = 0
     timeout_s: float = 20.0
+    port: int | None = None  # of the server's ports the one that it calls, where that is not the first
     transport: Transport | None = None  # where it is not that of the service
     servers: tuple[str, ...] | None = None  # the servers that it fits, where it does not fit all of its transport
     # What it does where its first connect() fails: redis-cli tries again. A drill that counts exactly one SYN is not
@@ -96,23 +127,28 @@ class Client:
     contract: bool = False
 
     def __post_init__(self) -> None:
-        _check_command(self.run, "run")
+        check_all(self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield from problems_of_command(self.run, "run", PLACEHOLDERS_OF_GUESTS)
         for key, pattern in (("prints", self.prints), *((f"says.{word}", each) for word, each in self.says.items())):
-            check_pattern(pattern, key)
+            yield from problems_of_pattern(pattern, key)
         if not 0 < self.timeout_s <= 600:
-            raise ValueError(f"timeout_s: expected more than 0, at most 600 seconds, got {self.timeout_s:g}")
+            yield f"timeout_s: expected more than 0, at most 600 seconds, got {self.timeout_s:g}"
+        yield from problems_of_port(self.port)
         for key in ("says", "exits"):
             for word in getattr(self, key):
                 if word not in TOLD:
-                    raise ValueError(f"{key}: unknown outcome {quoted(word)}{advice(word, TOLD)}")
+                    yield f"{key}: unknown outcome {quoted(word)}{advice(word, TOLD)}"
         statuses = [("status", self.status)]
         statuses += [(f"exits.{word}", each) for word in self.exits for each in self.statuses(word)]
         for key, status in statuses:
             if not 0 <= status <= 255:
-                raise ValueError(f"{key}: expected an exit status, 0 to 255, got {status}")
+                yield f"{key}: expected an exit status, 0 to 255, got {status}"
         if self.contract and (self.says or self.exits or self.status):
             other = next(key for key in ("says", "exits", "status") if getattr(self, key))
-            raise ValueError(f"{other}: use either `contract`, with which the exit statuses say it all, or `{other}`")
+            yield f"{other}: use either `contract`, with which the exit statuses say it all, or `{other}`"
+        yield from self.problems()
 
     def statuses(self, outcome: str) -> tuple[int, ...]:
         """The exit statuses that mean this outcome."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from images.firewall.inject import declared as injected
+from scenarios.spec.command_line import check_command
 from scenarios.spec.fault import Fault
 from scenarios.spec.injected_faults import KINDS_SAID
 from scenarios.spec.roles import SERVER, CallerRole, HostRole, Role, program_label, role_label
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Seconds
-from scenarios.spec.validate import check_command, check_least, check_name, check_one, check_words
+from scenarios.spec.validate import check_least, check_name, check_one, check_words
 
 # RFC 9293, 3.3.2, without CLOSED: that is the state of no socket, so no look can show it.
 State = Literal[

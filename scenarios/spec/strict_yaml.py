@@ -38,12 +38,18 @@ _NOT_GIVEN = re.compile("[\0\ud800-\udfff]")
 
 def check_pattern(pattern: str, key: str) -> None:
     """Raise ValueError unless it is a regular expression."""
+    for problem in problems_of_pattern(pattern, key):
+        raise ValueError(problem)
+
+
+def problems_of_pattern(pattern: str, key: str) -> Iterator[str]:
+    """What is wrong with a regular expression."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # such as `[[a]`, which a later Python may read in another way
             re.compile(pattern)
     except (re.error, OverflowError, RecursionError, Warning) as error:
-        raise ValueError(f"{key}: {quoted(pattern)} is not a regular expression: {error}") from error
+        yield f"{key}: {quoted(pattern)} is not a regular expression: {error}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,9 +82,13 @@ class _Collecting:
 
     def end(self) -> None:
         if self._errors:
-            first, *others = sorted(self._errors, key=lambda error: error.line or 0)
-            first.others = tuple(others)
-            raise first
+            raise self.joint()
+
+    def joint(self) -> DeclarationError:
+        """The first, which has the others; there must be one."""
+        first, *others = sorted(self._errors, key=lambda error: error.line or 0)
+        first.others = tuple(others)
+        return first
 
 
 def _is_nothing(node: yaml.Node) -> bool:
@@ -320,7 +330,11 @@ def line_of(path: Path, key: str) -> int:
     return next((name.start_mark.line + 1 for name, _ in pairs if name.value == key), 1)
 
 
-def error_of(path: Path, problem: str) -> DeclarationError:
-    """The error of a problem that begins with its keys, as `servers.one.run: …`, in a file that `load` has read."""
-    keys, _, what = problem.partition(": ")
-    return DeclarationError(path, line_of(path, keys), what, keys)
+def errors_of(path: Path, problems: Sequence[str]) -> DeclarationError:
+    """The error of problems that begin with their keys, as `servers.one.run: …`, in a file that `load` has read."""
+    cut = (problem.partition(": ") for problem in problems)
+    errors = _Collecting()
+    for keys, _, what in cut:
+        with errors.each():
+            raise DeclarationError(path, line_of(path, keys), what, keys)
+    return errors.joint()

@@ -6,11 +6,10 @@ import re
 import shlex
 from dataclasses import fields
 
-from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.declaration_error import quoted
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 DNS_NAME = re.compile(r"(?=.{1,253}\Z)(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z0-9_-]{1,63}\.?")  # RFC 1035, 2.3.4
-PLACEHOLDERS = ("host", "port", "bind")
 SERVICE_PLACE = "{service}"
 
 
@@ -47,12 +46,3 @@ def check_one(value: object, what: str, among: tuple[str, ...] = ()) -> None:
     if len(given) != 1:
         there_are = ", ".join(name.rstrip("_") for name in names)
         raise ValueError(f"{what} has exactly one of {there_are}; this has {' and '.join(given) or 'none of them'}")
-
-
-def check_command(command: str, key: str, places: tuple[str, ...] = PLACEHOLDERS) -> None:
-    check_words(command, key)
-    for place in re.findall(r"\{(\w*)\}", command):
-        if place not in places:
-            raise ValueError(f"{key}: unknown placeholder {{{place}}}{advice(place, places)}")
-    if not shlex.split(command):
-        raise ValueError(f"{key}: the command is empty")

@@ -18,8 +18,8 @@ from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host
 from scenarios.lab.waiting import wait_for
+from scenarios.spec.command_line import words
 from scenarios.spec.service import Named
-from scenarios.spec.service_programs import words
 from scenarios.stress.fuzz_judges import Case, Reply
 from scenarios.stress.fuzz_messages import MOST_BYTES
 

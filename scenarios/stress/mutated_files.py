@@ -24,6 +24,7 @@ from scenarios.faults.kernel_fault import Standing
 from scenarios.lab.lab import Lab
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
@@ -31,7 +32,6 @@ from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Rebind
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Named, Service, read_service, services
-from scenarios.spec.service_programs import words
 from scenarios.stress.mutations import Mutant, Original, mutants
 
 

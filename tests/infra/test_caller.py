@@ -19,6 +19,7 @@ from scenarios.calls.caller import Caller
 from scenarios.calls.resident import WarmRunning
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
+from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import STOP_WITHIN_S, Running
@@ -182,8 +183,8 @@ def test_what_the_lab_had_to_end_or_what_crashed_is_no_outcome_of_the_network(
 
 def test_a_guest_is_called_in_the_same_way_and_its_start_up_is_said_to_be_in_its_time(lab: Lab, caller: Caller) -> None:
     with caller.together() as gate:
-        guest = caller.start("client", echo(lab, "server"), timeout_s=20, image="faultwire/host", gate=gate)
-        hung = caller.start("client", ["sleep", "60"], timeout_s=0.2, image="faultwire/host", gate=gate)
+        guest = caller.start("client", echo(lab, "server"), timeout_s=20, box=Box("faultwire/host"), gate=gate)
+        hung = caller.start("client", ["sleep", "60"], timeout_s=0.2, box=Box("faultwire/host"), gate=gate)
         released = time.time()
     called = guest.wait()
     assert (called.outcome, called.warm, called.stdout) == (Outcome.ANSWERED, False, "Received b'Hello, world'\n")
@@ -379,10 +380,13 @@ def test_what_cannot_be_started_says_why(caller: Caller) -> None:
 
 def test_a_guest_runs_in_the_same_way(lab: Lab, caller: Caller) -> None:
     serve = ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]
-    with caller.running("server", serve, "faultwire/host") as program:
+    with caller.running("server", serve, Box("faultwire/host")) as program:
         program.wait_for_line("listening on")
         assert caller.call("client", echo(lab, "server", port=SERVED_PORT), timeout_s=20).outcome is Outcome.ANSWERED
-    with pytest.raises(LabProblem, match="guest"), caller.running("server", serve, "faultwire/host", open_files=64):
+    with (
+        pytest.raises(LabProblem, match="guest"),
+        caller.running("server", serve, Box("faultwire/host"), open_files=64),
+    ):
         pass
 
 

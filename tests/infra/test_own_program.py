@@ -12,6 +12,7 @@ from scenarios.calls import contract
 from scenarios.calls.caller import Caller
 from scenarios.calls.serving import call, serving
 from scenarios.lab import engine
+from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
@@ -27,6 +28,13 @@ from tests.services.running import eventually
 @pytest.fixture(scope="module", autouse=True)
 def their_images() -> None:
     contract.ready([named(name).service for name in ("redis", "socat", "caddy")], print)
+
+
+def box_of(name: str) -> Box:
+    """The box of a server, with nothing in it but its image."""
+    image = named(name).server_image
+    assert image
+    return Box(image)
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
@@ -98,10 +106,11 @@ def test_what_init_writes_is_answered_at_once_over_both_families(lab: Lab, mine:
 
 
 def test_a_call_is_told_and_timed_without_the_making_of_its_container(lab: Lab, mine: Service) -> None:
-    image = mine.image
+    assert mine.image
+    box = Box(mine.image, {"FAULTWIRE_ASK": "hello"})
     with Caller(lab) as caller:
         began_s = time.time()
-        made = caller.start("client", ["env"], timeout_s=20, image=image, environment={"FAULTWIRE_ASK": "hello"}).wait()
+        made = caller.start("client", ["env"], timeout_s=20, box=box).wait()
         took_s = time.time() - began_s
     assert "FAULTWIRE_ASK=hello" in made.stdout.splitlines()
     assert made.outcome is Outcome.ANSWERED
@@ -113,7 +122,7 @@ def test_a_call_is_told_and_timed_without_the_making_of_its_container(lab: Lab, 
 
 def test_a_client_without_a_clock_of_its_own_is_ended_and_hung(lab: Lab) -> None:
     with Caller(lab) as caller:
-        made = caller.call("client", ["sleep", "60"], timeout_s=1.5, image=named("socat").service.image)
+        made = caller.call("client", ["sleep", "60"], timeout_s=1.5, box=box_of("socat"))
     assert made.outcome is Outcome.HUNG
     assert made.duration_s is not None
     assert 1.4 < made.duration_s < 6
@@ -125,16 +134,16 @@ def guests_of(lab: Lab) -> list[str]:
 
 
 def test_a_call_that_is_cancelled_ends_at_once_and_one_that_is_left_is_ended_with_its_caller(lab: Lab) -> None:
-    image = named("socat").service.image
+    box = box_of("socat")
     with Caller(lab) as caller:
-        pending = caller.start("client", ["sleep", "60"], timeout_s=60, image=image)
+        pending = caller.start("client", ["sleep", "60"], timeout_s=60, box=box)
         eventually(lambda: bool(guests_of(lab)), "the guest's container", 10)
         time.sleep(1)  # it may have been made, and not begun
         pending.cancel()
         assert pending.wait().outcome is Outcome.CANCELLED
         assert guests_of(lab) == []
         began_s = time.monotonic()
-        caller.start("client", ["sleep", "60"], timeout_s=60, image=image)
+        caller.start("client", ["sleep", "60"], timeout_s=60, box=box)
     assert time.monotonic() - began_s < 10
     assert guests_of(lab) == []
 

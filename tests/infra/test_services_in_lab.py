@@ -25,8 +25,8 @@ from scenarios.calls.serving import wait_for_socket
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family
+from scenarios.spec.command_line import words
 from scenarios.spec.service import Named, Service, named, services
-from scenarios.spec.service_programs import words
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")

@@ -7,6 +7,7 @@ import itertools
 import pytest
 import yaml
 
+from scenarios.lab.box import Box
 from scenarios.lab.guest import GUEST_FILES, guest_words
 from scenarios.lab.topology import COMPOSE_FILE
 
@@ -20,7 +21,7 @@ def test_the_log_of_each_machine_of_a_lab_has_a_limit(name: str) -> None:
 
 
 def test_a_guest_has_no_log_no_rights_and_a_limit_for_each_thing_that_it_could_use_up() -> None:
-    words = guest_words(7, "image", ["a", "program"], "name", {"A": "b"})
+    words = guest_words(7, Box("image", {"A": "b"}), ["a", "program"], "name")
     limits = dict(itertools.pairwise(words))
     assert limits["--log-driver"] == "none"
     assert (limits["--pids-limit"], limits["--memory"], limits["--user"]) == ("256", "512m", "1000")

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.calls.contract import OF_ERRNO, STRERROR, ended, environment
+from scenarios.calls.boxes import environment
+from scenarios.calls.contract import OF_ERRNO, STRERROR, ended
 from scenarios.lab.process import Finished
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service_programs import Client
@@ -99,15 +100,19 @@ def test_an_errno_that_is_an_outcome_goes_before_others_and_a_longer_text_before
 
 
 def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and_what() -> None:
-    assert environment("server", "::", 7) == {
+    assert environment("server", "::", 7, key="/run/keys/server.pem") == {
         "FAULTWIRE_ROLE": "server",
         "FAULTWIRE_PORT": "7",
         "FAULTWIRE_BIND": "::",
+        "FAULTWIRE_CERT": "/run/keys/server.pem",
+        "FAULTWIRE_KEY": "/run/keys/server.pem",
+        "FAULTWIRE_CA": "/run/authority/ca.pem",
     }
     assert environment("client", "198.18.1.138", 7, 30.0) == {
         "FAULTWIRE_ROLE": "client",
         "FAULTWIRE_PORT": "7",
         "FAULTWIRE_HOST": "198.18.1.138",
+        "FAULTWIRE_CA": "/run/authority/ca.pem",
         "FAULTWIRE_DEADLINE_S": "30",
         "FAULTWIRE_ASK": "hello",
     }

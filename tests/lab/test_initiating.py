@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls.contract import environment
+from scenarios.calls.boxes import environment
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.scaffold import TEMPLATES, initiate
 from scenarios.spec.service import SERVICES, load_service, named, services

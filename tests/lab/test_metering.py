@@ -17,6 +17,7 @@ from scenarios.evidence import meter as metering
 from scenarios.evidence.meter import Metering, OwnMeter
 from scenarios.lab import engine
 from scenarios.lab import guest as lab_guest
+from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
@@ -146,7 +147,7 @@ def test_a_guest_is_known_to_the_meter_before_it_begins_and_forgotten_after_its_
     monkeypatch.setattr(engine, "client", lambda: SimpleNamespace(containers=SimpleNamespace(get=lambda _: guest)))
     monkeypatch.setattr(lab_guest, "_attended", attended)
     monkeypatch.setattr(lab_guest, "remove_guest", lambda _: None)
-    made.run_guest("client", "an/image", ["a", "program"], timeout_s=1)
+    made.run_guest("client", Box("an/image"), ["a", "program"], timeout_s=1)
     assert known == [{"g" * 64: "client"}]
     lab.guests = made.guests
     meter.begin()

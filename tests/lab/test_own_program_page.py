@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from scenarios.calls import contract
+from scenarios.calls.boxes import CA, CERT, KEY, environment
 from scenarios.lab.topology import ROOT
+from scenarios.spec.brought import Brought
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.outcome import OF_STATUS
 from scenarios.spec.scaffold import TEMPLATES
@@ -50,9 +52,10 @@ def test_its_exit_statuses_are_those_that_are_read() -> None:
 
 def test_its_environment_is_the_one_that_programs_get() -> None:
     told = {name for name in rows("## The contract") if name.startswith("FAULTWIRE_")}
-    given = contract.environment("server", "::", 1) | contract.environment("client", "h", 1, 1)
+    given = environment("server", "::", 1) | environment("client", "h", 1, 1)
     assert told == set(given)
-    assert {name for name in given if f'"{name}"' in (TEMPLATES / "program").read_text("utf-8")} == told
+    of_tls = {CA, CERT, KEY}  # which the tiny program has no use for
+    assert {name for name in given if f'"{name}"' in (TEMPLATES / "program").read_text("utf-8")} == told - of_tls
 
 
 def test_its_kinds_are_all_that_there_are() -> None:
@@ -68,6 +71,9 @@ def test_the_words_that_it_quotes_are_said() -> None:
 
 def test_every_key_of_its_last_table_is_one_that_is_read() -> None:
     keys = {key.strip(" `") for row in rows("## Keys that are for programs") for key in row.split(",")}
-    assert keys == {"image", "speaks", "conversation", "says", "exits", "contract", "connects"}
+    of_the_service = {"speaks", "conversation"}
+    of_a_client = {"says", "exits", "contract", "connects"}
+    of_a_server = {"ports", "starts_within", "setup", "teardown"}
+    assert keys == {field.name for field in fields(Brought)} | of_the_service | of_a_client | of_a_server
     services_page = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
     assert not [key for key in keys if f"| `{key}` |" in services_page]

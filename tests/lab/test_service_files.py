@@ -10,9 +10,9 @@ import pytest
 from scenarios.cli import files
 from scenarios.cli import main as command_line
 from scenarios.spec.catalogue import DRILLS
+from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.service import load_service, named, read_services, services
-from scenarios.spec.service_programs import words
+from scenarios.spec.service import load_service, named, services
 
 GOOD = """
 service: mine
@@ -89,7 +89,7 @@ def test_validate_tells_every_wrong_service(
     for name, text in (("mine", GOOD), ("late", "port: 0"), ("yours", GOOD)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(files, "read_services", partial(read_services, tmp_path))
+    monkeypatch.setattr(files, "services", partial(services, tmp_path))
     assert command_line.main(["validate"]) == 64
     said = capsys.readouterr().out
     assert f"{tmp_path}/late/service.yaml:" in said
@@ -158,7 +158,7 @@ def told_of(tmp_path: Path, text: str) -> str:
     (tmp_path / "echo").mkdir(exist_ok=True)
     (tmp_path / "echo" / "service.yaml").write_text(ECHO, encoding="utf-8")
     with pytest.raises(DeclarationError) as raised:
-        services(tmp_path)
+        named("mine", known=services(tmp_path))
     return str(raised.value).replace(f"{tmp_path}/", "")
 
 
@@ -292,10 +292,10 @@ def test_a_wrong_service_hides_neither_another_s_errors_nor_a_drill_that_is_aske
         text = text.replace("service: mine", f"service: {name}")
         (tmp_path / name / "service.yaml").write_text(text, encoding="utf-8")
     (tmp_path / "mine" / "service.yaml").write_text(GOOD.replace("image: mined", "speaks: broken"), encoding="utf-8")
-    monkeypatch.setattr(files, "read_services", partial(read_services, tmp_path))
-    known, wrong = read_services(tmp_path)
+    monkeypatch.setattr(files, "services", partial(services, tmp_path))
+    known = services(tmp_path)
     assert set(known) == {"echo", "parrot"}
-    assert [each.path.parent.name for each in wrong] == ["broken", "mine"]
+    assert list(known.wrong) == ["broken", "mine"]
     monkeypatch.setattr("scenarios.evidence.display_filters.refused", lambda _: {})
     drill = tmp_path / "lost-syn.yaml"
     text = (DRILLS / "lost-syn.yaml").read_text("utf-8").replace("service: search/selectors", "service: parrot/one")

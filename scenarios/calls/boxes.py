@@ -1,0 +1,93 @@
+"""What each program of an image is given: its command line, its environment, its files. docs/your-own-program.md.
+
+The certificate of the lab's authority is in every box, and in a server's the certificate and the key of its host: so a
+program that speaks TLS needs no line of its own for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from scenarios.lab.box import AUTHORITY_FOLDER, KEYS_FOLDER, PREFIX, Box
+from scenarios.lab.topology import Host
+from scenarios.spec.command_line import filled_mapping, words
+from scenarios.spec.service import Named, Service
+
+# The environment of the contract.
+ROLE, BIND, HOST, PORT, DEADLINE_S, ASK, CA, CERT, KEY = (
+    f"{PREFIX}{each}" for each in ("ROLE", "BIND", "HOST", "PORT", "DEADLINE_S", "ASK", "CA", "CERT", "KEY")
+)
+ORDINARY: Final = "hello"  # what a client is asked for: its ordinary request
+AUTHORITY: Final = f"{AUTHORITY_FOLDER}/ca.pem"
+# Where programs look that are not told whom to trust: OpenSSL, and with it Python's ssl, Ruby and wget2, and Go
+# (SSL_CERT_FILE), curl (CURL_CA_BUNDLE), requests (REQUESTS_CA_BUNDLE), Node.js (NODE_EXTRA_CA_CERTS), git.
+TRUSTING: Final = ("SSL_CERT_FILE", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "GIT_SSL_CAINFO")
+
+
+def environment(
+    role: Literal["server", "client"], address: str, port: int, within_s: float = 0, key: str = ""
+) -> dict[str, str]:
+    """What a program is told beside its command line. `address` is where a server listens and whom a client calls.
+
+    `within_s` is for a client; `key`, the file with its host's certificate and key, for a server.
+    """
+    told = {ROLE: role, PORT: str(port), BIND if role == "server" else HOST: address, CA: AUTHORITY}
+    if role == "server":
+        return told | {CERT: key, KEY: key}
+    return told | {DEADLINE_S: f"{within_s:g}", ASK: ORDINARY}
+
+
+def key_of(host: Host) -> str:
+    """Where a server finds the certificate of its host, and in the same file its key (images/names/authority)."""
+    return f"{KEYS_FOLDER}/{host.name}.pem"
+
+
+def places(address: str, port: int, key: str = "") -> Mapping[str, object]:
+    """What stands for the placeholders of a command line; without a `key`, those of a client."""
+    return {"host": address, "bind": address, "port": port, "ca": AUTHORITY, "cert": key, "key": key}
+
+
+def of_server(chosen: Named, host: Host, address: str) -> Box | None:
+    """The box of a server that listens on this address of a host; None for one of ours."""
+    image, server = chosen.server_image, chosen.server
+    if image is None:
+        return None
+    key = key_of(host)
+    told = environment("server", address, chosen.server_port, key=key)
+    filling = places(address, chosen.server_port, key)
+    given = chosen.service.given(server)
+    return Box(
+        image,
+        {**dict.fromkeys(TRUSTING, AUTHORITY), **filled_mapping(given.environment, **filling), **told},
+        given.credentials,
+        chosen.service.mounted(given),
+        tuple(tuple(words(each, **filling)) for each in server.setup),
+        tuple(tuple(words(each, **filling)) for each in server.teardown),
+    )
+
+
+def of_client(service: Service, client: str, address: str, port: int, within_s: float) -> Box | None:
+    """The box of a client that calls an address or a name; None for one of ours."""
+    image = service.image_of(client)
+    if image is None:
+        return None
+    given = service.given(service.clients[client])
+    named = filled_mapping(given.environment, **places(address, port))
+    told = environment("client", address, port, within_s)
+    return Box(
+        image,
+        {**dict.fromkeys(TRUSTING, AUTHORITY), **named, **told},
+        given.credentials,
+        service.mounted(given),
+    )
+
+
+def server_words(chosen: Named, command: str, host: Host, address: str) -> list[str]:
+    """The words of a server's command line, on this address of a host."""
+    return words(command, **places(address, chosen.server_port, key_of(host)))
+
+
+def client_words(command: str, address: str, port: int) -> list[str]:
+    """The words of a client's command line."""
+    return words(command, **places(address, port))
