@@ -130,12 +130,12 @@ class Gate:
         self.name = secrets.token_hex(4)
         self.open = threading.Event()
         self.pending: list[Pending] = []
-        self.residents: dict[Holder, list[Future[Call]]] = {}  # with the calls that each holds
+        self.fork_servers: dict[Holder, list[Future[Call]]] = {}  # with the calls that each holds
 
     def release(self) -> None:
         """Let them begin, when all are held. Raises LabProblem when some never come to be."""
-        for resident, calls in self.residents.items():
-            resident.wait_until_held(self.name, calls)
-        for resident in self.residents:
-            resident.say({"release": self.name})
+        for fork_server, calls in self.fork_servers.items():
+            fork_server.wait_until_held(self.name, calls)
+        for fork_server in self.fork_servers:
+            fork_server.say({"release": self.name})
         self.open.set()

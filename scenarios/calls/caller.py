@@ -2,9 +2,9 @@
 
 And programs that run until they are stopped, servers, with the same quick start.
 
-On each host from which something is called, one program stays (`python -m services.resident`) and forks for each call:
-the start of an interpreter, a quarter of a second on an emulated host, is in no time that is measured here. The
-outcome is read from the exit status alone, by the table of spec/outcome.py.
+On each host from which something is called, a fork server stays (`python -m services.forkserver`) and forks for each
+call: the start of an interpreter, a quarter of a second on an emulated host, is in no time that is measured here. The
+outcome of a program of ours is read from its exit status alone, by the table of spec/outcome.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from scenarios.calls.call import (
     Reader,
     whole_lines,
 )
-from scenarios.calls.resident import CLOSES_WITHIN_S, Resident, outcome
+from scenarios.calls.forkserver import CLOSES_WITHIN_S, ForkServer, outcome
 from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -75,7 +75,7 @@ class Caller:
 
     def __init__(self, lab: Lab, modules: Sequence[str] = ()) -> None:
         self._lab, self._modules = lab, tuple(modules)
-        self._residents: dict[str, Resident] = {}
+        self._fork_servers: dict[str, ForkServer] = {}
         self._guests: list[tuple[threading.Thread, Callable[[], None]]] = []  # each with what ends it
 
     def __enter__(self) -> Caller:
@@ -85,8 +85,8 @@ class Caller:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.ExitStack() as closing:
-            for resident in self._residents.values():
-                closing.callback(resident.close)
+            for fork_server in self._fork_servers.values():
+                closing.callback(fork_server.close)
             for thread, cancel in self._guests:
                 until_s = time.monotonic() + CLOSES_WITHIN_S
                 while thread.is_alive() and time.monotonic() < until_s:
@@ -94,12 +94,12 @@ class Caller:
                     thread.join(CLOSES_WITHIN_S / 10)
 
     def open(self, *hosts: str) -> None:
-        """Have the residents of these hosts ready. A call does it too, but that one then waits. Raises LabProblem."""
+        """Start the fork servers of these hosts. A call does it too, but that one then waits. Raises LabProblem."""
         for host in hosts:
-            if host not in self._residents:
-                self._residents[host] = Resident(self._lab, host, self._modules)
+            if host not in self._fork_servers:
+                self._fork_servers[host] = ForkServer(self._lab, host, self._modules)
         for host in hosts:
-            self._residents[host].wait_until_ready()
+            self._fork_servers[host].wait_until_ready()
 
     def call(self, host: str, argv: Sequence[str], *, timeout_s: float, box: Box | None = None) -> Call:
         """Call, and wait for the end. As `start`."""
@@ -129,7 +129,7 @@ class Caller:
             pending = self._start_guest(host, box, argv, timeout_s, read or _as_ours, gate)
         else:
             self.open(host)
-            pending = self._residents[host].start(argv, timeout_s, gate, hold, hear=hear)
+            pending = self._fork_servers[host].start(argv, timeout_s, gate, hold, hear=hear)
         if gate:
             gate.pending.append(pending)
         return pending
@@ -140,29 +140,25 @@ class Caller:
         host: str,
         argv: Sequence[str],
         box: Box | None = None,
-        *,
-        open_files: int | None = None,
     ) -> Iterator[Running]:
         """A program that runs on a host for the time of the `with` block, as `Lab.running` has it, and started quicker.
 
-        `python -m MODULE …` begins in a warm interpreter; without a `box` what comes is a WarmRunning, which knows
-        how the program ended. `open_files` is a RLIMIT_NOFILE of its own (not for a guest). Raises LabProblem.
+        `python -m MODULE …` begins in a warm interpreter; without a `box` what comes is a WarmRunning, whose process id
+        is known. Raises LabProblem.
         """
         if box:
-            if open_files is not None:
-                raise LabProblem(f"a guest on {host} has the limits of its container; open_files is not for it")
             with self._lab.running(host, argv, box) as guest:
                 yield guest
             return
         self.open(host)
-        program = self._residents[host].run(argv, open_files)
+        program = self._fork_servers[host].run(argv)
         try:
             yield program
         finally:
             try:
                 program.stop()
             except LabProblem:
-                if not self._residents[host].over:  # else what it ran is swept when this caller is left
+                if not self._fork_servers[host].over:  # else what it ran is swept when this caller is left
                     raise
 
     def _start_guest(

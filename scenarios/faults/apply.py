@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol as Interface
 from typing import get_args
 
-from scenarios.calls.resident import WarmRunning
+from scenarios.calls.forkserver import WarmRunning
 from scenarios.faults import Fault
 from scenarios.faults.caught import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all

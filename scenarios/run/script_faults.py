@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from scenarios.calls.resident import WarmRunning
+from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.stalls import Pause
 from scenarios.faults.apply import Applied, applied
 from scenarios.faults.caught import Caught

@@ -46,7 +46,7 @@ class Settling:
         if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
             raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
         printed = [each.stdout for each in answered]
-        for host in hosts & {*topology.standing}:  # which serve by themselves, and have no resident
+        for host in hosts & {*topology.standing}:  # which serve by themselves, and have no fork server
             printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
         self.earlier = {each for tables in printed for each in connections(tables)}
         stage.disturbed = bool(self.earlier)
@@ -69,7 +69,7 @@ class Settling:
         return tuple(each for each in found if (each.local, each.peer) not in self._remembered.get(role, ()))
 
     def tcp_table(self, host: str) -> str:
-        """/proc/net/tcp of a host, read by its resident: ss(8) would take an exec of its own, ten times as long."""
+        """/proc/net/tcp of a host, read by its fork server: ss(8) would take an exec of its own, ten times as long."""
         return self.run.stage.caller.call(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
 
     def settle(self, server: Running | None) -> None:

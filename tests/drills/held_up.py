@@ -2,7 +2,7 @@
 Or with the run: `python -m tests.drills.held_up --lab 20 --cells 2000`, which ends with a table.
 
 Again and again a random process of a lab is stopped for a moment (SIGSTOP, then SIGCONT). With WORDs, only one whose
-command line has one of them: injector, services., resident. A drill whose margins are thin fails then, though its
+command line has one of them: injector, services., forkserver. A drill whose margins are thin fails then, though its
 claim holds. It needs to be root on the machine of the engine, to see the processes of containers.
 
 With --cells their drills are run quietly first, each once, for what the controls show: an expectation that fails there,

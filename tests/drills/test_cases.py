@@ -40,7 +40,7 @@ def test_a_pass_leaves_neither_a_table_nor_a_journal(stage: Stage, own_lab: Lab,
             assert performed(stage, load_drill(path), tmp_path / path.stem).verdict is Verdict.PASS
     left = own_lab.run("firewall", ["sh", "-c", "nft list tables | grep faultwire; ls -d /run/faults"], timeout_s=5)
     assert left.stdout == ""
-    assert "services" not in in_force(own_lab).replace("services.resident", "")
+    assert "services" not in in_force(own_lab).replace("services.forkserver", "")
 
 
 BESIDE = """\

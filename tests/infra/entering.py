@@ -34,7 +34,7 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)  # os.setns is there from Pytho
 # a fork, whose parent ends, so that it becomes a child of the test's process.
 _FORKING: Final = """
 import json, os, resource, runpy, socket, sys
-from services.resident.warming import rehearse, warm
+from services.forkserver.warming import rehearse, warm
 control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1]))
 for module in sys.argv[2:]:
     warm(module)

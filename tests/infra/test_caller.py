@@ -16,7 +16,7 @@ import pytest
 
 from scenarios.calls.call import Hold, Pending, module_called
 from scenarios.calls.caller import Caller
-from scenarios.calls.resident import WarmRunning
+from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capture
 from scenarios.lab.box import Box
@@ -26,7 +26,7 @@ from scenarios.lab.process import STOP_WITHIN_S, Running
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
 from services import outcome as of_services
-from services.resident import leavings
+from services.forkserver import leavings
 
 CLIENTS, SERVERS = ["client", "client-be"], ["server", "server-be"]
 ECHO = "services.echo.client_blocking"
@@ -73,9 +73,9 @@ def echo(lab: Lab, server: str, *words: str, port: int = PORT) -> list[str]:
     return ["python", "-m", ECHO, lab.topology.hosts[server].ipv4, str(port), *words]
 
 
-def residents(lab: Lab, host: str) -> set[str]:
+def fork_servers(lab: Lab, host: str) -> set[str]:
     return set(
-        lab.run(host, ["pgrep", "-f", "python.* -m services[.]resident"], timeout_s=10, mark=False).stdout.split()
+        lab.run(host, ["pgrep", "-f", "python.* -m services[.]forkserver"], timeout_s=10, mark=False).stdout.split()
     )
 
 
@@ -87,8 +87,8 @@ def test_the_outcomes_are_those_of_the_services_by_status_and_by_word() -> None:
     assert {status: each.value for status, each in OF_STATUS.items()} == theirs | {os.EX_USAGE: "usage"}
 
 
-def test_both_sides_call_the_mark_of_a_resident_the_same() -> None:
-    from scenarios.calls.resident import MARK
+def test_both_sides_call_the_mark_of_a_fork_server_the_same() -> None:
+    from scenarios.calls.forkserver import MARK
 
     assert MARK == leavings.MARK
 
@@ -249,14 +249,6 @@ def test_calls_at_a_gate_begin_together_on_both_clients_and_not_before_all_are_h
 
 FOLLOWED = "services.echo.server_threads"
 SERVED_PORT = 7011
-OPEN_ALL = """
-import errno, os
-try:
-    while True:
-        os.open("/dev/null", os.O_RDONLY)
-except OSError as error:
-    print(errno.errorcode[error.errno])
-"""
 
 
 def public(kind: type) -> set[str]:
@@ -265,7 +257,7 @@ def public(kind: type) -> set[str]:
 
 def test_a_warm_program_has_the_face_of_any_running_one() -> None:
     assert issubclass(WarmRunning, Running)
-    assert public(WarmRunning) - public(Running) == {"pid", "ended_by", "wait_status", "cpu_s", "dropped_bytes", "wait"}
+    assert public(WarmRunning) - public(Running) == {"pid", "wait"}
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -305,17 +297,17 @@ def test_how_a_program_ended_is_known(caller: Caller, server: str) -> None:
     with caller.running(server, ["python", "-m", FOLLOWED, "", str(SERVED_PORT)]) as program:
         assert isinstance(program, WarmRunning)
         program.wait_for_line("listening on")
-        assert (program.ended, program.ended_by, program.wait_status, program.wait(0)) == (False, None, None, None)
+        assert (program.ended, program.wait(0)) == (False, None)
         program.signal("KILL")
         assert program.wait(15) == 137
-        assert (program.ended, program.ended_by, program.wait_status) == (True, "SIGKILL", signal.SIGKILL)
+        assert program.ended
         with pytest.raises(LabProblem, match=r"ended \(status 137\) before it was called: listening on"):
             program.check_running("it was called")
         assert program.stop() == program.stop() == 137
     with caller.running(server, ["sh", "-c", "echo one; printf two; exit 3"]) as program:
         assert isinstance(program, WarmRunning)
         assert program.wait(15) == 3
-        assert (program.lines, program.ended_by) == (["one", "two"], None)
+        assert program.lines == ["one", "two"]
         assert program.wait_for_line("two", within_s=1)
         with pytest.raises(LabProblem, match=r"ended .status 3. before it printed 'three'"):
             program.wait_for_line("three", within_s=10)
@@ -344,8 +336,8 @@ def test_a_signal_has_been_sent_when_it_returns_however_late_it_is_heard(lab: La
 
     with caller.running(server, ["sleep", "60"]) as program:
         assert isinstance(program, WarmRunning)
-        _, resident, *_ = stat(program.pid)  # proc_pid_stat(5): its parent
-        late = ["sh", "-c", f"kill -STOP {resident}; echo stopped; sleep 1; kill -CONT {resident}"]
+        _, fork_server, *_ = stat(program.pid)  # proc_pid_stat(5): its parent
+        late = ["sh", "-c", f"kill -STOP {fork_server}; echo stopped; sleep 1; kill -CONT {fork_server}"]
         with lab.running(server, late) as holding_up:
             holding_up.wait_for_line("stopped", within_s=10)
             program.signal("STOP")
@@ -355,21 +347,7 @@ def test_a_signal_has_been_sent_when_it_returns_however_late_it_is_heard(lab: La
         program.signal("TERM")  # nobody has it any more, and nobody waits for it
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_the_descriptors_of_a_server_can_be_limited(caller: Caller, server: str) -> None:
-    for argv in (["python", "-c", OPEN_ALL], ["sh", "-c", "ulimit -n; ulimit -Hn"]):
-        with caller.running(server, argv, open_files=64) as program:
-            assert isinstance(program, WarmRunning)
-            assert program.wait(20) == 0
-            assert program.lines == (["EMFILE"] if argv[0] == "python" else ["64", "64"])
-
-
 def test_what_cannot_be_started_says_why(caller: Caller) -> None:
-    with (
-        pytest.raises(LabProblem, match="open_files: expected a whole number"),
-        caller.running("server", ["true"], open_files=1),
-    ):
-        pass
     for argv, why in (
         (["no-such-program"], r"ended \(status 127\) before it printed '\^never': no-such-program: No such file"),
         (["python", "-m", "no.such.module"], "No module named"),
@@ -383,23 +361,18 @@ def test_a_guest_runs_in_the_same_way(lab: Lab, caller: Caller) -> None:
     with caller.running("server", serve, Box("faultwire/host")) as program:
         program.wait_for_line("listening on")
         assert caller.call("client", echo(lab, "server", port=SERVED_PORT), timeout_s=20).outcome is Outcome.ANSWERED
-    with (
-        pytest.raises(LabProblem, match="guest"),
-        caller.running("server", serve, Box("faultwire/host"), open_files=64),
-    ):
-        pass
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_a_server_whose_resident_is_killed_is_told_of_and_is_not_left(lab: Lab, server: str) -> None:
-    before = residents(lab, server)
+def test_a_server_whose_fork_server_is_killed_is_told_of_and_is_not_left(lab: Lab, server: str) -> None:
+    before = fork_servers(lab, server)
     with Caller(lab) as caller, caller.running(server, ["sleep", "73"]) as program:
-        ours = residents(lab, server) - before
+        ours = fork_servers(lab, server) - before
         lab.run(server, ["kill", "-KILL", *ours], timeout_s=5)
-        with pytest.raises(LabProblem, match=f"the resident of {server} ended with status"):
+        with pytest.raises(LabProblem, match=f"the fork server of {server} ended with status"):
             program.wait_for_line("^never", within_s=10)
     assert not lab.run(server, ["pgrep", "-x", "-f", "sleep 73"], timeout_s=5).stdout
-    assert residents(lab, server) == before
+    assert fork_servers(lab, server) == before
 
 
 # Nothing is left
@@ -420,18 +393,18 @@ def test_an_error_in_the_block_of_a_gate_cancels_what_is_held(lab: Lab, caller: 
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_the_calls_of_a_resident_that_is_killed_say_so_and_none_of_them_is_left(lab: Lab, client: str) -> None:
-    before = residents(lab, client)
+def test_the_calls_of_a_fork_server_that_is_killed_say_so_and_none_of_them_is_left(lab: Lab, client: str) -> None:
+    before = fork_servers(lab, client)
     with Caller(lab) as caller:
         pending = caller.start(client, ["sleep", "71"], timeout_s=60)
         caller.call(client, ["true"], timeout_s=5)
-        ours = residents(lab, client) - before
+        ours = fork_servers(lab, client) - before
         lab.run(client, ["kill", "-KILL", *ours], timeout_s=5)
-        with pytest.raises(LabProblem, match=f"the resident of {client} ended with status"):
+        with pytest.raises(LabProblem, match=f"the fork server of {client} ended with status"):
             pending.wait()
-        assert lab.run(client, ["pgrep", "-x", "-f", "sleep 71"], timeout_s=5).stdout, "it outlives the resident"
+        assert lab.run(client, ["pgrep", "-x", "-f", "sleep 71"], timeout_s=5).stdout, "it outlives the fork server"
     assert not lab.run(client, ["pgrep", "-x", "-f", "sleep 71"], timeout_s=5).stdout
-    assert residents(lab, client) == before
+    assert fork_servers(lab, client) == before
 
 
 HELD_OPEN = """
@@ -470,10 +443,10 @@ def another_caller(lab: Lab) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("how", ["SIGKILL", "SIGKILL to docker too", "Ctrl-C"])
 def test_a_process_of_the_lab_that_ends_in_any_way_leaves_nothing_on_the_hosts(lab: Lab, how: str) -> None:
-    before = {client: residents(lab, client) for client in CLIENTS}
+    before = {client: fork_servers(lab, client) for client in CLIENTS}
     with another_caller(lab) as process:
         for client in CLIENTS:
-            assert residents(lab, client) > before[client], "it is there, or this would show nothing"
+            assert fork_servers(lab, client) > before[client], "it is there, or this would show nothing"
         if how == "SIGKILL":
             process.kill()
         else:
@@ -483,6 +456,6 @@ def test_a_process_of_the_lab_that_ends_in_any_way_leaves_nothing_on_the_hosts(l
         sleeping = ["pgrep", "-x", "-f", "sleep 72"]
 
         def nothing_is_left(client: str = client, sleeping: list[str] = sleeping) -> bool:
-            return residents(lab, client) == before[client] and not lab.run(client, sleeping, timeout_s=5).stdout
+            return fork_servers(lab, client) == before[client] and not lab.run(client, sleeping, timeout_s=5).stdout
 
         wait_for(nothing_is_left, f"the end of what ran on {client}", within_s=5)

@@ -36,7 +36,7 @@ def place_in_lab(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Between]:
 
 
 class FromHost:
-    """Clients on one host, called by its resident; the peer that they call is on another."""
+    """Clients on one host, called by its fork server; the peer that they call is on another."""
 
     def __init__(self, caller: Caller, client: Host, peer: Inside) -> None:
         self._caller, self._client, self._peer = caller, client, peer

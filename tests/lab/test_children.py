@@ -12,7 +12,7 @@ import pytest
 from scenarios.bench import generator as bench_generator
 from scenarios.bench.generator import Generator
 from scenarios.bench.model import Load, Place
-from scenarios.calls import resident
+from scenarios.calls import forkserver
 from scenarios.calls.caller import Caller
 from scenarios.cli import watch
 from scenarios.evidence import capture as captures
@@ -234,48 +234,48 @@ def test_a_generator_that_ended_says_why() -> None:
     load.close()
 
 
-RESIDENT = """
+FORK_SERVER = """
 say(ready=[], missing=[], byteorder="little", calls_limit=1)
 """
 
 
-def test_a_resident_that_does_not_become_ready_is_told_of_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "OPENS_WITHIN_S", 1.0)
-    monkeypatch.setattr(resident, "CLOSES_WITHIN_S", 0.1)
+def test_a_fork_server_that_does_not_become_ready_is_told_of_with_what_it_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forkserver, "OPENS_WITHIN_S", 1.0)
+    monkeypatch.setattr(forkserver, "CLOSES_WITHIN_S", 0.1)
     late = pytest.raises(
-        LabProblem, match=r"(?s)the resident of client did not become ready within 1 s; it said: slow\b"
+        LabProblem, match=r"(?s)the fork server of client did not become ready within 1 s; it said: slow\b"
     )
     with Caller(lab_with("print('slow', file=sys.stderr, flush=True); time.sleep(60)")) as calling, late:
         calling.open("client")
 
 
-def test_a_resident_that_is_too_old_says_what_would_help() -> None:
-    code = "sys.exit('python: No module named services.resident')"
-    ended = pytest.raises(LabProblem, match=r"the resident of client ended with status 1: .*; `make images` brings")
+def test_a_fork_server_that_is_too_old_says_what_would_help() -> None:
+    code = "sys.exit('python: No module named services.forkserver')"
+    ended = pytest.raises(LabProblem, match=r"the fork server of client ended with status 1: .*; `make images` brings")
     with Caller(lab_with(code)) as calling, ended:
         calling.open("client")
 
 
-def test_calls_and_programs_of_a_resident_that_ended_are_told_so_at_once() -> None:
-    code = RESIDENT + "asked(); say(began=asked()['serve'], pid=7); sys.exit('no memory')"
+def test_calls_and_programs_of_a_fork_server_that_ended_are_told_so_at_once() -> None:
+    code = FORK_SERVER + "asked(); say(began=asked()['serve'], pid=7); sys.exit('no memory')"
     with Caller(lab_with(code)) as calling:
         calling.open("client")
         pending = calling.start("client", ["sleep", "9"], timeout_s=60)
         with contextlib.suppress(LabProblem), calling.running("client", ["sleep", "9"]) as program:
-            wait_for(lambda: calling._residents["client"].over, "the end of the resident", 10)
-            with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+            wait_for(lambda: calling._fork_servers["client"].over, "the end of the fork server", 10)
+            with pytest.raises(LabProblem, match="the fork server of client ended with status 1: no memory"):
                 program.stop()
-        with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+        with pytest.raises(LabProblem, match="the fork server of client ended with status 1: no memory"):
             pending.wait()
-        with pytest.raises(LabProblem, match="the resident of client ended with status 1: no memory"):
+        with pytest.raises(LabProblem, match="the fork server of client ended with status 1: no memory"):
             calling.start("client", ["true"], timeout_s=1)
 
 
-def test_a_resident_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resident, "ANSWERS_WITHIN_S", 0.2)
-    monkeypatch.setattr(resident, "CLOSES_WITHIN_S", 0.1)
-    stuck = pytest.raises(LabProblem, match=r"the resident of client did not read .* within 0\.2 s")
-    with Caller(lab_with(RESIDENT + "time.sleep(60)")) as calling, stuck:
+def test_a_fork_server_that_reads_nothing_does_not_hold_up_whoever_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(forkserver, "ANSWERS_WITHIN_S", 0.2)
+    monkeypatch.setattr(forkserver, "CLOSES_WITHIN_S", 0.1)
+    stuck = pytest.raises(LabProblem, match=r"the fork server of client did not read .* within 0\.2 s")
+    with Caller(lab_with(FORK_SERVER + "time.sleep(60)")) as calling, stuck:
         calling.call("client", ["echo", "x" * 200_000], timeout_s=0.1)
 
 

@@ -1,7 +1,7 @@
 """Programs of `services`, started without the start of an interpreter: one process stays, and forks for each.
 
 Half of the time of these tests was Python starting and importing, 0.1 to 0.2 s of a processor for each program. The
-process that stays has imported what a program imports (services/resident/warming.py, as on the hosts of a lab) and
+process that stays has imported what a program imports (services/forkserver/warming.py, as on the hosts of a lab) and
 nothing of what it runs. The fork has the words, environment and descriptors that it is given, runs the program as
 `python -m` does, and ends as Python ends. test_forking.py holds each program beside one that Python itself started.
 """
@@ -28,7 +28,7 @@ STARTS_WITHIN_S: Final = 60.0
 # test has: until then a signal cannot hit another process of the same number. It ends a program whose test is gone.
 _FORKING: Final = """
 import json, os, resource, runpy, select, signal, socket, sys
-from services.resident.warming import warm
+from services.forkserver.warming import warm
 control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1]))
 warmed = set()
 while True:

@@ -1,6 +1,6 @@
 """The program that stays on a host and forks for each call, and what the lab and it tell each other.
 
-`python -m services.resident` is the other end.
+`python -m services.forkserver` is the other end.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import STOP_WITHIN_S, Printed, Running
 from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
 
-RESIDENT: Final = "services.resident"
-MARK: Final = "FAULTWIRE_RESIDENT"  # in the environment of a resident, and so of all that it starts
+FORK_SERVER: Final = "services.forkserver"
+MARK: Final = "FAULTWIRE_FORKSERVER"  # in the environment of a fork server, and so of all that it starts
 OPENS_WITHIN_S: Final = 30.0
 CLOSES_WITHIN_S: Final = 5.0
-PROBLEMS_LIMIT: Final = 20  # of what a resident said of commands that it did not do, from the end
+PROBLEMS_LIMIT: Final = 20  # of what a fork server said of commands that it did not do, from the end
 
 
 class _Followed:
-    """A program that a resident runs, as `Running` wants a stream: of a Popen it has what is used of one."""
+    """A program that a fork server runs, as `Running` wants a stream: of a Popen it has what is used of one."""
 
     def __init__(self, over: Callable[[], str]) -> None:
         self._over = over  # why nothing more is heard of it, or nothing
@@ -40,7 +40,7 @@ class _Followed:
         self.signalled = threading.Semaphore(0)  # a signal more was sent, or none need be waited for
         self.pid: int | None = None
         self.refused = ""  # why it was not started
-        self.end: Mapping[str, Any] = {}  # what the resident said of it, when it has ended
+        self.end: Mapping[str, Any] = {}  # what the fork server said of it, when it has ended
         self.printed = Printed()
         self.stdout = io.BytesIO()  # what is printed comes by `note`
 
@@ -88,7 +88,7 @@ class _Followed:
 
 
 class WarmRunning(Running):
-    """A program that a resident runs. Beyond what any Running has, it knows how it ended."""
+    """A program that a fork server runs. Beyond what any Running has, its process id on its host is known."""
 
     def __init__(self, followed: _Followed, what: str, say: Callable[[Mapping[str, object]], None], name: str) -> None:
         self._followed, self._say, self._name = followed, say, name
@@ -110,35 +110,13 @@ class WarmRunning(Running):
         assert self._followed.pid is not None  # noqa: S101 (for mypy: it has begun)
         return self._followed.pid
 
-    @property
-    def ended_by(self) -> str | None:
-        """The name of the signal that ended it. None: it runs, or ended by itself, with a status."""
-        name = self._followed.end.get("signal")
-        return None if name is None else str(name)
-
-    @property
-    def wait_status(self) -> int | None:
-        """As wait(2) has it on the host; None while it runs."""
-        status = self._followed.end.get("wait_status")
-        return None if status is None else int(status)
-
-    @property
-    def cpu_s(self) -> float | None:
-        """Of the program and of the children that it has waited for; None while it runs."""
-        return self._followed.end.get("cpu_s")
-
-    @property
-    def dropped_bytes(self) -> int:
-        """Of what it printed beyond what is told; known at its end."""
-        return int(self._followed.end.get("dropped", 0))
-
     def wait(self, within_s: float) -> int | None:
         """Its exit status, when it has ended; None when it has not, in that time."""
         return self._followed.wait(within_s)
 
     def stop(self) -> int:
         """End it, and all that it started: SIGTERM, after STOP_WITHIN_S seconds SIGKILL; one that a SIGSTOP holds at
-        once. Its exit status, 128 and more after a signal. Raises LabProblem when the resident is gone.
+        once. Its exit status, 128 and more after a signal. Raises LabProblem when the fork server is gone.
         """
         if not self._followed.stopped.is_set():
             with contextlib.suppress(LabProblem):  # told below
@@ -152,7 +130,7 @@ class WarmRunning(Running):
 
 @dataclass(slots=True)
 class _Asked:
-    """A call that a resident has not answered yet."""
+    """A call that a fork server has not answered yet."""
 
     argv: tuple[str, ...]
     warm: bool
@@ -160,7 +138,7 @@ class _Asked:
     heard: Heard = field(default_factory=Heard)
 
 
-class Resident:
+class ForkServer:
     """The program that stays on one host."""
 
     def __init__(self, lab: Lab, host: str, modules: Sequence[str]) -> None:
@@ -175,9 +153,9 @@ class Resident:
         self._problems: list[str] = []
         self._names = itertools.count()
         # env(1), and not `docker exec --env`: so that its whole environment, which a sweep looks for, is its own.
-        command = ["env", self._token, "python", "-m", RESIDENT, *modules]
-        advice = {f"No module named {RESIDENT}": "`make images` brings the images up to date"}
-        what = f"the resident of {host}"
+        command = ["env", self._token, "python", "-m", FORK_SERVER, *modules]
+        advice = {f"No module named {FORK_SERVER}": "`make images` brings the images up to date"}
+        what = f"the fork server of {host}"
         self._child = Child(lab.open(host, command), what, hear=self._note, ended=self._give_up, advice=advice)
 
     @property
@@ -269,11 +247,11 @@ class Resident:
             command["told"] = True
         if gate:
             command |= {"barrier": gate.name, "hold": hold if module else "start"}
-            gate.residents.setdefault(self, []).append(asked.future)
+            gate.fork_servers.setdefault(self, []).append(asked.future)
         self.say(command)
         return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}), asked.heard)
 
-    def run(self, argv: Sequence[str], open_files: int | None) -> WarmRunning:
+    def run(self, argv: Sequence[str]) -> WarmRunning:
         """Start a program that runs until it is stopped."""
         name = str(next(self._names))
         module = self._make_warm(argv)
@@ -282,10 +260,7 @@ class Resident:
             if self.over:
                 raise LabProblem(self.over)
             self._followed[name] = followed
-        command: dict[str, object] = {"serve": name, "argv" if module else "exec": list(module or argv)}
-        if open_files is not None:
-            command["open_files"] = open_files
-        self.say(command)
+        self.say({"serve": name, "argv" if module else "exec": list(module or argv)})
         what = f"`{' '.join(argv)}` on {self.host}"
         if not followed.began.wait(OPENS_WITHIN_S):
             raise self._problem(f"did not start {what} within {OPENS_WITHIN_S:g} s")

@@ -1,6 +1,6 @@
-"""When each call began and ended, as the call itself says: one page of memory that all processes of a resident share.
+"""When each call began and ended, written by the call itself into a page of memory that the fork server shares.
 
-So the times are right however late the resident gets its turn on a busy machine, and telling them costs no descriptor.
+So the times are right however late the fork server gets its turn on a busy machine, and no descriptor is needed.
 """
 
 import mmap

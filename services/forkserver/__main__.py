@@ -1,4 +1,4 @@
-"""The resident itself: one thread that waits, in one selector, for commands, for output and for ends."""
+"""The fork server itself: one thread that waits, in one selector, for commands, for output and for ends."""
 
 import codecs
 import errno
@@ -24,7 +24,7 @@ from services.stopping import STOPS, stop_signal
 
 from . import leavings, program
 from .clocks import Clock, clocks
-from .commands import LINE_LIMIT, Cancel, CommandError, Release, Running, Signal, Start, Stop, Warm, parse
+from .commands import LINE_LIMIT, Cancel, CommandError, Release, Signal, Start, Stop, Warm, parse
 from .program import ARRIVED, Program, watch_for_connect
 from .warming import rehearse, warm
 
@@ -98,11 +98,11 @@ class Call:
             "ended": self.start.name,
             "status": code if code >= 0 else None,
             "signal": _signal_name(-code) if code < 0 else None,
-            "cpu_s": usage.ru_utime + usage.ru_stime,
         }
         if self.start.followed:
-            return how | {"wait_status": status, "dropped": self.stdout.dropped}
+            return how | {"dropped": self.stdout.dropped}
         return how | {
+            "cpu_s": usage.ru_utime + usage.ru_stime,
             "stdout": self.stdout.text,
             "stderr": self.stderr.text,
             "stdout_dropped": self.stdout.dropped,
@@ -135,7 +135,7 @@ def _signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-class Resident:
+class ForkServer:
     """`commands` and `answers` are descriptors of pipes; `signals` is readable when a signal has come."""
 
     def __init__(self, commands: int, answers: int, signals: socket.socket) -> None:
@@ -231,9 +231,6 @@ class Resident:
                     self._release(barrier)
                 case Warm(module):
                     self.answer({"warm": module, "missing": warm(module)})
-                case Running():
-                    held = {name: [call.start.name for call in at.calls] for name, at in self._barriers.items()}
-                    self.answer({"running": list(self._calls), "held": held})
         except CommandError as error:
             self.answer({"error": str(error), **error.about})
 
@@ -241,7 +238,7 @@ class Resident:
         call = self._calls.get(name)
         if call is None or call.start.followed != followed:
             raise CommandError(
-                f"{'nothing followed has the name' if followed else 'no call'} {name!r}{'' if followed else ' runs'}",
+                f"no {'running server is' if followed else 'running call is'} named {name!r}",
                 {verb: name},
             )
         return call
@@ -274,8 +271,7 @@ class Resident:
         elif start.barrier is not None:
             self._barriers[start.barrier].calls.append(call)
         else:
-            wait_s = max(0.0, start.at_s - time.monotonic()) if start.at_s else 0.0
-            self._after(wait_s + start.timeout_s, call, self._time_out)
+            self._after(start.timeout_s, call, self._time_out)
 
     def _fork(self, start: Start, out: int, out_writing: int, err: int = -1, err_writing: int = -1) -> Call:
         """Without a pipe of its own, stderr goes into that of stdout."""
@@ -477,7 +473,7 @@ def _in_a_fork() -> None:
     if pid == 0:
         return
     os.close(0)
-    os.close(1)  # the end of the answers is the end of the resident
+    os.close(1)  # the end of the answers is the end of the fork server
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, which sends it to both
     signal.signal(signal.SIGTERM, lambda *_: os.kill(pid, signal.SIGTERM))
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -491,17 +487,17 @@ def main() -> None:
     with stop_signal() as signals:
         signal.signal(signal.SIGCHLD, lambda *_: None)  # caught, so that it is written to `signals`
         try:
-            resident = Resident(0, answers, signals)
+            fork_server = ForkServer(0, answers, signals)
         except PermissionError:  # of epoll_ctl(2): a file is always ready
-            print("python -m services.resident: stdin must be a pipe", file=sys.stderr)
+            print("python -m services.forkserver: stdin must be a pipe", file=sys.stderr)
             sys.exit(os.EX_USAGE)
         missing = [name for module in sys.argv[1:] for name in warm(module)]
         watch_for_connect()
         rehearse()
         program.rehearse()
         ready = {"ready": sys.argv[1:], "missing": missing, "byteorder": sys.byteorder, "calls_limit": CALLS_LIMIT}
-        resident.answer(ready)
-        resident.serve()
+        fork_server.answer(ready)
+        fork_server.serve()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Processes that a call left behind, found through /proc. Who left its group is found by the pipe that it still holds.
 
-Whoever left its group and closed both pipes is found at the resident's end, by the variable MARK in its environment:
+Whoever left its group and closed both pipes is found at the fork server's end, by the variable MARK in its environment:
 without ctypes there is no prctl(PR_SET_CHILD_SUBREAPER), so such a process becomes a child of the host's init. One that
 was started by exec with another environment is not found; the number of processes of the host bounds those.
 """
@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-MARK: Final = "FAULTWIRE_RESIDENT"  # set, to a value of its own, by who starts a resident
+MARK: Final = "FAULTWIRE_FORKSERVER"  # set, to a value of its own, by who starts a fork server
 GONE_WITHIN_S: Final = 2.0
 PF_EXITING: Final = 0x4  # of its flags (linux/sched.h)
 PF_KTHREAD: Final = 0x200000
@@ -30,7 +30,7 @@ def kill_holders(pipes: Collection[int], spared: Collection[int]) -> int:
 
 
 def kill_group(group: int) -> None:
-    """Kill whoever is in this process group and has the environment of this resident.
+    """Kill whoever is in this process group and has the environment of this fork server.
 
     The number of a group whose leader has been waited for may be a stranger's.
     """
@@ -44,13 +44,13 @@ def kill_group(group: int) -> None:
 
 
 def kill_marked(spared: Collection[int]) -> None:
-    """Kill whoever has the environment of this resident, but for the spared. Nobody, where it has no mark."""
+    """Kill whoever has the environment of this fork server, but for the spared. Nobody, where it has no mark."""
     if os.environ.get(MARK):
         _kill_all(_is_marked, spared)
 
 
 def _is_marked(process: Path) -> bool:
-    """Whether it has the environment of this resident; of one that is within execve(2), when it has one again."""
+    """Whether it has the environment of this fork server; of one that is within execve(2), when it has one again."""
     deadline_s = time.monotonic() + GONE_WITHIN_S
     while not (environment := (process / "environ").read_bytes()):
         if (process / "cmdline").read_bytes() or not _may_get_one(process) or time.monotonic() > deadline_s:

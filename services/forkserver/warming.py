@@ -1,7 +1,7 @@
 """What makes a fork fast: all that a client will need is imported, and run once, before the fork.
 
 Rule: a client itself is never imported, only what it imports. So a program that has no `if __name__ == "__main__"`
-runs when it is called, and not before. A library that does something when it is imported does it in the resident.
+runs when it is called, and not before. A library that does something when it is imported does it in the fork server.
 """
 
 import ast
@@ -17,7 +17,7 @@ from typing import Final
 
 from services.outcome import CallError
 
-REHEARSAL: Final = "services.resident.rehearsal"
+REHEARSAL: Final = "services.forkserver.rehearsal"
 _REHEARSALS: Final = 3
 
 

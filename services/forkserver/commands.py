@@ -1,4 +1,4 @@
-"""The commands of a resident: a line of JSON becomes a value, or an error that names what is wrong.
+"""The commands of a fork server: a line of JSON becomes a value, or an error that names what is wrong.
 
 Knows no process and no clock.
 """
@@ -13,7 +13,6 @@ from typing import Final, Literal
 LINE_LIMIT: Final = 256 * 1024  # bytes; an argument list of execve(2) may be longer, a client's is not
 NAME_LIMIT: Final = 64  # characters of the name of a call or of a barrier
 LONGEST_S: Final = 3600.0
-FEWEST_FILES, MOST_FILES = 8, 1 << 20  # below, Python itself cannot run; above, no host of ours has so many
 Hold = Literal["start", "connect"]
 
 
@@ -27,7 +26,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Run a program as the call `name`. Of `at_s` and `barrier` at most one is given.
+    """Run a program as the call `name`.
 
     One that is `followed` runs until it is stopped, and what it prints is told as it comes; of another it is told at
     the end, and as it comes too where it is `told`.
@@ -37,12 +36,10 @@ class Start:
     argv: tuple[str, ...]
     is_module: bool
     timeout_s: float
-    at_s: float | None = None  # of CLOCK_MONOTONIC
     barrier: str | None = None
     hold: Hold = "start"
     followed: bool = False
     told: bool = False
-    open_files: int | None = None  # RLIMIT_NOFILE; None: as the resident's
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +70,7 @@ class Warm:
     module: str
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    pass
-
-
-Command = Start | Signal | Stop | Cancel | Release | Warm | Running
+Command = Start | Signal | Stop | Cancel | Release | Warm
 
 
 def parse(line: bytes) -> Command:
@@ -113,33 +105,27 @@ def _program(said: dict[str, object]) -> tuple[tuple[str, ...], bool]:
 def _start(said: dict[str, object]) -> Start:
     name = _name(said, "call")
     argv, is_module = _program(said)
-    timeout_s = _number(said, "timeout_s", LONGEST_S)
+    timeout_s = _seconds(said, "timeout_s")
     if timeout_s == 0:
-        raise CommandError("timeout_s: 0 is no time")
-    at_s = _number(said, "at", math.inf) if "at" in said else None
+        raise CommandError("timeout_s: must be more than 0")
     barrier = _name(said, "barrier") if "barrier" in said else None
     if barrier is None and "hold" in said:
         raise CommandError("hold: without a barrier, nothing is held")
-    if barrier is not None and at_s is not None:
-        raise CommandError("expected at most one of at and barrier")
     told = said.pop("told", False)
     if not isinstance(told, bool):
         raise CommandError("told: expected true or false")
     match said.pop("hold", "start"):
         case "start":
-            return Start(name, argv, is_module, timeout_s, at_s, barrier, told=told)
+            return Start(name, argv, is_module, timeout_s, barrier, told=told)
         case "connect" if is_module:
-            return Start(name, argv, is_module, timeout_s, at_s, barrier, "connect", told=told)
+            return Start(name, argv, is_module, timeout_s, barrier, "connect", told=told)
     raise CommandError('hold: expected "start", or for a module "connect"')
 
 
 def _serve(said: dict[str, object]) -> Start:
     name = _name(said, "serve")
     argv, is_module = _program(said)
-    files = said.pop("open_files", None)
-    if files is not None and (type(files) is not int or not FEWEST_FILES <= files <= MOST_FILES):
-        raise CommandError(f"open_files: expected a whole number from {FEWEST_FILES} to {MOST_FILES}")
-    return Start(name, argv, is_module, math.inf, followed=True, open_files=files)
+    return Start(name, argv, is_module, math.inf, followed=True)
 
 
 def _signal(said: dict[str, object]) -> Signal:
@@ -156,30 +142,24 @@ def _signal(said: dict[str, object]) -> Signal:
 def _name(said: dict[str, object], key: str) -> str:
     value = said.pop(key)
     if not isinstance(value, str) or not 0 < len(value) <= NAME_LIMIT:
-        raise CommandError(f"{key}: expected a text of 1 to {NAME_LIMIT} characters")
+        raise CommandError(f"{key}: expected a string of 1 to {NAME_LIMIT} characters")
     return value
 
 
 def _words(said: dict[str, object], key: str) -> tuple[str, ...]:
     value = said.pop(key)
     if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value) or not value[0]:
-        raise CommandError(f"{key}: expected a list of texts, the first of which names the program")
+        raise CommandError(f"{key}: expected a list of strings, the first of which names the program")
     if any("\0" in word for word in value):
         raise CommandError(f"{key}: a word of a command line cannot hold NUL")
     return tuple(value)
 
 
-def _number(said: dict[str, object], key: str, most: float) -> float:
+def _seconds(said: dict[str, object], key: str) -> float:
     value = said.pop(key, None)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= most or value == math.inf:
-        raise CommandError(f"{key}: expected a number of seconds{f' up to {most:g}' if most < math.inf else ''}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST_S:
+        raise CommandError(f"{key}: expected a number of seconds up to {LONGEST_S:g}")
     return float(value)
-
-
-def _running(said: dict[str, object]) -> Running:
-    if said.pop("running") is not True:
-        raise CommandError("running: expected true")
-    return Running()
 
 
 _VERBS: Final[Mapping[str, Callable[[dict[str, object]], Command]]] = {
@@ -190,5 +170,4 @@ _VERBS: Final[Mapping[str, Callable[[dict[str, object]], Command]]] = {
     "cancel": lambda said: Cancel(_name(said, "cancel")),
     "release": lambda said: Release(_name(said, "release")),
     "warm": lambda said: Warm(_name(said, "warm")),
-    "running": _running,
 }

@@ -12,7 +12,7 @@ from services.calling import Call
 
 
 def main() -> None:
-    parser = calling.parser("services.resident.rehearsal", __doc__)
+    parser = calling.parser("services.forkserver.rehearsal", __doc__)
     parser.add_argument("message", metavar="MESSAGE", nargs="?", default="")
     asked = calling.parse(parser)
     with socket.create_server((asked.host, asked.port)) as listening:

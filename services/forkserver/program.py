@@ -1,4 +1,4 @@
-"""The child's side of a call: a copy of the resident becomes the program that was asked for.
+"""The child's side of a call: a copy of the fork server becomes the program that was asked for.
 
 It is as alone as a program just started: its own process group, no descriptor but 0, 1 and 2, signals as they
 were. But it ends by _exit(2), after what Python does at an end that a program can notice: threads joined, atexit run,
@@ -8,13 +8,11 @@ streams flushed. Taking the interpreter down would cost 90 ms of emulated proces
 import atexit
 import errno
 import os
-import resource
 import runpy
 import signal
 import struct
 import sys
 import threading
-import time
 from collections.abc import Set
 from dataclasses import dataclass
 from typing import Final, NoReturn
@@ -50,15 +48,11 @@ class Program:
             for number in (signal.SIGTERM, signal.SIGCHLD):
                 signal.signal(number, signal.SIG_DFL)
             self._take_descriptors()
-            if self.start.open_files is not None:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (self.start.open_files, self.start.open_files))
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             if self.start.hold == "connect":
                 _to_be_held.append(self)
             elif self.start.barrier is not None:
                 self._wait()
-            if self.start.at_s is not None:
-                time.sleep(max(0.0, self.start.at_s - time.monotonic()))
             status = self._run_module() if self.start.is_module else self._exec()
         except BaseException:
             sys.excepthook(*sys.exc_info())
@@ -68,7 +62,7 @@ class Program:
     def _take_descriptors(self) -> None:
         for descriptor, place in ((os.open(os.devnull, os.O_RDONLY), 0), (self.stdout, 1), (self.stderr, 2)):
             os.dup2(descriptor, place)
-        # The resident's Python objects still hold the numbers; they are never collected, for this stack never returns.
+        # Python objects of the fork server still hold the numbers; they are never collected: this stack never returns.
         lowest = 3
         for kept in sorted({self.gate, self.arrivals} - {-1} if self.start.barrier is not None else ()):
             os.closerange(lowest, kept)
@@ -81,7 +75,7 @@ class Program:
         os.close(self.arrivals)
         os.read(self.gate, ARRIVED.size)  # nothing is ever written to it: this returns when its other end is closed
         os.close(self.gate)
-        if not self.clock.released:  # the resident is gone
+        if not self.clock.released:  # the fork server is gone
             os._exit(1)
 
     def hold_at_connect(self) -> None:
