@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix list explain validate soak storm fuzz bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -52,6 +52,9 @@ drills: setup ## every drill, little- and big-endian clients, on JOBS labs side 
 
 matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PAIR=all JOBS=4 RESUME=1 CHANGED=1
 	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
+
+gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=2 RESUME=1; DRILLS= some of them)
+	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) --jobs $(JOBS) $(if $(RESUME),--resume) $(KEPT)
 
 list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1
 	@$(SCENARIOS) list $(WORDS) $(if $(JSON),--json)

@@ -65,7 +65,8 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
     everything = ALL in names or not names
     wanted = {each for name in names for each in ([name] if name in every else own.get(name, []))}
     if everything:
-        wanted |= {*images.EVERY_LAB, *(each for several in own.values() for each in several)}
+        unasked = {name for name, each in of_services.items() if each.optional}
+        wanted |= {*images.EVERY_LAB, *(each for name in own.keys() - unasked for each in own[name])}
     for name in list(wanted):
         wanted |= {*every[name].stands_on}
     below = images.with_what_they_stand_on(wanted & images.RECIPES.keys())

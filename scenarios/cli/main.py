@@ -24,6 +24,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "files": ("list", "explain", "validate", "schema"),
     "report": ("report",),
     "drills": ("run", "matrix", "soak", "storm", "fuzz"),
+    "gallery": ("gallery",),
     "calls": ("demo", "call", "init", "watch"),
     "bench": ("ab", "bench-services", "bench"),
     "byteorder": ("endian", "emulation"),

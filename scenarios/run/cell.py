@@ -72,7 +72,7 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     if beside:
         try:
             said = survival(cell, result.verdict, found.seen.get("fault"), found.others)
-            result = replace(result, survival=said, inputs=inputs(cell))
+            result = replace(result, survival=said)
         except Exception as problem:
             found.problems.append(problem)
             result = _unproven(result, "what it comes to was told", "it was", problem)
@@ -163,6 +163,7 @@ def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Resul
         broke_off=bool(found.problems),
         machines=found.machines,
         earlier_tries=found.earlier_tries,
+        inputs=inputs(cell),
     )
 
 
@@ -241,7 +242,8 @@ def _store(result: Result) -> None:
             "expectations": result.checks,
             "runs": {name: _seen(seen, result.folder, name) for name, seen in result.seen.items()},
             "repeat_with": cell.command,
-            **({"survival": result.survival, "inputs": result.inputs} if result.survival else {}),
+            "inputs": result.inputs,
+            **({"survival": result.survival} if result.survival else {}),
         },
         versions(),
     )

@@ -86,10 +86,11 @@ def _of_cell(run_folder: Path, cell: Cell) -> Path:
     return runs.cell_path(run_folder, cell.drill.drill, cell.chosen.folder_name, cell.pair)
 
 
-def read(run_folder: Path, cell: Cell) -> Result | None:
+def read(run_folder: Path, cell: Cell, *, beside: bool = True) -> Result | None:
     """What an earlier run came to in this cell, without its packets; None where it has nothing that can be used.
 
     It can be where the result is whole, rests on the same inputs, and is a verdict: what is unproven is tried again.
+    `beside`: and where other clients were asked too.
     """
     folder = _of_cell(run_folder, cell)
     try:
@@ -99,7 +100,7 @@ def read(run_folder: Path, cell: Cell) -> Result | None:
         result = _result(cell, folder, stored)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or of another form: it is run again
         return None
-    return result if result.survival and result.verdict is not Verdict.UNPROVEN else None
+    return result if (result.survival or not beside) and result.verdict is not Verdict.UNPROVEN else None
 
 
 def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
@@ -144,11 +145,11 @@ def _link(source: str, destination: str) -> None:
         shutil.copy2(source, destination)
 
 
-def resumed(run_folder: Path, cells: Sequence[Cell]) -> list[Result]:
+def resumed(run_folder: Path, cells: Sequence[Cell], *, beside: bool = True) -> list[Result]:
     """What of these cells a run that was interrupted had done; of the others, a begun folder is cleared away."""
     found = []
     for cell in cells:
-        result = read(run_folder, cell)
+        result = read(run_folder, cell, beside=beside)
         if result is not None:
             found.append(result)
         else:

@@ -52,6 +52,7 @@ class Service(Brought):
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     speaks: str | None = None
     conversation: Conversation = "request"
+    optional: bool = False  # its image is built when it is asked for by name, and no bundle has it unasked
     folder: Path = field(default=Path(), init=False)
     borrowed: tuple[str, ...] = field(default=(), init=False)  # the clients that are those of the service it speaks as
 

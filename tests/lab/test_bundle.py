@@ -66,6 +66,8 @@ def test_all_images_are_those_that_a_lab_is_made_of_and_those_of_the_services(mo
     recipes, _ = bundle._chosen([], say)
     assert recipes.keys() >= images.EVERY_LAB.keys() | {"service-caddy", "service-redis", "service-socat"}
     assert not {name for name in recipes if name in images.RECIPES} - images.EVERY_LAB.keys()
+    assert "service-gallery" not in recipes
+    assert "service-gallery" in bundle._chosen(["gallery"], say)[0]
     with_more, _ = bundle._chosen(["all", "host-m68k"], say)
     assert with_more.keys() - recipes.keys() == {"python-m68k", "host-m68k"}
 

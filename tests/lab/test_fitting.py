@@ -35,10 +35,10 @@ def test_a_kind_is_every_service_of_it_also_one_that_came_later(tmp_path: Path) 
     of_tcp, once, request = (names(drill(tmp_path, fits=f"[{kind}]")) for kind in ("tcp", "connects-once", "request"))
     assert {"redis/redis", "socat/pipe", "caddy/respond", "daytime/tcp", "sink/poll", "web/nginx"} <= of_tcp
     assert not {"qotd/udp", "daytime/udp"} & of_tcp
-    assert of_tcp - once == {"redis/redis"}
+    assert of_tcp - once == {"redis/redis", "gallery/redis", "gallery/bind-tcp"}
     assert {"redis/redis", "socat/pipe", "caddy/respond", "echo/select"} <= request
     assert not {"daytime/tcp", "sink/poll", "web/nginx"} & request
-    assert names(drill(tmp_path, fits="[udp]")) == {"search/selectors", "qotd/udp", "daytime/udp"}
+    assert names(drill(tmp_path, fits="[udp]")) == {"search/selectors", "qotd/udp", "daytime/udp", "gallery/bind-udp"}
 
 
 def test_what_speaks_as_a_service_fits_what_that_one_fits(tmp_path: Path) -> None:

@@ -1,0 +1,151 @@
+"""The command `gallery`: clients and servers that people run under each failure, and the page docs/gallery.md."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from scenarios.cli.arguments import add_keep_runs, between
+from scenarios.cli.progress import Progress
+from scenarios.evidence import run_folder as runs
+from scenarios.lab import signals
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.topology import ROOT
+from scenarios.report import gallery_cells
+from scenarios.report.console import console, counted, step, warn
+from scenarios.report.gallery_page import page
+from scenarios.run import gallery, previous, summary
+from scenarios.run.campaign import Campaign
+from scenarios.run.prepare import prepare
+from scenarios.spec.cell import Cell
+from scenarios.spec.gallery import load_gallery
+from scenarios.spec.service import named, services
+from scenarios.spec.units import so_many
+from scenarios.verdict.result import Result
+
+PAGE = ROOT / "docs" / "gallery.md"
+ASKED = "gallery.json"  # in the folder of the run: that it is the gallery's, of which failures, and whether it is done
+UNFINISHED = "unfinished"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the cells and write the page. Exit status as `run`. Raise what broke it off, when what was run is stored."""
+    plan, known = load_gallery(), services()
+    failures, run_folder = list(options.names), None
+    if options.resume:
+        run_folder, failures = _unfinished()
+    if unknown := [each for each in failures if each not in plan.failures]:
+        raise UsageError(f"{unknown[0]!r} is no failure of the gallery; there are: {', '.join(plan.failures)}")
+    wanted, _ = gallery.cells(plan, known, failures)
+    if options.dry_run:
+        console.print(f"{so_many(len(wanted), 'cell')}; nothing was run")
+        return 0
+    status = 0
+    if not options.page:
+        status = _run(options, wanted, failures, run_folder)
+    _write_page()
+    return status
+
+
+def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence[str], run_folder: Path | None) -> int:
+    kept: list[Result] = []
+    if run_folder:
+        with under_way(f"{run_folder.name} is read"):
+            kept = previous.resumed(run_folder, wanted, beside=False)
+        step(f"{run_folder.name} goes on: {len(kept)} of {so_many(len(wanted), 'cell')} done")
+    else:
+        run_folder = runs.new_run()
+    runs.keep_room(run_folder, len(wanted))
+    _note(run_folder, failures, unfinished=True)
+    began_s = time.monotonic()
+    done = {each.cell.title for each in kept}
+    ran: list[Result] = []
+    broke_off: BaseException | None = None
+    try:
+        _perform(options, run_folder, [each for each in wanted if each.title not in done], ran)
+    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
+        broke_off = why
+    results = [*kept, *ran]
+    took_s = time.monotonic() - began_s
+    with signals.held_back():
+        with under_way("the report is written"):
+            broke_off = summary.close(run_folder, results, len(wanted), took_s, broke_off)
+        _note(run_folder, failures, unfinished=len(results) < len(wanted))
+        _keep(run_folder)
+        told = Counter(each.verdict for each in results)
+        console.print(f"\n{counted(told)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
+        console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html[/]")
+        previous.remove_runs(options.keep_runs, warn)
+        if broke_off:
+            _write_page()
+    if broke_off:
+        broke_off.add_note(summary.not_run(results, wanted, "make gallery RESUME=1"))
+        raise broke_off
+    return summary.exit_status(results)
+
+
+def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
+    """Run the cells, row by row: what is broken off has whole rows. `ran` is given the results, however it ends."""
+    if not cells:
+        return
+    jobs = min(options.jobs, len(cells))
+    on = prepare(options.lab, jobs, cells)
+    step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
+    progress = Progress(len(cells), jobs, previous.durations_s(beside=False), cells)
+    campaign = Campaign(run_folder, on, progress.told, step, warn, progress.began, results=ran)
+    with progress.shown():
+        campaign.run(cells)
+
+
+def _keep(run_folder: Path) -> None:
+    """Put what the cells came to into docs/gallery.json, in the place of what was there of the same cells."""
+    found = gallery_cells.together(gallery_cells.stored(), gallery_cells.of_run(run_folder))
+    runs.write(gallery_cells.STORED, gallery_cells.text(found))
+
+
+def _write_page() -> None:
+    plan, known = load_gallery(), services()
+    _, misfits = gallery.cells(plan, known)
+    programs = {each: named(each, known=known) for each in plan.programs}
+    runs.write(PAGE, page(plan, programs, gallery_cells.stored(), misfits))
+    step(f"{runs.shown(PAGE)} is written")
+
+
+def _note(run_folder: Path, failures: Sequence[str], *, unfinished: bool) -> None:
+    with contextlib.suppress(OSError):  # a full disk: the run is taken for one that was broken off, and goes on
+        runs.write(run_folder / ASKED, json.dumps({"failures": list(failures), UNFINISHED: unfinished}) + "\n")
+
+
+def _unfinished() -> tuple[Path, list[str]]:
+    """The newest run of the gallery that was broken off, and its failures. Raise UsageError."""
+    for folder in previous.earlier():
+        try:
+            found = json.loads((folder / ASKED).read_text("utf-8"))
+            failures, unfinished = [str(each) for each in found["failures"]], bool(found[UNFINISHED])
+        except (OSError, ValueError, KeyError, TypeError):  # of another command, or torn
+            continue
+        if not unfinished:
+            break
+        try:
+            runs.take(folder)
+        except BlockingIOError:
+            raise UsageError(f"--resume: {runs.shown(folder)} goes on still, in another process") from None
+        return folder, failures
+    raise UsageError("--resume: the newest gallery was not broken off; `make gallery` begins a new one")
+
+
+def add(command: Callable[..., argparse.ArgumentParser]) -> None:
+    """Add the command to the command line; `command` makes one."""
+    sub = command("gallery", run, "clients and servers that people run, under each failure: docs/gallery.md")
+    sub.add_argument("names", nargs="*", metavar="DRILL", help="some of its failures (default: all)")
+    sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N", help="labs side by side (default 2)")
+    sub.add_argument("--resume", action="store_true", help="go on with the gallery that was broken off")
+    sub.add_argument("--page", action="store_true", help="run nothing: write the page anew from docs/gallery.json")
+    sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
+    add_keep_runs(sub)
