@@ -7,12 +7,18 @@ from sys import intern
 
 from scenarios.evidence.frame import FLAGS, Frame, Transport
 
-# Sequence numbers as they are on the wire, so that the legs can be compared; checksums verified: damage is seen.
-PREFERENCES = ("tcp.relative_sequence_numbers:FALSE", "tcp.check_checksum:TRUE", "ip.check_checksum:TRUE")
+# Checksums verified: damage is seen. A filter counts a stream's bytes from the SYN, as Wireshark does if nothing is
+# said (`tcp.seq == 1` is the first); the fields that are read are those on the wire, so that the legs can be compared.
+PREFERENCES = (
+    "tcp.relative_sequence_numbers:TRUE",
+    "tcp.check_checksum:TRUE",
+    "udp.check_checksum:TRUE",
+    "ip.check_checksum:TRUE",
+)
 FIELDS = (
     "frame.number frame.time_epoch frame.len frame.protocols _ws.col.protocol _ws.col.info _ws.expert.message "
     "ip.src ip.dst ip.id ip.ttl ipv6.src ipv6.dst ipv6.hlim arp.src.proto_ipv4 arp.dst.proto_ipv4 "
-    "tcp.srcport tcp.dstport tcp.seq tcp.ack tcp.flags tcp.window_size_value tcp.options tcp.payload "
+    "tcp.srcport tcp.dstport tcp.seq_raw tcp.ack_raw tcp.flags tcp.window_size_value tcp.options tcp.payload "
     "tcp.checksum.status tcp.checksum.ffff udp.srcport udp.dstport udp.payload jsonmsg.summary "
     "jsonmsg.header.byteorder ip.frag_offset ip.flags.mf ipv6.fraghdr.offset ipv6.fraghdr.more"
 ).split()
@@ -52,8 +58,8 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
         identification=number("ip.id"),
         ttl=number("ip.ttl", "ipv6.hlim") or 0,
         flags=frozenset(name for bit, name in FLAGS.items() if bits & bit and not is_icmp),
-        seq=number("tcp.seq"),
-        ack=number("tcp.ack"),
+        seq=number("tcp.seq_raw"),
+        ack=number("tcp.ack_raw"),
         window=number("tcp.window_size_value"),
         options=intern(first("tcp.options")),
         payload=bytes.fromhex(first("tcp.payload", "udp.payload").replace(":", "")),

@@ -29,6 +29,8 @@ FILTERS = [
     "tcp.flags.syn == 1 && tcp.flags.ack == 0",
     "tcp.flags.syn",  # there, whatever its value
     "tcp.len + 0",  # an arithmetic value is true if it is not 0
+    "tcp.seq == 1 && tcp.len > 0",  # the first bytes of a stream
+    "udp.checksum.status == 1",
     "tcp.analysis.retransmission",
     "!(tcp.analysis.retransmission)",
     "tcp.dstport in {65432, 65433}",
@@ -123,6 +125,15 @@ def test_a_frame_is_marked_by_a_filter_if_that_keeps_it_and_only_then(
     assert marked == kept
     if chosen not in ("tcp.analysis.retransmission", FILTERS[-2]):
         assert kept, "a filter that keeps nothing here shows nothing"
+
+
+def test_a_filter_counts_bytes_from_the_syn_and_a_frame_has_the_number_of_the_wire(
+    dissector: Dissector, legs: dict[str, bytes]
+) -> None:
+    chosen = "tcp.seq == 1 && tcp.len > 0"
+    first = [frame for frame in dissector.frames(legs["client-leg"], marks=[chosen]) if chosen in frame.marks]
+    assert first
+    assert all(frame.payload and frame.seq != 1 for frame in first)
 
 
 def test_marks_change_nothing_else(dissector: Dissector, legs: dict[str, bytes]) -> None:

@@ -294,7 +294,7 @@ def packet(number):
     layers = dict.fromkeys({FIELDS!r}, ["a value of twenty-five or so"]) | {{
         "frame.number": [str(number)], "frame.time_epoch": ["1764184000.%09d" % number], "frame.len": ["419"],
         "frame.protocols": ["eth:ethertype:ip:tcp:data"], "ip.id": [hex(number)], "ip.ttl": ["64"], "ipv6.hlim": ["64"],
-        "tcp.srcport": ["40000"], "tcp.dstport": ["65432"], "tcp.seq": [str(number)], "tcp.ack": [str(number)],
+        "tcp.srcport": ["40000"], "tcp.dstport": ["65432"], "tcp.seq_raw": [str(number)], "tcp.ack_raw": [str(number)],
         "tcp.flags": ["0x18"], "tcp.window_size_value": ["502"], "tcp.options": ["01:01:%08x" % number],
         "tcp.payload": [":".join(["ab"] * {bytes_a_frame})], "_ws.col.info": ["%d is sent %s" % (number, "x" * 90)],
         "udp.srcport": ["1"], "udp.dstport": ["1"], "ip.frag_offset": ["0"], "ipv6.fraghdr.offset": ["0"],
