@@ -35,12 +35,14 @@ FRAGMENTS: dict[Kind, Mapping[Family, str]] = {
     "later-fragment": {"ipv4": "ip frag-off & 0x1fff != 0", "ipv6": "frag frag-off != 0"},
 }
 NOWHERE = "nowhere"  # a link of the firewall (images/firewall/entrypoint): what is sent there is gone
-# IPv4's code (RFC 792, RFC 1812 5.2.7.1) beside the code of ICMPv6 that says the same (RFC 4443, 3.1).
+# IPv4's code (RFC 792, RFC 1812 5.2.7.1) beside the code of ICMPv6 that says the same (RFC 4443, 3.1; RFC 7915, 4.2).
 REFUSALS: dict[Refusal, Mapping[Family, str]] = {
     "net-unreachable": {"ipv4": "icmp type net-unreachable", "ipv6": "icmpv6 type no-route"},
     "host-unreachable": {"ipv4": "icmp type host-unreachable", "ipv6": "icmpv6 type addr-unreachable"},
     "prot-unreachable": {"ipv4": "icmp type prot-unreachable", "ipv6": "icmpv6 type reject-route"},
     "port-unreachable": {"ipv4": "icmp type port-unreachable", "ipv6": "icmpv6 type port-unreachable"},
+    "net-prohibited": {"ipv4": "icmp type net-prohibited", "ipv6": "icmpv6 type admin-prohibited"},
+    "host-prohibited": {"ipv4": "icmp type host-prohibited", "ipv6": "icmpv6 type admin-prohibited"},
     "admin-prohibited": {"ipv4": "icmp type admin-prohibited", "ipv6": "icmpv6 type admin-prohibited"},
     "tcp-reset": {"ipv4": "tcp reset", "ipv6": "tcp reset"},
 }

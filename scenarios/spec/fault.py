@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.spec.injected_faults import Alter, Corrupt, Cut, Delay, Drop, Duplicate, Hold, Reorder, Split
+from scenarios.spec.injected_faults import (
+    Alter,
+    Corrupt,
+    Cut,
+    Delay,
+    Drop,
+    Duplicate,
+    Hold,
+    OtherPort,
+    Reorder,
+    Split,
+)
 from scenarios.spec.kernel_faults import (
     Answer,
     Forget,
@@ -37,6 +48,7 @@ EFFECTS: Mapping[str, type[Any]] = {
     "alter": Alter,
     "split": Split,
     "cut": Cut,
+    "other_port": OtherPort,
     "silence": Silence,
     "refuse": Refuse,
     "spend_ttl": SpendTtl,
@@ -71,6 +83,7 @@ class Fault:
     alter: Alter | None = None
     split: Split | None = None
     cut: Cut | None = None
+    other_port: OtherPort | None = None
     silence: Silence | None = None
     refuse: Refuse | None = None
     spend_ttl: SpendTtl | None = None

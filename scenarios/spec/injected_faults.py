@@ -215,19 +215,39 @@ class Split(Picked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cut(Picked):
-    """Of the stream go on the bytes before byte `at`, and none from there on."""
+    """Of the stream go on the bytes before byte `at`, and none from there on; behind them comes `then`: nothing, or a
+    FIN or a RST as if the sender had ended there. Of a datagram (`of: udp`) go on the bytes before byte `at`.
+    """
 
     at: int
+    then: Literal["silence", "fin", "rst"] = "silence"
 
     @property
     def action(self) -> injected.Action:
-        return injected.Cut(self.at)
+        return injected.Cut(self.at, self.then)
 
     @property
     def says(self) -> str:
-        return (
-            f"the firewall lets the first {self.at} bytes of the stream pass from {role_label(self.from_)}, and no more"
-        )
+        if self.of == "udp":
+            return f"the firewall lets the first {self.at} bytes pass of {self.packets}"
+        behind = "no more" if self.then == "silence" else f"a {self.then.upper()} behind them"
+        first = f"the first {self.at} bytes of the stream"
+        return f"the firewall lets {first} pass from {role_label(self.from_)}, and {behind}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherPort(Picked):
+    """The datagrams go on as if they came from `port`, and not from the one that was asked."""
+
+    port: int
+
+    @property
+    def action(self) -> injected.Action:
+        return injected.OtherPort(self.port)
+
+    @property
+    def says(self) -> str:
+        return f"the firewall sends {self.packets} on as if from port {self.port}"
 
 
 KINDS_SAID: Mapping[injected.Kind, str] = {

@@ -29,7 +29,14 @@ IN_PIECES: tuple[Kind, ...] = ("fragment", "later-fragment")
 
 NOT_TCP: tuple[Kind, ...] = ("udp", "icmp", "fragment", "later-fragment")
 Refusal = Literal[
-    "net-unreachable", "host-unreachable", "prot-unreachable", "port-unreachable", "admin-prohibited", "tcp-reset"
+    "net-unreachable",
+    "host-unreachable",
+    "prot-unreachable",
+    "port-unreachable",
+    "net-prohibited",
+    "host-prohibited",
+    "admin-prohibited",
+    "tcp-reset",
 ]
 
 

@@ -29,6 +29,8 @@ ERRNOS: dict[Refusal, tuple[str, str]] = {
     "host-unreachable": ("EHOSTUNREACH", "EHOSTUNREACH"),
     "prot-unreachable": ("ENOPROTOOPT", "EACCES"),
     "port-unreachable": ("ECONNREFUSED", "ECONNREFUSED"),
+    "net-prohibited": ("ENETUNREACH", "EACCES"),
+    "host-prohibited": ("EHOSTUNREACH", "EACCES"),
     "admin-prohibited": ("EHOSTUNREACH", "EACCES"),
     "tcp-reset": ("ECONNREFUSED", "ECONNREFUSED"),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -22,6 +23,7 @@ from images.firewall.inject.declared import (
     Duplicate,
     Hold,
     Kind,
+    OtherPort,
     Pick,
     Reorder,
     Split,
@@ -41,6 +43,7 @@ MS = 1_000_000
 EVERY_ACTION: list[Action] = [
     *(Drop(), Delay(0.1), Delay(0.1, 0.1, reorder=True), Duplicate(2), Duplicate(1, 0.5), Reorder(1, 1.0), Corrupt()),
     *(Corrupt(3, 7), Alter(0, 0), Alter(5, 255, of="stream"), Split(1), Split(7), Cut(4), Hold()),
+    *(Cut(4, "fin"), Cut(4, "rst")),
 ]
 
 
@@ -469,6 +472,77 @@ def test_a_cut_lets_through_exactly_the_bytes_before_it() -> None:
         assert fin.flags & packets.FIN
 
 
+@pytest.mark.parametrize("then", ["fin", "rst"])
+@pytest.mark.parametrize("ipv6", [False, True])
+def test_behind_a_cut_stands_the_fin_or_the_reset_that_was_asked_for(then: Literal["fin", "rst"], ipv6: bool) -> None:
+    data = spoken(b"01234", b"56789", b"abc", ipv6=ipv6)
+    flag = {"fin": packets.FIN, "rst": packets.RST}[then]
+    pick = Pick(CLIENT6, SERVER6) if ipv6 else one(of="any")
+    for at in range(13):
+        wire, _ = wire_with(Cut(at, then), pick)
+        steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
+        sent = [parsed(step.data or data[step.original]) for step in steps if step.verb is not Verb.LOSE]
+        assert b"".join(bytes(each.data[each.payload : each.end]) for each in sent) == b"0123456789abc"[:at]
+        ends = [each for each in sent if each.flags & (packets.FIN | packets.RST)]
+        assert [each.flags & flag for each in ends] == [flag], "one end, and no other"
+        behind = (ends[0].payload_seq + ends[0].length - 1_001) % (1 << 32)
+        assert behind == at, "it stands behind the last byte that came through"
+        for step in steps:
+            if step.data:
+                assert_sound(step.data)
+
+
+def test_a_cut_behind_everything_ends_nothing() -> None:
+    data = spoken(b"01234")
+    for then in ("fin", "rst"):
+        wire, fault = wire_with(Cut(6, then), one(of="data"))
+        steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
+        assert all(step.verb is Verb.ACCEPT and not step.data for step in steps)
+        assert fault.hits(0)["untouched"] == 1
+
+
+def test_what_is_sent_again_is_cut_at_the_same_place() -> None:
+    data = spoken(b"0123456789")
+    wire, _ = wire_with(Cut(4, "fin"), one(of="data"))
+    first, again = ([step for each in data for step in wire.arrive(each, "it", 0)] for _ in range(2))
+    assert [step.data for step in first] == [step.data for step in again]
+
+
+def with_a_checksum(data: bytes) -> bytes:
+    """A datagram that has one, of whatever value: 0 says that there is none, and stays (RFC 768)."""
+    return data[:26] + b"\xff\xff" + data[28:]
+
+
+def test_a_datagram_is_cut_to_its_first_bytes_and_its_length_says_so() -> None:
+    pick = Pick(CLIENT, SERVER, of="udp")
+    for at, came in ((0, b""), (4, b"0123"), (9, b"012345678")):
+        wire, _ = wire_with(Cut(at), pick)
+        (step,) = wire.arrive(with_a_checksum(datagram(b"0123456789")), "it", 0)
+        cut = parsed(step.data)
+        assert bytes(cut.data[cut.payload : cut.end]) == came
+        assert struct.unpack_from("!H", cut.data, cut.transport + 4) == (8 + at,)
+        assert_sound(step.data)
+    wire, fault = wire_with(Cut(10), pick)
+    assert wire.arrive(datagram(b"0123456789"), "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
+    assert fault.hits(0)["untouched"] == 1
+
+
+@pytest.mark.parametrize("port", [1, 65535])
+def test_a_datagram_goes_on_as_if_from_another_port(port: int) -> None:
+    wire, _ = wire_with(OtherPort(port), Pick(CLIENT, SERVER, of="udp"))
+    (step,) = wire.arrive(with_a_checksum(datagram(b"0123456789")), "it", 0)
+    moved, before = parsed(step.data), parsed(datagram(b"0123456789"))
+    assert (moved.source_port, moved.destination_port) == (port, before.destination_port)
+    assert moved.data[moved.payload : moved.end] == b"0123456789"
+    assert_sound(step.data)
+
+
+@pytest.mark.parametrize("port", [0, 65536])
+def test_no_datagram_can_come_from_a_port_that_there_is_not(port: int) -> None:
+    with pytest.raises(ValueError, match=f"port is 1 to 65535, not {port}"):
+        OtherPort(port)
+
+
 def test_a_cut_behind_the_last_byte_takes_the_fin_off_the_segment() -> None:
     capture = Capture()
     capture.conversation().finish(b"hello")
@@ -895,6 +969,9 @@ def test_a_fault_needs_addresses_of_one_family() -> None:
 
 
 def test_what_cannot_be_done_to_such_packets_is_refused() -> None:
-    for action, pick in ((Reorder(1, 1), one(of="udp")), (Split(1), one(of="syn")), (Cut(1), one(of="udp"))):
-        with pytest.raises(ValueError, match=r"overtaken|done to data"):
+    for action, pick in (
+        *((Reorder(1, 1), one(of="udp")), (Split(1), one(of="syn")), (Cut(1), one(of="icmp"))),
+        *((Cut(1, "fin"), one(of="udp")), (Cut(1, "rst"), one(of="udp")), (OtherPort(9), one(of="any"))),
+    ):
+        with pytest.raises(ValueError, match=r"overtaken|done to data|UDP has no (fin|rst)|given to udp"):
             Fault("fault", action, pick, 0)

@@ -11,8 +11,23 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from .declared import Action, Alter, Corrupt, Cut, Delay, Drop, Duplicate, Hold, Reorder, Split
-from .packet import CHECKSUM_AT, FIN, PSH, SYN, TCP, URG, Packet, copy, with_byte, with_payload
+from .declared import Action, Alter, Corrupt, Cut, Delay, Drop, Duplicate, Hold, OtherPort, Reorder, Split
+from .packet import (
+    ACK,
+    CHECKSUM_AT,
+    FIN,
+    PSH,
+    RST,
+    SYN,
+    TCP,
+    UDP,
+    URG,
+    Packet,
+    copy,
+    with_byte,
+    with_payload,
+    with_source_port,
+)
 
 UNTOUCHED = "untouched"
 NS = 1_000_000_000
@@ -219,20 +234,38 @@ class Splitting(Acting):
 class Cutting(Acting):
     def __init__(self, declared: Cut, seed: int) -> None:
         super().__init__(seed)
-        self._at = declared.at
+        self._at, self._then = declared.at, declared.then
 
     def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        if packet.is_whole and packet.protocol == UDP and packet.length > self._at:
+            payload = packet.data[packet.payload : packet.payload + self._at]
+            return f"cut to {self._at} bytes", [with_payload(packet, payload, packet.original)]
         if not packet.is_whole or packet.protocol != TCP or offset is None:
             return UNTOUCHED, [packet]
-        left = max(0, self._at - offset)
+        left = self._at - offset
         carried = packet.length + bool(packet.flags & FIN)  # a pure ACK carries nothing of the stream
         if left >= carried:
             return UNTOUCHED, [packet]
-        if not left:
+        if left < 0 or (not left and self._then == "silence"):
             return "dropped behind the cut", []
         payload = packet.data[packet.payload : packet.payload + left]
-        cut = with_payload(packet, payload, packet.original, packet.seq, packet.flags & ~FIN)
-        return f"cut to {left} bytes", [cut]
+        ended = packet.flags & ~FIN | (FIN if self._then == "fin" else 0)
+        cut = with_payload(packet, payload, packet.original, packet.seq, ended)
+        if self._then != "rst":
+            return f"cut to {left} bytes" + (" and a FIN" if ended & FIN else ""), [cut]
+        reset = with_payload(packet, b"", None if left else packet.original, packet.payload_seq + left, RST | ACK)
+        return f"cut to {left} bytes and a RST", [cut, reset] if left else [reset]
+
+
+class TakingAnotherPort(Acting):
+    def __init__(self, declared: OtherPort, seed: int) -> None:
+        super().__init__(seed)
+        self._port = declared.port
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        if not packet.is_whole or packet.protocol != UDP:
+            return UNTOUCHED, [packet]
+        return f"sent on from port {self._port}", [with_source_port(packet, self._port)]
 
 
 ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
@@ -245,6 +278,7 @@ ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Alter: Altering,
     Split: Splitting,
     Cut: Cutting,
+    OtherPort: TakingAnotherPort,
 }
 
 

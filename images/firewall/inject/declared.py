@@ -183,12 +183,27 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Of the stream go on the bytes before byte `at` (from 0), and none from there on: the segment is made shorter."""
+    """Of the stream go on the bytes before byte `at` (from 0), and none from there on: the segment is made shorter.
+
+    What the receiver has of it then is silence, or a FIN or a RST that stands behind the last byte, as if the sender
+    had ended there. Of a datagram go on the bytes before byte `at`, and its length says so.
+    """
 
     at: int
+    then: Literal["silence", "fin", "rst"] = "silence"
 
     def __post_init__(self) -> None:
         _check_range("at", self.at, 0, COUNT_LIMIT - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherPort:
+    """The datagram goes on as if it came from this port: the checksum is made right."""
+
+    port: int
+
+    def __post_init__(self) -> None:
+        _check_range("port", self.port, 1, 65535)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +211,7 @@ class Hold:
     """The packet goes on when the fault is healed."""
 
 
-Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold
+Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__.lower(): kind for kind in get_args(Action)}
 
 
@@ -205,7 +220,11 @@ def check(action: Action, pick: Pick) -> None:
     if isinstance(action, Reorder):
         every = pick.nth is None and pick.first is None and pick.byte is None and pick.percent is None
         _check(not every, "a reorder of every packet leaves none to be overtaken by")
-    if isinstance(action, Split | Cut) or (isinstance(action, Alter) and action.of == "stream"):
+    if isinstance(action, OtherPort):
+        _check(pick.of == "udp", f"another port is given to udp, not to {pick.of}: to TCP it would be no answer at all")
+    if isinstance(action, Cut) and pick.of == "udp":
+        _check(action.then == "silence", f"then is silence where datagrams are cut: UDP has no {action.then}")
+    elif isinstance(action, Split | Cut) or (isinstance(action, Alter) and action.of == "stream"):
         what = type(action).__name__.lower()
         _check(pick.of in ("any", "data"), f"{what} is done to data, not to {pick.of}")
 

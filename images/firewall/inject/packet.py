@@ -219,6 +219,14 @@ def with_byte(packet: Packet, at: int, value: int) -> Packet:
     return _made(bytes(data), packet.original, packet)
 
 
+def with_source_port(packet: Packet, port: int) -> Packet:
+    """The UDP packet as if it came from another port, with a right checksum if it had one."""
+    data = bytearray(packet.data[: packet.end])
+    data[packet.transport : packet.transport + 2] = port.to_bytes(2, "big")
+    moved = _made(bytes(data), packet.original, packet)
+    return with_payload(moved, bytes(data[packet.payload :]), packet.original)
+
+
 def copy(packet: Packet) -> Packet:
     """The same packet once more, made here."""
     return _made(packet.data, None, packet)
