@@ -115,7 +115,8 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
         if drill.others:
             may_meet = frozenset(drill.others) | may_meet - {SERVED}
         may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
-    of_call = expected.call if expected else next(iter(drill.calls))
+    # the last call, where the drill claims nothing of the program: an earlier one may end before the fault comes
+    of_call = expected.call if expected else next(reversed(drill.calls))
     kind, word = _word(seen.calls.get(of_call, ()) if seen else ())
     if verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED) or not seen:
         kind = word = verdict.value

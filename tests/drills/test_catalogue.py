@@ -113,9 +113,22 @@ def _inverted(drill: Drill, at: int) -> Drill:
     return mutant
 
 
+def _inverted_control(drill: Drill, at: int) -> Drill:
+    expected = drill.control[at].outcome
+    assert expected is not None
+    other: OutcomeWord = "answered" if "answered" not in expected.words else "untrusted"
+    changed = Expectation(outcome=replace(expected, is_=other, errno=None))
+    mutant = replace(drill, control=(*drill.control[:at], changed, *drill.control[at + 1 :]))
+    object.__setattr__(mutant, "path", drill.path)
+    return mutant
+
+
 def inverted(result: Result) -> Iterator[Mutant]:
-    """Each expected outcome turned into another."""
+    """Each expected outcome turned into another; and the control's first: then nothing is known of the claim."""
     drill = result.cell.drill
+    at = next(number for number, each in enumerate(drill.control) if each.outcome)
+    of_control, checks = judged(_inverted_control(drill, at), still(result, "control"), still(result, "fault"))
+    yield Mutant(drill.drill, "the control's outcome inverted", Verdict.UNPROVEN, joint([*of_control, *checks]))
     for at, expectation in enumerate(drill.expect):
         if expectation.outcome:
             of_control, checks = judged(_inverted(drill, at), still(result, "control"), still(result, "fault"))
@@ -130,9 +143,11 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
     """A stored capture with a frame less, or more, than an expectation counts exactly; it is read and judged anew.
 
     A frame is taken out where there is one. Where there must be none, one comes in from the other leg's capture.
+    A drill that counts nothing exactly has frames taken out until too few are left of the least of its counts.
     """
     drill, armed = result.cell.drill, still(result, "fault")
     exact = [packets for each in drill.expect if (packets := each.packets) and packets.exactly is not None]
+    least = [packets for each in drill.expect if (packets := each.packets) and packets.exactly is None]
 
     def stored(leg: LegName) -> bytes:
         return (result.folder / "fault" / f"{leg}.pcapng").read_bytes()
@@ -148,11 +163,24 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
             capture = with_frame(stored(packets.at), stored(OTHER[packets.at]), others[-1].number)
         else:
             continue
-        frames = dissector.frames(capture, marks=drill.filters)
-        mutant: Seen = replace(armed, frames={**armed.frames, packets.at: frames})
-        of_control, checks = judged(drill, still(result, "control"), mutant)
-        yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+        yield _judged_with(result, packets.at, dissector.frames(capture, marks=drill.filters), what)
         return
+    for packets in sorted((each for each in least if each.least), key=lambda each: len(kept(each, armed))):
+        capture = stored(packets.at)
+        removed = [each.number for each in kept(packets, armed)][packets.least - 1 :]
+        for number in reversed(removed):
+            capture = without_frame(capture, number)
+        what = f"frames {', '.join(map(str, removed))} of the {packets.at} removed"
+        yield _judged_with(result, packets.at, dissector.frames(capture, marks=drill.filters), what)
+        return
+
+
+def _judged_with(result: Result, leg: LegName, frames: list[Frame], what: str) -> Mutant:
+    """The mutant in which a leg has these frames: it must fail."""
+    armed = still(result, "fault")
+    mutant: Seen = replace(armed, frames={**armed.frames, leg: frames})
+    of_control, checks = judged(result.cell.drill, still(result, "control"), mutant)
+    return Mutant(result.cell.drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
 
 
 def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:

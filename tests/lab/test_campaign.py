@@ -318,10 +318,10 @@ def test_without_the_docker_command_that_is_said_and_what_installs_it(
 
 
 def test_the_drills_are_listed_for_programs_too(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["list", "udp-truncated", "--json"]) == 0
+    assert main(["list", "udp-reordered", "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
-    assert (told["drill"], told["file"]) == ("udp-truncated", "scenarios/drills/udp-truncated.yaml")
+    assert (told["drill"], told["file"]) == ("udp-reordered", "scenarios/drills/udp-reordered.yaml")
     assert set(told) == {"drill", "claim", "why", "source", "tags", "service", "file"}
 
 

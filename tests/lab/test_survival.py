@@ -132,6 +132,12 @@ def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> 
     assert is_asked(cell(drill="descriptors-used-up"))  # that one runs the server itself, with fewer descriptors
 
 
+def test_the_word_of_a_drill_that_claims_nothing_of_the_program_is_of_the_last_of_its_calls() -> None:
+    of = cell(drill="any-killed-after-answer")
+    made = replace(seen(), calls={"before": (call(),), "next": (call(Outcome.REFUSED, "ECONNREFUSED"),)})
+    assert survival(of, Verdict.PASS, made, WELL).word == "refused ECONNREFUSED"
+
+
 def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() -> None:
     asked = cell()
     kept = tuple(each for each in asked.drill.expect if not each.outcome)
