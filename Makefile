@@ -44,20 +44,20 @@ check: setup ## for whoever edits: lint, types and every test that needs no engi
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
 
-drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select SEED=7
-	@$(SCENARIOS) run $(NAME) --lab $(LAB) --pair $(or $(PAIR),be-le) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
+drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select CLIENT=chunks SEED=7
+	@$(SCENARIOS) run $(NAME) --lab $(LAB) $(if $(PAIR),--pair $(PAIR),--one-pair) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
-drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 PAIR=all KEEP_RUNS=20
-	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
+drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
-matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PAIR=all JOBS=4 RESUME=1 CHANGED=1
-	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
+matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
 
 gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=2 RESUME=1; DRILLS= some of them)
 	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) --jobs $(JOBS) $(if $(RESUME),--resume) $(KEPT)
 
-list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1
-	@$(SCENARIOS) list $(WORDS) $(if $(JSON),--json)
+list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1; which fit a service: make list SERVICE=mine CLIENT=curl
+	@$(SCENARIOS) list $(WORDS) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(JSON),--json)
 
 explain: setup ## what a drill claims, does and demands, without running it: make explain NAME=lost-syn
 	@$(SCENARIOS) explain $(NAME)
@@ -66,7 +66,7 @@ validate: setup ## read every drill and service file; every error names its file
 	@$(SCENARIOS) validate $(FILES)
 
 soak: setup ## the drills over and over, random order and seeds; keeps what did not pass: make soak FOR=10min JOBS=2
-	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) --for $(FOR) $(KEPT)
+	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) --for $(FOR) $(KEPT)
 
 storm: setup ## runs of every kind of fault, ended by kill -9, SIGTERM and Ctrl-C at random moments; is anything left? make storm N=300 SEED=7
 	@$(SCENARIOS) storm --lab $(LAB) --count $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))

@@ -6,6 +6,8 @@ import argparse
 import re
 from collections.abc import Callable
 
+from scenarios.lab.pool import MOST_LABS
+from scenarios.lab.topology import LAB_NUMBERS
 from scenarios.run import previous
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair
@@ -20,7 +22,7 @@ ABOUT_PAIRS = (
     "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
     "are both; "
     f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
-    f"(default {', '.join(DEFAULT_PAIRS)})"
+    f"(default {' and '.join(DEFAULT_PAIRS)}, where the programs run on them; le-le for a program of an image)"
 )
 
 
@@ -58,6 +60,31 @@ def _keep_runs(text: str) -> previous.KeepRuns:
         return previous.KeepRuns.parse(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def labs(text: str) -> tuple[int, ...]:
+    """The numbers of labs, as `3,4`."""
+    if wrong := [word for word in text.split(",") if not word.isdecimal() or int(word) not in LAB_NUMBERS]:
+        raise argparse.ArgumentTypeError(f"expected numbers of labs such as 3,4, each 0 to 255, got {wrong[0]!r}")
+    found = tuple(dict.fromkeys(int(word) for word in text.split(",")))
+    if len(found) > MOST_LABS:
+        raise argparse.ArgumentTypeError(f"expected at most {MOST_LABS} labs, got {len(found)}")
+    return found
+
+
+def add_labs(sub: argparse.ArgumentParser) -> None:
+    about = "these labs side by side, and no others: 3,4 (default: --lab, and others that are free)"
+    sub.add_argument("--labs", type=labs, default=(), metavar="N,N", help=about)
+
+
+def add_programs(sub: argparse.ArgumentParser, about_service: str) -> None:
+    sub.add_argument("--service", metavar="S", help=about_service)
+    about = "the clients that call, a,b; all of the service's own (default: the first that fits its server)"
+    sub.add_argument("--client", type=lambda text: tuple(text.split(",")), default=(), metavar="C", help=about)
+
+
+def add_pairs(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument("--pair", type=pairs, default=(), metavar="P", help=ABOUT_PAIRS)
 
 
 def add_keep_runs(sub: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from scenarios.calls import contract
 from scenarios.cli import watch as watching
+from scenarios.cli.known import known_services
 from scenarios.cli.lab import hosts, lab_with
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
@@ -36,14 +37,14 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def call(options: argparse.Namespace) -> int:
-    chosen = named(options.service, options.client)
+    chosen = named(options.service, options.client, known_services(options.service))
     source_name = options.source or ("client" if chosen.image else "client-be")
     ends = source_name, options.to or chosen.server.runs_on or "server"
     a_lab = lab_with(options.lab, *ends)
     source, destination = hosts(a_lab, *ends)
     if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
         raise UsageError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
-    for end, image, host in (("client", chosen.image, source), ("server", chosen.service.image, destination)):
+    for end, image, host in (("client", chosen.image, source), ("server", chosen.server_image, destination)):
         if image and host.byteorder == "big":
             raise UsageError(
                 f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "

@@ -18,7 +18,8 @@ from rich.markup import escape
 from rich.text import Text
 
 from scenarios.cli import matrix
-from scenarios.cli.arguments import ABOUT_PAIRS, add_keep_runs, between, pairs, time_s
+from scenarios.cli.arguments import add_keep_runs, add_labs, add_pairs, add_programs, between, time_s
+from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
@@ -33,10 +34,9 @@ from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
-from scenarios.spec.catalogue import chosen_service, fitting, named_drills
-from scenarios.spec.cell import Cell, unsupported
-from scenarios.spec.pairs import DEFAULT_PAIRS
-from scenarios.spec.service import services
+from scenarios.spec.catalogue import ALL, architectures, chosen_service, fitting, named_drills
+from scenarios.spec.cell import Cell, default_pairs, unsupported
+from scenarios.spec.service import named
 from scenarios.spec.units import so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
@@ -48,22 +48,27 @@ SOAK_ROOM_CELLS = 1000
 
 def cells(options: argparse.Namespace) -> list[Cell]:
     """What was asked for, each cell once. Raise UsageError for a service that a drill does not fit."""
-    known = services()
+    known = known_services(options.service)
     found: dict[str, Cell] = {}  # by title: two names may name one server
     for drill in named_drills(options.names, known):
         wanted = options.service.split(",") if options.service else [drill.service]
-        if options.service == "all":
+        if options.service == ALL:
             wanted = [each.name for each in fitting(drill, known)]
+        if options.client:
+            wanted = architectures([named(each, known=known).name for each in wanted], known, options.client)
         for service in wanted:
-            for pair in options.pair:
+            chosen = chosen_service(drill, service, known)
+            usual = default_pairs(chosen)
+            for pair in options.pair or (usual[-1:] if options.one_pair else usual):
                 for repeat in range(1, options.repeat + 1):
-                    chosen = chosen_service(drill, service, known)
                     cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
                     found[cell.title] = cell
     return list(found.values())
 
 
 def run(options: argparse.Namespace) -> int:
+    options.json |= options.events
+    console.stderr = options.json  # standard output is for the verdicts then
     asked = cells(options)
     if options.dry_run:
         for cell in asked:
@@ -72,11 +77,9 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{so_many(len(asked), 'cell')}; nothing was run")
         return 0
     summary.check_junit(options.junit)
-    options.json |= options.events
     alone = len(asked) == 1 and not options.json
-    console.stderr = options.json  # standard output is for the verdicts then
-    jobs = min(options.jobs, len(asked))
-    on = prepare(options.lab, jobs, asked)
+    jobs = min(len(options.labs) or options.jobs, len(asked))
+    on = prepare(options.lab, jobs, asked, options.labs)
     began_s = time.monotonic()
     progress = Progress(len(asked), jobs, previous.durations_s(beside=False), asked)
     whole: list[Result] = []  # with its evidence, for a person who asked for one cell
@@ -108,7 +111,7 @@ def run(options: argparse.Namespace) -> int:
         with under_way("the report is written"):
             broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
         for result in whole:
-            _show(Lab(options.lab), result)
+            _show(on[0], result)
         if not options.json:
             _count(campaign.results, asked, run_folder, took_s)
         previous.remove_runs(options.keep_runs, warn)
@@ -189,9 +192,11 @@ def soak(options: argparse.Namespace) -> int:
     is no flip: it is counted apart, with its evidence.
     """
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
-    known = services()
-    chosen = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or ["all"], known)]
-    on = prepare(options.lab, options.jobs, [Cell(*each, pair) for each in chosen for pair in options.pair])
+    known = known_services()
+    served = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or [ALL], known)]
+    chosen = [(*each, pair) for each in served for pair in options.pair or default_pairs(each[1])]
+    jobs = len(options.labs) or options.jobs
+    on = prepare(options.lab, jobs, [Cell(*each) for each in chosen], options.labs)
     began_s = time.monotonic()
     ends_s = began_s + options.for_
     told = Counter[Verdict]()
@@ -226,11 +231,7 @@ def soak(options: argparse.Namespace) -> int:
         with under_way("soak", at):
             while time.monotonic() < ends_s:
                 round_number += 1
-                asked = [
-                    Cell(*each, pair, dice.randrange(1, 1 << 31), round_number)
-                    for each in chosen
-                    for pair in options.pair
-                ]
+                asked = [Cell(*each, dice.randrange(1, 1 << 31), round_number) for each in chosen]
                 dice.shuffle(asked)
                 campaign.results.clear()
                 campaign.run(asked, until=lambda: time.monotonic() > ends_s)
@@ -257,8 +258,11 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("run", run, "run drills, and prove what they claim")
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
-    sub.add_argument("--service", metavar="S", help="what to run with (default: the drill's own); a,b; all that fit")
-    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    add_programs(sub, "what to run with (default: the drill's own); a,b; all that fit")
+    add_pairs(sub)
+    about = "where no --pair is said, one alone: be-le, or le-le where the programs run on no other"
+    sub.add_argument("--one-pair", action="store_true", help=about)
+    add_labs(sub)
     # One seed for everybody: the same command loses the same packets on every machine. `soak` draws others.
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
@@ -272,8 +276,9 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     add_keep_runs(sub)
     sub = command("matrix", matrix.run, "what becomes of each architecture under each drill, as a table")
     sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
-    sub.add_argument("--service", metavar="S", help="echo,search/asyncio,mine (default: echo and search)")
-    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    add_programs(sub, "echo,search/asyncio,mine (default: echo and search)")
+    add_pairs(sub)
+    add_labs(sub)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
@@ -284,7 +289,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
     sub.add_argument("names", nargs="*", metavar="NAME")
     sub.add_argument("--for", dest="for_", type=time_s, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
-    sub.add_argument("--pair", type=pairs, default=DEFAULT_PAIRS, metavar="P", help=ABOUT_PAIRS)
+    add_pairs(sub)
+    add_labs(sub)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
     add_keep_runs(sub)

@@ -11,14 +11,16 @@ from pathlib import Path
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios.cli import fits
+from scenarios.cli.known import known_services
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import ROOT
 from scenarios.report.console import EX_USAGE, console, marked
-from scenarios.spec.catalogue import DRILLS, drills, load_drill, named_drills
+from scenarios.spec.catalogue import DRILLS, architectures, drills, load_drill, named_drills
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
-from scenarios.spec.json_schema import drill_schema
+from scenarios.spec.json_schema import drill_schema, service_schema
 from scenarios.spec.service import SERVICE_FILE, Service, read_service, services
 from scenarios.spec.strict_yaml import line_of
 from scenarios.spec.units import so_many
@@ -26,8 +28,13 @@ from scenarios.verdict.check import Verdict
 
 
 def list_drills(options: argparse.Namespace) -> int:
-    """A line a drill, of those that have every word in their name, claim or tags."""
-    found = [each for each in drills().values() if _has(each, options.words)]
+    """A line a drill, of those that have every word in their name, claim or tags; for a service, which of them fit."""
+    console.stderr = options.json  # standard output is for the lines of JSON then
+    known = known_services(options.service)
+    found = [each for each in drills(known=known).values() if _has(each, options.words)]
+    if options.service:
+        clients = tuple(options.client.split(",")) if options.client else ()
+        return fits.show(found, architectures(options.service.split(","), known, clients), known, as_json=options.json)
     if options.json:
         for each in found:
             document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
@@ -50,7 +57,7 @@ def _has(drill: Drill, words: Sequence[str]) -> bool:
 
 
 def explain(options: argparse.Namespace) -> int:
-    for number, drill in enumerate(named_drills(options.names, services())):
+    for number, drill in enumerate(named_drills(options.names, known_services())):
         if number:
             console.print()
         for line in explained(drill):
@@ -125,8 +132,9 @@ def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[Declarat
     return ""
 
 
-def print_schema(_: argparse.Namespace) -> int:
-    sys.stdout.write(json.dumps(drill_schema(), indent=2) + "\n")
+def print_schema(options: argparse.Namespace) -> int:
+    schema = service_schema() if options.of == "service" else drill_schema()
+    sys.stdout.write(json.dumps(schema, indent=2) + "\n")
     return 0
 
 
@@ -134,9 +142,14 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
     sub.add_argument("words", nargs="*", metavar="WORD")
+    sub.add_argument("--service", metavar="S", help="which of them fit it, and why others do not: mine, mine/nginx")
+    sub.add_argument("--client", metavar="C", help="with these of its clients: a,b; all")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each drill, and nothing else")
     sub = command("explain", explain, "the claim of a drill, what it does to whom, and what must be seen", in_lab=False)
     sub.add_argument("names", nargs="+", metavar="NAME")
     sub = command("validate", validate, "read every drill and every service; no lab is needed", in_lab=False)
     sub.add_argument("files", nargs="*", metavar="FILE", help="(default: all of the catalogue)")
-    command("schema", print_schema, "the JSON Schema of a drill file, for editors", in_lab=False)
+    sub = command(
+        "schema", print_schema, "the JSON Schema of a drill file or a service.yaml, for editors", in_lab=False
+    )
+    sub.add_argument("of", nargs="?", choices=("drill", "service"), default="drill", help="(default %(default)s)")

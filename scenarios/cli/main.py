@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from rich.markup import escape
 
+from scenarios.cli.known import told
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cannot(error: Exception, status: int) -> int:
-    console.print(f"[bold red]cannot[/]: {escape(str(error))}")
+    console.print(f"[bold red]cannot[/]: {escape(told(error) if isinstance(error, DeclarationError) else str(error))}")
     if notes := _notes(error):
         console.print(escape(notes))
     return status

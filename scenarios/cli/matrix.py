@@ -13,6 +13,7 @@ from typing import Any
 
 from rich.markup import escape
 
+from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
@@ -26,8 +27,7 @@ from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
 from scenarios.spec.catalogue import named_drills
 from scenarios.spec.cell import Cell
-from scenarios.spec.pairs import Pair
-from scenarios.spec.service import services
+from scenarios.spec.pairs import EVERY_PAIR
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
@@ -67,10 +67,11 @@ def run(options: argparse.Namespace) -> int:
     """Run it, print it, store it. Exit status 0 if all is as promised; 1 if something is not; 2 if something is
     unproven or unsupported. Raise what broke it off, when what had been run is stored.
     """
-    known = services()
+    known = known_services(options.service)
     run_folder = None
+    of_services = options.service.split(",") if options.service else []
     asked = {
-        "services": options.service.split(",") if options.service else [],
+        "services": matrix.columns(of_services, known, options.client) if options.client else of_services,
         "pairs": list(options.pair),
         "seed": options.seed,
         "drills": options.names or ["all"],
@@ -111,7 +112,7 @@ def run(options: argparse.Namespace) -> int:
         with under_way("the report is written"):
             broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
         _note(run_folder, asked, unfinished=len(results) < len(cells))
-        status = _tell(results, asked["pairs"], f"of {len(cells)} in {minutes(took_s)}")
+        status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
         console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html; `make report` shows the newest run[/]")
         previous.remove_runs(options.keep_runs, warn)
     if broke_off:
@@ -124,8 +125,8 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     """Run the cells, those first that took longest before; `ran` is given the results, however it ends."""
     if not cells:
         return
-    jobs = min(options.jobs or default_jobs(), len(cells))
-    on = prepare(options.lab, jobs, cells)
+    jobs = min(len(options.labs) or options.jobs or default_jobs(), len(cells))
+    on = prepare(options.lab, jobs, cells, options.labs)
     step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
     expected_s = previous.durations_s(beside=True)
     progress = Progress(len(cells), jobs, expected_s, cells)
@@ -134,14 +135,15 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
         campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
 
 
-def _tell(results: Sequence[Result], pairs: Sequence[Pair], of_what: str) -> int:
+def _tell(results: Sequence[Result], of_what: str) -> int:
     """Print the table, what is otherwise than promised, and the counts; the exit status."""
     said = {
         (each.cell.drill.drill, each.cell.chosen.label, each.cell.pair): (each.verdict, each.survival)
         for each in results
         if each.survival
     }
-    console.print(matrix.table(pairs, said))
+    ran = {each.cell.pair for each in results}
+    console.print(matrix.table([pair for pair in EVERY_PAIR if pair in ran], said))
     console.print(f"\n{LEGEND}")
     otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
     for title, reason in otherwise.items():

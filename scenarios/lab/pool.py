@@ -67,6 +67,24 @@ def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
     return [Lab(first, *profiles), *borrowed]
 
 
+def these(first: int, others: Sequence[int], profiles: Sequence[str] = ()) -> list[Lab]:
+    """These labs: one that is up, and that no run left so, is used as it is and stays up; others are borrowed.
+
+    Raises LabProblem for one that another run has.
+    """
+    up = {number for number in labs_in_use() if not _path(number).exists()}
+    found: list[Lab] = [Lab(first, *profiles)]
+    for number in others:
+        try:
+            found.append(Lab(number, *profiles) if number in up else Borrowed(number, *profiles))
+        except BlockingIOError:
+            for lab in found:
+                if isinstance(lab, Borrowed):
+                    lab.release()
+            raise LabProblem(f"lab {number} is in use by another run; `--labs` and LABS= name others") from None
+    return found
+
+
 def give_back(labs: Iterable[Lab], complain: Callable[[str], None] = lambda _: None) -> None:
     """Take down those of them that are borrowed; they are nobody's then.
 

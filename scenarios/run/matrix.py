@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.lab.errors import UsageError
-from scenarios.spec.catalogue import chosen_service
-from scenarios.spec.cell import Cell
+from scenarios.spec.catalogue import architectures, chosen_service
+from scenarios.spec.cell import Cell, default_pairs
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair
 from scenarios.spec.service import Service
@@ -28,29 +28,25 @@ LEGEND = (
 )
 
 
-def columns(asked: Sequence[str], known: Mapping[str, Service]) -> list[str]:
-    """The architectures that are asked for: `echo` is all of its servers, `echo/select` one. Raises ValueError."""
-    found: list[str] = []
-    for each in asked or SERVICES:
-        service, _, server = each.partition("/")
-        if service in known and not server:
-            found += [f"{service}/{name}" for name in known[service].servers]
-        else:
-            found.append(each)
-    return list(dict.fromkeys(found))
+def columns(asked: Sequence[str], known: Mapping[str, Service], clients: Sequence[str] = ()) -> list[str]:
+    """The architectures that are asked for: `echo` is all of its servers, `echo/select` one. Raises UsageError."""
+    return architectures(asked or SERVICES, known, clients)
 
 
 def cells(
     drills: Iterable[Drill],
-    architectures: Sequence[str],
+    services: Sequence[str],
     pairs: Sequence[Pair],
     seed: int,
     known: Mapping[str, Service],
 ) -> list[Cell]:
-    """Every cell that applies. Raises UsageError for a service that there is not, or that no drill fits."""
-    found, misfits = [], dict.fromkeys(architectures, "there is no drill")
+    """Every cell that applies, in these pairs; without any in those that its programs run on.
+
+    Raises UsageError for a service that there is not, or that no drill fits.
+    """
+    found, misfits = [], dict.fromkeys(services, "there is no drill")
     for drill in drills:
-        for name in architectures:
+        for name in services:
             try:
                 chosen = chosen_service(drill, name, known)
             except UsageError as misfit:
@@ -58,7 +54,7 @@ def cells(
                     misfits[name] = str(misfit)
                 continue
             misfits.pop(name, None)
-            found += [Cell(drill, chosen, pair, seed) for pair in pairs]
+            found += [Cell(drill, chosen, pair, seed) for pair in pairs or default_pairs(chosen)]
     if misfits:
         raise UsageError("; ".join(misfits.values()))
     return found
@@ -66,15 +62,15 @@ def cells(
 
 def table(pairs: Sequence[Pair], said: Mapping[tuple[str, str, Pair], tuple[Verdict, Survival]]) -> Table:
     """The table of what was run, by drill, architecture and pair; what pairs have in common is said once."""
-    architectures = list(dict.fromkeys(name for _, name, _ in said))
+    names = list(dict.fromkeys(name for _, name, _ in said))
     drawn = Table(show_lines=False, pad_edge=False, box=None, header_style="bold", row_styles=["", "on grey7"])
     drawn.add_column("drill", no_wrap=True)
-    for name in architectures:
+    for name in names:
         service, _, server = name.partition("/")
         drawn.add_column(f"{service}\n{server}", overflow="fold")
     for drill in sorted({drill for drill, _, _ in said}):
         row = []
-        for name in architectures:
+        for name in names:
             words = {pair: _cell(*said[drill, name, pair]) for pair in pairs if (drill, name, pair) in said}
             row.append("\n".join(_by_pair(words)))
         drawn.add_row(drill, *row)

@@ -17,18 +17,21 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import profiles
 
 
-def prepare(number: int, jobs: int, cells: Sequence[Cell]) -> list[Lab]:
+def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int] = ()) -> list[Lab]:
     """Have all of it ready, and the labs: the first, which is up now, by its number, and others, borrowed.
+
+    `exactly` are the numbers of all of them, the first one's too; else the others are those that are free.
 
     Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """
     needed = profiles(cell.pair for cell in cells)
-    lab = Lab(number, *needed)
+    first, *others = exactly or (number,)
+    lab = Lab(first, *needed)
     bring_up(lab)
     contract.ready([cell.chosen.service for cell in cells], image_step)
     with under_way("Wireshark reads the display filters"):
         check(lab, [cell.drill for cell in cells])
-    return labs(number, jobs, needed)
+    return pool.these(first, others[: jobs - 1], needed) if exactly else labs(number, jobs, needed)
 
 
 def check(lab: Lab, drills: Sequence[Drill]) -> None:

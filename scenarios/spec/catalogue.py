@@ -12,10 +12,11 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import ROOT
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
-from scenarios.spec.service import Named, Service, named, services
+from scenarios.spec.service import Named, Service, Services, named, services
 from scenarios.spec.strict_yaml import line_of, load
 
 DRILLS = ROOT / "scenarios" / "drills"
+ALL = "all"
 
 
 def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
@@ -46,7 +47,18 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
 def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
     """Every drill by its name. Raises DeclarationError for the first file that is wrong."""
     known = known if known is not None else services()
-    return {path.stem: load_drill(path, known) for path in sorted(root.glob("*.yaml"))}
+    read = {path.stem: _unless_its_service_is_wrong(path, known) for path in sorted(root.glob("*.yaml"))}
+    return {name: drill for name, drill in read.items() if drill}
+
+
+def _unless_its_service_is_wrong(path: Path, known: Mapping[str, Service]) -> Drill | None:
+    """The drill; None where the file of its own service is wrong, of which is told elsewhere: it stops no other."""
+    try:
+        return load_drill(path, known)
+    except DeclarationError as error:
+        if isinstance(known, Services) and error in known.wrong.values():
+            return None
+        raise
 
 
 def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
@@ -56,30 +68,95 @@ def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dri
     """
     paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
     found: dict[str, Path] = {}
+    by_name: set[Path] = set()
     for name in names:
         if "/" in name and (path := Path(name).resolve()).is_file():
             found[str(path)] = path
+            by_name.add(path)
             continue
         matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
             raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")
         found |= matching
-    return [load_drill(path, known) for path in found.values()]
+        by_name |= {path for each, path in matching.items() if each == name}
+    read = [
+        load_drill(path, known) if path in by_name else _unless_its_service_is_wrong(path, known)
+        for path in found.values()
+    ]
+    return [drill for drill in read if drill]
 
 
 def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
-    """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit.
+    """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit."""
+    chosen, misfit = choose(drill, service, known)
+    if misfit:
+        raise UsageError(f"{drill.drill} does not fit {chosen.label}: {misfit}")
+    return chosen
+
+
+def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> tuple[Named, str]:
+    """What the drill would run with, and why it cannot; that is empty when it can. Raises UsageError for another name.
 
     The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
     more of the client than its protocol.
     """
     chosen = named(service or drill.service, drill.client if service in (None, drill.service) else None, known)
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
-    if lent and drill.knows_client:
+    if lent and drill.knows_client and not chosen.client_asked:
         chosen = replace(chosen, client_name=drill.client or lent[0])
-    if reason := drill.misfit(chosen):
-        raise UsageError(f"{drill.drill} does not fit {chosen.name}: {reason}")
-    return chosen
+    return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen)
+
+
+def _knows_another_client(drill: Drill, chosen: Named) -> str:
+    """Why a drill cannot be run with a client that was asked for, of a service that its file names; empty when it can.
+
+    Of other services `Drill.misfit` looks at the client, asked for or not.
+    """
+    usual = drill.client or chosen.service.callers(chosen.server_name)[0]
+    if chosen.client_asked and drill.knows_client and drill.fits_service(chosen.name) and chosen.client_name != usual:
+        return f"it knows more of the client than its protocol, and {chosen.client_name} is another one than {usual}"
+    return ""
+
+
+def architectures(asked: Sequence[str], known: Mapping[str, Service], clients: Sequence[str] = ()) -> list[str]:
+    """What is asked for, each by its label: `mine` is all of its servers, `mine/nginx` one; with `clients` each of them
+    with these (`all`: with all of its own), where they can call it. Raises UsageError for one that calls none of them.
+    """
+    found: list[str] = []
+    for each in asked:
+        service, _, server = each.partition("/")
+        if service in known and not server:
+            found += [f"{service}/{name}" for name in known[service].servers]
+        else:
+            found.append(each)
+    found = list(dict.fromkeys(found))
+    return _with_clients(found, clients, known) if clients else found
+
+
+def _with_clients(found: Sequence[str], clients: Sequence[str], known: Mapping[str, Service]) -> list[str]:
+    paired: list[str] = []
+    unused = {client: "" for client in clients if client != ALL}
+    for label in found:
+        chosen = named(label, known=known)
+        if chosen.client_asked:
+            raise UsageError(f"{label} names a client already, and another one is asked for: {', '.join(clients)}")
+        callers = chosen.service.callers(chosen.server_name)
+        paired += [f"{label}:{client}" for client in callers if client in clients or ALL in clients]
+        for client in set(unused) - set(callers):
+            unused[client] = unused[client] or _no_caller(chosen, client, known)
+        for client in callers:
+            unused.pop(client, None)
+    if unused:
+        raise UsageError("; ".join(unused.values()))
+    return paired
+
+
+def _no_caller(chosen: Named, client: str, known: Mapping[str, Service]) -> str:
+    try:
+        named(chosen.name, client, known)
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from scenarios.spec.drill import Drill
+from scenarios.spec.service import Service
 
 SCALARS: Mapping[type, dict[str, Any]] = {
     str: {"type": "string"},
@@ -21,11 +22,20 @@ SCALARS: Mapping[type, dict[str, Any]] = {
 
 def drill_schema() -> dict[str, Any]:
     """The schema of a drill file (JSON Schema, draft 2020-12)."""
+    return _document(Drill, "A drill of Faultwire")
+
+
+def service_schema() -> dict[str, Any]:
+    """The schema of a service.yaml."""
+    return _document(Service, "A service of Faultwire")
+
+
+def _document(declared: type, title: str) -> dict[str, Any]:
     definitions: dict[str, Any] = {}
-    root = _schema(Drill, definitions)
+    root = _schema(declared, definitions)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A drill of Faultwire",
+        "title": title,
         **root,
         "$defs": definitions,
     }

@@ -114,3 +114,18 @@ def test_too_few_are_told_of(up: set[int]) -> None:
     with pytest.raises(LabProblem, match="3 labs are wanted, and 2 are free"):
         labs(1, 3)
     assert numbers_of(2) == [1, 9]
+
+
+def test_labs_that_are_named_are_those_that_are_used_one_that_is_up_stays_up(
+    up: set[int],
+) -> None:
+    up.add(4)
+    made = pool.these(3, [4, 9])
+    assert [lab.number for lab in made] == [3, 4, 9]
+    assert [isinstance(lab, pool.Borrowed) for lab in made] == [False, False, True]
+    with pytest.raises(LabProblem, match="lab 9 is in use by another run"):
+        pool.these(3, [4, 9])
+    for lab in made:
+        if isinstance(lab, pool.Borrowed):
+            lab.forget()
+    assert [lab.number for lab in pool.these(9, [])] == [9]
