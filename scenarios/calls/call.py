@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
@@ -46,6 +47,7 @@ class Call:
     duration_s: float | None
     cpu_s: float | None
     warm: bool
+    guest: bool = False  # of an image of its own: what it prints and its exit status are in words of its own
 
     @property
     def printed(self) -> str:
@@ -93,6 +95,7 @@ class Pending:
     ) -> None:
         self.host, self.argv, self.timeout_s = host, tuple(argv), timeout_s
         self.heard = heard or Heard()
+        self.began_s = time.monotonic()
         self._future, self._cancel = future, cancel
 
     def wait(self) -> Call:

@@ -64,6 +64,7 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         duration_s=ran.duration_s,
         cpu_s=None,
         warm=False,
+        guest=True,
     )
 
 

@@ -22,26 +22,13 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
-from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
+from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, told_errno
 from scenarios.spec.service import Named, Service
 from scenarios.spec.service_programs import Client
 
 UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
-# The outcome that an errno is; any other is `failed`.
-OF_ERRNO: Final[Mapping[str, Outcome]] = {
-    "ECONNREFUSED": Outcome.REFUSED,
-    "ECONNRESET": Outcome.RESET,
-    "EPIPE": Outcome.RESET,
-    "ETIMEDOUT": Outcome.TIMED_OUT,
-    "EHOSTUNREACH": Outcome.UNREACHABLE,
-    "ENETUNREACH": Outcome.UNREACHABLE,
-    "EACCES": Outcome.UNREACHABLE,
-    "EHOSTDOWN": Outcome.UNREACHABLE,
-    "ENONET": Outcome.UNREACHABLE,
-    "ENOPROTOOPT": Outcome.UNREACHABLE,
-}
 # What the C library says of every errno (strerror(3)), which most programs print; others print the name.
 STRERROR: Final[Mapping[str, str]] = {os.strerror(number): name for number, name in errno.errorcode.items()}
 _LONGEST_FIRST: Final = sorted(STRERROR, key=len, reverse=True)

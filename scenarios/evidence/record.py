@@ -16,6 +16,8 @@ from scenarios.faults.caught import Caught
 from scenarios.spec.roles import Role
 
 SERVED_WITHIN_S = 3.0  # a call that has not ended by then was not served
+LATE_S = 1.0  # a call that took longer had to wait
+LATE_COLD_S = 3.0  # the same of one that starts an interpreter or a container first
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Seen:
     machines: Mapping[str, str] = field(default_factory=dict)  # of the lab, by their addresses
     look_times_ns: Mapping[str, tuple[int, int]] = field(default_factory=dict)  # when each look began and ended
     captured_until_ns: int = 0  # when the captures were ended; 0: it is not known
+    # the sockets of a caller's host by the call's name, shortly before the lab ended a call that did not end by itself
+    waiting: Mapping[str, Sequence[Waiting]] = field(default_factory=dict)
 
     @property
     def held_up(self) -> Stalls:
@@ -107,8 +111,42 @@ class Socket:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """A socket on which a program may wait, with the kernel's timer: `on` (it sends again), `keepalive`, …; or none."""
+
+    socket: Socket
+    timer: str
+    left_s: float  # until the timer is over
+    rto_s: float  # the retransmission timeout, before it was doubled
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long another client's call may take. `needs_s` is what such a call takes where nothing fails, with the start
+    of its program: nothing for one that is warm. Some programs start for longer than others are served.
+    """
+
+    needs_s: float = 0.0
+
+    @classmethod
+    def shown_by(cls, control: Seen) -> Patience:
+        cold = [each for made in control.calls.values() for each in made if not each.warm]
+        return cls(max((each.duration_s or 0.0 for each in cold), default=0.0))
+
+    @property
+    def within_s(self) -> float:
+        """After it, a call was not served; a busy machine may start a program half as fast."""
+        return SERVED_WITHIN_S + 2 * self.needs_s
+
+    def late_after_s(self, call: Call) -> float:
+        """After it, a call had to wait."""
+        return LATE_S if call.warm else LATE_COLD_S + self.needs_s
+
+
+@dataclass(frozen=True, slots=True)
 class Beside:
     """How the calls of another client ended while the script ran, and one of the client's when all was undone."""
 
     meanwhile: Sequence[Call]
     afterwards: Call
+    patience: Patience = Patience()

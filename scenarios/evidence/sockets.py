@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios.evidence.record import Socket
+from scenarios.evidence.record import Socket, Waiting
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 
@@ -22,6 +22,10 @@ WITHIN_S = 5
 # Docker's own resolver listens inside each host; those two sockets belong to no program of the lab.
 DOCKER_RESOLVER = "127.0.0.11:"
 RFC_9293 = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": ""}
+UNITS_S = {"ms": 0.001, "sec": 1.0, "min": 60.0}
+TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:([\d.]+)(ms|sec))?")
+RTO = re.compile(r"\brto:([\d.]+)")
+BACKOFF = re.compile(r"\bbackoff:(\d+)")
 ADDRESS = re.compile(r"(\*|[0-9.]+|\[[0-9a-f:.]+\])(%[\w.@-]+)?:(\d+|\*)")
 
 
@@ -81,6 +85,26 @@ def of_machine(lab: Lab, name: str) -> list[Socket]:
     if listed.status != 0:
         raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
     return parse(listed.stdout, name, _byteorder(lab, name))
+
+
+def waiting_sockets(lab: Lab, name: str) -> list[Waiting]:
+    """Every socket of a host, with its timer. Raise LabProblem when `ss` fails."""
+    listed = lab.run(name, (*COMMAND, "--options", "--info"), timeout_s=WITHIN_S)
+    if listed.status != 0:
+        raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
+    return parse_waiting(listed.stdout, name)
+
+
+def parse_waiting(text: str, host: str) -> list[Waiting]:
+    """What `ss --options --info` printed, a line each socket. Raise ValueError for a line that is not a socket."""
+    found = []
+    for line in text.splitlines():
+        for socket in parse(line, host, ""):  # none, for those of Docker's own resolver
+            timer, rto, backoff = TIMER.search(line), RTO.search(line), BACKOFF.search(line)
+            left_s = (int(timer[2] or 0) * 60 + float(timer[3] or 0) * UNITS_S[timer[4] or "sec"]) if timer else 0.0
+            first_rto_s = float(rto[1]) / 1000 / 2 ** int(backoff[1] if backoff else 0) if rto else 0.0
+            found.append(Waiting(socket, timer[1] if timer else "", left_s, first_rto_s))
+    return found
 
 
 def table(found: Sequence[Socket]) -> Table:

@@ -131,6 +131,7 @@ def cell(folder: Path, run_folder: Path) -> str:
     return environment().get_template("cell.html.j2").render(
         result=result,
         survival=read_run.survival(result),
+        did=read_run.did(result),
         home="/".join([".."] * len(place.parts)),
         run_name=run_folder.name,
         byteorders=(ORDERS.get(client, client), ORDERS.get(server, server)),

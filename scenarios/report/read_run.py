@@ -13,6 +13,7 @@ from typing import Any
 from scenarios.evidence import frames_json
 from scenarios.lab.errors import UsageError
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.did import Did
 from scenarios.verdict.survival import Survival
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
@@ -35,6 +36,7 @@ class Line:
     folder: str  # from the folder of the run
     repeat_with: str
     survival: Survival | None
+    did: Did | None
     has_page: bool  # its folder is there
 
     @property
@@ -228,6 +230,12 @@ def survival(stored: Mapping[str, Any]) -> Survival | None:
     return Survival(**found) if found else None
 
 
+def did(stored: Mapping[str, Any]) -> Did | None:
+    """What a program did, of a line of summary.json, or of result.json."""
+    found = stored.get("did")
+    return Did(**found) if found else None
+
+
 def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
     """A line of a summary, which may be another's: each value is of its type, and the folder below that of the run."""
     place = Path(_text(stored, "folder"))
@@ -252,6 +260,7 @@ def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
         folder=place.as_posix(),
         repeat_with=_text(stored, "repeat_with"),
         survival=survival(stored),
+        did=did(stored),
         has_page=(folder / RESULT).is_file(),
     )
 

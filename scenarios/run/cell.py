@@ -22,6 +22,7 @@ from scenarios.run.session import Interrupted, Stage
 from scenarios.spec.cast import Cast
 from scenarios.spec.cell import Cell, unsupported
 from scenarios.verdict.check import Check, Verdict, asserted, joint, only_stalled, proof
+from scenarios.verdict.did import did
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import is_asked, survival
@@ -62,20 +63,23 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
         found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, joint(checks), checks)])
     if beside and not found.problems and "fault" in found.seen and is_asked(cell):
         try:
-            found.others = perform_beside(stage, cell)
+            found.others = perform_beside(stage, cell, found.seen["control"])
         except Interrupted:
             raise
         except Exception as problem:
             _broke_off(stage, found, problem)
             found.others = _words(problem)
     result = _result(cell, found, folder, time.monotonic() - began_s)
-    if beside:
-        try:
-            said = survival(cell, result.verdict, found.seen.get("fault"), found.others)
+    try:
+        result = replace(result, inputs=inputs(cell))
+        if armed := found.seen.get("fault"):
+            result = replace(result, did=did(cell.drill, found.seen.get("control"), armed))
+        if beside:
+            said = survival(cell, result.verdict, armed, found.others, result.did)
             result = replace(result, survival=said)
-        except Exception as problem:
-            found.problems.append(problem)
-            result = _unproven(result, "what it comes to was told", "it was", problem)
+    except Exception as problem:
+        found.problems.append(problem)
+        result = _unproven(result, "what it comes to was told", "it was", problem)
     try:
         _store(result)
     except Exception as problem:
@@ -163,7 +167,6 @@ def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Resul
         broke_off=bool(found.problems),
         machines=found.machines,
         earlier_tries=found.earlier_tries,
-        inputs=inputs(cell),
     )
 
 
@@ -201,6 +204,7 @@ def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
         "calls": {call: [{"ended": ending(each), "call": each} for each in made] for call, made in seen.calls.items()},
         "faults": seen.caught,
         "looks": seen.looks,
+        **({"waiting": seen.waiting} if seen.waiting else {}),
         "events": seen.events,
         "timings_s": seen.timings_s,
         "made_under": seen.made_under,
@@ -243,6 +247,7 @@ def _store(result: Result) -> None:
             "runs": {name: _seen(seen, result.folder, name) for name, seen in result.seen.items()},
             "repeat_with": cell.command,
             "inputs": result.inputs,
+            **({"did": result.did} if result.did else {}),
             **({"survival": result.survival} if result.survival else {}),
         },
         versions(),

@@ -6,12 +6,14 @@ import contextlib
 import functools
 import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from scenarios.calls import boxes, contract
 from scenarios.calls.call import Call, Gate, Pending, Reader
+from scenarios.evidence.record import Waiting
+from scenarios.evidence.sockets import waiting_sockets
 from scenarios.lab.box import Box
-from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.process import CUT, was_cut
 from scenarios.lab.waiting import wait_for
 from scenarios.run.other_clients import Others
@@ -20,6 +22,7 @@ from scenarios.spec import roles, steps
 from scenarios.spec.program_faults import Replace
 
 CANCELLED_WITHIN_S = 2.0
+LOOKS_BEFORE_S = 0.8  # before the time of a call is over: for an `ss` on a busy machine
 
 
 class ClientCalls:
@@ -30,6 +33,7 @@ class ClientCalls:
         self.ended: dict[str, list[Call]] = {}
         self.pending: dict[str, list[Pending]] = {}
         self.logs: dict[str, list[str]] = {}
+        self.waiting: dict[str, Sequence[Waiting]] = {}  # on what a call waits that will not end by itself, it seems
         self.others: Others | None = None  # only where another client calls beside the script
         self.heard = {step.until.log for step in run.drill.script if step.until and step.until.log}
 
@@ -90,12 +94,26 @@ class ClientCalls:
         waited_for = self.pending.get(name, [])
         while waited_for:
             pending = waited_for[0]
-            self.wait_until(lambda: pending.ended, pending.timeout_s + 20)  # noqa: B023 (it is waited for here)
+            self._wait_for(name, pending)
             ended = pending.wait()
             del waited_for[0]
             self.keep(name, ended)
             self.run.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
         self.pending.pop(name, None)
+
+    def _wait_for(self, name: str, pending: Pending) -> None:
+        """Wait for the end of a call. Of one whose time is all but over, keep the sockets of its host."""
+        step = self.run.drill.calls.get(name)
+        looks_at_s = pending.began_s + pending.timeout_s - min(LOOKS_BEFORE_S, pending.timeout_s / 2)
+        if self.run.armed and step is not None and not self.others:
+            soon_s = max(0.0, looks_at_s - time.monotonic())
+            self.wait_until(lambda: pending.ended or time.monotonic() >= looks_at_s, soon_s + 1)
+            if not pending.ended:
+                try:
+                    self.waiting[name] = waiting_sockets(self.run.stage.lab, self.run.cast.host(step.from_).name)
+                except (LabProblem, DeadlinePassed, CommandFailed) as problem:  # then nobody knows what it waits for
+                    self.run.note(f"the sockets on which {name} waits are not known: {problem}")
+        self.wait_until(lambda: pending.ended, pending.timeout_s + 20)
 
     def finish_all(self) -> None:
         """Wait until all calls have ended."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import get_args
 
-from scenarios.evidence.record import SERVED_WITHIN_S, Beside, Seen, Socket
+from scenarios.evidence.record import Beside, Patience, Seen, Socket
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults import Unsupported
 from scenarios.lab.errors import DeadlinePassed, LabProblem
@@ -46,9 +46,12 @@ def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
     return Performance(stage, cell, armed).perform()
 
 
-def perform_beside(stage: Stage, cell: Cell) -> Beside:
-    """Run the script with its faults, uncaptured, while another client calls. Raises LabProblem as `perform`."""
-    return Performance(stage, cell, armed=True).perform_beside()
+def perform_beside(stage: Stage, cell: Cell, control: Seen) -> Beside:
+    """Run the script with its faults, uncaptured, while another client calls. Raise LabProblem as `perform`.
+
+    The other client has the patience that the control shows it needs.
+    """
+    return Performance(stage, cell, armed=True).perform_beside(Patience.shown_by(control))
 
 
 class Performance:
@@ -171,13 +174,14 @@ class Performance:
             machines={address: each.name for each in hosts for address in (each.ipv4, each.ipv6)},
             look_times_ns=self.looked,
             captured_until_ns=recording.captured_until_ns,
+            waiting=self.calls.waiting,
         )
 
-    def perform_beside(self) -> Beside:
+    def perform_beside(self, patience: Patience) -> Beside:
         """The script with its faults, uncaptured, while another client calls; when all is undone, one more call."""
         chosen = self.run.cell.chosen
         plain = chosen.client_name if chosen.client_asked else chosen.service.callers(chosen.server_name)[0]
-        within = Seconds(SERVED_WITHIN_S)
+        within = Seconds(patience.within_s)
         another = steps.Call(name="another", from_="bystander", client=plain, within=within)
         again = steps.Call(name="again", client=plain, within=within)
         if chosen.image is None:
@@ -191,8 +195,8 @@ class Performance:
             with self.faults.stack:
                 self.play()
                 others.wind_up()
-                self.calls.wait_until(lambda: others.is_over, SERVED_WITHIN_S + 20)
-            return Beside(others.calls, self.calls.begin(again).wait())
+                self.calls.wait_until(lambda: others.is_over, patience.within_s + 20)
+            return Beside(others.calls, self.calls.begin(again).wait(), patience)
 
     def play(self) -> None:
         """Each step of the script, and then the end of what it started."""

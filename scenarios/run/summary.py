@@ -36,6 +36,7 @@ def line(result: Result) -> Mapping[str, Any]:
         "duration_s": round(result.duration_s, 3),
         "folder": str(result.folder.relative_to(result.folder.parents[2])),
         "repeat_with": cell.command,
+        **({"did": asdict(result.did)} if result.did else {}),
         **({"survival": asdict(result.survival)} if result.survival else {}),
     }
 
@@ -158,6 +159,9 @@ def _junit(run_folder: Path, results: Sequence[Result], told: Mapping[Verdict, i
         case = Xml.SubElement(
             suite, "testcase", classname=each.cell.drill.drill, name=name, time=f"{each.duration_s:.3f}"
         )
+        if each.did:
+            properties = Xml.SubElement(case, "properties")
+            Xml.SubElement(properties, "property", name="did", value=_plain(each.did.word))
         if each.verdict in tags:
             Xml.SubElement(case, tags[each.verdict], message=_plain(each.sentence))
         captures = sorted(path.relative_to(run_folder) for path in each.folder.glob("*/*.pcapng"))

@@ -208,7 +208,7 @@ class Drill:
         if hits.most != 0:
             return
         spoken_of = {each.outcome.call for each in expectations if each.outcome}
-        if not spoken_of & set(self._calls_under(hits.fault)):
+        if not spoken_of & set(self.calls_under(hits.fault)):
             yield f"{at}: expected a call while {hits.fault!r} is in force, and an `outcome` that says how it ends"
         zeros = {each.hits.fault for each in expectations if each.hits and each.hits.most == 0}
         if not set(self.witnesses(hits.fault)) - zeros:
@@ -225,9 +225,9 @@ class Drill:
         among = self.givens if name in {each.name for each in self.givens} else self.faults
         effect = next(each.effect for each in self.faults if each.name == name)
         same = [each.name for each in among if each.name != name and each.effect == effect]
-        return [each for each in same if self._calls_under(each)]
+        return [each for each in same if self.calls_under(each)]
 
-    def _calls_under(self, name: str) -> list[str]:
+    def calls_under(self, name: str) -> list[str]:
         """The calls that are begun, or waited for, while a fault is in force."""
         behind = itertools.dropwhile(lambda step: name not in named_by(step), self.script)
         under = itertools.takewhile(lambda step: step.heal != name, behind)

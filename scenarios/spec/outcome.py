@@ -48,6 +48,21 @@ OF_STATUS: Final[Mapping[int, Outcome]] = {
 }
 
 
+# The outcome that an errno is; any other is `failed`.
+OF_ERRNO: Final[Mapping[str, Outcome]] = {
+    "ECONNREFUSED": Outcome.REFUSED,
+    "ECONNRESET": Outcome.RESET,
+    "EPIPE": Outcome.RESET,
+    "ETIMEDOUT": Outcome.TIMED_OUT,
+    "EHOSTUNREACH": Outcome.UNREACHABLE,
+    "ENETUNREACH": Outcome.UNREACHABLE,
+    "EACCES": Outcome.UNREACHABLE,
+    "EHOSTDOWN": Outcome.UNREACHABLE,
+    "ENONET": Outcome.UNREACHABLE,
+    "ENOPROTOOPT": Outcome.UNREACHABLE,
+}
+
+
 def told_errno(stderr: str) -> str | None:
     """The errno in the one line with which a client of ours says why, by name; the last, where it tried more than one.
 

@@ -14,21 +14,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from scenarios.calls.call import Call
-from scenarios.evidence.record import SERVED_WITHIN_S, Beside, Seen
+from scenarios.evidence.record import Beside, Patience, Seen
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service_programs import Serves
 from scenarios.spec.validate import SERVICE_PLACE
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.did import Did
 
-LATE_S = 1.0  # a call that took longer had to wait
-LATE_COLD_S = 3.0  # the same of one that starts an interpreter or a container first
 UNASKED, UNKNOWN = "not asked", "not known"
 WELL, SERVED, LATE, UNSERVED, FAILED, GONE = "well", "served", "served late", "not served", "failed", "gone"
 AS_EVER = (SERVED, WELL, UNASKED)  # of other clients, and of the service afterwards: what needs no words
 BLOCKED, SURVIVED = "blocked others", "survived"
-NOTHING = "nothing of the program"  # promised, where a drill claims what kernel and network do
+NOTHING = "what the drill claims"  # where that is what kernel and network do, whatever the program is
 # What other clients can meet with, by what the server's documentation says of how many it serves.
 MEANWHILE: Mapping[Serves, frozenset[str]] = {
     "many": frozenset({SERVED}),
@@ -97,10 +96,11 @@ def is_asked(cell: Cell) -> bool:
     return all(SERVICE_PLACE in each.run for each in instead)
 
 
-def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str) -> Survival:
+def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str, did: Did | None = None) -> Survival:
     """The cell's word. `seen` is the run with the fault; `beside`, where it is a text, is why nothing is known of it.
 
-    An empty text: others and afterwards were not asked.
+    An empty text: others and afterwards were not asked. What the program `did` is the word of one that nobody here
+    wrote, and of any where the drill claims nothing of it.
     """
     drill, serves = cell.drill, cell.chosen.server.serves
     expected = next((each.outcome for each in drill.expect if each.outcome), None)
@@ -109,20 +109,22 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
     others = after = f"{UNKNOWN}: {beside}" if beside else UNASKED
     may_meet = may_find = frozenset({UNASKED})
     if isinstance(beside, Beside):
-        others, after = _others(beside.meanwhile), _afterwards(beside.afterwards)
+        others, after = _others(beside.meanwhile, beside.patience), _afterwards(beside.afterwards, beside.patience)
     if beside:
         may_meet = MEANWHILE[serves]
         if drill.others:
             may_meet = frozenset(drill.others) | may_meet - {SERVED}
         may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
-    # the last call, where the drill claims nothing of the program: an earlier one may end before the fault comes
-    of_call = expected.call if expected else next(reversed(drill.calls))
-    kind, word = _word(seen.calls.get(of_call, ()) if seen else ())
-    if verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED) or not seen:
+    kind, word = _word(seen.calls.get(expected.call, ()) if seen and expected else ())
+    if verdict is Verdict.UNSUPPORTED or not seen or (verdict is Verdict.UNPROVEN and not _took_hold(cell, seen)):
+        kind = word = verdict.value
+    elif did is not None and (expected is None or cell.chosen.image is not None):
+        kind, word = did.kind, did.word
+    elif verdict is Verdict.UNPROVEN:
         kind = word = verdict.value
     elif verdict is Verdict.PASS and _kind(others) in {LATE, UNSERVED} - {*drill.others}:
         kind = word = BLOCKED
-    known = None if kind in (Verdict.UNPROVEN.value, Verdict.UNSUPPORTED.value) else verdict is Verdict.PASS
+    known = None if verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED) or not seen else verdict is Verdict.PASS
     return Survival(
         word=word,
         kind=kind,
@@ -135,6 +137,12 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
         after_promised=_said(may_find),
         after_as_promised=_kind(after) in may_find,
     )
+
+
+def _took_hold(cell: Cell, seen: Seen) -> bool:
+    """Whether each fault happened, so that what the program did is what it does under them."""
+    found = [seen.caught.get(fault.name) for fault in cell.drill.faults if fault not in cell.drill.givens]
+    return all(each is not None and each.hits and not each.unsure for each in found)
 
 
 def _said(kinds: frozenset[str]) -> str:
@@ -160,27 +168,23 @@ def _word(calls: Sequence[Call]) -> tuple[str, str]:
     return kind, f"{word}, {count} of {len(calls)}" if rest else word
 
 
-def _waited(call: Call) -> bool:
-    return (call.duration_s or 0.0) > (LATE_S if call.warm else LATE_COLD_S)
-
-
-def _unserved(call: Call) -> str:
+def _unserved(call: Call, patience: Patience) -> str:
     if call.outcome is Outcome.REFUSED:
         return f"{GONE}: refused {call.errno or ''}".rstrip()
     if call.outcome in (Outcome.HUNG, Outcome.TIMED_OUT):
-        return f"{UNSERVED}: within {SERVED_WITHIN_S:g} s"
+        return f"{UNSERVED}: within {patience.within_s:.3g} s"
     return f"{FAILED}: {call.outcome.value} {call.errno or ''}".rstrip()
 
 
-def _others(calls: Sequence[Call]) -> str:
+def _others(calls: Sequence[Call], patience: Patience) -> str:
     lost = next((each for each in calls if each.outcome is not Outcome.ANSWERED), None)
     if lost is not None:
-        return _unserved(lost)
-    slowest = max(calls, key=lambda each: each.duration_s or 0.0)
-    return f"{LATE}: {slowest.duration_s:.1f} s" if _waited(slowest) else SERVED
+        return _unserved(lost, patience)
+    waited = [each for each in calls if (each.duration_s or 0.0) > patience.late_after_s(each)]
+    return f"{LATE}: {max(each.duration_s or 0.0 for each in waited):.1f} s" if waited else SERVED
 
 
-def _afterwards(call: Call) -> str:
+def _afterwards(call: Call, patience: Patience) -> str:
     if call.outcome is not Outcome.ANSWERED:
-        return _unserved(call)
-    return f"{LATE}: {call.duration_s:.1f} s" if _waited(call) else WELL
+        return _unserved(call, patience)
+    return f"{LATE}: {call.duration_s:.1f} s" if (call.duration_s or 0.0) > patience.late_after_s(call) else WELL

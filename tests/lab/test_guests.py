@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from scenarios.calls.boxes import environment
-from scenarios.calls.contract import OF_ERRNO, STRERROR, ended
+from scenarios.calls.contract import STRERROR, ended
 from scenarios.lab.process import Finished
-from scenarios.spec.outcome import Outcome
+from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service_programs import Client
 from services.outcome import OF_ERRNO as OF_ERRNO_OF_OURS
 

@@ -68,7 +68,7 @@ class Server:
 class Pending:
     """A call that ends when it is cancelled, and then tells what it printed."""
 
-    timeout_s = 1.0
+    began_s, timeout_s = 0.0, 1.0
 
     def __init__(self) -> None:
         self.ended = False

@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 
 from scenarios.calls.call import Call
-from scenarios.evidence.record import Beside, Seen
+from scenarios.evidence.record import Beside, Patience, Seen
+from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.did import did
 from scenarios.verdict.survival import Survival, is_asked, survival
 
 
@@ -135,12 +137,40 @@ def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> 
 def test_the_word_of_a_drill_that_claims_nothing_of_the_program_is_of_the_last_of_its_calls() -> None:
     of = cell(drill="any-killed-after-answer")
     made = replace(seen(), calls={"before": (call(),), "next": (call(Outcome.REFUSED, "ECONNREFUSED"),)})
-    assert survival(of, Verdict.PASS, made, WELL).word == "refused ECONNREFUSED"
+    assert survival(of, Verdict.PASS, made, WELL, did(of.drill, None, made)).word == "refused (ECONNREFUSED)"
 
 
 def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() -> None:
     asked = cell()
     kept = tuple(each for each in asked.drill.expect if not each.outcome)
     asked = replace(asked, drill=replace(asked.drill, expect=kept, fits=("tcp",)))
-    found = said(call(Outcome.TIMED_OUT, duration_s=5.0), of=asked)
-    assert (found.word, found.is_as_promised) == ("timed out 5 s", True)
+    armed = seen(call(Outcome.TIMED_OUT, duration_s=5.0))
+    found = survival(asked, Verdict.PASS, armed, WELL, did(asked.drill, None, armed))
+    assert (found.word, found.is_as_promised) == ("timed out 5.0 s", True)
+    found = survival(asked, Verdict.FAIL, armed, WELL, did(asked.drill, None, armed))
+    assert (found.word, found.notes) == ("timed out 5.0 s", ((False, "promised: what the drill claims"),))
+
+
+def test_the_word_of_a_program_from_elsewhere_is_what_it_did_and_is_there_where_the_claim_is_unproven() -> None:
+    asked = cell("caddy/respond", "any-refused")
+    armed = seen(call(Outcome.REFUSED, "ECONNREFUSED"))
+    told = did(asked.drill, None, armed)
+    assert survival(asked, Verdict.PASS, armed, "", told).word == "refused (ECONNREFUSED)"
+    unproven = survival(asked, Verdict.UNPROVEN, armed, "", told)
+    assert (unproven.word, unproven.is_as_promised) == ("unproven", None)  # the failure did not happen, it may be
+    armed = replace(armed, caught={each.name: Caught(1) for each in asked.drill.faults})
+    unproven = survival(asked, Verdict.UNPROVEN, armed, "", told)
+    assert (unproven.word, unproven.is_as_promised) == ("refused (ECONNREFUSED)", None)
+
+
+def test_another_client_has_the_patience_that_the_control_shows_it_needs() -> None:
+    """A program that starts for 2.7 s is not unserved after 3 s."""
+    slow = replace(call(duration_s=2.7), warm=False)
+    patience = Patience.shown_by(seen(slow))
+    assert patience.within_s == 3 + 2 * 2.7
+    late = replace(slow, duration_s=5.6)
+    assert said(beside=Beside((late,), late, patience)).notes == ()
+    assert said(beside=Beside((late,), late)).notes != ()
+    assert Patience.shown_by(seen(call(duration_s=2.7))).within_s == 3  # a warm one has no start in its time
+    unserved = replace(slow, outcome=Outcome.HUNG, duration_s=8.4)
+    assert said(beside=Beside((unserved,), late, patience)).others == "not served: within 8.4 s"

@@ -1,0 +1,92 @@
+"""How often a program tried, as the packets of the client's leg tell: its connections, its questions over UDP, and
+whether anything new still came.
+
+A segment that the kernel sends again is no try of the program: its sequence number is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
+
+BEFORE_S: Final = 0.01  # a call's time and a capture's are of one clock, and are noted by two programs
+BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it; to make the next one takes longer
+LATELY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What the client's host sent in the time of one call, and until when."""
+
+    connections: int  # SYNs to the service's port, each sequence number once
+    questions: int  # datagrams to that port
+    ports: frozenset[int]  # of the client, that spoke to the service
+    began_s: float | None  # Unix time of the first packet; None: there was none
+    progress_s: float | None  # Unix time of the last packet from the service that brought something new
+    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
+
+    @property
+    def count(self) -> int:
+        return self.connections + self.questions
+
+
+def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
+    """Return what a call from these addresses made of its time."""
+    sent = list(_meanwhile(seen, call, addresses))
+    own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
+    to_service = [each for each in own if each.destination_port == seen.port]
+    syns = {(each.sender, each.receiver, each.seq): each.number for each in reversed(to_service)
+            if each.transport == "tcp" and each.flags == {"SYN"}}  # fmt: skip
+    questions = [each for each in to_service if each.transport == "udp" and not (each.fragment and each.fragment[0])]
+    return Tries(
+        connections=len(syns),
+        questions=len(questions),
+        ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
+        began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
+        progress_s=_progress_s(sent, seen.port),
+        frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
+    )
+
+
+def _progress_s(frames: Iterable[Frame], port: int) -> float | None:
+    """When the service last said something new, or acknowledged something new on a connection that is no newcomer.
+
+    What comes on a connection after the client's FIN or RST is no progress: the client had been ended, or had ended it.
+    """
+    known: set[tuple[object, ...]] = set()
+    begun_ns: dict[object, int] = {}
+    closed: set[object] = set()
+    found = None
+    for each in frames:
+        if each.source_port != port:
+            closed |= {(each.receiver, each.sender)} if each.flags & {"FIN", "RST"} else set()
+            continue
+        flow = (each.sender, each.receiver)
+        old = each.time_ns - begun_ns.setdefault(flow, each.time_ns) > LATELY_S * 1e9
+        content = (flow, each.seq if each.payload else None, each.payload or each.ack)
+        if content not in known and (each.payload or old) and flow not in closed:
+            found = each.time_ns / 1e9
+        known.add(content)
+    return found
+
+
+def took_s(call: Call, began_s: float | None) -> float | None:
+    """From the first packet to the end of the call: without the start of its program. None where either is unknown."""
+    if call.started_s is None or call.duration_s is None or began_s is None:
+        return None
+    return max(0.0, call.started_s + call.duration_s - began_s)
+
+
+def _meanwhile(seen: Seen, call: Call, addresses: Collection[str]) -> Iterator[Frame]:
+    if call.started_s is None or call.duration_s is None:
+        return
+    from_s = call.started_s - (BEFORE_GUEST_S if call.guest else BEFORE_S)
+    until_s = call.started_s + call.duration_s + BEFORE_S
+    for each in seen.frames.get("client-leg", ()):
+        if from_s <= each.time_ns / 1e9 <= until_s and {each.sender[0], each.receiver[0]} & set(addresses):
+            yield each

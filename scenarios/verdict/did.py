@@ -1,0 +1,185 @@
+"""What a program did under a failure, in a word with its time: apart from the claim, and true whatever the program is.
+
+It is read from how the call ended, from the packets (from the first one on: the start of a program is none of the
+network's) and, of a program that still waited, from the socket on which it did. Nothing here is a verdict.
+docs/your-own-program.md has a table of the words.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from scenarios.calls.call import Call
+from scenarios.evidence.kernel_end import kernel_end
+from scenarios.evidence.record import Seen
+from scenarios.evidence.tries import LATELY_S, Tries, took_s, tries
+from scenarios.spec.drill import Drill
+from scenarios.spec.outcome import OF_ERRNO, Outcome
+from scenarios.spec.steps import Call as CallStep
+
+LATER_S: Final = 1.0  # than in the control: then an answer has its time
+TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
+TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
+NOT_DONE, AGAIN, UNCLEAR = "not done", "answered after retries", "unclear"
+# Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
+OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
+# How an exception that nobody caught is told: the exit status, what stands on standard error, the exception's name.
+UNCAUGHT: Final = (
+    (
+        1,
+        re.compile(r"\ATraceback \(most recent call last\):\n(?s:.*)^(?P<name>[A-Za-z_][\w.]*)(?::[^\n]*)?\s*\Z", re.M),
+    ),
+    (2, re.compile(r"^(?P<name>panic|fatal error): .*\n(?s:.*)^goroutine \d+ \[", re.M)),  # Go
+    (1, re.compile(r'^Exception in thread "[^"]*" (?P<name>[\w.$]+)', re.M)),  # Java
+    (1, re.compile(r"^(?P<name>\w*Error)\b[^\n]*\n(?s:.*)^Node\.js v\d", re.M)),
+    (101, re.compile(r"^(?P<name>thread) '[^\n]*' (?:\(\d+\) )?panicked at ", re.M)),  # Rust
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """What the program of one call did. `kind` is the word without its figures."""
+
+    call: str
+    word: str
+    kind: str
+    took_s: float | None  # from its first packet on; None: it sent none, or did not begin
+    retries: int  # connections, or questions over UDP, more than in the control
+    tried: int  # of them in all
+    kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
+    conflict: str  # where its exit status and what it printed say two things
+
+
+def did(drill: Drill, control: Seen | None, armed: Seen) -> Did | None:
+    """What the drill's ordinary call did: of several under the failure, the first that was not answered, or the
+    last.
+
+    None where no call was made.
+    """
+    found = [
+        _did(drill.calls[name], number, call, control, armed)
+        for name in _asked(drill)
+        for number, call in enumerate(armed.calls.get(name, ()))
+    ]
+    return next((each for each in found if not each.kind.startswith("answered")), found[-1] if found else None)
+
+
+def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
+    """How often the program of a call tried in the control and with the fault: the most of any one call of the name."""
+    counts = [
+        max((tries(seen, each, seen.addresses[step.from_]).count for each in seen.calls.get(step.name, ())), default=0)
+        for seen in (control, armed)
+    ]
+    return counts[0], counts[1]
+
+
+def conflict(call: Call) -> Outcome | None:
+    """The outcome that a program printed, where its exit status or `says` was read as another one."""
+    printed = OF_ERRNO.get(call.errno or "")
+    if not call.guest or printed is None or printed is call.outcome:
+        return None
+    return printed if call.outcome in OF_ONE_ERRNO else None
+
+
+def _asked(drill: Drill) -> Sequence[str]:
+    """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
+    claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
+    met = {name for fault in drill.faults for name in drill.calls_under(fault.name)}
+    plain = [name for name, each in drill.calls.items() if each.run is None and each.from_ == "client"]
+    return claimed or [name for name in plain if name in met] or plain or list(drill.calls)
+
+
+def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Did:
+    addresses = armed.addresses.get(step.from_, ())
+    made = tries(armed, call, addresses)
+    took = took_s(call, made.began_s)
+    before = control.calls.get(step.name, ()) if control else ()
+    usual = tries(control, before[min(number, len(before) - 1)], addresses) if control and before else made
+    usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
+    retries = max(0, made.count - usual.count)
+    waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
+    kind, word = _word(call, made, took, usual_s, retries, waits)
+    told = conflict(call)
+    if told is not None:
+        kind = UNCLEAR
+        word = f"{told.value} or {call.outcome.value}: it printed {call.errno}, and ended with status {call.status}"
+    return Did(
+        call=step.name,
+        word=word,
+        kind=kind,
+        took_s=None if took is None else round(took, 3),
+        retries=retries,
+        tried=made.count,
+        kernel_end=waits,
+        conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else "",
+    )
+
+
+def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
+    ports = {str(port) for port in made.ports}
+    found = [each for each in seen.waiting.get(step.name, ()) if each.socket.local.rpartition(":")[2] in ports]
+    return kernel_end(found, seen.made_under.get("client", {})) if step.from_ == "client" else ""
+
+
+def _word(
+    call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int, waits: str
+) -> tuple[str, str]:
+    """The kind of what it did, and that with its figures."""
+    again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
+    whole_s = took if took is not None else call.duration_s or 0.0
+    if call.outcome is Outcome.ANSWERED:
+        late = took is not None and took - (usual_s or 0.0) >= LATER_S
+        figure = _seconds(whole_s) if late else ""
+        word = f"answered{again}{', ' if again and figure else ' after ' if figure else ''}{figure}"
+        return (AGAIN if retries else "answered"), word
+    if call.outcome is Outcome.HUNG:
+        return _waited(call, made, whole_s, retries, waits)
+    if crash := _crash(call):
+        errno = f", {call.errno}" if call.errno else ""
+        return "crashed", f"crashed ({crash}{errno}){again}"
+    if call.outcome is Outcome.TIMED_OUT:
+        errno = f" ({call.errno})" if call.errno else ""
+        return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
+    figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
+    if call.outcome in (Outcome.FAILED, Outcome.CRASHED):  # a status above 128 that is no signal's is a failure
+        why = call.errno or f"exit status {call.status}, no errno printed"
+        return "failed", f"failed ({why}){again}{figure}"
+    errno = f" ({call.errno})" if call.errno else ""
+    return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
+
+
+def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
+    """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
+    if retries:
+        return "hung", f"hung (still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'})"
+    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
+        return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
+    return "hung", f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
+
+
+def _crash(call: Call) -> str:
+    """What ended a program that did not end by itself; empty where it did."""
+    if call.outcome is Outcome.WRONG_ANSWER or call.outcome is Outcome.UNSUPPORTED:
+        return ""
+    if call.signal:
+        return call.signal
+    status = call.status or 0
+    if call.outcome is Outcome.CRASHED and status > 128:  # as a shell and the engine tell it
+        try:
+            return signal.Signals(status - 128).name
+        except ValueError:
+            return ""
+    for of_status, pattern in UNCAUGHT:
+        if status == of_status and (found := pattern.search(call.stderr.strip()[-TOLD_CHARACTERS:])):
+            return f"uncaught {found['name']}"
+    return ""
+
+
+def _seconds(seconds: float) -> str:
+    """`5.0 s`, `0.51 s`, `127 s`."""
+    return f"{seconds:.0f} s" if seconds >= 100 else f"{seconds:.1f} s" if seconds >= 1 else f"{seconds:.2g} s"

@@ -1,0 +1,173 @@
+"""What a program did, in a word with its time: from how its call ended, its packets, and its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.kernel_end import data_gives_up_s, syn_gives_up_s
+from scenarios.evidence.record import Seen
+from scenarios.evidence.sockets import parse_waiting
+from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.outcome import Outcome
+from scenarios.verdict.did import Did, did
+from tests.lab.test_judging import CLIENT, SERVER, frame
+
+DRILL = load_drill(DRILLS / "lost-syn.yaml")
+PORT = 65432
+SETTINGS = {"net.ipv4.tcp_syn_retries": "6", "net.ipv4.tcp_retries2": "15"}
+SS = "tcp {state} 0 {send_q} 198.18.1.10:{port} 198.18.1.138:65432 {more}\n"
+
+
+def call(outcome: Outcome = Outcome.ANSWERED, **changes: object) -> Call:
+    """A call of a guest: its program starts for 2.0 s before its first packet, at 100 s."""
+    made = Call(
+        host="client", argv=("x",), outcome=outcome, errno=None, status=0, signal=None, stdout="", stderr="",
+        dropped_bytes=0, started_s=98.0, duration_s=2.5, cpu_s=None, warm=False, guest=True,
+    )  # fmt: skip
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def syn(number: int, at_s: float, port: int, seq: int = 7) -> Frame:
+    return replace(frame(number, at_s), source_port=port, seq=seq)
+
+
+def data(number: int, at_s: float, port: int, seq: int) -> Frame:
+    """Of the service, to the client."""
+    made = replace(frame(number, at_s, source=SERVER, to=CLIENT), source_port=PORT, destination_port=port)
+    return replace(made, flags=frozenset({"ACK"}), seq=seq, payload=b"x")
+
+
+def question(number: int, at_s: float, port: int) -> Frame:
+    return replace(frame(number, at_s), transport="udp", source_port=port, payload=b"?", seq=None)
+
+
+ONE = [syn(1, 100.0, 40000)]
+
+
+def seen(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
+    return Seen(
+        armed=True, port=PORT, addresses={"client": (CLIENT,)}, client_side=frozenset({CLIENT}),
+        calls={"hello": [made]}, caught={}, looks={}, logs={}, captures={}, frames={"client-leg": frames}, events=(),
+        made_under={"client": SETTINGS}, waiting={"hello": parse_waiting(waiting, "client")} if waiting else {},
+    )  # fmt: skip
+
+
+def found(made: Call, frames: Sequence[Frame] = ONE, control: Sequence[Frame] = ONE, waiting: str = "") -> Did:
+    told = did(DRILL, seen(call(), control), seen(made, frames, waiting=waiting))
+    assert told is not None
+    return told
+
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/x.py", line 1, in <module>
+    connect()
+ConnectionRefusedError: [Errno 111] Connection refused
+"""
+LOGGED = f"ERROR:root:it did not go\n{TRACEBACK}"
+ENDS = [
+    (call(), "answered"),
+    (call(duration_s=5.1), "answered after 3.1 s"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=7), "refused (ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=7, duration_s=9.0), "refused (ECONNREFUSED), 7.0 s"),
+    (call(Outcome.TIMED_OUT, status=28, duration_s=7.0), "timed out 5.0 s"),
+    (call(Outcome.TIMED_OUT, status=1, duration_s=129.0, errno="ETIMEDOUT"), "timed out 127 s (ETIMEDOUT)"),
+    (call(Outcome.FAILED, status=7), "failed (exit status 7, no errno printed)"),
+    (call(Outcome.FAILED, status=7, errno="EMFILE"), "failed (EMFILE)"),
+    (call(Outcome.CRASHED, status=139), "crashed (SIGSEGV)"),
+    (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
+     "crashed (uncaught ConnectionRefusedError, ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=LOGGED), "refused (ECONNREFUSED)"),
+    (call(Outcome.FAILED, status=2, stderr="panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n"),
+     "crashed (uncaught panic)"),
+    (call(Outcome.WRONG_ANSWER), "wrong answer"),
+    (call(Outcome.TIMED_OUT, errno="ECONNREFUSED", status=9),
+     "refused or timed out: it printed ECONNREFUSED, and ended with status 9"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "word"), ENDS, ids=[word for _, word in ENDS])
+def test_the_word_says_how_it_ended_with_its_time_from_the_first_packet_on(made: Call, word: str) -> None:
+    assert found(made).word == word
+
+
+def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_kernel_repeats_is_none() -> None:
+    again = [*ONE, syn(2, 101.0, 40000), syn(3, 101.5, 40001), syn(4, 102.0, 40002)]
+    told = found(call(duration_s=4.1), again)
+    assert (told.word, told.kind, told.retries) == ("answered after 2 retries, 2.1 s", "answered after retries", 2)
+    assert found(call(duration_s=4.1), again[:2]).word == "answered after 2.1 s"
+    slow = seen(call(duration_s=4.1), again)
+    same = did(DRILL, slow, slow)  # it does so where nothing fails
+    assert same
+    assert (same.word, same.tried) == ("answered", 3)
+    refused = call(Outcome.REFUSED, errno="ECONNREFUSED", status=1)
+    assert found(refused, [*ONE, syn(2, 100.1, 40001)]).word == "refused (ECONNREFUSED) after 1 retry"
+
+
+def test_questions_over_udp_more_than_in_the_control_are_retries() -> None:
+    asked = [question(1, 100.0, 50000), question(2, 100.2, 50000), question(3, 100.4, 50001)]
+    assert found(call(), asked, control=asked[:1]).word == "answered after 2 retries"
+
+
+def test_what_is_sent_before_and_after_a_call_is_none_of_it() -> None:
+    around = [syn(1, 90.0, 39999), syn(2, 100.0, 40000), syn(3, 110.0, 40001)]
+    assert found(call(), around).word == "answered"
+
+
+def test_a_guest_that_is_quicker_than_the_engine_notes_its_beginning_has_tried_all_the_same() -> None:
+    assert found(call(started_s=100.1)).tried == 1
+    assert found(call(started_s=100.5)).tried == 0
+
+
+HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
+WAITS = [
+    ("SYN-SENT", 1, "timer:(on,2.1sec,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
+    ("ESTAB", 18, "timer:(on,2.1sec,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    ("ESTAB", 0, "cubic rto:204", "; the kernel alone would never end it"),
+    ("CLOSE-WAIT", 0, "cubic rto:204", "; the kernel alone would never end it"),
+    ("ESTAB", 0, "timer:(keepalive,119min,0) rto:204",
+     "; the kernel alone would end it only if nobody answered its keepalive, from 7140 s on"),
+    ("ESTAB", 0, "timer:(keepalive,1.2sec,0) rto:204",
+     "; the kernel alone would end it only if nobody answered its keepalive"),
+    ("ESTAB", 9, "timer:(persist,1.2sec,2) rto:204", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("state", "send_q", "more", "end"), WAITS)
+def test_of_one_that_waits_it_says_what_the_kernel_alone_would_make_of_its_socket(
+    state: str, send_q: int, more: str, end: str
+) -> None:
+    others = SS.format(state="ESTAB", send_q=0, port=39999, more="")  # of another program: it spoke to nobody meanwhile
+    told = found(HUNG, waiting=others + SS.format(state=state, send_q=send_q, port=40000, more=more))
+    assert told.word == f"hung (still waiting after 20 s{end})"
+    assert told.kernel_end == end.removeprefix("; ")
+
+
+def test_of_two_sockets_that_the_kernel_would_end_otherwise_nothing_is_said() -> None:
+    both = [*ONE, syn(2, 100.1, 40001)]
+    lines = SS.format(state="ESTAB", send_q=0, port=40000, more="")
+    lines += SS.format(state="SYN-SENT", send_q=1, port=40001, more="timer:(on,1sec,1)")
+    assert found(HUNG, both, control=both, waiting=lines).word == "hung (still waiting after 20 s)"
+
+
+def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -> None:
+    assert found(HUNG, [*ONE, syn(2, 110.0, 40001)]).word == "hung (still trying after 20 s, 1 retry)"
+    coming = [*ONE, *(data(2 + n, 101 + n, 40000, n) for n in range(19))]
+    assert found(HUNG, coming).word == "not done (something new still came after 20 s)"
+    sent_again = [*ONE, *(data(2 + n, 101 + n, 40000, 5) for n in range(19))]
+    assert found(HUNG, sent_again).kind == "hung"
+    ended = replace(syn(3, 119.9, 40000), flags=frozenset({"FIN", "ACK"}))  # the lab ends it, and its kernel says so
+    of_fin = replace(data(4, 119.95, 40000, 0), payload=b"", ack=9)
+    assert found(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
+
+
+def test_the_kernel_gives_up_when_its_documentation_says() -> None:
+    """ip-sysctl: 127 s with 6 retries of a SYN, 131 s where 4 of them are linear; 924.6 s at least with 15 of data."""
+    assert (syn_gives_up_s(6, 0), syn_gives_up_s(6, 4)) == (127, 131)
+    assert 924.6 <= data_gives_up_s(0.201, 15) < 930
+    assert data_gives_up_s(0.2, 3) == pytest.approx(0.2 + 0.4 + 0.8 + 1.6 + 3.2)  # (2^4 - 1) 0.2 s from the first on
