@@ -16,7 +16,7 @@ TABLE: Final = Path(__file__).resolve().parents[2] / "images" / "bigendian" / "c
 
 @dataclass(frozen=True, slots=True)
 class Cpu:
-    """A line of the table; the comments there say what each key is. `bits`: of a pointer."""
+    """A line of the table; the comments there say what each key is. `bits`: of a pointer; `aligned`: bytes."""
 
     name: str
     about: str
@@ -28,11 +28,12 @@ class Cpu:
     openssl: str
     end: str
     optional: bool = False
+    aligned: int = 8
 
     @property
-    def compilers(self) -> tuple[str, str]:
-        """Debian's packages that compile C for it."""
-        return f"gcc-{self.triplet}", f"libc6-dev-{self.libc}-cross"
+    def compilers(self) -> tuple[str, ...]:
+        """Debian's packages that compile C and C++ for it."""
+        return f"gcc-{self.triplet}", f"g++-{self.triplet}", f"libc6-dev-{self.libc}-cross"
 
 
 def _read() -> Mapping[str, Cpu]:

@@ -24,10 +24,11 @@ from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.heartbeat import under_way
-from scenarios.lab.topology import ROOT
+from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, ROOT
 
 INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
+NATIVE = "native"  # what faultwire/cross calls the CPU of this machine
 BUILD_TIMEOUT_S = 1800
 PROXIES = (
     "http_proxy",
@@ -91,6 +92,10 @@ def _host(name: str, python: Recipe) -> Recipe:
 
 _PYTHON = Recipe("python", ("base",))
 _COMPILERS = " ".join(package for cpu in CPUS.values() for package in cpu.compilers)
+_OURS = ARCHITECTURES[NATIVE_IMAGE][1].cpu
+_COMPILED_FOR = " ".join(
+    [f"{NATIVE}={_OURS}-linux-gnu=", *(f"{cpu.name}={cpu.triplet}={cpu.emulator}" for cpu in CPUS.values())]
+)
 # By name; each after those that it stands on.
 RECIPES: Mapping[str, Recipe] = {
     recipe.name: recipe
@@ -104,7 +109,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("web", ("base",)),
         Recipe("meter", ("python",)),
         Recipe("browser", ("base",), optional=True),  # for the tests of the report
-        Recipe("cross", ("base",), arguments={"PACKAGES": _COMPILERS}, optional=True),
+        Recipe("cross", ("base",), arguments={"PACKAGES": _COMPILERS, "CPUS": _COMPILED_FOR}, optional=True),
     )
 }
 EVERY_LAB: Mapping[str, Recipe] = {name: recipe for name, recipe in RECIPES.items() if not recipe.optional}

@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
+from scenarios.byteorder import errno_table
 from scenarios.lab.cpus import CPUS, Cpu
-from scenarios.lab.images import RECIPES
+from scenarios.lab.images import NATIVE, RECIPES
+from scenarios.spec import errno_numbers
 
 TAG = RECIPES["cross"].tag
 BUILT_WITHIN_S = 120
@@ -62,3 +64,41 @@ def test_a_program_in_c_is_built_for_and_run_on_the_cpu_that_the_table_says(cpu:
         "refused": REFUSED.get(cpu.name, 111),
         "machine": cpu.machine,
     }
+
+
+def test_the_table_of_errno_is_what_the_headers_of_each_cpu_say() -> None:
+    if not is_there():
+        pytest.skip(f"no image {TAG}: make images IMAGES=cross")
+    assert errno_table.made() == errno_numbers.TABLE.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("cpu", [NATIVE, *CPUS])
+def test_cross_gives_a_build_the_compilers_of_the_cpu(cpu: str) -> None:
+    if not is_there():
+        pytest.skip(f"no image {TAG}: make images IMAGES=cross")
+    script = "cat >/tmp/a.cc && $CXX -static -o /tmp/a /tmp/a.cc && $AR --version >/tmp/ar && $EMULATOR /tmp/a"
+    container = ["docker", "run", "--rm", "--init", "--interactive", "--network=none", "--label=faultwire.lab=-1", TAG]
+    ran = subprocess.run(
+        [*container, "cross", cpu, "sh", "-c", script],
+        input='#include <cstdio>\nint main() { short one = 1; std::puts(*(char *)&one ? "little" : "big"); }\n',
+        capture_output=True,
+        text=True,
+        timeout=BUILT_WITHIN_S,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() == ("little" if cpu == NATIVE else "big")
+
+
+def test_cross_refuses_a_cpu_that_it_does_not_know() -> None:
+    if not is_there():
+        pytest.skip(f"no image {TAG}: make images IMAGES=cross")
+    ran = subprocess.run(
+        ["docker", "run", "--rm", "--network=none", "--label=faultwire.lab=-1", TAG, "cross", "z80", "make"],
+        capture_output=True,
+        text=True,
+        timeout=BUILT_WITHIN_S,
+        check=False,
+    )
+    assert ran.returncode == 64
+    assert ran.stderr == f"cross: unknown CPU 'z80'; there are: {' '.join([NATIVE, *CPUS])}\n"
