@@ -18,7 +18,7 @@ NATIVE: Final = "native"  # the machine that the lab runs on
 @functools.cache
 def numbers_on(cpu: str = NATIVE) -> Mapping[str, int]:
     """The number of each name on a CPU, by its name in images/bigendian/cpus.toml. Raises KeyError for another CPU."""
-    table = tomllib.loads(TABLE.read_text(encoding="utf-8"))
+    table: dict[str, dict[str, int]] = tomllib.loads(TABLE.read_text(encoding="utf-8"))
     return table[NATIVE] | table[cpu]
 
 
@@ -26,4 +26,4 @@ def numbers_on(cpu: str = NATIVE) -> Mapping[str, int]:
 def names_on(cpu: str = NATIVE) -> Mapping[int, str]:
     """The name of each number on a CPU; of several names for one number, the usual one. Raises KeyError as above."""
     # The usual names come first in the table, so that they are put in last here.
-    return {number: name for name, number in reversed(numbers_on(cpu).items())}
+    return {number: name for name, number in reversed(list(numbers_on(cpu).items()))}

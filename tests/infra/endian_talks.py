@@ -150,7 +150,7 @@ def hold(talks: Sequence[Talk]) -> Mapping[Talk, Heard]:
             finally:
                 said, _ = relay.communicate(timeout=60)
     assert ran.returncode == 0, ran.stderr
-    statuses = dict(tuple(map(int, line.split())) for line in ran.stdout.splitlines())
+    statuses = {int(number): int(status) for number, status in map(str.split, ran.stdout.splitlines())}
     heard = dict(json.loads(line) for line in said.splitlines())
     found = {}
     for number, talk in enumerate(talks):
