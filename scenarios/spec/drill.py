@@ -51,7 +51,8 @@ class Serving:
 class Drill:
     """A drill file. `service` is what it runs with by default; `fits` are patterns of others that it can run with, or
     a kind: `tcp` and `udp` are any service over it; over TCP, `connects-once` any whose client does not try again where
-    it is not let in, and `request` any whose client asks, is answered, a segment each, and closes.
+    it is not let in, and `request` any whose client asks, is answered, a segment each, and closes; `greeting`: the
+    server speaks first; `exchanges`: the client asks again on the same connection; `stays`: it stays connected.
 
     `source` names the RFC or man page of the claim. `premise` is what both runs must show for the claim to mean
     anything: where they do not, it is unproven. `unsupported_on` says of a pair why the drill cannot be run there.

@@ -18,19 +18,24 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import ROOT, Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
-from scenarios.spec.service_programs import Client, Server, Transport, problems_of_our_program, problems_of_port
+from scenarios.spec.service_programs import (
+    Client,
+    Conversation,
+    Server,
+    Transport,
+    problems_of_our_program,
+    problems_of_port,
+)
 from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 SERVICES = ROOT / "services"
 SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
-# Who speaks: the client asks, is answered, a segment each, and closes; the server speaks first; or neither is so.
-Conversation = Literal["request", "greeting", "other"]
 # What a drill can fit without naming a service: any over this transport; and over TCP those whose client, where it is
-# not let in, does not try again; and those whose conversation is a request. So a new program fits drills that are older
-# than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
-Kind = Literal["tcp", "udp", "connects-once", "request"]
+# not let in, does not try again; and those whose conversation is of this kind. So a new program fits drills that are
+# older than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
+Kind = Literal["tcp", "udp", "connects-once", "request", "greeting", "exchanges", "stays"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
@@ -273,8 +278,9 @@ class Named:
         found: set[Kind] = {self.transport}
         if self.transport == "tcp" and self.client.connects == "once":
             found.add("connects-once")
-        if self.transport == "tcp" and self.service.conversation == "request":
-            found.add("request")
+        conversation = self.client.conversation or self.service.conversation
+        if self.transport == "tcp" and conversation != "other":
+            found.add(conversation)
         return frozenset(found)
 
     @property

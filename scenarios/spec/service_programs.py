@@ -17,6 +17,9 @@ from scenarios.spec.strict_yaml import problems_of_pattern
 from scenarios.spec.units import Seconds
 
 Transport = Literal["tcp", "udp"]
+# Who speaks: the client asks, is answered, a segment each, and closes; the server speaks first; the client asks again
+# on the same connection when it was answered; it stays connected, and waits; or none of these is so.
+Conversation = Literal["request", "greeting", "exchanges", "stays", "other"]
 # How many clients a server serves: many at once; one, and the next when that has gone; or one in all, and then it ends.
 Serves = Literal["many", "one at a time", "one"]
 
@@ -122,6 +125,7 @@ class Client(Brought):
     # What it does where its first connect() fails: redis-cli tries again. A drill that counts exactly one SYN is not
     # for such a client; one that allowed two would pass a kernel that repeats the SYN.
     connects: Literal["once", "again"] = "once"
+    conversation: Conversation | None = None  # where it is not that of the service
     says: Mapping[str, str] = field(default_factory=dict)
     exits: Mapping[str, int | tuple[int, ...]] = field(default_factory=dict)
     contract: bool = False
