@@ -15,7 +15,7 @@ from scenarios.spec.catalogue import chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.pairs import Pair
 from scenarios.spec.scaffold import initiate
-from scenarios.spec.service import load_service, named, services
+from scenarios.spec.service import load_service, services
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import lab_for_a_while
@@ -43,12 +43,12 @@ def ran(stage: Stage, folder: Path, *asked: str, pair: Pair = "le-le") -> Result
 @pytest.mark.parametrize(
     ("drill", "service", "pair"),
     [
-        ("lost-syn", "caddy", "le-le"),
+        ("any-lost-syn", "caddy", "le-le"),
         ("lost-request", "redis", "le-le"),
         ("lost-reply", "caddy", "le-le"),
-        ("refused-closed-port", "caddy", "le-le"),
-        ("icmp-host-unreachable", "caddy", "le-le"),
-        ("close-with-unread-data", "redis", "le-le"),
+        ("any-refused", "caddy", "le-le"),
+        ("any-icmp-host-unreachable", "caddy", "le-le"),
+        ("any-killed-unread", "redis", "le-le"),
         ("lost-request", "socat", "be-le"),
         ("refused-closed-port", "socat", "le-le"),
         ("peer-paused", "socat", "le-le"),
@@ -63,7 +63,7 @@ def test_a_drill_passes_with_a_program_from_elsewhere(
 
 
 def test_what_a_client_from_elsewhere_says_is_the_outcome_and_the_errno(stage: Stage, tmp_path: Path) -> None:
-    result = ran(stage, tmp_path, "reset-by-firewall", "caddy")
+    result = ran(stage, tmp_path, "any-reset-at-connect", "caddy")
     assert result.verdict is Verdict.PASS, result.sentence
     (refused,) = result.seen["fault"].calls["hello"]
     assert (refused.outcome.value, refused.errno, refused.status) == ("refused", "ECONNREFUSED", 4)
@@ -72,9 +72,9 @@ def test_what_a_client_from_elsewhere_says_is_the_outcome_and_the_errno(stage: S
 @pytest.mark.parametrize(
     ("drill", "service", "pair", "reason"),
     [
-        ("lost-syn", "caddy", "be-le", "the client of caddy is a program of its own image, which is little-endian"),
-        ("lost-syn", "caddy", "le-be", "the server of caddy is a program of its own image, which is little-endian"),
-        ("lost-syn", "redis", "be-be", "the server of redis is a program of its own image, which is little-endian"),
+        ("any-lost-syn", "caddy", "be-le", "the client of caddy is a program of its own image, which is little-endian"),
+        ("any-lost-syn", "caddy", "le-be", "the server of caddy is a program of its own image, which is little-endian"),
+        ("any-lost-syn", "redis", "be-be", "the server of redis is a program of its own image, which is little-endian"),
         ("lost-syn", "socat", "be-be", "the server of socat is a program of its own image, which is little-endian"),
         ("lost-syn", "socat", "be-le", ""),
     ],
@@ -145,15 +145,16 @@ def test_until_reads_what_a_program_of_an_image_prints_while_it_runs(stage: Stag
 
 
 def test_a_cell_that_cannot_be_run_is_unsupported_with_that_reason(stage: Stage, tmp_path: Path) -> None:
-    result = ran(stage, tmp_path, "lost-syn", "caddy", pair="be-le")
+    result = ran(stage, tmp_path, "any-lost-syn", "caddy", pair="be-le")
     assert result.verdict is Verdict.UNSUPPORTED
-    assert result.sentence == unsupported(cell("lost-syn", "caddy", "be-le"))
+    assert result.sentence == unsupported(cell("any-lost-syn", "caddy", "be-le"))
 
 
-def test_redis_cli_connects_again_where_it_is_refused_so_drills_of_one_attempt_are_not_for_it() -> None:
-    assert named("redis", known=KNOWN).client.connects == "again"
-    with pytest.raises(ValueError, match="refused-closed-port does not fit redis/redis"):
-        cell("refused-closed-port", "redis")
+@pytest.mark.parametrize("service", ["caddy/respond", "redis/redis"])
+def test_a_drill_that_wants_an_errno_is_not_for_a_program_from_elsewhere_and_one_for_its_kind_is(service: str) -> None:
+    with pytest.raises(ValueError, match=f"refused-closed-port does not fit {service}"):
+        cell("refused-closed-port", service)
+    assert cell("any-refused", service).chosen.name == service
 
 
 def test_what_init_writes_passes_drills_at_once_and_its_own_words_are_the_outcome(stage: Stage, tmp_path: Path) -> None:
@@ -161,7 +162,7 @@ def test_what_init_writes_passes_drills_at_once_and_its_own_words_are_the_outcom
     contract.ready([mine], print)
     known = {**KNOWN, mine.service: mine}
     try:
-        for drill in ("lost-request", "icmp-host-unreachable", "close-with-unread-data"):
+        for drill in ("lost-request", "any-icmp-host-unreachable", "any-aborts"):
             (tmp_path / drill).mkdir()
             made = Cell(DRILLS[drill], chosen_service(DRILLS[drill], "mine_in_drills", known), "le-le")
             result = run(stage, made, tmp_path / drill)
