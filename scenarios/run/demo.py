@@ -7,7 +7,7 @@ no code of ours, so no bug of ours can agree with itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.text import Text
 
 from scenarios.evidence import run_folder, tcp_stream
+from scenarios.evidence.shape import shape
 from scenarios.lab.architecture import said
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
@@ -113,9 +114,22 @@ def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say:
     printed = right.prints if said else made.call.printed
     checks.append(check("what the client printed", right.prints, printed))
     say(f"{made.client.name} printed:\n{made.call.printed}")
+    for line in _told_by_packets(chosen, made):
+        say(line)
     checks += leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
     claim = f"{chosen.name} on {made.server.name} answers {made.client.name} over {family}."
     return _shown("call", claim, chosen, made, checks, "both legs carried the same packets")
+
+
+def _told_by_packets(chosen: Named, made: Exchange) -> Iterator[str]:
+    """The shape of the conversation, and the line of service.yaml that says so where it says otherwise."""
+    found = shape(made.frames.get("client-leg", ()), {made.client.address(made.family)}, made.port)
+    if found is None:
+        return
+    yield f"in the packets: {found.told}"
+    said = chosen.client.conversation or chosen.service.conversation
+    if chosen.image and found.transport == "tcp" and said not in (found.conversation, "stays"):
+        yield f"write `conversation: {found.conversation}` into service.yaml; `{said}` holds where it says nothing"
 
 
 def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequence[Check], proven: str) -> Shown:

@@ -7,6 +7,7 @@ docs/your-own-program.md has a table of the words.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 from collections.abc import Sequence
@@ -162,18 +163,23 @@ def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -
     return "hung", f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
 
 
+def signal_of(call: Call) -> str:
+    """The signal that ended a program, by name; empty where none did."""
+    if call.signal:
+        return call.signal
+    if call.outcome is Outcome.CRASHED and (call.status or 0) > 128:  # as a shell and the engine tell it
+        with contextlib.suppress(ValueError):
+            return signal.Signals((call.status or 0) - 128).name
+    return ""
+
+
 def _crash(call: Call) -> str:
     """What ended a program that did not end by itself; empty where it did."""
     if call.outcome is Outcome.WRONG_ANSWER or call.outcome is Outcome.UNSUPPORTED:
         return ""
-    if call.signal:
-        return call.signal
+    if name := signal_of(call):
+        return name
     status = call.status or 0
-    if call.outcome is Outcome.CRASHED and status > 128:  # as a shell and the engine tell it
-        try:
-            return signal.Signals(status - 128).name
-        except ValueError:
-            return ""
     for of_status, pattern in UNCAUGHT:
         if status == of_status and (found := pattern.search(call.stderr.strip()[-TOLD_CHARACTERS:])):
             return f"uncaught {found['name']}"

@@ -19,11 +19,13 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.faults.caught import Caught
 from scenarios.lab.process import CUT, was_cut
+from scenarios.spec import steps
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import Role
+from scenarios.verdict import strangers
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.packets import check_order, check_packets
 from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
@@ -35,7 +37,13 @@ def judged(drill: Drill, control: Seen, armed: Seen | None) -> tuple[list[Check]
     """The checks of the control run, and those of the run with the fault, which a failed control may have spared."""
     of_control = _premises(drill, control, "control: premise")
     of_control += [_refutes_nothing(each, "control") for each in _checks(drill, drill.control, control)]
-    return of_control, [*_premises(drill, armed, "premise"), *_checks(drill, drill.expect, armed)] if armed else []
+    of_control = [strangers.with_shape(each, drill, control) for each in of_control]
+    if armed is None:
+        return of_control, []
+    of_claim = [
+        strangers.unless_tried_again(each, drill, control, armed) for each in _checks(drill, drill.expect, armed)
+    ]
+    return of_control, [*_premises(drill, armed, "premise"), *of_claim]
 
 
 def _premises(drill: Drill, seen: Seen, prefix: str) -> list[Check]:
@@ -85,7 +93,7 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
         case Log() as log:
             return _log(log, seen)
         case Duration() as duration:
-            return _duration(duration, seen)
+            return _duration(duration, seen, drill.calls[duration.call])
         case Alike() as alike:
             return _alike(alike, seen)
 
@@ -136,11 +144,7 @@ def ending(call: Call) -> str:
 
 def _outcome(expected: Outcomes, seen: Seen) -> Check:
     calls = seen.calls.get(expected.call, ())
-    right = [
-        call
-        for call in calls
-        if call.outcome.value in expected.words and (expected.errno is None or call.errno == expected.errno)
-    ]
+    right = [call for call in calls if strangers.is_right(call, expected)]
     counted = expected.exactly is not None or expected.at_least is not None or expected.at_most is not None
     holds = expected.holds(len(right)) if counted else len(right) == len(calls) > 0
     endings = Counter(ending(call) for call in calls)
@@ -151,6 +155,7 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
         verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
     amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
+    check = strangers.unless_unread(check, expected, calls)
     return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
 
 
@@ -224,26 +229,30 @@ def _last(lines: Sequence[str]) -> str:
     return " | ".join(line[:TOLD_CHARACTERS] for line in lines[-3:]) or "nothing"
 
 
-def _duration(expected: Duration, seen: Seen) -> Check:
-    taken = [call.duration_s for call in seen.calls.get(expected.call, ())]
-    holds = bool(taken) and all(each is not None and expected.is_.holds(each) for each in taken)
-    known = [each for each in taken if each is not None]
+def _duration(expected: Duration, seen: Seen, step: steps.Call) -> Check:
+    taken = [(call, strangers.took(call, step, seen)) for call in seen.calls.get(expected.call, ())]
+    holds = bool(taken) and all(each is not None and expected.is_.holds(each) for _, each in taken)
+    known = [each for _, each in taken if each is not None]
     told = f"{min(known):.3f}s" if known else "it never began"
     if len(known) > 1:
         told += f" to {max(known):.3f}s"
     check = Check(f"duration of {expected.call}", str(expected.is_), told, verdict_of(holds))
+    if any(each is None and call.duration_s is not None for call, each in taken):
+        told = "it sent no packet from which to measure: the start of its program is in its time"
+        return dataclasses.replace(check, seen=told, holds=Verdict.UNPROVEN)
     if len(known) < len(taken) or not taken:
         return weighed(check, seen, COURSE_SLACK_S)
-    window = _window_of_calls(expected, check, seen)
+    window = _window_of_calls(expected, check, seen, step)
     return doubted(check, seen, window) if window else check
 
 
-def _window_of_calls(expected: Duration, check: Check, seen: Seen) -> Window | None:
+def _window_of_calls(expected: Duration, check: Check, seen: Seen, step: steps.Call) -> Window | None:
     """The stalls that may have moved a duration into its band; or every one that is outside, out of it."""
     held_up = seen.held_up
     found: Window | None = None
-    for began_ns, ended_ns, call in spans(seen.calls.get(expected.call, ())):
-        took_s, band = call.duration_s or 0.0, expected.is_
+    for _, ended_ns, call in spans(seen.calls.get(expected.call, ())):
+        took_s, band = strangers.took(call, step, seen) or 0.0, expected.is_
+        began_ns = ended_ns - took_s * 1e9
         inside = band.holds(took_s)
         if not inside:
             found = seen.stalls.between(None, ended_ns)

@@ -1,0 +1,99 @@
+"""What a check is worth where a program had part in it that nobody here wrote: what cannot be read is never a failure.
+
+Such a program may print no errno; its exit status may say one thing and its words another; it may try again where a
+claim is of one exchange; and it has a conversation of its own. Each makes a check unproven, with the line that helps.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from scenarios.calls.call import Call
+from scenarios.evidence.record import Seen
+from scenarios.evidence.shape import shape
+from scenarios.evidence.tries import took_s, tries
+from scenarios.spec.drill import Drill
+from scenarios.spec.expectations import Outcomes
+from scenarios.spec.outcome import OF_STATUS, Outcome
+from scenarios.spec.steps import Call as CallStep
+from scenarios.spec.units import so_many
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.did import conflict, retried, signal_of
+
+# How a call ends where no errno is needed to know it.
+PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome.CANCELLED, Outcome.UNSUPPORTED})
+
+
+def is_right(call: Call, expected: Outcomes) -> bool:
+    """Whether a call ended as expected, as far as it was read."""
+    return call.outcome.value in expected.words and (expected.errno is None or call.errno == expected.errno)
+
+
+def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Check:
+    """The check of an outcome; unproven where a program did not tell how its call ended, or told two things."""
+    for call in calls:
+        if (printed := conflict(call)) is not None:
+            other = dataclasses.replace(call, outcome=printed)
+            if is_right(call, expected) != is_right(other, expected):
+                hint = (
+                    f"it printed {call.errno}, and `exits` or `says` in service.yaml make {call.outcome.value} of that"
+                )
+                return _unproven(check, hint)
+    if check.holds is not Verdict.FAIL or "answered" in expected.words:
+        return check
+    wrong = [each for each in calls if not is_right(each, expected)]
+    if wrong and all(_is_unread(each, expected) for each in wrong):
+        status = f"exit status {wrong[0].status}"
+        hint = (
+            f"no errno was printed ({status}): let it say more (as curl does with -v), or write `says` in service.yaml"
+        )
+        return _unproven(check, hint)
+    return check
+
+
+def _is_unread(call: Call, expected: Outcomes) -> bool:
+    if not call.guest or call.errno is not None or call.outcome in PLAIN or signal_of(call):
+        return False
+    return expected.errno is not None or OF_STATUS.get(call.status or 0) is not call.outcome
+
+
+def unless_tried_again(check: Check, drill: Drill, control: Seen, armed: Seen) -> Check:
+    """A check of the run with the fault; unproven where a program tried more often there, and the check failed."""
+    if check.holds is not Verdict.FAIL:
+        return check
+    for step in _of_guests(drill, armed):
+        before, now = retried(control, armed, step)
+        if now > before:
+            what = (
+                f"its program tried {so_many(now, 'time')}, and {before} without the failure, where one try is claimed"
+            )
+            return _unproven(check, f"{what}: `connects: again` of its client in service.yaml says so")
+    return check
+
+
+def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
+    """A check of the control; where it did not go as it should, what the conversation was like instead."""
+    if check.holds is Verdict.PASS:
+        return check
+    for step in _of_guests(drill, control):
+        found = shape(control.frames.get("client-leg", ()), control.addresses.get(step.from_, ()), control.port)
+        if found and found.transport == "tcp" and "request" in drill.fits and found.conversation != "request":
+            line = f"`conversation: {found.conversation}` in service.yaml says so"
+            return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.told}: {line}")
+    return check
+
+
+def took(call: Call, step: CallStep, seen: Seen) -> float | None:
+    """How long a call took. Of one that starts a program it is from the first packet; None: that is not known."""
+    if call.warm:
+        return call.duration_s
+    return took_s(call, tries(seen, call, seen.addresses.get(step.from_, ())).began_s)
+
+
+def _of_guests(drill: Drill, seen: Seen) -> list[CallStep]:
+    return [step for name, step in drill.calls.items() if any(each.guest for each in seen.calls.get(name, ()))]
+
+
+def _unproven(check: Check, hint: str) -> Check:
+    return dataclasses.replace(check, holds=Verdict.UNPROVEN, seen=f"{check.seen}; {hint}")

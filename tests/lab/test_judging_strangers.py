@@ -1,0 +1,168 @@
+"""Verdicts about programs from elsewhere: what cannot be read of them is unproven, with a hint, and never red."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from scenarios.calls.call import Call
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
+from scenarios.evidence.shape import shape
+from scenarios.faults.caught import Caught
+from scenarios.spec.catalogue import load_drill
+from scenarios.spec.drill import Drill
+from scenarios.spec.outcome import Outcome
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.judge import judged
+from tests.lab.test_did import PORT, call, data, question, syn
+from tests.lab.test_judging import CLIENT, SERVER
+
+TEXT = """\
+drill: one
+claim: A closed port refuses.
+why: It does.
+source: [RFC 9293]
+tags: [reaching]
+service: search/selectors
+fits: [request]
+script:
+  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}
+  - call: {name: hello}
+expect:
+  - packets: {at: client-leg, where: tcp}
+  - EXPECTED
+control:
+  - outcome: {call: hello, is: answered}
+  - packets: {at: client-leg, where: syn, exactly: 1}
+"""
+REFUSED = "outcome: {call: hello, is: refused, errno: ECONNREFUSED}"
+ONE = [syn(1, 100.0, 40000)]
+
+
+def drill(folder: Path, expected: str) -> Drill:
+    path = folder / "one.yaml"
+    path.write_text(TEXT.replace("EXPECTED", expected))
+    return load_drill(path)
+
+
+def seen(made: Call, frames: Sequence[Frame] = ONE, hits: int = 1) -> Seen:
+    marked = [replace(each, marks=frozenset({"tcp", "syn"} if "SYN" in each.flags else {"tcp"})) for each in frames]
+    return Seen(
+        armed=True, port=PORT, addresses={"client": (CLIENT,), "server": (SERVER,)}, client_side=frozenset({CLIENT}),
+        calls={"hello": [made]}, caught={"lose": Caught(hits)}, looks={}, logs={}, captures={},
+        frames={"client-leg": marked, "server-leg": []}, events=(),
+    )  # fmt: skip
+
+
+def last(folder: Path, expected: str, armed: Seen) -> Check:
+    return judged(drill(folder, expected), seen(call()), armed)[1][-1]
+
+
+def failed(outcome: Outcome = Outcome.FAILED, *, errno: str | None = None, status: int = 7) -> Call:
+    return call(outcome, errno=errno, status=status)
+
+
+READ = [
+    # curl without -v prints none, and its status 7 is every failure to connect: by `exits`, refused
+    (failed(), REFUSED, Verdict.UNPROVEN, "no errno was printed (exit status 7)"),
+    (failed(Outcome.REFUSED), REFUSED, Verdict.UNPROVEN, "no errno was printed (exit status 7)"),
+    (failed(Outcome.REFUSED), "outcome: {call: hello, is: unreachable}", Verdict.UNPROVEN, "no errno was printed"),
+    (failed(Outcome.CRASHED, status=255), REFUSED, Verdict.UNPROVEN, "no errno was printed (exit status 255)"),
+    (failed(Outcome.REFUSED, errno="ECONNREFUSED"), REFUSED, Verdict.PASS, ""),
+    (failed(Outcome.RESET, errno="ECONNRESET"), REFUSED, Verdict.FAIL, ""),
+    (failed(Outcome.CRASHED, status=139), REFUSED, Verdict.FAIL, ""),
+    (call(Outcome.HUNG, status=124), REFUSED, Verdict.FAIL, ""),
+    (call(), REFUSED, Verdict.FAIL, ""),
+    (failed(), "outcome: {call: hello, is: answered}", Verdict.FAIL, ""),
+    # dig prints "connection refused", and its `exits` say of status 9 that it timed out
+    (failed(Outcome.TIMED_OUT, errno="ECONNREFUSED", status=9), REFUSED, Verdict.UNPROVEN, "it printed ECONNREFUSED"),
+    (failed(Outcome.TIMED_OUT, errno="ECONNREFUSED", status=9), "outcome: {call: hello, is: timed out}",
+     Verdict.UNPROVEN, "it printed ECONNREFUSED"),
+    (failed(Outcome.TIMED_OUT, errno="ETIMEDOUT"), "outcome: {call: hello, is: timed out}", Verdict.PASS, ""),
+    (replace(failed(), guest=False), REFUSED, Verdict.FAIL, ""),  # one of ours always tells its errno
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "expected", "holds", "hint"), READ)
+def test_how_a_call_ended_that_its_program_did_not_tell_is_unproven(
+    tmp_path: Path, made: Call, expected: str, holds: Verdict, hint: str
+) -> None:
+    found = last(tmp_path, expected, seen(made))
+    assert found.holds is holds
+    assert hint in found.seen
+
+
+TWICE = [*ONE, syn(2, 100.1, 40001), syn(3, 100.2, 40002)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "armed"),
+    [
+        ("hits: {fault: lose, exactly: 1}", seen(call(), TWICE, hits=3)),
+        ("packets: {at: client-leg, where: syn, exactly: 1}", seen(call(), TWICE)),
+        (REFUSED, seen(call(), TWICE)),  # it was let in at its third try
+    ],
+)
+def test_a_count_of_one_try_is_unproven_where_a_program_tried_again(tmp_path: Path, expected: str, armed: Seen) -> None:
+    found = last(tmp_path, expected, armed)
+    assert found.holds is Verdict.UNPROVEN
+    assert "its program tried 3 times, and 1 without the failure" in found.seen
+    assert "`connects: again`" in found.seen
+    ours = replace(armed, calls={"hello": [replace(call(), guest=False)]})
+    assert last(tmp_path, expected, ours).holds is Verdict.FAIL
+
+
+def test_a_count_of_one_question_over_udp_is_unproven_where_a_program_asked_again(tmp_path: Path) -> None:
+    asked = [question(number, 100 + number / 10, 50000) for number in range(3)]
+    of = drill(tmp_path, "hits: {fault: lose, exactly: 1}")
+    armed = seen(call(), asked, hits=3)
+    assert judged(of, seen(call(), asked[:1]), armed)[1][-1].holds is Verdict.UNPROVEN
+    assert judged(of, seen(call(), asked), armed)[1][-1].holds is Verdict.FAIL  # it asks so without the failure too
+
+
+def test_a_duration_begins_with_the_first_packet_and_not_with_the_start_of_a_program(tmp_path: Path) -> None:
+    """requests takes 1.84 s to be imported, on a busy machine, before it sends its SYN."""
+    slow = call(started_s=96.0, duration_s=4.2)  # its SYN is at 100 s
+    assert last(tmp_path, "duration: {call: hello, is: 0s to 3s}", seen(slow)).seen == "0.200s"
+    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", seen(slow)).holds is Verdict.FAIL
+    warm = replace(slow, warm=True)
+    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", seen(warm)).holds is Verdict.PASS
+    found = last(tmp_path, "duration: {call: hello, is: 0s to 3s}", seen(slow, []))
+    assert found.holds is Verdict.UNPROVEN
+    assert found.seen.startswith("it sent no packet")
+
+
+def test_a_control_that_shows_another_conversation_says_which_line_to_write(tmp_path: Path) -> None:
+    asks = [replace(syn(2 + n, 100.1 + n / 10, 40000, 100 + n), flags=frozenset({"ACK"}), payload=b"?") for n in (0, 2)]
+    frames = [*ONE, asks[0], data(3, 100.2, 40000, 5), asks[1], data(4, 100.4, 40000, 6)]
+    control = seen(call(), [*frames, syn(9, 100.0, 40000, 8)])
+    checks, _ = judged(drill(tmp_path, REFUSED), control, None)
+    assert "1 connection, the client speaks first, 2 exchanges" in checks[-1].seen
+    assert "`conversation: exchanges` in service.yaml says so" in checks[-1].seen
+
+
+def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
+    ask = replace(syn(2, 100.1, 40000, 100), flags=frozenset({"ACK"}), payload=b"?")
+    close = replace(syn(9, 100.9, 40000, 101), flags=frozenset({"FIN", "ACK"}))
+    answer = data(3, 100.2, 40000, 5)
+
+    def word(*frames: Frame) -> tuple[str, str]:
+        found = shape([*ONE, *frames], {CLIENT}, PORT)
+        assert found
+        return found.conversation, found.told
+
+    assert word(ask, answer, close) == (
+        "request", "1 connection, the client speaks first, 1 exchange, the client closes first"
+    )  # fmt: skip
+    assert word(ask, replace(ask, number=8), answer)[0] == "request"  # sent again, not said again
+    assert word(answer, ask)[0] == "greeting"
+    assert word(ask, answer, replace(answer, seq=6)) == (
+        "other", "1 connection, the client speaks first, 1 exchange, up to 2 segments a turn, it stays connected"
+    )  # fmt: skip
+    assert word(ask, answer, replace(ask, seq=101), replace(answer, seq=6))[0] == "exchanges"
+    assert word(ask, answer, syn(5, 101, 40001), replace(ask, source_port=40001))[0] == "other"
+    assert shape(ONE, {CLIENT}, PORT) is None
