@@ -165,6 +165,8 @@ def _show(lab: Lab, result: Result) -> None:
         console.print(f"[dim]an earlier try proved nothing: {escape(sentence)}[/]")
     picture = list(_picture(lab, result, seen)) if seen else []
     show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
+    if result.did:
+        console.print(f"[dim]the program:[/] {escape(result.did.word)}")
 
 
 def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
