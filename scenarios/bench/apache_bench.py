@@ -11,7 +11,7 @@ from rich.table import Table
 from scenarios.calls.serving import serving
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 
 ARCHITECTURES = ("blocking", "threads", "asyncio")
 CONCURRENCY, REQUESTS = 50, 1000
@@ -57,7 +57,7 @@ def measure(lab: Lab) -> Iterator[Measured]:
     """Each architecture in turn, little-endian client to little-endian server over IPv4."""
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     for architecture in ARCHITECTURES:
-        chosen = named(f"web/{architecture}")
+        chosen = resolve(f"web/{architecture}")
         with serving(lab, chosen, server, "ipv4"):
             url = f"http://{server.ipv4}:{chosen.port}/"
             argv = ["ab", "-q", "-c", str(CONCURRENCY), "-n", str(REQUESTS), "-s", "10", url]

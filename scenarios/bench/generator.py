@@ -22,7 +22,7 @@ class Generator:
         stream = lab.open(place.client.name, [*argv, "--byteorder", place.server.byteorder])
         self._child = Child(stream, f"the load generator on {place.client.name}")
         self.answered = 0
-        self.asked_s = 0.0
+        self.requesting_s = 0.0
         self.errors: dict[str, int] = {}
 
     def ready(self) -> None:
@@ -31,10 +31,10 @@ class Generator:
 
     def run(self, seconds: float) -> dict[str, Any]:
         """One round, and its figures. Raises LabProblem."""
-        told = self._child.ask({"seconds": seconds}, "end a round", READY_WITHIN_S).said
+        told = self._child.ask({"seconds": seconds}, "end a round", READY_WITHIN_S).message
         self._count(told)
         self.answered += told["requests"]
-        self.asked_s += told["seconds"]
+        self.requesting_s += told["seconds"]
         return told
 
     def close(self) -> None:

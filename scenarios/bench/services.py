@@ -136,7 +136,7 @@ class Ground:
                 bytes_a_connection=(now - was) / load.connections if load.kept else None,
                 server_cpu_s=cpu_s / generators[number].answered if generators[number].answered else 0.0,
                 generator_cpu_s=median(each["cpu_s"] / max(1, each["requests"]) for each in rounds),
-                busy=cpu_s / generators[number].asked_s if generators[number].asked_s else 0.0,
+                busy=cpu_s / generators[number].requesting_s if generators[number].requesting_s else 0.0,
                 errors=generators[number].errors,
             )
         return cells

@@ -22,9 +22,9 @@ from scenarios.calls.call import Call
 from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder, tshark
 from scenarios.evidence.capture import Capture
-from scenarios.evidence.conversation import WHY, Conversation, Kind, Part, Said, conversations, differences
+from scenarios.evidence.conversation import WHY, Conversation, Direction, Kind, Part, conversations, differences
 from scenarios.evidence.record import LegCapture
-from scenarios.lab.architecture import said
+from scenarios.lab.architecture import query_architecture
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
@@ -33,8 +33,8 @@ from scenarios.report import markdown_table
 from scenarios.spec.cast import CLIENT_NET, SERVER_NET
 from scenarios.spec.command_line import words
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import Named, named
-from scenarios.verdict.check import Verdict, asserted
+from scenarios.spec.service import ServiceChoice, resolve
+from scenarios.verdict.check import Verdict, check_architecture
 
 Say = Callable[[str], None]
 TSHARK_WITHIN_S = 60.0
@@ -56,7 +56,7 @@ SHOWN_LINES = ("Header length:", "Header:", "Content:", "Integer:")  # of what t
 class Talk:
     """One call, and the bytes that crossed the client's leg for it."""
 
-    chosen: Named
+    chosen: ServiceChoice
     client: Host
     server: Host
     call: Call
@@ -68,7 +68,7 @@ class Talk:
         return f"{self.client.end}-{self.server.end}"
 
     @property
-    def asked(self) -> str:
+    def call_name(self) -> str:
         """`search/selectors array`."""
         return f"{self.chosen.name} {self.chosen.client_name}"
 
@@ -122,13 +122,17 @@ def compare(lab: Lab, say: Say) -> Compared:
         hosts = [*clients, *servers]
         with ThreadPoolExecutor() as pool:
             machines = dict(
-                zip((host.name for host in hosts), pool.map(lambda host: said(lab, host), hosts), strict=True)
+                zip(
+                    (host.name for host in hosts),
+                    pool.map(lambda host: query_architecture(lab, host), hosts),
+                    strict=True,
+                )
             )
         for host in hosts:
-            if (check := asserted(host, machines[host.name])).holds is not Verdict.PASS:
+            if (check := check_architecture(host, machines[host.name])).holds is not Verdict.PASS:
                 raise LabProblem(f"{check.rule}: expected {check.expected}, saw {check.seen}")
         for service, asking in ASKED.items():
-            chosen = [named(service, client) for client in asking]
+            chosen = [resolve(service, client) for client in asking]
             with under_way(f"{service}: every client calls every server"):
                 talks, captures = _talk(lab, caller, chosen, clients, servers)
             place = run_folder.cell(folder, "endian", service.replace("/", "-"), "every-mix")
@@ -141,7 +145,7 @@ def compare(lab: Lab, say: Say) -> Compared:
 
 
 def _talk(
-    lab: Lab, caller: Caller, chosen: Sequence[Named], clients: Sequence[Host], servers: Sequence[Host]
+    lab: Lab, caller: Caller, chosen: Sequence[ServiceChoice], clients: Sequence[Host], servers: Sequence[Host]
 ) -> tuple[list[Talk], Mapping[str, LegCapture]]:
     service = chosen[0]
     calls: dict[tuple[str, str], list[Call]] = {}
@@ -198,14 +202,14 @@ def _beside(talks: Sequence[Talk]) -> Iterator[Row]:
             one, other = first.conversation, talk.conversation
             yield Row(
                 talk,
-                tuple(_told(differences(one.request, other.request), other.request, talk.client)),
-                tuple(_told(differences(one.answer, other.answer), other.answer, talk.server)),
+                tuple(_check_byte_order(differences(one.request, other.request), other.request, talk.client)),
+                tuple(_check_byte_order(differences(one.answer, other.answer), other.answer, talk.server)),
             )
         except ValueError as error:
             yield Row(talk, wrong=str(error))
 
 
-def _told(kinds: list[Kind], by: Said, host: Host) -> list[Kind]:
+def _check_byte_order(kinds: list[Kind], by: Direction, host: Host) -> list[Kind]:
     """The kinds, if the messages name the byte order of the host that sent them. Raises ValueError."""
     if wrong := [order for order in by.orders if order != host.byteorder]:
         raise ValueError(f"{host.name} called itself {wrong[0]}-endian")
@@ -235,7 +239,7 @@ def _tree(lab: Lab, pcapng: bytes, numbers: Sequence[int], source: Host) -> list
     return [line for line in lines if line.lstrip().startswith(SHOWN_LINES)]
 
 
-def brief(by: Said) -> str:
+def brief(by: Direction) -> str:
     """What one end sent, on one line: the parts that tell its byte order whole, the others as far as there is room.
 
     `150 bytes: 00 88 {… "big" …} 00000001 fffffffe 0000012c`
@@ -271,8 +275,8 @@ def why(rows: Sequence[Row]) -> list[str]:
 
 def by_service(rows: Sequence[Row]) -> Iterator[tuple[Talk, list[Row]]]:
     """The rows of each service and client together, with the first talk of them."""
-    for asked in dict.fromkeys(row.talk.asked for row in rows):
-        found = [row for row in rows if row.talk.asked == asked]
+    for asked in dict.fromkeys(row.talk.call_name for row in rows):
+        found = [row for row in rows if row.talk.call_name == asked]
         yield found[0].talk, found
 
 
@@ -280,7 +284,10 @@ def on_a_terminal(compared: Compared) -> Iterator[Table]:
     """A table for each service, and client of it."""
     for first, rows in by_service(compared.rows):
         table = Table(
-            title=escape(f"{first.asked}: {first.chosen.client.about}"), title_justify="left", box=None, pad_edge=False
+            title=escape(f"{first.call_name}: {first.chosen.client.about}"),
+            title_justify="left",
+            box=None,
+            pad_edge=False,
         )
         for column in ("pair", "request", "answer", f"differs from {first.pair} in"):
             table.add_column(column, overflow="fold", no_wrap=column == "pair")
@@ -306,7 +313,7 @@ def figures(compared: Compared) -> dict[str, str]:
             for row in rows
         ]
         heads = ("pair", "request", "answer", f"differs from {first.pair} in")
-        found[first.asked.replace("/", "-").replace(" ", "-")] = _table(heads, cells)
+        found[first.call_name.replace("/", "-").replace(" ", "-")] = _table(heads, cells)
     for name, lines in compared.trees.items():
         found[name] = "".join(f"    {line}\n" for line in lines)
     found["why"] = "".join(f"- {line}\n" for line in why(compared.rows))

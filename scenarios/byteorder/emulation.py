@@ -94,7 +94,7 @@ class Answers:
     """What one machine answered: its errno numbers by name, and by subject and question what came back."""
 
     host: Host
-    said: str
+    answer: str
     errnos: Mapping[str, int]
     answers: Mapping[str, Mapping[str, str]]
 
@@ -156,7 +156,7 @@ def document(asked: Sequence[Answers]) -> str:
 
 def _lines(asked: Sequence[Answers]) -> Iterator[str]:
     yield INTRODUCTION
-    machines = [(each.host.name, each.said, each.host.machine) for each in asked]
+    machines = [(each.host.name, each.answer, each.host.machine) for each in asked]
     yield from markdown_table.table(("host", "what it is", "runs on"), machines)
     yield ""
     yield "## What it cannot do"

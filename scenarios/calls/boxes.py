@@ -12,7 +12,7 @@ from typing import Final, Literal
 from scenarios.lab.box import AUTHORITY_FOLDER, KEYS_FOLDER, PREFIX, Box
 from scenarios.lab.topology import Host
 from scenarios.spec.command_line import filled_mapping, words
-from scenarios.spec.service import Named, Service
+from scenarios.spec.service import Service, ServiceChoice
 
 # The environment of the contract.
 ROLE, BIND, HOST, PORT, DEADLINE_S, ASK, CA, CERT, KEY = (
@@ -48,7 +48,7 @@ def places(address: str, port: int, key: str = "") -> Mapping[str, object]:
     return {"host": address, "bind": address, "port": port, "ca": AUTHORITY, "cert": key, "key": key}
 
 
-def of_server(chosen: Named, host: Host, address: str) -> Box | None:
+def of_server(chosen: ServiceChoice, host: Host, address: str) -> Box | None:
     """The box of a server that listens on this address of a host; None for one of ours."""
     image, server = chosen.server_image, chosen.server
     if image is None:
@@ -83,7 +83,7 @@ def of_client(service: Service, client: str, address: str, port: int, within_s: 
     )
 
 
-def server_words(chosen: Named, command: str, host: Host, address: str) -> list[str]:
+def server_words(chosen: ServiceChoice, command: str, host: Host, address: str) -> list[str]:
     """The words of a server's command line, on this address of a host."""
     return words(command, **places(address, chosen.server_port, key_of(host)))
 

@@ -30,22 +30,22 @@ from scenarios.calls.forkserver import CLOSES_WITHIN_S, ForkServer, outcome
 from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import ENDED_AT_DEADLINE, Finished, Kept, Running
-from scenarios.spec.outcome import Outcome, told_errno
+from scenarios.lab.process import ENDED_AT_DEADLINE, BoundedOutput, Finished, Running
+from scenarios.spec.outcome import Outcome, errno_from_stderr
 
 
 class _HeardOfGuest(Heard):
-    def __init__(self, *kept: Kept) -> None:
-        self._kept = kept
+    def __init__(self, *kept: BoundedOutput) -> None:
+        self._output = kept
 
     @property
     def lines(self) -> list[str]:
-        return whole_lines(each.text() for each in self._kept)
+        return whole_lines(each.text() for each in self._output)
 
 
 def _as_ours(ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
     """How a client that has our exit statuses ended, and the errno that it told."""
-    return outcome(ran.status, timed_out=hung), told_errno(ran.stderr) if ran.status else None
+    return outcome(ran.status, timed_out=hung), errno_from_stderr(ran.stderr) if ran.status else None
 
 
 def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
@@ -174,7 +174,7 @@ class Caller:
         future: Future[Call] = Future()
         cancelled = threading.Event()
         name = self._lab.guest_name(host)
-        out, err = Kept(hide=box.hide), Kept(hide=box.hide)
+        out, err = BoundedOutput(hide=box.hide), BoundedOutput(hide=box.hide)
 
         def run() -> None:
             try:

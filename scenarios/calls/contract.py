@@ -22,8 +22,8 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
-from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, told_errno
-from scenarios.spec.service import Named, Service
+from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, errno_from_stderr
+from scenarios.spec.service import Service, ServiceChoice
 from scenarios.spec.service_programs import Client
 
 UNSUPPORTED: Final = 77
@@ -36,7 +36,7 @@ _ERRNO: Final = re.compile(rf"(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})|\b
 _BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
 
 
-def all_interfaces(chosen: Named) -> str:
+def all_interfaces(chosen: ServiceChoice) -> str:
     """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours."""
     if chosen.server_image is None:
         return ""
@@ -59,7 +59,7 @@ def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | 
     text = f"{ran.stdout}\n{ran.stderr}"
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
-        return outcome, told_errno(ran.stderr) if ran.status else None
+        return outcome, errno_from_stderr(ran.stderr) if ran.status else None
     name = errno_in(text)
     if hung:
         return Outcome.HUNG, name

@@ -22,7 +22,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import STOP_WITHIN_S, Printed, Running
-from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
+from scenarios.spec.outcome import OF_STATUS, Outcome, errno_from_stderr
 
 FORK_SERVER: Final = "services.forkserver"
 MARK: Final = "FAULTWIRE_FORKSERVER"  # in the environment of a fork server, and so of all that it starts
@@ -129,7 +129,7 @@ class WarmRunning(Running):
 
 
 @dataclass(slots=True)
-class _Asked:
+class _OpenCall:
     """A call that a fork server has not answered yet."""
 
     argv: tuple[str, ...]
@@ -145,10 +145,10 @@ class ForkServer:
         self._lab, self.host = lab, host
         self._token = f"{MARK}={secrets.token_hex(8)}"
         self._warm = set(modules)
-        self._asked: dict[str, _Asked] = {}
+        self._open_calls: dict[str, _OpenCall] = {}
         self._held: dict[str, int] = {}
         self._followed: dict[str, _Followed] = {}
-        self._told = threading.Condition()
+        self._changed = threading.Condition()
         self._ready = False
         self._problems: list[str] = []
         self._names = itertools.count()
@@ -175,8 +175,8 @@ class ForkServer:
         self._wait(held, f"hold {len(calls)} calls", HELD_WITHIN_S)
 
     def _wait(self, condition: Callable[[], bool], to: str, within_s: float) -> None:
-        with self._told:
-            if not self._told.wait_for(lambda: condition() or self.over, within_s):
+        with self._changed:
+            if not self._changed.wait_for(lambda: condition() or self.over, within_s):
                 raise self._problem(f"did not {to} within {within_s:g} s")
         if not condition():
             raise LabProblem(self.over)
@@ -188,20 +188,20 @@ class ForkServer:
     # What it says
 
     def _note(self, said: Mapping[str, Any]) -> None:
-        with self._told:
+        with self._changed:
             self._take(said)
-            self._told.notify_all()
+            self._changed.notify_all()
 
     def _give_up(self, why: str) -> None:
         """Nothing more is heard of it."""
-        with self._told:
-            for asked in self._asked.values():
+        with self._changed:
+            for asked in self._open_calls.values():
                 asked.future.set_exception(LabProblem(why))
-            self._asked.clear()
+            self._open_calls.clear()
             for followed in self._followed.values():
                 followed.give_up()
             self._followed.clear()
-            self._told.notify_all()
+            self._changed.notify_all()
 
     def _take(self, said: Mapping[str, Any]) -> None:
         if "ready" in said:
@@ -213,14 +213,14 @@ class ForkServer:
         elif "held" in said and "calls" in said:
             self._held[said["held"]] = len(said["calls"])
         elif "printed" in said:
-            if asked := self._asked.get(said["printed"]):
+            if asked := self._open_calls.get(said["printed"]):
                 asked.heard.take(said["text"], said["on"])
         elif "ended" in said:
-            if asked := self._asked.pop(said["ended"], None):
+            if asked := self._open_calls.pop(said["ended"], None):
                 asked.future.set_result(_call(self.host, asked, said))
         elif "error" in said:
             why = f"{self.host}: {said['error']}"
-            if asked_of := self._asked.pop(said.get("call", ""), None):
+            if asked_of := self._open_calls.pop(said.get("call", ""), None):
                 asked_of.future.set_exception(LabProblem(why))
             elif not said.keys() & {"cancel", "signal", "stop"}:  # what they are for may have ended meanwhile
                 del self._problems[: -PROBLEMS_LIMIT + 1]
@@ -237,11 +237,11 @@ class ForkServer:
     def start(self, argv: Sequence[str], timeout_s: float, gate: Gate | None, hold: Hold, *, hear: bool) -> Pending:
         name = str(next(self._names))
         module = self._make_warm(argv)
-        asked = _Asked(tuple(argv), bool(module))
-        with self._told:
+        asked = _OpenCall(tuple(argv), bool(module))
+        with self._changed:
             if self.over:
                 raise LabProblem(self.over)
-            self._asked[name] = asked
+            self._open_calls[name] = asked
         command = {"call": name, "argv" if module else "exec": list(module or argv), "timeout_s": timeout_s}
         if hear:
             command["told"] = True
@@ -256,7 +256,7 @@ class ForkServer:
         name = str(next(self._names))
         module = self._make_warm(argv)
         followed = _Followed(lambda: self.over)
-        with self._told:
+        with self._changed:
             if self.over:
                 raise LabProblem(self.over)
             self._followed[name] = followed
@@ -298,12 +298,12 @@ def outcome(status: int | None, *, timed_out: bool = False, cancelled: bool = Fa
     return OF_STATUS.get(-1 if status is None else status, Outcome.CRASHED)
 
 
-def _call(host: str, asked: _Asked, said: Mapping[str, Any]) -> Call:
+def _call(host: str, asked: _OpenCall, said: Mapping[str, Any]) -> Call:
     return Call(
         host=host,
         argv=asked.argv,
         outcome=outcome(said["status"], timed_out=said["timed_out"], cancelled=said["cancelled"]),
-        errno=told_errno(said["stderr"]) if said["status"] else None,
+        errno=errno_from_stderr(said["stderr"]) if said["status"] else None,
         status=said["status"],
         signal=said["signal"],
         stdout=said["stdout"],

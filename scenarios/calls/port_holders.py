@@ -14,7 +14,7 @@ from docker.errors import DockerException
 from scenarios.lab import engine
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 
 ANSWERS_WITHIN_S = 10
 SOCKETS = ("ss", "-Hlnp")
@@ -22,7 +22,7 @@ OF_TRANSPORT = {"tcp": "--tcp", "udp": "--udp"}
 PID = re.compile(r"\bpid=(\d+)\b")  # in the last column of `ss -p`: users:(("python",pid=123,fd=3))
 
 
-def holders(lab: Lab, host: str, chosen: Named) -> list[str]:
+def holders(lab: Lab, host: str, chosen: ServiceChoice) -> list[str]:
     """Each program that listens on the port of a service on a host, as `pid 7, `nc -l 7`, since …; … ends it`."""
     where = f"sport = :{chosen.port}"
     listed = lab.run(host, [*SOCKETS, OF_TRANSPORT[chosen.transport], where], timeout_s=ANSWERS_WITHIN_S).stdout
@@ -56,13 +56,13 @@ def _ago(seconds: int) -> str:
     return f"{since:%Y-%m-%d %H:%M:%S} UTC ({f'{seconds // 60} min' if seconds >= 60 else f'{seconds} s'})"
 
 
-def check_free(lab: Lab, host: str, chosen: Named) -> None:
+def check_free(lab: Lab, host: str, chosen: ServiceChoice) -> None:
     """Raise LabProblem, naming who, when somebody listens already where the server of a service is to listen."""
     if held := holders(lab, host, chosen):
         raise LabProblem(_words(host, chosen, held))
 
 
-def explained(lab: Lab, host: str, chosen: Named, problem: LabProblem) -> LabProblem:
+def explained(lab: Lab, host: str, chosen: ServiceChoice, problem: LabProblem) -> LabProblem:
     """The problem of a server that did not come to listen, with who holds its port, if somebody does."""
     try:
         held = holders(lab, host, chosen)
@@ -71,5 +71,5 @@ def explained(lab: Lab, host: str, chosen: Named, problem: LabProblem) -> LabPro
     return LabProblem(f"{_words(host, chosen, held)}\n{problem}") if held else problem
 
 
-def _words(host: str, chosen: Named, held: list[str]) -> str:
+def _words(host: str, chosen: ServiceChoice, held: list[str]) -> str:
     return f"port {chosen.port} of {host}, for {chosen.name}, is held by {' and by '.join(held)}"

@@ -13,19 +13,19 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 
 LOOPBACK_WITHIN_S = 2.0  # so long a server may take from its first socket to the one that others reach
 
 
-def addresses(lab: Lab, chosen: Named, host: Host, port: int) -> list[str]:
+def addresses(lab: Lab, chosen: ServiceChoice, host: Host, port: int) -> list[str]:
     """The addresses of this host on which a socket listens on a port; `*`, `0.0.0.0` and `[::]` are all of them."""
     kind = "--tcp" if chosen.transport == "tcp" else "--udp"
     sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{port}"], timeout_s=5).stdout
     return [line.split()[3].rpartition(":")[0] for line in sockets.splitlines() if line.strip()]
 
 
-def listens(lab: Lab, chosen: Named, host: Host) -> bool:
+def listens(lab: Lab, chosen: ServiceChoice, host: Host) -> bool:
     """Whether a socket of this host listens on each port of the server."""
     return all(addresses(lab, chosen, host, port) for port in chosen.service.ports_of(chosen.server_name))
 
@@ -40,7 +40,7 @@ def _is_loopback(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Running | None]:
+def serving(lab: Lab, chosen: ServiceChoice, host: Host, family: Family) -> Iterator[Running | None]:
     """The server of a service, listening on a host for the time of the `with` block; None where it always runs.
 
     Raises LabProblem, with what the server printed, when it does not come to listen.
@@ -61,7 +61,7 @@ def serving(lab: Lab, chosen: Named, host: Host, family: Family) -> Iterator[Run
         yield program
 
 
-def wait_until_it_listens(lab: Lab, chosen: Named, host: Host, program: Running) -> None:
+def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: Running) -> None:
     """Wait until the server says so, or its sockets are there.
 
     Raises LabProblem, with what it printed, at the deadline or when it has ended; and for a program of an image that
@@ -76,7 +76,9 @@ def wait_until_it_listens(lab: Lab, chosen: Named, host: Host, program: Running)
         _check_reachable(lab, chosen, host)
 
 
-def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running, within_s: float = LISTENS_WITHIN_S) -> None:
+def wait_for_socket(
+    lab: Lab, chosen: ServiceChoice, host: Host, program: Running, within_s: float = LISTENS_WITHIN_S
+) -> None:
     """Wait until the server listens. Raises LabProblem, with what it printed, at the deadline or when it has ended."""
 
     def there() -> bool:
@@ -90,7 +92,7 @@ def wait_for_socket(lab: Lab, chosen: Named, host: Host, program: Running, withi
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
-def _check_reachable(lab: Lab, chosen: Named, host: Host) -> None:
+def _check_reachable(lab: Lab, chosen: ServiceChoice, host: Host) -> None:
     """Raise LabProblem when the server listens on the loopback interface alone, and still does so after a while."""
     for port in chosen.service.ports_of(chosen.server_name):
         found = addresses(lab, chosen, host, port)
@@ -105,7 +107,7 @@ def _check_reachable(lab: Lab, chosen: Named, host: Host) -> None:
             found = addresses(lab, chosen, host, port)
 
 
-def call(lab: Lab, chosen: Named, client: Host, server: Host, family: Family) -> Finished:
+def call(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family: Family) -> Finished:
     """Run the client of a service on a host, to its end or its deadline."""
     address, within_s = server.address(family), chosen.client.timeout_s
     argv = boxes.client_words(chosen.client.run, address, chosen.port)

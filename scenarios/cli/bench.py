@@ -50,7 +50,7 @@ def bench(options: argparse.Namespace) -> int:
     made = measure(lab, step, with_catalogue=not options.quick)
     for line in made.lines:
         console.print(escape(line))
-    console.print(f"[dim]figures: {runs.shown(made.folder)}/result.json[/]")
+    console.print(f"[dim]figures: {runs.display_path(made.folder)}/result.json[/]")
     return 0
 
 

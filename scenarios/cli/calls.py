@@ -18,10 +18,10 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.report.console import console, image_step, show, step
 from scenarios.run import demo as demo_module
-from scenarios.run.demo import Shown, demonstrate
+from scenarios.run.demo import Demonstration, demonstrate
 from scenarios.run.prepare import bring_up
 from scenarios.spec import scaffold
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -37,7 +37,7 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def call(options: argparse.Namespace) -> int:
-    chosen = named(options.service, options.client, known_services(options.service))
+    chosen = resolve(options.service, options.client, known_services(options.service))
     source_name = options.source or ("client" if chosen.image else "client-be")
     ends = source_name, options.to or chosen.server.runs_on or "server"
     a_lab = lab_with(options.lab, *ends)
@@ -83,7 +83,7 @@ def watch(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show(a_lab: Lab, shown: Shown) -> int:
+def _show(a_lab: Lab, shown: Demonstration) -> int:
     """Print what a call showed. The lab stays up: to look around in, and for the next call, which takes two seconds."""
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
     console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")

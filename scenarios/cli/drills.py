@@ -34,9 +34,9 @@ from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
-from scenarios.spec.catalogue import ALL, architectures, chosen_service, fitting, named_drills
+from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, default_pairs, unsupported
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 from scenarios.spec.units import so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
@@ -50,12 +50,12 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     """What was asked for, each cell once. Raise UsageError for a service that a drill does not fit."""
     known = known_services(options.service)
     found: dict[str, Cell] = {}  # by title: two names may name one server
-    for drill in named_drills(options.names, known):
+    for drill in find_drills(options.names, known):
         wanted = options.service.split(",") if options.service else [drill.service]
         if options.service == ALL:
             wanted = [each.name for each in fitting(drill, known)]
         if options.client:
-            wanted = architectures([named(each, known=known).name for each in wanted], known, options.client)
+            wanted = architectures([resolve(each, known=known).name for each in wanted], known, options.client)
         for service in wanted:
             chosen = chosen_service(drill, service, known)
             usual = default_pairs(chosen)
@@ -85,13 +85,13 @@ def run(options: argparse.Namespace) -> int:
     whole: list[Result] = []  # with its evidence, for a person who asked for one cell
 
     def tell(result: Result) -> None:
-        progress.told(result, in_words=not (alone or options.json))
+        progress.report(result, in_words=not (alone or options.json))
         if options.json:
             _tell_json(result)
         elif alone:
             whole.append(result)
 
-    shown: contextlib.AbstractContextManager[object] = progress.shown()
+    shown: contextlib.AbstractContextManager[object] = progress.display()
     if alone:
         shown = under_way(f"{asked[0].title}: the control first, then the fault")
     run_folder = runs.new_run()
@@ -148,7 +148,9 @@ def _tell_event(event: Happened) -> None:
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
-    console.print(f"[dim]evidence: {runs.shown(run_folder)}/ (runs/latest points to it); `make report` shows it[/]")
+    console.print(
+        f"[dim]evidence: {runs.display_path(run_folder)}/ (runs/latest points to it); `make report` shows it[/]"
+    )
 
 
 def _show(lab: Lab, result: Result) -> None:
@@ -195,7 +197,7 @@ def soak(options: argparse.Namespace) -> int:
     """
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = known_services()
-    served = [(drill, chosen_service(drill, None, known)) for drill in named_drills(options.names or [ALL], known)]
+    served = [(drill, chosen_service(drill, None, known)) for drill in find_drills(options.names or [ALL], known)]
     chosen = [(*each, pair) for each in served for pair in options.pair or default_pairs(each[1])]
     jobs = len(options.labs) or options.jobs
     on = prepare(options.lab, jobs, [Cell(*each) for each in chosen], options.labs)
@@ -213,7 +215,7 @@ def soak(options: argparse.Namespace) -> int:
         if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
             flips.append(replace(result, seen={}))
             console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
-            console.print(f"  [dim]{runs.shown(result.folder)}[/]")
+            console.print(f"  [dim]{runs.display_path(result.folder)}[/]")
             return
         shutil.rmtree(result.folder, ignore_errors=True)
         if sum(told.values()) % 50 == 0:

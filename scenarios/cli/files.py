@@ -16,7 +16,7 @@ from scenarios.cli.known import known_services
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import ROOT
 from scenarios.report.console import EX_USAGE, console, marked
-from scenarios.spec.catalogue import DRILLS, architectures, drills, load_drill, named_drills
+from scenarios.spec.catalogue import DRILLS, architectures, drills, find_drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
@@ -57,7 +57,7 @@ def _has(drill: Drill, words: Sequence[str]) -> bool:
 
 
 def explain(options: argparse.Namespace) -> int:
-    for number, drill in enumerate(named_drills(options.names, known_services())):
+    for number, drill in enumerate(find_drills(options.names, known_services())):
         if number:
             console.print()
         for line in explained(drill):

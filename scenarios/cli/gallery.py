@@ -25,7 +25,7 @@ from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
 from scenarios.spec.cell import Cell
 from scenarios.spec.gallery import load_gallery
-from scenarios.spec.service import named, services
+from scenarios.spec.service import resolve, services
 from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
@@ -80,7 +80,7 @@ def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence
         _keep(run_folder)
         told = Counter(each.verdict for each in results)
         console.print(f"\n{counted(told)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
-        console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html[/]")
+        console.print(f"[dim]evidence: {runs.display_path(run_folder)}/index.html[/]")
         previous.remove_runs(options.keep_runs, warn)
         if broke_off:
             _write_page()
@@ -98,8 +98,8 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     on = prepare(options.lab, jobs, cells)
     step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
     progress = Progress(len(cells), jobs, previous.durations_s(beside=False), cells)
-    campaign = Campaign(run_folder, on, progress.told, step, warn, progress.began, results=ran)
-    with progress.shown():
+    campaign = Campaign(run_folder, on, progress.report, step, warn, progress.began, results=ran)
+    with progress.display():
         campaign.run(cells)
 
 
@@ -112,9 +112,9 @@ def _keep(run_folder: Path) -> None:
 def _write_page() -> None:
     plan, known = load_gallery(), services()
     _, misfits = gallery.cells(plan, known)
-    programs = {each: named(each, known=known) for each in plan.programs}
+    programs = {each: resolve(each, known=known) for each in plan.programs}
     runs.write(PAGE, page(plan, programs, gallery_cells.stored(), misfits))
-    step(f"{runs.shown(PAGE)} is written")
+    step(f"{runs.display_path(PAGE)} is written")
 
 
 def _note(run_folder: Path, failures: Sequence[str], *, unfinished: bool) -> None:
@@ -135,7 +135,7 @@ def _unfinished() -> tuple[Path, list[str]]:
         try:
             runs.take(folder)
         except BlockingIOError:
-            raise UsageError(f"--resume: {runs.shown(folder)} goes on still, in another process") from None
+            raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
         return folder, failures
     raise UsageError("--resume: the newest gallery was not broken off; `make gallery` begins a new one")
 

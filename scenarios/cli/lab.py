@@ -48,7 +48,7 @@ def up(options: argparse.Namespace) -> int:
 def down(options: argparse.Namespace) -> int:
     with under_way(f"lab {options.lab} goes down"):
         Lab(options.lab).down()
-    pool.own(options.lab)
+    pool.claim(options.lab)
     step(f"lab {options.lab} is down")
     return 0
 

@@ -25,7 +25,7 @@ from scenarios.run import matrix, previous, summary
 from scenarios.run.campaign import Campaign
 from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
-from scenarios.spec.catalogue import named_drills
+from scenarios.spec.catalogue import find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import EVERY_PAIR
 from scenarios.spec.units import so_many
@@ -39,19 +39,19 @@ UNFINISHED = "unfinished"
 def _unfinished() -> tuple[Path, dict[str, Any]]:
     """The newest run of a matrix that was broken off, and what it was asked for. Raise UsageError."""
     for folder in previous.earlier():
-        if (asked := _asked(folder)) is None:
+        if (asked := _read_request(folder)) is None:
             continue
         if not asked[UNFINISHED]:
             break
         try:
             runs.take(folder)
         except BlockingIOError:
-            raise UsageError(f"--resume: {runs.shown(folder)} goes on still, in another process") from None
+            raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
         return folder, asked
     raise UsageError("--resume: the newest matrix was not broken off; `make matrix` begins a new one")
 
 
-def _asked(folder: Path) -> dict[str, Any] | None:
+def _read_request(folder: Path) -> dict[str, Any] | None:
     """What a matrix was asked for; None where the folder is of another run, or says it in another form."""
     try:
         found = json.loads((folder / ASKED).read_text("utf-8"))
@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         run_folder, asked = _unfinished()
     architectures = matrix.columns(asked["services"], known)
-    cells = matrix.cells(named_drills(asked["drills"], known), architectures, asked["pairs"], asked["seed"], known)
+    cells = matrix.cells(find_drills(asked["drills"], known), architectures, asked["pairs"], asked["seed"], known)
     if options.dry_run:
         console.print(
             f"{so_many(len(cells), 'cell')}, of {so_many(len(architectures), 'architecture')}; nothing was run"
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
         run_folder, kept = runs.new_run(), []
         if options.changed:
             with under_way("earlier runs are read"):
-                kept = previous.kept(cells, run_folder)
+                kept = previous.reuse_results(cells, run_folder)
             step(f"{len(kept)} of {so_many(len(cells), 'cell')} unchanged since last run")
     runs.keep_room(run_folder, len(cells))
     _note(run_folder, asked, unfinished=True)
@@ -113,7 +113,9 @@ def run(options: argparse.Namespace) -> int:
             broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
         _note(run_folder, asked, unfinished=len(results) < len(cells))
         status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
-        console.print(f"[dim]evidence: {runs.shown(run_folder)}/index.html; `make report` shows the newest run[/]")
+        console.print(
+            f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `make report` shows the newest run[/]"
+        )
         previous.remove_runs(options.keep_runs, warn)
     if broke_off:
         broke_off.add_note(summary.not_run(results, cells, "make matrix RESUME=1"))
@@ -130,8 +132,8 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
     expected_s = previous.durations_s(beside=True)
     progress = Progress(len(cells), jobs, expected_s, cells)
-    campaign = Campaign(run_folder, on, progress.told, step, warn, progress.began, True, options.keep, ran)
-    with progress.shown():
+    campaign = Campaign(run_folder, on, progress.report, step, warn, progress.began, True, options.keep, ran)
+    with progress.display():
         campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
 
 

@@ -47,16 +47,16 @@ class Progress:
         """How long a cell will take, as far as one knows."""
         return self._expected_s.get(cell.title, USUAL_S)
 
-    def shown(self) -> contextlib.AbstractContextManager[None]:
+    def display(self) -> contextlib.AbstractContextManager[None]:
         """Keep it in sight for the time of the `with` block."""
-        return pulse.shown(self, at_once=True)
+        return pulse.display(self, at_once=True)
 
     def began(self, lab: Lab, cell: Cell) -> None:
         """A lab has begun with a cell."""
         with self._lock:
             self._running[lab.number] = cell, time.monotonic()
 
-    def told(self, result: Result, *, in_words: bool = True) -> None:
+    def report(self, result: Result, *, in_words: bool = True) -> None:
         """A cell has been run. `in_words`: its verdict is a line, where it is not drawn."""
         with self._lock:
             self.verdicts[result.verdict] += 1

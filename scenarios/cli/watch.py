@@ -48,7 +48,7 @@ class _Packet:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ReadyRung:
     """A packet that is ready to be drawn. `after_s`: it was drawn as lost before, and has now come, so much later."""
 
     rung: Rung
@@ -93,7 +93,7 @@ class Pairing:
         seconds.add(second)
         self._busy[leg] = {each for each in seconds if each > second - 10}
 
-    def due(self, now_s: float) -> Iterator[Shown]:
+    def due(self, now_s: float) -> Iterator[ReadyRung]:
         """The packets that are ready, in the order of time. Those after one that is still waited for wait too."""
         while self._waiting:
             first = self._waiting[0]
@@ -102,7 +102,7 @@ class Pairing:
                 return
             self._waiting.pop(0)
             if whole:
-                yield Shown(first.rung)
+                yield ReadyRung(first.rung)
                 continue
             self._forget(first)
             if shown := self._alone(first, now_s):
@@ -119,7 +119,7 @@ class Pairing:
         if not self._halves[key]:
             del self._halves[key]
 
-    def _alone(self, packet: _Packet, now_s: float) -> Shown | None:
+    def _alone(self, packet: _Packet, now_s: float) -> ReadyRung | None:
         """A packet that one leg alone had; None where the other one did not tell of all."""
         rung, frame = packet.rung, packet.rung.frame
         other = "server-leg" if rung.server_leg is None else "client-leg"
@@ -133,9 +133,9 @@ class Pairing:
             self._lost[frame.crossing] = (now_s, frame.time_ns)
             while len(self._lost) > PENDING_LIMIT:
                 self._lost.popitem(last=False)
-            return Shown(rung)
+            return ReadyRung(rung)
         _, left_ns = self._lost.pop(frame.crossing, (0.0, None))
-        return Shown(rung, None if left_ns is None else (frame.time_ns - left_ns) / 1e9)
+        return ReadyRung(rung, None if left_ns is None else (frame.time_ns - left_ns) / 1e9)
 
 
 def _rung(near: Frame | None, far: Frame | None, from_client: bool) -> Rung:
@@ -152,7 +152,7 @@ class Picture:
         self.left_out = 0  # packets of this second that were not drawn
         self.packets = 0
 
-    def lines(self, shown: Shown) -> Iterator[Text]:
+    def lines(self, shown: ReadyRung) -> Iterator[Text]:
         """The lines of one packet. Those of more packets than LINES_A_SECOND holds are counted, and told afterwards."""
         self.packets += 1
         frame, rightwards = shown.rung.frame, shown.rung.from_client
@@ -169,7 +169,7 @@ class Picture:
             self._ends = ends
             yield pairing.heading(ends[0], "", ends[1], "bold")
         at = datetime.fromtimestamp(frame.time_ns / 1e9)
-        yield from pairing.drawn(shown.rung, f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
+        yield from pairing.ladder_lines(shown.rung, f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
         if shown.after_s is not None:
             yield Text(f"{' ' * pairing.MARGIN}│  it was held at the firewall for {shown.after_s:.3f} s", "dim")
 

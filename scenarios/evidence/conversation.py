@@ -44,7 +44,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Direction:
     """All that one end sent over one connection. `orders` are the byte orders that its messages name, one for each."""
 
     parts: tuple[Part, ...]
@@ -56,7 +56,7 @@ class Said:
         return b"".join(part.raw for part in self.parts)
 
 
-def said(stream: bytes) -> Said:
+def split_messages(stream: bytes) -> Direction:
     """The bytes of one direction, read as messages if they are whole messages from the first to the last."""
     parts: list[Part] = []
     orders: list[str] = []
@@ -64,11 +64,11 @@ def said(stream: bytes) -> Said:
     while at < len(stream):
         message = _message(stream, at)
         if message is None:
-            return Said((Part("bytes", stream, stream),), ())
+            return Direction((Part("bytes", stream, stream),), ())
         parts += message
         orders += [part.raw.decode("ascii") for part in message if part.kind == "byte order"]
         at += sum(len(part.raw) for part in message)
-    return Said(tuple(parts), tuple(orders))
+    return Direction(tuple(parts), tuple(orders))
 
 
 def _message(stream: bytes, at: int) -> list[Part] | None:
@@ -114,8 +114,8 @@ def _swapped(content: bytes, unit: int) -> bytes:
 class Conversation:
     """What both ends of one connection said, and the frames that carried it."""
 
-    request: Said
-    answer: Said
+    request: Direction
+    answer: Direction
     frames: tuple[int, ...]
 
 
@@ -134,15 +134,15 @@ def conversations(
             back.setdefault(frame.destination_port, []).append(frame)
     return [
         Conversation(
-            said(stream_bytes(there[of])),
-            said(stream_bytes(back.get(of, ()))),
+            split_messages(stream_bytes(there[of])),
+            split_messages(stream_bytes(back.get(of, ()))),
             tuple(sorted(frame.number for frame in (*there[of], *back.get(of, ())) if frame.payload)),
         )
         for of in there
     ]
 
 
-def differences(one: Said, other: Said) -> list[Kind]:
+def differences(one: Direction, other: Direction) -> list[Kind]:
     """The kinds of parts in which two machines may differ and in which these do, each once, in their order.
 
     Raises ValueError when they differ in what a byte order does not change; the message is `difference`.
@@ -153,7 +153,7 @@ def differences(one: Said, other: Said) -> list[Kind]:
     return list(dict.fromkeys(mine.kind for mine, theirs in pairs if mine.raw != theirs.raw))
 
 
-def difference(one: Said, other: Said) -> str:
+def difference(one: Direction, other: Direction) -> str:
     """The first part in which they are not alike, as a diff of its bytes; empty when they are alike."""
     for number in range(max(len(one.parts), len(other.parts))):
         mine, theirs = (each.parts[number] if number < len(each.parts) else None for each in (one, other))

@@ -32,7 +32,7 @@ def write(folder: Path, seen: Seen) -> Path:
         "port": seen.port,
         "addresses": seen.addresses,
         "client_side": sorted(seen.client_side),
-        "legs": {leg: [_kept(frame) for frame in frames] for leg, frames in legs.items()},
+        "legs": {leg: [_fields_of(frame) for frame in frames] for leg, frames in legs.items()},
         "packets": [
             [each and each.number for each in (rung.client_leg, rung.server_leg)]
             for rung in rungs(legs["client-leg"], legs["server-leg"], seen.client_side)
@@ -43,7 +43,7 @@ def write(folder: Path, seen: Seen) -> Path:
     return path
 
 
-def _kept(frame: Frame) -> dict[str, Any]:
+def _fields_of(frame: Frame) -> dict[str, Any]:
     kept: dict[str, Any] = {"source": frame.source, "destination": frame.destination}
     kept |= {name: value for name in KEPT if (value := getattr(frame, name)) not in (None, "", ())}
     if frame.flags:

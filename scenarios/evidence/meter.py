@@ -18,7 +18,7 @@ from scenarios.evidence.stalls import MACHINE, RUNNER, Pause, Stall, Stalls, joi
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.guest import GUEST_LABEL
-from scenarios.lab.json_lines import Asked, Child, Message
+from scenarios.lab.json_lines import Child, Message, Request
 from scenarios.lab.lab import Lab
 
 METER: Final = "meter"  # the machine of the lab that it runs on
@@ -63,12 +63,12 @@ class Metering:
         self._lab = lab
         self._machines: Mapping[str, str] = {}  # by the ids of their containers
         self._child: Child | None = None
-        self._starting: Asked | None = None
-        self._stopping: Asked | None = None
+        self._starting: Request | None = None
+        self._stopping: Request | None = None
         self._started: Message | None = None
         self._problem = ""
         self._works = False  # whether the meter has ever answered: where it cannot run, there is none to miss
-        self._own: OwnMeter | None = None
+        self._own_meter: OwnMeter | None = None
         self._began_ns = self._stopped_ns = 0
 
     def __enter__(self) -> Self:
@@ -92,7 +92,7 @@ class Metering:
         """The containers of the lab, each with the machine that it is, or whose network it is in; in one question."""
         asked = {"label": [f"{engine.LAB_LABEL}={self._lab.number}", *labels]}
         found = {}
-        with engine.asked("list the lab's machines"):
+        with engine.request("list the lab's machines"):
             containers = engine.client().api.containers(filters=asked)
         for container in containers:
             of_it = container["Labels"]
@@ -120,7 +120,7 @@ class Metering:
         if self._child is None:
             self._start()
         guests = self._guests(with_guests)
-        self._own, self._began_ns, self._stopped_ns = OwnMeter(), time.time_ns(), 0
+        self._own_meter, self._began_ns, self._stopped_ns = OwnMeter(), time.time_ns(), 0
         self._starting = self._ask({"start": {**self._machines, **guests}}, "begin to meter")
 
     def wait(self) -> None:
@@ -135,7 +135,7 @@ class Metering:
 
     def give_up(self) -> None:
         """Forget what was begun, if it was not ended."""
-        if self._own is not None:
+        if self._own_meter is not None:
             self.end()
 
     def stop(self, *, with_guests: bool = False) -> None:
@@ -145,14 +145,14 @@ class Metering:
 
     def end(self, pauses: Sequence[Pause] = (), in_play: Collection[str] = ()) -> Stalls:
         """The stalls from `wait` to `stop`, or until now; without the pauses that the drill made."""
-        assert self._own is not None  # noqa: S101 (it was begun)
+        assert self._own_meter is not None  # noqa: S101 (it was begun)
         if not self._stopped_ns:
             self.stop()
         self._wait()
         started, self._started = self._started, None
         stopping, self._stopping = self._stopping, None
         told = self._answer(stopping, ANSWERS_WITHIN_S) if started and stopping else None
-        own, self._own = self._own, None
+        own, self._own_meter = self._own_meter, None
         found = own.stop()
         if started is None or told is None:
             unseen: Sequence[str] = (f"the stalls of the lab's machines: {self._problem}",)
@@ -170,7 +170,7 @@ class Metering:
         meanwhile = [each for each in found if each.ended_ns > self._began_ns and each.began_ns < self._stopped_ns]
         return Stalls(tuple(joined(meanwhile)), stolen_s, unseen, frozenset(in_play))
 
-    def _ask(self, request: Mapping[str, object], to: str) -> Asked | None:
+    def _ask(self, request: Mapping[str, object], to: str) -> Request | None:
         if self._child is None:
             return None
         try:
@@ -179,10 +179,10 @@ class Metering:
             self._problem = self._problem or str(problem)
             return None
 
-    def _answer(self, asked: Asked, within_s: float) -> Message | None:
+    def _answer(self, asked: Request, within_s: float) -> Message | None:
         """What the meter answered; None where it did not, and `_problem` says why."""
         try:
-            return asked.wait(within_s).said
+            return asked.wait(within_s).message
         except LabProblem as problem:
             self._problem = self._problem or str(problem)
             return None

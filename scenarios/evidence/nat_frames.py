@@ -13,7 +13,7 @@ from dataclasses import replace
 from scenarios.evidence.frame import Endpoint, Frame
 
 
-def _kept(frame: Frame, peer: Endpoint) -> tuple[object, ...]:
+def _unchanged_by_nat(frame: Frame, peer: Endpoint) -> tuple[object, ...]:
     """What a NAT leaves as it was. `peer` is the end of the frame that it does not hide."""
     port = None if frame.transport == "icmp" else peer[1]
     what = frame.flags, frame.seq, frame.ack, frame.options, frame.payload, frame.fragment
@@ -29,16 +29,16 @@ def with_true_ends(inside: Sequence[Frame], outside: Sequence[Frame], nat: Colle
     sent: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
     received: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
     for frame in inside:
-        sent[_kept(frame, (frame.destination, frame.destination_port))].append(frame)
-        received[_kept(frame, (frame.source, frame.source_port))].append(frame)
+        sent[_unchanged_by_nat(frame, (frame.destination, frame.destination_port))].append(frame)
+        received[_unchanged_by_nat(frame, (frame.source, frame.source_port))].append(frame)
 
     def twin(frame: Frame) -> Endpoint | None:
         """The hidden end, from the same packet on the inside leg: the nearest in time, one of the same port first."""
         if is_from_nat(frame):
-            found = [each for each in sent[_kept(frame, _far(frame))] if each.time_ns <= frame.time_ns]
+            found = [each for each in sent[_unchanged_by_nat(frame, _far(frame))] if each.time_ns <= frame.time_ns]
             ends = [((each.source, each.source_port), each.time_ns) for each in found]
         else:
-            found = [each for each in received[_kept(frame, _far(frame))] if each.time_ns >= frame.time_ns]
+            found = [each for each in received[_unchanged_by_nat(frame, _far(frame))] if each.time_ns >= frame.time_ns]
             ends = [((each.destination, each.destination_port), -each.time_ns) for each in found]
         own = frame.source_port if is_from_nat(frame) else frame.destination_port
         ends = [(end, at) for end, at in ends if end[0] not in nat]

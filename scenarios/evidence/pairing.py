@@ -117,7 +117,7 @@ def draw(
             continue
         while waiting and waiting[0].began_ns <= rung.frame.time_ns:
             yield _stalled(waiting.pop(0), start)
-        yield from drawn(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
+        yield from ladder_lines(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
     for stall in waiting:
         yield _stalled(stall, start)
 
@@ -133,7 +133,7 @@ def heading(left: str, middle: str, right: str, style: str) -> Text:
     return Text(f"{' ' * MARGIN}{begun}{right:>{2 * HALF + 3 - len(begun)}}", style)
 
 
-def drawn(rung: Rung, time: str) -> Iterator[Text]:
+def ladder_lines(rung: Rung, time: str) -> Iterator[Text]:
     """The lines of one packet: its rung, what it carries, and what tshark notes where something is wrong with it.
 
     `time` has MARGIN columns.

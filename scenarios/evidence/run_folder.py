@@ -82,7 +82,7 @@ def began(run: Path) -> datetime | None:
     return None
 
 
-def shown(path: Path) -> Path:
+def display_path(path: Path) -> Path:
     """A path below runs/ as a person is told it: from the repository, where it is in it."""
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 

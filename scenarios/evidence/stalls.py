@@ -265,7 +265,7 @@ def repeated_by_a_stall(frames: Sequence[Frame], stalls: Stalls, lost: Collectio
     last: dict[tuple[object, ...], Frame] = {}
     found = []
     for frame in sorted(frames, key=lambda each: each.time_ns):
-        key = _kept_by_a_repetition(frame)
+        key = _repetition_key(frame)
         if (before := last.get(key)) is not None and before.number not in lost:
             between = stalls.between(before.time_ns, frame.time_ns)
             share = between.total_s >= MADE_SHARE * (frame.time_ns - before.time_ns) / 1e9
@@ -292,7 +292,7 @@ def answers_to(repeated: Collection[int], frames: Sequence[Frame]) -> list[int]:
     return found
 
 
-def _kept_by_a_repetition(frame: Frame) -> tuple[object, ...]:
+def _repetition_key(frame: Frame) -> tuple[object, ...]:
     ends = frame.source, frame.source_port, frame.destination, frame.destination_port, frame.transport
     if frame.transport == "tcp":
         of_stream = frame.flags & {"SYN", "FIN", "RST"}
@@ -304,7 +304,7 @@ def _kept_by_a_repetition(frame: Frame) -> tuple[object, ...]:
 def sent_again_by_a_kernel(earlier: Frame, later: Frame) -> bool:
     """Whether the later frame is the earlier one, sent again by TCP: its timer waits for no program."""
     has_length = bool(earlier.payload or earlier.flags & {"SYN", "FIN"})
-    is_same = _kept_by_a_repetition(earlier) == _kept_by_a_repetition(later)
+    is_same = _repetition_key(earlier) == _repetition_key(later)
     return earlier.transport == "tcp" and has_length and is_same
 
 
@@ -334,7 +334,7 @@ def overtaken_in_a_stall(
     return None
 
 
-def kept_as_it_was(last_ns: float, looked_ns: float, stalls: Stalls, slack_s: float) -> Stall | None:
+def stall_before_effect(last_ns: float, looked_ns: float, stalls: Stalls, slack_s: float) -> Stall | None:
     """A stall that began before what came last could have its effect, and was not over when one looked.
 
     One that was over when the last packet came held nothing back any more.

@@ -49,7 +49,7 @@ def settings(lab: Lab, host: Host) -> Mapping[str, str]:
     return {name.replace("/", "."): " ".join(value.split()) for name, value in lines}
 
 
-def said(lab: Lab, host: Host) -> str:
+def query_architecture(lab: Lab, host: Host) -> str:
     """What a host says that it is: `big-endian, 64 bits, s390x`; or how it failed to say. Raises LabProblem."""
     probe = ["sh", "-c", ASKS_NATIVE] if host.name in lab.topology.standing else ["python", "-c", ASKS]
     ran = lab.run(host.name, probe, timeout_s=10)

@@ -20,7 +20,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
 from scenarios.lab.errors import CommandFailed, NoEngine
-from scenarios.lab.process import Kept
+from scenarios.lab.process import BoundedOutput
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
@@ -44,7 +44,7 @@ def client() -> docker.DockerClient:
 
 
 @contextlib.contextmanager
-def asked(to: str) -> Iterator[None]:
+def request(to: str) -> Iterator[None]:
     """For what asks the engine: raise CommandFailed, with what it was to do, when it does not answer in time."""
     try:
         yield
@@ -56,7 +56,7 @@ def asked(to: str) -> Iterator[None]:
         raise CommandFailed(f"the engine could not be asked to {to}: {error}") from error
 
 
-def run_exec(api: docker.APIClient, execution: str, within_s: float) -> tuple[Kept, Kept]:
+def run_exec(api: docker.APIClient, execution: str, within_s: float) -> tuple[BoundedOutput, BoundedOutput]:
     """Start what `exec_create` made, and wait for its end: what it wrote on standard output, and on standard error.
 
     The SDK's own `exec_start` reads beside the buffer in which the response's head has come, and loses what came with
@@ -75,12 +75,12 @@ def run_exec(api: docker.APIClient, execution: str, within_s: float) -> tuple[Ke
         raise TimeoutError(f"not within {within_s:g} s") from error
 
 
-def _demultiplexed(raw: urllib3.HTTPResponse, until_s: float) -> tuple[Kept, Kept]:
+def _demultiplexed(raw: urllib3.HTTPResponse, until_s: float) -> tuple[BoundedOutput, BoundedOutput]:
     """Both streams of an exec (Docker Engine API, "Attach to a container", stream format), until their end.
 
     Each read has a deadline of its own, the socket's; a program that goes on printing is held to `until_s`.
     """
-    stdout, stderr = Kept(EXEC_LIMIT), Kept(EXEC_LIMIT)
+    stdout, stderr = BoundedOutput(EXEC_LIMIT), BoundedOutput(EXEC_LIMIT)
     head, of, left = b"", stdout, 0
     while data := raw.read1(READ_BYTES):
         at = 0
@@ -101,14 +101,14 @@ def _demultiplexed(raw: urllib3.HTTPResponse, until_s: float) -> tuple[Kept, Kep
 
 def containers(*labels: str) -> list[Container]:
     """Those that have all of these labels (`name`, or `name=value`), running or not; less what goes meanwhile."""
-    with asked("list the containers"):
+    with request("list the containers"):
         return client().containers.list(all=True, filters={"label": [*labels]}, ignore_removed=True)
 
 
 def image_id(tag: str) -> str | None:
     """The id of the image that a tag names, or None where there is none."""
     try:
-        with asked(f"look for the image {tag}"):
+        with request(f"look for the image {tag}"):
             return str(client().images.get(tag).id)
     except ImageNotFound:
         return None

@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from scenarios.lab import engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
 
 NO_LAB = -1  # the number of what is of ours, and of no lab
 GUEST_MEMORY = "512m"
@@ -47,7 +47,7 @@ class Guest(Running):
     @property
     def is_paused(self) -> bool:
         """Whether the engine has it paused."""
-        with contextlib.suppress(NotFound), engine.asked(f"say how {self._container} is"):
+        with contextlib.suppress(NotFound), engine.request(f"say how {self._container} is"):
             return bool(engine.client().containers.get(self._container).status == "paused")
         return False
 
@@ -55,11 +55,11 @@ class Guest(Running):
         """As of any program; before it the box's last commands are run, where the program can still answer them."""
         if self._box.after and not self.ended and not self.is_paused:
             for argv in self._box.after:
-                self.lines += _told_by(self._container, argv, self._box)
+                self.lines += _exec_for_log(self._container, argv, self._box)
         return super().stop()
 
 
-def _told_by(container: str, argv: Sequence[str], box: Box) -> list[str]:
+def _exec_for_log(container: str, argv: Sequence[str], box: Box) -> list[str]:
     """Run a command in the container of a guest, and return what it came to, as lines of a log."""
     what = shlex.join(argv)
     process = subprocess.Popen(
@@ -70,7 +70,7 @@ def _told_by(container: str, argv: Sequence[str], box: Box) -> list[str]:
         start_new_session=True,
     )
     assert process.stdout  # noqa: S101 (for mypy: it was opened as a pipe)
-    kept = Kept(AFTER_LIMIT, box.hide)
+    kept = BoundedOutput(AFTER_LIMIT, box.hide)
     reader = threading.Thread(target=kept.read, args=(process.stdout,), daemon=True)
     reader.start()
     try:
@@ -126,7 +126,7 @@ def run_guest(
     argv: Sequence[str],
     timeout_s: float,
     box: Box,
-    printed: tuple[Kept, Kept] | None = None,
+    printed: tuple[BoundedOutput, BoundedOutput] | None = None,
     made: Callable[[str], None] = lambda _: None,
 ) -> Finished | None:
     """Run the guest of these `guest_words` to its end; status 124 at its deadline. None when it could not be started.
@@ -136,15 +136,19 @@ def run_guest(
     """
     try:
         engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
-        with engine.asked(f"run {name}"):
+        with engine.request(f"run {name}"):
             guest = engine.client().containers.get(name)
             made(str(guest.id))
-            return _attended(guest, argv, timeout_s, *(printed or (Kept(hide=box.hide), Kept(hide=box.hide))))
+            return _attended(
+                guest, argv, timeout_s, *(printed or (BoundedOutput(hide=box.hide), BoundedOutput(hide=box.hide)))
+            )
     finally:
         remove_guest(name)
 
 
-def _attended(guest: Container, argv: Sequence[str], timeout_s: float, out: Kept, err: Kept) -> Finished | None:
+def _attended(
+    guest: Container, argv: Sequence[str], timeout_s: float, out: BoundedOutput, err: BoundedOutput
+) -> Finished | None:
     stream = subprocess.Popen(
         ["docker", "start", "--attach", str(guest.name)],
         stdin=subprocess.DEVNULL,
@@ -203,7 +207,7 @@ def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s
 
 
 def remove_guest(name: str) -> None:
-    with contextlib.suppress(NotFound), engine.asked(f"remove {name}"):
+    with contextlib.suppress(NotFound), engine.request(f"remove {name}"):
         engine.client().containers.get(name).remove(force=True)
 
 

@@ -135,11 +135,11 @@ class Heartbeat:
     def under_way(self, what: str, at: Callable[[], str] = str) -> Iterator[Task]:
         """Have this told, with its time, for the time of the `with` block; `at` is asked for the part that runs now."""
         task = Task(what, at, self._clock)
-        with self.shown(task):
+        with self.display(task):
             yield task
 
     @contextlib.contextmanager
-    def shown(self, activity: Activity, *, at_once: bool = False) -> Iterator[None]:
+    def display(self, activity: Activity, *, at_once: bool = False) -> Iterator[None]:
         """The same for anything that has lines and a picture; `at_once`: it is drawn before anything was silent."""
         with self._lock:
             self._activities.append(activity)
@@ -169,13 +169,13 @@ class Heartbeat:
 
     def lines(self) -> list[str]:
         """What is to be said now."""
-        return [f"… {line}" for activity in self._told() for line in activity.lines()]
+        return [f"… {line}" for activity in self._to_display() for line in activity.lines()]
 
     def picture(self) -> RenderableType:
         """What is to be drawn now."""
-        return Group(*(activity.picture() for activity in self._told()))
+        return Group(*(activity.picture() for activity in self._to_display()))
 
-    def _told(self) -> list[Activity]:
+    def _to_display(self) -> list[Activity]:
         with self._lock:
             return list(self._activities) or ([self._whole] if self._whole else [])
 

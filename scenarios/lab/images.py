@@ -218,7 +218,7 @@ def _build(recipe: Recipe, debian: str, stop: threading.Event) -> float:
 
 
 @contextlib.contextmanager
-def _own_sources() -> Iterator[None]:
+def _user_sources() -> Iterator[None]:
     """For the time of the block the builds have the sources in the user's folder too (`make images SOURCES=folder`).
 
     Raises ValueError where there is no such folder.
@@ -262,7 +262,7 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
         say(f"built {recipe.tag} in {_build(recipe, debian, stop):.0f} s")
 
     jobs = {name: functools.partial(make, recipe) for name, recipe in recipes.items() if name in to_build}
-    with _own_sources():
+    with _user_sources():
         build_output.side_by_side(jobs, {name: recipe.stands_on for name, recipe in recipes.items()})
     prune()
 

@@ -48,15 +48,15 @@ WRITE_BYTES: Final = 64 << 10
 class Answer:
     """What the child answered to a request, and the bytes that followed."""
 
-    said: Message
+    message: Message
     content: bytes
 
     def __getitem__(self, key: str) -> Any:
-        return self.said[key]
+        return self.message[key]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """A request that was made. `wait` for its answer."""
 
     _child: Child
@@ -95,7 +95,7 @@ class Child:
         self._hear, self._ended, self._advice = hear or self._keep, ended, advice or {}
         self._events: queue.Queue[Message | None] = queue.Queue(EVENTS_LIMIT)
         self._numbers = itertools.count(1)
-        self._asked: dict[int, tuple[str, Future[Answer]]] = {}
+        self._requests: dict[int, tuple[str, Future[Answer]]] = {}
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._closing = threading.Event()
         self._words = ""
@@ -120,7 +120,7 @@ class Child:
         """Ask, and return the answer. As `begin` and `wait`."""
         return self.begin(request, to, within_s, content).wait(within_s)
 
-    def begin(self, request: Mapping[str, object], to: str, within_s: float, content: bytes = b"") -> Asked:
+    def begin(self, request: Mapping[str, object], to: str, within_s: float, content: bytes = b"") -> Request:
         """Ask, and do not wait for the answer. `to` says what the child is to do: "count the hits of lose-one".
 
         The content is sent after the request's line, which tells its size. Raises LabProblem as `say` does.
@@ -129,14 +129,14 @@ class Child:
         with self._lock:
             if self._over:
                 raise LabProblem(self._over)
-            self._asked[number] = to, future
+            self._requests[number] = to, future
         try:
             size = {"size": len(content)} if content else {}
             self.say({"id": number, **request, **size}, within_s, content)
         except LabProblem:
             self._forget(number)
             raise
-        return Asked(self, number, to, future)
+        return Request(self, number, to, future)
 
     def say(self, message: Mapping[str, object], within_s: float, content: bytes = b"") -> None:
         """Tell it something to which no answer is waited for. That it has ended is told where an answer is waited for.
@@ -186,7 +186,7 @@ class Child:
 
     def _forget(self, number: int) -> None:
         with self._lock:
-            self._asked.pop(number, None)
+            self._requests.pop(number, None)
 
     def problem(self, what_it_did: str) -> LabProblem:
         """A LabProblem that says what the child did, or did not do, and what it printed last."""
@@ -270,7 +270,7 @@ class Child:
             self._hear(message)
             return
         with self._lock:
-            to, future = self._asked.pop(message["id"], ("", None))
+            to, future = self._requests.pop(message["id"], ("", None))
         if future is None:  # it came too late
             return
         if "error" in message:
@@ -305,8 +305,8 @@ class Child:
         how = self._broken or f"ended with status {self.process.returncode}"
         with self._lock:
             self._over = f"{self.what} {how}: {words or 'it said nothing'}{advice}"
-            asked = list(self._asked.values())
-            self._asked.clear()
+            asked = list(self._requests.values())
+            self._requests.clear()
         for _, future in asked:
             future.set_exception(LabProblem(self._over))
         with contextlib.suppress(queue.Full):

@@ -19,7 +19,7 @@ from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
 from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, guest_words, remove_guest, run_guest
 from scenarios.lab.machines import Machines
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, Finished, Kept, Running
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
 from scenarios.lab.sweep import MARK, SWEEP
 
 
@@ -53,7 +53,7 @@ class Lab(Machines):
 
     def _sweep(self) -> None:
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
-            with contextlib.suppress(NotFound), engine.asked(f"remove {container.name}"):
+            with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
                 container.remove(force=True)
         # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
         running = [
@@ -160,7 +160,7 @@ class Lab(Machines):
     def end_guest(self, name: str) -> None:
         """End a guest at once, where it runs."""
         # 409: it does not run yet, or no longer
-        with contextlib.suppress(NotFound, APIError, CommandFailed), engine.asked(f"end {name}"):
+        with contextlib.suppress(NotFound, APIError, CommandFailed), engine.request(f"end {name}"):
             engine.client().containers.get(name).kill()
 
     def _guest(self, machine: str, box: Box, argv: Sequence[str], name: str) -> list[str]:
@@ -178,7 +178,7 @@ class Lab(Machines):
         *,
         timeout_s: float,
         name: str = "",
-        printed: tuple[Kept, Kept] | None = None,
+        printed: tuple[BoundedOutput, BoundedOutput] | None = None,
     ) -> Finished:
         """Run a program of another image to its end, in the network of a machine; status 124 at its deadline.
 

@@ -42,7 +42,7 @@ class Machines:
                 raise ValueError(f"compose.yaml has no profile {profile!r}; there are: {there_are}")
 
     @property
-    def wanted(self) -> tuple[str, ...]:
+    def required_machines(self) -> tuple[str, ...]:
         """The machines that are up when this lab is."""
         return self.topology.machines_of(self.profiles)
 
@@ -73,7 +73,7 @@ class Machines:
             if health in ("starting", "unhealthy") and is_well(container):  # unhealthy: it was paused until now, say
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
-        wanted = self.wanted
+        wanted = self.required_machines
         return {
             machine: found.get(machine, "absent")
             for machine in self.topology.machines
@@ -82,7 +82,7 @@ class Machines:
 
     def is_up(self) -> bool:
         """Whether every wanted machine runs, from the image that its tag names now, and the firewall is healthy."""
-        states, wanted = self.states(), self.wanted
+        states, wanted = self.states(), self.required_machines
         if any(states[name] != ("healthy" if name == "firewall" else "running") for name in wanted):
             return False
         containers = [each for each in self._containers() if each.labels["com.docker.compose.service"] in wanted]
@@ -96,7 +96,7 @@ class Machines:
             self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
             # Compose's own --wait would look once a second, as the engine does.
             wait_for(self._is_ready, "the firewall to be ready", UP_WITHIN_S, every_s=0.05)
-            for name in self.wanted:
+            for name in self.required_machines:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
                     self._wait_for_answer(name)
         except (CommandFailed, DeadlinePassed, LabProblem) as error:
@@ -111,11 +111,11 @@ class Machines:
         """Let machines go on that somebody paused, and whose run was killed, say: Compose does not start those."""
         for container in self._containers():
             if container.status == "paused":
-                with contextlib.suppress(APIError), engine.asked(f"unpause {container.name}"):  # it ended meanwhile
+                with contextlib.suppress(APIError), engine.request(f"unpause {container.name}"):  # it ended meanwhile
                     container.unpause()
 
     def _is_ready(self) -> bool:
-        states, wanted = self.states(), self.wanted
+        states, wanted = self.states(), self.required_machines
         if ended := [name for name in wanted if states[name] in ("exited", "dead", "unhealthy")]:
             raise LabProblem(f"{' and '.join(ended)} ended, or is not well")
         return states["firewall"] == "healthy"
@@ -149,7 +149,7 @@ class Machines:
         started = time.monotonic()
         within_s = timeout_s + LATE_S
         try:
-            with engine.asked(f"run `{argv[0]}` on {machine}"):
+            with engine.request(f"run `{argv[0]}` on {machine}"):
                 execution = api.exec_create(
                     self.container(machine),
                     ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
@@ -170,7 +170,7 @@ class Machines:
     def state_of(self, machine: str) -> str:
         """What the engine says of a machine, for a person: "runs", "is paused", "does not run"."""
         try:
-            with engine.asked(f"say how {machine} is"):
+            with engine.request(f"say how {machine} is"):
                 state = engine.client().containers.get(self.container(machine)).status
         except (NotFound, CommandFailed):
             return "does not run"
@@ -178,10 +178,12 @@ class Machines:
 
     def check_machines(self) -> None:
         """Raise LabProblem when a machine that is wanted does not run: what was seen meanwhile proves nothing."""
-        with engine.asked("say how the machines are"):  # one question, for it is asked twice a cell
+        with engine.request("say how the machines are"):  # one question, for it is asked twice a cell
             found = engine.client().api.containers(
                 all=True, filters={"label": f"com.docker.compose.project={self.topology.project}"}
             )
         states = {each["Labels"]["com.docker.compose.service"]: each["State"] for each in found}
-        if ill := [f"{name} is {states.get(name, 'gone')}" for name in self.wanted if states.get(name) != "running"]:
+        if ill := [
+            f"{name} is {states.get(name, 'gone')}" for name in self.required_machines if states.get(name) != "running"
+        ]:
             raise LabProblem(f"of lab {self.number}, {', '.join(ill)}")

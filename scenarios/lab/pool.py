@@ -101,7 +101,7 @@ def give_back(labs: Iterable[Lab], complain: Callable[[str], None] = lambda _: N
                 lab.forget()
 
 
-def own(number: int) -> None:
+def claim(number: int) -> None:
     """Whoever names a lab has it from now on, though a run that has ended left it up."""
     if _path(number).exists():
         with contextlib.suppress(BlockingIOError):  # a run has it: who wants it now is told so later

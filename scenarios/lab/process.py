@@ -61,7 +61,7 @@ def _amount(count: int) -> str:
     return f"{count:,} bytes"
 
 
-class Kept:
+class BoundedOutput:
     """The output of a program that runs to its end, as bytes: its beginning and its end, each half of the limit."""
 
     def __init__(self, limit: int = OUTPUT_LIMIT, hide: Callable[[str], str] = lambda text: text) -> None:

@@ -13,7 +13,7 @@ from scenarios.report.gallery_cells import Seen
 from scenarios.report.markdown import escaped
 from scenarios.report.markdown_table import table
 from scenarios.spec.gallery import Gallery, Shown
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
 
@@ -38,7 +38,7 @@ SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
 )
 
 
-def page(gallery: Gallery, programs: Mapping[str, Named], cells: Cells, misfits: Misfits) -> str:
+def page(gallery: Gallery, programs: Mapping[str, ServiceChoice], cells: Cells, misfits: Misfits) -> str:
     """The whole page. `programs` are the columns by name; `misfits` says why a drill is not for a program."""
     lines = (
         "# The gallery",
@@ -120,7 +120,7 @@ def _place(drill: str, program: str, cells: Cells, misfits: Misfits) -> str:
     return f"{word}, but the drill's claim failed" if found.verdict is Verdict.FAIL else word
 
 
-def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, Named], cells: Cells) -> Iterator[str]:
+def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, ServiceChoice], cells: Cells) -> Iterator[str]:
     yield from ("", f"### {client.name}", "")
     yield f"`{_command(programs[client.as_it_comes])}`"
     yield ""
@@ -132,7 +132,7 @@ def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, Named], c
     yield f"**The cure.** {client.cure} (Source: {client.source}.)"
 
 
-def _command(chosen: Named) -> str:
+def _command(chosen: ServiceChoice) -> str:
     return " ".join(chosen.client.run.split())
 
 

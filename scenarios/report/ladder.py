@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from scenarios.report.ladder_events import Bar, bars_of, calls, lanes, stalls_of, stalls_said, steps, windows_of
+from scenarios.report.ladder_events import Bar, bars_of, calls, lanes, stall_events, stalls_of, steps, windows_of
 from scenarios.report.packet_fates import Flows, Rung, endpoint, first, is_local, joined, roles_of
 from scenarios.report.read_run import Frame, Packet, Packets
 from scenarios.report.tshark_notes import marks
@@ -25,7 +25,7 @@ Fate = Literal["crossed", "lost", "made", "altered", "cut", "piece", "taken", "l
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class LadderRow:
     """A packet on its rung."""
 
     client_leg: int | None  # numbers of the frames
@@ -50,7 +50,7 @@ class Row:
     """A line of the picture at its time; exactly one of packet, says and pause_s is there."""
 
     at_ms: float  # since the first packet of the exchange
-    packet: Drawn | None = None
+    packet: LadderRow | None = None
     says: str = ""
     kind: str = ""  # of what is said: step, fault, heal, call, ended, stall
     tone: str = ""
@@ -82,14 +82,16 @@ def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
     """The picture of one run of a script; `run` is its part of result.json, `kept` its packets, if there are any."""
     roles = roles_of(kept)
     flows = Flows()
-    rungs = [(first(each.packet).time_ns, _drawn(each, kept, roles, flows)) for each in joined(kept)] if kept else []
+    rungs = (
+        [(first(each.packet).time_ns, _ladder_row(each, kept, roles, flows)) for each in joined(kept)] if kept else []
+    )
     count = len(rungs)
     left_out = max(0, len(rungs) - FIRST - LAST)
     if left_out:
         rungs = rungs[:FIRST] + rungs[-LAST:]
     bars = bars_of(run)
     stalls = stalls_of(run)
-    said = [*steps(run, bars), *calls(run), *stalls_said(stalls)]
+    said = [*steps(run, bars), *calls(run), *stall_events(stalls)]
     windows = list(windows_of(run))
     zero_ns = next((at_ns for at_ns, each in rungs if each.fate != "local"), None)
     if zero_ns is None:
@@ -135,7 +137,7 @@ def _rows(
 # Packets
 
 
-def _drawn(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flows) -> Drawn:
+def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flows) -> LadderRow:
     packet = rung.packet
     frame = first(packet)
     legs = packet.client_leg, packet.server_leg
@@ -154,7 +156,7 @@ def _drawn(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flows) ->
     connection, numbers = flows.place(seen, from_client) if frame.transport == "tcp" else (None, "")
     size = f"{frame.payload_bytes} byte{'s' * (frame.payload_bytes != 1)}" if frame.payload_bytes else ""
     flags = " ".join(name for name in FLAGS if name in frame.flags) or frame.protocol
-    return Drawn(
+    return LadderRow(
         client_leg=packet.client_leg.number if packet.client_leg else None,
         server_leg=packet.server_leg.number if packet.server_leg else None,
         rightwards=from_client,

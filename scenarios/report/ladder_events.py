@@ -99,7 +99,7 @@ def stalls_of(run: Mapping[str, Any]) -> list[Stall]:
     return sorted(longest, key=lambda each: each.began_ns)
 
 
-def stalls_said(stalls: Sequence[Stall]) -> Iterator[tuple[int, str, str, str]]:
+def stall_events(stalls: Sequence[Stall]) -> Iterator[tuple[int, str, str, str]]:
     for each in stalls:
         yield each.began_ns, each.how_long, "stall", ""
         yield each.ended_ns, f"{each.who} goes on", "stall", ""

@@ -64,7 +64,7 @@ class Campaign:
     tries: int = TRIES  # of a cell, where something stood still
     _stop: threading.Event = field(default_factory=threading.Event)
     _problems: list[BaseException] = field(default_factory=list)
-    _told: threading.Lock = field(default_factory=threading.Lock)
+    _reporting: threading.Lock = field(default_factory=threading.Lock)
 
     def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]:
         """Run them all, or until told; return the results in the order in which they came, without their evidence.
@@ -152,7 +152,7 @@ class Campaign:
                 return
             self.began(stage.lab, cell)
             result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside, tries=self.tries)
-            with self._told:
+            with self._reporting:
                 self.results.append(replace(result, seen={}))  # which holds every frame
                 self.tell(result)
             if result.broke_off:

@@ -21,11 +21,11 @@ from scenarios.run.performance import BrokeOff, perform, perform_beside
 from scenarios.run.session import Interrupted, Stage
 from scenarios.spec.cast import Cast
 from scenarios.spec.cell import Cell, unsupported
-from scenarios.verdict.check import Check, Verdict, asserted, joint, only_stalled, proof
+from scenarios.verdict.check import Check, Verdict, check_architecture, combine, only_stalled, proof
 from scenarios.verdict.did import did
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
-from scenarios.verdict.survival import is_asked, survival
+from scenarios.verdict.survival import is_measurable, survival
 
 TRIES: Final = 4  # of a cell, where something stood still
 PAUSE_S: Final = 1.0  # before the second, and twice as long before each one more: what keeps a machine busy may end
@@ -60,8 +60,8 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     while len(found.earlier_tries) + 1 < tries and only_stalled((*found.control, *found.checks)):
         checks = [*found.control, *found.checks]
         _pause(stage, PAUSE_S * 2 ** len(found.earlier_tries))
-        found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, joint(checks), checks)])
-    if beside and not found.problems and "fault" in found.seen and is_asked(cell):
+        found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, combine(checks), checks)])
+    if beside and not found.problems and "fault" in found.seen and is_measurable(cell):
         try:
             found.others = perform_beside(stage, cell, found.seen["control"])
         except Interrupted:
@@ -125,11 +125,11 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     cast = Cast(stage.lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
     for role, host in (("client", cast.client), ("server", cast.server)):
         found.machines[role] = {"host": host.name, "said": stage.machine(host)}
-        found.checks.append(asserted(host, found.machines[role]["said"]))
+        found.checks.append(check_architecture(host, found.machines[role]["said"]))
     try:
         control = found.seen["control"] = perform(stage, cell, armed=False)
         found.control, _ = judged(cell.drill, control, None)
-        if joint([*found.checks, *found.control]) is Verdict.PASS:
+        if combine([*found.checks, *found.control]) is Verdict.PASS:
             armed = found.seen["fault"] = perform(stage, cell, armed=True)
             found.checks += judged(cell.drill, control, armed)[1]
     except Unsupported as reason_of_kernel:
@@ -154,7 +154,7 @@ def _words(problem: Exception) -> str:
 
 
 def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Result:
-    verdict = joint([*found.control, *found.checks])
+    verdict = combine([*found.control, *found.checks])
     return Result(
         cell=cell,
         verdict=verdict,

@@ -16,14 +16,14 @@ from rich.text import Text
 
 from scenarios.evidence import run_folder, tcp_stream
 from scenarios.evidence.shape import shape
-from scenarios.lab.architecture import said
+from scenarios.lab.architecture import query_architecture
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.versions import versions
 from scenarios.run.exchange import Exchange, Say, exchange, leg_checks, without_firewall
-from scenarios.spec.service import Named, named
-from scenarios.verdict.check import Check, Verdict, asserted, check, joint
+from scenarios.spec.service import ServiceChoice, resolve
+from scenarios.verdict.check import Check, Verdict, check, check_architecture, combine
 
 CLIENT, SERVER = "client-be", "server"
 ANSWER = "Follow the white rabbit. 🐰"
@@ -38,7 +38,7 @@ ANSWER_BYTES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Demonstration:
     """What a demonstration came to: the verdict, what it rests on, the picture, and where the files are."""
 
     verdict: Verdict
@@ -70,21 +70,21 @@ def _introduce(lab: Lab, hosts: tuple[Host, Host], family: Family, say: Say) -> 
     """Assert on each host what machine it is, and say who they are."""
     with ThreadPoolExecutor() as pool, under_way("the hosts say what machines they are"):
         checks = [
-            asserted(host, seen)
-            for host, seen in zip(hosts, pool.map(lambda host: said(lab, host), hosts), strict=True)
+            check_architecture(host, seen)
+            for host, seen in zip(hosts, pool.map(lambda host: query_architecture(lab, host), hosts), strict=True)
         ]
     for host, check_of_host in zip(hosts, checks, strict=True):
         say(f"{host.name}: {host.machine}, {check_of_host.seen}, {host.address(family)}")
     return checks
 
 
-def demonstrate(lab: Lab, say: Say) -> Shown:
+def demonstrate(lab: Lab, say: Say) -> Demonstration:
     """Run the demonstration in a lab that is up; `say` is told of each step when it is done.
 
     With a firewall that does not run it fails, and says that nothing crossed. Raises LabProblem without its hosts.
     """
     client, server = lab.topology.hosts[CLIENT], lab.topology.hosts[SERVER]
-    chosen = named("search/selectors", client="search")
+    chosen = resolve("search/selectors", client="search")
     checks = _introduce(lab, (client, server), "ipv4", say)
     with under_way(f"{client.name} calls {server.name}, and both legs are captured and decoded"):
         made = exchange(lab, chosen, client, server, "ipv4", say)
@@ -97,10 +97,10 @@ def demonstrate(lab: Lab, say: Say) -> Shown:
     )
     claim = f"{client.name} is answered by {server.name} across the firewall, in the protocol's own bytes."
     proven = "both legs carried the same packets, and request and answer are right to the byte"
-    return _shown("demo", claim, chosen, made, checks, proven)
+    return _store("demo", claim, chosen, made, checks, proven)
 
 
-def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say: Say) -> Shown:
+def call(lab: Lab, chosen: ServiceChoice, hosts: tuple[Host, Host], family: Family, say: Say) -> Demonstration:
     """Call a service once, from the first host to the second, and judge its outcome by what service.yaml says is right.
 
     Raises LabProblem when the server does not come to listen.
@@ -118,10 +118,10 @@ def call(lab: Lab, chosen: Named, hosts: tuple[Host, Host], family: Family, say:
         say(line)
     checks += leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
     claim = f"{chosen.name} on {made.server.name} answers {made.client.name} over {family}."
-    return _shown("call", claim, chosen, made, checks, "both legs carried the same packets")
+    return _store("call", claim, chosen, made, checks, "both legs carried the same packets")
 
 
-def _told_by_packets(chosen: Named, made: Exchange) -> Iterator[str]:
+def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:
     """The shape of the conversation, and the line of service.yaml that says so where it says otherwise."""
     found = shape(made.frames.get("client-leg", ()), {made.client.address(made.family)}, made.port)
     if found is None:
@@ -132,10 +132,12 @@ def _told_by_packets(chosen: Named, made: Exchange) -> Iterator[str]:
         yield f"write `conversation: {found.conversation}` into service.yaml; `{said}` holds where it says nothing"
 
 
-def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequence[Check], proven: str) -> Shown:
+def _store(
+    drill: str, claim: str, chosen: ServiceChoice, made: Exchange, checks: Sequence[Check], proven: str
+) -> Demonstration:
     folder = run_folder.cell(run_folder.new_run(), drill, chosen.folder_name, made.pair)
     made.store(folder)
-    verdict = joint(checks)
+    verdict = combine(checks)
     result = {
         "drill": drill,
         "claim": claim,
@@ -156,4 +158,4 @@ def _shown(drill: str, claim: str, chosen: Named, made: Exchange, checks: Sequen
         broken = next(each for each in checks if each.holds is verdict)
         nothing = next((each.seen for each in checks if each.seen.startswith("nothing crossed")), "")
         sentence = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}. {nothing}".strip()
-    return Shown(verdict, sentence, checks, made.picture(), folder)
+    return Demonstration(verdict, sentence, checks, made.picture(), folder)

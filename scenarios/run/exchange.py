@@ -21,7 +21,7 @@ from scenarios.evidence.record import LegCapture
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family, Host
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import Transport
 from scenarios.verdict.check import Check, check, proof
 
@@ -57,7 +57,7 @@ class Exchange:
         ends.append((f"({self.server.byteorder}-endian) {self.server.name}", self.server))
         port = next((rung.frame.source_port for rung in self.rungs if rung.from_client), None)
         named = [
-            (name, spoken(host.address(self.family), p))
+            (name, format_endpoint(host.address(self.family), p))
             for (name, host), p in zip(ends, (port, self.port), strict=True)
         ]
         return list(pairing.draw(self.rungs, *named))
@@ -70,7 +70,7 @@ class Exchange:
         (folder / "server.txt").write_text(self.service_log + "\n", encoding="utf-8")
 
 
-def spoken(address: str, port: int | None) -> str:
+def format_endpoint(address: str, port: int | None) -> str:
     """`198.18.1.10:40000`, `[2001:db8::1]:40000`; without a port, the address alone."""
     if port is None:
         return address
@@ -92,7 +92,7 @@ def _received(lab: Lab, host: Host, transport: Transport) -> int:
     return int(dict(zip(names, values, strict=True))["InDatagrams"]) + ipv6
 
 
-def exchange(lab: Lab, chosen: Named, client: Host, server: Host, family: Family, say: Say) -> Exchange:
+def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family: Family, say: Say) -> Exchange:
     """Start the server, capture both legs, call once, and read the captures. `say` is told of each step.
 
     Where the firewall does not run the call is made all the same, without captures.

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from scenarios.lab.errors import UsageError
-from scenarios.spec.catalogue import chosen_service, named_drills
+from scenarios.spec.catalogue import chosen_service, find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill
 from scenarios.spec.gallery import Gallery
@@ -30,7 +30,7 @@ def cells(
     `failures` are some of the gallery's. Raise UsageError for a drill or a program that there is not.
     """
     found, misfits = [], {}
-    for drill in named_drills([*(failures or gallery.failures)], known):
+    for drill in find_drills([*(failures or gallery.failures)], known):
         for program in gallery.programs:
             try:
                 chosen = chosen_service(drill, program, known)

@@ -180,7 +180,7 @@ class Performance:
     def perform_beside(self, patience: Patience) -> Beside:
         """The script with its faults, uncaptured, while another client calls; when all is undone, one more call."""
         chosen = self.run.cell.chosen
-        plain = chosen.client_name if chosen.client_asked else chosen.service.callers(chosen.server_name)[0]
+        plain = chosen.client_name if chosen.client_is_explicit else chosen.service.callers(chosen.server_name)[0]
         within = Seconds(patience.within_s)
         another = steps.Call(name="another", from_="bystander", client=plain, within=within)
         again = steps.Call(name="again", client=plain, within=within)

@@ -46,11 +46,11 @@ def check(lab: Lab, drills: Sequence[Drill]) -> None:
 
 def bring_up(a_lab: Lab) -> None:
     """Have the images fresh and the lab up, and say so where something had to be done."""
-    images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.wanted}))
-    pool.own(a_lab.number)
+    images.build(image_step, images.recipes_of({a_lab.topology.machines[name] for name in a_lab.required_machines}))
+    pool.claim(a_lab.number)
     if a_lab.is_up():
         return
     # Held: another run's machines must not be made anew under it, because their images are older than their files.
     with a_lab.held(), under_way(f"lab {a_lab.number} comes up"):
         seconds = a_lab.up()
-    step(f"lab {a_lab.number} is up: {len(a_lab.wanted)} machines, {seconds:.1f} s")
+    step(f"lab {a_lab.number} is up: {len(a_lab.required_machines)} machines, {seconds:.1f} s")

@@ -65,7 +65,7 @@ def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path
                 shutil.rmtree(run)
                 removed.append(run)
             except OSError as error:
-                warn(f"{runs.shown(run)} could not be removed: {error.strerror} ({error.filename})")
+                warn(f"{runs.display_path(run)} could not be removed: {error.strerror} ({error.filename})")
     return removed
 
 
@@ -123,7 +123,7 @@ def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
     )
 
 
-def kept(cells: Sequence[Cell], into: Path) -> list[Result]:
+def reuse_results(cells: Sequence[Cell], into: Path) -> list[Result]:
     """Of each cell the newest result that still holds, its evidence linked into the folder of this run."""
     found = []
     folders = [each for each in earlier() if each != into]

@@ -18,7 +18,7 @@ from scenarios.evidence.meter import Metering
 from scenarios.evidence.tshark import Dissector
 from scenarios.faults.injector import Injector
 from scenarios.faults.recovery import held_without_faults, remove_all
-from scenarios.lab.architecture import said, settings
+from scenarios.lab.architecture import query_architecture, settings
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 
@@ -55,7 +55,7 @@ class Stage:
         self.happened = happened
         self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
         self.disturbed = True  # connections may be left whose ends still send: of a script with a fault, of another run
-        self._said: dict[str, str] = {}
+        self._architectures: dict[str, str] = {}
         self._settings: dict[str, Mapping[str, str]] = {}
         self._stack = contextlib.ExitStack()
 
@@ -84,9 +84,9 @@ class Stage:
 
     def machine(self, host: Host) -> str:
         """What a host is, as the host itself says; asked once."""
-        if host.name not in self._said:
-            self._said[host.name] = said(self.lab, host)
-        return self._said[host.name]
+        if host.name not in self._architectures:
+            self._architectures[host.name] = query_architecture(self.lab, host)
+        return self._architectures[host.name]
 
     def settings(self, host: Host) -> Mapping[str, str]:
         """The kernel of a host, and what its TCP goes by; asked once."""

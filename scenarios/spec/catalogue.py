@@ -12,7 +12,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import ROOT
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
-from scenarios.spec.service import Named, Service, Services, named, services
+from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
 from scenarios.spec.strict_yaml import line_of, load
 
 DRILLS = ROOT / "scenarios" / "drills"
@@ -27,7 +27,7 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
         what = f"the file is {path.name}, and the drill calls itself {quoted(found.drill)}"
         raise DeclarationError(path, line_of(path, "drill"), what, "drill")
     try:
-        chosen = named(found.service, found.client, known)
+        chosen = resolve(found.service, found.client, known)
         if chosen.name != found.service:
             raise ValueError(f"expected one server of {found.service}, as {chosen.name}")
         if found.family not in chosen.service.families:
@@ -36,7 +36,7 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
             raise ValueError(reason)
         for call in found.calls.values():
             if call.client is not None:
-                named(found.service, call.client, known)
+                resolve(found.service, call.client, known)
     except ValueError as error:
         raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
     object.__setattr__(found, "path", path)
@@ -61,7 +61,7 @@ def _unless_its_service_is_wrong(path: Path, known: Mapping[str, Service]) -> Dr
         raise
 
 
-def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
+def find_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Drill]:
     """The drills of these names or patterns, as `lost-*`; `all` are all; or files of drills, by a path with a `/`.
 
     Raises UsageError, with the nearest name. Other drills are not read: one that is being written stops nobody.
@@ -86,7 +86,7 @@ def named_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dri
     return [drill for drill in read if drill]
 
 
-def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> Named:
+def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> ServiceChoice:
     """What the drill runs with: its own service, or another. Raises UsageError for one that it does not fit."""
     chosen, misfit = choose(drill, service, known)
     if misfit:
@@ -94,26 +94,31 @@ def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Servic
     return chosen
 
 
-def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> tuple[Named, str]:
+def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> tuple[ServiceChoice, str]:
     """What the drill would run with, and why it cannot; that is empty when it can. Raises UsageError for another name.
 
     The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
     more of the client than its protocol.
     """
-    chosen = named(service or drill.service, drill.client if service in (None, drill.service) else None, known)
+    chosen = resolve(service or drill.service, drill.client if service in (None, drill.service) else None, known)
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
-    if lent and drill.knows_client and not chosen.client_asked:
+    if lent and drill.knows_client and not chosen.client_is_explicit:
         chosen = replace(chosen, client_name=drill.client or lent[0])
     return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen)
 
 
-def _knows_another_client(drill: Drill, chosen: Named) -> str:
+def _knows_another_client(drill: Drill, chosen: ServiceChoice) -> str:
     """Why a drill cannot be run with a client that was asked for, of a service that its file names; empty when it can.
 
     Of other services `Drill.misfit` looks at the client, asked for or not.
     """
     usual = drill.client or chosen.service.callers(chosen.server_name)[0]
-    if chosen.client_asked and drill.knows_client and drill.fits_service(chosen.name) and chosen.client_name != usual:
+    if (
+        chosen.client_is_explicit
+        and drill.knows_client
+        and drill.fits_service(chosen.name)
+        and chosen.client_name != usual
+    ):
         return f"it knows more of the client than its protocol, and {chosen.client_name} is another one than {usual}"
     return ""
 
@@ -137,8 +142,8 @@ def _with_clients(found: Sequence[str], clients: Sequence[str], known: Mapping[s
     paired: list[str] = []
     unused = {client: "" for client in clients if client != ALL}
     for label in found:
-        chosen = named(label, known=known)
-        if chosen.client_asked:
+        chosen = resolve(label, known=known)
+        if chosen.client_is_explicit:
             raise UsageError(f"{label} names a client already, and another one is asked for: {', '.join(clients)}")
         callers = chosen.service.callers(chosen.server_name)
         paired += [f"{label}:{client}" for client in callers if client in clients or ALL in clients]
@@ -151,15 +156,15 @@ def _with_clients(found: Sequence[str], clients: Sequence[str], known: Mapping[s
     return paired
 
 
-def _no_caller(chosen: Named, client: str, known: Mapping[str, Service]) -> str:
+def _no_caller(chosen: ServiceChoice, client: str, known: Mapping[str, Service]) -> str:
     try:
-        named(chosen.name, client, known)
+        resolve(chosen.name, client, known)
     except UsageError as error:
         return str(error)
     return ""
 
 
-def fitting(drill: Drill, known: Mapping[str, Service]) -> list[Named]:
+def fitting(drill: Drill, known: Mapping[str, Service]) -> list[ServiceChoice]:
     """Every service that the drill can be run with, in the order of their names; the drill's own is among them."""
     found = []
     for name, service in known.items():

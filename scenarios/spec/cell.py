@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Cell:
     """One drill with one service on one pair of machines."""
 
     drill: Drill
-    chosen: Named
+    chosen: ServiceChoice
     pair: Pair
     seed: int = 1
     repeat: int = 1
@@ -31,7 +31,7 @@ class Cell:
         return f"python -m scenarios run {self.drill.drill} {words}"
 
 
-def without_machine(chosen: Named, pair: Pair) -> str:
+def without_machine(chosen: ServiceChoice, pair: Pair) -> str:
     """Why the programs of a service do not run on the machines of a pair; empty when they do."""
     service = chosen.service.service
     if chosen.server.runs_on and not pair.endswith("-le"):
@@ -43,7 +43,7 @@ def without_machine(chosen: Named, pair: Pair) -> str:
     return ""
 
 
-def default_pairs(chosen: Named) -> tuple[Pair, ...]:
+def default_pairs(chosen: ServiceChoice) -> tuple[Pair, ...]:
     """The pairs that a service is run in where none is asked for: the usual ones, of those that its programs run on."""
     return tuple(pair for pair in DEFAULT_PAIRS if not without_machine(chosen, pair)) or ("le-le",)
 

@@ -18,7 +18,7 @@ def unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
     return [f"{at}: unknown {what} {quoted(name)}{there_are}"]
 
 
-def named_by(step: Step) -> list[str]:
+def faults_of(step: Step) -> list[str]:
     """The fault that a step makes."""
     return [fault.name for fault in (step.fault, step.given) if fault]
 

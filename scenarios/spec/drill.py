@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
-from scenarios.spec.cross_references import called_by, named_by, problems_of_call, unknown
+from scenarios.spec.cross_references import called_by, faults_of, problems_of_call, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.fault import Fault
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
-from scenarios.spec.service import KINDS, Named
+from scenarios.spec.service import KINDS, ServiceChoice
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import SERVICE_PLACE, check_words, given_keys
 
@@ -230,7 +230,7 @@ class Drill:
 
     def calls_under(self, name: str) -> list[str]:
         """The calls that are begun, or waited for, while a fault is in force."""
-        behind = itertools.dropwhile(lambda step: name not in named_by(step), self.script)
+        behind = itertools.dropwhile(lambda step: name not in faults_of(step), self.script)
         under = itertools.takewhile(lambda step: step.heal != name, behind)
         return [call for step in under for call in (*called_by(step), *([step.await_] if step.await_ else []))]
 
@@ -285,7 +285,7 @@ class Drill:
         """Whether its file names this service, `echo/select` say; `misfit` knows of kinds and protocols too."""
         return name == self.service or any(fnmatch.fnmatchcase(name, pattern) for pattern in self.fits)
 
-    def misfit(self, chosen: Named) -> str:
+    def misfit(self, chosen: ServiceChoice) -> str:
         """Why it cannot be run with this service; empty when it can.
 
         A drill fits a service that its file names; one of a kind that it names; and one that speaks as a service which
@@ -320,7 +320,7 @@ class Drill:
         logs |= {each.log.of for each in self.control if each.log}
         return any(call.client or call.args or call.name in logs for call in calls)
 
-    def _lacks(self, chosen: Named) -> str:
+    def _lacks(self, chosen: ServiceChoice) -> str:
         """What this service has not that it needs; empty when that is nothing."""
         if reason := self.cannot_run_with(chosen):
             return reason
@@ -330,7 +330,7 @@ class Drill:
             )
         return ""
 
-    def cannot_run_with(self, chosen: Named) -> str:
+    def cannot_run_with(self, chosen: ServiceChoice) -> str:
         """Why no run with this service could end, be it the drill's own; empty when one can."""
         ends = [each.kill or each.pause or each.replace for each in self.faults]
         touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)

@@ -63,7 +63,7 @@ OF_ERRNO: Final[Mapping[str, Outcome]] = {
 }
 
 
-def told_errno(stderr: str) -> str | None:
+def errno_from_stderr(stderr: str) -> str | None:
     """The errno in the one line with which a client of ours says why, by name; the last, where it tried more than one.
 
     `refused: ECONNREFUSED connecting to 198.18.1.138 port 7007` says ECONNREFUSED.

@@ -185,7 +185,7 @@ class Service(Brought):
         if isinstance(known, Services) and (wrong := known.wrong.get(speaks.partition("/")[0])):
             raise ValueError(f"speaks: what {speaks} is cannot be known: {wrong}")
         try:
-            spoken = named(speaks, known=others)
+            spoken = resolve(speaks, known=others)
         except ValueError as error:
             raise ValueError(f"speaks: {error}") from error
         lent = {name: spoken.service.clients[name] for name in spoken.service.callers(spoken.server_name)}
@@ -252,13 +252,13 @@ def read_service(folder: Path, known: Mapping[str, Service]) -> Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class ServiceChoice:
     """A service with one of its servers and one of its clients chosen."""
 
     service: Service
     server_name: str
     client_name: str
-    client_asked: bool = False  # by name: then the two are told apart from the same server with another client
+    client_is_explicit: bool = False  # by name: then the two are told apart from the same server with another client
 
     @property
     def server(self) -> Server:
@@ -311,7 +311,7 @@ class Named:
     @property
     def label(self) -> str:
         """`echo/select`, or with a client that was asked for by name `mine/nginx:curl`; `named` reads either."""
-        return f"{self.name}:{self.client_name}" if self.client_asked else self.name
+        return f"{self.name}:{self.client_name}" if self.client_is_explicit else self.name
 
     @property
     def folder_name(self) -> str:
@@ -319,7 +319,7 @@ class Named:
         return self.label.replace("/", "-").replace(":", "+")
 
 
-def named(text: str, client: str | None = None, known: Mapping[str, Service] | None = None) -> Named:
+def resolve(text: str, client: str | None = None, known: Mapping[str, Service] | None = None) -> ServiceChoice:
     """The service that `echo/select` (or `echo`, its first server) names. Raises UsageError, naming the nearest.
 
     `mine/nginx:curl` names the client too. Without that, and without `client`, its first client that can call this
@@ -340,7 +340,7 @@ def named(text: str, client: str | None = None, known: Mapping[str, Service] | N
     client_name = callers[0] if client is None else client
     if client_name not in service.clients:
         raise UsageError(f"{service_name} has no client {quoted(client_name)}{advice(client_name, service.clients)}")
-    chosen = Named(service, server_name, client_name, client_asked=bool(asked))
+    chosen = ServiceChoice(service, server_name, client_name, client_is_explicit=bool(asked))
     if client_name not in callers:
         raise UsageError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
     return chosen

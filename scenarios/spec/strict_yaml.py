@@ -82,9 +82,9 @@ class _Collecting:
 
     def end(self) -> None:
         if self._errors:
-            raise self.joint()
+            raise self.combine()
 
-    def joint(self) -> DeclarationError:
+    def combine(self) -> DeclarationError:
         """The first, which has the others; there must be one."""
         first, *others = sorted(self._errors, key=lambda error: error.line or 0)
         first.others = tuple(others)
@@ -177,11 +177,11 @@ def _about(node: yaml.Node, problem: str, fields: Mapping[str, object], at: _At)
     if separator and keys.split(".")[0] in fields:
         for key in keys.split("."):
             at = at.below(key)
-        return at.error(_spoken_of(node, keys), what)
+        return at.error(_find_node(node, keys), what)
     return at.error(node, problem)
 
 
-def _spoken_of(node: yaml.Node, keys: str) -> yaml.Node:
+def _find_node(node: yaml.Node, keys: str) -> yaml.Node:
     """The node that these keys, as in `script.3.heal`, lead to from this one; as far as they do."""
     for key in keys.split("."):
         below: yaml.Node | None = None
@@ -325,7 +325,7 @@ def line_of(path: Path, key: str) -> int:
     """The line of a key of a file that `load` has read: one at the top, or below another, as `clients.ask.run`."""
     node = yaml.compose(_text(path), Loader=_LOADER)
     if "." in key and node is not None:
-        return _spoken_of(node, key).start_mark.line + 1
+        return _find_node(node, key).start_mark.line + 1
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     return next((name.start_mark.line + 1 for name, _ in pairs if name.value == key), 1)
 
@@ -337,4 +337,4 @@ def errors_of(path: Path, problems: Sequence[str]) -> DeclarationError:
     for keys, _, what in cut:
         with errors.each():
             raise DeclarationError(path, line_of(path, keys), what, keys)
-    return errors.joint()
+    return errors.combine()

@@ -38,7 +38,7 @@ class Run:
             errors="backslashreplace",
             start_new_session=True,  # Ctrl-C comes to us alone; we end it
         )
-        self.told: list[dict[str, Any]] = []
+        self.messages: list[dict[str, Any]] = []
         self._printed: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._readers = [threading.Thread(target=each, daemon=True) for each in (self._read_lines, self._read_words)]
         for each in self._readers:
@@ -48,7 +48,7 @@ class Run:
         assert self.process.stdout is not None  # noqa: S101 (for mypy: it was opened as a pipe)
         for line in self.process.stdout:
             try:
-                self.told.append(json.loads(line))
+                self.messages.append(json.loads(line))
             except ValueError:  # half a line, of a process that was killed; or no JSON, which is told below
                 self._printed.put(line)
 
@@ -66,16 +66,16 @@ class Run:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [each for each in self.told if "event" in each]
+        return [each for each in self.messages if "event" in each]
 
     @property
     def folder(self) -> str | None:
         """The name of its folder in runs/; None before it has one."""
-        return next((str(each["run"]) for each in self.told if "run" in each), None)
+        return next((str(each["run"]) for each in self.messages if "run" in each), None)
 
     def in_force(self, names: frozenset[str]) -> bool:
         """Whether one of these faults is, by the last event."""
-        return bool(self.told and names & {*self.told[-1].get("in_force", ())})
+        return bool(self.messages and names & {*self.messages[-1].get("in_force", ())})
 
     def wait(self, within_s: float) -> int | None:
         """Wait for its end, and for all that it said; its status, or None when it does not end: it is killed then."""

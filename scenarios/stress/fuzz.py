@@ -32,7 +32,7 @@ from scenarios.lab.topology import Host, topology
 from scenarios.lab.waiting import wait_for
 from scenarios.report.console import console, step
 from scenarios.run.prepare import bring_up
-from scenarios.spec.service import Named, services
+from scenarios.spec.service import ServiceChoice, services
 from scenarios.spec.units import so_many
 from scenarios.stress.fuzz_judges import Case
 from scenarios.stress.fuzz_messages import DATAGRAM_BYTES, Dialect, cases, dialect_of, judged_good
@@ -60,7 +60,7 @@ class Tally:
     crashes: int = 0
     hung: int = 0
     wrong: int = 0
-    told: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
     @property
     def is_well(self) -> bool:
@@ -79,7 +79,7 @@ class Target(Protocol):
 class ServerTarget:
     """A server of a service at a place."""
 
-    def __init__(self, place: Place, chosen: Named, dialect: Dialect) -> None:
+    def __init__(self, place: Place, chosen: ServiceChoice, dialect: Dialect) -> None:
         self.chosen, self.dialect, self.place = chosen, dialect, place
         self.name = f"{chosen.name} on {place.name}"
         self.tally = Tally()
@@ -161,8 +161,8 @@ class FilesTarget:
 
 def tell(target: str, tally: Tally, problem: str) -> None:
     """Print what is wrong, at once; of one target not more than TOLD."""
-    tally.told.append(problem)
-    if len(tally.told) <= TOLD:
+    tally.problems.append(problem)
+    if len(tally.problems) <= TOLD:
         console.print(f"[bold red]{MARKS[Verdict.FAIL]}[/] {escape(target)}: {escape(problem)}")
 
 
@@ -175,14 +175,18 @@ def server_targets(places: Sequence[Place]) -> list[ServerTarget]:
         for name, server in service.servers.items():
             dialect = dialect_of(service.service, name)
             if server.run is not None and dialect is not None:
-                chosen = Named(service, name, service.callers(name)[0])
+                chosen = ServiceChoice(service, name, service.callers(name)[0])
                 found.append(ServerTarget(place, chosen, dialect))
     return found
 
 
 def hosts_of(lab: Lab) -> list[Host]:
     """The hosts of the server's network that this lab has, one of each CPU."""
-    return [host for name, host in lab.topology.hosts.items() if host.network == "server-net" and name in lab.wanted]
+    return [
+        host
+        for name, host in lab.topology.hosts.items()
+        if host.network == "server-net" and name in lab.required_machines
+    ]
 
 
 def profiles_there() -> list[str]:

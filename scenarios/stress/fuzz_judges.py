@@ -47,10 +47,10 @@ def exactly(expected: bytes, reply: Reply, *, whole: bool = True) -> str:
         return ""
     if not whole and reply.end == RESET and expected.startswith(reply.got):
         return ""
-    return f"expected {_shown(expected)} and the end, got {_shown(reply.got)} and {reply.end}"
+    return f"expected {_excerpt(expected)} and the end, got {_excerpt(reply.got)} and {reply.end}"
 
 
-def _shown(content: bytes) -> str:
+def _excerpt(content: bytes) -> str:
     return repr(content) if len(content) <= 80 else f"{content[:60]!r}… ({len(content)} bytes)"
 
 
@@ -112,7 +112,7 @@ def quote(case: Case, reply: Reply) -> str:  # noqa: ARG001 (whatever is sent, a
         return ""
     if reply.end == FINISHED and 0 < len(reply.got) <= QUOTE_BYTES and reply.got.endswith(b"\r\n"):
         return ""
-    return f"expected a quote of at most {QUOTE_BYTES} bytes and the end, got {_shown(reply.got)} and {reply.end}"
+    return f"expected a quote of at most {QUOTE_BYTES} bytes and the end, got {_excerpt(reply.got)} and {reply.end}"
 
 
 def time_of_day(case: Case, reply: Reply) -> str:  # noqa: ARG001 (whatever is sent, the time comes)
@@ -120,11 +120,11 @@ def time_of_day(case: Case, reply: Reply) -> str:  # noqa: ARG001 (whatever is s
         return ""
     if reply.end == FINISHED and re.fullmatch(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\r\n", reply.got):
         return ""
-    return f"expected the time of day and the end, got {_shown(reply.got)} and {reply.end}"
+    return f"expected the time of day and the end, got {_excerpt(reply.got)} and {reply.end}"
 
 
 def nothing(case: Case, reply: Reply) -> str:  # noqa: ARG001 (whatever is sent, nothing comes)
-    return f"expected nothing, got {_shown(reply.got)}" if reply.got else ""
+    return f"expected nothing, got {_excerpt(reply.got)}" if reply.got else ""
 
 
 def tls(case: Case, reply: Reply) -> str:  # noqa: ARG001 (no key is known here: only the records can be judged)
@@ -135,7 +135,7 @@ def tls(case: Case, reply: Reply) -> str:  # noqa: ARG001 (no key is known here:
         head = reply.got[at : at + 5]
         length = int.from_bytes(head[3:5], "big")
         if len(head) < 5 or head[0] not in TLS_TYPES or head[1] != 3 or length > TLS_RECORD_BYTES:
-            return f"expected TLS records, got {_shown(reply.got[at:])} at byte {at}"
+            return f"expected TLS records, got {_excerpt(reply.got[at:])} at byte {at}"
         at += 5 + length
     if at > len(reply.got) and reply.end != RESET:
         return f"the last TLS record ends {at - len(reply.got)} bytes early"
@@ -154,7 +154,7 @@ def http(case: Case, reply: Reply) -> str:
         if not blank and reply.end == RESET:
             return ""
         if not blank or not started:
-            return f"response {number}: expected a status line and fields, got {_shown(left)}"
+            return f"response {number}: expected a status line and fields, got {_excerpt(left)}"
         status = int(started[1])
         if status not in HTTP_STATUSES:
             return f"response {number}: expected one of {sorted(HTTP_STATUSES)}, got {status}"
@@ -225,11 +225,11 @@ def _wrong_answer(header: Mapping[str, Any], content: bytes) -> str:
         try:
             result = json.loads(content)["result"]
         except (ValueError, KeyError, TypeError) as error:
-            return f"no result in {_shown(content)}: {error}"
-        return "" if isinstance(result, str) else f"the result is no string: {_shown(content)}"
+            return f"no result in {_excerpt(content)}: {error}"
+        return "" if isinstance(result, str) else f"the result is no string: {_excerpt(content)}"
     if kind == ("binary/custom-server-binary-type", "binary"):
         is_one = content.startswith(b"First 10 bytes of request: ") and len(content) <= 27 + 10
-        return "" if is_one else f"no echo of ten bytes: {_shown(content)}"
+        return "" if is_one else f"no echo of ten bytes: {_excerpt(content)}"
     if kind == ("binary/array", "binary"):
         return (
             "" if {"element", "count", "sum", "minimum", "maximum"} <= {*header} else f"an array lacks names: {header}"

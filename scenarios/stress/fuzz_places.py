@@ -19,7 +19,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.command_line import words
-from scenarios.spec.service import Named
+from scenarios.spec.service import ServiceChoice
 from scenarios.stress.fuzz_judges import Case, Reply
 from scenarios.stress.fuzz_messages import MOST_BYTES
 
@@ -55,15 +55,15 @@ class Place(Protocol):
     most_bytes: int
     certificates: bool  # whether the lab's are there
 
-    def started(self, chosen: Named) -> contextlib.AbstractContextManager[Started]:
+    def started(self, chosen: ServiceChoice) -> contextlib.AbstractContextManager[Started]:
         """Start a server, and wait until it listens. Raise LabProblem."""
         ...
 
-    def call(self, chosen: Named, asked: Sequence[Case], within_s: float) -> list[Reply]:
+    def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
         """Send each message on a connection of its own. Fewer replies than messages: the last did not come in time."""
         ...
 
-    def client(self, chosen: Named) -> str:
+    def client(self, chosen: ServiceChoice) -> str:
         """Call the service by its own first client; what is wrong with how that ended."""
         ...
 
@@ -91,7 +91,7 @@ class OnThisMachine:
         self._port = 0
 
     @contextlib.contextmanager
-    def started(self, chosen: Named) -> Iterator[Started]:
+    def started(self, chosen: ServiceChoice) -> Iterator[Started]:
         kind = socket.SOCK_DGRAM if chosen.transport == "udp" else socket.SOCK_STREAM
         with socket.socket(socket.AF_INET, kind) as free:
             free.bind(("127.0.0.1", 0))
@@ -112,7 +112,7 @@ class OnThisMachine:
                     process.kill()
                     process.wait()
 
-    def call(self, chosen: Named, asked: Sequence[Case], within_s: float) -> list[Reply]:
+    def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
         argv = [sys.executable, str(CALLER), *_called("127.0.0.1", self._port, chosen, asked, within_s)]
         within_s = _ends_within_s(asked, within_s)
         try:
@@ -123,7 +123,7 @@ class OnThisMachine:
             raise LabProblem(f"the caller ended with status {ran.returncode}: {ran.stderr[-1000:]!r}")
         return replies_of(ran.stdout)
 
-    def client(self, chosen: Named) -> str:
+    def client(self, chosen: ServiceChoice) -> str:
         raise LabProblem(f"{chosen.service.service} is called in a lab only")
 
 
@@ -160,7 +160,7 @@ class OnHost:
         self.most_bytes = MOST_BYTES if native else EMULATED_BYTES
 
     @contextlib.contextmanager
-    def started(self, chosen: Named) -> Iterator[Started]:
+    def started(self, chosen: ServiceChoice) -> Iterator[Started]:
         argv = words(_command(chosen), bind="", host=self._host.ipv4, port=chosen.port)
         with self._lab.running(self._host.name, argv) as program:
             program.wait_for_line(chosen.server.ready or "listening on", READY_WITHIN_S)
@@ -174,7 +174,7 @@ class OnHost:
 
             yield Program()
 
-    def call(self, chosen: Named, asked: Sequence[Case], within_s: float) -> list[Reply]:
+    def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
         words_of_it = _called(self._host.ipv4, chosen.port, chosen, asked, within_s)
         argv = ["python", "-c", CALLER.read_text("utf-8"), *words_of_it]
         within_s = _ends_within_s(asked, within_s)
@@ -183,7 +183,7 @@ class OnHost:
             raise LabProblem(f"the caller on {CALLED_FROM} ended with status {status}: {err[-1000:]}")
         return replies_of(out)
 
-    def client(self, chosen: Named) -> str:
+    def client(self, chosen: ServiceChoice) -> str:
         client = chosen.client
         argv = words(client.run, bind="", host=self._host.ipv4, port=chosen.port)
         ran = self._lab.run(CALLED_FROM, argv, timeout_s=READY_WITHIN_S)
@@ -192,13 +192,13 @@ class OnHost:
         return f"the client {chosen.client_name} ended with status {ran.status}: {ran.printed[-500:]}"
 
 
-def _command(chosen: Named) -> str:
+def _command(chosen: ServiceChoice) -> str:
     if chosen.server.run is None:
         raise LabProblem(f"{chosen.name} always runs; it is not started by the lab")
     return chosen.server.run
 
 
-def _called(host: str, port: int, chosen: Named, asked: Sequence[Case], within_s: float) -> list[str]:
+def _called(host: str, port: int, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[str]:
     """The words of fuzz_caller.py."""
     return [host, str(port), chosen.transport, f"{within_s:g}", f"{_patience_s(asked, within_s):g}"]
 

@@ -31,7 +31,7 @@ from scenarios.spec.explain import explained
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Rebind
 from scenarios.spec.program_faults import Kill, Pause, Replace
-from scenarios.spec.service import SERVICE_FILE, SERVICES, Named, Service, read_service, services
+from scenarios.spec.service import SERVICE_FILE, SERVICES, Service, ServiceChoice, read_service, services
 from scenarios.stress.mutations import Mutant, Original, mutants
 
 
@@ -139,7 +139,7 @@ def use_service(service: Service) -> None:
     """What is done with a service before a lab starts."""
     for server in service.servers:
         for client in service.callers(server):
-            chosen = Named(service, server, client)
+            chosen = ServiceChoice(service, server, client)
             _must(chosen.kinds, "it is of no kind")
             _must(words(chosen.client.run, host="h", bind="b", port=chosen.port), "the command of a client is empty")
 

@@ -52,7 +52,7 @@ def of_lab(lab: Lab) -> list[str]:
         looked = list(pool.map(lambda machine: _of_machine(lab, machine), states))
     found = [line for lines in looked for line in lines]
     label = f"{engine.LAB_LABEL}={lab.number}"
-    with engine.asked("list what a lab has"):
+    with engine.request("list what a lab has"):
         found += [f"container {each.name}" for each in engine.containers(label)]
         found += [f"network {each.name}" for each in engine.client().networks.list(filters={"label": label})]
         found += [f"volume {each.name}" for each in engine.client().volumes.list(filters={"label": label})]
@@ -71,7 +71,7 @@ def _processes(lab: Lab, machine: str) -> list[str]:
     """The command lines on a machine, as the engine has them: looking starts no process there."""
     name = lab.container(machine)
     try:
-        with engine.asked(f"list the processes of {name}"):
+        with engine.request(f"list the processes of {name}"):
             listed = engine.client().api.top(name, ps_args="-eo pid,args")
     except DockerException as error:
         raise LabProblem(f"the processes of {name} could not be listed: {error}") from error

@@ -157,7 +157,7 @@ class Storm:
             printed = run.printed()
             last = at(run.events, sent_ns)
             struck.at, struck.in_force = str(last.get("event", "no event yet")), tuple(last.get("in_force", ()))
-            if status == 0 and any("verdict" in each for each in run.told):
+            if status == 0 and any("verdict" in each for each in run.messages):
                 return False  # it was over when the signal came
             struck.wrong += wrong_end(blow.signal, status, printed, folder)
         return True
@@ -170,7 +170,7 @@ class Storm:
             folders += [run.folder] if run.folder else []
             if status == 0:
                 return []
-            verdicts = [f"{each['verdict']}: {each.get('sentence', '')}" for each in run.told if "verdict" in each]
+            verdicts = [f"{each['verdict']}: {each.get('sentence', '')}" for each in run.messages if "verdict" in each]
             return [f"the next run did not pass (status {status}): {'; '.join(verdicts) or _end_of(run.printed())}"]
 
     def _left(self, folders: Sequence[str]) -> list[str]:

@@ -48,7 +48,7 @@ def proof(rule: str, expected: str, seen: str, proven: bool, frames: dict[str, l
     return Check(rule, expected, seen, Verdict.PASS if proven else Verdict.UNPROVEN, frames or {})
 
 
-def joint(checks: Iterable[Check]) -> Verdict:
+def combine(checks: Iterable[Check]) -> Verdict:
     """The verdict of all checks together: what the evidence does not carry is unproven, whatever else was seen.
 
     No check at all is unproven too.
@@ -60,7 +60,7 @@ def joint(checks: Iterable[Check]) -> Verdict:
     return Verdict.PASS if seen else Verdict.UNPROVEN
 
 
-def asserted(host: Host, seen: str) -> Check:
+def check_architecture(host: Host, seen: str) -> Check:
     """What a host said that it is, against what its image promises: no result of another machine counts."""
     promised = str(host.promised)
     return proof(f"byte order, word size and CPU of {host.name}", promised, seen, seen == promised)
@@ -73,4 +73,4 @@ def only_stalled(checks: Iterable[Check]) -> bool:
     """Return whether checks are unproven because something stood still, and for no other reason."""
     checks = list(checks)
     unproven = [each for each in checks if each.holds is Verdict.UNPROVEN]
-    return joint(checks) is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)
+    return combine(checks) is Verdict.UNPROVEN and bool(unproven) and all(each.stalled for each in unproven)

@@ -21,7 +21,7 @@ def crossing_times(seen: Seen, leg: LegName) -> dict[int, float | None]:
     return found
 
 
-def kept(expected: Packets, seen: Seen) -> list[Frame]:
+def matching_frames(expected: Packets, seen: Seen) -> list[Frame]:
     """The frames that an expectation of packets counts, in the order of the capture."""
     frames = [frame for frame in seen.frames.get(expected.at, ()) if expected.where in frame.marks]
     if expected.from_:

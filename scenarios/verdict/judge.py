@@ -206,7 +206,7 @@ def _sockets(expected: Sockets, seen: Seen) -> Check:
     if looked_ns and passes(check):  # a program that is held leaves a state as it is
         frames = (frame.time_ns for of_leg in seen.frames.values() for frame in of_leg)
         last_ns = max((time_ns for time_ns in frames if time_ns <= looked_ns[1]), default=looked_ns[0])
-        if at_the_look := stalls.kept_as_it_was(last_ns, looked_ns[0], seen.stalls, COUNT_SLACK_S):
+        if at_the_look := stalls.stall_before_effect(last_ns, looked_ns[0], seen.stalls, COUNT_SLACK_S):
             return doubted(check, seen, Window(at_the_look.length_s, at_the_look))
     return weighed(check, seen, COURSE_SLACK_S, looked_ns[1] if looked_ns else None)
 

@@ -12,12 +12,12 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
 from scenarios.spec.expectations import Order, Packets
 from scenarios.verdict.check import Check
-from scenarios.verdict.crossings import crossing_times, kept
+from scenarios.verdict.crossings import crossing_times, matching_frames
 from scenarios.verdict.weighing import doubted, passes, repeated_by_a_stall, stall_at_the_end, verdict_of, weighed
 
 
 def check_packets(expected: Packets, seen: Seen) -> Check:
-    frames = kept(expected, seen)
+    frames = matching_frames(expected, seen)
     holds = expected.holds(len(frames))
     told = f"{len(frames)}"
     if expected.gaps:
@@ -59,9 +59,9 @@ def _window_of_crossings(expected: Packets, seen: Seen) -> Window | None:
     """The stalls that may have moved the crossings of packets into their band, or out of it."""
     if expected.took is None:
         return None
-    candidates = kept(dataclasses.replace(expected, took=None), seen)
+    candidates = matching_frames(dataclasses.replace(expected, took=None), seen)
     crossings = crossing_times(seen, expected.at)
-    during = (seen.held_up if expected.holds(len(kept(expected, seen))) else seen.stalls).on_the_way
+    during = (seen.held_up if expected.holds(len(matching_frames(expected, seen))) else seen.stalls).on_the_way
     sure = possible = 0
     worst: Window | None = None
     for frame in candidates:

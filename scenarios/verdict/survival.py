@@ -90,7 +90,7 @@ class Survival:
         return "; ".join(found)
 
 
-def is_asked(cell: Cell) -> bool:
+def is_measurable(cell: Cell) -> bool:
     """Whether others and afterwards mean something: not where another program stands in the server's place."""
     instead = [fault.replace for fault in cell.drill.faults if fault.replace and fault.replace.who == SERVER]
     return all(SERVICE_PLACE in each.run for each in instead)
@@ -131,10 +131,10 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
         promised=promised,
         as_promised=known,
         others=others,
-        others_promised=_said(may_meet),
+        others_promised=_join_words(may_meet),
         others_as_promised=_kind(others) in may_meet,
         after=after,
-        after_promised=_said(may_find),
+        after_promised=_join_words(may_find),
         after_as_promised=_kind(after) in may_find,
     )
 
@@ -145,7 +145,7 @@ def _took_hold(cell: Cell, seen: Seen) -> bool:
     return all(each is not None and each.hits and not each.unsure for each in found)
 
 
-def _said(kinds: frozenset[str]) -> str:
+def _join_words(kinds: frozenset[str]) -> str:
     order = (UNASKED, WELL, SERVED, LATE, UNSERVED, FAILED, GONE)
     return " or ".join(each for each in order if each in kinds)
 

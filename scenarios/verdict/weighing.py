@@ -68,5 +68,5 @@ def stall_at_the_end(seen: Seen) -> Window | None:
     if not (until_ns := seen.captured_until_ns):
         return None
     last_ns = max((frame.time_ns for of_leg in seen.frames.values() for frame in of_leg), default=until_ns)
-    found = stalls.kept_as_it_was(last_ns, until_ns, seen.stalls, COURSE_SLACK_S)
+    found = stalls.stall_before_effect(last_ns, until_ns, seen.stalls, COURSE_SLACK_S)
     return Window(found.length_s, found) if found else None

@@ -23,8 +23,8 @@ from scenarios.lab.topology import ROOT
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation, OutcomeWord
 from scenarios.spec.roles import LegName
-from scenarios.verdict.check import Verdict, joint
-from scenarios.verdict.crossings import kept
+from scenarios.verdict.check import Verdict, combine
+from scenarios.verdict.crossings import matching_frames
 from scenarios.verdict.judge import judged
 from scenarios.verdict.result import Result
 from tests.drills.conftest import Catalogue
@@ -99,7 +99,7 @@ def disarmed(result: Result) -> Iterator[Mutant]:
         for fault in result.cell.drill.faults
     }
     of_control, checks = judged(result.cell.drill, control, replace(control, armed=True, caught=idle))
-    verdict = joint([*of_control, *checks])
+    verdict = combine([*of_control, *checks])
     yield Mutant(result.cell.drill.drill, "the fault disarmed", Verdict.UNPROVEN, verdict)
 
 
@@ -128,12 +128,12 @@ def inverted(result: Result) -> Iterator[Mutant]:
     drill = result.cell.drill
     at = next(number for number, each in enumerate(drill.control) if each.outcome)
     of_control, checks = judged(_inverted_control(drill, at), still(result, "control"), still(result, "fault"))
-    yield Mutant(drill.drill, "the control's outcome inverted", Verdict.UNPROVEN, joint([*of_control, *checks]))
+    yield Mutant(drill.drill, "the control's outcome inverted", Verdict.UNPROVEN, combine([*of_control, *checks]))
     for at, expectation in enumerate(drill.expect):
         if expectation.outcome:
             of_control, checks = judged(_inverted(drill, at), still(result, "control"), still(result, "fault"))
             what = f"the outcome of {expectation.outcome.call} inverted"
-            yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+            yield Mutant(drill.drill, what, Verdict.FAIL, combine([*of_control, *checks]))
 
 
 OTHER: Mapping[LegName, LegName] = {"client-leg": "server-leg", "server-leg": "client-leg"}
@@ -153,8 +153,8 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         return (result.folder / "fault" / f"{leg}.pcapng").read_bytes()
 
     for packets in sorted(exact, key=lambda each: not each.exactly):
-        counted = kept(packets, armed)
-        others = kept(replace(packets, at=OTHER[packets.at], alone=False), armed)
+        counted = matching_frames(packets, armed)
+        others = matching_frames(replace(packets, at=OTHER[packets.at], alone=False), armed)
         if counted:
             what = f"frame {counted[-1].number} of the {packets.at} removed"
             capture = without_frame(stored(packets.at), counted[-1].number)
@@ -165,9 +165,9 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
             continue
         yield _judged_with(result, packets.at, dissector.frames(capture, marks=drill.filters), what)
         return
-    for packets in sorted((each for each in least if each.least), key=lambda each: len(kept(each, armed))):
+    for packets in sorted((each for each in least if each.least), key=lambda each: len(matching_frames(each, armed))):
         capture = stored(packets.at)
-        removed = [each.number for each in kept(packets, armed)][packets.least - 1 :]
+        removed = [each.number for each in matching_frames(packets, armed)][packets.least - 1 :]
         for number in reversed(removed):
             capture = without_frame(capture, number)
         what = f"frames {', '.join(map(str, removed))} of the {packets.at} removed"
@@ -180,7 +180,7 @@ def _judged_with(result: Result, leg: LegName, frames: list[Frame], what: str) -
     armed = still(result, "fault")
     mutant: Seen = replace(armed, frames={**armed.frames, leg: frames})
     of_control, checks = judged(result.cell.drill, still(result, "control"), mutant)
-    return Mutant(result.cell.drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+    return Mutant(result.cell.drill.drill, what, Verdict.FAIL, combine([*of_control, *checks]))
 
 
 def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
@@ -195,7 +195,7 @@ def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         mutant: Seen = replace(armed, frames={**armed.frames, each.at: frames})
         of_control, checks = judged(drill, still(result, "control"), mutant)
         what = f"a byte of frame {last.number} of the {each.at} altered"
-        yield Mutant(drill.drill, what, Verdict.FAIL, joint([*of_control, *checks]))
+        yield Mutant(drill.drill, what, Verdict.FAIL, combine([*of_control, *checks]))
 
 
 def _ports(frame: Frame) -> tuple[int | None, int | None]:

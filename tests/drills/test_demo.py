@@ -17,7 +17,7 @@ from scenarios.evidence.record import LegCapture
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.run import demo
-from scenarios.run.demo import Shown, demonstrate
+from scenarios.run.demo import Demonstration, demonstrate
 from scenarios.verdict.check import Verdict
 
 
@@ -28,12 +28,12 @@ def runs_of_the_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def demonstrated(lab: Lab) -> tuple[Shown, list[str]]:
+def demonstrated(lab: Lab) -> tuple[Demonstration, list[str]]:
     said: list[str] = []
     return demonstrate(lab, said.append), said
 
 
-def broken(shown: Shown) -> set[str]:
+def broken(shown: Demonstration) -> set[str]:
     return {each.rule for each in shown.checks if each.holds is not Verdict.PASS}
 
 

@@ -131,7 +131,7 @@ def in_force(lab: Lab) -> str:
     """What a fault of any kind leaves on the firewall, and the programs of ours on the hosts."""
     look = "nft list table inet faultwire 2>/dev/null; ls /run/faults 2>/dev/null; iptables-save -t raw | grep NFQUEUE"
     found = lab.run("firewall", ["sh", "-c", f"{look}; true"], timeout_s=10).stdout
-    for host in {*lab.topology.hosts} & {*lab.wanted}:
+    for host in {*lab.topology.hosts} & {*lab.required_machines}:
         found += lab.run(host, ["sh", "-c", "pgrep -a -f services[.] || true"], timeout_s=10).stdout
     return found
 

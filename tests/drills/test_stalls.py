@@ -18,7 +18,7 @@ from scenarios.run.session import Stage
 from scenarios.spec import steps
 from scenarios.spec.catalogue import chosen_service, load_drill
 from scenarios.spec.cell import Cell
-from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
 
 STOPPED_S = 0.7
@@ -73,7 +73,7 @@ def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail
     armed = result.seen["fault"]
     assert armed.stalls.largest_s["server"] >= STOPPED_S - 0.05
     unmeasured = judged(drill, result.seen["control"], replace(armed, stalls=Stalls()))[1]
-    assert joint(unmeasured) is otherwise
+    assert combine(unmeasured) is otherwise
 
 
 def test_one_program_that_is_stopped_is_seen_with_its_machine_its_number_and_how_long(own_lab: Lab) -> None:

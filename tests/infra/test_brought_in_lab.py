@@ -13,7 +13,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.run.exchange import exchange, leg_checks
-from scenarios.spec.service import Named, load_service, named
+from scenarios.spec.service import ServiceChoice, load_service, resolve
 from scenarios.verdict.check import Verdict
 
 CREDENTIAL = "knock-knock-neo"
@@ -79,7 +79,7 @@ https://:8443 {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    contract.ready([named(name).service for name in ("socat", "caddy")], print)
+    contract.ready([resolve(name).service for name in ("socat", "caddy")], print)
     made = tmp_path_factory.mktemp("services") / "mine"
     made.mkdir()
     for name, text in (("service.yaml", SERVICE), ("Caddyfile", CADDYFILE)):
@@ -90,11 +90,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def chosen(folder: Path, text: str) -> Named:
-    return named(text, known={"mine": load_service(folder)})
+def chosen(folder: Path, text: str) -> ServiceChoice:
+    return resolve(text, known={"mine": load_service(folder)})
 
 
-def called(lab: Lab, which: Named) -> Finished:
+def called(lab: Lab, which: ServiceChoice) -> Finished:
     return call(lab, which, lab.topology.hosts["client"], lab.topology.hosts["server"], "ipv4")
 
 

@@ -24,7 +24,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import STOP_WITHIN_S, Running
 from scenarios.lab.waiting import wait_for
-from scenarios.spec.outcome import OF_STATUS, Outcome, told_errno
+from scenarios.spec.outcome import OF_STATUS, Outcome, errno_from_stderr
 from services import outcome as of_services
 from services.forkserver import leavings
 
@@ -107,7 +107,7 @@ def test_both_sides_call_the_mark_of_a_fork_server_the_same() -> None:
 def test_an_errno_is_read_from_the_one_line_of_a_client_and_from_nothing_else(
     stderr: str, expected: str | None
 ) -> None:
-    assert told_errno(stderr) == expected
+    assert errno_from_stderr(stderr) == expected
 
 
 def test_a_command_line_that_runs_a_module_is_known() -> None:

@@ -18,7 +18,7 @@ def test_the_document_is_what_the_machines_answer_now(asked: list[Answers]) -> N
 
 
 def test_byte_order_and_word_size_are_told_apart_by_three_machines(asked: list[Answers]) -> None:
-    assert [each.said for each in asked] == [
+    assert [each.answer for each in asked] == [
         "little-endian, 64 bits, x86_64",
         "big-endian, 32 bits, ppc",
         "big-endian, 64 bits, s390x",

@@ -22,12 +22,12 @@ def conversations_of_a_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -
 def test_every_mix_of_three_machines_says_the_same_but_for_the_byte_order(compared: Compared) -> None:
     assert compared.verdict is Verdict.PASS, [row.wrong for row in compared.rows if row.wrong]
     assert {row.talk.pair for row in compared.rows} == MIXES
-    for asked in {row.talk.asked for row in compared.rows}:
-        assert sum(row.talk.asked == asked for row in compared.rows) == len(MIXES)
+    for asked in {row.talk.call_name for row in compared.rows}:
+        assert sum(row.talk.call_name == asked for row in compared.rows) == len(MIXES)
 
 
 def test_what_differs_follows_the_byte_order_and_not_the_word_size(compared: Compared) -> None:
-    of_array = {row.talk.pair: row for row in compared.rows if row.talk.asked == "search/selectors array"}
+    of_array = {row.talk.pair: row for row in compared.rows if row.talk.call_name == "search/selectors array"}
     for pair, row in of_array.items():
         client, server = pair.split("-")
         swapped = ("header length", "byte order", "elements")
@@ -44,7 +44,9 @@ def test_the_bytes_are_those_of_the_captures_and_of_the_specification(compared: 
     )  # the content, as tshark decodes it
     assert request == ["Content: 00000001fffffffe0000012c", "Integer: 1", "Integer: -2", "Integer: 300"]
     assert answer == ["Content: 02000000fcffffff58020000", "Integer: 2", "Integer: -4", "Integer: 600"]
-    row = next(row for row in compared.rows if row.talk.asked == "search/selectors array" and row.talk.pair == "be-le")
+    row = next(
+        row for row in compared.rows if row.talk.call_name == "search/selectors array" and row.talk.pair == "be-le"
+    )
     assert row.talk.conversation.request.raw.endswith(bytes.fromhex("00000001fffffffe0000012c"))
     captures = sorted(compared.folder.rglob("client-leg.pcapng"))
     assert [path.parent.parent.name for path in captures] == [

@@ -45,8 +45,8 @@ def test_a_host_has_the_byte_order_that_its_name_promises(machine: GetMachine, l
 )
 def test_a_machine_says_itself_which_byte_order_word_size_and_cpu_it_has(lab: Lab, name: str, said: str) -> None:
     host = lab.topology.places[name]
-    assert architecture.said(lab, host) == str(host.promised) == said
-    assert check.asserted(host, said).holds is Verdict.PASS
+    assert architecture.query_architecture(lab, host) == str(host.promised) == said
+    assert check.check_architecture(host, said).holds is Verdict.PASS
 
 
 @pytest.mark.parametrize(("name", "cpu"), [(name, "s390x" if name.endswith("64") else "ppc") for name in BIG])

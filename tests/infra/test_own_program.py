@@ -20,19 +20,19 @@ from scenarios.lab.topology import Family
 from scenarios.run.exchange import exchange, leg_checks
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.scaffold import initiate
-from scenarios.spec.service import SERVICES, Service, load_service, named, services
+from scenarios.spec.service import SERVICES, Service, load_service, resolve, services
 from scenarios.verdict.check import Verdict
 from tests.services.running import eventually
 
 
 @pytest.fixture(scope="module", autouse=True)
 def their_images() -> None:
-    contract.ready([named(name).service for name in ("redis", "socat", "caddy")], print)
+    contract.ready([resolve(name).service for name in ("redis", "socat", "caddy")], print)
 
 
 def box_of(name: str) -> Box:
     """The box of a server, with nothing in it but its image."""
-    image = named(name).server_image
+    image = resolve(name).server_image
     assert image
     return Box(image)
 
@@ -40,7 +40,7 @@ def box_of(name: str) -> Box:
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_its_ordinary_client_is_answered_across_the_firewall(lab: Lab, family: Family) -> None:
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
-    made = exchange(lab, named("redis"), client, server, family, print)
+    made = exchange(lab, resolve("redis"), client, server, family, print)
     assert (made.call.status, made.call.stdout) == (0, "OK\n")
     assert {each.holds for each in leg_checks(made)} == {Verdict.PASS}
     carried = b"".join(frame.payload for frame in made.frames["server-leg"])
@@ -50,20 +50,20 @@ def test_its_ordinary_client_is_answered_across_the_firewall(lab: Lab, family: F
 def test_it_has_no_more_rights_than_a_program_of_the_host_and_goes_with_it(lab: Lab) -> None:
     server = lab.topology.hosts["server"]
     labels = (GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}")
-    with serving(lab, named("redis"), server, "ipv4"):
+    with serving(lab, resolve("redis"), server, "ipv4"):
         (guest,) = engine.containers(*labels)  # it may listen before it counts as begun
         settings = guest.attrs["HostConfig"]
         assert (settings["CapDrop"], settings["CapAdd"], settings["ReadonlyRootfs"]) == (["ALL"], None, True)
         assert guest.attrs["Config"]["User"] == "1000"
-        assert call(lab, named("redis", "ping"), lab.topology.hosts["client"], server, "ipv4").stdout == "PONG\n"
+        assert call(lab, resolve("redis", "ping"), lab.topology.hosts["client"], server, "ipv4").stdout == "PONG\n"
     assert engine.containers(*labels) == []
 
 
 def test_its_wrong_outcome_is_told_from_its_right_one(lab: Lab) -> None:
     server = lab.topology.hosts["server"]
-    with serving(lab, named("redis"), server, "ipv4"):
-        wrong = call(lab, named("redis", "wrong"), lab.topology.hosts["client"], server, "ipv4")
-    assert wrong.status == named("redis", "wrong").client.status == 1
+    with serving(lab, resolve("redis"), server, "ipv4"):
+        wrong = call(lab, resolve("redis", "wrong"), lab.topology.hosts["client"], server, "ipv4")
+    assert wrong.status == resolve("redis", "wrong").client.status == 1
     assert "unknown command" in wrong.printed
 
 
@@ -78,7 +78,7 @@ def test_a_server_in_c_and_one_in_go_answer_across_the_firewall(
     lab: Lab, name: str, source: str, printed: str, carried: bytes
 ) -> None:
     client, server = lab.topology.hosts[source], lab.topology.hosts["server"]
-    made = exchange(lab, named(name), client, server, "ipv4", print)
+    made = exchange(lab, resolve(name), client, server, "ipv4", print)
     assert made.call.status == 0
     assert printed in made.call.stdout
     assert {each.holds for each in leg_checks(made)} == {Verdict.PASS}
@@ -96,7 +96,7 @@ def mine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def test_what_init_writes_is_answered_at_once_over_both_families(lab: Lab, mine: Service) -> None:
-    chosen = named("mine_of_a_test", known={mine.service: mine})
+    chosen = resolve("mine_of_a_test", known={mine.service: mine})
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     for family in families:
@@ -149,7 +149,7 @@ def test_a_call_that_is_cancelled_ends_at_once_and_one_that_is_left_is_ended_wit
 
 
 def test_a_server_that_does_not_come_to_listen_is_told_with_what_it_printed(lab: Lab, mine: Service) -> None:
-    chosen = named("mine_of_a_test", known={mine.service: mine})
+    chosen = resolve("mine_of_a_test", known={mine.service: mine})
     server = lab.topology.hosts["server"]
     second = serving(lab, chosen, server, "ipv4")
     with serving(lab, chosen, server, "ipv4"), pytest.raises(LabProblem, match="Address already in use"):
@@ -219,7 +219,7 @@ def test_an_image_by_name_is_used_as_it_is_and_a_server_without_a_ready_line_is_
     (tmp_path / "named" / "service.yaml").write_text(NAMED, encoding="utf-8")
     service = load_service(tmp_path / "named")
     contract.ready([service], print)
-    chosen = named("named", known={"named": service})
+    chosen = resolve("named", known={"named": service})
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     with serving(lab, chosen, server, "ipv4"):
         assert call(lab, chosen, client, server, "ipv4").stdout == "PONG\n"

@@ -26,7 +26,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family
 from scenarios.spec.command_line import words
-from scenarios.spec.service import Named, Service, named, services
+from scenarios.spec.service import Service, ServiceChoice, resolve, services
 
 LITTLE = ("client", "server")
 BIG = ("client-be", "server-be")
@@ -55,7 +55,7 @@ class Cell:
 class Came:
     """What came of one call of a cell."""
 
-    chosen: Named
+    chosen: ServiceChoice
     called: Call
     log: str
 
@@ -88,7 +88,7 @@ CELLS = [
 def run(caller: Caller, lab: Lab, cell: Cell) -> list[Came] | LabProblem:
     hosts = lab.topology.hosts
     client, server = hosts[cell.client_host], hosts[cell.server_host]
-    all_chosen = [named(f"{cell.service}/{cell.server}", name) for name in callers(cell)]
+    all_chosen = [resolve(f"{cell.service}/{cell.server}", name) for name in callers(cell)]
     chosen, address = all_chosen[0], server.address(cell.family)
     assert chosen.server.run is not None
     try:

@@ -20,7 +20,7 @@ from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.cell import Cell
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 from scenarios.verdict.check import Verdict
 from tests.conftest import lab_for_a_while
 from tests.services.running import eventually
@@ -81,8 +81,8 @@ def test_a_call_is_drawn_decoded_within_a_second_and_ctrl_c_leaves_nothing(lab: 
     client, server = lab.topology.hosts["client-be"], lab.topology.hosts["server"]
     with watched(lab) as watcher:
         assert any("watch" in line for line in of_watching(lab))
-        with serving(lab, named("search"), server, "ipv4"):
-            call(lab, named("search"), client, server, "ipv4")
+        with serving(lab, resolve("search"), server, "ipv4"):
+            call(lab, resolve("search"), client, server, "ipv4")
             ended_s = time.monotonic()
             watcher.wait_for("Follow the white rabbit", ON_A_BUSY_MACHINE_S)
         answered_s = next(at_s for at_s, line in watcher.lines if "Follow the white rabbit" in line)

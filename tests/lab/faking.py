@@ -28,7 +28,7 @@ from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill
-from scenarios.spec.service import Named, services
+from scenarios.spec.service import ServiceChoice, services
 from scenarios.verdict.check import Check, Verdict
 
 CELL_S = 0.2
@@ -80,7 +80,7 @@ class Stage:
 
 
 @functools.cache
-def _drill() -> tuple[Drill, Named]:
+def _drill() -> tuple[Drill, ServiceChoice]:
     known = services()
     drill = load_drill(DRILLS / "lost-syn.yaml", known)
     return drill, chosen_service(drill, None, known)
@@ -128,9 +128,9 @@ def faked(
             (campaign, "Stage", Stage),
             (cell, "perform", performed),
             (cell, "perform_beside", lambda *_: "it was not asked"),
-            (cell, "asserted", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
+            (cell, "check_architecture", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
             (cell, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
-            (cell, "joint", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
+            (cell, "combine", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
             (drills, "prepare", lambda *_: on),
             (matrix, "prepare", lambda *_: on),
         ):

@@ -33,7 +33,7 @@ from scenarios.spec.expectations import (
 )
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import CLIENT_SIDE, CallerRole, LegName, Role
-from scenarios.spec.service import Service, named
+from scenarios.spec.service import Service, resolve
 from scenarios.spec.units import Band
 from scenarios.spec.validate import given_keys
 from tests.lab.test_judging import call, frame
@@ -50,7 +50,7 @@ class NoEvidence(Exception):
 
 def bare(drill: Drill, known: Mapping[str, Service], *, armed: bool) -> Seen:
     """The evidence of a run in which nothing was seen."""
-    chosen = named(drill.service, drill.client, known)
+    chosen = resolve(drill.service, drill.client, known)
     cast = Cast(Lab(1).topology, "le-le", drill.family, chosen.server.runs_on)
     return Seen(
         armed=armed,

@@ -19,7 +19,7 @@ from scenarios.spec.catalogue import load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
-from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
 from tests.lab.test_judging import call, frame, seen
 from tests.lab.test_judging_stalls import stall
@@ -61,7 +61,7 @@ def run(drill: Drill, **caught: Caught) -> Verdict:
     whole = {name.replace("_", "-"): each for name, each in caught.items()}
     armed: Seen = seen(calls=calls, caught=whole, frames={"client-leg": probes, "server-leg": probes})
     control = seen(calls=calls, caught={}, armed=False)
-    return joint([each for checks in judged(drill, control, armed) for each in checks])
+    return combine([each for checks in judged(drill, control, armed) for each in checks])
 
 
 def test_a_program_that_avoids_the_failure_passes_where_another_call_meets_the_same_fault(tmp_path: Path) -> None:

@@ -9,12 +9,12 @@ import pytest
 from scenarios.calls import boxes
 from scenarios.lab.box import Box
 from scenarios.lab.guest import environment_of, guest_words
-from scenarios.lab.process import Kept, Printed
+from scenarios.lab.process import BoundedOutput, Printed
 from scenarios.lab.topology import topology
 from scenarios.spec.cell import default_pairs
 from scenarios.spec.command_line import problems_of_command, words
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.service import Service, load_service, named
+from scenarios.spec.service import Service, load_service, resolve
 
 MINE = """
 service: mine
@@ -71,14 +71,14 @@ def test_each_server_and_each_client_can_have_an_image_of_its_own(mine: Service)
 def test_a_client_calls_the_port_that_it_names_and_only_servers_that_have_it(mine: Service) -> None:
     assert mine.callers("nginx") == ["curl", "tls"]
     assert mine.callers("usual") == ["curl"]
-    chosen = named("mine/nginx:tls", known={"mine": mine})
+    chosen = resolve("mine/nginx:tls", known={"mine": mine})
     assert (chosen.port, chosen.server_port, chosen.name, chosen.label) == (8443, 8080, "mine/nginx", "mine/nginx:tls")
     assert default_pairs(chosen) == ("le-le",)
 
 
 def test_a_server_s_box_has_what_the_service_says_and_what_it_says_itself_and_the_certificates(mine: Service) -> None:
     host = topology(7).hosts["server"]
-    box = boxes.of_server(named("mine", known={"mine": mine}), host, "198.18.7.138")
+    box = boxes.of_server(resolve("mine", known={"mine": mine}), host, "198.18.7.138")
     assert box
     assert box.image == "nginx:1"
     told = dict(box.environment)
@@ -90,7 +90,7 @@ def test_a_server_s_box_has_what_the_service_says_and_what_it_says_itself_and_th
         mine.folder / "nginx.conf": "/etc/nginx.conf",
     }
     assert (box.before, box.after) == ((("nginx", "-t"),), (("cat", "/tmp/access.log"),))  # noqa: S108
-    usual = boxes.of_server(named("mine/usual", known={"mine": mine}), host, "::")
+    usual = boxes.of_server(resolve("mine/usual", known={"mine": mine}), host, "::")
     assert usual
     assert (usual.environment["WHO"], usual.image, usual.before) == ("all", "usual:1", ())
 
@@ -123,7 +123,7 @@ def test_a_credential_is_in_no_command_line_and_in_nothing_that_is_kept_of_what_
     assert environment_of(box)["TOKEN"] == box.credentials["TOKEN"]
     assert words_of_docker[words_of_docker.index("TOKEN") - 1] == "--env"
     assert words_of_docker[words_of_docker.index("/there/a.conf:/etc/a.conf:ro") - 1] == "--volume"
-    kept, printed = Kept(hide=box.hide), Printed(box.hide)
+    kept, printed = BoundedOutput(hide=box.hide), Printed(box.hide)
     kept.take(b"follow the white-")
     kept.take(b"rabbit")
     for piece in ("follow the white-", "rabbit\nwhite-rab", "bit"):
@@ -134,7 +134,7 @@ def test_a_credential_is_in_no_command_line_and_in_nothing_that_is_kept_of_what_
 
 
 def test_a_credential_is_hidden_where_the_middle_of_a_long_output_is_cut_out() -> None:
-    kept = Kept(64, Box("image", credentials={"TOKEN": "white-rabbit"}).hide)
+    kept = BoundedOutput(64, Box("image", credentials={"TOKEN": "white-rabbit"}).hide)
     kept.take(b"white-rabbit" + b"." * 100 + b"white-rabbit")
     assert "rabbit" not in kept.text()
     assert "its output was cut" in kept.text()

@@ -289,7 +289,7 @@ def test_a_bug_keeps_its_traceback_and_says_what_was_not_run(tmp_path: Path, mon
         raise ValueError("a bug, and no usage error")
 
     with faked(tmp_path):
-        monkeypatch.setattr(Progress, "told", told)
+        monkeypatch.setattr(Progress, "report", told)
         with pytest.raises(ValueError, match="a bug") as raised:
             main(RUN)
     assert raised.value.__notes__[-1].startswith("1 of 3 were run; all faults are undone; not run: lost-syn · ")
@@ -301,7 +301,7 @@ def test_what_was_typed_wrong_is_told_without_a_traceback_and_a_bug_with_one(
 ) -> None:
     assert main(["run", "lost-sin", "--dry-run"]) == 64
     assert "cannot: unknown drill 'lost-sin'; did you mean 'lost-syn'?" in capsys.readouterr().out
-    monkeypatch.setattr(drills, "named_drills", lambda *_: int("a bug"))
+    monkeypatch.setattr(drills, "find_drills", lambda *_: int("a bug"))
     with pytest.raises(ValueError, match="invalid literal"):
         main(["run", "lost-syn", "--dry-run"])
 

@@ -14,7 +14,7 @@ from scenarios.cli import main as command_line
 from scenarios.spec.catalogue import architectures, choose, drills
 from scenarios.spec.cell import default_pairs
 from scenarios.spec.json_schema import service_schema
-from scenarios.spec.service import Named, Services, named, services
+from scenarios.spec.service import ServiceChoice, Services, resolve, services
 
 MINE = """
 service: mine
@@ -55,9 +55,9 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
 
 
 def test_without_a_pair_a_program_runs_in_those_that_it_can_run_in(known: Services) -> None:
-    assert default_pairs(named("echo", known=known)) == ("le-le", "be-le")
-    assert default_pairs(named("mine", known=known)) == ("le-le",)
-    assert default_pairs(named("socat", known=known)) == ("le-le", "be-le")  # its clients are ours
+    assert default_pairs(resolve("echo", known=known)) == ("le-le", "be-le")
+    assert default_pairs(resolve("mine", known=known)) == ("le-le",)
+    assert default_pairs(resolve("socat", known=known)) == ("le-le", "be-le")  # its clients are ours
 
 
 @pytest.mark.usefixtures("root")
@@ -89,7 +89,7 @@ def test_each_client_that_is_asked_for_is_a_column_and_a_folder_of_its_own(known
     assert architectures(["mine"], known, ["curl", "wget"]) == ["mine/one:curl", "mine/one:wget"]
     assert architectures(["mine"], known, ["all"]) == ["mine/one:curl", "mine/one:wget", "mine/two:dig"]
     assert architectures(["mine"], known) == ["mine/one", "mine/two"]
-    chosen = named("mine/one:wget", known=known)
+    chosen = resolve("mine/one:wget", known=known)
     assert (chosen.label, chosen.folder_name) == ("mine/one:wget", "mine-one+wget")
     with pytest.raises(ValueError, match="'dig' is no client for mine/one"):
         architectures(["mine/one"], known, ["dig"])
@@ -103,7 +103,7 @@ def test_a_drill_that_knows_its_client_is_not_run_with_another_that_is_asked_for
     other = next(each for each in known["echo"].callers("once") if each != usual)
     assert choose(drill, f"echo/once:{usual}", known)[1] == ""
     chosen, why = choose(drill, f"echo/once:{other}", known)
-    assert isinstance(chosen, Named)
+    assert isinstance(chosen, ServiceChoice)
     assert why == f"it knows more of the client than its protocol, and {other} is another one than {usual}"
 
 

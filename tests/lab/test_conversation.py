@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 import pytest
 
-from scenarios.evidence.conversation import Said, conversations, difference, differences, said
+from scenarios.evidence.conversation import Direction, conversations, difference, differences, split_messages
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.lab.topology import ROOT
@@ -52,7 +52,7 @@ def text(byteorder: str, encoding: str) -> bytes:
 
 
 def test_machines_of_both_byte_orders_send_the_same_array_but_for_what_tells_their_order() -> None:
-    little, big = said(array("little")), said(array("big"))
+    little, big = split_messages(array("little")), split_messages(array("big"))
     assert little.raw == array("little")
     assert (little.orders, big.orders) == (("little",), ("big",))
     assert differences(little, big) == ["header length", "byte order", "elements"]
@@ -62,7 +62,7 @@ def test_machines_of_both_byte_orders_send_the_same_array_but_for_what_tells_the
     ("encoding", "differ"), [("utf-8", []), ("latin-1", []), ("utf-16", ["text"]), ("utf-32", ["text"])]
 )
 def test_text_is_the_same_bytes_on_every_machine_unless_its_units_are_longer(encoding: str, differ: list[str]) -> None:
-    little, big = said(text("little", encoding)), said(text("big", encoding))
+    little, big = split_messages(text("little", encoding)), split_messages(text("big", encoding))
     assert differences(little, big) == ["header length", "byte order", *differ]
 
 
@@ -71,7 +71,7 @@ def test_utf_16_whose_order_is_in_its_name_is_not_taken_for_the_same() -> None:
     one, other = (
         message("big", "é".encode(codec), **{"content-encoding": "utf-16-le"}) for codec in ("utf-16-le", "utf-16-be")
     )
-    assert "content+0" in difference(said(one), said(other))
+    assert "content+0" in difference(split_messages(one), split_messages(other))
 
 
 @pytest.mark.parametrize("at", range(len(array("big"))))
@@ -79,22 +79,22 @@ def test_a_byte_that_is_altered_anywhere_in_a_message_is_a_difference(at: int) -
     """Every byte of it, one after another: none may slip through as byte order."""
     altered = bytearray(array("big"))
     altered[at] ^= 0x01
-    assert difference(said(array("little")), said(bytes(altered)))
+    assert difference(split_messages(array("little")), split_messages(bytes(altered)))
 
 
 def test_the_difference_is_told_as_a_diff_of_the_bytes_without_the_byte_order() -> None:
     other = message("big", bytes.fromhex("00000001fffffffe0000012d"), element="int32", count=3)
-    assert difference(said(array("little")), said(other)).splitlines() == [
+    assert difference(split_messages(array("little")), split_messages(other)).splitlines() == [
         "- elements+0: 00 00 00 01 ff ff ff fe 00 00 01 2c  ...........,",
         "+ elements+0: 00 00 00 01 ff ff ff fe 00 00 01 2d  ...........-",
     ]
     with pytest.raises(ValueError, match=r"elements\+0"):
-        differences(said(array("little")), said(other))
+        differences(split_messages(array("little")), split_messages(other))
 
 
 def test_a_header_that_is_no_json_any_more_is_told_at_the_byte_that_is_another() -> None:
     other = array("big").replace(b'"int32"', b'"int32X')
-    assert difference(said(array("little")), said(other)).splitlines() == [
+    assert difference(split_messages(array("little")), split_messages(other)).splitlines() == [
         '- header+96: 3a 20 22 69 6e 74 33 32 22 2c 20 22 63 6f 75 6e  : "int32", "coun',
         '+ header+96: 3a 20 22 69 6e 74 33 32 58 2c 20 22 63 6f 75 6e  : "int32X, "coun',
     ]
@@ -102,7 +102,7 @@ def test_a_header_that_is_no_json_any_more_is_told_at_the_byte_that_is_another()
 
 def test_an_array_in_another_order_than_its_header_says_is_a_difference() -> None:
     lie = message("big", bytes.fromhex(NUMBERS["little"]), element="int32", count=3)
-    assert "elements+0" in difference(said(array("little")), said(lie))
+    assert "elements+0" in difference(split_messages(array("little")), split_messages(lie))
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,17 @@ def test_an_array_in_another_order_than_its_header_says_is_a_difference() -> Non
     ids=["no message", "cut", "with a byte more", "no byte order", "two byte orders", "a negative length"],
 )
 def test_what_is_no_whole_message_is_bytes_of_which_nothing_is_taken_out(stream: bytes) -> None:
-    (part,) = said(stream).parts
+    (part,) = split_messages(stream).parts
     assert (part.kind, part.raw, part.same) == ("bytes", stream, stream)
-    assert said(stream).orders == ()
+    assert split_messages(stream).orders == ()
 
 
 def test_several_messages_in_one_stream_are_read_to_the_last() -> None:
-    both = said(text("big", "utf-8") + array("big"))
+    both = split_messages(text("big", "utf-8") + array("big"))
     assert both.orders == ("big", "big")
-    assert difference(both, said(text("little", "utf-8") + array("little"))) == ""
-    assert difference(both, said(text("little", "utf-8"))).startswith("- header length+0: ")
-    assert said(b"") == Said((), ())
+    assert difference(both, split_messages(text("little", "utf-8") + array("little"))) == ""
+    assert difference(both, split_messages(text("little", "utf-8"))).startswith("- header length+0: ")
+    assert split_messages(b"") == Direction((), ())
 
 
 # The drill's expectation, on packets that are made here
@@ -246,5 +246,5 @@ class Counted(bytes):
 def test_a_stream_of_many_messages_is_read_once_and_not_once_for_each() -> None:
     one = text("little", "utf-8")
     stream = Counted(one * 500)
-    assert len(said(stream).orders) == 500
+    assert len(split_messages(stream).orders) == 500
     assert stream.copied <= 2 * len(stream)

@@ -17,10 +17,10 @@ from scenarios.byteorder.compare import (
     with_figures,
 )
 from scenarios.calls.call import Call
-from scenarios.evidence.conversation import Conversation, said
+from scenarios.evidence.conversation import Conversation, split_messages
 from scenarios.lab.topology import ROOT, topology
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 from scenarios.verdict.check import Verdict
 from tests.lab.test_conversation import array
 
@@ -38,8 +38,10 @@ def call(outcome: Outcome = Outcome.ANSWERED, printed: str = PRINTED) -> Call:
 def talk(client: str, server: str, *, request: bytes = b"", answer: bytes = b"", ended: Call | None = None) -> Talk:
     """A call of the array client; what each end says is right where nothing else is given."""
     ends = HOSTS[client], HOSTS[server]
-    by = Conversation(said(request or array(ends[0].byteorder)), said(answer or array(ends[1].byteorder)), (4, 6))
-    return Talk(named("search/selectors", "array"), *ends, ended or call(), by)
+    by = Conversation(
+        split_messages(request or array(ends[0].byteorder)), split_messages(answer or array(ends[1].byteorder)), (4, 6)
+    )
+    return Talk(resolve("search/selectors", "array"), *ends, ended or call(), by)
 
 
 FIRST = talk("client", "server")
@@ -85,11 +87,11 @@ def test_bytes_are_not_enough_where_the_client_came_to_another_answer(ended: Cal
 
 def test_a_message_is_shown_on_a_line_with_what_tells_its_byte_order_whole() -> None:
     shown = '{} bytes: 00 {} {{… "{}" …}} {}'
-    assert brief(said(array("big"))) == shown.format(150, "88", "big", "00000001 fffffffe 0000012c")
-    assert brief(said(array("little"))) == shown.format(153, "8b", "little", "01000000 feffffff 2c010000")
-    assert brief(said(b"Hello, world")) == "12 bytes: Hello, world"
-    assert brief(said(b"\0\1")) == "2 bytes: 00 01"
-    assert brief(said(b"a" * 30)) == "30 bytes: " + "a" * 24 + " …"
+    assert brief(split_messages(array("big"))) == shown.format(150, "88", "big", "00000001 fffffffe 0000012c")
+    assert brief(split_messages(array("little"))) == shown.format(153, "8b", "little", "01000000 feffffff 2c010000")
+    assert brief(split_messages(b"Hello, world")) == "12 bytes: Hello, world"
+    assert brief(split_messages(b"\0\1")) == "2 bytes: 00 01"
+    assert brief(split_messages(b"a" * 30)) == "30 bytes: " + "a" * 24 + " …"
 
 
 def test_the_table_has_a_row_for_each_mix() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scenarios.spec.catalogue import chosen_service, drills, fitting, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
-from scenarios.spec.service import SERVICES, named, read_service, services
+from scenarios.spec.service import SERVICES, read_service, resolve, services
 from tests.lab.test_drill_files import RIGHT, written
 from tests.lab.test_service_files import GOOD, service_of
 
@@ -42,13 +42,13 @@ def test_a_kind_is_every_service_of_it_also_one_that_came_later(tmp_path: Path) 
 
 
 def test_a_conversation_is_what_the_client_says_of_itself_and_else_what_the_service_says() -> None:
-    kinds = {name: named("echo", name, KNOWN).kinds for name in KNOWN["echo"].clients}
+    kinds = {name: resolve("echo", name, KNOWN).kinds for name in KNOWN["echo"].clients}
     assert kinds["blocking"] >= {"tcp", "request"}
     assert {"exchanges"} == kinds["paced"] & {"request", "greeting", "exchanges", "stays"}
     assert {"stays"} == kinds["idle"] & {"request", "greeting", "exchanges", "stays"}
     assert not kinds["large"] & {"request", "greeting", "exchanges", "stays"}
-    assert "greeting" in named("daytime/tcp", None, KNOWN).kinds
-    assert named("daytime/udp", None, KNOWN).kinds == {"udp"}
+    assert "greeting" in resolve("daytime/tcp", None, KNOWN).kinds
+    assert resolve("daytime/udp", None, KNOWN).kinds == {"udp"}
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_kind_that_there_is_not_is_told_with_the_nearest(tmp_path: Path, wrong
 def test_a_client_of_a_kind_is_found_by_the_drills_of_that_kind(tmp_path: Path, conversation: str) -> None:
     text = GOOD.replace("says hello,", f"says hello, conversation: {conversation},")
     known = {**KNOWN, "mine": read_service(service_of(tmp_path, text), KNOWN)}
-    found = {name for name, each in drills(known=KNOWN).items() if not each.misfit(named("mine", None, known))}
+    found = {name for name, each in drills(known=KNOWN).items() if not each.misfit(resolve("mine", None, known))}
     every = {name for name, each in drills(known=KNOWN).items() if conversation in each.fits}
     assert every
     assert every <= found

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab.errors import LabProblem, UsageError
-from scenarios.spec.service import Named, named, services
+from scenarios.spec.service import ServiceChoice, resolve, services
 from scenarios.stress import fuzz, fuzz_caller, fuzz_judges, fuzz_messages, fuzz_places
 from scenarios.stress.fuzz import FilesTarget, ServerTarget, play, server_targets
 from scenarios.stress.fuzz_judges import Case, Reply
@@ -166,20 +166,20 @@ class Faked:
         return self._status
 
     @contextlib.contextmanager
-    def started(self, chosen: Named) -> Iterator[Started]:
+    def started(self, chosen: ServiceChoice) -> Iterator[Started]:
         if not self.starts:
             raise LabProblem(f"{chosen.name} did not come to listen")
         yield self
 
-    def call(self, chosen: Named, asked: Sequence[Case], within_s: float) -> list[Reply]:  # noqa: ARG002
+    def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:  # noqa: ARG002
         return self.replies or [Reply(each.sent, "end") for each in asked]
 
-    def client(self, chosen: Named) -> str:  # noqa: ARG002
+    def client(self, chosen: ServiceChoice) -> str:  # noqa: ARG002
         return ""
 
 
 def tried(place: Faked) -> ServerTarget:
-    target = ServerTarget(place, named("echo/select"), DIALECTS["echo"])
+    target = ServerTarget(place, resolve("echo/select"), DIALECTS["echo"])
     target.turn(1, 0)
     return target
 
@@ -227,18 +227,18 @@ def test_a_good_message_that_is_not_answered_as_it_is_to_be_is_wrong() -> None:
 def test_a_server_on_this_machine_stands_a_batch(name: str) -> None:
     place = fuzz_places.OnThisMachine()
     place.batch = 40
-    chosen = named(name)
+    chosen = resolve(name)
     dialect = dialect_of(chosen.service.service, chosen.server_name)
     assert dialect
     target = ServerTarget(place, chosen, dialect)
     target.turn(11, 0)
-    assert target.tally.is_well, target.tally.told
+    assert target.tally.is_well, target.tally.problems
     assert target.tally.sent == (1 if name == "echo/once" else 41)
 
 
 def test_a_fuzz_gives_each_target_a_turn_and_the_files_one_after_each(tmp_path: Path) -> None:
     files = FilesTarget(tmp_path, 1)
-    servers = [ServerTarget(Faked([]), named(name), DIALECTS["echo"]) for name in ("echo/select", "echo/threads")]
+    servers = [ServerTarget(Faked([]), resolve(name), DIALECTS["echo"]) for name in ("echo/select", "echo/threads")]
     turns = itertools.count()
     assert play([files, *servers], 1, lambda: next(turns) < 5) == 1
     every: list[fuzz.Target] = [files, *servers]
@@ -249,7 +249,7 @@ def test_a_fuzz_gives_each_target_a_turn_and_the_files_one_after_each(tmp_path: 
 
 
 def test_targets_are_chosen_by_words_and_an_unknown_word_is_told() -> None:
-    servers = [ServerTarget(Faked([]), named(name), DIALECTS["echo"]) for name in ("echo/select", "echo/threads")]
+    servers = [ServerTarget(Faked([]), resolve(name), DIALECTS["echo"]) for name in ("echo/select", "echo/threads")]
     assert fuzz.chosen(servers, ["select"]) == servers[:1]
     with pytest.raises(
         UsageError, match="there is no target with 'telnet'; there are: echo/select on nowhere; echo/th"
@@ -266,7 +266,7 @@ def test_the_command_ends_with_a_table_and_status_1_where_something_was_wrong(
     assert "0 targets not well" in capsys.readouterr().out
     monkeypatch.setattr(fuzz, "OnThisMachine", lambda: Faked([], status=1))
     monkeypatch.setattr(
-        fuzz, "server_targets", lambda places: [ServerTarget(places[0], named("echo/select"), DIALECTS["echo"])]
+        fuzz, "server_targets", lambda places: [ServerTarget(places[0], resolve("echo/select"), DIALECTS["echo"])]
     )
     assert fuzz.run(options) == 1
     assert "1 target not well" in capsys.readouterr().out

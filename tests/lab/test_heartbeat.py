@@ -181,13 +181,13 @@ def test_what_draws_itself_is_drawn_at_once_and_told_in_lines_elsewhere(pipe: Pl
         def picture(self) -> str:
             return "3 of 9"
 
-    with pipe.heart.shown(Activity(), at_once=True):
+    with pipe.heart.display(Activity(), at_once=True):
         assert not pipe.heart.draws
         pipe.clock.goes_on(8)
         pipe.heart.beat()
     assert pipe.lines == ["… 3 of 9 done", "… lab 1: lost-syn"]
     terminal = Place(terminal=True)
-    with terminal.heart.beating("drills"), terminal.heart.shown(Activity(), at_once=True):
+    with terminal.heart.beating("drills"), terminal.heart.display(Activity(), at_once=True):
         assert terminal.heart.draws
         assert "3 of 9" in terminal.lines[0]
 

@@ -13,7 +13,7 @@ import pytest
 from scenarios.run import cell
 from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import DEFAULT_PAIRS
-from scenarios.verdict.check import Check, Verdict, joint
+from scenarios.verdict.check import Check, Verdict, combine
 from tests.drills import held_up
 from tests.lab.faking import Stage, cells, faked, taking
 
@@ -96,7 +96,7 @@ def test_a_fail_is_a_wrong_word_and_its_evidence_is_kept(
     assert holder
     with faked(tmp_path) as labs:
         monkeypatch.setattr(cell, "judged", lambda *_: ([], [check]))
-        monkeypatch.setattr(cell, "joint", joint)
+        monkeypatch.setattr(cell, "combine", combine)
         assert held_up.run_held_up(labs[0], cells(1), []) == wrong
     out = capsys.readouterr().out
     assert f"wrong words (fail, or a false pass){wrong:>19}" in out

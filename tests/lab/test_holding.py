@@ -11,11 +11,11 @@ from scenarios.calls import port_holders
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
-from scenarios.spec.service import named
+from scenarios.spec.service import resolve
 
 LISTENS = 'LISTEN 0 128 198.18.1.138:65432 0.0.0.0:* users:(("python",pid=77,fd=3),("python",pid=78,fd=3))\n'
 PS = {"77": "   1505 python -m services.echo.server_select --port 65432\n", "78": "      9 python\n"}
-CHOSEN = named("search/selectors")
+CHOSEN = resolve("search/selectors")
 
 
 class Host(Lab):

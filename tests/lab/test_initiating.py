@@ -13,7 +13,7 @@ import pytest
 from scenarios.calls.boxes import environment
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.scaffold import TEMPLATES, initiate
-from scenarios.spec.service import SERVICES, load_service, named, services
+from scenarios.spec.service import SERVICES, load_service, resolve, services
 
 
 def test_its_folder_is_a_service_at_once_and_most_of_it_is_ten_lines(tmp_path: Path) -> None:
@@ -32,7 +32,7 @@ def test_its_folder_is_a_service_at_once_and_most_of_it_is_ten_lines(tmp_path: P
 def test_one_that_speaks_as_a_service_of_ours_is_called_by_its_clients(tmp_path: Path) -> None:
     initiate("mine", "echo", tmp_path)
     (tmp_path / "echo").symlink_to(SERVICES / "echo")
-    chosen = named("mine", known=services(tmp_path))
+    chosen = resolve("mine", known=services(tmp_path))
     assert chosen.service.speaks == "echo/selectors"
     assert chosen.client_name == "blocking"
     assert chosen.image is None

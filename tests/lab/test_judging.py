@@ -15,7 +15,7 @@ from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
-from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
 
 CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.62"
@@ -86,7 +86,7 @@ def drill(tmp_path: Path, request: pytest.FixtureRequest) -> Drill:
 
 def verdict(drill: Drill, armed: Seen) -> Verdict:
     control = seen(armed=False, caught={})
-    return joint([each for checks in judged(drill, control, armed) for each in checks])
+    return combine([each for checks in judged(drill, control, armed) for each in checks])
 
 
 def without(number: int, leg: str = "client-leg") -> dict[str, Sequence[Frame]]:
@@ -184,7 +184,7 @@ def test_a_line_of_any_length_is_told_as_far_as_a_person_reads(drill: Drill) -> 
 def test_a_call_that_its_machine_cannot_make_is_unsupported_with_the_reason_it_gave(drill: Drill) -> None:
     lacking = replace(call(Outcome.UNSUPPORTED), stderr="unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here\n")
     _, checks = judged(drill, seen(armed=False, caught={}), seen(calls={"hello": [call(), lacking]}))
-    assert joint(checks) is Verdict.UNSUPPORTED
+    assert combine(checks) is Verdict.UNSUPPORTED
     assert "unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here" in {each.seen for each in checks}
 
 
@@ -197,9 +197,9 @@ def test_a_fault_must_take_hold_though_no_expectation_speaks_of_it(drill: Drill)
 def test_a_control_that_does_not_go_as_it_should_makes_the_claim_unproven_and_not_false(drill: Drill) -> None:
     control = seen(armed=False, caught={}, calls={"hello": [RESET, call()]})
     of_control, checks = judged(drill, control, seen())
-    assert joint(checks) is Verdict.PASS
-    assert joint(of_control) is Verdict.UNPROVEN
-    assert joint([*of_control, *checks]) is Verdict.UNPROVEN
+    assert combine(checks) is Verdict.PASS
+    assert combine(of_control) is Verdict.UNPROVEN
+    assert combine([*of_control, *checks]) is Verdict.UNPROVEN
 
 
 def test_a_claim_whose_premise_the_run_does_not_show_is_unproven_and_never_refuted(tmp_path: Path) -> None:
@@ -213,6 +213,6 @@ def test_a_claim_whose_premise_the_run_does_not_show_is_unproven_and_never_refut
         ("control: premise: packets on the client-leg where ack", Verdict.UNPROVEN)
     ]
     _, checks = judged(drill, seen(armed=False), seen())
-    assert joint(checks) is Verdict.UNPROVEN
+    assert combine(checks) is Verdict.UNPROVEN
     path.write_text(path.read_text().replace("where: ack", "where: answer"))
-    assert joint(judged(load_drill(path), seen(armed=False), seen())[1]) is Verdict.FAIL
+    assert combine(judged(load_drill(path), seen(armed=False), seen())[1]) is Verdict.FAIL

@@ -10,7 +10,7 @@ import pytest
 
 from scenarios.lab import locks, pool
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.pool import Borrowed, give_back, labs, own
+from scenarios.lab.pool import Borrowed, claim, give_back, labs
 from scenarios.lab.topology import LAB_NUMBERS
 
 BORROWS = """
@@ -74,14 +74,14 @@ def test_what_a_killed_run_left_up_is_taken_first_and_taken_down(up: set[int]) -
 def test_a_lab_that_a_person_brought_up_is_never_taken_and_one_that_is_named_is_theirs(up: set[int]) -> None:
     killed_with(7)
     up |= {2, 7}
-    own(7)
+    claim(7)
     assert numbers_of(3) == [1, 3, 4]
 
 
 def test_one_that_a_run_has_stays_its_own_whoever_names_it(up: set[int]) -> None:
     mine = labs(1, 2)
     up.add(2)
-    own(2)
+    claim(2)
     with pytest.raises(BlockingIOError):
         Borrowed(2)
     give_back(mine)

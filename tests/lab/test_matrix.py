@@ -145,7 +145,7 @@ def stored(run_folder: Path, of: Cell, **changes: object) -> Path:
 def test_what_has_not_changed_is_kept_with_its_evidence(own_runs: Path) -> None:
     before, now = own_runs / "1", own_runs / "2"
     stored(before, cell())
-    (kept,) = previous.kept([cell(), cell(service="echo/once")], now)
+    (kept,) = previous.reuse_results([cell(), cell(service="echo/once")], now)
     assert (kept.cell.title, kept.verdict, kept.survival, kept.control) == (
         cell().title, Verdict.PASS, GOOD, [Check("rule", "1", "1", Verdict.PASS, {"client-leg": [1]})],
     )  # fmt: skip
@@ -163,7 +163,7 @@ def test_what_rests_on_other_inputs_or_is_no_verdict_is_run_again(own_runs: Path
     if "schema" in changes:
         document = json.loads((folder / "result.json").read_text("utf-8"))
         (folder / "result.json").write_text(json.dumps({**document, **changes}), "utf-8")
-    assert previous.kept([cell()], own_runs / "2") == []
+    assert previous.reuse_results([cell()], own_runs / "2") == []
 
 
 def test_a_run_that_goes_on_takes_what_was_done_and_clears_away_what_was_begun(own_runs: Path) -> None:
@@ -202,10 +202,10 @@ def test_where_no_terminal_is_each_verdict_is_a_line_and_a_bad_one_says_why(
 ) -> None:
     cells = [cell(), cell(service="echo/once")]
     told = progress.Progress(2, 1, {}, cells)
-    with told.shown():
+    with told.display():
         told.began(Lab(1), cells[0])
-        told.told(result(cells[0], tmp_path))
-        told.told(result(cells[1], tmp_path, Verdict.FAIL, BAD))
+        told.report(result(cells[0], tmp_path))
+        told.report(result(cells[1], tmp_path, Verdict.FAIL, BAD))
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
         "1/2 ✓ lost-syn · echo/select · le-le survived 1.5 s",
         "2/2 ✗ lost-syn · echo/once · le-le reset ECONNRESET 1.5 s",
@@ -218,7 +218,7 @@ def test_on_a_terminal_one_sees_each_lab_with_its_cell_what_is_done_and_what_is_
     told = progress.Progress(3, 2, {cells[0].title: 1.5, cells[1].title: 3.0, cells[2].title: 3.0}, cells)
     told.began(Lab(1), cells[0])
     told.began(Lab(4), cells[1])
-    told.told(result(cells[0], tmp_path))
+    told.report(result(cells[0], tmp_path))
     out = io.StringIO()
     Console(file=out, width=100, highlight=False).print(told.picture())
     text = out.getvalue()

@@ -30,7 +30,7 @@ from scenarios.spec.catalogue import DRILLS
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.service import services
 from scenarios.verdict import judge, survival
-from scenarios.verdict.check import joint
+from scenarios.verdict.check import combine
 
 drill = load_drill(DRILLS / "lost-syn.yaml", services())
 seen = Seen(
@@ -38,7 +38,7 @@ seen = Seen(
     captures={leg: LegCapture(leg, b"", 0, 0) for leg in ("client-leg", "server-leg")},
     frames={"client-leg": [], "server-leg": []},
 )
-print(joint(judge.judged(drill, seen, seen)[1]).value)
+print(combine(judge.judged(drill, seen, seen)[1]).value)
 """
 
 

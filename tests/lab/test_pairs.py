@@ -20,7 +20,7 @@ from scenarios.spec.catalogue import DRILLS, chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair, profiles
-from scenarios.verdict.check import Check, Verdict, asserted
+from scenarios.verdict.check import Check, Verdict, check_architecture
 from scenarios.verdict.result import Result
 
 # client, bystander, server, other server
@@ -114,7 +114,7 @@ def test_byte_order_word_size_and_alignment_are_told_apart_by_four_kinds_of_mach
     "said", ["little-endian, 64 bits, s390x", "big-endian, 32 bits, s390x", "big-endian, 64 bits, ppc"]
 )
 def test_a_machine_that_is_another_than_its_image_promises_proves_nothing(said: str) -> None:
-    found = asserted(topology().hosts["client-be64"], said)
+    found = check_architecture(topology().hosts["client-be64"], said)
     assert (found.holds, found.expected, found.seen) == (Verdict.UNPROVEN, "big-endian, 64 bits, s390x", said)
 
 
@@ -151,15 +151,15 @@ def test_a_result_of_another_machine_does_not_count_and_says_who_it_was(
 
 def test_a_lab_wants_the_machines_of_a_profile_only_where_it_is_asked_for() -> None:
     plain, whole = Lab(7), Lab(7, "be64")
-    assert set(whole.wanted) - set(plain.wanted) == {"client-be64", "server-be64"}
-    assert set(topology(7).machines) - set(whole.wanted) == {"client-m68k", "server-m68k"}
+    assert set(whole.required_machines) - set(plain.required_machines) == {"client-be64", "server-be64"}
+    assert set(topology(7).machines) - set(whole.required_machines) == {"client-m68k", "server-m68k"}
     with pytest.raises(ValueError, match=r"no profile 'be46'; there are: be64, m68k"):
         Lab(7, "be46")
 
 
 def test_a_lab_without_the_profile_needs_no_image_of_it() -> None:
     def images(lab: Lab) -> set[str]:
-        return set(recipes_of({lab.topology.machines[name] for name in lab.wanted}))
+        return set(recipes_of({lab.topology.machines[name] for name in lab.required_machines}))
 
     assert images(Lab(7, "be64")) - images(Lab(7)) == {"python-s390x", "host-s390x"}
     assert images(Lab(7, "be64")) == set(EVERY_LAB), "and these are what `make images` builds"

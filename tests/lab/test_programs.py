@@ -11,7 +11,7 @@ import pytest
 
 from scenarios.lab import process
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.process import Kept, Printed, Running, was_cut
+from scenarios.lab.process import BoundedOutput, Printed, Running, was_cut
 from scenarios.lab.waiting import wait_for
 
 
@@ -49,7 +49,7 @@ def test_lines_are_kept_up_to_the_limit_and_one_more_is_said_to_be_cut(monkeypat
 
 def test_of_a_program_that_ended_the_beginning_and_the_end_are_kept() -> None:
     for size in (1, 3, 1000):
-        exact, more = Kept(10), Kept(10)
+        exact, more = BoundedOutput(10), BoundedOutput(10)
         for kept, text in ((exact, b"0123456789"), (more, b"0123456789" * 100 + b"!")):
             for at in range(0, len(text), size):
                 kept.take(text[at : at + size])
@@ -116,6 +116,6 @@ def test_a_program_that_cannot_be_ended_is_told_of_and_no_longer_waited_for(monk
 
 
 def test_a_stream_is_kept_to_its_end() -> None:
-    kept = Kept(100)
+    kept = BoundedOutput(100)
     kept.read(io.BufferedReader(io.BytesIO(b"x" * 1_000_000)))
     assert kept.taken == 1_000_000

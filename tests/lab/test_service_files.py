@@ -12,7 +12,7 @@ from scenarios.cli import main as command_line
 from scenarios.spec.catalogue import DRILLS
 from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.service import load_service, named, services
+from scenarios.spec.service import load_service, resolve, services
 
 GOOD = """
 service: mine
@@ -45,7 +45,7 @@ def test_every_service_of_the_lab_is_read() -> None:
 
 def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:
     service_of(tmp_path, GOOD)
-    chosen = named("mine", known=services(tmp_path))
+    chosen = resolve("mine", known=services(tmp_path))
     assert (chosen.name, chosen.client_name) == ("mine/one", "ask")
     assert words(chosen.client.run, host="198.18.1.138", port=4000) == ["mine", "198.18.1.138", "4000", "hello"]
 
@@ -105,10 +105,10 @@ BOTH = GOOD.replace("servers:\n", "servers:\n  two: {run: dgram, about: by datag
 def test_a_client_is_chosen_that_speaks_what_the_server_does(tmp_path: Path) -> None:
     service_of(tmp_path, BOTH)
     known = services(tmp_path)
-    assert (named("mine/two", known=known).client_name, named("mine/two", known=known).transport) == ("send", "udp")
-    assert (named("mine/one", known=known).client_name, named("mine/one", known=known).transport) == ("ask", "tcp")
+    assert (resolve("mine/two", known=known).client_name, resolve("mine/two", known=known).transport) == ("send", "udp")
+    assert (resolve("mine/one", known=known).client_name, resolve("mine/one", known=known).transport) == ("ask", "tcp")
     with pytest.raises(ValueError, match="'send' is no client for mine/one"):
-        named("mine/one", "send", known)
+        resolve("mine/one", "send", known)
 
 
 def test_a_server_that_no_client_can_call_is_an_error(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_wrong_name_lists_the_right_ones_nearest_first(
 ) -> None:
     service_of(tmp_path, GOOD)
     with pytest.raises(ValueError, match="Expected one of") as raised:
-        named(name, client, services(tmp_path))
+        resolve(name, client, services(tmp_path))
     assert told in str(raised.value)
 
 
@@ -158,7 +158,7 @@ def told_of(tmp_path: Path, text: str) -> str:
     (tmp_path / "echo").mkdir(exist_ok=True)
     (tmp_path / "echo" / "service.yaml").write_text(ECHO, encoding="utf-8")
     with pytest.raises(DeclarationError) as raised:
-        named("mine", known=services(tmp_path))
+        resolve("mine", known=services(tmp_path))
     return str(raised.value).replace(f"{tmp_path}/", "")
 
 
@@ -245,7 +245,7 @@ def test_one_that_speaks_as_another_has_its_clients_of_that_transport_which_run_
     service_of(tmp_path, SPEAKS)
     (tmp_path / "echo").mkdir()
     (tmp_path / "echo" / "service.yaml").write_text(ECHO, encoding="utf-8")
-    chosen = named("mine", known=services(tmp_path))
+    chosen = resolve("mine", known=services(tmp_path))
     assert (chosen.client_name, chosen.image, chosen.service.image) == ("blocking", None, "mined")
     assert list(chosen.service.clients) == ["blocking"]
     assert chosen.service.speaks == "echo/all"
@@ -254,7 +254,7 @@ def test_one_that_speaks_as_another_has_its_clients_of_that_transport_which_run_
 def test_the_kinds_of_a_service_follow_from_what_it_says_of_itself(tmp_path: Path) -> None:
     def kinds(text: str) -> frozenset[str]:
         service_of(tmp_path, text)
-        return named("mine", known=services(tmp_path)).kinds
+        return resolve("mine", known=services(tmp_path)).kinds
 
     assert kinds(GOOD) == {"tcp", "connects-once", "request"}
     assert kinds(GOOD.replace("prints: hello", "connects: again")) == {"tcp", "request"}

@@ -9,7 +9,7 @@ import pytest
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.drill import Drill
 from scenarios.spec.service import services
-from scenarios.verdict.check import Verdict, joint
+from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
 from tests.lab.test_judging import frame, seen
 
@@ -34,7 +34,7 @@ def told(drill: Drill, sent: int, *, again: int = 0, lost: int = 0) -> Verdict:
     ]
     evidence = seen(frames={"client-leg": client_leg, "server-leg": server_leg})
     checks = judged(drill, seen(armed=False), evidence)[1]
-    return joint([each for each in checks if "where tcp.len > 0" in each.rule])
+    return combine([each for each in checks if "where tcp.len > 0" in each.rule])
 
 
 @pytest.mark.parametrize("sent", [46, 47, 48])

@@ -138,7 +138,7 @@ def test_a_run_tells_its_events_and_its_folder_and_what_is_no_json_is_kept_for_a
     assert run.wait(60) == 3
     assert (run.folder, run.events) == ("2026", EVENTS)
     assert not run.in_force(frozenset({"lose-one"}))
-    run.told.pop()
+    run.messages.pop()
     assert run.in_force(frozenset({"lose-one"}))
     assert sorted(run.printed().splitlines()) == ["no JSON", "words"]
 

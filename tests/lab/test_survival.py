@@ -14,7 +14,7 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.did import did
-from scenarios.verdict.survival import Survival, is_asked, survival
+from scenarios.verdict.survival import Survival, is_measurable, survival
 
 
 def call(outcome: Outcome = Outcome.ANSWERED, errno: str | None = None, duration_s: float = 0.02) -> Call:
@@ -129,9 +129,9 @@ def test_what_could_not_be_asked_is_not_taken_for_well() -> None:
 
 
 def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> None:
-    assert is_asked(cell())
-    assert not is_asked(cell(drill="broken-pipe"))
-    assert is_asked(cell(drill="descriptors-used-up"))  # that one runs the server itself, with fewer descriptors
+    assert is_measurable(cell())
+    assert not is_measurable(cell(drill="broken-pipe"))
+    assert is_measurable(cell(drill="descriptors-used-up"))  # that one runs the server itself, with fewer descriptors
 
 
 def test_the_word_of_a_drill_that_claims_nothing_of_the_program_is_of_the_last_of_its_calls() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scenarios.verdict.check import Check, Verdict, check, joint, proof
+from scenarios.verdict.check import Check, Verdict, check, combine, proof
 
 GOOD = check("a rule", 1, 1)
 BAD = check("a rule", 1, 2)
@@ -24,7 +24,7 @@ UNTRIED = Check("the kernel", "sch_netem", "absent", Verdict.UNSUPPORTED)
     ],
 )
 def test_what_the_evidence_does_not_carry_is_neither_a_pass_nor_a_fail(checks: list[Check], verdict: Verdict) -> None:
-    assert joint(checks) is verdict
+    assert combine(checks) is verdict
 
 
 def test_only_a_pass_has_exit_status_zero() -> None:

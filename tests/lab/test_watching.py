@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, Shown
+from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, ReadyRung
 from scenarios.evidence.tshark_fields import FIELDS, live_frame
 from tests.lab.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
 
@@ -98,7 +98,7 @@ def test_it_keeps_no_more_than_its_limit() -> None:
     assert len(pairing._lost) <= PENDING_LIMIT
 
 
-def whole(frame: object) -> Shown:
+def whole(frame: object) -> ReadyRung:
     pairing = Pairing({CLIENT})
     pairing.add("client-leg", frame, 0.0)  # type: ignore[arg-type]
     pairing.add("server-leg", crossed(frame), 0.0)  # type: ignore[arg-type]

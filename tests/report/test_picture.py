@@ -12,7 +12,7 @@ from scenarios.evidence import frames_json, pairing
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.report import read_run
-from scenarios.report.ladder import PAUSE_NS, Drawn, Picture, Row, picture
+from scenarios.report.ladder import PAUSE_NS, LadderRow, Picture, Row, picture
 from scenarios.spec.outcome import Outcome
 from tests.report.making import (
     BEGAN_NS,
@@ -36,7 +36,7 @@ def drawn(folder: Path, client_leg: list[Frame], server_leg: list[Frame], **chan
     return picture(stored, read_run.packets(made.folder / "fault"))
 
 
-def packets(of: Picture) -> list[Drawn]:
+def packets(of: Picture) -> list[LadderRow]:
     return [row.packet for row in of.rows if row.packet]
 
 
