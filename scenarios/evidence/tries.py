@@ -28,6 +28,7 @@ class Tries:
     ports: frozenset[int]  # of the client, that spoke to the service
     began_s: float | None  # Unix time of the first packet; None: there was none
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
+    error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
     frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
 
     @property
@@ -49,8 +50,13 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
         progress_s=_progress_s(sent, seen.port),
+        error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
     )
+
+
+def _is_error(frame: Frame) -> bool:
+    return frame.transport == "icmp" or "RST" in frame.flags
 
 
 def _progress_s(frames: Iterable[Frame], port: int) -> float | None:

@@ -19,7 +19,7 @@ from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import LATELY_S, Tries, took_s, tries
 from scenarios.spec.drill import Drill
-from scenarios.spec.outcome import OF_ERRNO, Outcome
+from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
 
 LATER_S: Final = 1.0  # than in the control: then an answer has its time
@@ -86,6 +86,12 @@ def conflict(call: Call) -> Outcome | None:
     return printed if call.outcome in OF_ONE_ERRNO else None
 
 
+def is_untold(call: Call) -> bool:
+    """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract."""
+    untold = call.guest and call.errno is None and call.outcome in OF_ONE_ERRNO
+    return untold and OF_STATUS.get(call.status or 0) is not call.outcome
+
+
 def _asked(drill: Drill) -> Sequence[str]:
     """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
     claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
@@ -142,10 +148,14 @@ def _word(
     if crash := _crash(call):
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
+    figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
+    if is_untold(call) and (call.outcome is not Outcome.TIMED_OUT or made.error_came):
+        # one status of a program may stand for several ends: curl's 7 is every failure to connect
+        why = f"exit status {call.status}, read as {call.outcome.value}; no errno printed"
+        return "failed", f"failed ({why}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:
         errno = f" ({call.errno})" if call.errno else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
-    figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
     if call.outcome in (Outcome.FAILED, Outcome.CRASHED):  # a status above 128 that is no signal's is a failure
         why = call.errno or f"exit status {call.status}, no errno printed"
         return "failed", f"failed ({why}){again}{figure}"

@@ -76,6 +76,9 @@ ENDS = [
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=7, duration_s=9.0), "refused (ECONNREFUSED), 7.0 s"),
     (call(Outcome.TIMED_OUT, status=28, duration_s=7.0), "timed out 5.0 s"),
     (call(Outcome.TIMED_OUT, status=1, duration_s=129.0, errno="ETIMEDOUT"), "timed out 127 s (ETIMEDOUT)"),
+    # its service.yaml calls status 7 refused, and the firewall had said "host unreachable"
+    (call(Outcome.REFUSED, status=7), "failed (exit status 7, read as refused; no errno printed)"),
+    (call(Outcome.REFUSED, status=10), "refused"),  # it keeps the contract
     (call(Outcome.FAILED, status=7), "failed (exit status 7, no errno printed)"),
     (call(Outcome.FAILED, status=7, errno="EMFILE"), "failed (EMFILE)"),
     (call(Outcome.CRASHED, status=139), "crashed (SIGSEGV)"),
@@ -94,6 +97,14 @@ ENDS = [
 @pytest.mark.parametrize(("made", "word"), ENDS, ids=[word for _, word in ENDS])
 def test_the_word_says_how_it_ended_with_its_time_from_the_first_packet_on(made: Call, word: str) -> None:
     assert found(made).word == word
+
+
+def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came() -> None:
+    """dig's status 9 is "no reply from a server", be that silent or not there."""
+    icmp = replace(frame(2, 100.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
+    made = call(Outcome.TIMED_OUT, status=9)
+    assert found(made).word == "timed out 0.5 s"
+    assert found(made, [*ONE, icmp]).word == "failed (exit status 9, read as timed out; no errno printed)"
 
 
 def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_kernel_repeats_is_none() -> None:
