@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Finished
@@ -24,10 +24,21 @@ HELD_WITHIN_S: Final = 30.0
 Hold = Literal["start", "connect"]
 
 
-class Reader(Protocol):
-    """How a guest's call ended, read from what is left of it, and the errno by name; `hung`: the lab ended it."""
+class Ending(NamedTuple):
+    """How a guest's call ended, and the errno by name, where it told one.
 
-    def __call__(self, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]: ...
+    `conflict`: its exit status and what it printed say two things; what, and which was believed.
+    """
+
+    outcome: Outcome
+    errno: str | None
+    conflict: str = ""
+
+
+class Reader(Protocol):
+    """Read how a guest's call ended from what is left of it; `hung`: the lab ended it."""
+
+    def __call__(self, ran: Finished, *, hung: bool) -> Ending: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +59,7 @@ class Call:
     cpu_s: float | None
     warm: bool
     guest: bool = False  # of an image of its own: what it prints and its exit status are in words of its own
+    conflict: str = ""  # what its exit status and its words say, where these are two things
 
     @property
     def printed(self) -> str:

@@ -19,6 +19,7 @@ from types import TracebackType
 
 from scenarios.calls.call import (
     Call,
+    Ending,
     Gate,
     Heard,
     Hold,
@@ -43,13 +44,13 @@ class _HeardOfGuest(Heard):
         return whole_lines(each.text() for each in self._output)
 
 
-def _as_ours(ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
+def _as_ours(ran: Finished, *, hung: bool) -> Ending:
     """How a client that has our exit statuses ended, and the errno that it told."""
-    return outcome(ran.status, timed_out=hung), errno_from_stderr(ran.stderr) if ran.status else None
+    return Ending(outcome(ran.status, timed_out=hung), errno_from_stderr(ran.stderr) if ran.status else None)
 
 
 def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
-    outcome, told = read(ran, hung=ran.status == ENDED_AT_DEADLINE)
+    outcome, told, conflict = read(ran, hung=ran.status == ENDED_AT_DEADLINE)
     return Call(
         host=host,
         argv=ran.argv,
@@ -65,6 +66,7 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         cpu_s=None,
         warm=False,
         guest=True,
+        conflict=conflict,
     )
 
 

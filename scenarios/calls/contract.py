@@ -8,15 +8,14 @@ is read by its exit status alone, and that is not believed unasked (quic-interop
 
 from __future__ import annotations
 
-import errno
-import os
 import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from scenarios.calls import boxes
+from scenarios.calls import boxes, said
+from scenarios.calls.call import Ending
 from scenarios.lab import engine, images
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
@@ -29,12 +28,6 @@ from scenarios.spec.service_programs import Client
 UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
-# What the C library says of every errno (strerror(3)), which most programs print; others print the name.
-STRERROR: Final[Mapping[str, str]] = {os.strerror(number): name for number, name in errno.errorcode.items()}
-_LONGEST_FIRST: Final = sorted(STRERROR, key=len, reverse=True)
-_ERRNO: Final = re.compile(rf"(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})|\bE[A-Z0-9]+\b")
-_BY_LOWER: Final = {text.lower(): name for text, name in STRERROR.items()}
-
 
 def all_interfaces(chosen: ServiceChoice) -> str:
     """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours."""
@@ -43,38 +36,42 @@ def all_interfaces(chosen: ServiceChoice) -> str:
     return "::" if "ipv6" in chosen.service.families else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
 
 
-def errno_in(text: str) -> str | None:
-    """The errno that a program told of, by name: in strerror(3)'s words, or by its name; the last, if several.
-
-    One that is an outcome goes before any other: a file that is not there, say, is seldom why a call ended.
-    """
-    words = [found[0] for found in _ERRNO.finditer(text)]
-    names = [_BY_LOWER.get(word.lower()) or errno.errorcode.get(getattr(errno, word, None) or 0) for word in words]
-    known = [name for name in names if name]
-    return next((name for name in reversed(known) if name in OF_ERRNO), known[-1] if known else None)
+# Outcomes that an errno can be: of these a program's own text is believed before its exit status, for a status of a
+# program's own often stands for several (curl's 7 is every failure of connect()).
+BY_ERRNO: Final = frozenset({*OF_ERRNO.values(), Outcome.FAILED})
 
 
-def ended(client: Client, ran: Finished, *, hung: bool) -> tuple[Outcome, str | None]:
+def ended(client: Client, ran: Finished, *, hung: bool) -> Ending:
     """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it."""
     text = f"{ran.stdout}\n{ran.stderr}"
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
-        return outcome, errno_from_stderr(ran.stderr) if ran.status else None
-    name = errno_in(text)
+        return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
-        return Outcome.HUNG, name
+        return Ending(Outcome.HUNG, said.errno_in(text))
     for word, pattern in client.says.items():
         if re.search(pattern, text, re.MULTILINE):
-            return Outcome(word), name
-    for word in client.exits:
-        if ran.status in client.statuses(word):
-            return Outcome(word), name
-    if ran.status == client.status:
-        right = re.search(client.prints, text, re.MULTILINE)
-        return (Outcome.ANSWERED if right else Outcome.WRONG_ANSWER), None
-    if name is not None and name in OF_ERRNO:
-        return OF_ERRNO[name], name
-    return (Outcome.CRASHED if ran.status > 128 else Outcome.FAILED), name
+            return Ending(Outcome(word), said.errno_in(text, Outcome(word)))
+    by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
+    if by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE):
+        return Ending(Outcome.ANSWERED, None)
+    return _by_text(client, ran.status, text, by_status)
+
+
+def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:
+    told = said.outcomes(text)
+    if by_status is not None and (by_status not in BY_ERRNO or by_status in told or not told):
+        return Ending(by_status, said.errno_in(text, by_status))
+    if told:
+        conflict = ""
+        if by_status is not None:
+            conflict = (
+                f"`exits` has {by_status.value} for status {status}, and it printed {told[-1].value}: so it ended"
+            )
+        return Ending(told[-1], said.errno_in(text, told[-1]), conflict)
+    if status == client.status:
+        return Ending(Outcome.WRONG_ANSWER, None)
+    return Ending(Outcome.CRASHED if status > 128 else Outcome.FAILED, said.errno_in(text))
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:

@@ -99,6 +99,8 @@ class ClientCalls:
             del waited_for[0]
             self.keep(name, ended)
             self.run.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
+            if ended.conflict:
+                self.run.note(f"{name}: {ended.conflict}")
         self.pending.pop(name, None)
 
     def _wait_for(self, name: str, pending: Pending) -> None:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from scenarios.calls.boxes import environment
-from scenarios.calls.contract import STRERROR, ended
+from scenarios.calls.contract import ended
+from scenarios.calls.said import STRERROR
 from scenarios.lab.process import Finished
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service_programs import Client
@@ -19,7 +20,7 @@ CLIENT = Client(run="ask {host} {port}", about="asks", prints="^OK$")
 
 
 def read(client: Client, status: int, printed: str = "", *, hung: bool = False) -> tuple[Outcome, str | None]:
-    return ended(client, Finished(("ask",), status, "", printed, 0.1), hung=hung)
+    return ended(client, Finished(("ask",), status, "", printed, 0.1), hung=hung)[:2]
 
 
 def test_the_right_outcome_is_answered_and_another_text_with_its_status_is_a_wrong_answer() -> None:
@@ -48,7 +49,7 @@ def test_an_errno_in_a_right_answer_is_no_failure() -> None:
     assert read(replace(CLIENT, prints="refused"), 0, "Connection refused") == (Outcome.ANSWERED, None)
 
 
-def test_what_the_file_says_of_its_words_goes_before_its_statuses_and_both_before_all_else() -> None:
+def test_what_the_file_says_of_its_words_goes_before_its_statuses() -> None:
     client = replace(CLIENT, says={"broken off": "^No data"}, exits={"timed out": (28, 29), "refused": 7})
     assert read(client, 28, "No data received")[0] is Outcome.BROKEN_OFF
     assert read(client, 29)[0] is Outcome.TIMED_OUT
@@ -80,7 +81,11 @@ def test_the_errnos_and_their_outcomes_are_those_of_our_own_clients_and_of_the_c
 def test_every_errno_is_known_by_its_text_and_by_its_name(name: str) -> None:
     outcome = OF_ERRNO.get(name, Outcome.FAILED)
     text = os.strerror(getattr(errno, name))
-    for printed in (f"mine: connect: {text}", f"mine: {text.upper()}.", f"Error: connect {name} 198.18.1.138:7007"):
+    for printed in (
+        f"mine: connect: {text}",
+        f"mine: connect: {text.upper()}.",
+        f"Error: connect {name} 198.18.1.138:7007",
+    ):
         assert read(CLIENT, 1, printed) == (outcome, name), printed
 
 
@@ -116,3 +121,77 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
         "FAULTWIRE_DEADLINE_S": "30",
         "FAULTWIRE_ASK": "hello",
     }
+
+
+@pytest.mark.parametrize(
+    ("printed", "outcome", "name"),
+    [
+        ("ConnectionRefusedError: [Errno 111] Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("OSError: [Errno 113] Connect call failed ('198.18.1.138', 80)", Outcome.UNREACHABLE, "EHOSTUNREACH"),
+        ("dial tcp 198.18.1.138:80: connect: connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("dial tcp 198.18.1.138:80: i/o timeout", Outcome.TIMED_OUT, None),
+        ("read tcp 1.2.3.4:5->1.2.3.4:6: read: connection reset by peer", Outcome.RESET, "ECONNRESET"),
+        ("dial tcp: lookup nobody.lab: no such host", Outcome.NOT_RESOLVED, None),
+        ("java.net.ConnectException: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("java.net.SocketException: Connection reset", Outcome.RESET, "ECONNRESET"),
+        ("java.net.SocketTimeoutException: Connect timed out", Outcome.TIMED_OUT, None),
+        ("java.net.NoRouteToHostException: No route to host", Outcome.UNREACHABLE, "EHOSTUNREACH"),
+        ("java.net.UnknownHostException: nobody.lab", Outcome.NOT_RESOLVED, None),
+        ("Error: connect ECONNREFUSED 198.18.1.138:80", Outcome.REFUSED, "ECONNREFUSED"),
+        ("{ errno: -111, code: 'ECONNREFUSED', syscall: 'connect' }", Outcome.REFUSED, "ECONNREFUSED"),
+        ("Error: getaddrinfo ENOTFOUND nobody.lab", Outcome.NOT_RESOLVED, None),
+        ("Error: Os { code: 111 } (os error 111)", Outcome.REFUSED, "ECONNREFUSED"),
+        ("error sending request: operation timed out (os error 110)", Outcome.TIMED_OUT, "ETIMEDOUT"),
+        ("System.Net.Sockets.SocketException (111): Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("Errno::ECONNREFUSED (Connection refused - connect(2) for 198.18.1.138:80)", Outcome.REFUSED, "ECONNREFUSED"),
+        ("wget: can't connect to remote host: Host is unreachable", Outcome.UNREACHABLE, "EHOSTUNREACH"),
+        ("nc: Operation timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
+        ("curl: (28) Connection timed out after 5001 milliseconds", Outcome.TIMED_OUT, None),
+        ("curl: (28) Operation timed out after 5001 milliseconds with 0 bytes received", Outcome.TIMED_OUT, None),
+        ("* connect to 198.18.1.138 port 80 failed: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("curl: (6) Could not resolve host: nobody.lab", Outcome.NOT_RESOLVED, None),
+        ("psql: error: connection to server at failed: Connection timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
+        ("ask: connect: Permission denied", Outcome.UNREACHABLE, "EACCES"),
+        ("user@server: Permission denied (publickey,password).", Outcome.FAILED, None),
+        ("bash: /etc/x: Permission denied", Outcome.FAILED, None),
+    ],
+)
+def test_a_failure_is_read_in_the_form_of_any_language(printed: str, outcome: Outcome, name: str | None) -> None:
+    assert read(CLIENT, 1, printed) == (outcome, name)
+
+
+CURL = replace(CLIENT, exits={"refused": 7, "timed out": (9, 28), "broken off": 52, "untrusted": 60})
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "outcome", "name", "is_told"),
+    [
+        (7, "connect to server port 80 failed: No route to host", Outcome.UNREACHABLE, "EHOSTUNREACH", True),
+        (7, "connect to server port 80 failed: Connection refused", Outcome.REFUSED, "ECONNREFUSED", False),
+        (9, "communications error to 198.18.1.138#53: connection refused", Outcome.REFUSED, "ECONNREFUSED", True),
+        (7, "Could not connect to server", Outcome.REFUSED, None, False),
+        (
+            28,
+            "to ::1: Connection refused\n(28) Connection timed out after 5 ms",
+            Outcome.TIMED_OUT,
+            None,
+            False,
+        ),
+        (60, "connect to ::1: Connection refused\nSSL certificate problem", Outcome.UNTRUSTED, None, False),
+        (52, "Empty reply from server", Outcome.BROKEN_OFF, None, False),
+    ],
+)
+def test_an_errno_that_a_program_prints_is_believed_before_its_exit_status_and_a_conflict_is_told(
+    status: int, printed: str, outcome: Outcome, name: str | None, is_told: bool
+) -> None:
+    made = ended(CURL, Finished(("curl",), status, "", printed, 0.1), hung=False)
+    assert made[:2] == (outcome, name)
+    assert bool(made.conflict) == is_told
+    if is_told:
+        assert made.conflict.startswith("`exits` has ")
+        assert f"status {status}, and it printed {outcome.value}" in made.conflict
+
+
+def test_one_that_ends_as_if_all_were_right_and_prints_an_errno_has_no_wrong_answer() -> None:
+    assert read(CLIENT, 0, "connect: Connection refused") == (Outcome.REFUSED, "ECONNREFUSED")
+    assert read(CLIENT, 0, "something else") == (Outcome.WRONG_ANSWER, None)

@@ -1,0 +1,98 @@
+"""What a program that nobody here wrote says of a failure, in the words of its language: an errno, or another cause.
+
+Languages print an errno in few forms. Their sources: errno(3) and strerror(3) of glibc; musl's src/errno/__strerror.h
+(Alpine's images); Python's OSError ("[Errno 111] Connect call failed"); Go's syscall.Errno ("connect: connection
+refused"); the JDK's NioSocketImpl ("java.net.SocketException: Connection reset"); Node's SystemError ("connect
+ECONNREFUSED"); Rust's io::Error ("os error 111"); .NET's SocketException ("(111): Connection refused").
+
+A cause without an errno is mostly the program's own clock, or a name that has no address. "Connection timed out after
+5001 milliseconds" is curl's clock, though its beginning is strerror(ETIMEDOUT): so these are looked for first.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from scenarios.spec.outcome import OF_ERRNO, Outcome
+
+# What the C library says of every errno (strerror(3)).
+STRERROR: Final[Mapping[str, str]] = {os.strerror(number): name for number, name in errno.errorcode.items()}
+# Other words for the same: musl's, and the JDK's for ECONNRESET. What musl says as glibc does is not here.
+OTHER_WORDS: Final[Mapping[str, str]] = {
+    "Host is unreachable": "EHOSTUNREACH",
+    "Network unreachable": "ENETUNREACH",
+    "Operation timed out": "ETIMEDOUT",
+    "Connection reset": "ECONNRESET",
+    "Address in use": "EADDRINUSE",
+    "Address not available": "EADDRNOTAVAIL",
+    "Connection aborted": "ECONNABORTED",
+}
+# A cause without an errno, by outcome.
+CAUSES: Final[Mapping[Outcome, str]] = {
+    Outcome.TIMED_OUT: "|".join(
+        (
+            r"(?:Connection|Operation|Resolving) timed out after \d+ m",  # curl
+            r"i/o timeout|context deadline exceeded|Client\.Timeout exceeded",  # Go
+            r"SocketTimeoutException|Http(?:Connect)?TimeoutException|(?:Connect|Read) timed out",  # the JDK, requests
+            r"TimeoutError: timed out|socket\.timeout|(?:Connect|Read|Write|Pool)Timeout\b",  # Python, httpx
+            r"UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ESOCKETTIMEDOUT",  # Node
+        )
+    ),
+    Outcome.NOT_RESOLVED: "|".join(
+        (
+            r"Name or service not known|Temporary failure in name resolution|Name does not resolve",  # gai_strerror(3)
+            r"No address associated with (?:host)?name|nodename nor servname provided",
+            r"Could not resolve host|no such host|UnknownHostException|\bENOTFOUND\b|\bEAI_[A-Z]+\b",
+        )
+    ),
+}
+_WORDS: Final[Mapping[str, str]] = {text.lower(): name for text, name in {**OTHER_WORDS, **STRERROR}.items()}
+_LONGEST_FIRST: Final = sorted(_WORDS, key=len, reverse=True)
+_NUMBER: Final = r"(?:\[Errno|os error|errno[ :=]+|SocketException \()[ ]?(?P<number>\d{1,3})\b"
+_ERRNO: Final = re.compile(
+    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
+)
+_CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
+# EACCES is what connect() says of a prohibited IPv6 destination; of a file or a login that is refused the text is the
+# same.
+_OF_A_SOCKET: Final = re.compile(r"connect|dial|send|socket|\[errno 13\]|os error 13|\beacces\b", re.IGNORECASE)
+
+
+def errnos(text: str) -> list[str]:
+    """The names of the errnos that a text tells, in their order; what only looks like one is left out."""
+    found = []
+    for line in _CAUSE.sub(" ", text).splitlines():
+        for match in _ERRNO.finditer(line):
+            name = _name(match)
+            if name and (name != "EACCES" or _OF_A_SOCKET.search(line)):
+                found.append(name)
+    return found
+
+
+def _name(match: re.Match[str]) -> str | None:
+    if match["number"]:
+        return errno.errorcode.get(int(match["number"]))
+    if match["words"]:
+        return _WORDS[match["words"].lower()]
+    return errno.errorcode.get(getattr(errno, match["name"], None) or 0)
+
+
+def errno_in(text: str, outcome: Outcome | None = None) -> str | None:
+    """The errno that a text tells, by name; the last, if several, and only one that is this outcome, if one is given.
+
+    One that is an outcome goes before any other: a file that is not there, say, is seldom why a call ended.
+    """
+    known = errnos(text)
+    if outcome is not None:
+        return next((name for name in reversed(known) if OF_ERRNO.get(name) is outcome), None)
+    return next((name for name in reversed(known) if name in OF_ERRNO), known[-1] if known else None)
+
+
+def outcomes(text: str) -> list[Outcome]:
+    """What a text says of how a call ended: by its errnos, then by causes that have none."""
+    causes = [Outcome[kind] for match in _CAUSE.finditer(text) if (kind := match.lastgroup)]
+    return [*(OF_ERRNO[name] for name in errnos(text) if name in OF_ERRNO), *causes]
