@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,6 +28,21 @@ def test_its_folder_is_a_service_at_once_and_most_of_it_is_ten_lines(tmp_path: P
         line for line in (made.folder / "service.yaml").read_text("utf-8").splitlines() if not line.startswith("#")
     ]
     assert len(lines) <= 16
+
+
+@pytest.mark.parametrize("speaks", [None, "echo"])
+def test_what_its_file_shows_in_comments_is_right_when_the_sign_is_taken_away(
+    tmp_path: Path, speaks: str | None
+) -> None:
+    file = initiate("mine", speaks, tmp_path).folder / "service.yaml"
+    text = file.read_text("utf-8")
+    file.write_text(re.sub(r"^#(?=( {4})?[a-z_]+: )", "", text, flags=re.MULTILINE), encoding="utf-8")
+    made = load_service(file.parent)
+    server = made.servers["program"]
+    assert (server.ports, float(server.starts_within)) == ((4443,), 60)
+    assert (len(server.setup), len(server.teardown)) == (1, 1)
+    assert (list(made.environment), list(made.credentials)) == (["LEVEL", "WHERE"], ["PASSWORD"])
+    assert made.files == {"service.yaml": "/etc/mine/service.yaml"}
 
 
 def test_one_that_speaks_as_a_service_of_ours_is_called_by_its_clients(tmp_path: Path) -> None:

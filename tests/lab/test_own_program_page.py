@@ -17,7 +17,7 @@ from scenarios.spec.scaffold import TEMPLATES
 from scenarios.spec.service import KINDS, SERVICES, load_service, services
 
 PAGE = (ROOT / "docs" / "your-own-program.md").read_text(encoding="utf-8")
-MINE, SOCAT = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+MINE, SOCAT, *RECIPES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def rows(heading: str) -> dict[str, str]:
@@ -40,6 +40,21 @@ def test_its_first_example_is_a_service_in_ten_lines(tmp_path: Path) -> None:
 def test_its_second_example_is_the_whole_of_a_service_that_is_there() -> None:
     file = (SERVICES / "socat" / "service.yaml").read_text(encoding="utf-8")
     assert "".join(f"{line}\n" for line in file.splitlines() if not line.startswith("#")) == SOCAT
+
+
+@pytest.mark.parametrize("text", RECIPES)
+def test_each_of_its_recipes_is_a_service(tmp_path: Path, text: str) -> None:
+    name = text.partition("\n")[0].removeprefix("service: ")
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "service.yaml").write_text(text, encoding="utf-8")
+    for file in ("nginx.conf", "pg_hba.conf"):
+        (folder / file).touch(0o644)
+    if "image:" not in text:
+        (folder / "Dockerfile").write_text("FROM faultwire/base\n", encoding="utf-8")
+    made = load_service(folder)
+    assert made.images
+    assert all(made.callers(server) for server in made.servers)
 
 
 def test_its_exit_statuses_are_those_that_are_read() -> None:
