@@ -63,11 +63,8 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
     if by_status is not None and (by_status not in BY_ERRNO or by_status in told or not told):
         return Ending(by_status, said.errno_in(text, by_status))
     if told:
-        conflict = ""
-        if by_status is not None:
-            conflict = (
-                f"`exits` has {by_status.value} for status {status}, and it printed {told[-1].value}: so it ended"
-            )
+        both = f"`exits` has {by_status.value} for status {status}" if by_status else ""
+        conflict = f"{both}, and it printed {told[-1].value}, which is believed" if both else ""
         return Ending(told[-1], said.errno_in(text, told[-1]), conflict)
     if status == client.status:
         return Ending(Outcome.WRONG_ANSWER, None)

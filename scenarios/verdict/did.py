@@ -122,7 +122,9 @@ def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: S
         retries=retries,
         tried=made.count,
         kernel_end=waits,
-        conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else "",
+        conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}"
+        if told
+        else call.conflict,
     )
 
 
