@@ -93,5 +93,6 @@ def together(kept: Mapping[tuple[str, str], Seen], new: Iterable[Seen]) -> dict[
 
 def text(cells: Mapping[tuple[str, str], Seen]) -> str:
     """What docs/gallery.json holds, a line each cell, in order."""
-    lines = [json.dumps(asdict(cells[key]), ensure_ascii=False) for key in sorted(cells)]
+    plain = [asdict(cells[key]) | {"verdict": cells[key].verdict.value} for key in sorted(cells)]
+    lines = [json.dumps(each, ensure_ascii=False) for each in plain]
     return "[\n" + ",\n".join(lines) + "\n]\n"

@@ -6,6 +6,7 @@ What a client did is read from the cells alone; the cures are written by hand, i
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -21,10 +22,17 @@ Cells = Mapping[tuple[str, str], Seen]
 Misfits = Mapping[tuple[str, str], str]
 
 MADE = "<!-- made by `make gallery` from docs/gallery.json and services/gallery/gallery.yaml; do not edit -->"
+LINE = 120  # characters of a line of prose
 SIDE_BY_SIDE = 3  # clients in one table: more are too wide to read
 NOT_APPLIED, NOT_RUN = "·", "not run"
 HUNG, NOT_DONE, TIMED_OUT = "hung", "not done", "timed out"
+# A call that did not end is said to hang where so much of its time was left after its first packet: longer than the
+# timeout of any program with a cure. On a busy machine a program may use up its time before it has begun.
+HUNG_AFTER_S = 11.0
+WAITED = re.compile(r"after (\d+) s")
 BEHIND = re.compile(r";[^()]*(?=\))")  # within the brackets of a word: what the kernel would do
+# Many programs print this text when it is their own clock that went off; the word says already that a clock did.
+BY_A_CLOCK = " (ETIMEDOUT)"
 
 # What a paragraph says of the cells, in this order: the kinds of what a program did, the sentence that begins.
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
@@ -63,7 +71,7 @@ def page(gallery: Gallery, programs: Mapping[str, ServiceChoice], cells: Cells, 
         "",
         "## What is left out",
         "",
-        *(f"- **{escaped(name)}**: {why}" for name, why in gallery.left_out.items()),
+        *(line for name, why in gallery.left_out.items() for line in _wrapped(f"- **{escaped(name)}**: {why}")),
     )
     return "\n".join(lines) + "\n"
 
@@ -76,11 +84,12 @@ def _how_to_read(gallery: Gallery) -> Iterator[str]:
     yield "| word | is |"
     yield "|---|---|"
     yield "| answered | the right answer, whole; with its time or its tries, where the failure cost any |"
-    yield f"| hung | not ended after {patience}, and nothing new came |"
-    yield f"| not done | not ended after {patience}, but it still got on |"
+    yield f"| hung | not ended when its {patience} were over, nothing new came; its seconds are from its first packet |"
+    yield f"| not done | not ended when its {patience} were over, but it still got on |"
     yield "| timed out | the program's own clock ended it, or the kernel's told it ETIMEDOUT |"
     yield "| refused, reset, unreachable, broken off, … | it ended with that; with the errno, where it named one |"
-    yield f"| ? | unproven: the cell does not show it. {NOT_APPLIED} the drill is not for this program |"
+    yield "| ? | unproven, or the program began so late that its wait was cut short: the cell does not show it |"
+    yield f"| {NOT_APPLIED} | the drill is not for this program |"
 
 
 def _tables(gallery: Gallery, cells: Cells, misfits: Misfits) -> Iterator[str]:
@@ -91,16 +100,23 @@ def _tables(gallery: Gallery, cells: Cells, misfits: Misfits) -> Iterator[str]:
         rows = [
             [_begun(title), *(_place(drill, program, cells, misfits) for program in programs)]
             for drill, title in gallery.failures.items()
-            if any((drill, program) not in misfits for program in programs)
+            if any((drill, program) in cells for program in programs)
         ]
         yield from ("", f"### {', '.join(client.name for client in clients)}", "")
-        yield from table(["failure", *heads], rows)
+        if rows:
+            yield from table(["failure", *heads], rows)
+        else:
+            yield "No cell was run."
 
 
 def _heads(client: Shown) -> Iterator[str]:
     yield client.name
     if client.cured:
         yield f"{client.name} with `{client.option}`"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def _begun(text: str) -> str:
@@ -111,35 +127,38 @@ def _place(drill: str, program: str, cells: Cells, misfits: Misfits) -> str:
     found = cells.get((drill, program))
     if found is None:
         return NOT_APPLIED if (drill, program) in misfits else NOT_RUN
-    if found.verdict is Verdict.UNPROVEN:
+    if not _is_known(found):
         return "?"
     if found.verdict is Verdict.UNSUPPORTED:
         return "unsupported"
-    word = escaped(BEHIND.sub("", found.word) or found.verdict.value)
+    word = escaped(BEHIND.sub("", _plain(found)) or found.verdict.value)
     word = f"**{word}**" if found.kind == HUNG else word
     return f"{word}, but the drill's claim failed" if found.verdict is Verdict.FAIL else word
 
 
+def _is_known(seen: Seen) -> bool:
+    """Whether the cell shows what the program did."""
+    waited = WAITED.search(seen.word)
+    began_late = seen.kind in (HUNG, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
+    return seen.verdict is not Verdict.UNPROVEN and not began_late
+
+
 def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, ServiceChoice], cells: Cells) -> Iterator[str]:
     yield from ("", f"### {client.name}", "")
-    yield f"`{_command(programs[client.as_it_comes])}`"
+    yield from ("```sh", *programs[client.as_it_comes].client.run.strip().splitlines(), "```")
     yield ""
-    yield _said("As it comes", gallery, client.as_it_comes, cells)
+    yield from _wrapped(_said("As it comes", gallery, client.as_it_comes, cells))
     if client.cured:
         yield ""
-        yield _said(f"With `{client.option}`", gallery, client.cured, cells)
+        yield from _wrapped(_said(f"With `{client.option}`", gallery, client.cured, cells))
     yield ""
-    yield f"**The cure.** {client.cure} (Source: {client.source}.)"
-
-
-def _command(chosen: ServiceChoice) -> str:
-    return " ".join(chosen.client.run.split())
+    yield from _wrapped(f"**The cure.** {client.cure} (Source: {client.source}.)")
 
 
 def _said(how: str, gallery: Gallery, program: str, cells: Cells) -> str:
     """What one column did, in sentences."""
     found = [cells[drill, program] for drill in gallery.failures if (drill, program) in cells]
-    left = [each for each in found if each.verdict in (Verdict.PASS, Verdict.FAIL) and each.kind]
+    left = [each for each in found if _is_known(each) and each.kind]
     if not left:
         return f"{how}: no cell of it was run."
     sentences = [f"{how}, of {so_many(len(left), 'failure')}:"]
@@ -157,7 +176,11 @@ def _where(gallery: Gallery, seen: Seen) -> str:
     title = escaped(gallery.failures[seen.drill])
     if seen.kind == HUNG:
         return f"{title} ({seen.kernel_end})" if seen.kernel_end else title
-    return title if seen.word == "answered" else f"{title} ({escaped(_bare(seen.word))})"
+    return title if seen.word == "answered" else f"{title} ({escaped(_bare(_plain(seen)))})"
+
+
+def _plain(seen: Seen) -> str:
+    return seen.word.replace(BY_A_CLOCK, "") if seen.kind == TIMED_OUT else seen.word
 
 
 def _bare(word: str) -> str:
@@ -184,7 +207,7 @@ def _what_was_run(gallery: Gallery, cells: Cells, misfits: Misfits) -> Iterator[
     if missing := Counter(drill for drill, program in wanted - cells.keys()):
         names = ", ".join(f"{drill} ({missing[drill]})" for drill in gallery.failures if drill in missing)
         yield ""
-        yield f"Not run, by drill: {names}."
+        yield from _wrapped(f"Not run, by drill: {names}.")
     if odd := [each for each in shown if each.verdict is not Verdict.PASS]:
         yield ""
         yield "What did not pass:"

@@ -1,4 +1,5 @@
 // Java's java.net.http.HttpClient, as a person writes it: Get URL [SECONDS]. With SECONDS, both of its timeouts are set.
+import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -6,7 +7,7 @@ import java.net.http.HttpResponse;
 import java.time.Duration;
 
 class Get {
-    public static void main(String[] words) throws Exception {
+    public static void main(String[] words) throws InterruptedException {
         HttpClient.Builder client = HttpClient.newBuilder();
         HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(words[0]));
         if (words.length > 1) {
@@ -14,7 +15,14 @@ class Get {
             client.connectTimeout(limit);
             request.timeout(limit);
         }
-        System.out.print(client.build().send(request.build(), HttpResponse.BodyHandlers.ofString()).body());
+        try {
+            System.out.print(client.build().send(request.build(), HttpResponse.BodyHandlers.ofString()).body());
+        } catch (IOException error) {
+            for (Throwable each = error; each != null; each = each.getCause()) {
+                System.err.println(each);
+            }
+            System.exit(1);
+        }
         System.exit(0);
     }
 }

@@ -175,6 +175,15 @@ def test_a_run_that_goes_on_takes_what_was_done_and_clears_away_what_was_begun(o
     assert not begun.exists()
 
 
+def test_a_run_that_asked_no_other_clients_goes_on_too_and_is_nothing_for_one_that_does(own_runs: Path) -> None:
+    folder = stored(own_runs / "1", cell())
+    alone = json.loads((folder / "result.json").read_text("utf-8"))
+    del alone["survival"]
+    (folder / "result.json").write_text(json.dumps(alone), "utf-8")
+    assert [each.cell.title for each in previous.resumed(own_runs / "1", [cell()], beside=False)] == [cell().title]
+    assert previous.read(own_runs / "1", cell()) is None
+
+
 def test_the_inputs_are_the_drill_the_service_and_the_lab_and_nothing_that_only_tells(tmp_path: Path) -> None:
     before = fingerprint.inputs(cell())
     assert fingerprint.inputs(cell()) == before
