@@ -101,8 +101,8 @@ sockets: setup ## every socket of every host with its state and queues, as netst
 byteorder: setup ## what the two byte orders are, on the machines side by side (WITH=be64: on the 64-bit big-endian one too)
 	@$(SCENARIOS) byteorder --lab $(LAB) $(if $(WITH),--with $(WITH))
 
-endian: setup ## the same conversations between every mix of machines: their bytes, what differs and why (WRITE=1: docs/byte-order.md anew)
-	@$(SCENARIOS) endian --lab $(LAB) $(if $(WRITE),--write)
+endian: setup ## the same conversations between every mix of machines: their bytes, what differs and why (WRITE=1: docs/byte-order.md anew); SERVICE=mine CPU=mips,m68k: your own program on every CPU
+	@$(SCENARIOS) endian --lab $(LAB) $(if $(WRITE),--write) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CPU),--cpu $(CPU))
 
 emulation: setup ## errno numbers, socket options and calls that the emulated machines answer otherwise (WRITE=1: docs/emulation.md anew)
 	@$(SCENARIOS) emulation --lab $(LAB) $(if $(WRITE),--write)

@@ -30,7 +30,7 @@ _PRINTS = "".join(f'#ifdef {name}\nprintf("{name} %d\\n", {name});\n#endif\n' fo
 PROGRAM = f"#include <errno.h>\n#include <stdio.h>\nint main(void) {{\n{_PRINTS}return 0;\n}}\n"
 
 
-def asked(cpu: str) -> Mapping[str, int]:
+def query_cpu(cpu: str) -> Mapping[str, int]:
     """The numbers on a CPU, by name. Raises LabProblem."""
     script = "cat >/tmp/a.c && $CC -static -o /tmp/a /tmp/a.c && exec $EMULATOR /tmp/a"
     container = ["docker", "run", "--rm", "--init", "--interactive", "--network=none", "--label=faultwire.lab=-1"]
@@ -50,15 +50,15 @@ def asked(cpu: str) -> Mapping[str, int]:
     return found
 
 
-def made() -> str:
+def render_table() -> str:
     """The table, of all CPUs. Raises LabProblem."""
-    native = asked(NATIVE)
+    native = query_cpu(NATIVE)
     parts = [HEAD, f"\n[{NATIVE}]\n", *(f"{name} = {number}\n" for name, number in native.items())]
     for cpu in CPUS:
-        differ = {name: number for name, number in asked(cpu).items() if native.get(name) != number}
+        differ = {name: number for name, number in query_cpu(cpu).items() if native.get(name) != number}
         parts += [f"\n[{cpu}]\n", *(f"{name} = {number}\n" for name, number in differ.items())]
     return "".join(parts)
 
 
 if __name__ == "__main__":
-    TABLE.write_text(made(), encoding="utf-8")
+    TABLE.write_text(render_table(), encoding="utf-8")

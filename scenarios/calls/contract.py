@@ -21,6 +21,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
+from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, errno_from_stderr
 from scenarios.spec.service import Service, ServiceChoice
 from scenarios.spec.service_programs import Client
@@ -41,21 +42,24 @@ def all_interfaces(chosen: ServiceChoice) -> str:
 BY_ERRNO: Final = frozenset({*OF_ERRNO.values(), Outcome.FAILED})
 
 
-def ended(client: Client, ran: Finished, *, hung: bool) -> Ending:
-    """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it."""
+def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> Ending:
+    """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it; `cpu`:
+    what it was built for.
+    """
     text = f"{ran.stdout}\n{ran.stderr}"
+    with_names = said.with_names(text, cpu)
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
-        return Ending(Outcome.HUNG, said.errno_in(text))
+        return Ending(Outcome.HUNG, said.errno_in(with_names))
     for word, pattern in client.says.items():
         if re.search(pattern, text, re.MULTILINE):
-            return Ending(Outcome(word), said.errno_in(text, Outcome(word)))
+            return Ending(Outcome(word), said.errno_in(with_names, Outcome(word)))
     by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
     if by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE):
         return Ending(Outcome.ANSWERED, None)
-    return _by_text(client, ran.status, text, by_status)
+    return _by_text(client, ran.status, with_names, by_status)
 
 
 def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:

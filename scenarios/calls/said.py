@@ -17,6 +17,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+from scenarios.spec.errno_numbers import NATIVE, names_on
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 
 # What the C library says of every errno (strerror(3)).
@@ -57,9 +58,29 @@ _ERRNO: Final = re.compile(
     rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
 )
 _CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
+_NUMBER_OF_A_CPU: Final = re.compile(
+    r"(?P<word>\[errno|os error|unknown error|\berrno|\berror)[ :=#(]{0,3}(?P<number>\d{1,4})\b", re.IGNORECASE
+)
 # EACCES is what connect() says of a prohibited IPv6 destination; of a file or a login that is refused the text is the
 # same.
 _OF_A_SOCKET: Final = re.compile(r"connect|dial|send|socket|\[errno 13\]|os error 13|\beacces\b", re.IGNORECASE)
+
+
+def with_names(text: str, cpu: str) -> str:
+    """The text with the names of the errnos in the place of their numbers, by the table of the CPU that it comes from.
+
+    `error 7` may be any program's own number; `error 146` of a program for mips is ECONNREFUSED, for only mips has it.
+    The text of this machine's own programs is left as it is.
+    """
+    return text if cpu == NATIVE else _NUMBER_OF_A_CPU.sub(lambda found: _with_name(found, cpu), text)
+
+
+def _with_name(found: re.Match[str], cpu: str) -> str:
+    number = int(found["number"])
+    name = names_on(cpu).get(number)
+    if found["word"].lower() == "error" and (name not in OF_ERRNO or names_on().get(number) == name):
+        return found[0]
+    return f"{found['word']} {name or 'unknown'}"
 
 
 def errnos(text: str) -> list[str]:

@@ -7,13 +7,17 @@ from collections.abc import Callable
 
 from rich.markup import escape
 
-from scenarios.byteorder import compare, emulation
+from scenarios.byteorder import compare, emulation, own_program
 from scenarios.faults.recovery import held_without_faults
+from scenarios.lab.cpus import CPUS
+from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, topology
 from scenarios.report.console import console, marked, step
 from scenarios.run.prepare import bring_up
+from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.service import resolve
 
 
 def emulation_answers(options: argparse.Namespace) -> int:
@@ -29,6 +33,10 @@ def emulation_answers(options: argparse.Namespace) -> int:
 
 
 def compare_conversations(options: argparse.Namespace) -> int:
+    if options.service:
+        return compare_own_program(options)
+    if options.cpu:
+        raise UsageError("--cpu goes with --service, a program of your own: make endian SERVICE=mine CPU=mips")
     a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
     bring_up(a_lab)
     with held_without_faults(a_lab):
@@ -51,9 +59,42 @@ def compare_conversations(options: argparse.Namespace) -> int:
     return compared.verdict.exit_status
 
 
+def compare_own_program(options: argparse.Namespace) -> int:
+    """One service's own programs, built for every CPU: the same conversation on each."""
+    if options.write:
+        raise UsageError("--write makes the figures of docs/byte-order.md, which has no program of your own")
+    chosen = resolve(options.service)
+    cpus = options.cpu or list(CPUS)
+    own_program.build(chosen, cpus, step)
+    machines = own_program.check_machines(chosen, cpus)
+    for cpu, said in machines.items():
+        step(f"{cpu}: {said}; both programs were built for it")
+    a_lab = Lab(options.lab)
+    bring_up(a_lab)
+    with held_without_faults(a_lab):
+        compared = own_program.compare(a_lab, chosen, cpus, machines, step)
+    console.print()
+    console.print(own_program.on_a_terminal(compared))
+    console.print()
+    console.print(marked(compared.verdict, own_program.sentence(compared)))
+    console.print(f"[dim]captures: {compared.folder.relative_to(ROOT)}/[/]")
+    return compared.verdict.exit_status
+
+
+def _cpus(text: str) -> list[str]:
+    found = [name for name in text.split(",") if name]
+    if unknown := [name for name in found if name not in CPUS]:
+        raise argparse.ArgumentTypeError(f"unknown CPU {quoted(unknown[0])}{advice(unknown[0], CPUS)}")
+    return list(dict.fromkeys(found))
+
+
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub = command("endian", compare_conversations, "the same conversations between every mix of machines, side by side")
     sub.add_argument("--write", action="store_true", help="make the figures of docs/byte-order.md anew from it")
+    sub.add_argument(
+        "--service", metavar="S", help="a program of your own that is built for each CPU: mine, mine/nginx"
+    )
+    sub.add_argument("--cpu", metavar="C", type=_cpus, help="on these CPUs alone: mips,m68k (default: all)")
     sub = command("emulation", emulation_answers, "what the emulated machines answer otherwise than a native one")
     sub.add_argument("--write", action="store_true", help="write docs/emulation.md from it")

@@ -24,6 +24,7 @@ class Cpu:
     libc: str
     emulator: str
     bits: int
+    elf: int
     machine: str
     openssl: str
     end: str

@@ -69,17 +69,17 @@ def test_a_program_in_c_is_built_for_and_run_on_the_cpu_that_the_table_says(cpu:
 def test_the_table_of_errno_is_what_the_headers_of_each_cpu_say() -> None:
     if not is_there():
         pytest.skip(f"no image {TAG}: make images IMAGES=cross")
-    assert errno_table.made() == errno_numbers.TABLE.read_text(encoding="utf-8")
+    assert errno_table.render_table() == errno_numbers.TABLE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("cpu", [NATIVE, *CPUS])
-def test_cross_gives_a_build_the_compilers_of_the_cpu(cpu: str) -> None:
+def test_cross_gives_a_build_the_compilers_of_the_cpu_and_on_cpu_runs_it(cpu: str) -> None:
     if not is_there():
         pytest.skip(f"no image {TAG}: make images IMAGES=cross")
-    script = "cat >/tmp/a.cc && $CXX -static -o /tmp/a /tmp/a.cc && $AR --version >/tmp/ar && $EMULATOR /tmp/a"
+    script = "cat >/tmp/a.cc && $CXX -o /tmp/a /tmp/a.cc && $AR --version >/tmp/ar && on-cpu $0 /tmp/a"
     container = ["docker", "run", "--rm", "--init", "--interactive", "--network=none", "--label=faultwire.lab=-1", TAG]
     ran = subprocess.run(
-        [*container, "cross", cpu, "sh", "-c", script],
+        [*container, "cross", cpu, "sh", "-c", script, cpu],
         input='#include <cstdio>\nint main() { short one = 1; std::puts(*(char *)&one ? "little" : "big"); }\n',
         capture_output=True,
         text=True,

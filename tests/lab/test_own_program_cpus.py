@@ -1,0 +1,225 @@
+"""A program of one's own on every CPU: what it was built for, what it sent, and what is said of a pair."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+
+from scenarios.byteorder import elf, own_program
+from scenarios.byteorder.guess import Message, first_difference
+from scenarios.byteorder.messages import messages
+from scenarios.byteorder.own_program import Compared, Row
+from scenarios.calls.call import Ending
+from scenarios.calls.contract import ended
+from scenarios.calls.said import errno_in, with_names
+from scenarios.cli.main import main
+from scenarios.evidence.frame import Frame
+from scenarios.lab.cpus import CPUS
+from scenarios.lab.errors import UsageError
+from scenarios.lab.images import NATIVE
+from scenarios.lab.process import Finished
+from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import ServiceChoice, read_service
+from scenarios.spec.service_programs import Client
+from scenarios.verdict.check import Verdict
+
+SERVICE = """
+service: mine
+about: A program of one's own.
+port: 4000
+servers:
+  program: {run: "my-server {bind} {port}", about: "one"}
+clients:
+  ask: {run: "my-client {host} {port}", about: "asks"}
+"""
+
+
+def header(bits: int, byteorder: str, machine: int) -> bytes:
+    begins = elf.MAGIC + bytes([bits // 32, 1 if byteorder == "little" else 2, 1]) + bytes(9)
+    return begins + struct.pack("<HH" if byteorder == "little" else ">HH", 2, machine)
+
+
+@pytest.mark.parametrize("cpu", [NATIVE, *CPUS])
+def test_a_program_says_for_which_cpu_it_was_built(cpu: str) -> None:
+    right = elf.expected_for(cpu)
+    assert elf.built_for(header(right.bits, right.byteorder, right.machine) + b"more") == right
+    assert str(right).startswith(f"{cpu} (")
+
+
+def test_no_two_cpus_have_the_same_number_in_a_header() -> None:
+    assert len({elf.expected_for(cpu).machine for cpu in (NATIVE, *CPUS)}) == len(CPUS) + 1
+
+
+@pytest.mark.parametrize("content", [b"", b"#!/bin/sh\necho hello, world\n", header(64, "little", 62)[:-1]])
+def test_what_is_no_program_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match="expected a program"):
+        elf.built_for(content)
+
+
+def frame(number: int, by: str, seq: int, payload: bytes = b"", flags: str = "ACK", client_port: int = 5000) -> Frame:
+    (source, source_port), (destination, port) = [("c", client_port), ("s", 7)][:: 1 if by == "client" else -1]
+    return Frame(
+        number=number, time_ns=number, length=60, transport="tcp", source=source, destination=destination,
+        source_port=source_port, destination_port=port, identification=None, ttl=64, flags=frozenset({flags}), seq=seq,
+        ack=None, window=None, options="", payload=payload, protocol="TCP", info="", notes=(), messages=(),
+        byteorders=(), checksum_good=True,
+    )  # fmt: skip
+
+
+OPENED = [frame(1, "client", 100, flags="SYN"), frame(2, "server", 900, flags="SYN")]
+
+
+def test_segments_of_one_end_are_one_message_until_the_other_sends() -> None:
+    frames = [
+        *OPENED,
+        frame(3, "client", 101, b"he"),
+        frame(4, "client", 103, b"llo"),
+        frame(5, "server", 901, b"OK"),
+        frame(6, "client", 106, b"bye"),
+    ]
+    found = messages(frames, "c", "s", 7)
+    assert found == (Message("client", b"hello"), Message("server", b"OK"), Message("client", b"bye"))
+
+
+def test_what_was_sent_again_counts_once_and_a_hole_ends_it() -> None:
+    frames = [
+        *OPENED,
+        frame(3, "client", 101, b"hello"),
+        frame(4, "client", 101, b"hello"),
+        frame(5, "client", 110, b"later"),
+    ]
+    assert messages(frames, "c", "s", 7) == (Message("client", b"hello"),)
+
+
+def test_a_second_connection_comes_behind_the_first() -> None:
+    second = [frame(3, "client", 7, flags="SYN", client_port=5001), frame(4, "client", 8, b"two", client_port=5001)]
+    frames = [*OPENED, *second, frame(5, "client", 101, b"one")]
+    assert messages(frames, "c", "s", 7) == (Message("client", b"one"), Message("client", b"two"))
+    assert messages(frames, "c", "s", 8) == ()
+
+
+def mine(folder: Path, dockerfile: str) -> ServiceChoice:
+    place = folder / "mine"
+    place.mkdir()
+    (place / "service.yaml").write_text(SERVICE)
+    (place / "Dockerfile").write_text(dockerfile)
+    return ServiceChoice(read_service(place, {}), "program", "ask")
+
+
+def test_an_image_is_built_for_each_cpu_from_one_dockerfile(tmp_path: Path) -> None:
+    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
+    found = own_program.recipes(chosen, [NATIVE, "mips"])
+    assert {name: each.arguments for name, each in found.items()} == {
+        "service-mine-on-native": {"CPU": NATIVE},
+        "service-mine-on-mips": {"CPU": "mips"},
+    }
+
+
+def test_a_dockerfile_without_the_argument_is_refused_with_the_line_that_it_lacks(tmp_path: Path) -> None:
+    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPUS=native\n# ARG CPU\n")
+    with pytest.raises(UsageError, match=r"mine/Dockerfile: expected a line `ARG CPU=native`"):
+        own_program.recipes(chosen, ["mips"])
+
+
+def heard(client: str, server: str, *contents: bytes) -> tuple[Row, tuple[Message, ...]]:
+    sent = tuple(Message("client" if number % 2 == 0 else "server", each) for number, each in enumerate(contents))
+    return Row(client, server, Outcome.ANSWERED, "answered"), sent
+
+
+def beside(row: tuple[Row, tuple[Message, ...]], again: bytes = b"\x06\0\0\0") -> Row:
+    native = own_program._exchange(*heard(NATIVE, NATIVE, b"\x06\0\0\0", b"OK"))
+    second = own_program._exchange(*heard(NATIVE, NATIVE, again, b"OK"))
+    difference = first_difference(native, own_program._exchange(*row))
+    return own_program._beside(row[0], difference, first_difference(native, second))
+
+
+def test_a_row_has_the_first_byte_that_differs_with_its_name() -> None:
+    row = beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK"))
+    assert row.pair == "mips-native"
+    assert row.says == "message 1, of the client: the number at byte 0 is 0x06000000 here and 6 there: not converted"
+    assert beside(heard("mips", NATIVE, b"\x06\0\0\0", b"OK")).says == "the same bytes"
+
+
+def test_where_two_native_runs_differ_no_difference_has_a_name() -> None:
+    row = beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK"), again=b"\x07\0\0\0")
+    assert row.says == (
+        "message 1, of the client: from byte 0 it differs, for a reason the lab cannot name: two native runs differ "
+        "there too"
+    )
+
+
+def compared(tmp_path: Path, *rows: Row, native: Outcome = Outcome.ANSWERED) -> Compared:
+    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
+    return Compared(chosen, {}, Row(NATIVE, NATIVE, native, "no"), rows, None, tmp_path)
+
+
+ANSWERED, WRONG = Row("mips", NATIVE, Outcome.ANSWERED, ""), Row("mips", NATIVE, Outcome.WRONG_ANSWER, "no")
+OTHER = Row("mips", NATIVE, Outcome.ANSWERED, "", beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK")).difference)
+UNSUPPORTED = Row("hppa", NATIVE, Outcome.FAILED, "", None, "the emulator does not know it")
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "says"),
+    [
+        ((ANSWERED,), Verdict.PASS, "all 1 pairs of CPUs send the same bytes"),
+        ((OTHER,), Verdict.PASS, "all are answered; 1 of 1 pairs send other bytes, which may be meant"),
+        ((ANSWERED, WRONG), Verdict.FAIL, "1 of 2 pairs of CPUs are not answered as native-native is"),
+        ((ANSWERED, UNSUPPORTED), Verdict.PASS, "1 of 2 pairs of CPUs send the same bytes; 1 cannot be tried here"),
+        ((UNSUPPORTED,), Verdict.UNSUPPORTED, "none of the pairs of CPUs can be tried here"),
+    ],
+)
+def test_the_verdict_is_of_who_was_answered(rows: tuple[Row, ...], verdict: Verdict, says: str, tmp_path: Path) -> None:
+    found = compared(tmp_path, *rows)
+    assert (found.verdict, own_program.sentence(found)) == (verdict, says)
+
+
+def test_nothing_is_claimed_where_the_native_pair_is_not_answered(tmp_path: Path) -> None:
+    found = compared(tmp_path, WRONG, native=Outcome.REFUSED)
+    assert found.verdict is Verdict.UNPROVEN
+    assert own_program.sentence(found) == "nothing can be compared: native-native is refused, and printed: no"
+
+
+@pytest.mark.parametrize("said", ["qemu: unknown syscall 441", "qemu-hppa: Unsupported ancillary data: 1/1"])
+def test_what_the_emulator_refuses_is_no_fault_of_the_program(said: str) -> None:
+    ran = Finished(("my-client",), 71, "", f"{said}\n", 0.1, 0.0)
+    assert own_program._unsupported(Outcome.FAILED, ran, "") == said
+    assert own_program._unsupported(Outcome.ANSWERED, ran, "") == ""
+    assert own_program._unsupported(Outcome.FAILED, Finished(("my-client",), 71, "", "no", 0.1, 0.0), "") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "cpu", "name"),
+    [
+        ("cannot connect: error 146", "mips", "ECONNREFUSED"),
+        ("connect: errno 61", "sparc64", "ECONNREFUSED"),
+        ("(os error 239)", "hppa", "ECONNREFUSED"),
+        ("Unknown error 146", "mips", "ECONNREFUSED"),
+        ("errno=111", NATIVE, "ECONNREFUSED"),
+        ("error 111", NATIVE, None),  # may be any number of the program's own
+        ("error 7", "mips", None),
+        ("error 146", NATIVE, None),
+        ("errno 146", NATIVE, None),
+        ("[Errno 111] no", "mips", None),  # nobody there has this number
+        ("[Errno 146] no", "mips", "ECONNREFUSED"),
+        ("error 111", "ppc", None),
+        ("146 files", "mips", None),
+        ("Connection refused (error 146)", "mips", "ECONNREFUSED"),
+    ],
+)
+def test_a_number_of_errno_is_read_by_the_table_of_the_cpu(text: str, cpu: str, name: str | None) -> None:
+    assert errno_in(with_names(text, cpu)) == name
+
+
+def test_a_client_of_another_cpu_is_read_by_its_own_numbers() -> None:
+    client, ran = Client(run="my-client", about="asks"), Finished(("my-client",), 1, "", "error 146\n", 0.1, 0.0)
+    assert ended(client, ran, hung=False, cpu="mips") == Ending(Outcome.REFUSED, "ECONNREFUSED")
+    assert ended(client, ran, hung=False) == Ending(Outcome.FAILED, None)
+
+
+def test_an_unknown_cpu_is_refused_with_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["endian", "--service", "mine", "--cpu", "mps"])
+    assert exit_.value.code != 0
+    assert "unknown CPU 'mps'" in capsys.readouterr().err
