@@ -130,7 +130,7 @@ def compare(lab: Lab, say: Say) -> Compared:
             )
         for host in hosts:
             if (check := check_architecture(host, machines[host.name])).holds is not Verdict.PASS:
-                raise LabProblem(f"{check.rule}: expected {check.expected}, saw {check.seen}")
+                raise LabProblem(check.sentence)
         for service, asking in ASKED.items():
             chosen = [resolve(service, client) for client in asking]
             with under_way(f"{service}: every client calls every server"):

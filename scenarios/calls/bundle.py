@@ -61,7 +61,7 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
     }
     known = list(dict.fromkeys([ALL, *images.RECIPES, *own, *foreign]))
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"IMAGES: there is no image {unknown[0]!r}{advice(unknown[0], known)}")
+        raise ValueError(f"IMAGES: unknown image {unknown[0]!r}{advice(unknown[0], known)}")
     everything = ALL in names or not names
     wanted = {each for name in names for each in ([name] if name in every else own.get(name, []))}
     if everything:

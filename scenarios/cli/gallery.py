@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         run_folder, failures = _unfinished()
     if unknown := [each for each in failures if each not in plan.failures]:
-        raise UsageError(f"{unknown[0]!r} is no failure of the gallery; there are: {', '.join(plan.failures)}")
+        raise UsageError(f"unknown failure {unknown[0]!r}; the gallery has: {', '.join(plan.failures)}")
     wanted, _ = gallery.cells(plan, known, failures)
     if options.dry_run:
         console.print(f"{so_many(len(wanted), 'cell')}; nothing was run")

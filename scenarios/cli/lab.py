@@ -30,7 +30,7 @@ from scenarios.spec.declaration_error import advice
 
 def image(text: str) -> str:
     if text not in images.RECIPES:
-        raise argparse.ArgumentTypeError(f"there is no image {text!r}{advice(text, images.RECIPES)}")
+        raise argparse.ArgumentTypeError(f"unknown image {text!r}{advice(text, images.RECIPES)}")
     return text
 
 
@@ -172,7 +172,7 @@ def hosts(a_lab: Lab, *names: str) -> list[Host]:
     hosts = a_lab.topology.places
     for name in names:
         if name not in hosts:
-            raise UsageError(f"there is no host {name!r}{advice(name, hosts)}")
+            raise UsageError(f"unknown host {name!r}{advice(name, hosts)}")
     return [hosts[name] for name in names]
 
 

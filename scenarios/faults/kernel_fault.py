@@ -105,7 +105,7 @@ class Chain:
 def leg_of(lab: Lab, fault: str, leg: str) -> Leg:
     """The leg of a name. Raises ValueError, which names the fault, where the firewall has no such leg."""
     if leg not in lab.topology.legs:
-        raise ValueError(f"{fault}: there is no leg {leg!r}; there are {', '.join(lab.topology.legs)}")
+        raise ValueError(f"{fault}: unknown leg {leg!r}; the lab has {', '.join(lab.topology.legs)}")
     return lab.topology.legs[leg]
 
 

@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
         with pulse.beating(what):
             return aloud(what, command)
     except FileNotFoundError as error:
-        print(f"cannot: there is no program {error.filename!r}", file=sys.stderr)
+        print(f"cannot: no such program: {error.filename!r}", file=sys.stderr)
         return 127
     except KeyboardInterrupt:
         return signals.status()

@@ -229,7 +229,7 @@ def _user_sources() -> Iterator[None]:
         yield
         return
     if not folder.is_dir():
-        raise ValueError(f"SOURCES: there is no folder {folder}")
+        raise ValueError(f"SOURCES: no such folder: {folder}")
     shutil.rmtree(OWN_SOURCES, ignore_errors=True)
     OWN_SOURCES.mkdir()
     try:

@@ -58,5 +58,5 @@ def show(verdict: Verdict, sentence: str, checks: Sequence[Check], picture: Sequ
             console.print(marked(each.holds, f"{each.rule}: {each.seen}"))
         else:
             why = f"; {each.stalled}" if each.stalled else ""
-            console.print(marked(each.holds, f"{each.rule}: expected {each.expected}, saw {each.seen}{why}"))
+            console.print(marked(each.holds, f"{each.sentence}{why}"))
     console.print(f"\n[{STYLES[verdict]}]{verdict.value}[/]: {escape(sentence)}")

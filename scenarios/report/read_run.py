@@ -268,5 +268,5 @@ def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
 def _text(stored: Mapping[str, Any], key: str) -> str:
     found = stored[key]
     if not isinstance(found, str):
-        raise ValueError(f"{key}: expected a text, found {found!r}")
+        raise ValueError(f"{key}: expected a string, found {found!r}")
     return found

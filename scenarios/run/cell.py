@@ -79,12 +79,12 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
             result = replace(result, survival=said)
     except Exception as problem:
         found.problems.append(problem)
-        result = _unproven(result, "what it comes to was told", "it was", problem)
+        result = _unproven(result, "the survival word could not be found", problem)
     try:
         _store(result)
     except Exception as problem:
         found.problems.append(problem)
-        result = _unproven(replace(result, seen={}), "the evidence was stored", "it was", problem)
+        result = _unproven(replace(result, seen={}), "the evidence could not be stored", problem)
         shutil.rmtree(folder, ignore_errors=True)  # for the room
         with contextlib.suppress(Exception):  # the summary of the run has it all the same
             _store(result)
@@ -113,14 +113,14 @@ def _tried(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:
     except Exception as raised:
         problem = raised.problem if isinstance(raised, BrokeOff) else raised
         _broke_off(stage, found, problem)
-        found.checks.append(proof("the script ran to its end", "it did", _words(problem), proven=False))
+        found.checks.append(proof("the script did not finish", "", _words(problem), proven=False))
     return found
 
 
 def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     """Run the script of a cell twice, and hold both against what is expected."""
     if reason := unsupported(cell):
-        found.checks.append(Check("whether it can be tried here", "it can", reason, Verdict.UNSUPPORTED))
+        found.checks.append(Check("not supported here", "", reason, Verdict.UNSUPPORTED))
         return
     cast = Cast(stage.lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
     for role, host in (("client", cast.client), ("server", cast.server)):
@@ -133,7 +133,7 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
             armed = found.seen["fault"] = perform(stage, cell, armed=True)
             found.checks += judged(cell.drill, control, armed)[1]
     except Unsupported as reason_of_kernel:
-        found.checks.append(Check("whether it can be tried here", "it can", str(reason_of_kernel), Verdict.UNSUPPORTED))
+        found.checks.append(Check("not supported here", "", str(reason_of_kernel), Verdict.UNSUPPORTED))
     except BrokeOff as broken:
         found.seen["fault" if broken.seen.armed else "control"] = broken.seen
         raise
@@ -170,11 +170,10 @@ def _result(cell: Cell, found: _Found, folder: Path, duration_s: float) -> Resul
     )
 
 
-def _unproven(result: Result, rule: str, expected: str, problem: Exception) -> Result:
-    """The result of a cell in which something went wrong after its verdict, which that takes away."""
-    lost = proof(rule, expected, _words(problem), proven=False)
-    sentence = f"{rule}: expected {expected}, saw {lost.seen}"
-    result = replace(result, verdict=Verdict.UNPROVEN, sentence=sentence, checks=[*result.checks, lost])
+def _unproven(result: Result, what: str, problem: Exception) -> Result:
+    """Take the verdict from a cell in which something went wrong after it; `what` says what, and the problem why."""
+    lost = proof(what, "", _words(problem), proven=False)
+    result = replace(result, verdict=Verdict.UNPROVEN, sentence=lost.sentence, checks=[*result.checks, lost])
     if result.survival:
         result = replace(result, survival=survival(result.cell, Verdict.UNPROVEN, None, ""))
     return result
@@ -188,8 +187,7 @@ def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
         return "nothing was checked"
     if verdict is Verdict.UNSUPPORTED:
         return broken.seen
-    said = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}"
-    return f"{broken.stalled}: {said}" if broken.stalled else said
+    return f"{broken.stalled}: {broken.sentence}" if broken.stalled else broken.sentence
 
 
 def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:

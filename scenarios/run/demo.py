@@ -157,5 +157,5 @@ def _store(
     if verdict is not Verdict.PASS:
         broken = next(each for each in checks if each.holds is verdict)
         nothing = next((each.seen for each in checks if each.seen.startswith("nothing crossed")), "")
-        sentence = f"{broken.rule}: expected {broken.expected}, saw {broken.seen}. {nothing}".strip()
+        sentence = f"{broken.sentence}. {nothing}".strip()
     return Demonstration(verdict, sentence, checks, made.picture(), folder)

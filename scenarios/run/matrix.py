@@ -44,7 +44,7 @@ def cells(
 
     Raises UsageError for a service that there is not, or that no drill fits.
     """
-    found, misfits = [], dict.fromkeys(services, "there is no drill")
+    found, misfits = [], dict.fromkeys(services, "no drill was chosen")
     for drill in drills:
         for name in services:
             try:

@@ -87,7 +87,7 @@ class Brought:
     def problems_of_files(self, folder: Path) -> Iterator[str]:
         """What is wrong with its files, as they are in the folder of the service now."""
         if self.dockerfile is not None and not (folder / self.dockerfile).is_file():
-            yield f"dockerfile: there is no file {quoted(self.dockerfile)} beside this one"
+            yield f"dockerfile: no file {quoted(self.dockerfile)} stands beside this one"
         for name in self.files:
             if wrong := _wrong_file(folder, name):
                 yield f"files.{name}: {wrong}"
@@ -135,7 +135,7 @@ def _wrong_file(folder: Path, name: str) -> str:
             return f"expected a path inside this folder, got {quoted(name)}"
         state = path.stat()
     except FileNotFoundError:
-        return f"there is no file or folder {quoted(name)} beside this one"
+        return f"no file or folder {quoted(name)} stands beside this one"
     except (OSError, RuntimeError) as error:
         return f"{quoted(name)}: {error}"
     everybody, owner = state.st_mode & 0o004, state.st_uid == USER and state.st_mode & 0o400

@@ -57,7 +57,7 @@ class Cast:
         if role in hosts:
             return hosts[role]
         if role not in self._topology.places:
-            raise LabProblem(f"{role} is no host")
+            raise LabProblem(f"the role {role} has no host")
         return self._topology.places[role]
 
     def addresses(self, role: Role) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ class Shown:
     def __post_init__(self) -> None:
         for key in ("name", "as_it_comes", "cure", "source"):
             if not getattr(self, key).strip():
-                raise ValueError(f"{key}: expected a text, got an empty string")
+                raise ValueError(f"{key}: expected a string, got an empty one")
         if (self.cured is None) != (not self.option):
             raise ValueError("option: expected beside `cured`, and not without it")
 

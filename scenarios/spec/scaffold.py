@@ -33,7 +33,7 @@ def initiate(name: str, speaks: str | None = None, root: Path = SERVICES) -> Ser
     if speaks is not None and speaks not in SPOKEN:
         known = services()
         if speaks.partition("/")[0] not in known:
-            raise UsageError(f"there is no service {speaks!r}{advice(speaks, known)}")
+            raise UsageError(f"unknown service {speaks!r}{advice(speaks, known)}")
         raise UsageError(
             f"the program that would be written speaks {', '.join(SPOKEN)} only, and not {speaks}: initiate the "
             f"service without --speaks, put your own program in its place, and write `speaks: {speaks}` into its "

@@ -342,5 +342,5 @@ def resolve(text: str, client: str | None = None, known: Mapping[str, Service] |
         raise UsageError(f"{service_name} has no client {quoted(client_name)}{advice(client_name, service.clients)}")
     chosen = ServiceChoice(service, server_name, client_name, client_is_explicit=bool(asked))
     if client_name not in callers:
-        raise UsageError(f"{client_name!r} is no client for {chosen.name}{advice(client_name, callers)}")
+        raise UsageError(f"{chosen.name} has no client {client_name!r}{advice(client_name, callers)}")
     return chosen

@@ -42,7 +42,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
     """What is wrong with the command of a program that runs on a host itself, out of the folder of the services."""
     if not (module := OUR_PROGRAM.match(command)):
         yield (
-            f"run: {quoted(command.split()[0])} is no program of the lab's hosts, and the folder brings "
+            f"run: {quoted(command.split()[0])} is not a program of the lab's hosts, and the folder brings "
             "none: put a Dockerfile beside this file, or name an image that is here (`image: NAME`)"
         )
         return
@@ -54,7 +54,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
         yield f"run: no file can have the name {quoted(module[0])}"
         return
     if not is_there:
-        yield f"run: there is no {file.with_suffix('.py')}"
+        yield f"run: no such file: {file.with_suffix('.py')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -132,7 +132,7 @@ def _mapping(node: yaml.Node, at: _At) -> dict[str, tuple[yaml.Node, yaml.Node]]
         name = _scalar(key, str, at)
         if name in found:
             first = found[name][0].start_mark.line + 1
-            raise at.error(key, f"the key {quoted(name)} stands twice, first in line {first}")
+            raise at.error(key, f"duplicate key {quoted(name)}: it is in line {first} already")
         found[name] = (key, value)
     return found
 

@@ -246,7 +246,7 @@ def chosen(targets: Sequence[Target], only: Sequence[str]) -> list[Target]:
     """Return the targets in whose name one of these words is; all, if none is given. Raise UsageError."""
     for word in only:
         if not any(word in each.name for each in targets):
-            raise UsageError(f"there is no target with {word!r}; there are: {'; '.join(each.name for each in targets)}")
+            raise UsageError(f"no target matches {word!r}; there are: {'; '.join(each.name for each in targets)}")
     return [each for each in targets if not only or any(word in each.name for word in only)]
 
 

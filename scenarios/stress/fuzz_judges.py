@@ -226,7 +226,7 @@ def _wrong_answer(header: Mapping[str, Any], content: bytes) -> str:
             result = json.loads(content)["result"]
         except (ValueError, KeyError, TypeError) as error:
             return f"no result in {_excerpt(content)}: {error}"
-        return "" if isinstance(result, str) else f"the result is no string: {_excerpt(content)}"
+        return "" if isinstance(result, str) else f"the result is not a string: {_excerpt(content)}"
     if kind == ("binary/custom-server-binary-type", "binary"):
         is_one = content.startswith(b"First 10 bytes of request: ") and len(content) <= 27 + 10
         return "" if is_one else f"no echo of ten bytes: {_excerpt(content)}"

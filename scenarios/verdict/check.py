@@ -26,6 +26,7 @@ class Verdict(enum.Enum):
 class Check:
     """One expectation beside what was seen. `frames` are the evidence: numbers of frames, by the leg they crossed.
 
+    `expected` is empty where there is nothing to compare: the rule and what was seen are the whole message then.
     `stalled` says what stood still, where that may have made what was seen: it proves nothing then.
     """
 
@@ -35,6 +36,12 @@ class Check:
     holds: Verdict
     frames: dict[str, list[int]] = field(default_factory=dict)
     stalled: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The check in words: `outcome of hello: expected answered, saw hung`."""
+        compared = f"expected {self.expected}, saw {self.seen}" if self.expected else self.seen
+        return f"{self.rule}: {compared}"
 
 
 def check(rule: str, expected: object, seen: object, frames: dict[str, list[int]] | None = None) -> Check:

@@ -37,7 +37,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"names": ["hosst"]}, r"IMAGES: there is no image 'hosst'; did you mean 'host'\?"),
+        ({"names": ["hosst"]}, r"IMAGES: unknown image 'hosst'; did you mean 'host'\?"),
         ({"pythons": ["3.11", "python3"]}, r"PYTHONS: expected versions like 3\.\d+, came 'python3'"),
         (
             {"destination": Path("/nowhere/lab.tar")},

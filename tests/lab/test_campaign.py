@@ -71,7 +71,7 @@ def test_whatever_happens_in_a_cell_is_its_verdict_and_the_run_goes_on(
         results = Campaign(tmp_path, on, lambda _: None).run(cells(3))
     assert [each.verdict for each in results] == [Verdict.PASS, Verdict.UNPROVEN, Verdict.PASS]
     broken = results[1]
-    assert broken.sentence.startswith("the script ran to its end: expected it did, saw ")
+    assert broken.sentence.startswith("the script did not finish: ")
     assert str(problem) in broken.sentence
     assert type(problem).__name__ in (broken.folder / "traceback.txt").read_text("utf-8")
     stored = json.loads((broken.folder / "result.json").read_text("utf-8"))
@@ -95,7 +95,7 @@ def test_what_a_script_had_seen_when_it_broke_off_is_in_the_cells_folder_and_on_
 
     with faked(tmp_path, perform) as on:
         (result,) = Campaign(tmp_path, on, lambda _: None).run(cells(1))
-    assert result.sentence == "the script ran to its end: expected it did, saw a call did not end"
+    assert result.sentence == "the script did not finish: a call did not end"
     assert (result.folder / "fault" / "client-leg.pcapng").read_bytes() == b"a capture"
     assert (result.folder / "fault" / "server.txt").read_text("utf-8") == "listening\n"
     assert "LabProblem: a call did not end" in (result.folder / "traceback.txt").read_text("utf-8")
@@ -280,7 +280,7 @@ def test_a_cell_that_cannot_be_told_of_in_the_matrix_is_unproven_and_the_matrix_
     with faked(tmp_path):
         monkeypatch.setattr(cell, "inputs", inputs)
         main(MATRIX)
-    assert "what it comes to was told: expected it was, saw ConnectionError: the engine" in capsys.readouterr().out
+    assert "the survival word could not be found: ConnectionError: the engine" in capsys.readouterr().out
     check_stored(tmp_path, 3, {"pass": 2, "unproven": 1})
 
 
@@ -438,7 +438,7 @@ def test_a_cell_whose_evidence_the_disk_cannot_take_is_unproven_and_smaller_ones
         monkeypatch.setattr(cell, "perform", performed)
         assert main(RUN) == 2
     out = capsys.readouterr().out
-    assert "the evidence was stored: expected it was, saw OSError: [Errno 28] No space left on device" in out
+    assert "the evidence could not be stored: OSError: [Errno 28] No space left on device" in out
     check_stored(small_disk, 3, {"pass": 2, "unproven": 1})
     (run,) = [each for each in small_disk.iterdir() if run_folder.NAME.fullmatch(each.name)]
     lost = folder_of(run, cells(2)[1])

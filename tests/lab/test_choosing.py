@@ -91,7 +91,7 @@ def test_each_client_that_is_asked_for_is_a_column_and_a_folder_of_its_own(known
     assert architectures(["mine"], known) == ["mine/one", "mine/two"]
     chosen = resolve("mine/one:wget", known=known)
     assert (chosen.label, chosen.folder_name) == ("mine/one:wget", "mine-one+wget")
-    with pytest.raises(ValueError, match="'dig' is no client for mine/one"):
+    with pytest.raises(ValueError, match="mine/one has no client 'dig'"):
         architectures(["mine/one"], known, ["dig"])
     with pytest.raises(ValueError, match="names a client already"):
         architectures(["mine/one:curl"], known, ["wget"])

@@ -66,7 +66,7 @@ WRONG: dict[str, tuple[str | bytes, int, list[str]]] = {
     "an unknown key": ("name: x\nprats: []\n", 2, ["prats", "did you mean 'parts'?", "rate"]),
     "an unknown key in a part": ("name: x\nparts:\n  - size: 1\n    color: red\n", 4, ["parts.1", "'colour'"]),
     "a missing key": ("rate: 1\n", 1, ["'name' is missing"]),
-    "a key twice": ("name: x\nrate: 1\nname: y\n", 3, ["'name' stands twice", "line 1"]),
+    "a key twice": ("name: x\nrate: 1\nname: y\n", 3, ["duplicate key 'name'", "line 1"]),
     "a wrong word": ("name: x\nparts:\n  - {size: 1, colour: gren}\n", 3, ["'gren'", "did you mean 'green'?"]),
     "a text for a number": ("name: x\nparts: [{size: big}]\n", 2, ["expected a whole number, got 'big'"]),
     "a quoted number": ("name: x\nparts: [{size: '1'}]\n", 2, ["a whole number"]),

@@ -194,5 +194,5 @@ def test_the_users_sources_are_in_the_context_for_the_time_of_a_build(
     assert not images.OWN_SOURCES.exists()
     assert builder.begun == []
     monkeypatch.setenv(images.SOURCES_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="SOURCES: there is no folder"):
+    with pytest.raises(ValueError, match="SOURCES: no such folder"):
         images.build(lambda _: None, wanted)

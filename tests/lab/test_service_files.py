@@ -107,7 +107,7 @@ def test_a_client_is_chosen_that_speaks_what_the_server_does(tmp_path: Path) -> 
     known = services(tmp_path)
     assert (resolve("mine/two", known=known).client_name, resolve("mine/two", known=known).transport) == ("send", "udp")
     assert (resolve("mine/one", known=known).client_name, resolve("mine/one", known=known).transport) == ("ask", "tcp")
-    with pytest.raises(ValueError, match="'send' is no client for mine/one"):
+    with pytest.raises(ValueError, match="mine/one has no client 'send'"):
         resolve("mine/one", "send", known)
 
 
@@ -167,7 +167,7 @@ def told_of(tmp_path: Path, text: str) -> str:
     [
         (
             GOOD.replace("image: mined\n", ""),
-            "mine/service.yaml:6: servers.one.run: 'mined' is no program of the lab's",
+            "mine/service.yaml:6: servers.one.run: 'mined' is not a program of the lab's",
         ),
         (
             GOOD.replace("image: mined", "imag: mined"),
@@ -180,7 +180,7 @@ def told_of(tmp_path: Path, text: str) -> str:
         (GOOD[: GOOD.index("clients:")], "mine/service.yaml:2: clients: expected one or more; or `speaks`"),
         (
             GOOD.replace("mined {bind} -p {port}", "python -m services.mine.server").replace("image: mined", ""),
-            "mine/service.yaml:6: servers.one.run: there is no mine/server.py",
+            "mine/service.yaml:6: servers.one.run: no such file: mine/server.py",
         ),
         (
             SPEAKS.replace("echo", "ecko"),

@@ -39,3 +39,10 @@ def test_only_a_pass_has_exit_status_zero() -> None:
 def test_a_check_keeps_what_was_expected_what_was_seen_and_the_frames() -> None:
     failed = check("bytes", b"ab", b"ac", {"client-leg": [4]})
     assert (failed.expected, failed.seen, failed.frames) == ("b'ab'", "b'ac'", {"client-leg": [4]})
+
+
+def test_a_check_says_what_was_expected_only_where_there_is_something_to_compare() -> None:
+    compared = Check("outcome of hello", "answered", "hung", Verdict.FAIL)
+    assert compared.sentence == "outcome of hello: expected answered, saw hung"
+    broken = proof("the script did not finish", "", "a call did not end", proven=False)
+    assert broken.sentence == "the script did not finish: a call did not end"
