@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median, quantiles
 
+from images.firewall.inject.declared import Drop, Pick
 from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder
 from scenarios.evidence.run_folder import folder_of
-from scenarios.faults.injector import Drop, Injector, Pick
+from scenarios.faults.injector import Injector
 from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.engine import docker_command

@@ -16,40 +16,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from images.firewall.inject.declared import (
-    Action,
-    Alter,
-    Corrupt,
-    Cut,
-    Delay,
-    Drop,
-    Duplicate,
-    Hold,
-    Pick,
-    Reorder,
-    Split,
-    to_json,
-)
+from images.firewall.inject.declared import Action, Pick, to_json
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-
-__all__ = [
-    "Action",
-    "Alter",
-    "Corrupt",
-    "Cut",
-    "Delay",
-    "Drop",
-    "Duplicate",
-    "Fault",
-    "Hit",
-    "Hits",
-    "Hold",
-    "Injector",
-    "Pick",
-    "Reorder",
-    "Split",
-]
 
 PROGRAM = "/usr/local/lib/faultwire/injector"
 ANSWER_WITHIN_S = 30

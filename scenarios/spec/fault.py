@@ -4,69 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from scenarios.spec.injected_faults import (
-    Alter,
-    Corrupt,
-    Cut,
-    Delay,
-    Drop,
-    Duplicate,
-    Hold,
-    OtherPort,
-    Reorder,
-    Split,
-)
-from scenarios.spec.kernel_faults import (
-    Answer,
-    Forget,
-    IdleTimeout,
-    LinkDown,
-    Mtu,
-    Mute,
-    Nat,
-    NoRoute,
-    Rate,
-    Rebind,
-    Refuse,
-    Silence,
-    SpendTtl,
-    Stateful,
-)
+from scenarios.spec import injected_faults as injected
+from scenarios.spec import kernel_faults as kernel
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.roles import Role
 from scenarios.spec.validate import check_name, check_one
-
-EFFECTS: Mapping[str, type[Any]] = {
-    "drop": Drop,
-    "hold": Hold,
-    "delay": Delay,
-    "duplicate": Duplicate,
-    "reorder": Reorder,
-    "corrupt": Corrupt,
-    "alter": Alter,
-    "split": Split,
-    "cut": Cut,
-    "other_port": OtherPort,
-    "silence": Silence,
-    "refuse": Refuse,
-    "spend_ttl": SpendTtl,
-    "mute": Mute,
-    "mtu": Mtu,
-    "rate": Rate,
-    "stateful": Stateful,
-    "forget": Forget,
-    "idle_timeout": IdleTimeout,
-    "nat": Nat,
-    "rebind": Rebind,
-    "link_down": LinkDown,
-    "no_route": NoRoute,
-    "answer": Answer,
-    "kill": Kill,
-    "pause": Pause,
-    "replace": Replace,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,30 +18,30 @@ class Fault:
     """What goes wrong, from here on until it is healed or the script ends: a name, and exactly one effect."""
 
     name: str
-    drop: Drop | None = None
-    hold: Hold | None = None
-    delay: Delay | None = None
-    duplicate: Duplicate | None = None
-    reorder: Reorder | None = None
-    corrupt: Corrupt | None = None
-    alter: Alter | None = None
-    split: Split | None = None
-    cut: Cut | None = None
-    other_port: OtherPort | None = None
-    silence: Silence | None = None
-    refuse: Refuse | None = None
-    spend_ttl: SpendTtl | None = None
-    mute: Mute | None = None
-    mtu: Mtu | None = None
-    rate: Rate | None = None
-    stateful: Stateful | None = None
-    forget: Forget | None = None
-    idle_timeout: IdleTimeout | None = None
-    nat: Nat | None = None
-    rebind: Rebind | None = None
-    link_down: LinkDown | None = None
-    no_route: NoRoute | None = None
-    answer: Answer | None = None
+    drop: injected.Drop | None = None
+    hold: injected.Hold | None = None
+    delay: injected.Delay | None = None
+    duplicate: injected.Duplicate | None = None
+    reorder: injected.Reorder | None = None
+    corrupt: injected.Corrupt | None = None
+    alter: injected.Alter | None = None
+    split: injected.Split | None = None
+    cut: injected.Cut | None = None
+    other_port: injected.OtherPort | None = None
+    silence: kernel.Silence | None = None
+    refuse: kernel.Refuse | None = None
+    spend_ttl: kernel.SpendTtl | None = None
+    mute: kernel.Mute | None = None
+    mtu: kernel.Mtu | None = None
+    rate: kernel.Rate | None = None
+    stateful: kernel.Stateful | None = None
+    forget: kernel.Forget | None = None
+    idle_timeout: kernel.IdleTimeout | None = None
+    nat: kernel.Nat | None = None
+    rebind: kernel.Rebind | None = None
+    link_down: kernel.LinkDown | None = None
+    no_route: kernel.NoRoute | None = None
+    answer: kernel.Answer | None = None
     kill: Kill | None = None
     pause: Pause | None = None
     replace: Replace | None = None
@@ -120,3 +64,8 @@ class Fault:
     @property
     def says(self) -> str:
         return str(self.effect.says)
+
+
+EFFECTS: Mapping[str, type[Any]] = {
+    name: get_args(hint)[0] for name, hint in get_type_hints(Fault).items() if name != "name"
+}

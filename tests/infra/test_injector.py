@@ -9,24 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from images.firewall.inject import declared
 from images.firewall.inject.rules import CHAIN
 from scenarios.evidence import tcp_stream, tshark
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
-from scenarios.faults.injector import (
-    Alter,
-    Corrupt,
-    Cut,
-    Delay,
-    Drop,
-    Duplicate,
-    Hits,
-    Hold,
-    Injector,
-    Pick,
-    Reorder,
-    Split,
-)
+from scenarios.faults.injector import Hits, Injector
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
@@ -125,10 +113,10 @@ def counting(lab: Lab) -> Iterator[Running]:
         yield service
 
 
-def pick(lab: Lab, family: Family = "ipv4", **words: object) -> Pick:
+def pick(lab: Lab, family: Family = "ipv4", **words: object) -> declared.Pick:
     """A pick of what goes from the client to the server."""
     hosts = lab.topology.hosts
-    return Pick(hosts["client"].address(family), hosts["server"].address(family), **words)  # type: ignore[arg-type]
+    return declared.Pick(hosts["client"].address(family), hosts["server"].address(family), **words)  # type: ignore[arg-type]
 
 
 def give(lab: Lab, *pieces: bytes, family: Family = "ipv4") -> tuple[float, str]:
@@ -208,7 +196,7 @@ def test_a_lost_syn_is_repeated_after_a_second_and_the_packets_show_it(
 ) -> None:
     lines = len(taking.lines)
     lose = pick(lab, family, of="syn", first=1)
-    with Capture(lab) as capture, injector.fault("lose-one", Drop(), lose) as fault:
+    with Capture(lab) as capture, injector.fault("lose-one", declared.Drop(), lose) as fault:
         connected_s, reply = give(lab, MESSAGE, family=family)
         client_leg, server_leg = legs(lab, capture)
     assert (reply, took(taking, lines)) == ("taken", MESSAGE)
@@ -226,7 +214,7 @@ def test_a_lost_syn_is_repeated_after_a_second_and_the_packets_show_it(
 @pytest.mark.usefixtures("taking")
 def test_a_late_syn_and_its_repetition_both_arrive(lab: Lab, injector: Injector) -> None:
     # Connection tracking loses the first one, when it is held behind it: its entry is made anew by the second.
-    with Capture(lab) as capture, injector.fault("late", Delay(1.3), pick(lab, of="syn")) as fault:
+    with Capture(lab) as capture, injector.fault("late", declared.Delay(1.3), pick(lab, of="syn")) as fault:
         connected_s, reply = give(lab, MESSAGE)
         wait_for(lambda: fault.hits().held == 0, "the second SYN to go on", within_s=5)
         client_leg, server_leg = legs(lab, capture)
@@ -246,7 +234,7 @@ def test_a_duplicate_is_the_same_packet_once_more_and_the_application_does_not_s
 ) -> None:
     lines = len(taking.lines)
     twice = pick(lab, family, of="data", nth=1)
-    with Capture(lab) as capture, injector.fault("twice", Duplicate(copies=2, after_s=0.01), twice) as fault:
+    with Capture(lab) as capture, injector.fault("twice", declared.Duplicate(copies=2, after_s=0.01), twice) as fault:
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
@@ -262,7 +250,10 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
     lab: Lab, injector: Injector, taking: Running
 ) -> None:
     lines, before = len(taking.lines), checksum_errors(lab, "server")
-    with Capture(lab) as capture, injector.fault("damage", Corrupt(at=3, bit=0), pick(lab, of="data", first=1)):
+    with (
+        Capture(lab) as capture,
+        injector.fault("damage", declared.Corrupt(at=3, bit=0), pick(lab, of="data", first=1)),
+    ):
         assert give(lab, MESSAGE)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
@@ -278,7 +269,10 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taking: Running, family: Family) -> None:
     lines = len(taking.lines)
-    with Capture(lab) as capture, injector.fault("crumble", Split(1), pick(lab, family, of="data", first=1)) as fault:
+    with (
+        Capture(lab) as capture,
+        injector.fault("crumble", declared.Split(1), pick(lab, family, of="data", first=1)) as fault,
+    ):
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert took(taking, lines) == MESSAGE
@@ -300,7 +294,7 @@ def test_the_segment_with_byte_n_is_lost_each_time_it_is_sent_until_it_is_healed
     server = lab.topology.hosts["server"].ipv4
     client = ["python", "-c", GIVE, server, *(piece.hex() for piece in pieces)]
     with Capture(lab) as capture, contextlib.ExitStack() as until_healed:
-        fault = until_healed.enter_context(injector.fault("lose-byte-250", Drop(), lose))
+        fault = until_healed.enter_context(injector.fault("lose-byte-250", declared.Drop(), lose))
         with lab.running("client", client) as giving:
             line_after(taking, lines, "^has 200$")
             wait_for(lambda: fault.hits().picked >= 3, "byte 250 to be lost three times", within_s=10)
@@ -317,7 +311,7 @@ def test_the_segment_with_byte_n_is_lost_each_time_it_is_sent_until_it_is_healed
 
 @pytest.mark.usefixtures("taking")
 def test_without_again_only_the_first_transmission_of_byte_n_is_lost(lab: Lab, injector: Injector) -> None:
-    with Capture(lab) as capture, injector.fault("lose-byte-0", Drop(), pick(lab, of="data", byte=0)) as fault:
+    with Capture(lab) as capture, injector.fault("lose-byte-0", declared.Drop(), pick(lab, of="data", byte=0)) as fault:
         assert give(lab, MESSAGE)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
     assert fault.hits().picked == 1
@@ -331,7 +325,7 @@ def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injec
     server = lab.topology.hosts["server"].ipv4
     client = ["python", "-c", GIVE, server, MESSAGE.hex(), MESSAGE.hex()]
     with contextlib.ExitStack() as until_healed:
-        until_healed.enter_context(injector.fault("cut", Cut(at=25), pick(lab, of="data")))
+        until_healed.enter_context(injector.fault("cut", declared.Cut(at=25), pick(lab, of="data")))
         with lab.running("client", client) as giving:
             line_after(taking, lines, "^has 25$")
             with pytest.raises(DeadlinePassed):
@@ -343,7 +337,7 @@ def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injec
 
 def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, taking: Running) -> None:
     lines = len(taking.lines)
-    with injector.fault("alter", Alter(at=20, to=0x21, of="stream"), pick(lab, of="data")) as fault:
+    with injector.fault("alter", declared.Alter(at=20, to=0x21, of="stream"), pick(lab, of="data")) as fault:
         assert give(lab, MESSAGE, MESSAGE)[1] == "taken"
     assert took(taking, lines) == MESSAGE + b"on!" + MESSAGE[3:]
     assert [hit.did for hit in fault.hits().hits] == ["untouched", "byte 20 altered from 101 to 33"]
@@ -352,7 +346,7 @@ def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, t
 def test_the_same_seed_loses_the_same_packets_twenty_times(lab: Lab, injector: Injector, counting: Running) -> None:
     def lost(seed: int) -> list[int]:
         lines = len(counting.lines)
-        with injector.fault("lossy", Drop(), pick(lab, of="udp", percent=30), seed=seed) as fault:
+        with injector.fault("lossy", declared.Drop(), pick(lab, of="udp", percent=30), seed=seed) as fault:
             number(lab, 50)
         hits = fault.hits()
         dropped = [int(hit.head) for hit in hits.hits]
@@ -369,7 +363,7 @@ def test_the_same_seed_loses_the_same_packets_twenty_times(lab: Lab, injector: I
 
 def test_a_packet_is_overtaken_by_the_two_behind_it(lab: Lab, injector: Injector, counting: Running) -> None:
     lines = len(counting.lines)
-    with injector.fault("swap", Reorder(behind=2, within_s=5), pick(lab, of="udp", nth=2)):
+    with injector.fault("swap", declared.Reorder(behind=2, within_s=5), pick(lab, of="udp", nth=2)):
         number(lab, 6)
         assert numbers(counting, lines, 6) == [1, 3, 4, 2, 5, 6]
 
@@ -378,7 +372,7 @@ def test_what_is_held_arrives_when_it_is_healed_and_the_rules_are_gone(
     lab: Lab, injector: Injector, counting: Running
 ) -> None:
     lines = len(counting.lines)
-    with injector.fault("hold", Hold(), pick(lab, of="udp")) as fault:
+    with injector.fault("hold", declared.Hold(), pick(lab, of="udp")) as fault:
         assert CHAIN in saved_rules(lab)
         number(lab, 3)
         wait_for(lambda: fault.hits().held == 3, "three held", within_s=5)
@@ -390,7 +384,7 @@ def test_what_is_held_arrives_when_it_is_healed_and_the_rules_are_gone(
 def test_the_end_of_the_injector_lets_go_what_it_held(lab: Lab, counting: Running) -> None:
     lines = len(counting.lines)
     with Injector(lab) as injector:
-        injector.apply("hold", Hold(), pick(lab, of="udp"))
+        injector.apply("hold", declared.Hold(), pick(lab, of="udp"))
         number(lab, 3)
         wait_for(lambda: injector.hits("hold").held == 3, "three held", within_s=5)
     assert numbers(counting, lines, 3) == [1, 2, 3]
@@ -401,8 +395,8 @@ def test_faults_stand_one_behind_the_other(lab: Lab, injector: Injector, countin
     lines = len(counting.lines)
     udp = pick(lab, of="udp", to_port=PORT)
     with (
-        injector.fault("twice", Duplicate(), udp),
-        injector.fault("lose-the-third", Drop(), pick(lab, of="udp", nth=3)) as lose,
+        injector.fault("twice", declared.Duplicate(), udp),
+        injector.fault("lose-the-third", declared.Drop(), pick(lab, of="udp", nth=3)) as lose,
     ):
         number(lab, 3)
     assert numbers(counting, lines, 5) == [1, 1, 2, 3, 3]
@@ -412,7 +406,7 @@ def test_faults_stand_one_behind_the_other(lab: Lab, injector: Injector, countin
 def test_a_killed_injector_cuts_nothing_and_the_next_one_removes_its_rules(lab: Lab) -> None:
     assert pinged(lab)
     with Injector(lab) as injector:
-        injector.apply("lose-all", Drop(), pick(lab, of="icmp"))
+        injector.apply("lose-all", declared.Drop(), pick(lab, of="icmp"))
         assert not pinged(lab)
         lab.run("firewall", ["kill", "-KILL", str(injector.pid)], timeout_s=5)
         wait_for(lambda: pinged(lab), "the network to work again", within_s=5)
@@ -427,7 +421,7 @@ def test_a_killed_injector_cuts_nothing_and_the_next_one_removes_its_rules(lab: 
 
 def test_a_run_that_is_killed_takes_its_faults_with_it(lab: Lab) -> None:
     with Injector(lab) as injector:
-        injector.apply("lose-all", Drop(), pick(lab, of="icmp"))
+        injector.apply("lose-all", declared.Drop(), pick(lab, of="icmp"))
         assert not pinged(lab)
         injector._child.process.kill()  # what the kernel does to it when this process is killed: its input ends
         wait_for(lambda: CHAIN not in saved_rules(lab), "the rules to go", within_s=5)
@@ -435,7 +429,7 @@ def test_a_run_that_is_killed_takes_its_faults_with_it(lab: Lab) -> None:
 
 
 def test_two_injectors_do_not_run_at_once(lab: Lab, injector: Injector) -> None:
-    with injector.fault("lose-all", Drop(), pick(lab, of="icmp")):
+    with injector.fault("lose-all", declared.Drop(), pick(lab, of="icmp")):
         with pytest.raises(LabProblem, match="Another injector"), Injector(lab):
             pass
         assert not pinged(lab), "the first one's fault is still in force"
@@ -443,11 +437,11 @@ def test_two_injectors_do_not_run_at_once(lab: Lab, injector: Injector) -> None:
 
 
 def test_a_fault_that_cannot_be_is_refused_and_leaves_the_others_in_force(lab: Lab, injector: Injector) -> None:
-    with injector.fault("lose-all", Drop(), pick(lab, of="icmp")):
+    with injector.fault("lose-all", declared.Drop(), pick(lab, of="icmp")):
         with pytest.raises(LabProblem, match="already"):
-            injector.apply("lose-all", Drop(), pick(lab, of="icmp"))
+            injector.apply("lose-all", declared.Drop(), pick(lab, of="icmp"))
         with pytest.raises(LabProblem, match="none to be overtaken by"):
-            injector.apply("swap", Reorder(1, 1), pick(lab, of="icmp"))
+            injector.apply("swap", declared.Reorder(1, 1), pick(lab, of="icmp"))
         with pytest.raises(LabProblem, match="no fault 'other'"):
             injector.hits("other")
         assert not pinged(lab)
@@ -456,8 +450,8 @@ def test_a_fault_that_cannot_be_is_refused_and_leaves_the_others_in_force(lab: L
 def test_a_dns_query_is_named_by_what_it_asks_for(lab: Lab, injector: Injector) -> None:
     names = lab.run("client", ["getent", "ahostsv4", "names"], timeout_s=5).stdout.split()[0]
     hosts = lab.topology.hosts
-    lose = Pick(hosts["client"].ipv4, names, of="dns-query", name="Server.lab.")
-    with injector.fault("unnamed", Drop(), lose) as fault:
+    lose = declared.Pick(hosts["client"].ipv4, names, of="dns-query", name="Server.lab.")
+    with injector.fault("unnamed", declared.Drop(), lose) as fault:
         asked = lab.run(
             "client", ["python", "-c", ASK, names, "client.lab", "server.lab", "server-be.lab"], timeout_s=9
         )
@@ -470,12 +464,13 @@ def test_a_dns_query_is_named_by_what_it_asks_for(lab: Lab, injector: Injector) 
 def test_every_kind_of_packet_of_a_call_is_found(lab: Lab, injector: Injector, family: Family) -> None:
     kinds = ("any", "syn", "handshake-ack", "ack", "data", "fin")
     here, there = pick(lab, family), pick(lab, family)
-    back = Pick(there.to, here.from_, of="syn-ack")
+    back = declared.Pick(there.to, here.from_, of="syn-ack")
     with contextlib.ExitStack() as stack, Capture(lab) as capture:
         faults = {
-            kind: stack.enter_context(injector.fault(kind, Delay(0), pick(lab, family, of=kind))) for kind in kinds
+            kind: stack.enter_context(injector.fault(kind, declared.Delay(0), pick(lab, family, of=kind)))
+            for kind in kinds
         }
-        faults["syn-ack"] = stack.enter_context(injector.fault("syn-ack", Delay(0), back))
+        faults["syn-ack"] = stack.enter_context(injector.fault("syn-ack", declared.Delay(0), back))
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, _ = legs(lab, capture)
     hits: dict[str, Hits] = {kind: fault.hits() for kind, fault in faults.items()}
