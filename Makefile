@@ -53,8 +53,8 @@ drills: setup ## every drill, little- and big-endian clients, on JOBS labs side 
 matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
 	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
 
-gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=2 RESUME=1; DRILLS= some of them)
-	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) --jobs $(JOBS) $(if $(RESUME),--resume) $(KEPT)
+gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=3 RESUME=1; DRILLS= some of them)
+	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(KEPT)
 
 list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1; which fit a service: make list SERVICE=mine CLIENT=curl
 	@$(SCENARIOS) list $(WORDS) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(JSON),--json)

@@ -29,6 +29,7 @@ HUNG, NOT_DONE, TIMED_OUT = "hung", "not done", "timed out"
 # A call that did not end is said to hang where so much of its time was left after its first packet: longer than the
 # timeout of any program with a cure. On a busy machine a program may use up its time before it has begun.
 HUNG_AFTER_S = 11.0
+TRIES = "still trying"  # in the word of one that hung
 WAITED = re.compile(r"after (\d+) s")
 BEHIND = re.compile(r";[^()]*(?=\))")  # within the brackets of a word: what the kernel would do
 # Many programs print this text when it is their own clock that went off; the word says already that a clock did.
@@ -36,7 +37,8 @@ BY_A_CLOCK = " (ETIMEDOUT)"
 
 # What a paragraph says of the cells, in this order: the kinds of what a program did, the sentence that begins.
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
-    (lambda each: each.kind == HUNG, "it **hangs** where"),
+    (lambda each: _waits(each), "it **hangs** where"),
+    (lambda each: each.kind == HUNG, "it had not given up, and tried again and again, where"),
     (lambda each: each.kind == NOT_DONE, "it had not ended, and still got on, where"),
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
     (lambda each: each.kind == "wrong answer", "it takes for the answer what is not, where"),
@@ -132,8 +134,13 @@ def _place(drill: str, program: str, cells: Cells, misfits: Misfits) -> str:
     if found.verdict is Verdict.UNSUPPORTED:
         return "unsupported"
     word = escaped(BEHIND.sub("", _plain(found)) or found.verdict.value)
-    word = f"**{word}**" if found.kind == HUNG else word
+    word = f"**{word}**" if _waits(found) else word
     return f"{word}, but the drill's claim failed" if found.verdict is Verdict.FAIL else word
+
+
+def _waits(seen: Seen) -> bool:
+    """Whether the program did nothing but wait when its time was over."""
+    return seen.kind == HUNG and TRIES not in seen.word
 
 
 def _is_known(seen: Seen) -> bool:
@@ -174,7 +181,7 @@ def _said(how: str, gallery: Gallery, program: str, cells: Cells) -> str:
 
 def _where(gallery: Gallery, seen: Seen) -> str:
     title = escaped(gallery.failures[seen.drill])
-    if seen.kind == HUNG:
+    if _waits(seen):
         return f"{title} ({seen.kernel_end})" if seen.kernel_end else title
     return title if seen.word == "answered" else f"{title} ({escaped(_bare(_plain(seen)))})"
 

@@ -70,6 +70,13 @@ def test_a_call_that_hung_is_told_with_what_the_kernel_would_do() -> None:
     assert f"As it comes, of 1 failure: it **hangs** where the server's program stands still ({NEVER})." in text
 
 
+def test_a_call_that_still_tried_again_is_no_call_that_only_waited() -> None:
+    text = made(seen(word="hung (still trying after 19 s, 1 retry)"))
+    assert "| The server's program stands still | hung (still trying after 19 s, 1 retry) |" in text
+    assert "it had not given up, and tried again and again, where the server's program" in " ".join(text.split())
+    assert "**hangs**" not in text
+
+
 def test_a_column_that_never_hung_says_so_and_names_what_ended_each_call() -> None:
     text = made(
         seen(program=CURED, word="timed out 10.0 s (ETIMEDOUT)"), seen("any-refused", CURED, "refused (ECONNREFUSED)")
