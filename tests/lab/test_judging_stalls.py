@@ -228,6 +228,15 @@ def test_lines_that_a_program_printed_are_hits_that_no_repetition_made() -> None
     assert judged_alone(hits, evidence, hoards).holds is Verdict.PASS
 
 
+@pytest.mark.parametrize("drill", ["hits: {fault: lose}"], indirect=True)
+def test_a_fault_that_took_hold_of_nothing_is_put_down_to_a_stall_that_may_have_made_it_late(drill: Drill) -> None:
+    late = seen(caught={"lose": Caught(0)})
+    assert (the_check(drill, late).holds, the_check(drill, late).stalled) == (Verdict.UNPROVEN, "")
+    assert the_check(drill, with_stalls(late, stall(0.2, 0.22))).stalled == ""
+    stood_still = stall(0.2, 0.9)
+    assert the_check(drill, with_stalls(late, stood_still)).stalled == stood_still.says(0)
+
+
 def test_acknowledgements_of_different_things_are_no_repetitions() -> None:
     one = replace(CLIENT_LEG[0], flags=frozenset({"ACK"}), ack=5)
     meanwhile = Stalls([stall(0.1, 0.9)])
