@@ -24,6 +24,9 @@ from scenarios.spec.steps import Call as CallStep
 
 LATER_S: Final = 1.0  # than in the control: then an answer has its time
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
+# No clock of the kernel's own ends a call sooner, but one that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). The
+# words of ETIMEDOUT are printed by many programs when it is their own clock that went off.
+KERNEL_S: Final = 60.0
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
 NOT_DONE, AGAIN, UNCLEAR = "not done", "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
@@ -110,6 +113,9 @@ def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: S
     retries = max(0, made.count - usual.count)
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
     kind, word = _word(call, made, took, usual_s, retries, waits)
+    if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
+        # it may be slow to start: where no fault met it, nothing says that it waits for the network
+        kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
     told = conflict(call)
     if told is not None:
         kind = UNCLEAR
@@ -156,7 +162,7 @@ def _word(
         why = f"exit status {call.status}, read as {call.outcome.value}; no errno printed"
         return "failed", f"failed ({why}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:
-        errno = f" ({call.errno})" if call.errno else ""
+        errno = f" ({call.errno})" if call.errno and (whole_s >= KERNEL_S or not call.guest) else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
     if call.outcome in (Outcome.FAILED, Outcome.CRASHED):  # a status above 128 that is no signal's is a failure
         why = call.errno or f"exit status {call.status}, no errno printed"

@@ -12,6 +12,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.kernel_end import data_gives_up_s, syn_gives_up_s
 from scenarios.evidence.record import Seen
 from scenarios.evidence.sockets import parse_waiting
+from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.did import Did, did
@@ -175,6 +176,22 @@ def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -
     ended = replace(syn(3, 119.9, 40000), flags=frozenset({"FIN", "ACK"}))  # the lab ends it, and its kernel says so
     of_fin = replace(data(4, 119.95, 40000, 0), payload=b"", ack=9)
     assert found(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
+
+
+def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:
+    silent = seen(call(Outcome.HUNG, duration_s=21.0), [])
+    told = did(DRILL, seen(call(), ONE), silent)
+    assert told
+    assert (told.kind, told.word) == ("not done", "not done (had sent nothing after 21 s)")
+    told = did(DRILL, seen(call(), ONE), replace(silent, caught={"name": Caught(2)}))  # of its question for a name, say
+    assert told
+    assert told.word == "hung (still waiting after 21 s)"
+
+
+def test_the_words_of_a_timeout_that_came_soon_are_of_the_program_s_own_clock() -> None:
+    soon = call(Outcome.TIMED_OUT, status=28, duration_s=7.1, errno="ETIMEDOUT")
+    assert found(soon).word == "timed out 5.1 s"
+    assert found(replace(soon, guest=False)).word == "timed out 5.1 s (ETIMEDOUT)"
 
 
 def test_the_kernel_gives_up_when_its_documentation_says() -> None:

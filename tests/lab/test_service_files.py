@@ -258,7 +258,7 @@ def test_the_kinds_of_a_service_follow_from_what_it_says_of_itself(tmp_path: Pat
 
     assert kinds(GOOD) == {"tcp", "connects-once", "request"}
     assert kinds(GOOD.replace("prints: hello", "connects: again")) == {"tcp", "request"}
-    assert kinds(GOOD + "conversation: greeting\n") == {"tcp", "connects-once"}
+    assert kinds(GOOD + "conversation: greeting\n") == {"tcp", "connects-once", "greeting"}
     assert kinds(GOOD + "transport: udp\n") == {"udp"}
 
 
