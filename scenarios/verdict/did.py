@@ -24,8 +24,8 @@ from scenarios.spec.steps import Call as CallStep
 
 LATER_S: Final = 1.0  # than in the control: then an answer has its time
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
-# No clock of the kernel's own ends a call sooner, but one that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). The
-# words of ETIMEDOUT are printed by many programs when it is their own clock that went off.
+# The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
+# programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
 NOT_DONE, AGAIN, UNCLEAR = "not done", "answered after retries", "unclear"
