@@ -200,7 +200,7 @@ def applied(
             return _Killed(running(), effect.by)
         case Pause():
             return _Paused(lab, cast.server, running())
-        case Picked():
+        case Picked() | kernel_faults.Refuse() if effect.action:
             pick = effect.pick(lambda role: cast.address(role, effect.family))
             pick = replace(pick, behind=cast.translated(effect.to, effect.family))
             of_pick = ports(left, pick.from_, pick.to, pick.behind)
@@ -264,5 +264,5 @@ def _rules(name: str, effect: kernel_faults.Selected, lab: Lab, cast: Cast, left
                 )
             return Rules(lab, name, Silence(), *selections, left=left)
         case kernel_faults.Refuse():
-            return Rules(lab, name, Refuse(effect.by), *selections, left=left)
+            return Rules(lab, name, Refuse(effect.by_kernel), *selections, left=left)
     return Rules(lab, name, SpendTtl(), *selections, left=left)

@@ -14,7 +14,7 @@ from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host, Topology
-from scenarios.spec.kernel_faults import Kind, Refusal, check_refusal, check_selected_port
+from scenarios.spec.kernel_faults import KernelRefusal, Kind, check_refusal, check_selected_port
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 # What the packet must be, as nftables says it; sets of TCP flags as RFC 9293, 3.1 names them.
@@ -36,7 +36,7 @@ FRAGMENTS: dict[Kind, Mapping[Family, str]] = {
 }
 NOWHERE = "nowhere"  # a link of the firewall (images/firewall/entrypoint): what is sent there is gone
 # IPv4's code (RFC 792, RFC 1812 5.2.7.1) beside the code of ICMPv6 that says the same (RFC 4443, 3.1; RFC 7915, 4.2).
-REFUSALS: dict[Refusal, Mapping[Family, str]] = {
+REFUSALS: dict[KernelRefusal, Mapping[Family, str]] = {
     "net-unreachable": {"ipv4": "icmp type net-unreachable", "ipv6": "icmpv6 type no-route"},
     "host-unreachable": {"ipv4": "icmp type host-unreachable", "ipv6": "icmpv6 type addr-unreachable"},
     "prot-unreachable": {"ipv4": "icmp type prot-unreachable", "ipv6": "icmpv6 type reject-route"},
@@ -57,7 +57,7 @@ class Silence:
 class Refuse:
     """Packets are dropped, and their sender is told, by ICMP or by a TCP reset that the firewall makes."""
 
-    by: Refusal
+    by: KernelRefusal
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,8 +59,10 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     found = _tried(stage, cell)
     while len(found.earlier_tries) + 1 < tries and only_stalled((*found.control, *found.checks)):
         checks = [*found.control, *found.checks]
-        _pause(stage, PAUSE_S * 2 ** len(found.earlier_tries))
-        found = _tried(stage, cell, [*found.earlier_tries, _sentence(cell, combine(checks), checks)])
+        earlier = [*found.earlier_tries, _sentence(cell, combine(checks), checks)]
+        del found  # it holds all packets of two runs: the memory is for the next try
+        _pause(stage, PAUSE_S * 2 ** (len(earlier) - 1))
+        found = _tried(stage, cell, earlier)
     if beside and not found.problems and "fault" in found.seen and is_measurable(cell):
         try:
             found.others = perform_beside(stage, cell, found.seen["control"])

@@ -5,11 +5,13 @@ The modules of faults/ make them. Nothing here knows how, so that a drill is rea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
+from images.firewall.inject import declared as injected
 from scenarios.lab.topology import Family
-from scenarios.spec.roles import AddressRole, HostRole, LegName, check_crosses, family_label, role_label
+from scenarios.spec.roles import AddressRole, HostRole, LegName, Role, check_crosses, family_label, role_label
 from scenarios.spec.units import Seconds
 
 Error = Literal["too-big", "unreachable", "time-exceeded", "parameter-problem"]
@@ -28,7 +30,7 @@ Kind = Literal[
 IN_PIECES: tuple[Kind, ...] = ("fragment", "later-fragment")
 
 NOT_TCP: tuple[Kind, ...] = ("udp", "icmp", "fragment", "later-fragment")
-Refusal = Literal[
+KernelRefusal = Literal[
     "net-unreachable",
     "host-unreachable",
     "prot-unreachable",
@@ -38,6 +40,9 @@ Refusal = Literal[
     "admin-prohibited",
     "tcp-reset",
 ]
+Refusal = Literal[KernelRefusal, injected.IcmpError]
+# Packets of which the injector can tell such an error: what it picks, and nftables has the same word for.
+REFUSED_BY_INJECTOR: tuple[injected.Kind, ...] = ("any", "syn", "syn-ack", "data", "fin", "rst", "udp")
 
 
 def check_selected_port(kind: Kind, port: int | None) -> None:
@@ -50,6 +55,8 @@ def check_selected_port(kind: Kind, port: int | None) -> None:
 
 def check_refusal(by: Refusal, kind: Kind) -> None:
     """Raise ValueError, which begins with the key of a drill, where packets of this kind cannot be refused so."""
+    if by in injected.ICMP_ERRORS and kind not in REFUSED_BY_INJECTOR:
+        raise ValueError(f"of: expected {', '.join(REFUSED_BY_INJECTOR)} with by: {by}, got {kind}")
     if by == "tcp-reset" and kind in NOT_TCP:
         raise ValueError(f"by: a TCP reset answers TCP only, not packets of the kind {kind}")
     if kind in IN_PIECES:
@@ -123,13 +130,33 @@ class Silence(Selected):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse(Selected):
-    """The firewall drops the packets, and tells their sender by an ICMP error or a TCP reset."""
+    """The firewall drops the packets, and tells their sender by an ICMP error or a TCP reset.
+
+    Errors that nftables does not make are the injector's (images/firewall/inject/declared.py), over IPv4 only.
+    """
 
     by: Refusal
 
     def __post_init__(self) -> None:
         Selected.__post_init__(self)
         check_refusal(self.by, self.of)
+        if self.action and self.family == "ipv6":
+            raise ValueError(f"by: ICMPv6 has no {self.by}; expected family: ipv4")
+
+    @property
+    def action(self) -> injected.Refuse | None:
+        """What is done to the packets, for the injector; None where the kernel's own rules can do it."""
+        return injected.Refuse(cast(injected.IcmpError, self.by)) if self.by in injected.ICMP_ERRORS else None
+
+    @property
+    def by_kernel(self) -> KernelRefusal:
+        """How the kernel's own rules refuse the packets, where there is no `action`."""
+        return cast(KernelRefusal, self.by)
+
+    def pick(self, address: Callable[[Role], str]) -> injected.Pick:
+        """Which packets, for the injector; `address` gives the address of a role."""
+        of = cast(injected.Kind, self.of)
+        return injected.Pick(address(self.from_), address(self.to), of=of, to_port=self.port)
 
     @property
     def says(self) -> str:

@@ -29,7 +29,7 @@ from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.injected_faults import Picked
-from scenarios.spec.kernel_faults import Rebind
+from scenarios.spec.kernel_faults import Rebind, Refuse
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Service, ServiceChoice, read_service, services
 from scenarios.stress.mutations import Mutant, Original, mutants
@@ -119,7 +119,7 @@ def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
     cast = Cast(Lab(1).topology, "le-le", drill.family)
     for fault in drill.faults:
         match fault.effect:
-            case Picked() as picked:
+            case (Picked() | Refuse()) as picked if picked.action:
                 picked.pick(lambda role, family=picked.family: cast.address(role, family))  # type: ignore[misc]
             case Kill() | Pause() | Replace() | Rebind():
                 pass

@@ -11,7 +11,7 @@ from scenarios.faults.recovery import remove_all
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
-from scenarios.spec.kernel_faults import Kind, Refusal
+from scenarios.spec.kernel_faults import KernelRefusal, Kind
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 CONNECT = """
@@ -24,7 +24,7 @@ else:
     print("connected")
 """
 # What connect(2) says of each refusal (icmp_err_convert in Linux's net/ipv4/icmp.c; tcp(7)).
-ERRNOS: dict[Refusal, tuple[str, str]] = {
+ERRNOS: dict[KernelRefusal, tuple[str, str]] = {
     "net-unreachable": ("ENETUNREACH", "ENETUNREACH"),
     "host-unreachable": ("EHOSTUNREACH", "EHOSTUNREACH"),
     "prot-unreachable": ("ENOPROTOOPT", "EACCES"),
@@ -46,7 +46,7 @@ def connect(lab: Lab, client: Host, address: str, within_s: float = 3) -> str:
 
 
 @pytest.mark.parametrize("refusal", REFUSALS)
-def test_a_refusal_reaches_the_program_as_its_errno(lab: Lab, ends: tuple[Host, Host], refusal: Refusal) -> None:
+def test_a_refusal_reaches_the_program_as_its_errno(lab: Lab, ends: tuple[Host, Host], refusal: KernelRefusal) -> None:
     client, server = ends
     with Rules(lab, "refused", Refuse(refusal), Selection(client, server, "syn", 4321)) as fault:
         assert fault.hits() == 0

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from images.firewall.inject import packet as packets
 from images.firewall.inject import rules, translation
 from images.firewall.inject.declared import (
+    ICMP_ERRORS,
     Action,
     Alter,
     Corrupt,
@@ -22,9 +23,11 @@ from images.firewall.inject.declared import (
     Drop,
     Duplicate,
     Hold,
+    IcmpError,
     Kind,
     OtherPort,
     Pick,
+    Refuse,
     Reorder,
     Split,
     read_action,
@@ -43,7 +46,7 @@ MS = 1_000_000
 EVERY_ACTION: list[Action] = [
     *(Drop(), Delay(0.1), Delay(0.1, 0.1, reorder=True), Duplicate(2), Duplicate(1, 0.5), Reorder(1, 1.0), Corrupt()),
     *(Corrupt(3, 7), Alter(0, 0), Alter(5, 255, of="stream"), Split(1), Split(7), Cut(4), Hold()),
-    *(Cut(4, "fin"), Cut(4, "rst")),
+    *(Cut(4, "fin"), Cut(4, "rst"), Refuse("net-unknown")),
 ]
 
 
@@ -535,6 +538,59 @@ def test_a_datagram_goes_on_as_if_from_another_port(port: int) -> None:
     assert (moved.source_port, moved.destination_port) == (port, before.destination_port)
     assert moved.data[moved.payload : moved.end] == b"0123456789"
     assert_sound(step.data)
+
+
+# As RFC 792, RFC 1122 (3.2.2.1) and RFC 1812 (5.2.7.1) have them: type and code.
+ERRORS: dict[IcmpError, tuple[int, int]] = {
+    "source-route-failed": (3, 5),
+    "net-unknown": (3, 6),
+    "host-unknown": (3, 7),
+    "source-host-isolated": (3, 8),
+    "net-unreachable-for-tos": (3, 11),
+    "host-unreachable-for-tos": (3, 12),
+    "host-precedence-violation": (3, 14),
+    "precedence-cutoff": (3, 15),
+    "source-quench": (4, 0),
+    "reassembly-time-exceeded": (11, 1),
+    "parameter-problem": (12, 0),
+}
+
+
+@pytest.mark.parametrize("by", ICMP_ERRORS)
+def test_a_packet_is_lost_and_its_sender_is_told_by_an_error_that_quotes_it(by: IcmpError) -> None:
+    syn, *_, data = spoken(b"hello")[:4]
+    wire, fault = wire_with(Refuse(by), one(of="syn"))
+    lost, told = wire.arrive(syn, "it", 0)
+    assert (lost.verb, lost.original, told.verb) == (Verb.LOSE, "it", Verb.SEND)
+    error = parsed(told.data)
+    assert (error.protocol, error.source, error.destination) == (packets.ICMP, bytes(4), parsed(syn).source)
+    assert tuple(error.data[20:22]) == ERRORS[by]
+    assert error.data[28:] == syn
+    assert checksum_by_the_word(error.data[20:]) == 0
+    assert_sound(told.data)
+    assert wire.arrive(data, "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
+    assert fault.hits(0)["untouched"] == 0
+
+
+@pytest.mark.parametrize(("size", "quoted"), [(packets.QUOTED, packets.QUOTED), (packets.QUOTED + 1, packets.QUOTED)])
+def test_an_error_has_at_most_576_bytes(size: int, quoted: int) -> None:
+    wire, _ = wire_with(Refuse("host-unknown"), one(of="udp"))
+    long = datagram(bytes(size - 28))
+    told = wire.arrive(long, "it", 0)[1].data
+    assert len(told) == 28 + quoted <= 576
+    assert told[28:] == long[:quoted]
+
+
+def test_no_error_is_told_of_icmp_of_a_later_fragment_or_over_ipv6() -> None:
+    later = bytearray(datagram(b"hello"))
+    later[6:8] = struct.pack("!H", 100)
+    error = wire_with(Refuse("net-unknown"), one())[0].arrive(datagram(b"x"), "it", 0)[1].data
+    for data in (bytes(later), error, spoken(ipv6=True)[0]):
+        with pytest.raises(ValueError, match="no ICMP error"):
+            packets.icmp_error(parsed(data), 3, 6)
+    wire, fault = wire_with(Refuse("net-unknown"), Pick(CLIENT6, SERVER6))
+    assert wire.arrive(spoken(ipv6=True)[0], "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
+    assert fault.hits(0)["untouched"] == 1
 
 
 @pytest.mark.parametrize("port", [0, 65536])

@@ -11,7 +11,21 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from .declared import Action, Alter, Corrupt, Cut, Delay, Drop, Duplicate, Hold, OtherPort, Reorder, Split
+from .declared import (
+    ICMP_ERRORS,
+    Action,
+    Alter,
+    Corrupt,
+    Cut,
+    Delay,
+    Drop,
+    Duplicate,
+    Hold,
+    OtherPort,
+    Refuse,
+    Reorder,
+    Split,
+)
 from .packet import (
     ACK,
     CHECKSUM_AT,
@@ -24,6 +38,7 @@ from .packet import (
     URG,
     Packet,
     copy,
+    icmp_error,
     with_byte,
     with_payload,
     with_source_port,
@@ -268,6 +283,19 @@ class TakingAnotherPort(Acting):
         return f"sent on from port {self._port}", [with_source_port(packet, self._port)]
 
 
+class Refusing(Acting):
+    def __init__(self, declared: Refuse, seed: int) -> None:
+        super().__init__(seed)
+        self._by = declared.by
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        try:
+            told = icmp_error(packet, *ICMP_ERRORS[self._by])
+        except ValueError:
+            return UNTOUCHED, [packet]
+        return f"refused by {self._by}", [told]
+
+
 ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Drop: lambda _, seed: Dropping(seed),
     Hold: lambda _, seed: Holding(seed),
@@ -279,6 +307,7 @@ ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Split: Splitting,
     Cut: Cutting,
     OtherPort: TakingAnotherPort,
+    Refuse: Refusing,
 }
 
 

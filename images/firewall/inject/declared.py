@@ -21,6 +21,34 @@ Kind = Literal["any", "syn", "syn-ack", "handshake-ack", "ack", "data", "fin", "
 TCP_KINDS = ("syn", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst")
 KINDS_SENT_AGAIN = ("syn", "syn-ack", "handshake-ack", "data", "fin")
 
+# ICMP errors over IPv4 (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1), by type and code, that nftables does not make.
+IcmpError = Literal[
+    "source-route-failed",
+    "net-unknown",
+    "host-unknown",
+    "source-host-isolated",
+    "net-unreachable-for-tos",
+    "host-unreachable-for-tos",
+    "host-precedence-violation",
+    "precedence-cutoff",
+    "source-quench",
+    "reassembly-time-exceeded",
+    "parameter-problem",
+]
+ICMP_ERRORS: Mapping[IcmpError, tuple[int, int]] = {
+    "source-route-failed": (3, 5),
+    "net-unknown": (3, 6),
+    "host-unknown": (3, 7),
+    "source-host-isolated": (3, 8),
+    "net-unreachable-for-tos": (3, 11),
+    "host-unreachable-for-tos": (3, 12),
+    "host-precedence-violation": (3, 14),
+    "precedence-cutoff": (3, 15),
+    "source-quench": (4, 0),
+    "reassembly-time-exceeded": (11, 1),
+    "parameter-problem": (12, 0),
+}
+
 COUNT_LIMIT = 1 << 31  # packets, or bytes of a stream: half of the sequence space
 SECONDS_LIMIT = 600.0
 COPIES_LIMIT = 1000
@@ -211,7 +239,14 @@ class Hold:
     """The packet goes on when the fault is healed."""
 
 
-Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The packet goes no further, and its sender is told by an ICMP error of the firewall's. IPv4 only."""
+
+    by: IcmpError
+
+
+Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__.lower(): kind for kind in get_args(Action)}
 
 
@@ -220,6 +255,8 @@ def check(action: Action, pick: Pick) -> None:
     if isinstance(action, Reorder):
         every = pick.nth is None and pick.first is None and pick.byte is None and pick.percent is None
         _check(not every, "a reorder of every packet leaves none to be overtaken by")
+    if isinstance(action, Refuse):
+        _check(pick.of != "icmp", "by is an error, and no error is told of ICMP (RFC 1122, 3.2.2)")
     if isinstance(action, OtherPort):
         _check(pick.of == "udp", f"another port is given to udp, not to {pick.of}: to TCP it would be no answer at all")
     if isinstance(action, Cut) and pick.of == "udp":

@@ -16,6 +16,8 @@ ICMP, TCP, UDP, ICMPV6 = 1, 6, 17, 58
 PROTOCOL_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMPV6: "icmp"}
 CHECKSUM_AT = {ICMP: 2, TCP: 16, UDP: 6, ICMPV6: 2}  # where in the transport header
 SEQUENCES = 1 << 32
+QUOTED = 576 - 28  # bytes of a packet that an error about it repeats: it has at most 576 in all (RFC 1812, 4.3.2.3)
+UNSPECIFIED = bytes(4)  # the source of what the firewall itself says: its kernel puts the address of the leg there
 EXTENSIONS_LIMIT = 8  # extension headers of an IPv6 packet
 LABELS_LIMIT = 128  # a name has at most 255 bytes (RFC 1035, 2.3.4), and so at most 127 labels and the root
 
@@ -225,6 +227,22 @@ def with_source_port(packet: Packet, port: int) -> Packet:
     data[packet.transport : packet.transport + 2] = port.to_bytes(2, "big")
     moved = _made(bytes(data), packet.original, packet)
     return with_payload(moved, bytes(data[packet.payload :]), packet.original)
+
+
+def icmp_error(packet: Packet, kind: int, code: int) -> Packet:
+    """An ICMP error of this type and code about an IPv4 packet, for its sender (RFC 792), from UNSPECIFIED.
+
+    Raises ValueError where none may be made: over IPv6, about ICMP, and about a later fragment (RFC 1122, 3.2.2).
+    """
+    if packet.identification is None or packet.protocol in (None, ICMP):
+        raise ValueError("no ICMP error is made about such a packet")
+    message = struct.pack("!BBHI", kind, code, 0, 0) + packet.data[: min(packet.end, QUOTED)]
+    message = message[:2] + checksum(message).to_bytes(2, "big") + message[4:]
+    control = 0xC0  # the precedence "internetwork control" (RFC 1812, 4.3.2.5)
+    head = struct.pack("!BBHHHBBH4s4s", 0x45, control, 20 + len(message), 0, 0, 64, ICMP, 0, UNSPECIFIED, packet.source)
+    data = bytearray(head + message)
+    _with_ipv4_checksum(data)
+    return _made(bytes(data), None, packet)
 
 
 def copy(packet: Packet) -> Packet:
