@@ -50,8 +50,8 @@ drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be
 drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
 	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
-matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
-	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(KEPT)
+matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PATIENCE=20s CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(KEPT)
 
 gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=3 RESUME=1; DRILLS= some of them)
 	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(KEPT)

@@ -11,6 +11,7 @@ from scenarios.lab.topology import LAB_NUMBERS
 from scenarios.run import previous
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair
+from scenarios.spec.units import Seconds
 
 LONGEST_SOAK_S = 24 * 3600
 
@@ -53,6 +54,13 @@ def time_s(text: str) -> float:
     if seconds > LONGEST_SOAK_S:
         raise argparse.ArgumentTypeError(f"{text} is more than {LONGEST_SOAK_S / 3600:g}h")
     return seconds
+
+
+def patience(text: str) -> Seconds:
+    try:
+        return Seconds.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _keep_runs(text: str) -> previous.KeepRuns:

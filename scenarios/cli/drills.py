@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from scenarios.cli import matrix
-from scenarios.cli.arguments import add_keep_runs, add_labs, add_pairs, add_programs, between, time_s
+from scenarios.cli.arguments import add_keep_runs, add_labs, add_pairs, add_programs, between, patience, time_s
 from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
@@ -37,7 +37,7 @@ from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, default_pairs, unsupported
 from scenarios.spec.service import resolve
-from scenarios.spec.units import so_many
+from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
@@ -286,6 +286,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    about = "give each client at least so long before it is said to hang (default: as long as the drill says)"
+    sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=about)
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")

@@ -23,12 +23,13 @@ from scenarios.lab.pool import default_jobs
 from scenarios.report.console import console, counted, step, warn
 from scenarios.run import matrix, previous, summary
 from scenarios.run.campaign import Campaign
+from scenarios.run.gallery import patient
 from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
 from scenarios.spec.catalogue import find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import EVERY_PAIR
-from scenarios.spec.units import so_many
+from scenarios.spec.units import Seconds, so_many
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 
@@ -75,11 +76,13 @@ def run(options: argparse.Namespace) -> int:
         "pairs": list(options.pair),
         "seed": options.seed,
         "drills": options.names or ["all"],
+        "patience_s": options.patience,
     }
     if options.resume:
         run_folder, asked = _unfinished()
     architectures = matrix.columns(asked["services"], known)
-    cells = matrix.cells(find_drills(asked["drills"], known), architectures, asked["pairs"], asked["seed"], known)
+    drills = [patient(each, Seconds(asked.get("patience_s", 0.0))) for each in find_drills(asked["drills"], known)]
+    cells = matrix.cells(drills, architectures, asked["pairs"], asked["seed"], known)
     if options.dry_run:
         console.print(
             f"{so_many(len(cells), 'cell')}, of {so_many(len(architectures), 'architecture')}; nothing was run"

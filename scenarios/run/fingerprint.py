@@ -56,7 +56,10 @@ def of_folder(folder: Path) -> str:
 def inputs(cell: Cell) -> str:
     """The digest of all that this cell's result depends on, but for chance; in hexadecimal."""
     service = cell.chosen.service
-    parts = [of_lab(), of_folder(service.folder), cell.drill.text]
+    patience = " ".join(
+        f"{name} {each.within}" for name, each in cell.drill.calls.items()
+    )  # may be more than the text's
+    parts = [of_lab(), of_folder(service.folder), cell.drill.text, patience]
     by_name = [each for each in service.images if each not in service.dockerfiles]
     parts += [engine.image_id(each) or "" for each in by_name]  # what stands behind a name may change
     parts += [cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed)]

@@ -5,12 +5,19 @@ from __future__ import annotations
 import ast
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scenarios.lab.topology import ROOT
 from scenarios.run import fingerprint
+from scenarios.run.fingerprint import inputs
+from scenarios.run.gallery import patient
+from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.service import resolve
+from scenarios.spec.units import Seconds
 
 
 @pytest.fixture
@@ -80,3 +87,9 @@ def test_no_module_that_a_verdict_comes_from_is_left_out() -> None:
     assert {"scenarios.verdict.judge", "scenarios.faults.nft_rules", "scenarios.evidence.capture"} <= found
     of_lab = {ROOT.joinpath(*each.split(".")).with_suffix(".py") for each in found if each.startswith("scenarios.")}
     assert of_lab <= {*fingerprint._program()}
+
+
+def test_a_result_rests_on_how_long_a_call_was_given() -> None:
+    cell = Cell(load_drill(DRILLS / "any-silent-answer.yaml"), resolve("echo/selectors"), "le-le")
+    longer = replace(cell, drill=patient(cell.drill, Seconds(20)))
+    assert inputs(longer) != inputs(cell) == inputs(replace(cell))

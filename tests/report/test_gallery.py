@@ -152,6 +152,11 @@ def test_a_drill_is_given_the_gallerys_patience_and_nothing_else() -> None:
     assert load_drill(patient.path, offered()) == drill
 
 
+def test_a_drill_that_claims_how_a_call_ends_waits_no_longer_than_it_says() -> None:
+    drill = catalogue()["silent-drop"]
+    assert gallery.patient(drill, Seconds(20)) is drill
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
