@@ -25,11 +25,10 @@ MADE = "<!-- made by `make gallery` from docs/gallery.json and services/gallery/
 LINE = 120  # characters of a line of prose
 SIDE_BY_SIDE = 3  # clients in one table: more are too wide to read
 NOT_APPLIED, NOT_RUN = "·", "not run"
-HUNG, NOT_DONE, TIMED_OUT = "hung", "not done", "timed out"
+HUNG, TRYING, NOT_DONE, TIMED_OUT = "hung", "still trying", "not done", "timed out"
 # A call that did not end is said to hang where so much of its time was left after its first packet: longer than the
 # timeout of any program with a cure. On a busy machine a program may use up its time before it has begun.
 HUNG_AFTER_S = 11.0
-TRIES = "still trying"  # in the word of one that hung
 WAITED = re.compile(r"after (\d+) s")
 BEHIND = re.compile(r";[^()]*(?=\))")  # within the brackets of a word: what the kernel would do
 # Many programs print this text when it is their own clock that went off; the word says already that a clock did.
@@ -38,7 +37,7 @@ BY_A_CLOCK = " (ETIMEDOUT)"
 # What a paragraph says of the cells, in this order: the kinds of what a program did, the sentence that begins.
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
     (lambda each: _waits(each), "it **hangs** where"),
-    (lambda each: each.kind == HUNG, "it had not given up, and tried again and again, where"),
+    (lambda each: each.kind == TRYING, "it had not given up, and tried again and again, where"),
     (lambda each: each.kind == NOT_DONE, "it had not ended, and still got on, where"),
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
     (lambda each: each.kind == "wrong answer", "it takes for the answer what is not, where"),
@@ -87,6 +86,7 @@ def _how_to_read(gallery: Gallery) -> Iterator[str]:
     yield "|---|---|"
     yield "| answered | the right answer, whole; with its time or its tries, where the failure cost any |"
     yield f"| hung | not ended when its {patience} were over, nothing new came; its seconds are from its first packet |"
+    yield f"| still trying | not ended when its {patience} were over, but it had begun again, and may give up later |"
     yield f"| not done | not ended when its {patience} were over, but it still got on |"
     yield "| timed out | the program's own clock ended it, or the kernel's told it ETIMEDOUT |"
     yield "| refused, reset, unreachable, broken off, … | it ended with that; with the errno, where it named one |"
@@ -140,13 +140,13 @@ def _place(drill: str, program: str, cells: Cells, misfits: Misfits) -> str:
 
 def _waits(seen: Seen) -> bool:
     """Whether the program did nothing but wait when its time was over."""
-    return seen.kind == HUNG and TRIES not in seen.word
+    return seen.kind == HUNG
 
 
 def _is_known(seen: Seen) -> bool:
     """Whether the cell shows what the program did."""
     waited = WAITED.search(seen.word)
-    began_late = seen.kind in (HUNG, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
+    began_late = seen.kind in (HUNG, TRYING, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
     return seen.verdict is not Verdict.UNPROVEN and not began_late
 
 
@@ -169,7 +169,7 @@ def _said(how: str, gallery: Gallery, program: str, cells: Cells) -> str:
     if not left:
         return f"{how}: no cell of it was run."
     sentences = [f"{how}, of {so_many(len(left), 'failure')}:"]
-    if not any(each.kind in (HUNG, NOT_DONE) for each in left):
+    if not any(each.kind in (HUNG, TRYING, NOT_DONE) for each in left):
         sentences.append("it hangs under none of them;")
     for belongs, begins in SENTENCES:
         those = [each for each in left if belongs(each)]

@@ -28,7 +28,7 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
-NOT_DONE, AGAIN, UNCLEAR = "not done", "answered after retries", "unclear"
+NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # How an exception that nobody caught is told: the exit status, what stands on standard error, the exception's name.
@@ -174,7 +174,7 @@ def _word(
 def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
     """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
     if retries:
-        return "hung", f"hung (still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'})"
+        return TRYING, f"still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'}"
     ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
         return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
