@@ -28,6 +28,7 @@ GUEST_KILLS = 3
 AFTER_WITHIN_S = 10  # each command of a box after its program
 AFTER_LIMIT = 64 << 10  # bytes that are kept of what such a command prints
 LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
+KILLER = "faultwire/host"  # an image that has a shell, and is there where a lab is up
 GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
 
 
@@ -39,6 +40,8 @@ class Guest(Running):
         super().__init__(stream, what, self._send, box.hide)
 
     def _send(self, signal: str) -> None:
+        if signal == "KILL" and self.is_paused:
+            _kill_paused(self._container)
         # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
         words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
         with contextlib.suppress(CommandFailed):  # it ended meanwhile
@@ -57,6 +60,20 @@ class Guest(Running):
             for argv in self._box.after:
                 self.lines += _exec_for_log(self._container, argv, self._box)
         return super().stop()
+
+
+def _kill_paused(container: str) -> None:
+    """Give SIGKILL to all processes of a paused container but its first, before the engine ends that one.
+
+    The engine lets a paused container go on when it kills it, and a program that lives until its first process has
+    ended may still answer (seen: Redis). One that goes on with SIGKILL pending does nothing more (signal(7)).
+    """
+    words = (
+        *("run", "--rm", "--label", f"{engine.LAB_LABEL}={NO_LAB}", "--network", "none", "--cap-drop", "ALL"),
+        *("--pull", "never", "--pid", f"container:{container}", "--user", f"{USER}", "--entrypoint", "sh", KILLER),
+    )
+    with contextlib.suppress(CommandFailed):  # it ended meanwhile
+        engine.docker_command(*words, "-c", "kill -9 -1", timeout_s=GUEST_BEGINS_WITHIN_S)
 
 
 def _exec_for_log(container: str, argv: Sequence[str], box: Box) -> list[str]:

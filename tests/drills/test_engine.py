@@ -64,7 +64,7 @@ def places(folder: Path, name: str) -> Path:
 
 def test_the_page_on_writing_a_drill_is_true(stage: Stage, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "writing-a-drill.md").read_text(encoding="utf-8")
-    first, second, _ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    first, second, premise, _ = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     path = tmp_path / "lost-answer.yaml"
     path.write_text(first, encoding="utf-8")
     told = re.search(r"✗ \S+lost-answer\.yaml(:\d+: .*)", text)
@@ -72,6 +72,8 @@ def test_the_page_on_writing_a_drill_is_true(stage: Stage, tmp_path: Path) -> No
     with pytest.raises(DeclarationError) as raised:
         load_drill(path)
     assert str(raised.value) == f"{path}{told[1]}"
+    path.write_text(first[: first.index("expect:")] + second + premise, encoding="utf-8")
+    assert load_drill(path).premise
     path.write_text(first[: first.index("expect:")] + second, encoding="utf-8")
     result = run(stage, cell(load_drill(path)), places(tmp_path, "cell"))
     assert result.verdict is Verdict.PASS, result.sentence

@@ -258,5 +258,5 @@ def test_an_mtu_that_ip_or_ethernet_does_not_have_is_refused(lab: Lab, mtu: int)
 
 
 def test_a_leg_that_the_firewall_does_not_have_is_refused(lab: Lab) -> None:
-    with pytest.raises(ValueError, match="there are client-leg, server-leg"):
+    with pytest.raises(ValueError, match="the lab has client-leg, server-leg"):
         LinkDown(lab, "pulled", "north-leg")
