@@ -41,7 +41,11 @@ class Guest(Running):
 
     def _send(self, signal: str) -> None:
         if signal == "KILL" and self.is_paused:
-            _kill_paused(self._container)
+            try:
+                _kill_paused(self._container)
+            except CommandFailed:
+                if self.is_paused:  # else it ended meanwhile
+                    raise
         # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
         words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
         with contextlib.suppress(CommandFailed):  # it ended meanwhile
@@ -66,14 +70,14 @@ def _kill_paused(container: str) -> None:
     """Give SIGKILL to all processes of a paused container but its first, before the engine ends that one.
 
     The engine lets a paused container go on when it kills it, and a program that lives until its first process has
-    ended may still answer (seen: Redis). One that goes on with SIGKILL pending does nothing more (signal(7)).
+    ended may still answer (seen: Redis). One that goes on with SIGKILL pending does nothing more (signal(7)). Raise
+    CommandFailed.
     """
     words = (
         *("run", "--rm", "--label", f"{engine.LAB_LABEL}={NO_LAB}", "--network", "none", "--cap-drop", "ALL"),
         *("--pull", "never", "--pid", f"container:{container}", "--user", f"{USER}", "--entrypoint", "sh", KILLER),
     )
-    with contextlib.suppress(CommandFailed):  # it ended meanwhile
-        engine.docker_command(*words, "-c", "kill -9 -1", timeout_s=GUEST_BEGINS_WITHIN_S)
+    engine.docker_command(*words, "-c", "kill -9 -1", timeout_s=GUEST_BEGINS_WITHIN_S)
 
 
 def _exec_for_log(container: str, argv: Sequence[str], box: Box) -> list[str]:
