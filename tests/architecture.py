@@ -2,7 +2,7 @@
 
     python -m tests.architecture        # writes it anew
 
-A test compares the page with what this makes (tests/lab/test_architecture.py).
+A test compares the page with what this makes (tests/house/test_architecture.py).
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from scenarios.verdict.judge import judged
 from scenarios.verdict.result import Result
 from tests.drills.conftest import Catalogue
 from tests.drills.pcapng import with_frame, with_last_byte_altered, without_frame
-from tests.lab.falsifying import wrong
+from tests.verdict.falsifying import wrong
 
 UNSUPPORTED_AT_MOST = 3
 MACHINES = {

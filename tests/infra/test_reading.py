@@ -20,7 +20,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.outcome import Outcome
-from tests.lab.packets import Capture
+from tests.evidence.packets import Capture
 
 SERVERS = {"services.search.server_selectors": 65432, "services.search.server_tls": 65433}
 QUOTES, CLOSED = 7017, 7018

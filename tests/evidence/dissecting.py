@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab.packets import Capture
+from tests.evidence.packets import Capture
 
 IMAGE_VARIABLE = "FAULTWIRE_TSHARK_IMAGE"
 IMAGE = os.environ.get(IMAGE_VARIABLE, "faultwire/firewall")

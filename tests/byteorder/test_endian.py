@@ -22,7 +22,7 @@ from scenarios.lab.topology import ROOT, topology
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import resolve
 from scenarios.verdict.check import Verdict
-from tests.lab.test_conversation import array
+from tests.evidence.test_conversation import array
 
 HOSTS = topology().hosts
 PRINTED = "sum 299, minimum -2, maximum 300; 3 doubled"

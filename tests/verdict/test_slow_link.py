@@ -11,7 +11,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
-from tests.lab.test_judging import frame, seen
+from tests.verdict.test_judging import frame, seen
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from random import Random
 import pytest
 
 from services.wire import CONTENT_LIMIT, NEED_DATA, Connection, Finished, Message, RemoteProtocolError
-from tests.lab.dissecting import AS_THEY_COME, DISSECTOR, IMAGE_VARIABLE, Shown, Tshark
-from tests.lab.packets import LONGEST_SEGMENT, Capture, Conversation
+from tests.evidence.dissecting import AS_THEY_COME, DISSECTOR, IMAGE_VARIABLE, Shown, Tshark
+from tests.evidence.packets import LONGEST_SEGMENT, Capture, Conversation
 
 # docs/protocol.md, "One exchange, whole": bytes that no codec of ours made.
 REQUEST = (

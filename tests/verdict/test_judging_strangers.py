@@ -18,8 +18,8 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
-from tests.lab.test_did import PORT, call, data, question, syn
-from tests.lab.test_judging import CLIENT, SERVER
+from tests.verdict.test_did import PORT, call, data, question, syn
+from tests.verdict.test_judging import CLIENT, SERVER
 
 TEXT = """\
 drill: one

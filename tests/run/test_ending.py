@@ -31,7 +31,7 @@ def started(*words: str) -> subprocess.Popen[str]:
 def test_a_run_that_is_ended_by_a_signal_has_what_was_run(tmp_path: Path, signals: list[signal.Signals]) -> None:
     """CI systems send SIGTERM; some send SIGINT first, and SIGTERM while the run is being ended."""
     run = ("run", "lost-syn", "--pair", "le-le", "--repeat", str(CELLS))
-    running = started("-m", "tests.lab.faking", str(tmp_path), *run)
+    running = started("-m", "tests.run.faking", str(tmp_path), *run)
     assert running.stdout
     first = running.stdout.readline()
     assert re.match(rf" ?1/{CELLS} ✓ lost-syn", first)

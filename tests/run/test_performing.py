@@ -19,8 +19,8 @@ from scenarios.run.performance import BrokeOff, Performance
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
-from tests.lab.faking import cells
 from tests.report.making import called
+from tests.run.faking import cells
 
 CAPTURES = {leg: LegCapture(leg, b"captured", 3, 0) for leg in ("client-leg", "server-leg")}
 

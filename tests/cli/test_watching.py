@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, ReadyRung
 from scenarios.evidence.tshark_fields import FIELDS, live_frame
-from tests.lab.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
+from tests.evidence.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
 
 NAMES = {CLIENT: "client-be", SERVER: "server"}
 

@@ -1,6 +1,6 @@
 """A lab without an engine, in which a test says what becomes of each cell; all that stores and tells is the real thing.
 
-`python -m tests.lab.faking RUNS WORD…` is the command line with such a lab, for tests that end a process: each cell
+`python -m tests.run.faking RUNS WORD…` is the command line with such a lab, for tests that end a process: each cell
 takes CELL_S seconds.
 """
 

@@ -32,7 +32,7 @@ from scenarios.run.session import Interrupted
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
-from tests.lab.faking import FakeLab, Stage, cells, faked, seen, taking
+from tests.run.faking import FakeLab, Stage, cells, faked, seen, taking
 
 MAIN = threading.main_thread().ident or 0
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -21,8 +21,8 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
-from tests.lab.test_judging import call, frame, seen
-from tests.lab.test_judging_stalls import stall
+from tests.verdict.test_judging import call, frame, seen
+from tests.verdict.test_judging_stalls import stall
 
 MEMORY = "idle_timeout: {after: 2.2s}"
 RIGHT = f"""\

@@ -16,7 +16,7 @@ from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.did import Did, did
-from tests.lab.test_judging import CLIENT, SERVER, frame
+from tests.verdict.test_judging import CLIENT, SERVER, frame
 
 DRILL = load_drill(DRILLS / "lost-syn.yaml")
 PORT = 65432

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.dissecting import Shown, Tshark
-from tests.lab.packets import LONGEST_SEGMENT, Capture
+from tests.evidence.dissecting import Shown, Tshark
+from tests.evidence.packets import LONGEST_SEGMENT, Capture
 from tests.vectors import make
 
 TREE_NUMBERS = 64  # shown of an array

@@ -18,7 +18,7 @@ from scenarios.spec.expectations import Alike, Expectation
 from scenarios.spec.roles import Role
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
-from tests.lab.test_judging import seen
+from tests.verdict.test_judging import seen
 
 PORT = 65432
 NUMBERS = {"little": "01000000feffffff2c010000", "big": "00000001fffffffe0000012c"}  # int32: 1, -2, 300

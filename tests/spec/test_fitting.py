@@ -10,8 +10,8 @@ from scenarios.spec.catalogue import chosen_service, drills, fitting, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.service import SERVICES, read_service, resolve, services
-from tests.lab.test_drill_files import RIGHT, written
-from tests.lab.test_service_files import GOOD, service_of
+from tests.spec.test_drill_files import RIGHT, written
+from tests.spec.test_service_files import GOOD, service_of
 
 KNOWN = services()
 

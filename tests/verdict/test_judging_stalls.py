@@ -32,7 +32,7 @@ from scenarios.spec.service import services
 from scenarios.spec.units import Band
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged, judged_alone
-from tests.lab.test_judging import CLIENT, CLIENT_LEG, SERVER, SERVER_LEG, call, drill, frame, seen
+from tests.verdict.test_judging import CLIENT, CLIENT_LEG, SERVER, SERVER_LEG, call, drill, frame, seen
 
 __all__ = ["drill"]  # the fixture
 

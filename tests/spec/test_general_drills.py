@@ -12,7 +12,7 @@ from scenarios.spec.expectations import Order, Packets, Sockets
 from scenarios.spec.kernel_faults import Silence
 from scenarios.spec.program_faults import Pause
 from scenarios.spec.service import read_service, services
-from tests.lab.test_service_files import GOOD, service_of
+from tests.spec.test_service_files import GOOD, service_of
 
 KNOWN = services()
 CATALOGUE = drills(known=KNOWN)

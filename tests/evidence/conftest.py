@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lab.dissecting import Tshark, tshark_container
+from tests.evidence.dissecting import Tshark, tshark_container
 
 
 @pytest.fixture(scope="session")

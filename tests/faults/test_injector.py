@@ -37,8 +37,8 @@ from images.firewall.inject.declared import (
 from images.firewall.inject.packet import Packet
 from images.firewall.inject.picking import CONNECTIONS_LIMIT, Picker
 from images.firewall.inject.wire import FAULTS_LIMIT, HITS_LIMIT, Fault, Step, Verb, Wire
-from tests.lab.packets import Capture, Conversation
-from tests.lab.packets import checksum as checksum_by_the_word
+from tests.evidence.packets import Capture, Conversation
+from tests.evidence.packets import checksum as checksum_by_the_word
 
 CLIENT, SERVER = "198.18.1.10", "198.18.1.138"
 CLIENT6, SERVER6 = "2001:db8:1::a", "2001:db8:1::8a"

@@ -17,8 +17,8 @@ from scenarios.report import read_run, write
 from scenarios.report.changes import since_the_run_before
 from scenarios.run import previous
 from scenarios.run.previous import KeepRuns
-from tests.lab.faking import faked
 from tests.report.making import result, run
+from tests.run.faking import faked
 
 EARLIER, LATER = "2026-11-20T10-00-00.000Z", "2026-11-21T10-00-00.000Z"
 BROKEN = {

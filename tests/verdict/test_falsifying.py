@@ -20,8 +20,8 @@ from scenarios.spec.expectations import Expectation, Sockets
 from scenarios.spec.service import services
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
-from tests.lab.falsifying import NoEvidence, bare, right, wrong
-from tests.lab.test_nonsense import RIGHT, read
+from tests.spec.test_nonsense import RIGHT, read
+from tests.verdict.falsifying import NoEvidence, bare, right, wrong
 
 KNOWN = services()
 CATALOGUE = drills(known=KNOWN)

@@ -15,7 +15,7 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.verdict.check import Check, Verdict, combine
 from tests.drills import held_up
-from tests.lab.faking import Stage, cells, faked, taking
+from tests.run.faking import Stage, cells, faked, taking
 
 MAIN = threading.main_thread().ident or 0
 STALLED = "the machine stood still for 0.70 s at 1.20 s"

@@ -36,7 +36,7 @@ from scenarios.spec.roles import CLIENT_SIDE, CallerRole, LegName, Role
 from scenarios.spec.service import Service, resolve
 from scenarios.spec.units import Band
 from scenarios.spec.validate import given_keys
-from tests.lab.test_judging import call, frame
+from tests.verdict.test_judging import call, frame
 
 LEGS: tuple[LegName, ...] = get_args(LegName)
 SS: Mapping[str, str] = {"ESTABLISHED": "ESTAB", "SYN-RECEIVED": "SYN-RECV"}  # its words, where they are others
