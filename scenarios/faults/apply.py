@@ -16,6 +16,7 @@ from scenarios.faults import Fault
 from scenarios.faults.caught import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.injector import Fault as Injected
@@ -34,7 +35,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
-from scenarios.spec import kernel_faults
+from scenarios.spec import host_settings, kernel_faults
 from scenarios.spec.cast import Cast
 from scenarios.spec.fault import Fault as Declared
 from scenarios.spec.injected_faults import Hold, Picked
@@ -236,6 +237,8 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return Nat(lab, name)
         case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
+        case host_settings.HostSettings():
+            return HostSettings(lab, name, cast.host(effect.who).name, effect.given, effect.ports)
         case kernel_faults.Answer():
             families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
             addresses = [cast.address(role, family) for role in effect.gives for family in families]

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
+from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.roles import Role
 from scenarios.spec.validate import check_name, check_one
@@ -42,6 +43,7 @@ class Fault:
     link_down: kernel.LinkDown | None = None
     no_route: kernel.NoRoute | None = None
     answer: kernel.Answer | None = None
+    host: HostSettings | None = None
     kill: Kill | None = None
     pause: Pause | None = None
     replace: Replace | None = None

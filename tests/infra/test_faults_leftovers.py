@@ -9,6 +9,7 @@ import pytest
 from scenarios.faults import Unsupported
 from scenarios.faults.conntrack import Stateful
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.kernel_fault import Chain, Standing
@@ -24,6 +25,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
+ASKED = {"ipv4/ip_local_port_range": "40000 40007", "ipv4/tcp_retries2": "3"}
 SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
 ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'
@@ -35,10 +37,11 @@ true
 
 
 def configured(lab: Lab) -> str:
-    """All that a fault can have changed, on the firewall and on the name server."""
+    """All that a fault can have changed, on the firewall, on the name server, and of what a host goes by."""
     firewall = lab.run("firewall", ["sh", "-c", SAY_ALL], timeout_s=5).stdout
     names = lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
-    return firewall + names
+    settings = lab.run("client", ["sh", "-c", f"cd /proc/sys/net; cat {' '.join(ASKED)}"], timeout_s=5).stdout
+    return firewall + names + settings
 
 
 def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) -> None:
@@ -48,7 +51,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         *(Stateful(lab, "stateful"), IdleTimeout(lab, "idle", 60), Nat(lab, "nat"), Mute(lab, "mute")),
         *(Mtu(lab, "narrow", "server-leg", 1300), Rate(lab, "slow", "client-leg", 10**6)),
         *(NoRoute(lab, "no-route", lab.topology.hosts["server-be"]), Answer(lab, "liar", "server", "198.18.255.1")),
-        LinkDown(lab, "pulled", "server-leg"),
+        *(LinkDown(lab, "pulled", "server-leg"), HostSettings(lab, "few-ports", "client", ASKED)),
         Rules(
             lab,
             "no-later",
@@ -167,3 +170,26 @@ def test_what_the_kernel_lacks_is_unsupported_and_what_is_nonsense_is_not(lab: L
     with pytest.raises(LabProblem, match="syntax error") as problem:
         nonsense.__enter__()
     assert not isinstance(problem.value, Unsupported)
+
+
+def test_the_settings_of_a_host_stand_until_the_end_and_no_other_fault_may_change_them_meanwhile(lab: Lab) -> None:
+    before = configured(lab)
+    with HostSettings(lab, "few-ports", "client", ASKED) as set_so:
+        assert set_so.hits() == 2
+        assert "\n40000\t40007\n3\n" in configured(lab)
+        with pytest.raises(LabProblem, match="settings-of-client is in the hands of the fault few-ports"):
+            HostSettings(lab, "others", "client", {"ipv4/tcp_ecn": "1"}).__enter__()
+        assert set_so.hits() == 2
+    assert configured(lab) == before
+    with pytest.raises(LabProblem, match="few-ports is not in force: client has the settings that it had before"):
+        set_so.hits()
+
+
+def test_a_setting_that_the_kernel_does_not_take_leaves_the_host_as_it_was(lab: Lab) -> None:
+    before = configured(lab)
+    with pytest.raises(LabProblem, match="the settings of client could not be changed"):
+        HostSettings(lab, "wrong", "client", {"ipv4/tcp_retries2": "3", "ipv4/tcp_ecn": "99"}).__enter__()
+    assert configured(lab) == before
+    with pytest.raises(Unsupported, match="client does not have all that new sets"):
+        HostSettings(lab, "new", "client", {"ipv4/tcp_of_tomorrow": "1"}).__enter__()
+    assert configured(lab) == before
