@@ -10,7 +10,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-log=$PWD/.logs/setup.log # what was last installed or made here, whole; in no folder of everybody's, for root writes it
+log=${FAULTWIRE_LOGS:-$PWD/.logs}/setup.log # what was last installed or made here, whole; in no folder of everybody's, for root writes it
 plugins=/usr/local/lib/docker/cli-plugins
 told=7                   # seconds between two lines of a step that takes long, where no terminal is
 exec 3>&1                # where a step is told, whatever becomes of its output

@@ -25,11 +25,13 @@ from scenarios.lab.bundle_format import BundleError, Contents, Image, Say, Under
 from scenarios.lab.bundle_writing import Written
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import Recipe
-from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.places import ROOT, either
+from scenarios.lab.topology import topology
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import Service, services
 
 REQUIREMENTS = ROOT / "requirements.lock"
+IMAGES = either("IMAGES", "--image")
 ALL = "all"  # in IMAGES: what is carried where nothing is chosen
 THIS_PYTHON = ".".join(map(str, sys.version_info[:2]))
 PYTHON_VERSION = re.compile(r"3\.\d{1,2}")
@@ -61,7 +63,7 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
     }
     known = list(dict.fromkeys([ALL, *images.RECIPES, *own, *foreign]))
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"IMAGES: unknown image {unknown[0]!r}{advice(unknown[0], known)}")
+        raise ValueError(f"{IMAGES}: unknown image {unknown[0]!r}{advice(unknown[0], known)}")
     everything = ALL in names or not names
     wanted = {each for name in names for each in ([name] if name in every else own.get(name, []))}
     if everything:
@@ -87,7 +89,7 @@ def _foreign(service: Service, say: Say, must: bool) -> list[str]:
             found.append(image)
             continue
         if must:
-            raise ValueError(f"IMAGES: {why}")
+            raise ValueError(f"{IMAGES}: {why}")
         say(f"{why}: it is left out")
     return found
 
@@ -180,9 +182,10 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
     Raises ValueError for what cannot be meant, CommandFailed for what did not work.
     """
     if wrong := [each for each in pythons if not PYTHON_VERSION.fullmatch(each)]:
-        raise ValueError(f"PYTHONS: expected versions like {THIS_PYTHON}, came {wrong[0]!r}")
+        raise ValueError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, came {wrong[0]!r}")
     if destination.is_dir() or not destination.parent.is_dir():
-        raise ValueError(f"DEST: expected the name of a file in a folder that is there, came {str(destination)!r}")
+        what = f"expected the name of a file in a folder that is there, came {str(destination)!r}"
+        raise ValueError(f"{either('DEST', 'FILE')}: {what}")
     recipes, foreign = _chosen(names, say)
     images.build(say, recipes)
     tags = [images.DEBIAN, *(_with_tag(tag) for tag in (*(recipe.tag for recipe in recipes.values()), *foreign))]

@@ -21,6 +21,7 @@ from scenarios.calls.call import ANSWERS_WITHIN_S, HELD_WITHIN_S, Call, Gate, He
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 from scenarios.lab.process import STOP_WITHIN_S, Printed, Running
 from scenarios.spec.outcome import OF_STATUS, Outcome, errno_from_stderr
 
@@ -154,7 +155,7 @@ class ForkServer:
         self._names = itertools.count()
         # env(1), and not `docker exec --env`: so that its whole environment, which a sweep looks for, is its own.
         command = ["env", self._token, "python", "-m", FORK_SERVER, *modules]
-        advice = {f"No module named {FORK_SERVER}": "`make images` brings the images up to date"}
+        advice = {f"No module named {FORK_SERVER}": f"`{typed('images')}` brings the images up to date"}
         what = f"the fork server of {host}"
         self._child = Child(lab.open(host, command), what, hear=self._note, ended=self._give_up, advice=advice)
 

@@ -14,7 +14,6 @@ from scenarios.evidence import run_folder as runs
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
 from scenarios.report.console import console, step
 from scenarios.run.prepare import bring_up
 
@@ -40,7 +39,7 @@ def bench_services(options: argparse.Namespace) -> int:
         console.print(table)
         console.print()
     console.print(tables.counted(measured))
-    console.print(f"[dim]figures: {measured.folder.relative_to(ROOT)}/result.json[/]")
+    console.print(f"[dim]figures: {runs.display_path(measured.folder)}/result.json[/]")
     return 1 if any(cell.why.startswith("failed") or cell.errors for cell in measured.cells) else 0
 
 

@@ -13,7 +13,8 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.places import display_path, typed
+from scenarios.lab.topology import topology
 from scenarios.report.console import console, marked, step
 from scenarios.run.prepare import bring_up
 from scenarios.spec.declaration_error import advice, quoted
@@ -27,7 +28,7 @@ def emulation_answers(options: argparse.Namespace) -> int:
         asked = emulation.ask(a_lab)
     console.print(emulation.on_a_terminal(asked))
     if options.write:
-        path = emulation.DOCUMENT.relative_to(ROOT)
+        path = display_path(emulation.DOCUMENT)
         step(f"{path} is written anew" if emulation.write(asked) else f"{path} was right already")
     return 0
 
@@ -36,7 +37,10 @@ def compare_conversations(options: argparse.Namespace) -> int:
     if options.service:
         return compare_own_program(options)
     if options.cpu:
-        raise UsageError("--cpu goes with --service, a program of your own: make endian SERVICE=mine CPU=mips")
+        raise UsageError(
+            "--cpu goes with --service, a program of your own: "
+            + typed("endian", "SERVICE=mine CPU=mips", "--service mine --cpu mips")
+        )
     a_lab = Lab(options.lab, *topology(options.lab).usual_profiles)
     bring_up(a_lab)
     with held_without_faults(a_lab):
@@ -52,9 +56,9 @@ def compare_conversations(options: argparse.Namespace) -> int:
         f"{len(compared.rows)} conversations: beside the first of its kind each differs in these, and in nothing else"
     )
     console.print(marked(compared.verdict, f"{wrong} of {len(compared.rows)} are wrong" if wrong else sentence))
-    console.print(f"[dim]captures: {compared.folder.relative_to(ROOT)}/[/]")
+    console.print(f"[dim]captures: {display_path(compared.folder)}/[/]")
     if options.write and not wrong:
-        path = compare.DOCUMENT.relative_to(ROOT)
+        path = display_path(compare.DOCUMENT)
         step(f"{path} has its figures anew" if compare.write(compared) else f"{path} was right already")
     return compared.verdict.exit_status
 
@@ -77,7 +81,7 @@ def compare_own_program(options: argparse.Namespace) -> int:
     console.print(own_program.on_a_terminal(compared))
     console.print()
     console.print(marked(compared.verdict, own_program.sentence(compared)))
-    console.print(f"[dim]captures: {compared.folder.relative_to(ROOT)}/[/]")
+    console.print(f"[dim]captures: {display_path(compared.folder)}/[/]")
     return compared.verdict.exit_status
 
 

@@ -15,7 +15,7 @@ from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import console, image_step, show, step
 from scenarios.run import demo as demo_module
 from scenarios.run.demo import Demonstration, demonstrate
@@ -48,7 +48,7 @@ def call(options: argparse.Namespace) -> int:
         if image and host.byteorder == "big":
             raise UsageError(
                 f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "
-                "FROM=client TO=server"
+                + either("FROM=client TO=server", "--from client --to server")
             )
     if options.family not in chosen.service.families:
         raise UsageError(f"{chosen.service.service} does not speak {options.family}")
@@ -61,9 +61,11 @@ def call(options: argparse.Namespace) -> int:
 
 def init(options: argparse.Namespace) -> int:
     made = scaffold.initiate(options.name, options.speaks)
-    folder = made.folder.relative_to(ROOT)
+    folder = display_path(made.folder)
     step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; docs/your-own-program.md")
-    console.print(f"  make validate ; make call SERVICE={made.service} ; make matrix SERVICE={made.service}")
+    mine = f"SERVICE={made.service}"
+    tries, runs = typed("call", mine, made.service), typed("matrix", mine, f"--service {made.service}")
+    console.print(f"  {typed('validate')} ; {tries} ; {runs}")
     return 0
 
 
@@ -86,8 +88,9 @@ def watch(options: argparse.Namespace) -> int:
 def _show(a_lab: Lab, shown: Demonstration) -> int:
     """Print what a call showed. The lab stays up: to look around in, and for the next call, which takes two seconds."""
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
-    console.print(f"[dim]evidence: {shown.folder.relative_to(ROOT)}/ (runs/latest points to the run)[/]")
-    console.print(f"[dim]lab {a_lab.number} is still up: make status, make shell HOST=client-be, make down[/]")
+    console.print(f"[dim]evidence: {display_path(shown.folder)}/ (runs/latest points to the run)[/]")
+    looks = ", ".join([typed("status"), typed("shell", "HOST=client-be", "client-be"), typed("down")])
+    console.print(f"[dim]lab {a_lab.number} is still up: {looks}[/]")
     return shown.verdict.exit_status
 
 

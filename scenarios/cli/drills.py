@@ -27,6 +27,7 @@ from scenarios.evidence.record import Seen
 from scenarios.lab import signals
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 from scenarios.lab.pool import give_back
 from scenarios.report.console import console, counted, marked, show, step, warn
 from scenarios.run import previous, summary
@@ -149,7 +150,7 @@ def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, t
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
     console.print(
-        f"[dim]evidence: {runs.display_path(run_folder)}/ (runs/latest points to it); `make report` shows it[/]"
+        f"[dim]evidence: {runs.display_path(run_folder)}/ (runs/latest points to it); `{typed('report')}` shows it[/]"
     )
 
 

@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.cli import fits
-from scenarios.cli.known import known_services
+from scenarios.cli.known import NO_SDK, known_services
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import EX_USAGE, console, marked
 from scenarios.spec.catalogue import DRILLS, architectures, drills, find_drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
@@ -25,6 +25,8 @@ from scenarios.spec.service import SERVICE_FILE, Service, read_service, services
 from scenarios.spec.strict_yaml import line_of
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
+
+TELLS, RUNS = typed("explain", "NAME=…", "…"), either("make drill NAME=…", "faultwire run …")
 
 
 def list_drills(options: argparse.Namespace) -> int:
@@ -38,7 +40,7 @@ def list_drills(options: argparse.Namespace) -> int:
     if options.json:
         for each in found:
             document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
-            document |= {"tags": list(each.tags), "service": each.service, "file": str(each.path.relative_to(ROOT))}
+            document |= {"tags": list(each.tags), "service": each.service, "file": str(display_path(each.path))}
             sys.stdout.write(json.dumps(document) + "\n")
         return 0 if found else 1
     table = Table(box=None, pad_edge=False)
@@ -47,7 +49,7 @@ def list_drills(options: argparse.Namespace) -> int:
     for each in found:
         table.add_row(each.drill, escape(each.claim), " ".join(each.tags), each.service)
     console.print(table)
-    console.print(f"{so_many(len(found), 'drill')}; `make explain NAME=…` tells one, `make drill NAME=…` runs it")
+    console.print(f"{so_many(len(found), 'drill')}; `{TELLS}` tells one, `{RUNS}` runs it")
     return 0 if found else 1
 
 
@@ -116,7 +118,7 @@ def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[Declarat
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] != "docker":
             raise
-        return "; display filters were not compiled: there is no Python package `docker`; `make setup` installs it"
+        return f"; display filters were not compiled: {NO_SDK}"
     try:
         wrong = refused(filters)
     except (NoCompiler, LabProblem) as why:

@@ -16,7 +16,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes, under_way
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import PAGES, typed
 from scenarios.report import gallery_cells
 from scenarios.report.console import console, counted, step, warn
 from scenarios.report.gallery_page import page
@@ -29,7 +29,7 @@ from scenarios.spec.service import resolve, services
 from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
-PAGE = ROOT / "docs" / "gallery.md"
+PAGE = PAGES / "gallery.md"
 ASKED = "gallery.json"  # in the folder of the run: that it is the gallery's, of which failures, and whether it is done
 UNFINISHED = "unfinished"
 
@@ -85,7 +85,7 @@ def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence
         if broke_off:
             _write_page()
     if broke_off:
-        broke_off.add_note(summary.not_run(results, wanted, "make gallery RESUME=1"))
+        broke_off.add_note(summary.not_run(results, wanted, typed("gallery", "RESUME=1", "--resume")))
         raise broke_off
     return summary.exit_status(results)
 
@@ -137,7 +137,7 @@ def _unfinished() -> tuple[Path, list[str]]:
         except BlockingIOError:
             raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
         return folder, failures
-    raise UsageError("--resume: the newest gallery was not broken off; `make gallery` begins a new one")
+    raise UsageError(f"--resume: the newest gallery was not broken off; `{typed('gallery')}` begins a new one")
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from scenarios.lab.places import either, typed
 from scenarios.report.console import warn
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.service import Services, services
+
+NO_SDK = f"there is no Python package `docker`; `{either('make setup', 'pip install faultwire')}` installs it"
 
 
 def known_services(asked: str | None = None) -> Services:
@@ -17,7 +20,7 @@ def known_services(asked: str | None = None) -> Services:
     wanted = {re.split("[/:]", each)[0] for each in (asked or "").split(",")}
     for name, error in found.wrong.items():
         if name not in wanted:
-            warn(f"{told(error)}\n  so the service {name} is left out; `make validate` reads its file again")
+            warn(f"{told(error)}\n  so the service {name} is left out; `{typed('validate')}` reads its file again")
     return found
 
 

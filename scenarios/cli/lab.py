@@ -22,10 +22,13 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT, Host, topology
+from scenarios.lab.places import ROOT, either, typed
+from scenarios.lab.topology import Host, topology
 from scenarios.report.console import console, image_step, step
 from scenarios.run.prepare import bring_up
 from scenarios.spec.declaration_error import advice
+
+CLEANS_IMAGES = either("make clean-images", "faultwire clean --images")
 
 
 def image(text: str) -> str:
@@ -77,7 +80,11 @@ def shell(options: argparse.Namespace) -> int:
     a_lab = lab_with(options.lab, options.host)
     if a_lab.states().get(options.host) not in ("running", "healthy"):
         a_lab.container(options.host)
-        how = " ".join(["make up", *(f"WITH={profile}" for profile in a_lab.profiles)])
+        how = typed(
+            "up",
+            " ".join(f"WITH={profile}" for profile in a_lab.profiles),
+            " ".join(f"--with {profile}" for profile in a_lab.profiles),
+        )
         raise LabProblem(f"{options.host} of lab {options.lab} does not run; `{how}` starts it")
     terminal = ["--tty"] if sys.stdin.isatty() else []
     with pulse.handed_over():
@@ -115,7 +122,8 @@ def write_bundle(options: argparse.Namespace) -> int:
     )
     step(f"{options.file} is written: {written.size:,} bytes ({bundle_format.mebibytes(written.size)})")
     console.print(f"  SHA-256 {written.sha256}")
-    console.print(f"  there, in a checkout of the same commit: make load BUNDLE={escape(str(options.file))}")
+    how = typed("load", f"BUNDLE={options.file}", str(options.file))
+    console.print(f"  there, {either('in a checkout of the same commit', 'with the same faultwire')}: {escape(how)}")
     return 0
 
 
@@ -145,7 +153,7 @@ def clean(options: argparse.Namespace) -> int:
         step(f"removed images: {', '.join(images_removed) or 'there were none'}")
     else:
         console.print(
-            "[dim]images stay, so that the next lab comes up in seconds; `make clean-images` removes them too[/]"
+            f"[dim]images stay, so that the next lab comes up in seconds; `{CLEANS_IMAGES}` removes them too[/]"
         )
     return 0
 

@@ -10,11 +10,12 @@ from typing import NoReturn
 
 from rich.markup import escape
 
-from scenarios.cli.known import told
+from scenarios.cli.known import NO_SDK, told
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
 from scenarios.lab.heartbeat import pulse
+from scenarios.lab.places import PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
@@ -34,7 +35,6 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         *("images", "bundle", "load", "doctor", "clean"),
     ),
 }
-NO_SDK = "there is no Python package `docker`; `make setup` installs it"
 ALL_ENDED = "what this run started has been ended"
 
 
@@ -56,7 +56,7 @@ def _lab_number(text: str) -> int:
 
 def parser(typed: str | None = None) -> Parser:
     """The parser of the command that was `typed`, or of all commands where none of that name is there."""
-    root = Parser(prog="python -m scenarios", description=(__doc__ or "").splitlines()[0])
+    root = Parser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:
@@ -74,7 +74,7 @@ def parser(typed: str | None = None) -> Parser:
     modules = [module for module, names in COMMANDS.items() if typed in names] or COMMANDS
     for module in modules:
         try:
-            importlib.import_module(f"scenarios.cli.{module}").add(command)
+            importlib.import_module(f"{PACKAGE}.cli.{module}").add(command)
         except ModuleNotFoundError as error:  # whoever only reads files and runs needs no Docker
             if (error.name or "").partition(".")[0] != "docker":
                 raise
@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except FileNotFoundError as error:
         if error.filename != "docker":
             raise
-        return _cannot(LabProblem("there is no `docker` command here; `make setup` installs it"), EX_UNAVAILABLE)
+        return _cannot(LabProblem(f"there is no `docker` command here; `{typed('setup')}` installs it"), EX_UNAVAILABLE)
     except KeyboardInterrupt as error:
         by = " by SIGTERM" if signals.is_terminated() else ""
         console.print(f"[bold yellow]interrupted[/]{by}: {escape(_notes(error) or ALL_ENDED)}")

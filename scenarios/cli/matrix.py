@@ -19,6 +19,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.places import typed
 from scenarios.lab.pool import default_jobs
 from scenarios.report.console import console, counted, step, warn
 from scenarios.run import matrix, previous, summary
@@ -49,7 +50,7 @@ def _unfinished() -> tuple[Path, dict[str, Any]]:
         except BlockingIOError:
             raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
         return folder, asked
-    raise UsageError("--resume: the newest matrix was not broken off; `make matrix` begins a new one")
+    raise UsageError(f"--resume: the newest matrix was not broken off; `{typed('matrix')}` begins a new one")
 
 
 def _read_request(folder: Path) -> dict[str, Any] | None:
@@ -117,11 +118,11 @@ def run(options: argparse.Namespace) -> int:
         _note(run_folder, asked, unfinished=len(results) < len(cells))
         status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
         console.print(
-            f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `make report` shows the newest run[/]"
+            f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `{typed('report')}` shows the newest run[/]"
         )
         previous.remove_runs(options.keep_runs, warn)
     if broke_off:
-        broke_off.add_note(summary.not_run(results, cells, "make matrix RESUME=1"))
+        broke_off.add_note(summary.not_run(results, cells, typed("matrix", "RESUME=1", "--resume")))
         raise broke_off
     return status
 

@@ -10,6 +10,7 @@ from docker.errors import DockerException
 from scenarios.evidence.tshark import COMPILER, compiler_input, compiler_refused
 from scenarios.lab import engine
 from scenarios.lab.errors import LabProblem, NoEngine
+from scenarios.lab.places import typed
 
 IMAGE = "faultwire/firewall"
 WITHIN_S = 60.0
@@ -37,7 +38,7 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     """
     try:
         if engine.image_id(IMAGE) is None:
-            raise NoCompiler(f"there is no image {IMAGE}; `make images` builds it")
+            raise NoCompiler(f"there is no image {IMAGE}; `{typed('images')}` builds it")
     except (NoEngine, DockerException, OSError) as error:
         raise NoCompiler(str(error)) from error
     program, *words = COMPILER
@@ -45,7 +46,7 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     try:
         ran = subprocess.run(command, input=compiler_input(filters), capture_output=True, timeout=WITHIN_S, check=False)
     except FileNotFoundError as error:
-        raise NoCompiler("there is no docker command; `make setup` installs it") from error
+        raise NoCompiler(f"there is no docker command; `{typed('setup')}` installs it") from error
     except subprocess.TimeoutExpired as error:
         raise LabProblem(f"sharkd did not compile {len(filters)} display filters within {WITHIN_S:g} s") from error
     return compiler_refused(filters, ran.stdout, ran.stderr.decode("utf-8", "replace"))

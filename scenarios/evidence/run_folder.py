@@ -21,10 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import WORK
+from scenarios.lab.places import display_path as display_path
 from scenarios.spec.cell import Cell
 
-RUNS = ROOT / "runs"
+RUNS = WORK / "runs"
 RESULT_SCHEMA = 1
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z")  # of the folder of a run, as `new_run` gives it
 TRACEBACK, PAGE_TRACEBACK = "traceback.txt", "page-traceback.txt"
@@ -80,11 +81,6 @@ def began(run: Path) -> datetime | None:
         if NAME.fullmatch(run.name):
             return datetime.strptime(run.name, "%Y-%m-%dT%H-%M-%S.%fZ").replace(tzinfo=UTC)
     return None
-
-
-def display_path(path: Path) -> Path:
-    """A path below runs/ as a person is told it: from the repository, where it is in it."""
-    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def take(run: Path) -> None:

@@ -17,6 +17,7 @@ from scenarios.evidence.tshark_fields import arguments, frame_of, mark_field
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 
 DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
 PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
@@ -129,7 +130,7 @@ class Dissector:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
-        advice = {"no such file": "`make images` brings the images up to date"}
+        advice = {"no such file": f"`{typed('images')}` brings the images up to date"}
         self._child = Child(lab.open("firewall", [DECODE]), "the decoder on the firewall", advice=advice)
 
     def __enter__(self) -> Self:

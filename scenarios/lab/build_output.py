@@ -26,10 +26,9 @@ from types import MappingProxyType
 from typing import IO, Final
 
 from scenarios.lab.errors import CommandFailed
+from scenarios.lab.places import LOGS, ROOT, display_path
 from scenarios.lab.process_group import end_group
-from scenarios.lab.topology import ROOT
 
-LOGS: Final = ROOT / ".logs"
 LAST_LINES: Final = 20  # that are shown of a step which failed
 BUILDER: Final = 0  # the number of the line that names the builder, and is no step
 LONGEST_LINE: Final = 400  # characters that are shown of one; the log has all of it
@@ -157,7 +156,7 @@ def build(
     command = ["docker", "build", "--progress=plain", *words]
     began_s, reading, told = time.monotonic(), Reading(), ""
     with _log(tag, logs or LOGS) as (log, path):
-        whole_log = f"the whole log: {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}"
+        whole_log = f"the whole log: {display_path(path)}"
         with subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,

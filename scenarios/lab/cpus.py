@@ -8,10 +8,11 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-TABLE: Final = Path(__file__).resolve().parents[2] / "images" / "bigendian" / "cpus.toml"
+from scenarios.lab.places import ROOT
+
+TABLE: Final = ROOT / "images" / "bigendian" / "cpus.toml"
 
 
 @dataclass(frozen=True, slots=True)

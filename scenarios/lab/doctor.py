@@ -19,8 +19,9 @@ from docker.errors import DockerException
 from scenarios.lab import engine, images
 from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import CommandFailed, NoEngine
+from scenarios.lab.places import ROOT, typed
 from scenarios.lab.pool import MEMORY_A_LAB, default_jobs
-from scenarios.lab.topology import LAB_NUMBERS, ROOT, topology
+from scenarios.lab.topology import LAB_NUMBERS, topology
 
 OLDEST_API = (1, 41)  # Engine 20.10
 DISK_NEEDED_GIB = 3
@@ -68,7 +69,7 @@ def _engine() -> Finding:
     try:
         version = engine.client().version()
     except NoEngine as error:
-        return Finding("Docker Engine", State.MISSING, str(error), "make setup")
+        return Finding("Docker Engine", State.MISSING, str(error), typed("setup"))
     api = tuple(int(part) for part in version["ApiVersion"].split("."))
     seen = f"{version['Version']}, API {version['ApiVersion']}"
     if api < OLDEST_API:
@@ -162,7 +163,7 @@ def _plugin(name: str) -> Finding:
     try:
         seen = engine.docker_command(name, "version", timeout_s=20).strip().splitlines()[0]
     except (CommandFailed, FileNotFoundError):  # the plugin is not there, or docker itself is not
-        return Finding(f"docker {name}", State.MISSING, "not installed", "make setup")
+        return Finding(f"docker {name}", State.MISSING, "not installed", typed("setup"))
     return Finding(f"docker {name}", State.GOOD, seen)
 
 
@@ -200,12 +201,12 @@ def _images() -> Iterator[Finding]:
             yield Finding(f"image {recipe.tag}", State.NOTE, seen)
             continue
         state = State.MISSING if reason else State.GOOD
-        yield Finding(f"image {recipe.tag}", state, reason or "fresh", "make images" if reason else "")
+        yield Finding(f"image {recipe.tag}", state, reason or "fresh", typed("images") if reason else "")
 
 
 def _kernel() -> Iterator[Finding]:
     if "firewall" in images.stale():
-        yield Finding("kernel features", State.MISSING, "cannot be asked without the firewall's image", "make images")
+        yield Finding("kernel features", State.MISSING, "cannot be asked without the firewall's image", typed("images"))
         return
     probes = {**PROBES, **{what: probe for what, (probe, _) in DISPENSABLE.items()}}
     script = "\n".join(f"({probe}) >/dev/null 2>&1; echo $?" for probe in probes.values())
@@ -257,7 +258,7 @@ def _lab_numbers() -> Finding:
     taken = sorted(labs_in_use())
     free = len(LAB_NUMBERS) - len(taken)
     seen = f"{free} of {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]} are free" + (f"; in use: {taken}" if taken else "")
-    return Finding("lab numbers", State.GOOD if free else State.MISSING, seen, "" if free else "make clean")
+    return Finding("lab numbers", State.GOOD if free else State.MISSING, seen, "" if free else typed("clean"))
 
 
 def _disk() -> Finding:

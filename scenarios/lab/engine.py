@@ -20,6 +20,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
 from scenarios.lab.errors import CommandFailed, NoEngine
+from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
@@ -39,7 +40,7 @@ def client() -> docker.DockerClient:
         found = docker.from_env(timeout=ANSWERS_WITHIN_S)
         found.ping()
     except DockerException as error:
-        raise NoEngine(f"no Docker Engine answers ({error}); `make setup` installs or starts one") from error
+        raise NoEngine(f"no Docker Engine answers ({error}); `{typed('setup')}` installs or starts one") from error
     return found
 
 

@@ -24,7 +24,8 @@ from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.heartbeat import under_way
-from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, ROOT
+from scenarios.lab.places import LOGS, ROOT, SETUP
+from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE
 
 INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
@@ -250,10 +251,10 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
     if not to_build:
         return
     if engine.image_layers(DEBIAN) is None:
-        aloud(f"making {DEBIAN}", [ROOT / "scenarios" / "setup.sh", "base-image"])
+        aloud(f"making {DEBIAN}", ["sh", SETUP, "base-image"], environment={"FAULTWIRE_LOGS": str(LOGS)})
     found = engine.image_layers(DEBIAN)
     if found is None:
-        raise CommandFailed(f"{DEBIAN} is still missing after `scenarios/setup.sh base-image`")
+        raise CommandFailed(f"{DEBIAN} is still missing after `{SETUP} base-image`")
     debian = found
     to_build = stale(recipes)
 

@@ -19,7 +19,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
 from scenarios.lab.process import Finished
 from scenarios.lab.sweep import MARK
-from scenarios.lab.topology import COMPOSE_FILE, ROOT, Topology, topology
+from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
 from scenarios.lab.waiting import wait_for
 
 UP_WITHIN_S = 90
@@ -50,7 +50,13 @@ class Machines:
         environment = {**os.environ, "LAB": str(self.number), "COMPOSE_PROGRESS": "plain"}
         environment["COMPOSE_PROFILES"] = ",".join(sorted({*profiles}))
         return engine.docker_command(
-            "compose", "--file", str(COMPOSE_FILE), *words, timeout_s=timeout_s, cwd=ROOT, env=environment
+            "compose",
+            "--file",
+            str(COMPOSE_FILE),
+            *words,
+            timeout_s=timeout_s,
+            cwd=COMPOSE_FILE.parent,
+            env=environment,
         )
 
     def container(self, machine: str) -> str:

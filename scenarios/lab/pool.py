@@ -19,11 +19,13 @@ from scenarios.lab import locks
 from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import either
 from scenarios.lab.topology import LAB_NUMBERS
 
 LABS_A_CORE = 3  # a drill mostly waits
 MEMORY_A_LAB = 700 << 20  # bytes, with its decoders
 MOST_LABS = 16
+OTHERS = either("`--labs` and LABS= name others", "`--labs` names others")
 
 
 class Borrowed(Lab):
@@ -81,7 +83,7 @@ def these(first: int, others: Sequence[int], profiles: Sequence[str] = ()) -> li
             for lab in found:
                 if isinstance(lab, Borrowed):
                     lab.release()
-            raise LabProblem(f"lab {number} is in use by another run; `--labs` and LABS= name others") from None
+            raise LabProblem(f"lab {number} is in use by another run; {OTHERS}") from None
     return found
 
 

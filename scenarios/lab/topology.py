@@ -9,16 +9,15 @@ import functools
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
 
 from scenarios.lab.cpus import CPUS
+from scenarios.lab.places import ROOT as ROOT
 
 Family = Literal["ipv4", "ipv6"]
 
-ROOT = Path(__file__).resolve().parents[2]
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
 DEFAULT_LAB = 1

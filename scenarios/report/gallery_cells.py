@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import PAGES
 from scenarios.report import read_run
 from scenarios.verdict.check import Verdict
 
-STORED = ROOT / "docs" / "gallery.json"
+STORED = PAGES / "gallery.json"
 
 
 @dataclass(frozen=True, slots=True)

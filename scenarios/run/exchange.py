@@ -19,6 +19,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import Rung
 from scenarios.evidence.record import LegCapture
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family, Host
 from scenarios.spec.service import ServiceChoice
@@ -110,7 +111,7 @@ def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family
             say(f"the firewall does not run; {client.name} calls all the same: {chosen.client.about}")
             called = call(lab, chosen, client, server, family)
         received = _received(lab, server, chosen.transport) - before
-    log = "\n".join(program.lines) if program else f"(it always runs on {chosen.server.runs_on}: make logs)"
+    log = "\n".join(program.lines) if program else f"(it always runs on {chosen.server.runs_on}: {typed('logs')})"
 
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
     if family == "ipv6":

@@ -14,14 +14,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from scenarios.lab import engine
-from scenarios.lab.topology import COMPOSE_FILE, ROOT
+from scenarios.lab.places import CODE, ROOT
+from scenarios.lab.topology import COMPOSE_FILE
 from scenarios.spec.cell import Cell
 
-SCENARIOS, SERVICES, IMAGES = ROOT / "scenarios", ROOT / "services", ROOT / "images"
+SCENARIOS, SERVICES, IMAGES = CODE, ROOT / "services", ROOT / "images"
 JUDGING = ("lab", "spec", "calls", "faults", "evidence", "verdict", "run")  # the rooms that a result rests on
 
 
-def _digest(paths: Iterable[Path], root: Path = ROOT) -> str:
+def _digest(paths: Iterable[Path], root: Path = CODE.parent) -> str:
     digest = hashlib.sha256()
     for path in sorted(paths):
         content = path.read_bytes()

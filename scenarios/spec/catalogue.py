@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import CODE
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
 from scenarios.spec.strict_yaml import line_of, load
 
-DRILLS = ROOT / "scenarios" / "drills"
+DRILLS = CODE / "drills"
 ALL = "all"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scenarios.lab.places import PROGRAM
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.spec.service import ServiceChoice
@@ -28,7 +29,7 @@ class Cell:
     def command(self) -> str:
         """What repeats it."""
         words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
-        return f"python -m scenarios run {self.drill.drill} {words}"
+        return f"{PROGRAM} run {self.drill.drill} {words}"
 
 
 def without_machine(chosen: ServiceChoice, pair: Pair) -> str:

@@ -12,11 +12,11 @@ from string import Template
 from typing import Final
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import CODE
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import NAME, SERVICES, Service, load_service, services
 
-TEMPLATES: Final = ROOT / "scenarios" / "spec" / "templates"
+TEMPLATES: Final = CODE / "spec" / "templates"
 SPOKEN: Final = ("echo",)  # the protocols that the program of the templates speaks
 
 

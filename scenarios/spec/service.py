@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.topology import ROOT, Family
+from scenarios.lab.places import ROOT
+from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
 from scenarios.spec.service_programs import (

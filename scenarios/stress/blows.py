@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import display_path
 from scenarios.spec.catalogue import DRILLS, chosen_service, drills
 from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.drill import Drill
@@ -93,7 +93,7 @@ def targets(catalogue: Mapping[str, Drill]) -> dict[str, list[Target]]:
 
 
 def _word(drill: Drill) -> str:
-    return drill.drill if drill.path.parent == DRILLS else str(drill.path.relative_to(ROOT))
+    return drill.drill if drill.path.parent == DRILLS else str(display_path(drill.path))
 
 
 def all_drills() -> dict[str, Drill]:

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from scenarios.lab.topology import ROOT
+from scenarios.lab.places import PACKAGE, WORK
 
 ENDS_WITHIN_S: Final = 60.0  # after a signal
 
@@ -28,8 +28,8 @@ class Run:
     def __init__(self, lab: int, drill: str, pair: str, seed: int, environment: Mapping[str, str]) -> None:
         words = ["run", drill, "--pair", pair, "--seed", str(seed), "--events", "--lab", str(lab)]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "scenarios", *words],
-            cwd=ROOT,
+            [sys.executable, "-m", PACKAGE, *words],
+            cwd=WORK,
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -133,7 +133,7 @@ def test_a_run_tells_its_events_and_its_folder_and_what_is_no_json_is_kept_for_a
     program = tmp_path / "scenarios.py"
     told = ['{"run": "2026"}', "no JSON", *map(json.dumps, EVENTS)]
     program.write_text(f"import sys\nprint({chr(10).join(told)!r})\nprint('words', file=sys.stderr)\nsys.exit(3)\n")
-    monkeypatch.setattr(ended_run, "ROOT", tmp_path)
+    monkeypatch.setattr(ended_run, "WORK", tmp_path)
     run = Run(1, "lost-syn", "le-le", 1, {})
     assert run.wait(60) == 3
     assert (run.folder, run.events) == ("2026", EVENTS)

@@ -1,0 +1,47 @@
+"""Where things lie, and what a person types: the one module that knows a clone from an installed wheel.
+
+A clone has the program in scenarios/, beside compose.yaml, images/ and services/; what a person types there is `make`,
+and what is left (runs, logs) comes into the clone. An installed wheel has the program as the package `faultwire`, with
+those files in its folder `home`; what a person types is `faultwire`, and what is left comes into the folder from
+which it is called (or that of its faultwire.toml: scenarios/spec/project.py).
+
+Knows no Docker and no other module, so that everything may ask it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+PACKAGE: Final = __name__.partition(".")[0]  # what `python -m` is given
+CODE: Final = Path(__file__).resolve().parents[1]  # the rooms, and drills/
+_CARRIED: Final = CODE / "home"
+IS_INSTALLED: Final = _CARRIED.is_dir()
+# The lab's own files, which nobody writes to: compose.yaml, images/ and services/. The context of every image's build.
+ROOT: Final = _CARRIED if IS_INSTALLED else CODE.parent
+WORK: Final = Path.cwd() if IS_INSTALLED else ROOT  # where the caller's work lies, if no faultwire.toml says so
+_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+PAGES: Final = WORK if IS_INSTALLED else ROOT / "docs"  # where a command puts a page that it makes
+LOGS: Final = _CACHE / "faultwire" if IS_INSTALLED else ROOT / ".logs"  # what builds and installations printed
+SETUP: Final = CODE / "setup.sh"
+PROGRAM: Final = "faultwire" if IS_INSTALLED else f"python -m {PACKAGE}"  # the command, where no verb of make has it
+
+
+def typed(verb: str, make: str = "", words: str = "") -> str:
+    """What a person types for a verb: `make call SERVICE=mine` in a clone, `faultwire call mine` of a wheel.
+
+    `make` are the words that follow the verb in the clone, `words` those that follow it elsewhere.
+    """
+    return " ".join(filter(None, ("faultwire", verb, words) if IS_INSTALLED else ("make", verb, make)))
+
+
+def either(make: str, words: str) -> str:
+    """What a person names something with: a variable of `make` in a clone, a flag of `faultwire` of a wheel."""
+    return words if IS_INSTALLED else make
+
+
+def display_path(path: Path) -> Path:
+    """A path as a person is told it: from the clone, or from the current folder, where it is in it."""
+    beside = Path.cwd() if IS_INSTALLED else ROOT
+    return path.relative_to(beside) if path.is_relative_to(beside) else path
