@@ -35,6 +35,13 @@ TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)
 # Half a million objects of modules and tests live from the start to the end: looking through them costs a seventh.
 gc.set_threshold(100_000, 50, 100)
 
+
+def pytest_collection_finish() -> None:
+    """What is there now stays, and is looked through no more: not by a test that has the garbage collected either."""
+    gc.collect()
+    gc.freeze()
+
+
 WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
 MORE_THAN_CORES = 0  # each has a lab; three on two cores took as long, and drills came late and had to be tried again
 WITHOUT_LABS_A_CORE = 2  # test processes for `make check`: what needs no engine waits for sockets and clocks

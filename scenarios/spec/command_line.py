@@ -21,6 +21,7 @@ _VARIABLE: Final = re.compile(r"\$(?:[A-Za-z_]\w*|\{\w+\})")
 # Longest first: what a shell takes for an operator wherever it stands unquoted, and what only between words.
 _OPERATORS: Final = ("&&", "||", "|", ">>", ">", "<<", "<")
 _BETWEEN_WORDS: Final = ("&", ";")
+_HAS_NOTHING_FOR_A_SHELL: Final = re.compile(r"[^`$&|<>;]*")
 
 
 def filled(text: str, **values: object) -> str:
@@ -71,6 +72,8 @@ def check_command(command: str, key: str, places: Sequence[str] = PLACEHOLDERS) 
 
 def _of_a_shell(command: str) -> str:
     """The first that only a shell understands: an operator, a command in `$( )` or backticks, a variable; or empty."""
+    if _HAS_NOTHING_FOR_A_SHELL.fullmatch(command):
+        return ""  # most commands: the rest would look at each character
     at, quote = 0, ""
     while at < len(command):
         here = command[at]

@@ -8,6 +8,7 @@ class with a `parse(text)` class method that raises ValueError. Knows nothing of
 from __future__ import annotations
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import math
@@ -27,7 +28,7 @@ Declared = TypeVar("Declared")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
 SIZE_LIMIT = 1 << 20  # bytes; a declaration is written by hand
 DEPTH_LIMIT = 20
-
+KEPT = 1024  # declarations; some times as many as there are drills
 
 # YAML 1.2's core schema, without octal numbers: YAML 1.1 reads 1:30 as 90, 1_0 as 10, 010 as 8 and yes as true.
 _WHOLE = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})|0x[0-9a-fA-F]{1,15}")
@@ -306,8 +307,17 @@ def _text(path: Path) -> str:
 
 
 def load(path: Path, expected: type[Declared]) -> Declared:
-    """Read a YAML file into the dataclass `expected`. Raises DeclarationError, with file and line."""
-    text = _text(path)
+    """Read a YAML file into the dataclass `expected`. Raises DeclarationError, with file and line.
+
+    A text that was read before is not read again; each caller has an object of its own, whose values are shared.
+    """
+    found: Any = _declared(path, _text(path), expected)  # type: ignore[arg-type]  # a class has a hash
+    return typing.cast(Declared, copy.copy(found))
+
+
+@functools.lru_cache(KEPT)
+def _declared(path: Path, text: str, expected: type) -> object:
+    """What the text of a file declares."""
     try:
         _check_tokens(path, text)
         node = yaml.compose(text, Loader=_LOADER)
@@ -318,7 +328,7 @@ def load(path: Path, expected: type[Declared]) -> Declared:
         raise DeclarationError(path, 1, f"not YAML: {error}") from error
     if node is None:
         raise DeclarationError(path, 1, "the file is empty")
-    return typing.cast(Declared, _value(node, expected, _At(path)))
+    return typing.cast(object, _value(node, expected, _At(path)))
 
 
 def line_of(path: Path, key: str) -> int:

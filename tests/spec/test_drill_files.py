@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -20,7 +21,9 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
 from scenarios.spec.program_faults import Replace
+from scenarios.spec.service import services
 
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where PyYAML has it
 RIGHT = """\
 drill: one
 claim: A lost SYN costs a second.
@@ -53,6 +56,31 @@ def test_a_right_drill_is_read(tmp_path: Path) -> None:
     packets = drill.expect[1].packets
     assert packets is not None
     assert packets.right == "exactly 2, 900ms to 1.5s apart"
+
+
+def test_a_file_is_parsed_once_for_each_text_and_what_is_made_of_it_is_each_caller_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[str] = []
+    compose = yaml.compose
+
+    def counted(text: str, **words: Any) -> object:
+        parsed.append(text)
+        return compose(text, **words)
+
+    monkeypatch.setattr(yaml, "compose", counted)
+    known = services()
+    parsed.clear()
+    path = written(tmp_path, RIGHT)
+    first, again = load_drill(path, known), load_drill(path, known)
+    assert first == again
+    assert first is not again
+    assert len(parsed) == 1
+    changed = load_drill(written(tmp_path, RIGHT.replace("a second", "two seconds")), known)
+    assert changed.claim == "A lost SYN costs two seconds."
+    for _ in range(2):
+        with pytest.raises(DeclarationError, match="clam"):
+            load_drill(written(tmp_path, RIGHT.replace("claim:", "clam:")), known)
 
 
 # what is replaced, by what, the line of the error, and what it says
@@ -226,7 +254,7 @@ def test_validate_says_when_it_could_not_have_the_filters_compiled(
 
 def _as_an_editor_reads(text: str) -> object:
     """With YAML 1.2, in which `on` is a text as any other; in PyYAML's 1.1 it is a boolean."""
-    return yaml.safe_load(re.sub(r"\bon: ", "'on': ", text))
+    return yaml.load(re.sub(r"\bon: ", "'on': ", text), Loader=SAFE_LOADER)  # noqa: S506
 
 
 @pytest.fixture(scope="module")
