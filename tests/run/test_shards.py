@@ -182,7 +182,7 @@ SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
         "x is in one alone",
     ),
     "in the wrong part": (
-        lambda parts: (parts.pop(0), _edited(parts[0], "shard.json", lambda s: s.update(shard="1/3"))),
+        lambda parts: _edited(parts.pop(0).with_name("part-2"), "shard.json", lambda s: s.update(shard="1/3")),
         "is no cell of part 1/3",
     ),
     "evidence gone": (
