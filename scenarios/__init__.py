@@ -11,6 +11,7 @@ It is a house of rooms. Imports point one way, from a room to those before it in
     verdict     what follows from them
     report      results told
     run         drills performed
+    library     the lab for a person's own tests, and the pytest plugin
     byteorder, bench, stress
     cli         the commands
 

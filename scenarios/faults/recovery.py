@@ -11,6 +11,7 @@ from scenarios.faults.kernel_fault import JOURNAL, OF_DEVICES, TABLE, WITHIN_S
 from scenarios.faults.mtu import forget_path_mtus
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.own_address import TAKE
 
 # The newest journal first. What cannot be undone keeps its journal, and the others are undone all the same.
 JOURNALS = f"""
@@ -44,17 +45,18 @@ def remove_all(lab: Lab) -> list[str]:
     A machine that does not run has none. It may be done at any time, and again, while nothing uses the lab. Raises
     LabProblem with what could not be undone, after all that could be.
     """
-    scripts = {"firewall": FIREWALL, "names": NAMES}
+    scripts = {"firewall": FIREWALL, "names": NAMES, "cables": TAKE}
 
     def run(machine: str) -> str:
-        said = lab.run(machine, ["sh", "-c", scripts[machine]], timeout_s=WITHIN_S)
+        argv = ["sh", "-c", scripts[machine], "sh", str(lab.number)]
+        said = lab.run(machine, argv, timeout_s=WITHIN_S)
         if said.status != 0:
             raise LabProblem(f"an earlier run's faults could not all be undone on the {machine}: {said.printed}")
         return said.stdout
 
     with ThreadPoolExecutor() as pool:
         states = lab.states()
-        undone = list(pool.map(run, [each for each in scripts if states[each] in ("running", "healthy")]))
+        undone = list(pool.map(run, [each for each in scripts if states.get(each) in ("running", "healthy")]))
     forget_path_mtus(lab, "".join(undone))
     set_again(lab, "".join(undone))
     found = [

@@ -20,7 +20,7 @@ from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import either
-from scenarios.lab.topology import LAB_NUMBERS
+from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 
 LABS_A_CORE = 3  # a drill mostly waits
 MEMORY_A_LAB = 700 << 20  # bytes, with its decoders
@@ -67,6 +67,11 @@ def labs(first: int, count: int, profiles: Sequence[str] = ()) -> list[Lab]:
             lab.release()
         raise LabProblem(f"{count} labs are wanted, and {len(borrowed) + 1} are free")
     return [Lab(first, *profiles), *borrowed]
+
+
+def one(profiles: Sequence[str] = ()) -> Lab:
+    """A lab that is borrowed: one that a run left, or one that is free, but never a person's usual one."""
+    return labs(DEFAULT_LAB, 2, profiles)[1]
 
 
 def these(first: int, others: Sequence[int], profiles: Sequence[str] = ()) -> list[Lab]:

@@ -99,6 +99,7 @@ class Topology:
     machines: Mapping[str, str]  # every service of compose.yaml, the end hosts among them, with its image
     profiles: Mapping[str, str]  # the machines that are up only where their profile is asked for, with that profile
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
+    here: Mapping[str, tuple[str, str]]  # this machine's own addresses, by network, while it plays a side itself
     nobody: tuple[str, str]  # an address of the server's network that no machine has, of IPv4 and of IPv6
 
     @property
@@ -163,4 +164,5 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     nobody = zone[at + 1], zone[at + 2]
     machines = {name: service["image"] for name, service in document["services"].items()}
     profiles = {name: host.profile for name, host in hosts.items() if host.profile}
-    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, nobody)
+    here = {network: (str(ipv4), str(ipv6)) for network, (ipv4, ipv6) in document["x-here"].items()}
+    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, here, nobody)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Collection
 
 from scenarios.evidence import sockets
 from scenarios.evidence.record import Socket
@@ -13,12 +14,26 @@ from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
 from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
+from scenarios.run.session import Stage
 from scenarios.spec import roles
 from scenarios.spec.outcome import Outcome
 
 SETTLES_WITHIN_S = 0.5
 HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
+
+
+def left_connections(stage: Stage, hosts: Collection[str]) -> set[Connection]:
+    """The connections that the kernels of these hosts have now. Raises LabProblem where one cannot be asked."""
+    topology, reading = stage.lab.topology, ["cat", *TABLES]
+    pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
+    answered = [each.wait() for each in pending]
+    if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
+        raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
+    printed = [each.stdout for each in answered]
+    for host in {*hosts} & {*topology.standing}:  # which serve by themselves, and have no fork server
+        printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
+    return {each for tables in printed for each in connections(tables)}
 
 
 class Settling:
@@ -39,16 +54,7 @@ class Settling:
         if not stage.disturbed or not faults:
             return
         concerned = {"client", "server", *(role for fault in faults for role in fault.roles)} & {*HOSTS}
-        hosts = {self.run.cast.host(role).name for role in concerned}
-        topology, reading = stage.lab.topology, ["cat", *TABLES]
-        pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
-        answered = [each.wait() for each in pending]
-        if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
-            raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
-        printed = [each.stdout for each in answered]
-        for host in hosts & {*topology.standing}:  # which serve by themselves, and have no fork server
-            printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
-        self.earlier = {each for tables in printed for each in connections(tables)}
+        self.earlier = left_connections(stage, {self.run.cast.host(role).name for role in concerned})
         stage.disturbed = bool(self.earlier)
         if self.earlier:
             self.run.note(f"set aside: {len(self.earlier)} connections that were there before")

@@ -1,0 +1,154 @@
+"""A fault for the time of a `with` block, and what it took hold of."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+from scenarios.calls.forkserver import WarmRunning
+from scenarios.evidence.stalls import Pause
+from scenarios.faults.apply import applied
+from scenarios.faults.caught import Caught
+from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.lab.waiting import wait_for
+from scenarios.library.session import Session
+from scenarios.library.unproven import Unproven
+from scenarios.spec.fault import Fault
+
+HELD_WITHIN_S = 5.0  # for what a fault holds when its block ends, and will let go by itself
+
+
+class FaultBlock:
+    """A fault that is in force while its `with` block runs.
+
+    `hits` is how many packets it took hold of so far, or how many things it did; it stays known after the block. A
+    block that ends without a hit raises Unproven, unless the fault `may_miss`. In the control run of `lab.control` it
+    is not put in force, and has no hits.
+    """
+
+    def __init__(self, session: Session, fault: Fault, *, may_miss: bool, armed: bool) -> None:
+        self._session, self._fault = session, fault
+        self._may_miss, self._armed = may_miss, armed
+        self._caught: Caught | None = None
+        self._stack = contextlib.ExitStack()
+        self._log_from = 0
+
+    @property
+    def name(self) -> str:
+        """Its name in the evidence."""
+        return self._fault.name
+
+    @property
+    def hits(self) -> int:
+        """How many packets it took hold of, or how many things it did."""
+        return self._now().hits
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """A line for each hit, where the fault can tell: ends, length, and what was done."""
+        return self._now().details
+
+    def _now(self) -> Caught:
+        if self._caught is not None:
+            return self._caught
+        if self.name in self._session.applied:
+            return self._session.applied[self.name].caught()
+        return self._of_replacement() if self._fault.replace and self._armed else Caught(0)
+
+    def _of_replacement(self) -> Caught:
+        """A program that replaced another says itself what it did: so many lines are hits."""
+        made = self._fault.replace
+        assert made is not None  # noqa: S101 (whoever asks has seen to it)
+        story, server = self._session.story, self._session.servers.get(made.who)
+        lines = [*story.logs.get(made.who, ()), *(server.lines if server else ())]
+        found = tuple(line for line in lines[self._log_from :] if re.search(made.proof, line))
+        return Caught(len(found), details=found)
+
+    def __enter__(self) -> Self:
+        if not self._armed:
+            return self
+        session, fault = self._session, self._fault
+        self._stack.enter_context(session.metered())
+        try:
+            self._apply()
+        except BaseException:
+            self._stack.close()
+            raise
+        session.story.note(f"{fault.name} is in force")
+        return self
+
+    def _apply(self) -> None:
+        session, fault = self._session, self._fault
+        session.story.note(f"fault {fault.name}: {fault.says}")
+        session.stage.disturbed = True
+        server = session.servers.get("server")
+        if fault.replace:
+            if fault.replace.who not in ("server", "other-server"):
+                raise UsageError("lab.fault: replace: expected 'server': in a test, a call names its own program")
+            self._log_from = len(session.story.logs.get(fault.replace.who, ()))
+            session.replaced[fault.replace.who] = fault.replace
+            return
+        if (fault.kill or fault.pause) and server is None:
+            raise UsageError("lab.fault: no server of this test runs on the role server; lab.serve starts one")
+        running = server.running if server else None
+        if fault.pause:
+            pid = running.pid if isinstance(running, WarmRunning) else None
+            session.story.pauses[fault.name] = Pause(session.cast.server.name, pid, time.time_ns())
+        made = applied(
+            fault,
+            session.stage.lab,
+            session.stage.injector,
+            session.cast,
+            session.seed,
+            running,
+            session.applied,
+            session.earlier,
+        )
+        session.applied[fault.name] = made
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._armed:
+            return
+        session, name = self._session, self.name
+        with self._stack:  # the metering ends last
+            if self._fault.replace:
+                session.replaced.pop(self._fault.replace.who, None)
+                self._caught = self._of_replacement()
+            elif name in session.applied:
+                if kind is None:
+                    self._let_go()
+                self._caught = session.applied.pop(name).end()
+            if name in session.story.pauses:
+                session.story.pauses[name] = replace(session.story.pauses[name], ended_ns=time.time_ns())
+            session.story.note(f"{name} is undone")
+        if self._caught is None:
+            return
+        session.story.caught[name] = self._caught
+        if kind is None:
+            self._check(self._caught)
+
+    def _let_go(self) -> None:
+        """Wait for what it holds and will let go by itself."""
+        made = self._session.applied[self.name]
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(lambda: not made.held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
+
+    def _check(self, caught: Caught) -> None:
+        """Raise Unproven unless it took hold of something, for sure."""
+        about = f"{self.name}: {self._fault.says}"
+        if caught.unsure:
+            raise Unproven(f"{about}: what it took hold of is not sure: {caught.unsure}")
+        if not caught.hits and not self._may_miss:
+            raise Unproven(
+                f"{about}: it took hold of nothing, so nothing was shown; "
+                "may_miss=True is for a fault that may find nothing"
+            )
+
+    def __repr__(self) -> str:
+        return f"<fault {self.name}: {self._fault.says}; {self.hits} hits>"

@@ -1,0 +1,312 @@
+"""The lab as one object: programs on its hosts, faults for the time of a block, and the packets of both legs."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from scenarios.evidence.record import Socket
+from scenarios.lab import pool
+from scenarios.lab.errors import UsageError
+from scenarios.lab.lab import Lab as Machines
+from scenarios.lab.topology import Family
+from scenarios.lab.waiting import wait_for
+from scenarios.library import programs
+from scenarios.library.ended import Ended
+from scenarios.library.faulting import FaultBlock
+from scenarios.library.here import Side, playing
+from scenarios.library.packets import Packets
+from scenarios.library.programs import Program, Server, Started
+from scenarios.library.recording import recording
+from scenarios.library.session import Session
+from scenarios.library.story import Story
+from scenarios.library.unproven import Unproven
+from scenarios.library.words import declared
+from scenarios.run.prepare import bring_up
+from scenarios.run.session import Stage
+from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.given_values import read
+from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
+from scenarios.spec.roles import CallerRole, HostRole
+from scenarios.spec.steps import State, Until
+
+Returned = TypeVar("Returned")
+
+
+class Twice(NamedTuple, Generic[Returned]):
+    """What a body returned, without its faults and then with them."""
+
+    control: Returned
+    fault: Returned
+
+
+class Lab:
+    """A lab of real hosts on two networks, with a firewall between them, for the time of the `with` block.
+
+    `number` is the lab's own (0 to 255); without one, a free lab is borrowed, and taken down again. `pair` says which
+    machines are client and server, by byte order (`be-le`: a big-endian client), `family` is `ipv4` or `ipv6`, and
+    `seed` is that of faults by chance. `pairs` are those that tests will ask for later: their machines come up too.
+
+    Raises NoEngine where no Docker Engine answers, LabProblem where the lab does not come up, UsageError for a wrong
+    word. Not for several threads at once; from asyncio, call its methods by `asyncio.to_thread`.
+    """
+
+    def __init__(
+        self,
+        number: int | None = None,
+        *,
+        pair: Pair = "le-le",
+        family: Family = "ipv4",
+        seed: int = 1,
+        pairs: tuple[Pair, ...] = (),
+    ) -> None:
+        self._number, self._pair, self._family, self._seed = number, pair, family, seed
+        self._pairs = (pair, *pairs)
+        self._stack = contextlib.ExitStack()
+        self._open: Session | None = None
+
+    def __enter__(self) -> Self:
+        for each in self._pairs:
+            if each not in EVERY_PAIR:
+                raise UsageError(f"unknown pair {quoted(each)}{advice(each, EVERY_PAIR)}")
+        needed = profiles(self._pairs)
+        with contextlib.ExitStack() as stack:
+            machines = Machines(self._number, *needed) if self._number is not None else pool.one(needed)
+            stack.callback(pool.give_back, [machines])  # which leaves one up that was asked for by its number
+            bring_up(machines)
+            stage = stack.enter_context(Stage(machines))
+            self._open = Session(stage, self._pair, self._family, self._seed)
+            self._open.begin("")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._open = None
+        self._stack.__exit__(kind, error, trace)
+
+    @property
+    def _session(self) -> Session:
+        if self._open is None:
+            raise UsageError("the lab is not up; use it inside of `with Lab() as lab:`")
+        return self._open
+
+    @property
+    def number(self) -> int:
+        """The lab's number."""
+        return self._session.stage.lab.number
+
+    @property
+    def story(self) -> Story:
+        """What happened in this test so far."""
+        return self._session.story
+
+    def begin(self, test: str = "", *, pair: Pair | None = None, family: Family | None = None) -> None:
+        """Begin with another test: what connections are left of the one before is in none of its recordings.
+
+        The pytest plugin does this. Raises UsageError for an unknown pair, or one whose machines are not up.
+        """
+        session = self._session
+        wanted = pair or self._pair
+        if wanted in EVERY_PAIR and not {*profiles([wanted])} <= {*session.stage.lab.profiles}:
+            raise UsageError(f"the machines of the pair {wanted} are not up; Lab(pairs=({wanted!r},)) brings them up")
+        session.play(wanted, family or self._family)
+        session.begin(test)
+
+    # Addresses
+
+    def address(self, role: HostRole) -> str:
+        """The address of a role's host, of this lab's family."""
+        return self._session.host(role, "lab.address").address(self._session.family)
+
+    def url(self, role: HostRole, port: int, path: str = "/", scheme: str = "http") -> str:
+        """A URL at a role's host: `http://198.18.1.138:8000/`."""
+        address = self.address(role)
+        return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/{path.removeprefix('/')}"
+
+    # Programs
+
+    def serve(
+        self,
+        command: str | None = None,
+        *,
+        service: str | None = None,
+        image: str | None = None,
+        port: int | None = None,
+        on: CallerRole = "server",
+        transport: str = "tcp",
+        ready: str | None = None,
+        environment: Mapping[str, str] | None = None,
+        starts_within_s: float = 30.0,
+    ) -> Server:
+        """A server on a host, for a `with` block. It listens when the block begins.
+
+        `command` has `{bind}`, `{port}`, and for TLS `{ca}`, `{cert}`, `{key}`, filled in; it runs in `image`, or as a
+        program of the lab's own on the host. Or `service` names one that is declared: `echo/select`. `ready` is a
+        regular expression for the line that says that it listens; without it its socket is looked for.
+        """
+        if service is None and port is None:
+            raise UsageError("lab.serve: port: expected the port on which it will listen")
+        words = {"ready": ready, "starts_within": starts_within_s}
+        program = Program(command, service, image, port, _transport("lab.serve", transport), environment or {}, words)
+        return Server(self._session, program, on)
+
+    def start(
+        self,
+        command: str | None = None,
+        *,
+        service: str | None = None,
+        image: str | None = None,
+        port: int | None = None,
+        from_: CallerRole = "client",
+        to: str = "server",
+        named: str | None = None,
+        within_s: float = 30.0,
+        prints: str = "",
+        status: int = 0,
+        says: Mapping[str, str] | None = None,
+        exits: Mapping[str, int | tuple[int, ...]] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> Started:
+        """Start a client, and go on: `with lab.start(…) as call:`, or `call.wait()`. The words are those of `call`."""
+        words = {"prints": prints, "status": status, "says": says or {}, "exits": exits or {}, "timeout_s": within_s}
+        program = Program(command, service, image, port, environment=environment or {}, of_side=words)
+        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=within_s)
+
+    def call(self, command: str | None = None, **words: Any) -> Ended:
+        """Run a client to its end; how that was. The lab ends it after `within_s` seconds, and then it `hung`.
+
+        `{host}` and `{port}` are the server's; `named` puts a name in the address's place. A program of an `image` is
+        read by what it prints (an errno's text), by `prints` and `status`, which are right, and by `says` and `exits`,
+        as in a service.yaml. One of the lab's own is read by its exit status.
+        """
+        return self.start(command, **words).wait()
+
+    # Faults
+
+    def fault(self, *, may_miss: bool = False, called: str = "", **words: Any) -> FaultBlock:
+        """A fault for the time of a `with` block: the words of a drill's `fault:` (docs/drills.md), the effect first.
+
+        `drop="syn", first=1, from_="client", to="server"`; `silence="data", …`; `mtu=1300, at="server-leg"`;
+        `pause="server"`; `answer="server", gives=("other-server",)`. `called` is its name in the evidence. Raises
+        UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
+        """
+        return self._fault(words, called, may_miss, armed=self.story.armed)
+
+    def given(self, *, may_miss: bool = True, called: str = "", **words: Any) -> FaultBlock:
+        """A condition: as `fault`, but in force in the control run too, and it may take hold of nothing."""
+        return self._fault(words, called, may_miss, armed=True)
+
+    def _fault(self, words: Mapping[str, Any], called: str, may_miss: bool, armed: bool) -> FaultBlock:
+        effect = next(iter(words), "fault").replace("_", "-")
+        name = called or self.story.next_name(effect)
+        fault = declared(name, words, "lab.fault")
+        self._session.nat = self._session.nat or fault.nat is not None
+        return FaultBlock(self._session, fault, may_miss=may_miss, armed=armed)
+
+    # What can be seen
+
+    def recording(self) -> contextlib.AbstractContextManager[Packets]:
+        """Record both legs of the firewall for the time of a `with` block; its packets can be asked after it."""
+        return recording(self._session)
+
+    def sockets(self, on: HostRole) -> tuple[Socket, ...]:
+        """The TCP and UDP sockets of a role's host now, as its kernel has them."""
+        return self._session.look(self.story.next_name("look"), on)
+
+    def until(
+        self,
+        *,
+        fault: FaultBlock | None = None,
+        hits: int = 1,
+        log: Server | Started | None = None,
+        line: str = "",
+        on: HostRole | None = None,
+        state: State | None = None,
+        sockets: int = 1,
+        within_s: float = 10.0,
+    ) -> None:
+        """Wait until a fault has `hits`; or a program printed a `line` (regular expression); or so many sockets of a
+        role are in a `state` (`ESTABLISHED`).
+
+        Raises DeadlinePassed after `within_s` seconds. In the control run no fault is waited for.
+        """
+        given = [name for name, each in (("fault", fault), ("log", log), ("on", on)) if each is not None]
+        if len(given) != 1:
+            raise UsageError(f"lab.until: expected one of fault, log, on; got {' and '.join(given) or 'none of them'}")
+        if fault is not None:
+            if self.story.armed:
+                what = f"{hits} hits of {fault.name}"
+                wait_for(lambda: fault.hits >= hits, what, within_s)
+            return
+        if log is not None:
+            _check_line(line)
+            wait_for(lambda: any(re.search(line, each) for each in log.lines), f"a line with {line!r}", within_s)
+            return
+        words = {"on": on, "state": state, "sockets": sockets, "within": within_s}
+        asked = read({name: each for name, each in words.items() if each is not None}, Until, "lab.until")
+        self._wait_for_sockets(asked, within_s)
+
+    def _wait_for_sockets(self, asked: Until, within_s: float) -> None:
+        assert asked.on and asked.state  # noqa: S101, PT018 (its own check)
+
+        def there() -> bool:
+            found = self._session.sockets(asked.on or "server", "lab.until: on")
+            return sum(each.state == asked.state for each in found) >= asked.sockets
+
+        wait_for(there, asked.says, within_s)
+
+    # This machine
+
+    def host(self, side: Side = "client", *, ports: tuple[int, ...] = ()) -> contextlib.AbstractContextManager[None]:
+        """Let this machine itself play the client, or the server, for the time of a `with` block.
+
+        It gets one address on that side's network, and a route to the other network through the firewall; both are
+        taken back, also when this process is killed. `ports` are those on which the test's own server listens, TCP and
+        UDP: nothing else of the machine can be reached from the lab. One side at a time. Raises LabProblem where that
+        cannot be done, with the command that helps.
+        """
+        return playing(self._session, side, ports)
+
+    # Control
+
+    def control(
+        self, body: Callable[[], Returned], check: Callable[[Returned], object] = lambda _: None
+    ) -> Twice[Returned]:
+        """Run a body without its faults first, and then with them; what it returned each time.
+
+        `check` is given what the control returned, and asserts what must be so where nothing fails. Whatever goes
+        wrong in the control raises Unproven: where the body fails without its faults, they prove nothing.
+        """
+        session = self._session
+        story = session.story
+        session.story = Story(f"{story.name} (control)", armed=False)
+        try:
+            returned = body()
+            check(returned)
+        except Exception as problem:
+            raise Unproven(f"without its faults the body went wrong: {type(problem).__name__}: {problem}") from problem
+        finally:
+            story.controls.append(session.story)
+            session.story = story
+        session.set_earlier_aside()
+        return Twice(returned, body())
+
+
+def _check_line(line: str) -> None:
+    if not line:
+        raise UsageError("lab.until: line: expected a regular expression for the line that `log` is read for")
+    try:
+        re.compile(line)
+    except re.error as error:
+        raise UsageError(f"lab.until: line: {line!r} is not a regular expression: {error}") from error
+
+
+def _transport(key: str, transport: str) -> str:
+    if transport not in ("tcp", "udp"):
+        raise UsageError(f"{key}: transport: expected tcp or udp, got {transport!r}")
+    return transport

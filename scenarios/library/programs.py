@@ -1,0 +1,260 @@
+"""Programs of a test on the lab's hosts: servers that run for a block, and calls that end."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from scenarios.calls import boxes, contract, port_holders
+from scenarios.calls.call import Pending
+from scenarios.calls.serving import wait_until_it_listens
+from scenarios.lab.errors import LabProblem, UsageError
+from scenarios.lab.process import Running
+from scenarios.lab.topology import Host
+from scenarios.library.ended import Ended
+from scenarios.library.session import Session
+from scenarios.spec.declaration_error import problems_of
+from scenarios.spec.program_faults import Replace
+from scenarios.spec.roles import CallerRole, program_label
+from scenarios.spec.service import Service, ServiceChoice, resolve
+from scenarios.spec.service_programs import Client
+from scenarios.spec.service_programs import Server as ServerProgram
+from scenarios.spec.validate import SERVICE_PLACE
+
+NOTHING = "true"  # in the place of the side that a test does not start here
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program as a test names it: a command, or one of a service that is declared; and what it is given."""
+
+    command: str | None = None
+    service: str | None = None
+    image: str | None = None
+    port: int | None = None
+    transport: str = "tcp"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    of_side: Mapping[str, Any] = field(default_factory=dict)  # more words of a service's server, or client
+
+    def chosen(self, key: str, side: str) -> ServiceChoice:
+        """The service that this is. Raises UsageError that begins with `key`."""
+        if (self.command is None) == (self.service is None):
+            raise UsageError(f"{key}: expected a command, or service=…, one of them")
+        if self.service is not None:
+            return resolve(self.service)
+        about = "of a test"
+        words = {"about": about, **self.of_side}
+        try:
+            server = (
+                ServerProgram(run=self.command, **words) if side == "server" else ServerProgram(about="", run=NOTHING)
+            )
+            client = Client(run=self.command or "", **words) if side == "client" else Client(about="", run=NOTHING)
+            made = Service(
+                service="test",
+                about=about,
+                image=self.image,
+                port=self.port or 1,
+                transport=self.transport,  # type: ignore[arg-type] # checked by lab.serve and lab.call
+                environment=dict(self.environment),
+                servers={"server": server},
+                clients={"client": client},
+            )
+        except ValueError as error:
+            raise UsageError(f"{key}: {'; '.join(problems_of(error))}") from None
+        return ServiceChoice(made, "server", "client")
+
+
+def _check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
+    if host is session.here:
+        raise UsageError(f"{key}: this machine itself plays that role now (lab.host); the lab starts nothing on it")
+    if image and host.byteorder == "big":
+        raise UsageError(f"{key}: {host.name} is big-endian, and {image} is an image for this machine's own CPU")
+
+
+class Server:
+    """A server on a host, for the time of the `with` block. It listens when the block begins.
+
+    `lines` is what it has printed since it was last started, standard output and standard error together.
+    """
+
+    def __init__(self, session: Session, program: Program, on: CallerRole) -> None:
+        self._session, self.on = session, on
+        self.host = session.host(on, "lab.serve: on")
+        self.chosen = program.chosen("lab.serve", "server")
+        _check_machine("lab.serve: on", self.host, session, self.chosen.server_image)
+        if self.chosen.server.run is None:
+            raise UsageError(f"lab.serve: {self.chosen.name} always runs on {self.chosen.server.runs_on}: just call it")
+        self._stack = contextlib.ExitStack()
+        self.running: Running | None = None
+        self._replaced: Replace | None = None
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it runs in an image of its own."""
+        return self.chosen.server_image is not None
+
+    @property
+    def port(self) -> int:
+        """The port on which it listens."""
+        return self.chosen.server_port
+
+    @property
+    def address(self) -> str:
+        """The address of its host, of the test's family."""
+        return self.host.address(self._session.family)
+
+    @property
+    def lines(self) -> list[str]:
+        """What it has printed since it was last started."""
+        return list(self.running.lines) if self.running else []
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended, by itself or by a fault."""
+        return self.running is None or self.running.ended
+
+    def __enter__(self) -> Self:
+        if taken := self._session.servers.get(self.on):
+            raise UsageError(f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; one server a role")
+        contract.ready([self.chosen.service], lambda _: None)
+        lab = self._session.stage.lab
+        if self.chosen.server.ready is None:
+            port_holders.check_free(lab, self.host.name, self.chosen)
+        try:
+            self._start()
+        except LabProblem as problem:
+            self._stack.close()
+            raise port_holders.explained(lab, self.host.name, self.chosen, problem) from problem
+        self._session.servers[self.on] = self
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._session.servers.pop(self.on, None)
+        try:
+            self._stack.close()
+        finally:
+            self._keep_log()
+
+    def _keep_log(self) -> None:
+        self._session.story.logs.setdefault(self.on, []).extend(self.lines)
+        self.running = None
+
+    def restart(self) -> None:
+        """Stop it (SIGTERM) and start it again. A fault `replace` that is in force has its program started instead.
+
+        Raises LabProblem, with what it printed, when it does not come to listen.
+        """
+        self._session.story.note(f"stop {program_label(self.on)} (SIGTERM), and start it again")
+        self._stack.close()
+        self._keep_log()
+        self._start()
+
+    def _start(self) -> None:
+        session, chosen, host = self._session, self.chosen, self.host
+        instead = session.replaced.get(self.on)
+        is_own = instead is None or SERVICE_PLACE in instead.run
+        run = chosen.server.run
+        assert run is not None  # noqa: S101 (__init__ asks)
+        address = contract.all_interfaces(chosen) if is_own else ""
+        if not chosen.server_image and session.pair.split("-")[1] == "le":
+            address = host.address(session.family)
+        command = instead.run.replace(SERVICE_PLACE, run) if instead else run
+        argv = boxes.server_words(chosen, command, host, address)
+        box = boxes.of_server(chosen, host, address) if is_own else None
+        self._stack = contextlib.ExitStack()
+        self.running = self._stack.enter_context(session.stage.caller.running(host.name, argv, box))
+        if instead:
+            self.running.wait_for_line(instead.ready)
+        else:
+            wait_until_it_listens(session.stage.lab, chosen, host, self.running)
+        session.story.note(f"{program_label(self.on)} listens on port {chosen.server_port}")
+
+
+@dataclass(slots=True)
+class Started:
+    """A call under way. `wait` for its end, or leave the `with` block, which waits too; an error there ends it."""
+
+    name: str
+    session: Session
+    pending: Pending
+    ended: Ended | None = None
+
+    def wait(self) -> Ended:
+        """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
+        if self.ended is None:
+            call = self.pending.wait()
+            story = self.session.story
+            story.calls.setdefault(self.name, []).append(call)
+            story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
+            story.note(f"{self.name} ended: {call.outcome.value}" + (f" ({call.errno})" if call.errno else ""))
+            self.ended = Ended.of(call)
+        return self.ended
+
+    @property
+    def lines(self) -> list[str]:
+        """The whole lines that it has printed so far, those of standard output first."""
+        return self.ended.printed.splitlines() if self.ended else self.pending.heard.lines
+
+    def cancel(self) -> Ended:
+        """End it now; its outcome is `cancelled`."""
+        self.pending.cancel()
+        return self.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            with contextlib.suppress(LabProblem):
+                self.pending.cancel()
+                self.wait()
+            return
+        self.wait()
+
+
+def start(
+    session: Session, program: Program, *, from_: CallerRole, to: str, named: str | None, within_s: float
+) -> Started:
+    """Start a call. Raises UsageError for what cannot be called so; LabProblem."""
+    caller = session.host(from_, "lab.call: from_")
+    called = session.servers.get(to)
+    if program.port is None and called is not None:
+        port: int | None = called.port
+    else:
+        port = program.port
+    chosen = program.chosen("lab.call", "client")
+    if program.service is not None and port is None:
+        port = chosen.port
+    command = chosen.client.run
+    if port is None and re.search(r"(?<!\{)\{port\}", command):
+        raise UsageError(f"lab.call: port: no server of this test runs on {to}; name its port with port=…")
+    _check_machine("lab.call: from_", caller, session, chosen.image)
+    contract.ready([chosen.service], lambda _: None)
+    address = _address(session, to, named)
+    argv = boxes.client_words(command, address, port or 0)
+    box = boxes.of_client(chosen.service, chosen.client_name, address, port or 0, within_s)
+    read = functools.partial(contract.ended, chosen.client) if box else None
+    name = session.story.next_name("call")
+    session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")
+    session.stage.disturbed = True
+    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=read, hear=True)
+    return Started(name, session, pending)
+
+
+def _address(session: Session, to: str, named: str | None) -> str:
+    if named is not None:
+        return named
+    if to == "nobody":
+        return session.cast.address("nobody")
+    if to == "firewall":
+        return session.cast.addresses("firewall")[0]
+    return session.host(to, "lab.call: to").address(session.family)  # type: ignore[arg-type] # host refuses others

@@ -1,0 +1,107 @@
+"""Recording both legs for the time of a block."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
+
+from scenarios.evidence.frame import Frame
+from scenarios.evidence.nat_frames import with_true_ends
+from scenarios.evidence.record import LegCapture, Seen
+from scenarios.evidence.tshark_fields import KEPT
+from scenarios.lab.earlier_connections import Connection
+from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.lab.topology import Family
+from scenarios.lab.waiting import wait_for
+from scenarios.library.packets import Packets, Recorded
+from scenarios.library.session import Session
+from scenarios.run.settling import CLOSE_WAIT, SETTLES_WITHIN_S
+from scenarios.spec.roles import Role
+
+
+@contextlib.contextmanager
+def recording(session: Session) -> Iterator[Packets]:
+    """Record both legs. The packets can be asked when the block has ended; when an exception ended it, too."""
+    if session.is_recording:
+        raise UsageError("lab.recording: a recording goes on already; one records all that crosses the firewall")
+    recorded = Recorded(session)
+    session.is_recording = True
+    try:
+        with contextlib.ExitStack() as metering:
+            metering.enter_context(session.metered())
+            session.stage.dissector.prepare(KEPT, ())
+            with session.stage.capturing.capture() as capture:
+                try:
+                    yield Packets(recorded)
+                finally:
+                    _settle(session)
+                    until_ns = time.time_ns()
+                    captures = capture.stop()
+                    with metering:
+                        recorded.base = _seen(session, captures, until_ns)
+                    session.story.recorded.append(recorded.base)
+    finally:
+        session.is_recording = False
+
+
+def _settle(session: Session) -> None:
+    """Wait a little for the servers to close what their clients have closed: their FIN belongs into the recording."""
+    caller, topology = session.stage.caller, session.stage.lab.topology
+    for server in list(session.servers.values()):
+        closing = re.compile(rf":{server.port:04X} \S+ {CLOSE_WAIT} ")
+        if server.ended or server.host.name not in topology.hosts or session.story.is_paused:
+            continue
+
+        def closed(name: str = server.host.name, closing: re.Pattern[str] = closing) -> bool:
+            tables = caller.call(name, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
+            return not closing.search(tables)
+
+        with contextlib.suppress(DeadlinePassed):
+            wait_for(closed, "the server to close", SETTLES_WITHIN_S)
+
+
+def _seen(session: Session, captures: dict[str, LegCapture], until_ns: int) -> Seen:
+    dissector, story, cast = session.stage.dissector, session.story, session.cast
+    with ThreadPoolExecutor() as pool:
+        read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, ()), captures.values())
+        frames = dict(zip(captures, read, strict=True))
+    if session.nat:
+        nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
+        frames["server-leg"] = with_true_ends(frames["client-leg"], frames["server-leg"], nat)
+    old = {ends for each in session.earlier for ends in _both_ways(each)}
+    frames = {leg: [each for each in of_leg if _ends(each) not in old] for leg, of_leg in frames.items()}
+    roles: tuple[Role, ...] = get_args(Role)
+    hosts = session.stage.lab.topology.places.values()
+    names = {address: each.name for each in hosts for address in (each.ipv4, each.ipv6)}
+    if session.here:
+        names |= dict.fromkeys((session.here.ipv4, session.here.ipv6), session.here.name)
+    server = session.servers.get("server")
+    return Seen(
+        armed=story.armed,
+        port=server.port if server else 0,
+        addresses={role: cast.addresses(role) for role in roles},
+        client_side=session.client_side,
+        calls=story.calls,
+        caught=story.caught,
+        looks=story.looks,
+        logs=story.logs,
+        captures=captures,
+        frames=frames,
+        events=story.events,
+        byteorders=cast.byteorders,
+        machines=names,
+        look_times_ns=story.look_times_ns,
+        captured_until_ns=until_ns,
+    )
+
+
+def _both_ways(connection: Connection) -> Iterator[tuple[object, object]]:
+    yield from connection.ways()
+
+
+def _ends(frame: Frame) -> tuple[object, object]:
+    return (frame.source, frame.source_port), (frame.destination, frame.destination_port)

@@ -1,0 +1,68 @@
+"""The keywords of `lab.fault(…)` as a declared fault: the words of a drill's `fault:` step, in one flat shape.
+
+The first keyword is the effect, and its value the effect's main word; the others are the effect's other words.
+`drop="syn", first=1, from_="client", to="server"` is `drop: {of: syn, first: 1, from: client, to: server}`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from scenarios.lab.errors import UsageError
+from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.fault import EFFECTS, Fault
+from scenarios.spec.given_values import read
+from scenarios.spec.injected_faults import Picked
+from scenarios.spec.kernel_faults import Selected
+
+# The word that the value of the effect itself stands for. Of effects that choose packets it is `of`.
+MAIN_WORDS: Final[Mapping[str, str]] = {
+    **{name: "of" for name, effect in EFFECTS.items() if issubclass(effect, Picked | Selected)},
+    "mute": "errors",
+    "mtu": "bytes",
+    "rate": "bits_per_s",
+    "stateful": "by",
+    "forget": "of",
+    "idle_timeout": "after",
+    "rebind": "nat",
+    "link_down": "at",
+    "no_route": "to",
+    "answer": "name_of",
+    "kill": "who",
+    "pause": "who",
+    "replace": "who",
+    "host": "who",
+}
+
+
+def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
+    """The fault that the keywords of a call declare. Raises UsageError that begins with `place`, naming the word.
+
+    `True` as the effect's value leaves its main word out: `nat=True`, `stateful=True`. A mapping is all of its words.
+    """
+    effect = next((word for word in words if word in EFFECTS), None)
+    if effect is None:
+        wrong = next(iter(words), "")
+        raise UsageError(f"{place}: unknown effect {quoted(wrong)}{advice(wrong, EFFECTS)}")
+    known = {each.name.rstrip("_") for each in dataclasses.fields(EFFECTS[effect]) if each.init}
+    others = {word.rstrip("_"): value for word, value in words.items() if word != effect}
+    for word in others:
+        if word in EFFECTS and word not in known:
+            raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; two faults are two `with`s")
+        if word not in known:
+            raise UsageError(f"{place}: {effect}: unknown word {quoted(word)}{advice(word, known)}")
+    return read({"name": name, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
+
+
+def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
+    if isinstance(value, Mapping):
+        return value
+    if value is True:
+        return {}
+    if effect not in MAIN_WORDS:
+        raise UsageError(f"{place}: {effect}: expected True, got {value!r}: it has no words")
+    if effect == "mute" and isinstance(value, str):
+        value = (value,)
+    return {MAIN_WORDS[effect]: getattr(value, "name", value)}  # of a NAT that is in force, its name

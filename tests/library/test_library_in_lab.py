@@ -1,0 +1,247 @@
+"""The library on a lab: faults, calls and packets of a person's own test; this machine as one of its ends. One lab."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import socketserver
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.waiting import wait_for
+from scenarios.library import Lab, Packets, Server, Unproven
+from scenarios.library.here import host_of
+from tests.conftest import free_lab
+
+pytestmark = pytest.mark.engine
+SYN = "tcp.flags.syn == 1 && tcp.flags.ack == 0"
+ACROSS: Any = {"from_": "client", "to": "server"}
+
+
+@pytest.fixture(scope="module")
+def opened(docker_engine: None) -> Iterator[Lab]:  # noqa: ARG001
+    machines = free_lab()
+    try:
+        with Lab(machines.number) as lab:
+            yield lab
+    finally:
+        machines.down()
+
+
+@pytest.fixture
+def lab(opened: Lab, request: pytest.FixtureRequest) -> Lab:
+    opened.begin(request.node.name)
+    return opened
+
+
+@pytest.fixture
+def echo(lab: Lab) -> Iterator[Server]:
+    with lab.serve(service="echo/select") as server:
+        yield server
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_lost_syn_is_met_counted_and_seen(lab: Lab) -> None:
+    with lab.recording() as packets, lab.fault(drop="syn", first=1, **ACROSS) as lost:
+        with pytest.raises(UsageError, match="when its block has ended"):
+            _ = packets.on("client-leg").count
+        call = lab.call("python -m services.echo.client_blocking {host} {port}", within_s=20)
+    assert lost.hits == 1
+    assert "dropped" in lost.details[0]
+    assert call.outcome == "answered"
+    assert "Hello, world" in call.printed
+    assert call.duration_s is not None
+    assert call.duration_s > 0.9
+    assert packets.on("client-leg").where(SYN).count == 2
+    assert packets.on("server-leg").where(SYN).count == 1
+    assert packets.on("client-leg").where(SYN).alone.from_("client").count == 1
+    packets.on("client-leg").expect(where=SYN, exactly=2, apart="0.9s to 1.5s")
+    assert "SYN ───" in repr(packets)
+
+
+@pytest.mark.usefixtures("echo")
+def test_what_does_not_hold_is_shown_with_the_ladder_and_is_no_pass(lab: Lab) -> None:
+    with lab.recording() as packets:
+        lab.call(service="echo/select")
+    with pytest.raises((AssertionError, Unproven), match=r"(?s)expected exactly 3.*firewall.*SYN ACK"):
+        packets.on("client-leg").expect(where=SYN, exactly=3)
+    with pytest.raises(AssertionError, match=r"(?s)expected 7, saw 1\n.*firewall.*SYN ACK"):
+        packets.on("client-leg").where(SYN).assert_count(7)
+    with pytest.raises(ValueError, match=r"invalid display filter 'tcp\.flgs'"):
+        packets.on("client-leg").where("tcp.flgs")
+
+
+def test_a_fault_that_took_hold_of_nothing_proves_nothing(lab: Lab) -> None:
+    with pytest.raises(Unproven, match="it took hold of nothing"), lab.fault(drop="syn", first=1, **ACROSS):
+        pass
+    with lab.fault(drop="syn", first=1, may_miss=True, **ACROSS) as lost:
+        pass
+    assert lost.hits == 0
+    with pytest.raises(ZeroDivisionError), lab.fault(drop="syn", first=1, **ACROSS):  # the first problem is told
+        raise ZeroDivisionError
+
+
+@pytest.mark.usefixtures("echo")
+def test_without_its_faults_the_body_must_go_well_first(lab: Lab) -> None:
+    def body() -> tuple[str, int]:
+        with lab.fault(refuse="syn", by="tcp-reset", **ACROSS) as refused:
+            return lab.call(service="echo/select").outcome, refused.hits
+
+    twice = lab.control(body, lambda came: came[0] == "answered")
+    assert twice.control == ("answered", 0)
+    assert twice.fault == ("refused", 1)
+
+    def wrong(came: tuple[str, int]) -> None:
+        assert came[0] == "refused"
+
+    with pytest.raises(Unproven, match="without its faults"):
+        lab.control(body, wrong)
+
+
+def test_a_paused_server_a_restart_and_sockets_can_be_waited_for(lab: Lab, echo: Server) -> None:
+    with lab.fault(pause="server") as paused:
+        call = lab.start(service="echo/select", within_s=20)
+        lab.until(on="server", state="ESTABLISHED", within_s=5)
+        assert any(each.state == "ESTABLISHED" for each in lab.sockets("client"))
+        assert call.ended is None
+    assert paused.hits == 1
+    assert call.wait().outcome == "answered"
+    echo.restart()
+    assert lab.call(service="echo/select").outcome == "answered"
+    with pytest.raises(DeadlinePassed):
+        lab.until(log=echo, line="never printed", within_s=0.1)
+
+
+def test_a_name_that_changes_leads_elsewhere(lab: Lab) -> None:
+    with lab.fault(answer="server", gives=("nobody",), may_miss=True):
+        call = lab.call("getent ahostsv4 server", within_s=10)
+    assert lab.address("server") not in call.printed
+
+
+def test_a_big_endian_client_is_the_pairs(lab: Lab) -> None:
+    lab.begin("be", pair="be-le")
+    with lab.serve(service="echo/select"):
+        call = lab.call(service="echo/select")
+    assert call.outcome == "answered"
+    with pytest.raises(UsageError, match="unknown pair 'le-el'; did you mean 'le-le'"):
+        lab.begin("", pair="le-el")
+
+
+@pytest.mark.usefixtures("echo")
+def test_asyncio_uses_it_by_a_thread(lab: Lab) -> None:
+    async def calls() -> str:
+        return (await asyncio.to_thread(lab.call, service="echo/select")).outcome
+
+    assert asyncio.run(calls()) == "answered"
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_this_machine_is_the_client_and_meets_the_fault(lab: Lab, family: str) -> None:
+    lab.begin(f"host {family}", family=family)  # type: ignore[arg-type]
+    with lab.serve(service="echo/select") as server, lab.host("client"), lab.recording() as packets:
+        here = lab._session.here
+        assert here is not None
+        with (
+            lab.fault(drop="syn", first=1, **ACROSS) as lost,
+            socket.create_connection((lab.address("server"), server.port), timeout=10) as connection,
+        ):
+            connection.sendall(b"hello")
+            assert connection.recv(5) == b"hello"
+        with pytest.raises(UsageError, match="one side at a time"), lab.host("server"):
+            pass
+    assert lost.hits == 1
+    assert packets.on("client-leg").where(SYN).from_("client").count == 2
+    with pytest.raises(OSError, match="assign"):  # taken back
+        socket.create_server((here.ipv4, 0))
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = True
+
+
+class _Upper(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        self.wfile.write(self.rfile.readline().upper())
+
+
+@pytest.mark.parametrize("pair", ["le-le", "be-le"])
+def test_a_host_calls_a_server_of_this_process_and_nothing_else_of_the_machine(lab: Lab, pair: str) -> None:
+    lab.begin("server", pair=pair)
+    tell = (
+        "import socket,sys; c=socket.create_connection((sys.argv[1],int(sys.argv[2])),2);"
+        "c.sendall(b'hello\\n'); print(c.recv(9), sys.byteorder)"
+    )
+    others = [("0.0.0.0", 0), ("::", 0)]  # noqa: S104 (what must not be reached)
+    with lab.host("server", ports=(4321,)):
+        address = lab.address("server")
+        server = _Server((address, 4321), _Upper)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        listening = [socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+                     for host, port in others]  # fmt: skip
+        try:
+            came = lab.call(f'python -c "{tell}" {address} 4321', within_s=15)
+            assert "b'HELLO\\n'" in came.printed
+            assert ("big" if pair == "be-le" else "little") in came.printed
+            machine = [address, lab._session.here.ipv6, "172.17.0.1", "127.0.0.1"]  # type: ignore[union-attr]
+            machine += [each[4][0] for each in socket.getaddrinfo(socket.gethostname(), None)]
+            for reached in dict.fromkeys(machine):
+                port = listening[":" in reached].getsockname()[1]
+                call = lab.call(f'python -c "{tell}" {reached} {port}', within_s=10)
+                assert "HELLO" not in call.printed, reached
+                assert call.outcome != "answered", reached
+        finally:
+            server.shutdown()
+            server.server_close()
+            for each in listening:
+                each.close()
+
+
+KILLED = """
+import sys, time
+from scenarios.lab.lab import Lab
+from scenarios.library.here import _given, host_of
+lab = Lab(int(sys.argv[1]))
+with _given(lab, host_of(lab.topology, "client"), ()):
+    print("given", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_the_address_goes_with_the_process_that_was_killed(lab: Lab) -> None:
+    given = host_of(topology(lab.number), "client")
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(lab.number)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            assert process.stdout.readline() == "given\n"
+            socket.create_server((given.ipv4, 0)).close()
+        finally:
+            process.kill()
+
+    def is_gone() -> bool:
+        try:
+            socket.create_server((given.ipv4, 0)).close()
+        except OSError:
+            return True
+        return False
+
+    wait_for(is_gone, "the address to go", 10)
+
+
+def test_packets_are_a_value(lab: Lab) -> None:
+    with lab.recording() as packets:
+        pass
+    assert isinstance(packets, Packets)
+    with pytest.raises(UsageError, match="unknown leg 'clientleg'; did you mean 'client-leg'"):
+        packets.on("clientleg")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="of which leg"):
+        packets.where(SYN)
+    assert packets.on("client-leg").count == 0

@@ -1,0 +1,80 @@
+"""The keywords of `lab.fault(…)`: every effect of the drills, and errors that name the nearest word."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from scenarios.lab.errors import UsageError
+from scenarios.library.words import declared
+from scenarios.spec.fault import EFFECTS
+
+ACROSS = {"from_": "client", "to": "server"}
+EVERY: dict[str, dict[str, Any]] = {
+    "drop": {"drop": "syn", "first": 1, **ACROSS},
+    "hold": {"hold": "data", "nth": 1, **ACROSS},
+    "delay": {"delay": "data", "by": 0.2, "reorder": True, **ACROSS},
+    "duplicate": {"duplicate": "data", "copies": 2, **ACROSS},
+    "reorder": {"reorder": "data", "nth": 1, **ACROSS},
+    "corrupt": {"corrupt": "data", "nth": 1, **ACROSS},
+    "alter": {"alter": "data", "at": 0, "becomes": 255, "nth": 1, **ACROSS},
+    "split": {"split": "data", "size": 1, **ACROSS},
+    "cut": {"cut": "data", "at": 5, "then": "rst", **ACROSS},
+    "other_port": {"other_port": "udp", "port": 9, **ACROSS},
+    "silence": {"silence": "any", "both_ways": True, **ACROSS},
+    "refuse": {"refuse": "syn", "by": "tcp-reset", **ACROSS},
+    "spend_ttl": {"spend_ttl": "tcp", **ACROSS},
+    "mute": {"mute": "too-big"},
+    "mtu": {"mtu": 1300, "at": "server-leg"},
+    "rate": {"rate": 1_000_000, "at": "server-leg"},
+    "stateful": {"stateful": True},
+    "forget": {"forget": True},
+    "idle_timeout": {"idle_timeout": 0.5},
+    "nat": {"nat": True},
+    "rebind": {"rebind": "nat-1"},
+    "link_down": {"link_down": "client-leg"},
+    "no_route": {"no_route": "server"},
+    "answer": {"answer": "server", "gives": ("other-server",)},
+    "kill": {"kill": "server"},
+    "pause": {"pause": "server"},
+    "host": {"host": "client", "tcp_syn_retries": 1},
+    "replace": {"replace": "server", "run": "python -m services.echo.peer"},
+}
+
+
+def test_every_effect_of_the_drills_can_be_said() -> None:
+    assert EVERY.keys() == EFFECTS.keys()
+    for effect, words in EVERY.items():
+        assert isinstance(declared("one", words, "lab.fault").effect, EFFECTS[effect]), effect
+
+
+def test_the_words_are_those_of_a_drill() -> None:
+    made = declared("one", EVERY["delay"], "lab.fault")
+    assert made.delay is not None
+    assert (made.delay.of, float(made.delay.by), made.delay.reorder) == ("data", 0.2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"dorp": "syn"}, "lab.fault: unknown effect 'dorp'; did you mean 'drop'?"),
+        ({"drop": "sin", **ACROSS}, "lab.fault: drop.of: unknown word 'sin'; did you mean 'syn'?"),
+        ({"drop": "syn", "fist": 1, **ACROSS}, "lab.fault: drop: unknown word 'fist'; did you mean 'first'?"),
+        (
+            {"drop": "syn", "from_": "cleint", "to": "server"},
+            "drop.from: unknown word 'cleint'; did you mean 'client'?",
+        ),
+        ({"drop": "syn", "from_": "client"}, "lab.fault: drop: the key 'to' is missing"),
+        ({"drop": "syn", "from_": "client", "to": "bystander"}, "do not cross the firewall"),
+        ({"drop": "syn", "silence": "any", **ACROSS}, "expected one effect, got 'drop' and 'silence'"),
+        ({"nat": "yes"}, "lab.fault: nat: expected True, got 'yes'"),
+        ({"mtu": 20, "at": "server-leg"}, "mtu.bytes: an MTU is 1280 to 1500 bytes, not 20"),
+        ({"delay": "data", "by": -1, **ACROSS}, "delay.by: expected a length of time"),
+        ({}, "unknown effect ''"),
+    ],
+)
+def test_a_wrong_word_is_told_with_the_nearest(words: dict[str, Any], told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        declared("one", words, "lab.fault")
+    assert told in str(raised.value)
