@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -48,10 +48,10 @@ drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be
 	@$(SCENARIOS) run $(NAME) --lab $(LAB) $(if $(PAIR),--pair $(PAIR),--one-pair) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
 drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
-	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHARD),--shard $(SHARD)) $(KEPT)
 
 matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PATIENCE=20s CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
-	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(KEPT)
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(SHARD),--shard $(SHARD)) $(KEPT)
 
 gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=3 RESUME=1; DRILLS= some of them)
 	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(KEPT)
@@ -79,6 +79,9 @@ bench: setup ## what the lab itself costs: a drill's overhead, the injector, the
 
 report: setup ## make the pages of a run again, and open them where there is a screen: make report RUN=runs/latest
 	@$(SCENARIOS) report --open $(RUN)
+
+merge: setup ## put the parts of a run (make drills SHARD=3/10, make matrix SHARD=3/10) together: make merge PARTS="a b c" OUT=folder
+	@$(SCENARIOS) merge $(PARTS) --out $(OUT)
 
 screenshots: setup ## docs/images anew, from the newest matrix: make screenshots RUN=runs/… CELL=runs/…/lost-syn/search-selectors/be-le
 	@$(PYTHON) -m tests.report.screenshots $(RUN) $(CELL)

@@ -11,6 +11,7 @@ from scenarios.lab.topology import LAB_NUMBERS
 from scenarios.run import previous
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair
+from scenarios.spec.shard import Shard
 from scenarios.spec.units import Seconds
 
 LONGEST_SOAK_S = 24 * 3600
@@ -93,6 +94,18 @@ def add_programs(sub: argparse.ArgumentParser, about_service: str) -> None:
 
 def add_pairs(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--pair", type=pairs, default=(), metavar="P", help=ABOUT_PAIRS)
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_shard(sub: argparse.ArgumentParser) -> None:
+    about = "the third of ten parts of the cells, for one of several machines; `merge` puts the parts together"
+    sub.add_argument("--shard", type=_shard, metavar="3/10", help=about)
 
 
 def add_keep_runs(sub: argparse.ArgumentParser) -> None:

@@ -18,7 +18,16 @@ from rich.markup import escape
 from rich.text import Text
 
 from scenarios.cli import matrix
-from scenarios.cli.arguments import add_keep_runs, add_labs, add_pairs, add_programs, between, patience, time_s
+from scenarios.cli.arguments import (
+    add_keep_runs,
+    add_labs,
+    add_pairs,
+    add_programs,
+    add_shard,
+    between,
+    patience,
+    time_s,
+)
 from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.evidence import pairing
@@ -29,8 +38,9 @@ from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
 from scenarios.lab.pool import give_back
+from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, marked, show, step, warn
-from scenarios.run import previous, summary
+from scenarios.run import fingerprint, previous, summary
 from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
@@ -70,7 +80,8 @@ def cells(options: argparse.Namespace) -> list[Cell]:
 def run(options: argparse.Namespace) -> int:
     options.json |= options.events
     console.stderr = options.json  # standard output is for the verdicts then
-    asked = cells(options)
+    whole_run = cells(options)
+    asked = shard_plan.part_of(whole_run, options.shard)
     if options.dry_run:
         for cell in asked:
             reason = unsupported(cell)
@@ -80,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     summary.check_junit(options.junit)
     alone = len(asked) == 1 and not options.json
     jobs = min(len(options.labs) or options.jobs, len(asked))
-    on = prepare(options.lab, jobs, asked, options.labs)
+    on = prepare(options.lab, jobs, asked, options.labs) if asked else []
     began_s = time.monotonic()
     progress = Progress(len(asked), jobs, previous.durations_s(beside=False), asked)
     whole: list[Result] = []  # with its evidence, for a person who asked for one cell
@@ -97,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
         shown = under_way(f"{asked[0].title}: the control first, then the fault")
     run_folder = runs.new_run()
     runs.keep_room(run_folder, len(asked))
+    if options.shard:
+        shard_plan.write(run_folder, options.shard, whole_run, fingerprint.parts_of_lab())
     campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
     if options.events:
         _tell_line({"run": run_folder.name})
@@ -119,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     if broke_off:
         broke_off.add_note(summary.not_run(campaign.results, asked))
         raise broke_off
-    return summary.exit_status(campaign.results)
+    return summary.exit_status(campaign.results) if asked else 0  # a small run has parts with no cell
 
 
 def _tell_json(result: Result) -> None:
@@ -272,6 +285,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
     sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
     sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
+    add_shard(sub)
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
@@ -286,6 +300,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     add_labs(sub)
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
+    add_shard(sub)
     sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
     about = "give each client at least so long before it is said to hang (default: as long as the drill says)"
     sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=about)

@@ -24,7 +24,7 @@ from scenarios.spec.declaration_error import DeclarationError
 # is imported: all of them take a second, most of it for Docker's SDK and for pages.
 COMMANDS: Mapping[str, Sequence[str]] = {
     "files": ("list", "explain", "validate", "schema"),
-    "report": ("report",),
+    "report": ("merge", "report"),
     "drills": ("run", "matrix", "soak", "storm", "fuzz"),
     "gallery": ("gallery",),
     "calls": ("demo", "call", "init", "watch"),

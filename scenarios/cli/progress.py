@@ -64,7 +64,8 @@ class Progress:
             self._left_s -= expected_s
             self._spent_s += result.duration_s
             self._spent_expected_s += expected_s
-            self._pace = self._spent_s / self._spent_expected_s
+            if self._spent_expected_s:  # cells that took no time at all the last time say nothing of this one
+                self._pace = self._spent_s / self._spent_expected_s
             self._running = {lab: each for lab, each in self._running.items() if each[0] is not result.cell}
             line = self._line(result)
             self._last.append(Text.from_markup(line, overflow="ellipsis"))

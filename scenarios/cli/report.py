@@ -1,4 +1,6 @@
-"""The command `report`: makes the pages of a run again, from its folder alone, and opens them."""
+"""The commands of runs that are there: `report` makes the pages of one again, and opens them; `merge` puts the parts of
+one together.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,10 @@ from rich.markup import escape
 
 from scenarios.evidence import run_folder
 from scenarios.lab.heartbeat import under_way
-from scenarios.report import write
-from scenarios.report.console import console
+from scenarios.report import merge as merging
+from scenarios.report import read_run, summary_files, write
+from scenarios.report.console import console, counted, warn
+from scenarios.spec.units import so_many
 
 
 def report(options: argparse.Namespace) -> int:
@@ -31,6 +35,21 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
+def merge(options: argparse.Namespace) -> int:
+    """Put the parts of a run together. Exit status as a whole run's; 2 where cells are missing."""
+    with under_way("the parts are put together"):
+        merged = merging.merge(options.parts, options.out)
+    for line in merged.differs:
+        warn(f"the machines differ in {line}")
+    if merged.missing:
+        warn(f"{so_many(len(merged.missing), 'cell')} in no part: {merging.missing(merged.missing)}")
+    asked = sum(merged.verdicts.values()) + len(merged.missing)
+    console.print(f"{counted(merged.verdicts)} of {asked}, out of {so_many(len(options.parts), 'part')}")
+    console.print(f"[dim]evidence: {escape(str(options.out / read_run.PAGE))}[/]")
+    status = summary_files.status_of(merged.verdicts)
+    return status or (2 if merged.missing else 0)
+
+
 def opens_with() -> str | None:
     """The program that opens a page on this machine's screen; None where there is no screen, or no such program."""
     if sys.platform == "darwin":
@@ -41,6 +60,9 @@ def opens_with() -> str | None:
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command to the command line; `command` makes one."""
+    sub = command("merge", merge, "put the parts of a run (--shard) together into one; no lab is needed", in_lab=False)
+    sub.add_argument("parts", nargs="+", type=Path, metavar="PART", help="the folder of each part, in any order")
+    sub.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="of the whole run; a new one")
     sub = command("report", report, "make the pages of a run again from its folder; no lab is needed", in_lab=False)
     sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of the run (default: runs/latest)")
     sub.add_argument("--open", action="store_true", help="and open them, where there is a screen")

@@ -12,6 +12,7 @@ from typing import Any
 
 from scenarios.evidence import frames_json
 from scenarios.lab.errors import UsageError
+from scenarios.spec.cell import cell_title
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.did import Did
 from scenarios.verdict.survival import Survival
@@ -43,6 +44,11 @@ class Line:
     def key(self) -> tuple[str, str, str, int]:
         """What makes it the same cell in another run."""
         return self.drill, self.service, self.pair, self.repeat
+
+    @property
+    def title(self) -> str:
+        """What a cell is called, as spec.cell.Cell has it."""
+        return cell_title(self.drill, self.service, self.pair, self.repeat)
 
     @property
     def word(self) -> str:
@@ -188,6 +194,11 @@ def _words(error: BaseException) -> str:
 
 def _versions(stored: Mapping[str, Any]) -> dict[str, str]:
     return {str(name): str(version) for name, version in stored["versions"].items()}
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """The summary.json of a run, as it stands there. Raise OSError or ValueError."""
+    return _json(folder / SUMMARY)
 
 
 def result(folder: Path) -> dict[str, Any]:

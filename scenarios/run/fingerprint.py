@@ -40,12 +40,21 @@ def _program() -> list[Path]:
     return [file for room in JUDGING for file in _files(SCENARIOS / room, "*.py")]
 
 
+def _images() -> list[Path]:
+    return [each for each in _files(IMAGES) if IMAGES / "browser" not in each.parents]
+
+
 @functools.cache
 def of_lab() -> str:
     """What every cell depends on. Read once: a run does not see what is changed while it goes on."""
-    images = [each for each in _files(IMAGES) if IMAGES / "browser" not in each.parents]
-    files = _digest([COMPOSE_FILE, *_program(), *_files(SERVICES), *images])
+    files = _digest([COMPOSE_FILE, *_program(), *_files(SERVICES), *_images()])
     return f"{platform.release()}\0{files}"
+
+
+def parts_of_lab() -> dict[str, str]:
+    """The same in parts, without the kernel: the digest of each, so that one can say what differs of two machines."""
+    parts = {"compose.yaml": [COMPOSE_FILE], "scenarios": _program(), "services": _files(SERVICES), "images": _images()}
+    return {name: _digest(files) for name, files in parts.items()}
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
 from scenarios.report import read_run
 from scenarios.run.fingerprint import inputs
-from scenarios.spec.cell import Cell
+from scenarios.spec.cell import Cell, cell_title
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import Survival
@@ -165,5 +165,5 @@ def durations_s(*, beside: bool) -> dict[str, float]:
         with contextlib.suppress(read_run.NoRun):  # of another version, another program, or torn
             for line in read_run.run(folder).lines if (folder / read_run.SUMMARY).is_file() else ():
                 if bool(line.survival) is beside:
-                    found.setdefault(f"{line.drill} · {line.service} · {line.pair}", line.duration_s)
+                    found.setdefault(cell_title(line.drill, line.service, line.pair), line.duration_s)
     return found

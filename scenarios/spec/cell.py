@@ -10,6 +10,12 @@ from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.spec.service import ServiceChoice
 
 
+def cell_title(drill: str, service: str, pair: str, repeat: int = 1) -> str:
+    """`lost-syn · echo/select · be-le`: what a cell is called, on every machine."""
+    again = f" · {repeat}" if repeat > 1 else ""
+    return f"{drill} · {service} · {pair}{again}"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """One drill with one service on one pair of machines."""
@@ -22,8 +28,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        again = f" · {self.repeat}" if self.repeat > 1 else ""
-        return f"{self.drill.drill} · {self.chosen.label} · {self.pair}{again}"
+        return cell_title(self.drill.drill, self.chosen.label, self.pair, self.repeat)
 
     @property
     def command(self) -> str:

@@ -1,0 +1,152 @@
+"""The parts of a run, made on several machines, put together: one run, as one machine would have left it.
+
+It reads and writes files alone; no lab and no engine is needed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios.evidence.run_folder import StorageProblem
+from scenarios.lab.errors import UsageError
+from scenarios.report import read_run, shard_plan, summary_files
+from scenarios.report.shard_plan import Plan
+from scenarios.verdict.check import Verdict
+
+NAMED = 5  # cells by name in a message; more are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a run, as its folder tells it; `lines` are of its summary.json, by the title of the cell."""
+
+    folder: Path
+    plan: Plan
+    lines: Mapping[str, Mapping[str, Any]]
+    took_s: float
+    ran_on: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What was put together: the verdicts of all cells that were run, and the titles of those that no part has."""
+
+    verdicts: Mapping[Verdict, int]
+    missing: Sequence[str]
+    differs: Sequence[str]  # of the machines: `kernel: Linux 6.1 (a), Linux 6.18 (b, c)`
+
+
+def _read(folder: Path, plan: Plan) -> Part:
+    """Raise UsageError where the part was killed, or its summary cannot be read or does not keep to its plan."""
+    path = folder / read_run.SUMMARY
+    if not path.is_file():
+        raise UsageError(f"{folder} has no {read_run.SUMMARY}: that part was killed; run it again")
+    run = read_run.run(folder)  # which says what is wrong with it
+    stored = read_run.summary(folder)["cells"]
+    lines = {line.title: each for line, each in zip(run.lines, stored, strict=True)}
+    for title in lines:
+        if title not in plan.titles or not plan.shard.has(title):
+            raise UsageError(f"{path}: {title} is no cell of part {plan.shard}, by {shard_plan.FILE} beside it")
+    for line in run.lines:
+        if not line.has_page:
+            raise UsageError(f"{path}: the folder {line.folder} is not there, or has no {read_run.RESULT}")
+    return Part(folder, plan, lines, run.duration_s or 0.0, run.versions)
+
+
+def _check_one_run(plans: Sequence[tuple[Path, Plan]]) -> None:
+    """Raise UsageError where these are not parts of one run, and of one version of the lab, each given once."""
+    first, plan = plans[0]
+    given: dict[int, Path] = {}
+    for folder, other in plans:
+        if other.shard.of != plan.shard.of:
+            raise UsageError(
+                f"{folder} is part {other.shard} and {first} part {plan.shard}: "
+                f"parts of one run have one number of parts"
+            )
+        if differ := [name for name, has in plan.rests_on.items() if other.rests_on.get(name) != has]:
+            raise UsageError(
+                f"{folder} and {first} were run by other versions of the lab: {', '.join(differ)} "
+                f"differ{'' if len(differ) > 1 else 's'}; run both with the same commit"
+            )
+        if list(other.titles) != list(plan.titles):
+            apart = sorted(set(other.titles) ^ set(plan.titles))
+            example = f", {apart[0]} is in one alone" if apart else ", in another order"
+            raise UsageError(f"{folder} and {first} were asked for other cells{example}")
+        if other.shard.number in given:
+            raise UsageError(f"part {other.shard} is given twice: {given[other.shard.number]} and {folder}")
+        given[other.shard.number] = folder
+
+
+def _differences(parts: Sequence[Part]) -> tuple[dict[str, str], list[str]]:
+    """What the parts ran on, in one; and a line for each thing in which their machines differ."""
+    ran_on: dict[str, str] = {}
+    differs = []
+    for name in sorted({name for part in parts for name in part.ran_on}):
+        by_value: dict[str, list[str]] = {}
+        for part in parts:
+            by_value.setdefault(part.ran_on.get(name, "not known"), []).append(part.folder.name)
+        ran_on[name] = ", ".join(by_value)
+        if len(by_value) > 1:
+            differs.append(f"{name}: " + "; ".join(f"{value} ({', '.join(of)})" for value, of in by_value.items()))
+    return ran_on, differs
+
+
+def merge(folders: Sequence[Path], out: Path) -> Merged:
+    """Put the parts together in the new folder `out`: evidence, summary.json, junit.xml and report.
+
+    Evidence is linked where it lies on the same file system, else copied; the parts stay as they are. Raise UsageError
+    where they do not belong together, `out` is there, or cannot be made, before anything is written; StorageProblem
+    where it cannot be written whole, and then `out` is taken away.
+    """
+    plans = [(folder, shard_plan.read(folder)) for folder in folders]
+    _check_one_run(plans)
+    parts = [_read(folder, plan) for folder, plan in plans]
+    if out.exists():
+        raise UsageError(f"{out} is there; name a folder that is not")
+    lines = {title: each for part in parts for title, each in part.lines.items()}
+    titles = parts[0].plan.titles
+    told = Counter(Verdict(each["verdict"]) for each in lines.values())
+    ran_on, differs = _differences(parts)
+    try:
+        out.mkdir(parents=True)
+        for part in parts:
+            for line in part.lines.values():
+                _take(part.folder / line["folder"], out / line["folder"])
+        took_s = sum(part.took_s for part in parts)  # of all machines
+        summary_files.write(
+            out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told
+        )
+    except OSError as error:
+        shutil.rmtree(out, ignore_errors=True)
+        raise StorageProblem(f"{out} could not be written: {error.strerror or error}") from error
+    except StorageProblem:
+        shutil.rmtree(out, ignore_errors=True)
+        raise
+    return Merged(told, [title for title in titles if title not in lines], differs)
+
+
+def _take(source: Path, destination: Path) -> None:
+    """Evidence is never written to again, so a link is as good as a copy. Pages are made anew: they name the run."""
+    try:
+        shutil.copytree(source, destination, copy_function=_link, ignore=shutil.ignore_patterns(read_run.PAGE))
+    except shutil.Error as error:  # a list of (source, destination, why)
+        raise OSError(errno.EIO, str(error.args[0][0][2])) from error
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination, follow_symlinks=False)
+    except OSError:  # on another file system
+        shutil.copy2(source, destination, follow_symlinks=False)
+
+
+def missing(titles: Sequence[str]) -> str:
+    """`lost-syn · echo/select · be-le, … and 4 more`."""
+    return ", ".join(titles[:NAMED]) + (f" and {len(titles) - NAMED} more" if titles[NAMED:] else "")

@@ -1,0 +1,62 @@
+"""What a part of a run says of the whole: all its cells, and what their results rest on. `merge` reads it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scenarios.evidence import run_folder as runs
+from scenarios.lab.errors import UsageError
+from scenarios.spec.cell import Cell
+from scenarios.spec.shard import Shard
+
+FILE = "shard.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A part, the titles of all cells of the whole run in their order, and a digest of each thing it rests on."""
+
+    shard: Shard
+    titles: Sequence[str]
+    rests_on: Mapping[str, str]
+
+
+def part_of(cells: Sequence[Cell], shard: Shard | None) -> list[Cell]:
+    """The cells of a part; all of them where no part is asked for."""
+    return [cell for cell in cells if shard is None or shard.has(cell.title)]
+
+
+def write(run_folder: Path, shard: Shard, cells: Sequence[Cell], rests_on: Mapping[str, str]) -> None:
+    """Write into the folder of a run which part it is of the run of all these cells. Raise StorageProblem."""
+    plan = {"schema": SCHEMA, "shard": str(shard), "rests_on": rests_on, "cells": [cell.title for cell in cells]}
+    try:
+        runs.write(run_folder / FILE, json.dumps(plan, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise runs.StorageProblem(f"{run_folder / FILE}: {error.strerror or error}") from error
+
+
+def read(run_folder: Path) -> Plan:
+    """What the folder of a part says of the whole. Raise UsageError, which names the file and what is wrong in it."""
+    path = run_folder / FILE
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        if stored["schema"] != SCHEMA:
+            raise ValueError(f"schema {stored['schema']!r}, where {SCHEMA} is read")
+        titles, rests_on = stored["cells"], stored["rests_on"]
+        if not isinstance(titles, list) or not all(isinstance(each, str) for each in titles):
+            raise ValueError("cells: expected a list of titles")
+        if len(set(titles)) < len(titles):
+            raise ValueError("cells: a title stands there twice")
+        if not isinstance(rests_on, dict) or not all(isinstance(each, str) for each in rests_on.values()):
+            raise ValueError("rests_on: expected a digest of each thing")
+        return Plan(Shard.parse(stored["shard"]), titles, rests_on)
+    except FileNotFoundError:
+        raise UsageError(f"{run_folder} is no part of a run: it has no {FILE} (a run with --shard writes it)") from None
+    except KeyError as error:
+        raise UsageError(f"{path}: {error} is missing") from error
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(f"{path}: {error}") from error

@@ -1,0 +1,105 @@
+"""The files that tell what a run came to: summary.json, JUnit XML and the report, out of a line for each cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as Xml
+
+from scenarios.evidence import run_folder as runs
+from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem
+from scenarios.report import write as report
+from scenarios.verdict.check import Verdict
+
+
+def status_of(verdicts: Collection[Verdict]) -> int:
+    """0: all pass. 1: one failed. 2: none failed, but one is unproven or unsupported, or nothing was run."""
+    if Verdict.FAIL in verdicts:
+        return 1
+    return 0 if set(verdicts) == {Verdict.PASS} else 2
+
+
+def write(
+    run_folder: Path,
+    lines: Sequence[Mapping[str, Any]],
+    asked: int,
+    took_s: float,
+    ran_on: Mapping[str, str],
+    verdicts: Mapping[Verdict, int],
+    junit: Path | None = None,
+) -> None:
+    """Write summary.json, junit.xml and the report into the folder of the run; junit.xml to `junit` too.
+
+    `lines` are the cells, as summary.json has them (docs/summary.schema.json); `asked` is how many were asked for. The
+    Markdown summary goes to the page of the CI job too, in which this runs. What cannot be written keeps nothing else
+    from being written; raise the first problem at the end.
+    """
+    document = {
+        "schema": RESULT_SCHEMA,
+        "asked": asked,
+        "run": sum(verdicts.values()),
+        "verdicts": {each.value: verdicts.get(each, 0) for each in Verdict},
+        "duration_s": round(took_s, 3),
+        "cells": lines,
+        "versions": ran_on,
+    }
+    runs.give_room(run_folder)
+    problems: list[Exception] = []
+
+    def attempt(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except OSError as error:
+            problems.append(StorageProblem(f"{error.filename or run_folder}: {error.strerror or error}"))
+        except Exception as error:
+            problems.append(error)
+
+    summary = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    attempt(lambda: runs.write(run_folder / "summary.json", summary))
+    text = _junit(run_folder, lines, verdicts, took_s)
+    attempt(lambda: runs.write(run_folder / "junit.xml", text))
+    if junit is not None:
+        attempt(lambda: junit.write_text(text, "utf-8"))
+    attempt(lambda: report.write(run_folder))
+    attempt(lambda: report.tell_ci(run_folder))
+    if problems:
+        raise problems[0]
+
+
+def _junit(run_folder: Path, lines: Sequence[Mapping[str, Any]], told: Mapping[Verdict, int], took_s: float) -> str:
+    """JUnit XML; unproven is an error, unsupported is skipped."""
+    suite = Xml.Element(
+        "testsuite",
+        name="faultwire",
+        tests=str(sum(told.values())),
+        failures=str(told.get(Verdict.FAIL, 0)),
+        errors=str(told.get(Verdict.UNPROVEN, 0)),
+        skipped=str(told.get(Verdict.UNSUPPORTED, 0)),
+        time=f"{took_s:.3f}",
+    )
+    tags = {Verdict.FAIL.value: "failure", Verdict.UNPROVEN.value: "error", Verdict.UNSUPPORTED.value: "skipped"}
+    for each in lines:
+        name = f"{each['service']} {each['pair']}" + (f" #{each['repeat']}" if each["repeat"] > 1 else "")
+        case = Xml.SubElement(suite, "testcase", classname=each["drill"], name=name, time=f"{each['duration_s']:.3f}")
+        if "did" in each:
+            properties = Xml.SubElement(case, "properties")
+            Xml.SubElement(properties, "property", name="did", value=_plain(each["did"]["word"]))
+        if each["verdict"] in tags:
+            Xml.SubElement(case, tags[each["verdict"]], message=_plain(each["sentence"]))
+        folder = run_folder / each["folder"]
+        captures = sorted(path.relative_to(run_folder) for path in folder.glob("*/*.pcapng"))
+        if captures:
+            out = Xml.SubElement(case, "system-out")
+            out.text = "\n".join(f"[[ATTACHMENT|{path}]]" for path in captures)
+    root = Xml.Element("testsuites")
+    root.append(suite)
+    Xml.indent(root)
+    text: str = Xml.tostring(root, encoding="unicode")
+    return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n"
+
+
+def _plain(text: str) -> str:
+    """Without what XML 1.0 cannot hold."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "�" for each in text)

@@ -1,0 +1,220 @@
+"""A run in parts, on several machines, and the parts put together."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.cli.main import main
+from scenarios.evidence import run_folder
+from scenarios.lab.errors import UsageError
+from scenarios.report import merge, read_run, shard_plan
+from scenarios.spec.cell import Cell
+from scenarios.spec.shard import Shard
+from tests.run.faking import Stage, faked
+
+DRILLS = ("lost-*", "any-icmp-host-*", "reordered-segments")
+OF = 3
+
+
+def _one_fails(_: Stage, cell: Cell, armed: bool) -> None:
+    """One cell is unproven by a bug in it, wherever it is run."""
+    if cell.title == "lost-reply · search/selectors · be-le" and armed:
+        raise RuntimeError("made up")
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Path]]]:
+    """The folder of a whole run, and those of its parts."""
+    place = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(run_folder, "RUNS", place)
+        patched.delenv("GITHUB_STEP_SUMMARY", raising=False)
+        found = []
+        for words in ([], *(["--shard", f"{number}/{OF}"] for number in range(1, OF + 1))):
+            with faked(place, _one_fails):
+                main(["run", *DRILLS, *words])
+            newest = max(place.glob("2*"))
+            found.append(newest.rename(place / ("part-" + words[1][0] if words else "whole")))
+        yield found[0], found[1:]
+
+
+@pytest.fixture
+def parts(ran: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The parts, each of which a test may spoil."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return [Path(shutil.copytree(each, tmp_path / each.name)) for each in ran[1]]
+
+
+def _summary(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "summary.json").read_text("utf-8"))
+    return found
+
+
+def _but_for_times(folder: Path) -> dict[str, Any]:
+    found = _summary(folder)
+    cells = {each["folder"]: {**each, "duration_s": 0} for each in found.pop("cells")}
+    return {**found, "duration_s": 0, "cells": cells}
+
+
+@pytest.mark.parametrize("text", ["", "3", "0/3", "4/3", "1/0", "1/1001", "-1/3", "1 / 3", "1/3/5", "٣/٣"])
+def test_a_part_that_there_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"such as 3/10"):
+        Shard.parse(text)
+
+
+@pytest.mark.parametrize("of", [1, 2, 10, 1000])
+def test_each_cell_belongs_to_one_part(of: int) -> None:
+    for number in range(200):
+        title = f"lost-syn · echo/select · be-le · {number}"
+        assert sum(Shard(part, of).has(title) for part in range(1, of + 1)) == 1
+
+
+def test_a_part_is_the_same_on_every_machine() -> None:
+    """A change of the rule would part a run otherwise on machines of two versions."""
+    titles = [f"lost-syn · echo/select · {pair}" for pair in ("le-le", "be-le", "le-be", "be-be")]
+    assert [next(n for n in range(1, 11) if Shard(n, 10).has(each)) for each in titles] == [4, 6, 1, 4]
+
+
+def test_the_parts_put_together_are_the_whole_run(ran: tuple[Path, list[Path]], tmp_path: Path) -> None:
+    whole, parts = ran
+    assert all(_summary(each)["cells"] for each in parts)
+    assert main(["merge", *map(str, reversed(parts)), "--out", str(tmp_path / "merged")]) == 2  # one is unproven
+    assert _but_for_times(tmp_path / "merged") == _but_for_times(whole)
+
+    def files(folder: Path) -> set[str]:
+        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+    assert files(tmp_path / "merged") == files(whole)
+    names = "<testcase", "<error", "<failure", "classname="
+    for name in names:
+        junit = [(folder / "junit.xml").read_text("utf-8").count(name) for folder in (whole, tmp_path / "merged")]
+        assert junit[0] == junit[1]
+    titles = [line.title for line in read_run.run(tmp_path / "merged").lines]
+    assert titles == [title for title in shard_plan.read(parts[0]).titles if title in titles]
+
+
+def test_a_small_run_has_parts_without_a_cell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
+    with faked(tmp_path):
+        empty = next(n for n in range(1, 11) if not Shard(n, 10).has("lost-syn · search/selectors · be-le"))
+        assert main(["run", "lost-syn", "--one-pair", "--shard", f"{empty}/10"]) == 0
+    assert "none of 0" in capsys.readouterr().out
+
+
+def test_a_matrix_that_was_broken_off_goes_on_with_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
+    monkeypatch.setattr(run_folder, "take", lambda _: None)  # which lasts as long as the process
+    words = ["matrix", "lost-*", "--service", "echo", "--pair", "le-le"]
+
+    def breaks_off(_: Stage, cell: Cell, __: bool) -> None:
+        if cell.title == titles[-1]:
+            raise KeyboardInterrupt
+
+    with faked(tmp_path):
+        main([*words, "--shard", "2/2"])
+        whole = max(tmp_path.glob("2*"))
+        titles = [line.title for line in read_run.run(whole).lines]
+        shutil.rmtree(whole)
+    with faked(tmp_path, breaks_off):
+        main([*words, "--shard", "2/2"])
+    with faked(tmp_path):
+        main(["matrix", "--resume"])
+    assert [line.title for line in read_run.run(max(tmp_path.glob("2*"))).lines] == titles
+
+
+def test_cells_that_no_part_has_are_told_by_name(
+    parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = [each["drill"] for each in _summary(parts[0])["cells"]]
+    assert main(["merge", *map(str, parts[1:]), "--out", str(tmp_path / "merged")]) == 2
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"{len(missing)} cells in no part: {missing[0]} ·" in told
+    merged = _summary(tmp_path / "merged")
+    assert merged["asked"] - merged["run"] == len(missing)
+
+
+def test_machines_that_differ_are_told(parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored = _summary(parts[1])
+    stored["versions"]["kernel"] = "Linux 9.9"
+    (parts[1] / "summary.json").write_text(json.dumps(stored))
+    main(["merge", *map(str, parts), "--out", str(tmp_path / "merged")])
+    assert "Linux 9.9 (part-2)" in " ".join(capsys.readouterr().out.split())
+    assert "Linux 9.9" in _summary(tmp_path / "merged")["versions"]["kernel"]
+
+
+def _edited(part: Path, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    stored = json.loads((part / name).read_text("utf-8"))
+    change(stored)
+    (part / name).write_text(json.dumps(stored))
+
+
+SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
+    "given twice": (lambda parts: parts.append(parts[0]), "part 1/3 is given twice"),
+    "no plan": (lambda parts: (parts[1] / "shard.json").unlink(), "part-2 is no part of a run"),
+    "no JSON": (lambda parts: (parts[1] / "shard.json").write_text("{"), "part-2/shard.json: "),
+    "a list": (lambda parts: (parts[1] / "shard.json").write_text("[]"), "part-2/shard.json: "),
+    "too new": (lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(schema=2)), "schema 2, where 1"),
+    "no titles": (lambda parts: _edited(parts[1], "shard.json", lambda s: s.pop("cells")), "'cells' is missing"),
+    "titles twice": (
+        lambda parts: _edited(parts[1], "shard.json", lambda s: s["cells"].append(s["cells"][0])),
+        "twice",
+    ),
+    "killed": (lambda parts: (parts[2] / "summary.json").unlink(), "part-3 has no summary.json: that part was killed"),
+    "broken": (lambda parts: (parts[2] / "summary.json").write_text('{"cells": 5}'), "is not the summary of a run"),
+    "another number": (
+        lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(shard="2/4")),
+        "one number of parts",
+    ),
+    "another version": (
+        lambda parts: _edited(parts[1], "shard.json", lambda s: s["rests_on"].update(services="0")),
+        "other versions of the lab: services differs; run both with the same commit",
+    ),
+    "other cells": (
+        lambda parts: _edited(parts[1], "shard.json", lambda s: s["cells"].append("x")),
+        "x is in one alone",
+    ),
+    "in the wrong part": (
+        lambda parts: _edited(parts.pop(0).with_name("part-2"), "shard.json", lambda s: s.update(shard="1/3")),
+        "is no cell of part 1/3",
+    ),
+    "evidence gone": (
+        lambda parts: shutil.rmtree(parts[1] / _summary(parts[1])["cells"][0]["folder"]),
+        "is not there, or has no result.json",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+def test_what_does_not_belong_together_is_refused_and_nothing_is_written(
+    parts: list[Path], tmp_path: Path, kind: str
+) -> None:
+    spoil, words = SPOILT[kind]
+    spoil(parts)
+    out = tmp_path / "merged"
+    with pytest.raises(UsageError) as refused:
+        merge.merge(parts, out)
+    assert words in str(refused.value)
+    assert not out.exists()
+
+
+def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:
+    (tmp_path / "merged").mkdir()
+    with pytest.raises(UsageError, match="is there; name a folder that is not"):
+        merge.merge(parts, tmp_path / "merged")
+
+
+def test_the_parts_stay_as_they_are(parts: list[Path], tmp_path: Path) -> None:
+    def content() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for part in parts for path in part.rglob("*") if path.is_file()}
+
+    before = content()
+    merge.merge(parts, tmp_path / "merged")
+    assert content() == before
