@@ -1,0 +1,38 @@
+"""docs/troubleshooting.md quotes what is printed: each of its messages stands in a string of the code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FIRST_CELLS = re.findall(r"^\| (`[^|]+?) \|", (ROOT / "docs" / "troubleshooting.md").read_text("utf-8"), re.MULTILINE)
+QUOTED = [message for cell in FIRST_CELLS for message in re.findall(r"`([^`]+)`", cell)]
+
+
+def _strings(path: Path) -> Iterator[str]:
+    """The strings of a module that are used: docstrings and comments are not printed."""
+    tree = ast.parse(path.read_text("utf-8"))
+    unused = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unused:
+            yield node.value
+
+
+PRINTED = "\n".join(
+    [each for path in (ROOT / "scenarios").rglob("*.py") for each in _strings(path)]
+    + [(ROOT / "scenarios" / "setup.sh").read_text("utf-8")]
+)
+
+
+@pytest.mark.parametrize("message", QUOTED)
+def test_a_message_that_is_quoted_is_one_that_is_printed(message: str) -> None:
+    assert message in PRINTED
+
+
+def test_the_page_quotes_messages() -> None:
+    assert len(QUOTED) >= 10
