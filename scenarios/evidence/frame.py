@@ -74,3 +74,14 @@ class Frame:
             *(self.flags, self.seq, self.ack, self.window, self.options, self.payload),
             ICMP_OF_A_LEG.sub("", self.info) if self.transport in ("icmp", "arp", "other") else "",
         )
+
+    def is_changed_into(self, other: Frame) -> bool:
+        """Whether the other one is this segment with another header of TCP: options, sequence numbers, urgent or not.
+
+        One of its two numbers is the same: a middlebox shifts the one on the way there and the other on the way back.
+        Of what carries nothing only IPv4's identification tells, and Linux gives some of them none (0).
+        """
+        mine, its = ((each.sender, each.receiver, each.identification, each.payload) for each in (self, other))
+        known = bool(self.identification) or bool(self.payload) or "SYN" in self.flags
+        same = known and mine == its and self.flags - {"URG"} == other.flags - {"URG"}
+        return same and self.transport == "tcp" == other.transport and (self.seq == other.seq or self.ack == other.ack)

@@ -51,15 +51,30 @@ def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], clients: Col
                 near[frame.crossing].append(frame)
             else:
                 far.append(frame)
-    found = []
+    found: list[Rung] = []
+    lonely: list[Frame] = []  # on the far leg
     for frame in sorted(far, key=lambda frame: frame.time_ns):
         earlier = [sent for sent in near[frame.crossing] if sent.time_ns <= frame.time_ns]
         sent = earlier[-1] if earlier else None
-        if sent is not None:
-            near[frame.crossing].remove(sent)
+        if sent is None:
+            lonely.append(frame)
+            continue
+        near[frame.crossing].remove(sent)
         found.append(_rung(sent, frame, frame.source in clients))
-    found += [_rung(sent, None, sent.source in clients) for unpaired in near.values() for sent in unpaired]
+    found += _of_other_headers([sent for unpaired in near.values() for sent in unpaired], lonely, clients)
     return sorted(found, key=lambda rung: rung.frame.time_ns)
+
+
+def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], clients: Collection[str]) -> Iterator[Rung]:
+    """Pair what is left where only TCP's header was changed on the way: an option gone, or numbers shifted."""
+    waiting = sorted(near, key=lambda frame: frame.time_ns)
+    for frame in far:
+        same = [sent for sent in waiting if sent.time_ns <= frame.time_ns and sent.is_changed_into(frame)]
+        sent = same[-1] if same else None
+        if sent is not None:
+            waiting.remove(sent)
+        yield _rung(sent, frame, frame.source in clients)
+    yield from (_rung(sent, None, sent.source in clients) for sent in waiting)
 
 
 def _rung(near: Frame | None, far: Frame | None, from_client: bool) -> Rung:

@@ -38,6 +38,7 @@ from scenarios.lab.waiting import wait_for
 from scenarios.spec import host_settings, kernel_faults
 from scenarios.spec.cast import Cast
 from scenarios.spec.fault import Fault as Declared
+from scenarios.spec.header_faults import Shift
 from scenarios.spec.injected_faults import Hold, Picked
 from scenarios.spec.kernel_faults import Protocol
 from scenarios.spec.program_faults import Kill, Pause
@@ -112,6 +113,19 @@ def _caught(hits: Hits) -> Caught:
         f"{each.protocol} {each.source} → {each.destination}, {each.length} bytes: {each.did}" for each in hits.hits
     ]
     return Caught(hits.picked - hits.untouched, hits.unsure, tuple(details))
+
+
+class _Shifted(_Injection):
+    """A fault of the injector that needs another for the packets that come back."""
+
+    def __init__(self, there: Injected, back: Injected) -> None:
+        super().__init__(there, for_ever=False)
+        self._back = back
+
+    def end(self, known: Caught | None = None) -> Caught:
+        healed = super().end(known)
+        self._back.heal()
+        return healed
 
 
 class _OfProgram:
@@ -206,6 +220,12 @@ def applied(
             pick = replace(pick, behind=cast.translated(effect.to, effect.family))
             of_pick = ports(left, pick.from_, pick.to, pick.behind)
             injector.apply(fault.name, effect.action, pick, seed, of_pick)
+            if isinstance(effect, Shift):
+                back = effect.pick_back(lambda role: cast.address(role, effect.family))
+                back = replace(back, behind=cast.translated(effect.from_, effect.family))
+                of_back = ports(left, back.from_, back.to, back.behind)
+                injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
+                return _Shifted(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
             return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
         case kernel_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))

@@ -32,7 +32,7 @@ SET = """
 for setting; do echo "${setting#*=}" >"/proc/sys/net/${setting%%=*}"; done
 [ -z "$PORTS" ] || ss --kill --tcp --numeric state time-wait "$PORTS" >/dev/null
 """
-READ = 'for place; do echo "$place=$(cat "/proc/sys/net/$place")"; done'
+READ = 'for place; do value=$(cat "/proc/sys/net/$place"); echo "$place=$value"; done'
 
 
 class HostSettings(Standing):

@@ -8,6 +8,7 @@ from typing import Any, get_args, get_type_hints
 
 from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
+from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
 from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.roles import Role
@@ -29,6 +30,10 @@ class Fault:
     split: injected.Split | None = None
     cut: injected.Cut | None = None
     other_port: injected.OtherPort | None = None
+    strip: Strip | None = None
+    rewrite: Rewrite | None = None
+    clamp_mss: ClampMss | None = None
+    shift: Shift | None = None
     silence: kernel.Silence | None = None
     refuse: kernel.Refuse | None = None
     spend_ttl: kernel.SpendTtl | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from images.firewall.inject import declared as injected
+from images.firewall.inject.header_words import Option
 from scenarios.lab.topology import Family
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import AddressRole, HostRole, Role, check_crosses, role_label
@@ -29,6 +30,7 @@ class Picked:
     to_port: int | None = None
     name: str | None = None
     family: Family | None = None
+    with_option: Option | None = None
 
     def __post_init__(self) -> None:
         check_crosses(self.from_, self.to, "to")
@@ -65,6 +67,7 @@ class Picked:
             again=self.again,
             to_port=self.to_port,
             name=self.name,
+            with_option=self.with_option,
         )
 
     @property
@@ -253,6 +256,7 @@ class OtherPort(Picked):
 KINDS_SAID: Mapping[injected.Kind, str] = {
     "any": "packet",
     "syn": "SYN",
+    "syn-with-data": "SYN with data",
     "syn-ack": "SYN-ACK",
     "handshake-ack": "last ACK of a handshake",
     "ack": "bare ACK",
@@ -262,4 +266,5 @@ KINDS_SAID: Mapping[injected.Kind, str] = {
     "udp": "datagram",
     "dns-query": "DNS query",
     "icmp": "ICMP packet",
+    "ecn": "packet with ECN",
 }

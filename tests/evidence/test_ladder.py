@@ -136,3 +136,34 @@ def test_an_echo_is_one_packet_on_both_legs_whatever_hops_are_left(client_leg: s
     (rung,) = rungs([echo], [across], {CLIENT})
     assert (rung.client_leg, rung.server_leg) == (echo, across)
     assert len(rungs([echo], [another], {CLIENT})) == 2
+
+
+@pytest.mark.parametrize(
+    "header", [{"seq": 10_100}, {"ack": 10_001}, {"options": "0101"}, {"flags": frozenset({"PSH", "ACK", "URG"})}]
+)
+def test_a_segment_whose_header_was_changed_on_the_way_is_one_rung(header: dict[str, object]) -> None:
+    (rung,) = rungs([DATA], [replace(crossed(DATA), **header)], {CLIENT})  # type: ignore[arg-type]
+    assert rung.client_leg is DATA
+    assert rung.server_leg is not None
+
+
+@pytest.mark.parametrize(
+    "other", [{"payload": b"abd"}, {"flags": frozenset({"RST"})}, {"seq": 5, "ack": 5}, {"identification": 7}]
+)
+def test_a_segment_that_says_something_else_is_another_rung(other: dict[str, object]) -> None:
+    found = rungs([DATA], [replace(crossed(DATA), **other)], {CLIENT})  # type: ignore[arg-type]
+    assert len(found) == 2
+
+
+def test_an_empty_acknowledgement_is_known_again_by_its_identification_alone() -> None:
+    unknown, known = segment(4, 3), segment(4, 3, identification=7)
+    assert len(rungs([unknown], [replace(crossed(unknown), seq=9)], {CLIENT})) == 2
+    assert len(rungs([known], [replace(crossed(known), seq=9)], {CLIENT})) == 1
+
+
+def test_of_a_segment_that_was_lost_and_sent_again_the_repetition_is_what_crossed_with_another_header() -> None:
+    again = segment(5, 300, flags=DATA.flags, seq=100, payload=b"abc", identification=2)
+    lost = replace(DATA, identification=1)
+    first, second = rungs([lost, again], [replace(crossed(again), seq=7)], {CLIENT})
+    assert (first.client_leg, first.server_leg) == (lost, None)
+    assert second.client_leg is again

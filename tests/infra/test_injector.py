@@ -10,10 +10,12 @@ from collections.abc import Iterator
 import pytest
 
 from images.firewall.inject import declared
+from images.firewall.inject.header_words import ShiftAcknowledgement, ShiftSequence, Strip
 from images.firewall.inject.rules import CHAIN
 from scenarios.evidence import tcp_stream, tshark
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.pairing import rungs
 from scenarios.faults.injector import Hits, Injector
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
@@ -341,6 +343,35 @@ def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, t
         assert give(lab, MESSAGE, MESSAGE)[1] == "taken"
     assert took(taking, lines) == MESSAGE + b"on!" + MESSAGE[3:]
     assert [hit.did for hit in fault.hits().hits] == ["untouched", "byte 20 altered from 101 to 33"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_options_are_taken_away_and_numbers_shifted_on_the_far_leg_and_nobody_notices(
+    lab: Lab, injector: Injector, taking: Running, family: Family
+) -> None:
+    by, seen = 1 << 31, len(taking.lines)
+    there = pick(lab, family)
+    back = declared.Pick(there.to, there.from_)
+    with (
+        Capture(lab) as capture,
+        injector.fault("stripped", Strip("timestamps"), pick(lab, family, of="syn")) as stripped,
+        injector.fault("shifted", ShiftSequence(by), there) as shifted,
+        injector.fault("shifted-back", ShiftAcknowledgement(by), back),
+    ):
+        assert give(lab, b"hello", b"world", family=family)[1]
+    assert took(taking, seen) == b"helloworld"
+    near, far = legs(lab, capture)
+    assert stripped.hits().picked == 1
+    assert shifted.hits().untouched == 0
+    sent, came = syns(near)[0], syns(far)[0]
+    assert came.seq == ((sent.seq or 0) + by) % (1 << 32)
+    assert "080a" in sent.options
+    assert "080a" not in came.options
+    assert all(frame.checksum_good for frame in (*near, *far))
+    clients = {there.from_}
+    whole = [rung for rung in rungs(near, far, clients) if rung.frame.payload or "SYN" in rung.frame.flags]
+    assert whole
+    assert all(rung.client_leg and rung.server_leg for rung in whole)  # no segment is said to have ended on the way
 
 
 def test_the_same_seed_loses_the_same_packets_twenty_times(lab: Lab, injector: Injector, counting: Running) -> None:

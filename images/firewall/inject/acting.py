@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 from .declared import (
     ICMP_ERRORS,
@@ -26,6 +26,8 @@ from .declared import (
     Reorder,
     Split,
 )
+from .header_words import OfHeaders
+from .headers import header_change
 from .packet import (
     ACK,
     CHECKSUM_AT,
@@ -296,6 +298,18 @@ class Refusing(Acting):
         return f"refused by {self._by}", [told]
 
 
+class ChangingHeaders(Acting):
+    """What changes a header needs no memory."""
+
+    def __init__(self, declared: OfHeaders, seed: int) -> None:
+        super().__init__(seed)
+        self._what, self._change = header_change(declared)
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        changed = self._change(packet)
+        return (UNTOUCHED, [packet]) if changed is None else (self._what, [changed])
+
+
 ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Drop: lambda _, seed: Dropping(seed),
     Hold: lambda _, seed: Holding(seed),
@@ -308,6 +322,7 @@ ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Cut: Cutting,
     OtherPort: TakingAnotherPort,
     Refuse: Refusing,
+    **dict.fromkeys(get_args(OfHeaders), ChangingHeaders),
 }
 
 

@@ -15,10 +15,13 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-Kind = Literal["any", "syn", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst", "udp", "dns-query", "icmp"]
-TCP_KINDS = ("syn", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst")
+from .header_words import OfHeaders, Option, is_of_tcp
+
+OfTcp = Literal["syn", "syn-with-data", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst"]
+Kind = Literal["any", OfTcp, "udp", "dns-query", "icmp", "ecn"]
+TCP_KINDS: tuple[OfTcp, ...] = get_args(OfTcp)
 KINDS_SENT_AGAIN = ("syn", "syn-ack", "handshake-ack", "data", "fin")
 
 # ICMP errors over IPv4 (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1), by type and code, that nftables does not make.
@@ -76,6 +79,8 @@ class Pick:
     are counted from 0 (ISN + 1). `percent` draws for each packet in order of arrival. With `again`, what TCP sends
     again of a packet that was picked is picked too.
 
+    `with_option` picks, of the kind, segments whose header has that option of TCP.
+
     The addresses may be names of roles until the fault is applied. `behind` is the address that a NAT, where one is in
     force, puts in the place of `to`: what is sent there and is for `to` is picked too.
     """
@@ -92,6 +97,7 @@ class Pick:
     to_port: int | None = None
     name: str | None = None
     behind: str | None = None
+    with_option: Option | None = None
 
     def __post_init__(self) -> None:
         which = [key for key in ("nth", "first", "byte", "percent") if getattr(self, key) is not None]
@@ -113,6 +119,8 @@ class Pick:
                 "again goes with nth, first or byte: they pick one and leave others",
             )
             _check(self.byte is not None or self.of in KINDS_SENT_AGAIN, f"TCP sends nothing again that is {self.of}")
+        if self.with_option is not None:
+            _check(self.of == "any" or self.of in TCP_KINDS, f"with_option is of TCP, and {self.of} is not")
         has_ports = self.from_port is not None or self.to_port is not None
         _check(not has_ports or self.of != "icmp", "ICMP has no ports")
 
@@ -246,7 +254,7 @@ class Refuse:
     by: IcmpError
 
 
-Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse
+Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse | OfHeaders
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__.lower(): kind for kind in get_args(Action)}
 
 
@@ -257,6 +265,8 @@ def check(action: Action, pick: Pick) -> None:
         _check(not every, "a reorder of every packet leaves none to be overtaken by")
     if isinstance(action, Refuse):
         _check(pick.of != "icmp", "by is an error, and no error is told of ICMP (RFC 1122, 3.2.2)")
+    if isinstance(action, OfHeaders) and is_of_tcp(action):
+        _check(pick.of == "any" or pick.of in TCP_KINDS, f"of is TCP where its header is changed, not {pick.of}")
     if isinstance(action, OtherPort):
         _check(pick.of == "udp", f"another port is given to udp, not to {pick.of}: to TCP it would be no answer at all")
     if isinstance(action, Cut) and pick.of == "udp":
@@ -309,7 +319,7 @@ def _read(kind: type[Declared], value: object, where: str) -> Declared:
 
 
 def _value(value: object, expected: Any, where: str) -> object:
-    choices = get_args(expected) if get_origin(expected) in (types.UnionType,) else (expected,)
+    choices = get_args(expected) if get_origin(expected) in (types.UnionType, Union) else (expected,)
     for choice in choices:
         if get_origin(choice) is Literal and value in get_args(choice):
             return value

@@ -189,6 +189,13 @@ def _made(data: bytes, original: object, of: Packet) -> Packet:
     return packet
 
 
+def made_from(packet: Packet, data: bytearray) -> Packet:
+    """The packet with other bytes in its headers: the checksum of IPv4 is made right, all others are as they are."""
+    if data[0] >> 4 == 4:
+        _with_ipv4_checksum(data)
+    return _made(bytes(data), packet.original, packet)
+
+
 def with_payload(packet: Packet, payload: bytes, original: object, seq: int = 0, flags: int = 0) -> Packet:
     """The packet with this payload (and, of TCP, this sequence number and these flags), lengths and checksums right.
 

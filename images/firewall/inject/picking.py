@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from .declared import Kind, Pick
+from .headers import has_ecn, has_option
 from .packet import ACK, FIN, ICMP, ICMPV6, PROTOCOL_NAMES, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
 
 CONNECTIONS_LIMIT = 4096  # remembered by one fault; the oldest is forgotten first
@@ -23,6 +24,9 @@ _CONTROL = SYN | ACK | FIN | RST
 OF_KIND: dict[Kind, Callable[[Packet], bool]] = {
     "any": lambda packet: True,  # noqa: ARG005
     "syn": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == SYN,
+    "syn-with-data": lambda packet: (
+        packet.protocol == TCP and packet.flags & _CONTROL == SYN and packet.end > packet.payload
+    ),
     "syn-ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == SYN | ACK,
     "ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == ACK and not packet.length,
     "handshake-ack": lambda packet: packet.protocol == TCP and packet.flags & _CONTROL == ACK and not packet.length,
@@ -32,6 +36,7 @@ OF_KIND: dict[Kind, Callable[[Packet], bool]] = {
     "udp": lambda packet: packet.protocol == UDP,
     "dns-query": lambda packet: packet.protocol == UDP,
     "icmp": lambda packet: packet.protocol in (ICMP, ICMPV6),
+    "ecn": has_ecn,
 }
 
 
@@ -131,6 +136,8 @@ class Picker:
         pick = self.pick
         if not self._is_of_kind(packet):
             return False
+        if pick.with_option is not None and not has_option(packet, pick.with_option):
+            return False
         if pick.of == "dns-query" and dns_question(packet) != self._name:
             return False
         if pick.of == "handshake-ack" and not (connection and self._ends_handshake(packet, connection)):
@@ -187,6 +194,6 @@ def needs_syn(pick: Pick, *, needs_stream: bool) -> bool:
 
     `needs_stream`: the action counts bytes from it, or it tells a new connection from an earlier one.
     """
-    return pick.of not in ("any", "syn", "syn-ack") and (
+    return pick.of not in ("any", "ecn", "syn", "syn-with-data", "syn-ack") and (
         needs_stream or pick.byte is not None or pick.of == "handshake-ack"
     )

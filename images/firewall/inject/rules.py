@@ -29,6 +29,7 @@ MADE, MAKING = "made-in", "made-out"  # the two ends of the link: the firewall r
 
 FLAGS: Mapping[Kind, tuple[str, str]] = {  # the flags looked at, and those of them that are set
     "syn": ("SYN,ACK,FIN,RST", "SYN"),
+    "syn-with-data": ("SYN,ACK,FIN,RST", "SYN"),
     "syn-ack": ("SYN,ACK,FIN,RST", "SYN,ACK"),
     "ack": ("SYN,ACK,FIN,RST", "ACK"),
     "handshake-ack": ("SYN,ACK,FIN,RST", "ACK"),
@@ -77,7 +78,7 @@ def matches(pick: Pick, *, needs_stream: bool) -> list[list[str]]:
 def _matches(pick: Pick, to: str, ports: list[str], needs_stream: bool) -> list[list[str]]:
     of = family(pick)
     one_way = ["-s", pick.from_, "-d", to]
-    if pick.of == "any":
+    if pick.of in ("any", "ecn"):
         return [[*one_way, "-p", protocol, *ports] for protocol in ("tcp", "udp")] if ports else [one_way]
     if pick.of == "icmp":
         return [[*one_way, "-p", "icmp" if of == "ipv4" else "ipv6-icmp"]]
