@@ -31,6 +31,9 @@ class Picked:
     name: str | None = None
     family: Family | None = None
     with_option: Option | None = None
+    holds: str | None = None
+    matches: str | None = None
+    across: Literal["segment", "stream"] = "segment"
 
     def __post_init__(self) -> None:
         check_crosses(self.from_, self.to, "to")
@@ -68,12 +71,19 @@ class Picked:
             to_port=self.to_port,
             name=self.name,
             with_option=self.with_option,
+            holds=self.holds,
+            matches=self.matches,
+            across=self.across,
         )
 
     @property
     def packets(self) -> str:
         """`the first SYN from the client to the server`."""
         kind = KINDS_SAID[self.of] + (f" for {self.name}" if self.name else "")
+        kind += f" with the option {self.with_option}" if self.with_option else ""
+        if sought := self.holds or self.matches:
+            kind += f" that {'holds' if self.holds else 'matches'} {quoted(sought)}"
+            kind += " across the stream" if self.across == "stream" else ""
         which = f"every {kind}"
         if self.nth is not None:
             which = f"{kind} number {self.nth}"

@@ -7,6 +7,7 @@ program beside this folder, `injector`, is the part that speaks to the kernel. P
     packet    IPv4, IPv6, TCP, UDP, ICMP and a DNS question, parsed within bounds; checksums
     header_words  more of them: what is done to headers
     headers   a packet's headers, changed where they stand
+    content   what a packet holds, alone or behind those before it
     picking   which packets a fault names
     acting    what happens to a packet that was picked
     wire      the faults in force, one behind the other, as boxes on a wire

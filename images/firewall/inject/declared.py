@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from .content import check_content
 from .header_words import OfHeaders, Option, is_of_tcp
 
 OfTcp = Literal["syn", "syn-with-data", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst"]
@@ -81,6 +82,9 @@ class Pick:
 
     `with_option` picks, of the kind, segments whose header has that option of TCP.
 
+    `holds` (text, as UTF-8) and `matches` (a regular expression for bytes) pick, of the kind, packets whose payload has
+    that; with `across: stream`, the segment that ends it, where it may have begun in segments before.
+
     The addresses may be names of roles until the fault is applied. `behind` is the address that a NAT, where one is in
     force, puts in the place of `to`: what is sent there and is for `to` is picked too.
     """
@@ -98,6 +102,9 @@ class Pick:
     name: str | None = None
     behind: str | None = None
     with_option: Option | None = None
+    holds: str | None = None
+    matches: str | None = None
+    across: Literal["segment", "stream"] = "segment"
 
     def __post_init__(self) -> None:
         which = [key for key in ("nth", "first", "byte", "percent") if getattr(self, key) is not None]
@@ -121,6 +128,7 @@ class Pick:
             _check(self.byte is not None or self.of in KINDS_SENT_AGAIN, f"TCP sends nothing again that is {self.of}")
         if self.with_option is not None:
             _check(self.of == "any" or self.of in TCP_KINDS, f"with_option is of TCP, and {self.of} is not")
+        check_content(self.holds, self.matches, self.across, self.of)
         has_ports = self.from_port is not None or self.to_port is not None
         _check(not has_ports or self.of != "icmp", "ICMP has no ports")
 

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from .content import Stream, finder
 from .declared import Kind, Pick
 from .headers import has_ecn, has_option
 from .packet import ACK, FIN, ICMP, ICMPV6, PROTOCOL_NAMES, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
@@ -48,6 +49,7 @@ class Connection:
     handshake_ack: int | None = None  # the acknowledgement number of the handshake's third packet, when it was seen
     was_picked: bool = False
     picked: list[tuple[int, int]] = field(default_factory=list)  # sequence number and length of each
+    stream: Stream = field(default_factory=Stream)
 
     def stream_offset(self, packet: Packet) -> int | None:
         """Where in the stream, from 0, the payload begins; None when not known. Negative is before the first byte."""
@@ -93,7 +95,9 @@ class Picker:
         self._from_port, self._to_port = pick.from_port, pick.at_port
         self._is_of_kind = OF_KIND[pick.of]
         self._random = random.Random(seed)  # noqa: S311 (that it can be foretold is what it is for)
-        self._tracks = needs_stream or pick.byte is not None or pick.again or pick.of == "handshake-ack"
+        self._finds = finder(pick.holds, pick.matches) if pick.holds or pick.matches else None
+        self._across = pick.across == "stream"
+        self._tracks = self._across or needs_stream or pick.byte is not None or pick.again or pick.of == "handshake-ack"
         self._connections: dict[int, Connection] = {}
         self._name = (pick.name or "").rstrip(".").lower()
         self.seen = 0
@@ -142,6 +146,8 @@ class Picker:
             return False
         if pick.of == "handshake-ack" and not (connection and self._ends_handshake(packet, connection)):
             return False
+        if self._finds and not self._has_content(packet, connection):
+            return False
         self.seen += 1
         if pick.nth is not None:
             is_picked = self.seen == pick.nth
@@ -166,6 +172,13 @@ class Picker:
             connection.was_picked = True
         self.picked += is_picked
         return is_picked
+
+    def _has_content(self, packet: Packet, connection: Connection | None) -> bool:
+        if packet.end <= packet.payload or packet.protocol not in (TCP, UDP):
+            return False
+        assert self._finds is not None  # noqa: S101 (whoever asks has seen to it)
+        before = connection.stream.before(packet) if self._across and connection else b""
+        return self._finds(before + packet.data[packet.payload : packet.end], len(before))
 
     def _carries(self, packet: Packet, connection: Connection) -> bool:
         assert self.pick.byte is not None  # noqa: S101 (for mypy)
