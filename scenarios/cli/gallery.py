@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from scenarios.cli.arguments import add_keep_runs, between
 from scenarios.cli.progress import Progress
+from scenarios.cli.resumable import Resumable, read_earlier
 from scenarios.evidence import run_folder as runs
-from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
-from scenarios.lab.heartbeat import minutes, under_way
-from scenarios.lab.places import PAGES, typed
+from scenarios.lab.heartbeat import minutes
+from scenarios.lab.places import PAGES
 from scenarios.report import gallery_cells
 from scenarios.report.console import console, counted, step, warn
 from scenarios.report.gallery_page import page
@@ -30,8 +27,8 @@ from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
 PAGE = PAGES / "gallery.md"
-ASKED = "gallery.json"  # in the folder of the run: that it is the gallery's, of which failures, and whether it is done
-UNFINISHED = "unfinished"
+# The file, in the folder of the run: that it is the gallery's, of which failures, and whether it is done.
+GALLERY = Resumable("gallery", "gallery.json", {"failures": list})
 
 
 def run(options: argparse.Namespace) -> int:
@@ -39,7 +36,8 @@ def run(options: argparse.Namespace) -> int:
     plan, known = load_gallery(), services()
     failures, run_folder = list(options.names), None
     if options.resume:
-        run_folder, failures = _unfinished()
+        run_folder, request = GALLERY.unfinished()
+        failures = [str(each) for each in request["failures"]]
     if unknown := [each for each in failures if each not in plan.failures]:
         raise UsageError(f"unknown failure {unknown[0]!r}; the gallery has: {', '.join(plan.failures)}")
     wanted, _ = gallery.cells(plan, known, failures)
@@ -54,40 +52,23 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence[str], run_folder: Path | None) -> int:
-    kept: list[Result] = []
-    if run_folder:
-        with under_way(f"{run_folder.name} is read"):
-            kept = previous.resumed(run_folder, wanted, beside=False)
-        step(f"{run_folder.name} goes on: {len(kept)} of {so_many(len(wanted), 'cell')} done")
-    else:
-        run_folder = runs.new_run()
-    runs.keep_room(run_folder, len(wanted))
-    _note(run_folder, failures, unfinished=True)
-    began_s = time.monotonic()
-    done = {each.cell.title for each in kept}
-    ran: list[Result] = []
-    broke_off: BaseException | None = None
-    try:
-        _perform(options, run_folder, [each for each in wanted if each.title not in done], ran)
-    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
-        broke_off = why
-    results = [*kept, *ran]
-    took_s = time.monotonic() - began_s
-    with signals.held_back():
-        with under_way("the report is written"):
-            broke_off = summary.close(run_folder, results, len(wanted), took_s, broke_off)
-        _note(run_folder, failures, unfinished=len(results) < len(wanted))
-        _keep(run_folder)
-        told = Counter(each.verdict for each in results)
-        console.print(f"\n{counted(told)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
-        console.print(f"[dim]evidence: {runs.display_path(run_folder)}/index.html[/]")
-        previous.remove_runs(options.keep_runs, warn)
-        if broke_off:
+    kept = read_earlier(run_folder, wanted, beside=False) if run_folder else []
+    folder = run_folder or runs.new_run()
+    runs.keep_room(folder, len(wanted))
+
+    def perform(missing: Sequence[Cell], ran: list[Result]) -> None:
+        _perform(options, folder, missing, ran)
+
+    def tell(results: Sequence[Result], took_s: float, broken_off: bool) -> int:
+        _keep(folder)
+        verdicts = Counter(each.verdict for each in results)
+        console.print(f"\n{counted(verdicts)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
+        console.print(f"[dim]evidence: {runs.display_path(folder)}/index.html[/]")
+        if broken_off:
             _write_page()
-    if broke_off:
-        broke_off.add_note(summary.not_run(results, wanted, typed("gallery", "RESUME=1", "--resume")))
-        raise broke_off
-    return summary.exit_status(results)
+        return summary.exit_status(results)
+
+    return GALLERY.run(folder, {"failures": list(failures)}, wanted, kept, perform, tell, options.keep_runs)
 
 
 def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
@@ -115,29 +96,6 @@ def _write_page() -> None:
     programs = {each: resolve(each, known=known) for each in plan.programs}
     runs.write(PAGE, page(plan, programs, gallery_cells.stored(), misfits))
     step(f"{runs.display_path(PAGE)} is written")
-
-
-def _note(run_folder: Path, failures: Sequence[str], *, unfinished: bool) -> None:
-    with contextlib.suppress(OSError):  # a full disk: the run is taken for one that was broken off, and goes on
-        runs.write(run_folder / ASKED, json.dumps({"failures": list(failures), UNFINISHED: unfinished}) + "\n")
-
-
-def _unfinished() -> tuple[Path, list[str]]:
-    """The newest run of the gallery that was broken off, and its failures. Raise UsageError."""
-    for folder in previous.earlier():
-        try:
-            found = json.loads((folder / ASKED).read_text("utf-8"))
-            failures, unfinished = [str(each) for each in found["failures"]], bool(found[UNFINISHED])
-        except (OSError, ValueError, KeyError, TypeError):  # of another command, or torn
-            continue
-        if not unfinished:
-            break
-        try:
-            runs.take(folder)
-        except BlockingIOError:
-            raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
-        return folder, failures
-    raise UsageError(f"--resume: the newest gallery was not broken off; `{typed('gallery')}` begins a new one")
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:

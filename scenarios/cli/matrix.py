@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.markup import escape
 
 from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
+from scenarios.cli.resumable import Resumable, read_earlier
 from scenarios.evidence import run_folder as runs
-from scenarios.lab import signals
-from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.places import typed
 from scenarios.lab.pool import default_jobs
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, step, warn
-from scenarios.run import fingerprint, matrix, previous, summary
+from scenarios.run import fingerprint, matrix, previous
 from scenarios.run.campaign import Campaign
 from scenarios.run.gallery import patient
 from scenarios.run.matrix import LEGEND
@@ -36,35 +31,7 @@ from scenarios.spec.units import Seconds, so_many
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 
-ASKED = "asked.json"  # in the folder of the run: what was asked for, so that it can go on after an interrupt
-UNFINISHED = "unfinished"
-
-
-def _unfinished() -> tuple[Path, dict[str, Any]]:
-    """The newest run of a matrix that was broken off, and what it was asked for. Raise UsageError."""
-    for folder in previous.earlier():
-        if (asked := _read_request(folder)) is None:
-            continue
-        if not asked[UNFINISHED]:
-            break
-        try:
-            runs.take(folder)
-        except BlockingIOError:
-            raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
-        return folder, asked
-    raise UsageError(f"--resume: the newest matrix was not broken off; `{typed('matrix')}` begins a new one")
-
-
-def _read_request(folder: Path) -> dict[str, Any] | None:
-    """What a matrix was asked for; None where the folder is of another run, or says it in another form."""
-    try:
-        found = json.loads((folder / ASKED).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    wanted = {"services": list, "pairs": list, "seed": int, "drills": list, UNFINISHED: bool}
-    if not isinstance(found, dict) or any(not isinstance(found.get(key), kind) for key, kind in wanted.items()):
-        return None
-    return found
+MATRIX = Resumable("matrix", "asked.json", {"services": list, "pairs": list, "seed": int, "drills": list})
 
 
 def run(options: argparse.Namespace) -> int:
@@ -83,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         "shard": str(options.shard) if options.shard else None,
     }
     if options.resume:
-        run_folder, asked = _unfinished()
+        run_folder, asked = MATRIX.unfinished()
     architectures = matrix.columns(asked["services"], known)
     drills = [patient(each, Seconds(asked.get("patience_s", 0.0))) for each in find_drills(asked["drills"], known)]
     whole_run = matrix.cells(drills, architectures, asked["pairs"], asked["seed"], known)
@@ -95,9 +62,7 @@ def run(options: argparse.Namespace) -> int:
         )
         return 0
     if run_folder:
-        with under_way(f"{run_folder.name} is read"):
-            kept = previous.resumed(run_folder, cells)
-        step(f"{run_folder.name} goes on: {len(kept)} of {so_many(len(cells), 'cell')} done")
+        kept = read_earlier(run_folder, cells)
     else:
         run_folder, kept = runs.new_run(), []
         if options.changed:
@@ -107,31 +72,18 @@ def run(options: argparse.Namespace) -> int:
     runs.keep_room(run_folder, len(cells))
     if shard:
         shard_plan.write(run_folder, shard, whole_run, fingerprint.parts_of_lab())
-    _note(run_folder, asked, unfinished=True)
-    began_s = time.monotonic()
-    done = {each.cell.title for each in kept}
-    ran: list[Result] = []
-    broke_off: BaseException | None = None
-    try:
-        _perform(options, run_folder, [each for each in cells if each.title not in done], ran)
-    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
-        broke_off = why
-    by_title = {each.cell.title: each for each in (*kept, *ran)}
-    results = [by_title[cell.title] for cell in cells if cell.title in by_title]
-    took_s = time.monotonic() - began_s
-    with signals.held_back():
-        with under_way("the report is written"):
-            broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
-        _note(run_folder, asked, unfinished=len(results) < len(cells))
+
+    def perform(missing: Sequence[Cell], ran: list[Result]) -> None:
+        _perform(options, run_folder, missing, ran)
+
+    def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
         status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
         console.print(
             f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `{typed('report')}` shows the newest run[/]"
         )
-        previous.remove_runs(options.keep_runs, warn)
-    if broke_off:
-        broke_off.add_note(summary.not_run(results, cells, typed("matrix", "RESUME=1", "--resume")))
-        raise broke_off
-    return status
+        return status
+
+    return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options.keep_runs)
 
 
 def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
@@ -174,9 +126,3 @@ def _otherwise(result: Result) -> str:
         return ""
     claim = f"{result.survival.word}: {result.sentence}" if result.verdict is Verdict.FAIL else ""
     return "; ".join(each for each in (claim, result.survival.otherwise) if each)
-
-
-def _note(run_folder: Path, asked: dict[str, Any], *, unfinished: bool) -> None:
-    text = json.dumps({**asked, UNFINISHED: unfinished}, indent=2)
-    with contextlib.suppress(OSError):  # a full disk: the run is taken for one that was broken off, and goes on
-        runs.write(run_folder / ASKED, f"{text}\n")

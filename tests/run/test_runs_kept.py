@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli import matrix
 from scenarios.cli.main import main
+from scenarios.cli.matrix import MATRIX
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
 from scenarios.report import read_run, write
@@ -175,12 +175,12 @@ def test_the_newest_runs_are_kept_or_those_of_so_many_days(own_runs: Path, said:
 def test_a_run_that_goes_on_is_never_removed_and_not_gone_on_with_by_another(own_runs: Path) -> None:
     going = made(own_runs, 20)
     run_folder.take(going)
-    matrix._note(going, {"services": [], "pairs": ["le-le"], "seed": 1, "drills": ["all"]}, unfinished=True)
+    MATRIX.note(going, {"services": [], "pairs": ["le-le"], "seed": 1, "drills": ["all"]}, unfinished=True)
     made(own_runs, 0)
     assert previous.remove_runs(KeepRuns.parse("1"), pytest.fail) == []
     assert going.exists()
     with pytest.raises(UsageError, match="goes on still"):
-        matrix._unfinished()
+        MATRIX.unfinished()
 
 
 @pytest.mark.parametrize("said", ["0", "-1", "14 days", "1.5", "", "d", "0d", "1234567"])
@@ -202,9 +202,9 @@ def test_a_run_removes_older_ones_when_it_has_ended(own_runs: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{", '{"unfinished": true}', '{"unfinished": 1, "drills": 5}'])
 def test_a_note_of_another_form_is_no_matrix_to_go_on_with(own_runs: Path, text: str) -> None:
     folder = made(own_runs, 0)
-    (folder / matrix.ASKED).write_text(text, "utf-8")
+    (folder / MATRIX.file).write_text(text, "utf-8")
     with pytest.raises(UsageError, match="the newest matrix was not broken off"):
-        matrix._unfinished()
+        MATRIX.unfinished()
 
 
 def test_what_a_killed_run_left_half_written_goes_when_the_next_begins_and_nothing_of_one_that_goes_on(
