@@ -4,10 +4,8 @@ Rules: a datagram is answered once, or dropped aloud; nothing here remembers a p
 only the asked address and port can answer, and an ICMP error comes back as an errno.
 """
 
-import os
 import select
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from . import calling, command
 from .address import Address, resolved, spoken
 from .calling import Call
 from .journal import Entry
+from .listening import refusals_told
 from .outcome import CallError, Outcome, errno_name
 
 LARGEST: Final = 0xFFFF  # more than any datagram holds: 65,507 bytes over IPv4, 65,527 over IPv6
@@ -28,14 +27,8 @@ IP_PKTINFO: Final = 8  # linux/in.h; Python's socket has it from 3.12 on
 
 def receiver(host: str, port: int) -> socket.socket:
     """A bound UDP socket; the caller closes it, and calls `announce`. An empty host, and the exits: as `listener`."""
-    try:
+    with refusals_told(host, port):
         return _bound(host, port)
-    except socket.gaierror as error:
-        print(f"cannot listen on {host} port {port}: {error.strerror}", file=sys.stderr, flush=True)
-        raise SystemExit(os.EX_NOHOST) from error
-    except OSError as error:
-        print(f"cannot listen on {host or '::'} port {port}: {errno_name(error)}", file=sys.stderr, flush=True)
-        raise SystemExit(os.EX_OSERR) from error
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -4,6 +4,8 @@ import errno
 import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from .address import resolved, spoken
@@ -25,16 +27,22 @@ def listener(host: str, port: int, reuse: bool = True) -> socket.socket:
     in TIME-WAIT is for showing what comes of it. Exits 71 when the address cannot
     be had, 68 when the name has none.
     """
-    try:
+    with refusals_told(host, port):
         family, address = _address(host, port)
-        made = _bound(family, address, reuse)
+        return _bound(family, address, reuse)
+
+
+@contextmanager
+def refusals_told(host: str, port: int) -> Iterator[None]:
+    """Say in one line why the address cannot be had, and exit: 71, or 68 when the name has no address."""
+    try:
+        yield
     except socket.gaierror as error:
         print(f"cannot listen on {host} port {port}: {error.strerror}", file=sys.stderr, flush=True)
         raise SystemExit(os.EX_NOHOST) from error
     except OSError as error:
         print(f"cannot listen on {host or '::'} port {port}: {errno_name(error)}", file=sys.stderr, flush=True)
         raise SystemExit(os.EX_OSERR) from error
-    return made
 
 
 def announce(listening: socket.socket) -> None:

@@ -11,17 +11,15 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from services import command, tls
 from services.accepting import Accepting, Peer
+from services.echo.server_threads import MOST_THREADS, serve
 from services.listening import announce, listener
 
 from . import options
 from .conversation import Conversation
 from .holding import Holding
-
-MOST_THREADS: Final = 512  # each has a stack, and a machine of the lab has 1,024 processes and threads (compose.yaml)
 
 
 class Server:
@@ -34,23 +32,7 @@ class Server:
 
     def run(self, accepting: Accepting) -> None:
         """Serve until SIGTERM, and then until each peer's thread is at its end."""
-        free = threading.Semaphore(accepting.most)
-
-        def serve_then_free(peer: Peer) -> None:
-            try:
-                self.serve(peer)
-            finally:
-                free.release()
-
-        for peer in accepting:
-            free.acquire()
-            try:
-                threading.Thread(target=serve_then_free, args=(peer,)).start()
-            except RuntimeError as error:  # "can't start new thread"
-                free.release()
-                peer.close(str(error))
-        for _ in range(accepting.most):
-            free.acquire()
+        serve(accepting, self.serve)
 
     def serve(self, peer: Peer) -> None:
         with peer:  # an OSError ends it, and is told

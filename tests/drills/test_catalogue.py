@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import jsonschema
 import pytest
@@ -103,22 +104,14 @@ def disarmed(result: Result) -> Iterator[Mutant]:
     yield Mutant(result.cell.drill.drill, "the fault disarmed", Verdict.UNPROVEN, verdict)
 
 
-def _inverted(drill: Drill, at: int) -> Drill:
-    expected = drill.expect[at].outcome
+def _inverted(drill: Drill, part: Literal["expect", "control"], at: int) -> Drill:
+    expectations: tuple[Expectation, ...] = getattr(drill, part)
+    expected = expectations[at].outcome
     assert expected is not None
     other: OutcomeWord = "answered" if "answered" not in expected.words else "untrusted"
     changed = Expectation(outcome=replace(expected, is_=other, errno=None))
-    mutant = replace(drill, expect=(*drill.expect[:at], changed, *drill.expect[at + 1 :]))
-    object.__setattr__(mutant, "path", drill.path)
-    return mutant
-
-
-def _inverted_control(drill: Drill, at: int) -> Drill:
-    expected = drill.control[at].outcome
-    assert expected is not None
-    other: OutcomeWord = "answered" if "answered" not in expected.words else "untrusted"
-    changed = Expectation(outcome=replace(expected, is_=other, errno=None))
-    mutant = replace(drill, control=(*drill.control[:at], changed, *drill.control[at + 1 :]))
+    with_it = (*expectations[:at], changed, *expectations[at + 1 :])
+    mutant = replace(drill, expect=with_it) if part == "expect" else replace(drill, control=with_it)
     object.__setattr__(mutant, "path", drill.path)
     return mutant
 
@@ -127,11 +120,13 @@ def inverted(result: Result) -> Iterator[Mutant]:
     """Each expected outcome turned into another; and the control's first: then nothing is known of the claim."""
     drill = result.cell.drill
     at = next(number for number, each in enumerate(drill.control) if each.outcome)
-    of_control, checks = judged(_inverted_control(drill, at), still(result, "control"), still(result, "fault"))
+    of_control, checks = judged(_inverted(drill, "control", at), still(result, "control"), still(result, "fault"))
     yield Mutant(drill.drill, "the control's outcome inverted", Verdict.UNPROVEN, combine([*of_control, *checks]))
     for at, expectation in enumerate(drill.expect):
         if expectation.outcome:
-            of_control, checks = judged(_inverted(drill, at), still(result, "control"), still(result, "fault"))
+            of_control, checks = judged(
+                _inverted(drill, "expect", at), still(result, "control"), still(result, "fault")
+            )
             what = f"the outcome of {expectation.outcome.call} inverted"
             yield Mutant(drill.drill, what, Verdict.FAIL, combine([*of_control, *checks]))
 

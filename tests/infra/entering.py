@@ -11,7 +11,6 @@ from __future__ import annotations
 import ctypes
 import json
 import os
-import signal
 import socket
 import subprocess
 import threading
@@ -24,6 +23,7 @@ from typing import IO, Final
 from scenarios.lab import engine
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
+from tests.services.forking import RUN, Signalled
 from tests.services.running import PATIENCE_S, Family, eventually
 
 CLONE_NEWNET: Final = 0x40000000  # linux/sched.h
@@ -32,8 +32,10 @@ _libc: Final = ctypes.CDLL(None, use_errno=True)  # os.setns is there from Pytho
 
 # It has imported all that the servers import, and forks for each: an emulated Python needs a second to start. A fork of
 # a fork, whose parent ends, so that it becomes a child of the test's process.
-_FORKING: Final = """
-import json, os, resource, runpy, socket, sys
+_FORKING: Final = (
+    RUN
+    + """
+import json, os, socket
 from services.forkserver.warming import rehearse, warm
 control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1]))
 for module in sys.argv[2:]:
@@ -59,18 +61,10 @@ while True:
     os.dup2(descriptors[0], 2)
     for descriptor in (reading, writing, *descriptors):
         os.close(descriptor)
-    if files:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-    for word in words:
-        sys.modules.pop(word, None)  # a module that another one imports too: runpy would warn
-    if words[0] == "-m":
-        sys.argv = words[1:]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = ["-c", *words[2:]]
-        exec(words[1], {"__name__": "__main__"})
+    run(words, files)
     break
 """
+)
 
 
 def why_not() -> str:
@@ -123,7 +117,7 @@ def _set_network(of: IO[bytes]) -> None:
         raise OSError(number, os.strerror(number), "setns")
 
 
-class Adopted:
+class Adopted(Signalled):
     """A process that is a child of ours since its parent has ended. As subprocess.Popen."""
 
     def __init__(self, pid: int) -> None:
@@ -140,16 +134,6 @@ class Adopted:
         eventually(lambda: self.poll() is not None, f"process {self.pid} has ended", timeout)
         assert self._status is not None
         return self._status
-
-    def send_signal(self, sig: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, sig)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 class Between:

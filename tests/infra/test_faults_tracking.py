@@ -149,14 +149,17 @@ def legs(lab: Lab) -> Iterator[dict[str, list[Frame]]]:
             seen[leg] = tshark.frames(lab, captured.pcapng, f"tcp.port == {PORT}")
 
 
+each_refusal = pytest.mark.parametrize(
+    ("family", "otherwise", "error"),
+    [("ipv4", "silence", "TimeoutError"), ("ipv6", "tcp-reset", "ConnectionResetError")],
+)
+
+
 def forget(lab: Lab) -> Forget:
     return Forget(lab, "forget", lab.topology.hosts["client"], lab.topology.hosts["server"])
 
 
-@pytest.mark.parametrize(
-    ("family", "otherwise", "error"),
-    [("ipv4", "silence", "TimeoutError"), ("ipv6", "tcp-reset", "ConnectionResetError")],
-)
+@each_refusal
 def test_of_a_forgotten_connection_no_segment_passes_but_a_new_one_does(
     lab: Lab, talk: Talk, family: Family, otherwise: Otherwise, error: str
 ) -> None:
@@ -212,10 +215,7 @@ def test_what_has_not_happened_has_no_hits(lab: Lab) -> None:
         forget(lab).hits()
 
 
-@pytest.mark.parametrize(
-    ("family", "otherwise", "error"),
-    [("ipv4", "silence", "TimeoutError"), ("ipv6", "tcp-reset", "ConnectionResetError")],
-)
+@each_refusal
 def test_an_idle_connection_is_forgotten_and_one_that_is_used_is_not(
     lab: Lab, talk: Talk, family: Family, otherwise: Otherwise, error: str
 ) -> None:

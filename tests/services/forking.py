@@ -8,6 +8,7 @@ nothing of what it runs. The fork has the words, environment and descriptors tha
 
 from __future__ import annotations
 
+import abc
 import atexit
 import json
 import os
@@ -24,10 +25,29 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[2]
 STARTS_WITHIN_S: Final = 60.0
 
+# What a fork does in the end, here and on the hosts of a lab: the words `-m MODULE …` or `-c PROGRAM …`, as Python
+# itself runs them.
+RUN: Final = """
+import resource, runpy, sys
+def run(words, files):
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    for word in words:
+        sys.modules.pop(word, None)  # a module that another one imports too: runpy would warn
+    if words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = ["-c", *words[2:]]
+        exec(words[1], {"__name__": "__main__"})
+"""
+
 # For each program two forks: the program, and its parent, who tells of its end and lets its number go only when the
 # test has: until then a signal cannot hit another process of the same number. It ends a program whose test is gone.
-_FORKING: Final = """
-import json, os, resource, runpy, select, signal, socket, sys
+_FORKING: Final = (
+    RUN
+    + """
+import json, os, select, signal, socket, sys
 from services.forkserver.warming import warm
 control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, int(sys.argv[1]))
 warmed = set()
@@ -68,20 +88,31 @@ control.detach()
 os.closerange(3, os.sysconf("SC_OPEN_MAX"))
 os.environ.clear()
 os.environ.update(environment)
-if files:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-for word in words:
-    sys.modules.pop(word, None)  # a module that another one imports too: runpy would warn
-if words[0] == "-m":
-    sys.argv = words[1:]
-    runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-else:
-    sys.argv = ["-c", *words[2:]]
-    exec(words[1], {"__name__": "__main__"})
+run(words, files)
 """
+)
 
 
-class Forked:
+class Signalled(abc.ABC):
+    """A process that gets no signal when it has ended: its number may be another's by then. As subprocess.Popen."""
+
+    pid: int
+
+    @abc.abstractmethod
+    def poll(self) -> int | None: ...
+
+    def send_signal(self, sig: int) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+
+class Forked(Signalled):
     """A program that was forked. As subprocess.Popen."""
 
     def __init__(self, words: Sequence[str], told: socket.socket) -> None:
@@ -113,16 +144,6 @@ class Forked:
             raise subprocess.TimeoutExpired(self.args, timeout)
         assert self._status is not None
         return self._status
-
-    def send_signal(self, sig: int) -> None:
-        if self.poll() is None:
-            os.kill(self.pid, sig)
-
-    def terminate(self) -> None:
-        self.send_signal(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self.send_signal(signal.SIGKILL)
 
 
 class _Forking:

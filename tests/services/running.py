@@ -255,6 +255,22 @@ def until_end(connected: socket.socket) -> bytes:
     return bytes(received)
 
 
+def drip_until_cut_off(connected: socket.socket, content: bytes) -> None:
+    """Send byte after byte, as the socket's timeout paces them, until the peer closes. Fails where it does not."""
+    slowly = iter(content)
+
+    def is_cut_off() -> bool:
+        try:
+            connected.sendall(bytes([next(slowly)]))
+            return connected.recv(1) == b""
+        except TimeoutError:
+            return False
+        except (ConnectionResetError, BrokenPipeError):
+            return True
+
+    eventually(is_cut_off, "the slow peer is cut off")
+
+
 def unacknowledged(connected: socket.socket) -> int:
     """How many bytes the other kernel has not taken yet (tcp(7), SIOCOUTQ, which is TIOCOUTQ)."""
     return int.from_bytes(fcntl.ioctl(connected, termios.TIOCOUTQ, bytes(4)), sys.byteorder)

@@ -2,9 +2,7 @@
 
 import errno
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -13,27 +11,10 @@ from services.calling import Call
 from services.outcome import CallError, Outcome
 from services.search.client import ask, request
 from services.wire import Connection
+from tests.services.playing_server import serving
 from tests.services.running import run, running
 
 ANSWER = Connection().send_message(b'{"result": "yes"}', "text/json", "utf-8")
-
-
-@contextmanager
-def serving(serve: Callable[[socket.socket], object]) -> Iterator[str]:
-    """A port on which one connection is accepted and handed to `serve`, the request having been read."""
-
-    def accept_one() -> None:
-        connected, _ = listening.accept()
-        with connected:
-            connected.recv(65536)
-            serve(connected)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        serving = threading.Thread(target=accept_one, daemon=True)
-        serving.start()
-        yield str(listening.getsockname()[1])
-        serving.join(10)
-        assert not serving.is_alive()
 
 
 def until_closed(connected: socket.socket) -> None:

@@ -13,16 +13,21 @@ from services.web.http import NEED_DATA, Data, End, Event, Finished, Reader, Req
 OK = Response("1.1", 200, "OK", (("Content-Length", "5"),))
 
 
+def join(found: list[Event], event: Event) -> None:
+    """Put an event behind those that were found; data goes to the data before it, so that cuts do not show."""
+    if isinstance(event, Data) and found and isinstance(found[-1], Data):
+        found[-1] = Data(found[-1].data + event.data)
+    else:
+        found.append(event)
+
+
 def events(reader: Reader, pieces: list[bytes], *, eof: bool = True) -> list[Event]:
     """All events of the pieces, the data of each body put together, so that cuts do not show."""
     found: list[Event] = []
 
     def drain() -> bool:
         while (event := reader.next_event()) is not NEED_DATA:
-            if isinstance(event, Data) and found and isinstance(found[-1], Data):
-                found[-1] = Data(found[-1].data + event.data)
-            else:
-                found.append(event)
+            join(found, event)
             if isinstance(event, Finished):
                 break
         return True

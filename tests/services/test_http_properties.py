@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from services.web import http
 from services.web.errors import RemoteProtocolError
 from services.web.http import NEED_DATA, Data, Event, Finished, Reader, RequestReader, ResponseReader
+from tests.services.test_http import join
 
 LINES = st.sampled_from(
     [
@@ -41,10 +42,7 @@ def outcome(reader: Reader, pieces: list[bytes]) -> tuple[list[Event], str]:
         for piece in [*pieces, None]:
             reader.receive_eof() if piece is None else reader.receive_data(piece)
             while (event := reader.next_event()) is not NEED_DATA:
-                if isinstance(event, Data) and found and isinstance(found[-1], Data):
-                    found[-1] = Data(found[-1].data + event.data)
-                else:
-                    found.append(event)
+                join(found, event)
                 if isinstance(event, Finished):
                     return found, ""
             assert len(reader._buffer) <= http.FIELDS_LIMIT

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.running import Running, answers, asking, ended, eventually, run, running
+from tests.services.running import Running, answers, asking, drip_until_cut_off, ended, eventually, run, running
 
 RABBIT = "Follow the white rabbit. 🐰"
 SERVERS = ["server_selectors", "server_asyncio"]
@@ -109,19 +109,8 @@ def test_a_message_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
     flags = ("--message-timeout", "0.5", "--idle-timeout", "30")
     with running(f"search.{module}", tmp_path / "journal", *flags) as server, server.connect() as peer:
         peer.settimeout(0.001)
-        slowly = iter(asking("x" * 60_000))
         began_s = time.monotonic()
-
-        def drip_until_it_is_cut_off() -> bool:
-            try:
-                peer.sendall(bytes([next(slowly)]))
-                return peer.recv(1) == b""
-            except TimeoutError:
-                return False
-            except (ConnectionResetError, BrokenPipeError):
-                return True
-
-        eventually(drip_until_it_is_cut_off, "the slow peer is cut off")
+        drip_until_cut_off(peer, asking("x" * 60_000))
         assert 0.4 <= time.monotonic() - began_s < 3
         server.said(r"message not whole within 0\.5 s; \d+ bytes in, 0 bytes out")
 

@@ -5,7 +5,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from services import tls
+from tests.services import playing_server
 from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, ended, reset, run, running
 
 AUTHORITY = ROOT / "images" / "names" / "authority"
@@ -121,24 +121,6 @@ def test_who_was_found_out_is_not_tried_at_the_next_address_and_a_refusal_is(
     assert server.journal.count("alert") == 1
 
 
-@contextmanager
-def answering(serve: Callable[[socket.socket], object]) -> Iterator[str]:
-    """A port on which one connection is accepted and, when the ClientHello has begun to come, handed to `serve`."""
-
-    def accept_one() -> None:
-        connected, _ = listening.accept()
-        with connected:
-            connected.recv(65536)
-            serve(connected)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept_one, daemon=True)
-        thread.start()
-        yield str(listening.getsockname()[1])
-        thread.join(10)
-        assert not thread.is_alive()
-
-
 @pytest.mark.parametrize(
     ("serve", "status", "says"),
     [
@@ -151,7 +133,7 @@ def answering(serve: Callable[[socket.socket], object]) -> Iterator[str]:
 def test_a_handshake_that_fails_has_the_outcome_of_its_reason(
     authority: Authority, serve: Callable[[socket.socket], object], status: int, says: str
 ) -> None:
-    with answering(serve) as port:
+    with playing_server.serving(serve) as port:
         ran = search(authority, "127.0.0.1", int(port), "--timeout", "0.5" if status == 12 else "10")
     assert (ran.returncode, ran.stdout) == (status, "")
     assert ran.stderr.startswith(says)

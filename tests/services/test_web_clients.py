@@ -9,8 +9,8 @@ import subprocess
 import sys
 import threading
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -19,6 +19,7 @@ from services.calling import Call
 from services.outcome import CallError, Outcome
 from services.web.asking import exchange, request
 from services.web.http import FIELDS_LIMIT, Data
+from tests.services import playing_server
 from tests.services.forking import ran
 from tests.services.running import PATIENCE_S, ROOT, reset
 
@@ -29,25 +30,9 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\
 UNTIL_CLOSED = b"HTTP/1.0 200 OK\r\n\r\nhello"
 
 
-@contextmanager
-def serving(serve: Callable[[socket.socket], object], times: int = 1) -> Iterator[str]:
+def serving(serve: Callable[[socket.socket], object], times: int = 1) -> AbstractContextManager[str]:
     """A port on which so many connections are accepted and handed to `serve`, the request having been read."""
-
-    def accept() -> None:
-        for _ in range(times):
-            connected, _ = listening.accept()
-            with connected:
-                asked = b""
-                while not asked.endswith(b"\r\n\r\n"):
-                    asked += connected.recv(65536)
-                serve(connected)
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield str(listening.getsockname()[1])
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
+    return playing_server.serving(serve, times, until=b"\r\n\r\n")
 
 
 def saying(raw: bytes) -> Callable[[socket.socket], object]:

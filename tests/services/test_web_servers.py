@@ -19,7 +19,7 @@ import pytest
 
 from services.web.http import FIELDS_LIMIT, START_LINE_LIMIT
 from services.web.talk import BODY_LIMIT
-from tests.services.running import PATIENCE_S, ROOT, Running, ended, eventually, reset, run, running
+from tests.services.running import PATIENCE_S, ROOT, Running, drip_until_cut_off, ended, eventually, reset, run, running
 
 MANY = ["web.server_threads", "web.server_asyncio"]  # who serve many at once
 SERVERS = ["web.server_blocking", *MANY]
@@ -327,19 +327,8 @@ def test_a_request_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
     flags = ("--message-timeout", "0.4", "--idle-timeout", "30")
     with running(module, tmp_path / "journal", *flags) as server, server.connect() as peer:
         peer.settimeout(0.01)
-        slowly = iter(b"GET /" + b"x" * 8000)
         began_s = time.monotonic()
-
-        def drip_until_it_is_cut_off() -> bool:
-            try:
-                peer.sendall(bytes([next(slowly)]))
-                return peer.recv(1) == b""
-            except TimeoutError:
-                return False
-            except (ConnectionResetError, BrokenPipeError):
-                return True
-
-        eventually(drip_until_it_is_cut_off, "the slow peer is cut off")
+        drip_until_cut_off(peer, b"GET /" + b"x" * 8000)
         assert 0.35 < time.monotonic() - began_s < 3
         server.said(r"0 answered, message not whole within 0\.4 s; \d+ bytes in, 0 bytes out")
 

@@ -24,7 +24,7 @@ from scenarios.spec.program_faults import Replace
 from scenarios.spec.service import services
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where PyYAML has it
-RIGHT = """\
+HEAD = """\
 drill: one
 claim: A lost SYN costs a second.
 why: It is sent again.
@@ -33,6 +33,10 @@ tags: [reaching]
 service: search/selectors
 script:
   - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}
+"""
+RIGHT = (
+    HEAD
+    + """\
   - call: {name: hello}
   - heal: lose
 expect:
@@ -41,6 +45,7 @@ expect:
 control:
   - outcome: {call: hello, is: answered}
 """
+)
 
 
 def written(folder: Path, text: str) -> Path:

@@ -17,17 +17,12 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
+from tests.spec.test_drill_files import HEAD
 
 CLIENT, SERVER, FIREWALL = "198.18.1.10", "198.18.1.138", "198.18.1.62"
-DRILL = """\
-drill: one
-claim: A lost SYN costs a second.
-why: It is sent again.
-source: [RFC 6298]
-tags: [reaching]
-service: search/selectors
-script:
-  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}
+DRILL = (
+    HEAD
+    + """\
   - call: {name: hello, times: 2}
   - look: {name: after, on: server}
 expect:
@@ -37,6 +32,7 @@ expect:
 control:
   - outcome: {call: hello, is: answered}
 """
+)
 
 
 def frame(number: int, time_s: float, *marks: str, source: str = CLIENT, to: str = SERVER, ident: int = 0) -> Frame:

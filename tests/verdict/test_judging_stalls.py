@@ -80,18 +80,26 @@ FAILS: list[tuple[str, dict[str, object], Stall, Stall]] = [
 ]  # fmt: skip
 
 
+def check_doubted(drill: Drill, evidence: Seen, made: Stall, did_not: Stall) -> tuple[Verdict, str]:
+    """Assert that one stall makes the check unproven, and that the other leaves it as it is without any.
+
+    Return the verdict without a stall, and which stall the unproven one names.
+    """
+    alone = the_check(drill, evidence).holds
+    doubted = the_check(drill, with_stalls(evidence, made))
+    assert doubted.holds is Verdict.UNPROVEN
+    stays = the_check(drill, with_stalls(evidence, did_not))
+    assert (stays.holds, stays.stalled) == (alone, "")
+    return alone, doubted.stalled
+
+
 @pytest.mark.parametrize(
     ("drill", "evidence", "made", "did_not"), FAILS, indirect=["drill"], ids=[each[0] for each in FAILS]
 )
 def test_a_failure_that_a_stall_may_have_made_is_unproven_and_any_other_stays_one(
     drill: Drill, evidence: dict[str, object], made: Stall, did_not: Stall
 ) -> None:
-    assert the_check(drill, seen(**evidence)).holds is Verdict.FAIL
-    doubted = the_check(drill, with_stalls(seen(**evidence), made))
-    assert doubted.holds is Verdict.UNPROVEN
-    assert doubted.stalled == made.says(0)
-    stays = the_check(drill, with_stalls(seen(**evidence), did_not))
-    assert (stays.holds, stays.stalled) == (Verdict.FAIL, "")
+    assert check_doubted(drill, seen(**evidence), made, did_not) == (Verdict.FAIL, made.says(0))
 
 
 # Both SYNs came to the other leg: so the second may be one that a stall made.
@@ -126,12 +134,9 @@ PASSES: list[tuple[str, dict[str, object], Stall, Stall]] = [
 def test_a_pass_is_never_made_by_a_stall_and_no_other_stall_takes_it_away(
     drill: Drill, evidence: dict[str, object], made: Stall, did_not: Stall
 ) -> None:
-    assert the_check(drill, seen(**evidence)).holds is Verdict.PASS
-    doubted = the_check(drill, with_stalls(seen(**evidence), made))
-    assert doubted.holds is Verdict.UNPROVEN
-    assert doubted.stalled
-    stays = the_check(drill, with_stalls(seen(**evidence), did_not))
-    assert (stays.holds, stays.stalled) == (Verdict.PASS, "")
+    verdict, named = check_doubted(drill, seen(**evidence), made, did_not)
+    assert verdict is Verdict.PASS
+    assert named
 
 
 def test_an_order_is_made_by_no_stall_of_who_sent_the_earlier_one_nor_within_one_connection() -> None:
