@@ -1,8 +1,8 @@
 """What a cell's result depends on, as one digest: so that a cell whose inputs did not change need not be run again.
 
-The lab (its topology, images and programs), all of services/, since services run each other's programs and import each
-other, and the drill's file. The rooms that only tell of results are left out. The kernel is not: the
-same files fail otherwise on another.
+The lab (its topology, images and programs), all of services/ but the words of the gallery, since services run each
+other's programs and import each other, and the drill's file. The rooms that only tell of results are left out. The
+kernel is not: the same files fail otherwise on another.
 """
 
 from __future__ import annotations
@@ -44,16 +44,24 @@ def _images() -> list[Path]:
     return [each for each in _files(IMAGES) if IMAGES / "browser" not in each.parents]
 
 
+def _services() -> list[Path]:
+    """All of services/ but the gallery's own file: which cells there are, and words beside what was seen.
+
+    How long a call has is in it too, and `inputs` takes that from the drill.
+    """
+    return [each for each in _files(SERVICES) if each != SERVICES / "gallery" / "gallery.yaml"]
+
+
 @functools.cache
 def of_lab() -> str:
     """What every cell depends on. Read once: a run does not see what is changed while it goes on."""
-    files = _digest([COMPOSE_FILE, *_program(), *_files(SERVICES), *_images()])
+    files = _digest([COMPOSE_FILE, *_program(), *_services(), *_images()])
     return f"{platform.release()}\0{files}"
 
 
 def parts_of_lab() -> dict[str, str]:
     """The same in parts, without the kernel: the digest of each, so that one can say what differs of two machines."""
-    parts = {"compose.yaml": [COMPOSE_FILE], "scenarios": _program(), "services": _files(SERVICES), "images": _images()}
+    parts = {"compose.yaml": [COMPOSE_FILE], "scenarios": _program(), "services": _services(), "images": _images()}
     return {name: _digest(files) for name, files in parts.items()}
 
 

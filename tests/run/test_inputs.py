@@ -49,6 +49,7 @@ def digest() -> str:
         "services/echo/server_threads.py",  # which framing and qotd import
         "services/sink/server_poll.py",  # which peers imports, for every drill that replaces a program
         "services/wire/__init__.py",
+        "services/gallery/service.yaml",
         "scenarios/verdict/judge.py",
         "scenarios/faults/nft_rules.py",
     ],
@@ -62,7 +63,13 @@ def test_a_result_rests_on_every_service_and_on_all_of_the_lab_that_judges(copie
 
 
 @pytest.mark.parametrize(
-    "changed", ["scenarios/report/console.py", "scenarios/report/html.py", "scenarios/bench/model.py"]
+    "changed",
+    [
+        "scenarios/report/console.py",
+        "scenarios/report/html.py",
+        "scenarios/bench/model.py",
+        "services/gallery/gallery.yaml",  # a cure's words
+    ],
 )
 def test_a_result_does_not_rest_on_what_tells_of_it(copied: Path, changed: str) -> None:
     before = digest()
