@@ -12,38 +12,34 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios.byteorder import elf
 from scenarios.byteorder.fields import Sender
 from scenarios.byteorder.guess import Difference, Exchange, Message, first_difference
 from scenarios.byteorder.messages import messages
-from scenarios.calls import boxes, contract, port_holders
+from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.evidence import run_folder, tshark
 from scenarios.evidence.capture import Capture
-from scenarios.lab import engine, images
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.errors import CommandFailed, LabProblem, UsageError
+from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import under_way
-from scenarios.lab.images import NATIVE, Recipe
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
-from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Host
-from scenarios.spec.command_line import words
-from scenarios.spec.errno_numbers import names_on
+from scenarios.lab.topology import Host
+from scenarios.spec import program_ends
+from scenarios.spec.errno_numbers import NATIVE, names_on
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.pairs import LITTLE
+from scenarios.spec.program_ends import Side
 from scenarios.spec.service import ServiceChoice
 from scenarios.verdict.check import Verdict
 
 Say = Callable[[str], None]
 FAMILY: Final = "ipv4"
-ARGUMENT: Final = re.compile(r"^\s*ARG\s+CPU\b", re.IGNORECASE | re.MULTILINE)
-PROBED_WITHIN_S: Final = 60
-PROBES: Final = "/usr/local/lib/faultwire-probes"
 # What qemu itself says where it cannot do what the program asked for: that is no fault of the program.
 EMULATION: Final = re.compile(r"^qemu.*(?:[Uu]nsupported|[Uu]nknown syscall|Illegal instruction).*$", re.MULTILINE)
 
@@ -101,83 +97,48 @@ class Compared:
         return next((each for each in (Verdict.FAIL, Verdict.PASS) if each in found), Verdict.UNSUPPORTED)
 
 
-def recipes(chosen: ServiceChoice, cpus: Sequence[str]) -> dict[str, Recipe]:
-    """The recipes of the images of a service's programs for these CPUs. Raises UsageError where it has none."""
+def check_fits(chosen: ServiceChoice) -> None:
+    """Raise UsageError unless both programs of a service can be built for every CPU, and speak TCP."""
     service = chosen.service
     if chosen.transport != "tcp":
         raise UsageError(f"{chosen.name} speaks {chosen.transport}, and endian compares conversations over tcp")
-    found = {}
-    for what, image in (("server", chosen.server_image), ("client", chosen.image)):
-        path = service.dockerfiles.get(image or "")
+    for side in get_args(Side):
+        if program_ends.moves(chosen, side):
+            continue
+        path = service.dockerfiles.get(program_ends.image(chosen, side) or "")
         if path is None:
             raise UsageError(
-                f"{service.folder / 'service.yaml'}: the {what} of {chosen.name} has no Dockerfile in this folder, so "
-                "it cannot be built for another CPU: docs/cpus.md has one"
+                f"{service.folder / 'service.yaml'}: the {side} of {chosen.name} has no Dockerfile in this folder, and "
+                "is no program in Python, so it cannot come to another CPU: docs/cpus.md has both"
             )
-        if not ARGUMENT.search(path.read_text(encoding="utf-8", errors="replace")):
+        raise UsageError(
+            f"{path}: expected `FROM faultwire/cross` and a line `ARG CPU=native`, by which it is built for each CPU: "
+            "docs/cpus.md"
+        )
+
+
+def cpus_of(chosen: ServiceChoice) -> list[str]:
+    """The CPUs that both of its programs come to; of its Pythons those that are built without being asked for."""
+    both = set(program_ends.ends_of(chosen, "client")) & set(program_ends.ends_of(chosen, "server"))
+    python = any(program_ends.is_python(chosen, side) for side in get_args(Side))
+    return [name for name, cpu in CPUS.items() if cpu.end in both and not (python and cpu.optional)]
+
+
+def build(chosen: ServiceChoice, cpus: Sequence[str], say: Say) -> Mapping[str, str]:
+    """Have its programs here for these CPUs and this machine; what the emulator of each says that it is.
+
+    Raises CommandFailed, and UsageError for a CPU to which it does not come, and for a program of another machine.
+    """
+    check_fits(chosen)
+    for side in get_args(Side):
+        there = [program_ends.cpu_of(end) for end in program_ends.ends_of(chosen, side)]
+        if missing := [cpu for cpu in cpus if cpu not in there]:
             raise UsageError(
-                f"{path}: expected a line `ARG CPU=native`, by which it is built for each CPU: docs/cpus.md"
+                f"the {side} of {chosen.name} does not come to {missing[0]}; it comes to: {', '.join(there)}"
             )
-        for cpu in cpus:
-            tag = _tag(image or "", cpu)
-            plain = images.service_recipe(tag, path)
-            found[plain.name] = replace(plain, stands_on=("cross",), arguments={"CPU": cpu})
-    return found
-
-
-def _tag(image: str, cpu: str) -> str:
-    return f"{image}-on-{cpu}"
-
-
-def build(chosen: ServiceChoice, cpus: Sequence[str], say: Say) -> None:
-    """Have its programs here, for these CPUs and this machine. Raises CommandFailed and UsageError."""
-    ours = recipes(chosen, [NATIVE, *cpus])
-    images.build(say, {**images.with_what_they_stand_on(["cross"]), **ours})
-
-
-def check_machines(chosen: ServiceChoice, cpus: Sequence[str]) -> Mapping[str, str]:
-    """What the emulator of each CPU says that it is, by the CPU. Raises UsageError for a program of another machine."""
-    found = {}
-    for cpu in [NATIVE, *cpus]:
-        programs = {
-            (chosen.server_image or "", _program(chosen.server.run or "")),
-            (chosen.image or "", _program(chosen.client.run)),
-        }
-        for image, program in sorted(programs):
-            _check_program(_tag(image, cpu), program, cpu)
-        image = _tag(chosen.image or "", cpu)
-        said = _run(image, "cross", cpu, "sh", "-c", f"exec $EMULATOR {PROBES}/{cpu}").strip()
-        if cpu == NATIVE:
-            promised = str(ARCHITECTURES[NATIVE_IMAGE][1])
-        else:
-            promised = f"big-endian, {CPUS[cpu].bits} bits, {CPUS[cpu].machine}"
-        if said != promised:
-            raise LabProblem(f"the emulator of {cpu} says {said!r}, and should say {promised!r}")
-        found[cpu] = said
-    return found
-
-
-def _program(command: str) -> str:
-    return words(command, host="", port="", bind="", ca="", cert="", key="")[0]
-
-
-def _check_program(image: str, program: str, cpu: str) -> None:
-    script = f'head -c {elf.HEADER_BYTES} "$(command -v "$1")" | od -An -v -tx1'
-    try:
-        header = bytes.fromhex("".join(_run(image, "sh", "-ec", script, "sh", program).split()))
-    except CommandFailed as error:
-        raise UsageError(f"{image}: there is no program {program!r} on the path: {error}") from error
-    try:
-        built = elf.built_for(header)
-    except ValueError as error:
-        raise UsageError(f"{image}: {program}: {error}") from error
-    if built != elf.expected_for(cpu):
-        raise UsageError(f"{image}: {program} was built for {built}, expected {elf.expected_for(cpu)}")
-
-
-def _run(image: str, *argv: str) -> str:
-    place = ("--rm", "--init", "--network", "none", "--label", f"{engine.LAB_LABEL}=-1", "--pull", "never")
-    return engine.docker_command("run", *place, "--entrypoint", "", image, *argv, timeout_s=PROBED_WITHIN_S)
+    ends = [LITTLE, *(CPUS[cpu].end for cpu in cpus)]
+    on_cpus.ready([(chosen, end, end) for end in ends], say)
+    return on_cpus.machines(chosen, [NATIVE, *cpus])
 
 
 def sender(cpu: str) -> Sender:
@@ -233,15 +194,14 @@ def _talk(
     (client_cpu, client), (server_cpu, server) = calling, serving
     address, within_s = server.address(FAMILY), chosen.client.timeout_s
     assert chosen.server.run is not None  # noqa: S101 (recipes asks)
-    server_argv = ["on-cpu", server_cpu, *boxes.server_words(chosen, chosen.server.run, server, address)]
-    client_argv = ["on-cpu", client_cpu, *boxes.client_words(chosen.client.run, address, chosen.port)]
+    server_argv = boxes.server_words(chosen, chosen.server.run, server, address)
+    client_argv = boxes.client_words(chosen.client.run, address, chosen.port)
     server_box = boxes.of_server(chosen, server, address)
     client_box = boxes.of_client(chosen.service, chosen.client_name, address, chosen.port, within_s)
     assert server_box  # noqa: S101 (as above)
     assert client_box  # noqa: S101 (as above)
-    server_box, client_box = (
-        replace(box, image=_tag(box.image, cpu)) for box, cpu in ((server_box, server_cpu), (client_box, client_cpu))
-    )
+    server_box, server_argv = on_cpus.placed(chosen, "server", _end(server_cpu), server_box, server_argv)
+    client_box, client_argv = on_cpus.placed(chosen, "client", _end(client_cpu), client_box, client_argv)
     if chosen.server.ready is None:
         port_holders.check_free(lab, server.name, chosen)  # else that one would be taken for ours
     with lab.running(server.name, server_argv, server_box) as program:
@@ -259,6 +219,10 @@ def _talk(
     outcome = contract.ended(chosen.client, ran, hung=ran.status == ENDED_AT_DEADLINE, cpu=client_cpu).outcome
     row = Row(client_cpu, server_cpu, outcome, _last_line(ran), None, _unsupported(outcome, ran, served))
     return row, heard[0]
+
+
+def _end(cpu: str) -> str:
+    return LITTLE if cpu == NATIVE else CPUS[cpu].end
 
 
 def _sent(heard: Sequence[Message]) -> Iterator[bytes]:

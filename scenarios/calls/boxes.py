@@ -7,11 +7,14 @@ program that speaks TLS needs no line of its own for them.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal
 
 from scenarios.lab.box import AUTHORITY_FOLDER, KEYS_FOLDER, PREFIX, Box
 from scenarios.lab.topology import Host
+from scenarios.spec.brought import Brought
 from scenarios.spec.command_line import filled_mapping, words
+from scenarios.spec.python_programs import begins_in, folder_to_mount
 from scenarios.spec.service import Service, ServiceChoice
 
 # The environment of the contract.
@@ -48,6 +51,20 @@ def places(address: str, port: int, key: str = "") -> Mapping[str, object]:
     return {"host": address, "bind": address, "port": port, "ca": AUTHORITY, "cert": key, "key": key}
 
 
+def given_to(service: Service, program: Brought) -> Brought:
+    """What a program of its own is given, with what all of the service's are."""
+    return Brought(
+        environment={**service.environment, **program.environment},
+        credentials={**service.credentials, **program.credentials},
+        files={**service.files, **program.files, **folder_to_mount(service, program)},
+    )
+
+
+def _mounted(service: Service, given: Brought) -> Mapping[Path, str]:
+    """The files that a program is given, each with its place there."""
+    return {(service.folder / name).resolve(): place for name, place in given.files.items()}
+
+
 def of_server(chosen: ServiceChoice, host: Host, address: str) -> Box | None:
     """The box of a server that listens on this address of a host; None for one of ours."""
     image, server = chosen.server_image, chosen.server
@@ -56,14 +73,15 @@ def of_server(chosen: ServiceChoice, host: Host, address: str) -> Box | None:
     key = key_of(host)
     told = environment("server", address, chosen.server_port, key=key)
     filling = places(address, chosen.server_port, key)
-    given = chosen.service.given(server)
+    given = given_to(chosen.service, server)
     return Box(
         image,
         {**dict.fromkeys(TRUSTING, AUTHORITY), **filled_mapping(given.environment, **filling), **told},
         given.credentials,
-        chosen.service.mounted(given),
+        _mounted(chosen.service, given),
         tuple(tuple(words(each, **filling)) for each in server.setup),
         tuple(tuple(words(each, **filling)) for each in server.teardown),
+        folder=begins_in(chosen.service, server),
     )
 
 
@@ -72,14 +90,15 @@ def of_client(service: Service, client: str, address: str, port: int, within_s: 
     image = service.image_of(client)
     if image is None:
         return None
-    given = service.given(service.clients[client])
+    given = given_to(service, service.clients[client])
     named = filled_mapping(given.environment, **places(address, port))
     told = environment("client", address, port, within_s)
     return Box(
         image,
         {**dict.fromkeys(TRUSTING, AUTHORITY), **named, **told},
         given.credentials,
-        service.mounted(given),
+        _mounted(service, given),
+        folder=begins_in(service, service.clients[client]),
     )
 
 

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from scenarios.calls import boxes, said
+from scenarios.calls import boxes, on_cpus, said
 from scenarios.calls.call import Ending
-from scenarios.lab import engine, images
+from scenarios.lab import engine
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
@@ -81,9 +81,7 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
     Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
     """
     for service in {each.service: each for each in services}.values():
-        recipes = [images.service_recipe(tag, path) for tag, path in service.dockerfiles.items()]
-        if recipes:
-            images.build(say, {recipe.name: recipe for recipe in recipes})
+        on_cpus.build_native(service, say)
         for image in service.images:
             if image not in service.dockerfiles and engine.image_id(image) is None:
                 raise UsageError(

@@ -10,7 +10,7 @@ from scenarios.lab.pool import MOST_LABS
 from scenarios.lab.topology import LAB_NUMBERS
 from scenarios.run import previous
 from scenarios.spec.declaration_error import advice
-from scenarios.spec.pairs import DEFAULT_PAIRS, EVERY_PAIR, PAIRS, USUAL_PAIRS, Pair
+from scenarios.spec.pairs import DEFAULT_PAIRS, ENDS, EVERY_PAIR, GROUPS, PAIRS, USUAL_PAIRS, ends
 from scenarios.spec.shard import Shard
 from scenarios.spec.units import Seconds
 
@@ -20,20 +20,33 @@ _OF_A_PROFILE, _BY_NAME_ALONE = (
     ", ".join(pair for pair in pairs if pair not in others)
     for pairs, others in ((USUAL_PAIRS, PAIRS), (EVERY_PAIR, USUAL_PAIRS))
 )
+_OF_CPUS = (pair for end in ENDS for pair in (f"{end}-le", f"le-{end}"))
+_EVERY_WORD = tuple(dict.fromkeys((*EVERY_PAIR, *_OF_CPUS)))
 ABOUT_PAIRS = (
     "client and server, as be-le: le is little-endian, be 32-bit big-endian, be64 64-bit, others are a CPU's name; a,b "
     "are both; "
     f"all: {', '.join(PAIRS)}; every: those and {_OF_A_PROFILE}; by name alone: {_BY_NAME_ALONE} "
+    f"; a program "
+    f"of your own that comes to every CPU has {', '.join(ENDS)} at either end, and with all each of them beside le "
     f"(default {' and '.join(DEFAULT_PAIRS)}, where the programs run on them; le-le for a program of an image)"
 )
 
 
-def pairs(text: str) -> tuple[Pair, ...]:
-    groups = {"all": PAIRS, "every": USUAL_PAIRS}  # two words: `all` needs no machine that comes with a profile
-    for word in text.split(","):
-        if word not in (*EVERY_PAIR, *groups):
-            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*EVERY_PAIR, *groups))}")
-    return tuple(pair for pair in EVERY_PAIR if any(pair in groups.get(word, (word,)) for word in text.split(",")))
+def pairs(text: str) -> tuple[str, ...]:
+    """The pairs of a flag, and the words `all` and `every`: which pairs these are is the service's affair."""
+    found = text.split(",")
+    for word in found:
+        if word not in GROUPS and not _is_pair(word):
+            raise argparse.ArgumentTypeError(f"unknown pair {word!r}{advice(word, (*_EVERY_WORD, *GROUPS))}")
+    return tuple(dict.fromkeys(found))
+
+
+def _is_pair(word: str) -> bool:
+    try:
+        ends(word)
+    except ValueError:
+        return False
+    return True
 
 
 def between(least: int, most: int) -> Callable[[str], int]:

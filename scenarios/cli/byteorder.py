@@ -68,9 +68,9 @@ def compare_own_program(options: argparse.Namespace) -> int:
     if options.write:
         raise UsageError("--write makes the figures of docs/byte-order.md, which has no program of your own")
     chosen = resolve(options.service)
-    cpus = options.cpu or list(CPUS)
-    own_program.build(chosen, cpus, step)
-    machines = own_program.check_machines(chosen, cpus)
+    own_program.check_fits(chosen)
+    cpus = options.cpu or own_program.cpus_of(chosen)
+    machines = own_program.build(chosen, cpus, step)
     for cpu, said in machines.items():
         step(f"{cpu}: {said}; both programs were built for it")
     a_lab = Lab(options.lab)

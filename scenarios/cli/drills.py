@@ -46,7 +46,8 @@ from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
-from scenarios.spec.cell import Cell, default_pairs, unsupported
+from scenarios.spec.cell import Cell, unsupported
+from scenarios.spec.program_ends import asked_pairs, check_can_run, default_pairs
 from scenarios.spec.service import resolve
 from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
@@ -70,10 +71,11 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         for service in wanted:
             chosen = chosen_service(drill, service, known)
             usual = default_pairs(chosen)
-            for pair in options.pair or (usual[-1:] if options.one_pair else usual):
+            for pair in asked_pairs(options.pair, chosen) or (usual[-1:] if options.one_pair else usual):
                 for repeat in range(1, options.repeat + 1):
                     cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
                     found[cell.title] = cell
+    check_can_run(options.pair, list({each.chosen.label: each.chosen for each in found.values()}.values()))
     return list(found.values())
 
 
@@ -187,7 +189,7 @@ def _show(lab: Lab, result: Result) -> None:
 
 def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     cell = result.cell
-    cast = Cast(lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
+    cast = Cast(lab.topology, cell.host_pair, cell.drill.family, cell.chosen.server.runs_on)
     ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {
         leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
@@ -212,7 +214,7 @@ def soak(options: argparse.Namespace) -> int:
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = known_services()
     served = [(drill, chosen_service(drill, None, known)) for drill in find_drills(options.names or [ALL], known)]
-    chosen = [(*each, pair) for each in served for pair in options.pair or default_pairs(each[1])]
+    chosen = [(*each, pair) for each in served for pair in asked_pairs(options.pair, each[1]) or default_pairs(each[1])]
     jobs = len(options.labs) or options.jobs
     on = prepare(options.lab, jobs, [Cell(*each) for each in chosen], options.labs)
     began_s = time.monotonic()

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from scenarios.report.console import console
 from scenarios.spec.catalogue import choose
-from scenarios.spec.cell import Cell, default_pairs, unsupported
+from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.drill import Drill
+from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service
 from scenarios.spec.units import so_many
 

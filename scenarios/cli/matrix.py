@@ -25,7 +25,7 @@ from scenarios.run.matrix import LEGEND
 from scenarios.run.prepare import prepare
 from scenarios.spec.catalogue import find_drills
 from scenarios.spec.cell import Cell
-from scenarios.spec.pairs import EVERY_PAIR
+from scenarios.spec.pairs import in_order
 from scenarios.spec.shard import Shard
 from scenarios.spec.units import Seconds, so_many
 from scenarios.verdict.check import Verdict
@@ -108,7 +108,7 @@ def _tell(results: Sequence[Result], of_what: str) -> int:
         if each.survival
     }
     ran = {each.cell.pair for each in results}
-    console.print(matrix.table([pair for pair in EVERY_PAIR if pair in ran], said))
+    console.print(matrix.table(in_order(ran), said))
     console.print(f"\n{LEGEND}")
     otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
     for title, reason in otherwise.items():

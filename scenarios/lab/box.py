@@ -22,6 +22,7 @@ class Box:
 
     The values of `credentials`, which are in its environment too, stand in no evidence. `before` are commands that run
     in the container, one after another, before the program; `after` are run in it before the program is stopped.
+    It begins in `folder`; empty: where its image says.
     """
 
     image: str
@@ -30,6 +31,7 @@ class Box:
     files: Mapping[Path, str] = field(default_factory=dict)
     before: Sequence[Sequence[str]] = ()
     after: Sequence[Sequence[str]] = ()
+    folder: str = ""
 
     def hide(self, text: str) -> str:
         """The text without the values of the credentials."""

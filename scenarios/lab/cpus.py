@@ -29,6 +29,7 @@ class Cpu:
     machine: str
     openssl: str
     end: str
+    go: bool = False
     optional: bool = False
     aligned: int = 8
 

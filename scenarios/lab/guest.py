@@ -128,6 +128,7 @@ def guest_words(lab: int, box: Box, argv: Sequence[str], name: str) -> list[str]
         *("--tmpfs", f"{TEMPORARY}:size={GUEST_FILES}"),
         *("--pids-limit", "256", "--memory", GUEST_MEMORY, "--ulimit", f"nofile={GUEST_OPEN_FILES}"),
         *("--user", f"{USER}"),
+        *(("--workdir", box.folder) if box.folder else ()),
         *("--log-driver", "none"),  # what it prints comes to us, and is bounded here
         *(word for key, value in box.environment.items() for word in ("--env", f"{key}={value}")),
         *(word for key in box.credentials for word in ("--env", key)),

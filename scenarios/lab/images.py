@@ -31,6 +31,9 @@ INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
 NATIVE = "native"  # what faultwire/cross calls the CPU of this machine
 BUILD_TIMEOUT_S = 1800
+FROM_OURS = re.compile(
+    r"^\s*FROM\s+(?:--\S+\s+)*faultwire/([a-z0-9-]+)(?::latest)?(?:\s|$)", re.IGNORECASE | re.MULTILINE
+)
 PROXIES = (
     "http_proxy",
     "https_proxy",
@@ -111,6 +114,7 @@ RECIPES: Mapping[str, Recipe] = {
         Recipe("meter", ("python",)),
         Recipe("browser", ("base",), optional=True),  # for the tests of the report
         Recipe("cross", ("base",), arguments={"PACKAGES": _COMPILERS, "CPUS": _COMPILED_FOR}, optional=True),
+        Recipe("cross-go", ("cross",), optional=True),
     )
 }
 EVERY_LAB: Mapping[str, Recipe] = {name: recipe for name, recipe in RECIPES.items() if not recipe.optional}
@@ -185,8 +189,10 @@ def _label(tag: str, label: str) -> str | None:
 
 
 def service_recipe(tag: str, dockerfile: Path) -> Recipe:
-    """The recipe of an image that a service brings: by a Dockerfile in its folder, which stands on our base."""
-    return Recipe(tag.removeprefix("faultwire/"), ("base",), folder=dockerfile.parent, file=dockerfile.name)
+    """The recipe of an image that a service brings: by a Dockerfile in its folder, which stands on images of ours."""
+    text = dockerfile.read_text(encoding="utf-8", errors="replace")
+    below = tuple(dict.fromkeys(name for name in FROM_OURS.findall(text) if name in RECIPES)) or ("base",)
+    return Recipe(tag.removeprefix("faultwire/"), below, folder=dockerfile.parent, file=dockerfile.name)
 
 
 def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:

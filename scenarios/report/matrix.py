@@ -80,7 +80,9 @@ def _order(name: str) -> tuple[str, str]:
 
 def _entries(lines: Sequence[tuple[str, Line]]) -> list[Entry]:
     found: dict[tuple[object, ...], list[tuple[str, Line]]] = {}
-    for label, line in sorted(lines, key=lambda each: (PAIR_ORDER.get(each[1].pair, 9), each[1].pair, each[1].repeat)):
+    for label, line in sorted(
+        lines, key=lambda each: (PAIR_ORDER.get(each[1].pair, len(PAIR_ORDER)), each[1].pair, each[1].repeat)
+    ):
         said = line.word, line.tone, line.survival.notes if line.survival else ()
         found.setdefault(said, []).append((label, line))
     return [Entry(each) for each in found.values()]

@@ -14,15 +14,20 @@ from scenarios.evidence import frames_json, run_folder
 from scenarios.evidence.record import Beside, Seen
 from scenarios.faults import Unsupported
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine
+from scenarios.lab.topology import Host
 from scenarios.lab.versions import versions
 from scenarios.report.write import write_cell
+from scenarios.run.ends import is_emulated, machine
 from scenarios.run.fingerprint import inputs
 from scenarios.run.performance import BrokeOff, perform, perform_beside
 from scenarios.run.session import Interrupted, Stage
 from scenarios.spec.cast import Cast
 from scenarios.spec.cell import Cell, unsupported
-from scenarios.verdict.check import Check, Verdict, check_architecture, combine, only_stalled, proof
+from scenarios.spec.program_ends import Side
+from scenarios.spec.roles import SERVER
+from scenarios.verdict.check import Check, Verdict, combine, only_stalled, proof
 from scenarios.verdict.did import did
+from scenarios.verdict.emulated import cannot
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
 from scenarios.verdict.survival import is_measurable, survival
@@ -116,7 +121,18 @@ def _tried(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:
         problem = raised.problem if isinstance(raised, BrokeOff) else raised
         _broke_off(stage, found, problem)
         found.checks.append(proof("the script did not finish", "", _words(problem), proven=False))
+    went_well = combine([*found.control, *found.checks]) in (Verdict.PASS, Verdict.UNSUPPORTED)
+    if not went_well and (reason := _not_emulated(cell, found)):
+        found.checks.append(Check("not supported here", "", reason, Verdict.UNSUPPORTED))
     return found
+
+
+def _not_emulated(cell: Cell, found: _Found) -> str:
+    """Why the emulator of a stranger's program kept it from doing what the drill is about; empty where it did not."""
+    emulated = [SERVER] if is_emulated(cell, "server") else []
+    emulated += cell.drill.calls if is_emulated(cell, "client") else []
+    runs = [found.seen[name] for name in ("control", "fault") if name in found.seen]
+    return cannot(runs, emulated, combine(found.control) is Verdict.PASS) if emulated else ""
 
 
 def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
@@ -124,10 +140,11 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     if reason := unsupported(cell):
         found.checks.append(Check("not supported here", "", reason, Verdict.UNSUPPORTED))
         return
-    cast = Cast(stage.lab.topology, cell.pair, cell.drill.family, cell.chosen.server.runs_on)
-    for role, host in (("client", cast.client), ("server", cast.server)):
-        found.machines[role] = {"host": host.name, "said": stage.machine(host)}
-        found.checks.append(check_architecture(host, found.machines[role]["said"]))
+    cast = Cast(stage.lab.topology, cell.host_pair, cell.drill.family, cell.chosen.server.runs_on)
+    ends: tuple[tuple[Side, Host], ...] = (("client", cast.client), ("server", cast.server))
+    for role, host in ends:
+        found.machines[role], of_machine = machine(stage, cell, role, host)
+        found.checks += of_machine
     try:
         control = found.seen["control"] = perform(stage, cell, armed=False)
         found.control, _ = judged(cell.drill, control, None)

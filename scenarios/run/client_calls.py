@@ -7,8 +7,9 @@ import functools
 import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from scenarios.calls import boxes, contract
+from scenarios.calls import boxes, contract, on_cpus
 from scenarios.calls.call import Call, Gate, Pending, Reader
 from scenarios.evidence.record import Waiting
 from scenarios.evidence.sockets import waiting_sockets
@@ -18,7 +19,7 @@ from scenarios.lab.process import CUT, was_cut
 from scenarios.lab.waiting import wait_for
 from scenarios.run.other_clients import Others
 from scenarios.run.script_run import ScriptRun
-from scenarios.spec import roles, steps
+from scenarios.spec import program_ends, roles, steps
 from scenarios.spec.program_faults import Replace
 
 CANCELLED_WITHIN_S = 2.0
@@ -60,14 +61,20 @@ class ClientCalls:
         if call.run is not None or call.name in self.replaced:
             return None, None
         box = boxes.of_client(chosen.service, name, self.host_called(call), chosen.port, float(call.within))
-        return box, functools.partial(contract.ended, chosen.service.clients[name]) if box else None
+        cpu = program_ends.cpu_of(self.run.cell.end("client"))
+        return box, functools.partial(contract.ended, chosen.service.clients[name], cpu=cpu) if box else None
 
     def begin(self, call: steps.Call, gate: Gate | None = None) -> Pending:
         """Have a client called once, and do not wait; with a `gate` it is held there before its connect()."""
         box, read = self.guest(call)
+        argv = self.argv(call)
+        if box:
+            cell = self.run.cell
+            chosen = replace(cell.chosen, client_name=call.client or cell.chosen.client_name)
+            box, argv = on_cpus.placed(chosen, "client", cell.end("client"), box, argv)
         return self.run.stage.caller.start(
             self.run.cast.host(call.from_).name,
-            self.argv(call),
+            argv,
             timeout_s=float(call.within),
             box=box,
             read=read,

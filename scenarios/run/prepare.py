@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.calls import contract
+from scenarios.calls import contract, on_cpus
 from scenarios.evidence.tshark import check_filters
 from scenarios.lab import images, pool
 from scenarios.lab.errors import UsageError
@@ -12,9 +12,9 @@ from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import labs
 from scenarios.report.console import image_step, step
-from scenarios.spec.cell import Cell
+from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.drill import Drill
-from scenarios.spec.pairs import profiles
+from scenarios.spec.pairs import ends, profiles
 
 
 def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int] = ()) -> list[Lab]:
@@ -24,10 +24,11 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
 
     Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """
-    needed = profiles(cell.pair for cell in cells)
+    needed = profiles(cell.host_pair for cell in cells)
     first, *others = exactly or (number,)
     lab = Lab(first, *needed)
     bring_up(lab)
+    on_cpus.ready([(cell.chosen, *ends(cell.pair)) for cell in cells if not unsupported(cell)], image_step)
     contract.ready([cell.chosen.service for cell in cells], image_step)
     with under_way("Wireshark reads the display filters"):
         check(lab, [cell.drill for cell in cells])

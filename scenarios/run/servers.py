@@ -6,7 +6,7 @@ import contextlib
 import shlex
 from collections.abc import Mapping
 
-from scenarios.calls import boxes, contract, port_holders
+from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Running
@@ -64,6 +64,8 @@ class Servers:
         if not instead:
             argv += shlex.split(self.run.drill.server.args)
         box = boxes.of_server(chosen, host, address) if is_own else None
+        if box:
+            box, argv = on_cpus.placed(chosen, "server", self.run.cell.end("server"), box, argv)
         program = self._stack.enter_context(stage.caller.running(host.name, argv, box))
         self.started[role] = program
         if instead:

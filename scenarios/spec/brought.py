@@ -32,11 +32,13 @@ class Brought:
     `image` is the name of an image that is on this machine, `dockerfile` a file `NAME.Dockerfile` of the folder.
     `environment` are variables; {host}, {port}, {bind}, {ca}, {cert} and {key} are filled in. `credentials` are
     variables too, whose values no evidence shows. `files` are files or folders of the service's folder, each with the
-    place at which the program finds it; it cannot change them.
+    place at which the program finds it; it cannot change them. `python`: it is in Python, and this is its folder, which
+    stands beside this file, or (`/app`) in its image; it runs there on the lab's own Pythons, of every CPU.
     """
 
     image: str | None = None
     dockerfile: str | None = None
+    python: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +52,13 @@ class Brought:
                 yield f"dockerfile: expected a file of this folder as curl.Dockerfile, got {quoted(self.dockerfile)}"
             if self.image is not None:
                 yield "dockerfile: there is an `image` too, and only one of them can be meant"
+        if self.python is not None and self.python.startswith("/"):
+            yield from _problems_of_place("python", self.python)
+        elif self.python is not None and (self.image or self.dockerfile):
+            yield (
+                f"python: {quoted(self.python)} is a folder beside this file, which needs no image; expected the place "
+                "of a folder in that image, as /app, or no image"
+            )
         for key in ("environment", "credentials"):
             yield from self._problems_of_variables(key)
         for name in self.credentials:
@@ -91,6 +100,11 @@ class Brought:
         for name in self.files:
             if wrong := _wrong_file(folder, name):
                 yield f"files.{name}: {wrong}"
+        if self.python is not None and not self.python.startswith("/"):
+            if wrong := _wrong_file(folder, self.python):
+                yield f"python: {wrong}"
+            elif not (folder / self.python).is_dir():
+                yield f"python: expected a folder, as the program's own is; {quoted(self.python)} is a file"
 
 
 _OF_AN_IMAGE: Final = ("environment", "credentials", "files", "setup", "teardown", "says", "exits", "contract")

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from scenarios.lab.places import PROGRAM
 from scenarios.spec.drill import Drill
-from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
+from scenarios.spec.pairs import Pair, ends
+from scenarios.spec.program_ends import Side, host_pair, without_machine
 from scenarios.spec.service import ServiceChoice
 
 
@@ -31,27 +32,19 @@ class Cell:
         return cell_title(self.drill.drill, self.chosen.label, self.pair, self.repeat)
 
     @property
+    def host_pair(self) -> Pair:
+        """The hosts that play it."""
+        return host_pair(self.chosen, self.pair)
+
+    def end(self, side: Side) -> str:
+        """The machine of the client's program, or of the server's."""
+        return ends(self.pair)[side == "server"]
+
+    @property
     def command(self) -> str:
         """What repeats it."""
         words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
         return f"{PROGRAM} run {self.drill.drill} {words}"
-
-
-def without_machine(chosen: ServiceChoice, pair: Pair) -> str:
-    """Why the programs of a service do not run on the machines of a pair; empty when they do."""
-    service = chosen.service.service
-    if chosen.server.runs_on and not pair.endswith("-le"):
-        return f"{chosen.name} runs on {chosen.server.runs_on}, which is little-endian"
-    if chosen.server_image and not pair.endswith("-le"):
-        return f"the server of {service} is a program of its own image, which is little-endian"
-    if chosen.image and not pair.startswith("le-"):
-        return f"the client of {service} is a program of its own image, which is little-endian"
-    return ""
-
-
-def default_pairs(chosen: ServiceChoice) -> tuple[Pair, ...]:
-    """The pairs that a service is run in where none is asked for: the usual ones, of those that its programs run on."""
-    return tuple(pair for pair in DEFAULT_PAIRS if not without_machine(chosen, pair)) or ("le-le",)
 
 
 def unsupported(cell: Cell) -> str:

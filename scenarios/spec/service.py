@@ -19,6 +19,7 @@ from scenarios.lab.places import ROOT
 from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
+from scenarios.spec.python_programs import python_image, python_of, python_programs, wrong_python
 from scenarios.spec.service_programs import (
     Client,
     Conversation,
@@ -120,6 +121,11 @@ class Service(Brought):
         return None if self.servers[server].run is None else self._image(self.servers[server])
 
     def _image(self, program: Brought) -> str | None:
+        source, folder = self.brought_image(program), python_of(self, program)
+        return source if folder is None else python_image(source, folder)
+
+    def brought_image(self, program: Brought) -> str | None:
+        """The image that a program names or is built with; None where it has none."""
         if program.dockerfile is not None:
             return f"faultwire/service-{self.service}-{suffix_of(program.dockerfile)}"
         return program.image or self.image
@@ -138,20 +144,8 @@ class Service(Brought):
         found = {f"faultwire/service-{self.service}-{suffix_of(each)}": self.folder / each for each in own}
         if (usual := self.folder / DOCKERFILE).is_file() and self.dockerfile is None:
             found = {f"faultwire/service-{self.service}": usual, **found}
-        return {image: path for image, path in found.items() if image in self.images}
-
-    def given(self, program: Brought) -> Brought:
-        """What a program of its own is given, with what all of them are."""
-        return Brought(
-            image=self._image(program),
-            environment={**self.environment, **program.environment},
-            credentials={**self.credentials, **program.credentials},
-            files={**self.files, **program.files},
-        )
-
-    def mounted(self, given: Brought) -> Mapping[Path, str]:
-        """The files that a program is given, each with its place there."""
-        return {(self.folder / name).resolve(): place for name, place in given.files.items()}
+        below = {*self.images, *(source for source, _ in python_programs(self).values())}
+        return {image: path for image, path in found.items() if image in below}
 
     def _bring(self) -> None:
         """Settle where its programs come from. Raises Problems, and DeclarationError for a Dockerfile."""
@@ -166,6 +160,8 @@ class Service(Brought):
         programs |= {f"clients.{name}": each for name, each in self.clients.items()}
         for key, program in programs.items():
             problems += [f"{key}.{each}" for each in program.problems_of_files(self.folder)]
+            if wrong := wrong_python(self, program):
+                problems.append(f"{key}.python: {wrong}")
             if self._image(program) is None and program.run is not None:
                 problems += [f"{key}.{each}" for each in problems_of_our_program(program.run, self.folder.parent)]
                 problems += [f"{key}.{each}" for each in program.problems_of_host_program()]

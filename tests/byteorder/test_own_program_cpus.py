@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.byteorder import elf, own_program
+from scenarios.byteorder import own_program
 from scenarios.byteorder.guess import Message, first_difference
 from scenarios.byteorder.messages import messages
 from scenarios.byteorder.own_program import Compared, Row
+from scenarios.calls import elf, on_cpus
 from scenarios.calls.call import Ending
 from scenarios.calls.contract import ended
 from scenarios.calls.said import errno_in, with_names
@@ -110,17 +111,19 @@ def mine(folder: Path, dockerfile: str) -> ServiceChoice:
 
 def test_an_image_is_built_for_each_cpu_from_one_dockerfile(tmp_path: Path) -> None:
     chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
-    found = own_program.recipes(chosen, [NATIVE, "mips"])
-    assert {name: each.arguments for name, each in found.items()} == {
-        "service-mine-on-native": {"CPU": NATIVE},
+    found = {name: each for cpu in (NATIVE, "mips") for name, each in on_cpus.recipes(chosen, "client", cpu).items()}
+    assert {name: each.arguments for name, each in found.items() if each.folder} == {
+        "service-mine": {"CPU": NATIVE},
         "service-mine-on-mips": {"CPU": "mips"},
     }
+    assert found["service-mine-on-mips"].stands_on == ("cross",)
+    assert {"base", "cross"} < found.keys()
 
 
 def test_a_dockerfile_without_the_argument_is_refused_with_the_line_that_it_lacks(tmp_path: Path) -> None:
     chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPUS=native\n# ARG CPU\n")
-    with pytest.raises(UsageError, match=r"mine/Dockerfile: expected a line `ARG CPU=native`"):
-        own_program.recipes(chosen, ["mips"])
+    with pytest.raises(UsageError, match=r"mine/Dockerfile: expected .* a line `ARG CPU=native`"):
+        own_program.check_fits(chosen)
 
 
 def heard(client: str, server: str, *contents: bytes) -> tuple[Row, tuple[Message, ...]]:

@@ -12,8 +12,8 @@ import pytest
 from scenarios.cli import known as cli_known
 from scenarios.cli import main as command_line
 from scenarios.spec.catalogue import architectures, choose, drills
-from scenarios.spec.cell import default_pairs
 from scenarios.spec.json_schema import service_schema
+from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import ServiceChoice, Services, resolve, services
 
 MINE = """
@@ -66,8 +66,11 @@ def test_the_matrix_of_a_program_of_an_image_has_no_cell_that_cannot_run(capsys:
     assert (status, told.count("any-lost-syn · mine/one · ")) == (0, 1)
     assert "unsupported" not in told
     assert "any-lost-syn · mine/one · le-le" in told
-    _, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "be-le", "--dry-run")
-    assert "unsupported: the server of mine is" not in told
+    status, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "be-le", "--dry-run")
+    assert status == 64
+    assert "cannot be run with mine/one: the client of mine is a program of its own image" in told
+    assert "It can run clients on le and servers on le" in told
+    _, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "all", "--dry-run")
     assert "unsupported: the client of mine is a program of its own image" in told
     _, told = said(capsys, "run", "lost-syn", "--dry-run", "--one-pair")
     assert "lost-syn · search/selectors · be-le\n1 cell" in told

@@ -7,18 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls import contract
+from scenarios.calls import contract, on_cpus
 from scenarios.lab import engine
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.catalogue import chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell, unsupported
-from scenarios.spec.pairs import Pair
+from scenarios.spec.pairs import Pair, ends
 from scenarios.spec.scaffold import initiate
 from scenarios.spec.service import load_service, services
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import lab_for_a_while
+from tests.infra.test_own_program_cpus import bring, in_python, padded  # noqa: F401 (a fixture is among them)
 
 KNOWN = services()
 DRILLS = drills(known=KNOWN)
@@ -170,3 +171,35 @@ def test_what_init_writes_passes_drills_at_once_and_its_own_words_are_the_outcom
     finally:
         assert mine.image is not None
         engine.client().images.remove(mine.image, force=True)
+
+
+def test_a_drill_runs_with_programs_of_other_cpus_and_the_result_says_of_which(
+    bring: Path,  # noqa: F811 (the fixture)
+    stage: Stage,
+) -> None:
+    """In C for mips, where ECONNREFUSED is 146; and in Python, on the lab's own."""
+    compiled, python = padded(bring, "endian_mended", "-DMENDED"), in_python(bring)
+    drill = DRILLS["any-refused"]
+    cells = [Cell(drill, compiled, "mips-le"), Cell(drill, python, "le-be")]
+    on_cpus.ready([(cell.chosen, *ends(cell.pair)) for cell in cells], print)
+    results = [run(stage, cell, bring / "runs" / "a" / cell.chosen.folder_name / cell.pair) for cell in cells]
+    assert [(each.verdict, each.sentence) for each in results] == [(Verdict.PASS, drill.claim)] * 2
+    assert results[0].machines == {
+        "client": {
+            "host": "client-be",
+            "said": "big-endian, 32 bits, mips",
+            "program": "program for mips (32 bits, big-endian)",
+        },
+        "server": {
+            "host": "server",
+            "said": "little-endian, 64 bits, x86_64",
+            "program": "program for native (64 bits, little-endian)",
+        },
+    }
+    assert results[1].machines["server"] == {
+        "host": "server-be",
+        "said": "big-endian, 32 bits, ppc",
+        "program": "interpreter for ppc (32 bits, big-endian)",
+    }
+    page = (results[0].folder / "index.html").read_text("utf-8")
+    assert "program for mips (32 bits, big-endian)" in page

@@ -11,9 +11,9 @@ from scenarios.lab.box import Box
 from scenarios.lab.guest import environment_of, guest_words
 from scenarios.lab.process import BoundedOutput, Printed
 from scenarios.lab.topology import topology
-from scenarios.spec.cell import default_pairs
 from scenarios.spec.command_line import problems_of_command, words
 from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service, load_service, resolve
 
 MINE = """

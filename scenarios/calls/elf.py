@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.images import NATIVE
+from scenarios.spec.errno_numbers import NATIVE
 
 HEADER_BYTES: Final = 20
 MAGIC: Final = b"\x7fELF"

@@ -1,0 +1,9 @@
+# What CMake is to know of the CPU that `cross` has set (its variable CMAKE_TOOLCHAIN_FILE names this file): static programs.
+set(CMAKE_SYSTEM_NAME Linux)
+string(REGEX REPLACE "-.*" "" CMAKE_SYSTEM_PROCESSOR "$ENV{TRIPLET}")
+set(CMAKE_C_COMPILER "$ENV{CC}")
+set(CMAKE_CXX_COMPILER "$ENV{CXX}")
+set(CMAKE_EXE_LINKER_FLAGS_INIT -static)
+set(CMAKE_CROSSCOMPILING_EMULATOR "$ENV{EMULATOR}")
+set(CMAKE_FIND_ROOT_PATH "/usr/$ENV{TRIPLET}")
+set(CMAKE_FIND_ROOT_PATH_MODE_PROGRAM NEVER)
