@@ -1,8 +1,8 @@
 """An address of a lab's network for the machine itself, and a route through the lab's firewall: given, and taken back.
 
 The scripts run on the machine `cables`, which is in the machine's own network namespace and may change it. What the
-machine's kernel takes from the lab's network meanwhile: answers to TCP connections and UDP datagrams that it began, ICMP
-errors about them, and the ports that were named; at this one address, and nothing that would be routed on. So no
+machine's kernel takes from the lab's network meanwhile: answers to TCP connections and UDP datagrams that it began,
+ICMP errors about them, and the ports that were named; at this one address, and nothing that would be routed on. So no
 service of the machine, at whichever address, can be reached from the lab.
 """
 

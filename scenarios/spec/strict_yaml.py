@@ -22,11 +22,11 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
-from scenarios.spec.declaration_error import NOT_PRINTABLE, DeclarationError, advice, quoted
+from scenarios.spec.declaration_error import DeclarationError, advice, quoted
+from scenarios.spec.file_text import file_text
 
 Declared = TypeVar("Declared")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
-SIZE_LIMIT = 1 << 20  # bytes; a declaration is written by hand
 DEPTH_LIMIT = 20
 KEPT = 1024  # declarations; some times as many as there are drills
 
@@ -283,35 +283,12 @@ def _check_tokens(path: Path, text: str) -> None:
             raise DeclarationError(path, token.start_mark.line + 1, what)
 
 
-def _text(path: Path) -> str:
-    """What a file holds. Raises DeclarationError for one that is none, is too large, or has bytes that are no text."""
-    try:
-        if path.exists() and not path.is_file():  # to open a pipe would be to wait for its writer
-            raise DeclarationError(path, None, "expected a file, got a folder or a device")
-        with path.open("rb") as file:
-            content = file.read(SIZE_LIMIT + 1)
-    except OSError as error:
-        raise DeclarationError(path, None, error.strerror or str(error)) from error
-    if len(content) > SIZE_LIMIT:
-        raise DeclarationError(path, 1, f"the file is larger than {SIZE_LIMIT} bytes, which is the limit")
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise DeclarationError(path, line, f"byte {error.start} is not UTF-8") from error
-    text = text.removeprefix("\ufeff")  # a byte order mark
-    if odd := NOT_PRINTABLE.search(text):
-        line = text[: odd.start()].count("\n") + 1
-        raise DeclarationError(path, line, f"not YAML: the control character U+{ord(odd[0]):04X} cannot stand here")
-    return text
-
-
 def load(path: Path, expected: type[Declared]) -> Declared:
     """Read a YAML file into the dataclass `expected`. Raises DeclarationError, with file and line.
 
     A text that was read before is not read again; each caller has an object of its own, whose values are shared.
     """
-    found: Any = _declared(path, _text(path), expected)  # type: ignore[arg-type]  # a class has a hash
+    found: Any = _declared(path, file_text(path), expected)  # type: ignore[arg-type]  # a class has a hash
     return typing.cast(Declared, copy.copy(found))
 
 
@@ -338,7 +315,7 @@ def read_node(node: yaml.Node, expected: type[Declared], path: Path) -> Declared
 
 def line_of(path: Path, key: str) -> int:
     """The line of a key of a file that `load` has read: one at the top, or below another, as `clients.ask.run`."""
-    node = yaml.compose(_text(path), Loader=_LOADER)
+    node = yaml.compose(file_text(path), Loader=_LOADER)
     if "." in key and node is not None:
         return _find_node(node, key).start_mark.line + 1
     pairs = node.value if isinstance(node, yaml.MappingNode) else []

@@ -10,8 +10,8 @@ from typing import Literal
 
 import pytest
 
-from scenarios.spec import strict_yaml
 from scenarios.spec.declaration_error import DeclarationError, nearest
+from scenarios.spec.file_text import SIZE_LIMIT
 from scenarios.spec.strict_yaml import load
 
 
@@ -194,7 +194,7 @@ def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("more", "taken"), [(0, True), (1, False)])
 def test_a_file_is_read_up_to_its_limit(tmp_path: Path, more: int, taken: bool) -> None:
     text = "name: x\n# "
-    text += "x" * (strict_yaml.SIZE_LIMIT - len(text) + more)
+    text += "x" * (SIZE_LIMIT - len(text) + more)
     if taken:
         assert read(tmp_path, text).name == "x"
     else:
