@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor lint lock
+.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -153,6 +153,10 @@ load: ## everything out of such a file, without a network: make load BUNDLE=lab.
 
 doctor: ## what this machine has of what the lab needs, and how to get the rest
 	@if [ -x $(PYTHON) ]; then $(SCENARIOS) doctor; else scenarios/setup.sh doctor; fi
+
+wheel: setup ## what `pip install` takes into another environment: dist/faultwire-….whl, the same bytes from the same files
+	@$(ALOUD) "pip builds the wheel" $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 lint: setup ## ruff, mypy and import-linter over all of the code
 	@$(ALOUD) "ruff checks the code" $(PYTHON) -m ruff check . $(SCRIPTS)

@@ -1,13 +1,19 @@
-"""`python -m scenarios COMMAND`: cli/main.py has the commands. What a person types is `make`; the Makefile calls
-this."""
+"""`python -m scenarios COMMAND`: cli/main.py has the commands. What a person types is `make`, which calls this; or
+`faultwire`, where it is installed from a wheel."""
+
+import sys
 
 from scenarios.lab import signals
 
-if __name__ == "__main__":
-    signals.end_at_once()  # before the other imports, which take a second: a Ctrl-C within it is no traceback
-    import sys
 
-    from scenarios.cli.main import main
+def main() -> int:
+    """Run the command that was typed, and return its exit status."""
+    signals.end_at_once()  # before the other imports, which take a second: a Ctrl-C within it is no traceback
+    from scenarios.cli.main import main as run
 
     signals.end_in_order()
+    return run()
+
+
+if __name__ == "__main__":
     sys.exit(main())

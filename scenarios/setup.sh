@@ -5,6 +5,7 @@
 #
 #   setup.sh              engine and environment
 #   setup.sh load FILE    the same, the environment's packages out of what `make bundle` wrote, without a network
+#   setup.sh engine       the engine alone, for a program that is installed in an environment of its own
 #   setup.sh base-image   the image faultwire/debian:trixie
 #   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
@@ -246,7 +247,8 @@ case ${1:-} in
         engine
         python_environment "$2"
         ;;
+    engine) engine ;;
     base-image) base_image ;;
     doctor) doctor ;;
-    *) echo "usage: setup.sh [load FILE|base-image|doctor]" >&2; exit 64 ;;
+    *) echo "usage: setup.sh [load FILE|engine|base-image|doctor]" >&2; exit 64 ;;
 esac

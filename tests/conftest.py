@@ -21,6 +21,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import telling
+from tests.installing import Installed, installed, shared_folder
 from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback
 
@@ -121,6 +122,12 @@ def needs_engine(item: pytest.Item) -> bool:
 @pytest.fixture(scope="session")
 def docker_engine() -> None:
     """Ask for this, or for a fixture that does, to reach the Docker Engine; `make check` leaves those tests out."""
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The wheel of this tree, in an environment with what it says that it needs; all test processes share it."""
+    return installed(shared_folder(tmp_path_factory))
 
 
 @pytest.fixture(autouse=True)

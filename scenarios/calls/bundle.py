@@ -25,10 +25,11 @@ from scenarios.lab.bundle_format import BundleError, Contents, Image, Say, Under
 from scenarios.lab.bundle_writing import Written
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import Recipe
-from scenarios.lab.places import ROOT, either
+from scenarios.lab.places import IS_INSTALLED, ROOT, either
 from scenarios.lab.topology import topology
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import Service, services
+from scenarios.version import VERSION
 
 REQUIREMENTS = ROOT / "requirements.lock"
 IMAGES = either("IMAGES", "--image")
@@ -111,7 +112,9 @@ def _platform() -> str:
 
 
 def _commit() -> str:
-    """The checkout's commit, with `-dirty` where it has changes; "" without git."""
+    """The checkout's commit, with `-dirty` where it has changes; "" without git. Of a wheel, its version."""
+    if IS_INSTALLED:
+        return f"faultwire-{VERSION}"
     argv = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty"]
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
@@ -198,7 +201,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
             commit=_commit(),
             platform=_platform(),
             pythons=tuple(pythons),
-            requirements=bundle_format.digest_of(REQUIREMENTS),
+            requirements=bundle_format.digest_of(REQUIREMENTS) if pythons else "",
             images=tuple(map(_image, tags)),
             members=(),
             size=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.places import ROOT, either, typed
+from scenarios.lab.places import IS_INSTALLED, LOGS, ROOT, SETUP, either, typed
 from scenarios.lab.topology import Host, topology
 from scenarios.report.console import console, image_step, step
 from scenarios.run.prepare import bring_up
@@ -113,10 +114,12 @@ def _bundle_step(text: str) -> None:
 
 
 def write_bundle(options: argparse.Namespace) -> int:
+    if IS_INSTALLED and options.pythons:
+        raise UsageError("--python: Python packages are for clones; `pip download faultwire` fetches those of a wheel")
     written = bundle.write(
         options.file,
         options.images,
-        options.pythons or [bundle.THIS_PYTHON],
+        options.pythons or ([] if IS_INSTALLED else [bundle.THIS_PYTHON]),
         _bundle_step,
         bundle_file.in_lines(_bundle_step),
     )
@@ -155,6 +158,16 @@ def clean(options: argparse.Namespace) -> int:
         console.print(
             f"[dim]images stay, so that the next lab comes up in seconds; `{CLEANS_IMAGES}` removes them too[/]"
         )
+    return 0
+
+
+def set_up(_: argparse.Namespace) -> int:
+    """Exit status 0 when an engine answers; else 1, and the commands for whoever may type them were printed."""
+    with pulse.handed_over():
+        ran = subprocess.run(["sh", SETUP, "engine"], env={**os.environ, "FAULTWIRE_LOGS": str(LOGS)}, check=False)
+    if ran.returncode:
+        return 1
+    step("the Docker Engine answers, with compose and buildx")
     return 0
 
 
@@ -261,6 +274,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("load", load_bundle, "give the images of a bundle to the engine", in_lab=False)
     sub.add_argument("file", metavar="FILE", type=Path, help="what `bundle` wrote")
     sub.add_argument("--sha256", metavar="DIGEST", help="what `bundle` printed, to be sure that it is that file")
+    about = "install and start what is missing: Docker Engine, Compose v2, buildx"
+    command("setup", set_up, about, in_lab=False)
     command("doctor", diagnose, "what this machine has of what the lab needs", in_lab=False)
     sub = command("clean", clean, "remove everything of ours on this engine, of every lab", in_lab=False)
     sub.add_argument("--images", action="store_true", help="the images too")

@@ -19,6 +19,7 @@ from scenarios.lab.places import PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
+from scenarios.version import VERSION
 
 # The modules of this room with their commands, in the order of the help. Only the module of the command that was typed
 # is imported: all of them take a second, most of it for Docker's SDK and for pages.
@@ -32,7 +33,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "byteorder": ("endian", "emulation"),
     "lab": (
         *("ping", "sockets", "byteorder", "up", "down", "status", "shell", "logs"),
-        *("images", "bundle", "load", "doctor", "clean"),
+        *("images", "bundle", "load", "setup", "doctor", "clean"),
     ),
 }
 ALL_ENDED = "what this run started has been ended"
@@ -57,6 +58,7 @@ def _lab_number(text: str) -> int:
 def parser(typed: str | None = None) -> Parser:
     """The parser of the command that was `typed`, or of all commands where none of that name is there."""
     root = Parser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
+    root.add_argument("--version", action="version", version=f"faultwire {VERSION}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ from scenarios.evidence.pairing import Rung
 from scenarios.evidence.tshark_fields import live_arguments, live_frame
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 from scenarios.spec.cast import Cast
 
 PROGRAM: Final = "/usr/local/lib/faultwire/watch"  # images/firewall/watch
@@ -225,7 +226,7 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
 @contextlib.contextmanager
 def _watching(lab: Lab) -> Iterator[Child]:
     """The firewall's program, for the time of the `with` block. The next run in this lab leaves it alone."""
-    advice = {"no such file": "`make down` and `make up` bring the lab up to date"}
+    advice = {"no such file": f"`{typed('down')}` and `{typed('up')}` bring the lab up to date"}
     stream = lab.open("firewall", [PROGRAM, *LEGS], mark=False)
     child = Child(stream, f"the watch program on the firewall of lab {lab.number}", advice=advice)
     try:

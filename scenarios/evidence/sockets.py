@@ -16,6 +16,7 @@ from rich.table import Table
 from scenarios.evidence.record import Socket, Waiting
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 
 COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline")
 WITHIN_S = 5
@@ -74,7 +75,7 @@ def sockets(lab: Lab) -> list[Socket]:
     """
     running = [name for name, state in lab.states().items() if _has_sockets(name, state)]
     if not running:
-        raise LabProblem(f"lab {lab.number} is not up; `make up` starts it")
+        raise LabProblem(f"lab {lab.number} is not up; `{typed('up')}` starts it")
     with ThreadPoolExecutor() as pool:
         return [each for found in pool.map(lambda name: of_machine(lab, name), running) for each in found]
 

@@ -19,8 +19,11 @@ from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
 from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, guest_words, remove_guest, run_guest
 from scenarios.lab.machines import Machines
+from scenarios.lab.places import either
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
 from scenarios.lab.sweep import MARK, SWEEP
+
+ANOTHER = either("LAB=…", "--lab")
 
 
 class Lab(Machines):
@@ -44,7 +47,7 @@ class Lab(Machines):
         try:
             lock = locks.take(locks.path_of(self.number, "lock"))
         except BlockingIOError:
-            raise LabInUse(f"lab {self.number} is in use by another run; take another with LAB=…") from None
+            raise LabInUse(f"lab {self.number} is in use by another run; take another with {ANOTHER}") from None
         try:
             self._sweep()
             yield

@@ -17,6 +17,7 @@ from scenarios.lab import engine
 from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
+from scenarios.lab.places import typed
 from scenarios.lab.process import Finished
 from scenarios.lab.sweep import MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
@@ -165,7 +166,7 @@ class Machines:
                 status = api.exec_inspect(execution["Id"])["ExitCode"]
         except APIError as error:  # 404: no such container; 409: it is stopped, or paused
             profile = self.topology.profiles.get(machine)
-            how = f"make up WITH={profile}" if profile else "make up"
+            how = typed("up", f"WITH={profile}", f"--with {profile}") if profile else typed("up")
             raise LabProblem(f"{machine} of lab {self.number} {self.state_of(machine)}; `{how}` mends it") from error
         except TimeoutError as error:
             what = f"`{argv[0]}` on {machine} of lab {self.number} did not end within {within_s:g} s"
