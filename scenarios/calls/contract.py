@@ -53,13 +53,22 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
         return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
         return Ending(Outcome.HUNG, said.errno_in(with_names))
-    for word, pattern in client.says.items():
-        if re.search(pattern, text, re.MULTILINE):
-            return Ending(Outcome(word), said.errno_in(with_names, Outcome(word)))
     by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
-    if by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE):
+    right = by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE)
+    for word, pattern in client.says.items():
+        # Where the right answer is there too, the words are of a try before it: dig tells of each.
+        before = right and client.prints and word != Outcome.WRONG_ANSWER.value
+        if not before and re.search(pattern, text, re.MULTILINE):
+            return _by_words(Outcome(word), with_names)
+    if right:
         return Ending(Outcome.ANSWERED, None)
     return _by_text(client, ran.status, with_names, by_status)
+
+
+def _by_words(outcome: Outcome, text: str) -> Ending:
+    """What `says` made of it; with the errno of another outcome, where only that was printed: it is a conflict."""
+    other = said.errno_in(text) if outcome in OF_ERRNO.values() else None
+    return Ending(outcome, said.errno_in(text, outcome) or (other if other in OF_ERRNO else None))
 
 
 def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:

@@ -1,9 +1,10 @@
 """What a program that nobody here wrote says of a failure, in the words of its language: an errno, or another cause.
 
 Languages print an errno in few forms. Their sources: errno(3) and strerror(3) of glibc; musl's src/errno/__strerror.h
-(Alpine's images); Python's OSError ("[Errno 111] Connect call failed"); Go's syscall.Errno ("connect: connection
-refused"); the JDK's NioSocketImpl ("java.net.SocketException: Connection reset"); Node's SystemError ("connect
-ECONNREFUSED"); Rust's io::Error ("os error 111"); .NET's SocketException ("(111): Connection refused").
+(Alpine's images); Python's OSError ("[Errno 111] Connect call failed", and its repr, "ConnectionRefusedError(111, …");
+Go's syscall.Errno ("connect: connection refused"); the JDK's NioSocketImpl ("java.net.SocketException: Connection
+reset"); Node's SystemError ("connect ECONNREFUSED"); Rust's io::Error ("os error 111"); .NET's SocketException ("(111):
+Connection refused").
 
 A cause without an errno is mostly the program's own clock, or a name that has no address. "Connection timed out after
 5001 milliseconds" is curl's clock, though its beginning is strerror(ETIMEDOUT): so these are looked for first.
@@ -53,13 +54,16 @@ CAUSES: Final[Mapping[Outcome, str]] = {
 }
 _WORDS: Final[Mapping[str, str]] = {text.lower(): name for text, name in {**OTHER_WORDS, **STRERROR}.items()}
 _LONGEST_FIRST: Final = sorted(_WORDS, key=len, reverse=True)
-_NUMBER: Final = r"(?:\[Errno|os error|errno[ :=]+|SocketException \()[ ]?(?P<number>\d{1,3})\b"
+_PYTHON: Final = r"\b(?:OS|Timeout|BrokenPipe|Connection(?:Aborted|Refused|Reset)?)Error\("  # repr() of an OSError
+_NUMBER: Final = rf"(?:\[Errno|os error|errno[ :=]+|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
 _ERRNO: Final = re.compile(
     rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
 )
 _CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
 _NUMBER_OF_A_CPU: Final = re.compile(
-    r"(?P<word>\[errno|os error|unknown error|\berrno|\berror)[ :=#(]{0,3}(?P<number>\d{1,4})\b", re.IGNORECASE
+    r"(?P<word>\[errno|os error|unknown error|\berrno|\berror|\b(?:os|timeout|connection[a-z]*)error(?=\())"
+    r"[ :=#(]{0,3}(?P<number>\d{1,4})\b",
+    re.IGNORECASE,
 )
 # EACCES is what connect() says of a prohibited IPv6 destination; of a file or a login that is refused the text is the
 # same.

@@ -54,7 +54,37 @@ def test_what_the_file_says_of_its_words_goes_before_its_statuses() -> None:
     assert read(client, 28, "No data received")[0] is Outcome.BROKEN_OFF
     assert read(client, 29)[0] is Outcome.TIMED_OUT
     assert read(client, 7)[0] is Outcome.REFUSED
-    assert read(client, 0, "No data\nOK")[0] is Outcome.BROKEN_OFF
+    assert read(client, 0, "No data")[0] is Outcome.BROKEN_OFF
+
+
+def test_words_about_a_try_before_the_right_answer_do_not_undo_it() -> None:
+    """As dig prints them: its first try timed out, and its second was answered, with status 0."""
+    client = replace(CLIENT, says={"timed out": "timed out$", "wrong answer": "^STALE"})
+    assert read(client, 0, "communications error: timed out\nOK") == (Outcome.ANSWERED, None)
+    assert read(client, 9, "communications error: timed out\nOK")[0] is Outcome.TIMED_OUT
+    assert read(client, 0, "STALE\nOK")[0] is Outcome.WRONG_ANSWER
+    assert read(replace(client, prints=""), 0, "communications error: timed out")[0] is Outcome.TIMED_OUT
+
+
+def test_another_errno_than_says_made_of_it_is_told_and_not_said_to_be_missing() -> None:
+    """As lftp prints them: why it gave up, and what the last try came to."""
+    client = replace(CLIENT, says={"timed out": "max-retries exceeded", "broken off": "closed"})
+    assert read(client, 1, "max-retries exceeded (Connection refused)") == (Outcome.TIMED_OUT, "ECONNREFUSED")
+    assert read(client, 1, "max-retries exceeded") == (Outcome.TIMED_OUT, None)
+    assert read(client, 1, "closed (Connection reset by peer)") == (Outcome.BROKEN_OFF, None)
+
+
+@pytest.mark.parametrize(
+    ("printed", "outcome", "name"),
+    [
+        ("ConnectionRefusedError(111, \"Connect call failed ('192.0.2.1', 80)\")", Outcome.REFUSED, "ECONNREFUSED"),
+        ("ClientOSError(None, ConnectionResetError(104, 'by peer'))", Outcome.RESET, "ECONNRESET"),
+        ("OSError(113, 'Connect call failed')", Outcome.UNREACHABLE, "EHOSTUNREACH"),
+        ("MyOSError(113, 'mine')", Outcome.FAILED, None),
+    ],
+)
+def test_the_repr_of_a_python_error_has_its_errno(printed: str, outcome: Outcome, name: str | None) -> None:
+    assert read(CLIENT, 1, printed) == (outcome, name)
 
 
 def test_one_that_the_lab_had_to_end_hung_and_one_that_a_signal_ended_crashed() -> None:

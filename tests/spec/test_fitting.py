@@ -41,6 +41,21 @@ def test_a_kind_is_every_service_of_it_also_one_that_came_later(tmp_path: Path) 
     assert names(drill(tmp_path, fits="[udp]")) == {"search/selectors", "qotd/udp", "daytime/udp", "gallery/bind-udp"}
 
 
+def test_each_client_of_the_gallery_has_the_kind_that_the_packets_of_its_call_showed() -> None:
+    """Who spoke first, and how often the client asked on one connection."""
+    talk = {"request", "greeting", "exchanges", "stays"}
+    clients = KNOWN["gallery"].clients
+    of_kind = {
+        "greeting": {"ssh", "rsync", "ftp-curl", "lftp"},
+        "exchanges": {"psql", "mosquitto-sub", "mosquitto-pub"},
+        "request": {"curl", "wget", "node", "go", "java", "redis-cli", "pymemcache", "dig-tcp"},
+    }
+    for kind, names_of in of_kind.items():
+        for name in (each for each in clients if each.removesuffix("-timeout") in names_of):
+            server = (clients[name].servers or ())[0]
+            assert resolve(f"gallery/{server}", name, KNOWN).kinds & talk == {kind}, name
+
+
 def test_a_conversation_is_what_the_client_says_of_itself_and_else_what_the_service_says() -> None:
     kinds = {name: resolve("echo", name, KNOWN).kinds for name in KNOWN["echo"].clients}
     assert kinds["blocking"] >= {"tcp", "request"}
