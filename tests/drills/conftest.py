@@ -1,4 +1,7 @@
-"""The catalogue, run once for all tests of this folder: every drill, from a little- and from a big-endian client."""
+"""The catalogue, run once for all tests of this folder: every drill, from a little- and from a big-endian client.
+
+Of the drills for any program only one of the two, and both with --long (`cells` says why).
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,12 @@ from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.lab import Lab
 from scenarios.run.campaign import Campaign
 from scenarios.run.session import Stage
-from scenarios.spec.catalogue import chosen_service, drills
-from scenarios.spec.cell import Cell
-from scenarios.spec.pairs import DEFAULT_PAIRS
+from scenarios.spec.catalogue import drills
 from scenarios.spec.service import services
+from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import TEST_LABS, lab_for_a_while
+from tests.drills.cells import cells_of
 
 LABS = 2  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
@@ -32,16 +35,20 @@ class Catalogue:
     folder: Path
     took_s: float
 
+    def passed_once(self) -> list[Result]:
+        """One result of each drill that passed: that of le-le, where it was run there."""
+        passed = [each for each in self.results if each.verdict is Verdict.PASS]
+        le_le_last = sorted(passed, key=lambda each: (each.cell.drill.drill, each.cell.pair == "le-le"))
+        return list({each.cell.drill.drill: each for each in le_le_last}.values())
+
 
 @pytest.fixture(scope="session")
-def catalogue() -> Iterator[Catalogue]:
+def catalogue(pytestconfig: pytest.Config) -> Iterator[Catalogue]:
     """Every drill that there is, with its own service."""
     known = services()
     taken = labs_in_use()
     labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
-    cells = [
-        Cell(drill, chosen_service(drill, None, known), pair) for drill in drills().values() for pair in DEFAULT_PAIRS
-    ]
+    cells = cells_of(drills(), known, repeated=pytestconfig.getoption("long"))
     folder = run_folder.new_run()
     began_s = time.monotonic()
     results: list[Result] = []  # with their evidence, which a campaign does not keep

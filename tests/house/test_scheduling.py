@@ -1,14 +1,19 @@
-"""Which tests need the Docker Engine, which go together, and which begin first."""
+"""Which tests need the Docker Engine, go together, and begin first; and which cells of the catalogue are run."""
 
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 
 import pytest
 
 from scenarios.lab import engine
 from scenarios.lab.errors import NoEngine
 from scenarios.lab.topology import ROOT
+from scenarios.spec.catalogue import drills
+from scenarios.spec.pairs import DEFAULT_PAIRS
+from scenarios.spec.service import services
+from tests.drills.cells import cells_of
 from tests.scheduling import FIRST, PARTS, part, rank
 
 CONTRACT = "tests/infra/test_contract_in_lab.py"
@@ -57,3 +62,23 @@ def test_the_catalogue_begins_first_and_the_tests_without_a_lab_last() -> None:
     files = ["tests/lab/test_clean.py", "tests/infra/test_tls.py", "tests/drills/test_demo.py"]
     files.append("tests/drills/test_catalogue.py")
     assert sorted(files, key=rank) == files[::-1]
+
+
+def test_every_drill_is_run_and_a_repetition_for_any_program_with_long_alone() -> None:
+    known = services()
+    every = drills(known=known)
+    usual, long = (
+        Counter(each.drill.drill for each in cells_of(every, known, repeated=both)) for both in (False, True)
+    )
+    assert usual.keys() == every.keys()
+    assert usual == {name: 1 if drill.is_general else len(DEFAULT_PAIRS) for name, drill in every.items()}
+    assert long == dict.fromkeys(every, len(DEFAULT_PAIRS))
+
+
+def test_drills_for_any_program_are_run_on_either_pair() -> None:
+    """A third at least: which of the two a drill has is told by its name."""
+    known = services()
+    general = {name: drill for name, drill in drills(known=known).items() if drill.is_general}
+    by_pair = Counter(each.pair for each in cells_of(general, known, repeated=False))
+    assert by_pair.keys() == set(DEFAULT_PAIRS)
+    assert min(by_pair.values()) >= len(general) / 3, by_pair
