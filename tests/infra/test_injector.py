@@ -359,8 +359,8 @@ def test_options_are_taken_away_and_numbers_shifted_on_the_far_leg_and_nobody_no
         injector.fault("shifted-back", ShiftAcknowledgement(by), back),
     ):
         assert give(lab, b"hello", b"world", family=family)[1]
-    assert took(taking, seen) == b"helloworld"
-    near, far = legs(lab, capture)
+        assert took(taking, seen) == b"helloworld"
+        near, far = legs(lab, capture)
     assert stripped.hits().picked == 1
     assert shifted.hits().untouched == 0
     sent, came = syns(near)[0], syns(far)[0]
