@@ -14,13 +14,13 @@ from typing import Final
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
 from scenarios.spec.declaration_error import advice
-from scenarios.spec.service import NAME, SERVICES, Service, load_service, services
+from scenarios.spec.service import NAME, OWN_SERVICES, SERVICES, Service, load_service, services
 
 TEMPLATES: Final = CODE / "spec" / "templates"
 SPOKEN: Final = ("echo",)  # the protocols that the program of the templates speaks
 
 
-def initiate(name: str, speaks: str | None = None, root: Path = SERVICES) -> Service:
+def initiate(name: str, speaks: str | None = None, root: Path = OWN_SERVICES) -> Service:
     """Write the folder of a new service, and read it; it is the caller's from then on.
 
     With `speaks` it is a server for the lab's own clients of that service; else it brings a client too. Raises
@@ -42,6 +42,8 @@ def initiate(name: str, speaks: str | None = None, root: Path = SERVICES) -> Ser
     folder = root / name
     if folder.exists() or folder.with_suffix(".py").exists():
         raise UsageError(f"{folder} exists already, and stays as it is; take another name")
+    if (SERVICES / name).exists():
+        raise UsageError(f"the lab has a service {name!r} already; take another name")
     folder.mkdir(parents=True)
     try:
         described = "service.speaks.yaml" if speaks else "service.yaml"

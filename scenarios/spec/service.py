@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.places import ROOT
+from scenarios.lab.places import ROOT, WORK
 from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
@@ -31,6 +31,7 @@ from scenarios.spec.service_programs import (
 from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 SERVICES = ROOT / "services"
+OWN_SERVICES = WORK / "services"  # of whoever calls; in a clone those of the lab, where a person's own stand among them
 SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
@@ -221,17 +222,22 @@ class Services(dict[str, Service]):
         self.wrong: dict[str, DeclarationError] = {}
 
 
-def services(root: Path = SERVICES) -> Services:
-    """Every service. One whose file is wrong is left out, and stops no other: whoever asks for it by name is told.
+def services(*roots: Path) -> Services:
+    """Every service of these folders; without one, the lab's and the caller's own.
 
-    So is one that speaks as a service that is wrong: what it takes from there is not known.
+    One whose file is wrong, or whose name another has, is left out, and stops no other: whoever asks for it is told. So
+    is one that speaks as a service that is wrong: what it takes from there is not known.
     """
     found = Services()
-    for path in sorted(root.glob(f"*/{SERVICE_FILE}")):
+    folders = dict.fromkeys(roots or (SERVICES, OWN_SERVICES))
+    for path in (path for folder in folders for path in sorted(folder.glob(f"*/{SERVICE_FILE}"))):
         try:
-            found[path.parent.name] = load_service(path.parent)
+            if (name := path.parent.name) in found:
+                raise DeclarationError(path, None, f"the lab has a service {name!r} already; take another name")
+            found[name] = load_service(path.parent)
         except DeclarationError as error:
             found.wrong[path.parent.name] = error
+            found.pop(path.parent.name, None)
     for name, service in list(found.items()):
         try:
             service.borrow(found)

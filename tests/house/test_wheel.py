@@ -159,3 +159,28 @@ def test_a_message_with_a_command_of_the_clone_is_found(tmp_path: Path, monkeypa
         '"""make up"""\nWHY = f"`make setup` does {1}"\ntyped("up")\neither("make up", "")\n'
     )
     assert [*said_outside_of_places(tmp_path / "said.py")] == ["said.py:2: `make setup` does "]
+
+
+def test_init_writes_where_it_is_called_and_the_service_stands_beside_those_of_the_lab(
+    wheel: Installed, tmp_path: Path
+) -> None:
+    made = wheel.run("faultwire", "init", "mine", cwd=tmp_path)
+    assert made.returncode == 0, made.stdout
+    assert made.stdout.startswith("✓ services/mine/ has service.yaml")
+    assert "faultwire call mine ; faultwire matrix --service mine" in made.stdout
+    assert sorted(path.name for path in (tmp_path / "services" / "mine").iterdir()) == [
+        "Dockerfile",
+        "program",
+        "service.yaml",
+    ]
+    assert "any-lost-syn" in wheel.run("faultwire", "list", "--service", "mine", cwd=tmp_path).stdout
+    taken = wheel.run("faultwire", "init", "echo", cwd=tmp_path)
+    assert (taken.returncode, "the lab has a service 'echo' already" in taken.stdout) == (64, True)
+
+
+def test_a_service_with_a_name_of_the_labs_is_an_error_that_names_its_file(wheel: Installed, tmp_path: Path) -> None:
+    assert wheel.run("faultwire", "init", "mine", cwd=tmp_path).returncode == 0
+    (tmp_path / "services" / "mine").rename(tmp_path / "services" / "echo")
+    ran = wheel.run("faultwire", "validate", cwd=tmp_path)
+    assert ran.returncode == 64
+    assert "services/echo/service.yaml: the lab has a service 'echo' already; take another name" in ran.stdout
