@@ -18,7 +18,7 @@ KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
+.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -34,12 +34,16 @@ demo: setup ## the main thing: a big-endian client is answered across the firewa
 test: setup images ## every test, in labs of its own, and the linters beside them
 	@$(MAKE) --jobs 2 lint .tests CHOSEN=
 
+test-long: setup ## make test, and what takes more than a minute (LONG=1), with the images that only those tests need
+	@$(SCENARIOS) images cross cross-go
+	@$(MAKE) test LONG=1
+
 check: setup ## for whoever edits: lint, types and every test that needs no engine, at once
 	@$(MAKE) --jobs 2 lint .tests CHOSEN='-m "not engine" --ignore tests/infra --ignore tests/drills'
 
 # Python's own compiled files are kept, whatever the environment says: 1,000 programs are started here.
 .tests: setup
-	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses auto --dist loadfile $(CHOSEN)
+	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses auto --dist loadfile $(if $(LONG),--long) $(CHOSEN)
 
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
