@@ -59,6 +59,7 @@ _NUMBER: Final = rf"(?:\[Errno|os error|errno[ :=]+|SocketException \(|{_PYTHON}
 _ERRNO: Final = re.compile(
     rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
 )
+_NO_ERRNO: Final = re.compile(r"ProtocolError\('Connection aborted\.'")  # urllib3's words for any end of a connection
 _CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
 _NUMBER_OF_A_CPU: Final = re.compile(
     r"(?P<word>\[errno|os error|unknown error|\berrno|\berror|\b(?:os|timeout|connection[a-z]*)error(?=\())"
@@ -90,7 +91,7 @@ def _with_name(found: re.Match[str], cpu: str) -> str:
 def errnos(text: str) -> list[str]:
     """The names of the errnos that a text tells, in their order; what only looks like one is left out."""
     found = []
-    for line in _CAUSE.sub(" ", text).splitlines():
+    for line in _CAUSE.sub(" ", _NO_ERRNO.sub(" ", text)).splitlines():
         for match in _ERRNO.finditer(line):
             name = _name(match)
             if name and (name != "EACCES" or _OF_A_SOCKET.search(line)):

@@ -81,6 +81,8 @@ def test_another_errno_than_says_made_of_it_is_told_and_not_said_to_be_missing()
         ("ClientOSError(None, ConnectionResetError(104, 'by peer'))", Outcome.RESET, "ECONNRESET"),
         ("OSError(113, 'Connect call failed')", Outcome.UNREACHABLE, "EHOSTUNREACH"),
         ("MyOSError(113, 'mine')", Outcome.FAILED, None),
+        ("ConnectionError(ProtocolError('Connection aborted.', BadStatusLine('HTTP')))", Outcome.FAILED, None),
+        ("ProtocolError('Connection aborted.', ConnectionResetError(104, 'by peer'))", Outcome.RESET, "ECONNRESET"),
     ],
 )
 def test_the_repr_of_a_python_error_has_its_errno(printed: str, outcome: Outcome, name: str | None) -> None:
