@@ -30,6 +30,7 @@ from scenarios.calls.call import (
 from scenarios.calls.forkserver import CLOSES_WITHIN_S, ForkServer, outcome
 from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.in_container import InContainer
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import ENDED_AT_DEADLINE, BoundedOutput, Finished, Running
 from scenarios.spec.outcome import Outcome, errno_from_stderr
@@ -119,6 +120,7 @@ class Caller:
         gate: Gate | None = None,
         hold: Hold = "start",
         hear: bool = False,
+        inside: str = "",
     ) -> Pending:
         """Start a call: `python -m MODULE …` in a warm interpreter, and any other program by its name.
 
@@ -126,9 +128,13 @@ class Caller:
         that is released; `hold` says what it has done by then: nothing, or (a module, until its first connect() or
         sendto()) all that comes before the network. The time that it is held at connect() is in the client's own clock.
         `hear`: what it prints is in `Pending.heard` as it comes.
+        `inside` is the container of a service of the user's composition, in which the program is run then.
+
         Raises LabProblem; `Pending.wait` does where the call itself cannot be made.
         """
-        if box:
+        if inside:
+            pending = self._start_inside(host, inside, argv, timeout_s, read or _as_ours, gate)
+        elif box:
             pending = self._start_guest(host, box, argv, timeout_s, read or _as_ours, gate)
         else:
             self.open(host)
@@ -173,10 +179,34 @@ class Caller:
         read: Reader,
         gate: Gate | None,
     ) -> Pending:
-        future: Future[Call] = Future()
-        cancelled = threading.Event()
         name = self._lab.guest_name(host)
         out, err = BoundedOutput(hide=box.hide), BoundedOutput(hide=box.hide)
+
+        def run() -> Finished:
+            return self._lab.run_guest(host, box, argv, timeout_s=timeout_s, name=name, printed=(out, err))
+
+        return self._attend(host, argv, timeout_s, run, lambda: self._lab.end_guest(name), (out, err), read, gate)
+
+    def _start_inside(
+        self, host: str, container: str, argv: Sequence[str], timeout_s: float, read: Reader, gate: Gate | None
+    ) -> Pending:
+        program = InContainer(container, argv, timeout_s)
+        return self._attend(host, argv, timeout_s, program.run, program.end, (program.out, program.err), read, gate)
+
+    def _attend(
+        self,
+        host: str,
+        argv: Sequence[str],
+        timeout_s: float,
+        program: Callable[[], Finished],
+        end: Callable[[], None],
+        printed: tuple[BoundedOutput, BoundedOutput],
+        read: Reader,
+        gate: Gate | None,
+    ) -> Pending:
+        """Run a program that nobody here wrote to its end, in a thread of its own; `end` ends it before."""
+        future: Future[Call] = Future()
+        cancelled = threading.Event()
 
         def run() -> None:
             try:
@@ -184,7 +214,7 @@ class Caller:
                     gate.open.wait()
                 if cancelled.is_set():
                     raise LabProblem(f"the guest on {host} was cancelled before it began")
-                ran = self._lab.run_guest(host, box, argv, timeout_s=timeout_s, name=name, printed=(out, err))
+                ran = program()
                 made = _guest_call(host, ran, read)
                 future.set_result(replace(made, outcome=Outcome.CANCELLED) if cancelled.is_set() else made)
             except BaseException as error:  # it is raised where the call is waited for
@@ -192,12 +222,12 @@ class Caller:
 
         def cancel() -> None:
             cancelled.set()
-            self._lab.end_guest(name)
+            end()
 
         thread = threading.Thread(target=run, daemon=True, name=f"guest of {host}")
         self._guests = [(each, end) for each, end in self._guests if each.is_alive()] + [(thread, cancel)]
         thread.start()
-        return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(out, err))
+        return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(*printed))
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Gate]:

@@ -73,7 +73,7 @@ def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: 
     else:
         program.wait_for_line(chosen.server.ready, within_s)
     if chosen.server_image:
-        _check_reachable(lab, chosen, host)
+        check_reachable(lab, chosen, host)
 
 
 def wait_for_socket(
@@ -92,7 +92,7 @@ def wait_for_socket(
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
-def _check_reachable(lab: Lab, chosen: ServiceChoice, host: Host) -> None:
+def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host) -> None:
     """Raise LabProblem when the server listens on the loopback interface alone, and still does so after a while."""
     for port in chosen.service.ports_of(chosen.server_name):
         found = addresses(lab, chosen, host, port)

@@ -38,6 +38,10 @@ def demo(options: argparse.Namespace) -> int:
 
 def call(options: argparse.Namespace) -> int:
     chosen = resolve(options.service, options.client, known_services(options.service))
+    if chosen.server.in_ or chosen.client.in_:
+        what = f"{chosen.name} is of a composition, which is up while a drill runs"
+        how = typed("drill", f"NAME=ping-echo SERVICE={chosen.label}", f"ping-echo --service {chosen.label}")
+        raise UsageError(f"{what}; a drill shows a call: `{how}`")
     source_name = options.source or ("client" if chosen.image else "client-be")
     ends = source_name, options.to or chosen.server.runs_on or "server"
     a_lab = lab_with(options.lab, *ends)

@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.markup import escape
 from rich.text import Text
 
+from scenarios.calls import compositions
 from scenarios.cli import matrix
 from scenarios.cli.arguments import (
     add_keep_runs,
@@ -189,8 +190,9 @@ def _show(lab: Lab, result: Result) -> None:
 
 def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     cell = result.cell
-    cast = Cast(lab.topology, cell.host_pair, cell.drill.family, cell.chosen.server.runs_on)
-    ours = {address for host in lab.topology.places.values() for address in (host.ipv4, host.ipv6)}
+    topology = compositions.with_seats(lab.topology, cell.chosen.service)
+    cast = Cast(topology, cell.host_pair, cell.drill.family, *cell.machines)
+    ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {
         leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
         for leg, frames in seen.frames.items()

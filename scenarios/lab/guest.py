@@ -35,6 +35,8 @@ GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of
 class Guest(Running):
     """A program of another image that runs until it is stopped. SIGSTOP and SIGCONT are for all of its processes."""
 
+    kills_as: tuple[str, ...] = ("--user", f"{USER}")  # who may end its processes where it is paused
+
     def __init__(self, stream: subprocess.Popen[bytes], what: str, container: str, box: Box) -> None:
         self._container, self._box = container, box
         super().__init__(stream, what, self._send, box.hide)
@@ -42,7 +44,7 @@ class Guest(Running):
     def _send(self, signal: str) -> None:
         if signal == "KILL" and self.is_paused:
             try:
-                _kill_paused(self._container)
+                _kill_paused(self._container, self.kills_as)
             except CommandFailed:
                 if self.is_paused:  # else it ended meanwhile
                     raise
@@ -66,7 +68,7 @@ class Guest(Running):
         return super().stop()
 
 
-def _kill_paused(container: str) -> None:
+def _kill_paused(container: str, as_whom: Sequence[str]) -> None:
     """Give SIGKILL to all processes of a paused container but its first, before the engine ends that one.
 
     The engine lets a paused container go on when it kills it, and a program that lives until its first process has
@@ -75,7 +77,7 @@ def _kill_paused(container: str) -> None:
     """
     words = (
         *("run", "--rm", "--label", f"{engine.LAB_LABEL}={NO_LAB}", "--network", "none", "--cap-drop", "ALL"),
-        *("--pull", "never", "--pid", f"container:{container}", "--user", f"{USER}", "--entrypoint", "sh", KILLER),
+        *("--pull", "never", "--pid", f"container:{container}", *as_whom, "--entrypoint", "sh", KILLER),
     )
     engine.docker_command(*words, "-c", "kill -9 -1", timeout_s=GUEST_BEGINS_WITHIN_S)
 

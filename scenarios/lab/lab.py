@@ -58,6 +58,7 @@ class Lab(Machines):
         for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
             with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
                 container.remove(force=True)
+        self.remove_composition()
         # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
         running = [
             machine

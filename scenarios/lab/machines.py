@@ -19,7 +19,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
 from scenarios.lab.places import typed
 from scenarios.lab.process import Finished
-from scenarios.lab.sweep import MARK
+from scenarios.lab.sweep import COMPOSITION_LABEL, MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
 from scenarios.lab.waiting import wait_for
 
@@ -140,8 +140,25 @@ class Machines:
 
     def down(self) -> None:
         """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
+        labelled = ("--filter", f"label={engine.LAB_LABEL}={self.number}", "--filter", f"label={COMPOSITION_LABEL}")
+        if engine.docker_command("ps", "--all", "--quiet", *labelled, timeout_s=60).strip():
+            self.remove_composition()  # it would hold the networks
         every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
         self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
+
+    def remove_composition(self) -> None:
+        """Remove what there is of a user's composition in this lab, found by its labels."""
+        labels = [f"{engine.LAB_LABEL}={self.number}", COMPOSITION_LABEL]
+        for container in engine.containers(*labels):
+            with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
+                container.remove(force=True, v=True)
+        with engine.request("remove what is left of a composition"):
+            for volume in engine.client().volumes.list(filters={"label": labels}):
+                with contextlib.suppress(NotFound):
+                    volume.remove(force=True)
+            for network in engine.client().networks.list(filters={"label": labels}):
+                with contextlib.suppress(NotFound):
+                    network.remove()
 
     def stop(self, machine: str) -> None:
         """Stop one machine, as `docker stop` does; `up` starts it again."""

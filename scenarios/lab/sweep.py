@@ -5,6 +5,7 @@ from __future__ import annotations
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
+COMPOSITION_LABEL = "faultwire.composition"  # on all that is made for a composition of the user's own
 # Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
 SWEEP = """
 for process in /proc/[0-9]*; do

@@ -124,7 +124,8 @@ class Topology:
         return tuple(name for name in self.machines if self.profiles.get(name, "") in ("", *profiles))
 
 
-def _read(lab: int) -> dict[str, Any]:
+def lab_document(lab: int) -> dict[str, Any]:
+    """The compose.yaml of a lab, as it is written there, with the lab's number in it."""
     # Compose's own interpolation, of the one variable that the file has.
     text = re.sub(r"\$\{LAB:-\d+\}", str(lab), COMPOSE_FILE.read_text(encoding="utf-8"))
     document: dict[str, Any] = yaml.load(text, _LOADER)  # noqa: S506 (both are safe loaders)
@@ -142,7 +143,7 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     """The topology of a lab by its number. Raises ValueError for a number that is not in LAB_NUMBERS."""
     if lab not in LAB_NUMBERS:
         raise ValueError(f"a lab's number is {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, not {lab}")
-    document = _read(lab)
+    document = lab_document(lab)
     hosts, standing = {}, {}
     for name, service in document["services"].items():
         if service["image"] in ARCHITECTURES:

@@ -62,7 +62,15 @@ class ClientCalls:
             return None, None
         box = boxes.of_client(chosen.service, name, self.host_called(call), chosen.port, float(call.within))
         cpu = program_ends.cpu_of(self.run.cell.end("client"))
-        return box, functools.partial(contract.ended, chosen.service.clients[name], cpu=cpu) if box else None
+        is_strangers = box or chosen.service.clients[name].in_
+        return box, functools.partial(contract.ended, chosen.service.clients[name], cpu=cpu) if is_strangers else None
+
+    def inside(self, call: steps.Call) -> str | None:
+        """The service of the composition inside which the program of a call is run; None for any other program."""
+        chosen = self.run.cell.chosen
+        if call.run is not None or call.name in self.replaced:
+            return None
+        return chosen.service.clients[call.client or chosen.client_name].in_
 
     def begin(self, call: steps.Call, gate: Gate | None = None) -> Pending:
         """Have a client called once, and do not wait; with a `gate` it is held there before its connect()."""
@@ -72,6 +80,7 @@ class ClientCalls:
             cell = self.run.cell
             chosen = replace(cell.chosen, client_name=call.client or cell.chosen.client_name)
             box, argv = on_cpus.placed(chosen, "client", cell.end("client"), box, argv)
+        inside, composition = self.inside(call), self.run.stage.composition
         return self.run.stage.caller.start(
             self.run.cast.host(call.from_).name,
             argv,
@@ -81,6 +90,7 @@ class ClientCalls:
             gate=gate,
             hold="connect" if gate else "start",
             hear=call.name in self.heard,
+            inside=composition.container(inside) if inside and composition else "",
         )
 
     def start(self, call: steps.Call) -> None:

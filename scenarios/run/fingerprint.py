@@ -13,6 +13,7 @@ import platform
 from collections.abc import Iterable
 from pathlib import Path
 
+from scenarios.calls import compositions
 from scenarios.lab import engine
 from scenarios.lab.places import CODE, ROOT
 from scenarios.lab.topology import COMPOSE_FILE
@@ -80,5 +81,8 @@ def inputs(cell: Cell) -> str:
     parts = [of_lab(), of_folder(service.folder), cell.drill.text, patience]
     by_name = [each for each in service.images if each not in service.dockerfiles]
     parts += [engine.image_id(each) or "" for each in by_name]  # what stands behind a name may change
+    if service.compose:
+        parts += [each.read_text("utf-8") for each in service.compose_files(service.folder)]
+        parts += compositions.images_of(str(service.folder))
     parts += [cell.chosen.name, cell.chosen.client_name, cell.pair, str(cell.seed)]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

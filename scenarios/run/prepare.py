@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.calls import contract, on_cpus
+from scenarios.calls import compositions, contract, on_cpus
 from scenarios.evidence.tshark import check_filters
 from scenarios.lab import images, pool
 from scenarios.lab.errors import UsageError
@@ -30,6 +30,7 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
     bring_up(lab)
     on_cpus.ready([(cell.chosen, *ends(cell.pair)) for cell in cells if not unsupported(cell)], image_step)
     contract.ready([cell.chosen.service for cell in cells], image_step)
+    compositions.ready([cell.chosen.service for cell in cells], step)
     with under_way("Wireshark reads the display filters"):
         check(lab, [cell.drill for cell in cells])
     return pool.these(first, others[: jobs - 1], needed) if exactly else labs(number, jobs, needed)

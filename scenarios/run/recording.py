@@ -47,7 +47,8 @@ class Recording:
     @property
     def _with_guests(self) -> bool:
         """Whether programs of other images may run."""
-        return bool(self.run.cell.chosen.service.images)
+        service = self.run.cell.chosen.service
+        return bool(service.images or service.compose)
 
     def end(self, pauses: Iterable[Pause]) -> None:
         """End the captures, and the metering beside them; `pauses` are those that the script itself made."""

@@ -21,7 +21,7 @@ class ScriptRun:
 
     def __init__(self, stage: Stage, cell: Cell, *, armed: bool) -> None:
         self.stage, self.cell, self.drill, self.armed = stage, cell, cell.drill, armed
-        self.cast = Cast(stage.lab.topology, cell.host_pair, cell.drill.family, cell.chosen.server.runs_on)
+        self.cast = Cast(stage.lab.topology, cell.host_pair, cell.drill.family, *cell.machines)
         self.events: list[Event] = []
         self.timings_s: dict[str, float] = {}
         self.in_force: list[str] = []  # the faults' names, with those of programs that stand in another's place

@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Mapping
 
 from scenarios.calls import boxes, contract, on_cpus, port_holders
-from scenarios.calls.serving import wait_until_it_listens
-from scenarios.lab.errors import LabProblem
+from scenarios.calls.serving import check_reachable, listens, wait_until_it_listens
+from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
+from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
 from scenarios.spec import roles
 from scenarios.spec.program_faults import Replace
@@ -34,6 +35,11 @@ class Servers:
     def start(self) -> None:
         """Start a server on each role that has one. Raises LabProblem where one does not come to listen."""
         chosen, lab = self.run.cell.chosen, self.run.stage.lab
+        if chosen.service.compose:
+            self._have_well()
+        if chosen.server.in_:
+            self.current = self._in_composition(chosen.server.in_)
+            return
         if chosen.server.run is None:
             return  # it always runs
         for role in self.run.drill.server.on:
@@ -50,6 +56,28 @@ class Servers:
                 self.current = program
             else:
                 self.beside[role] = program
+
+    def _have_well(self) -> None:
+        """Have the services of the composition well, and the server listening. Raises LabProblem."""
+        chosen, stage = self.run.cell.chosen, self.run.stage
+        assert stage.composition  # noqa: S101 (the cell has brought it up)
+        restarted = stage.composition.recover()
+        if service := chosen.server.in_:
+            host, within_s = self.run.cast.server, float(chosen.server.starts_within)
+            if not restarted and not listens(stage.lab, chosen, host):
+                restarted = stage.composition.recover(listens=service)
+            ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
+            try:
+                wait_for(lambda: listens(stage.lab, chosen, host), f"{service} to listen on port {ports}", within_s)
+            except DeadlinePassed as late:
+                raise LabProblem(f"{late}; `docker logs {stage.composition.container(service)}` may say why") from late
+            check_reachable(stage.lab, chosen, host)
+        for what in restarted:
+            self.run.note(what)
+
+    def _in_composition(self, service: str) -> Running:
+        assert self.run.stage.composition  # noqa: S101 (the cell has brought it up)
+        return self._stack.enter_context(self.run.stage.composition.running(service))
 
     def _start(self, role: roles.Role) -> Running:
         chosen, host, stage = self.run.cell.chosen, self.run.cast.host(role), self.run.stage
@@ -80,8 +108,12 @@ class Servers:
             raise LabProblem("the server of this service always runs; it cannot be restarted")
         self.current.stop()
         self._collect_log()
+        inside, composition = self.run.cell.chosen.server.in_, self.run.stage.composition
         try:
-            self.current = self._start("server")
+            if inside and composition:
+                composition.restart(inside)
+                self._have_well()
+            self.current = self._in_composition(inside) if inside else self._start("server")
         except LabProblem as problem:
             self.run.note(str(problem))
             self.logs[roles.SERVER] += str(problem).splitlines()

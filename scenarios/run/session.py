@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from scenarios.calls import compositions
 from scenarios.calls.caller import Caller
 from scenarios.evidence.capture import Capturing
 from scenarios.evidence.flows import Flows
@@ -19,8 +20,10 @@ from scenarios.evidence.tshark import Dissector
 from scenarios.faults.injector import Injector
 from scenarios.faults.recovery import held_without_faults, remove_all
 from scenarios.lab.architecture import query_architecture, settings
+from scenarios.lab.composition import Composition
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
+from scenarios.spec.service import Service
 
 
 class Interrupted(Exception):
@@ -55,6 +58,8 @@ class Stage:
         self.happened = happened
         self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
         self.disturbed = True  # connections may be left whose ends still send: of a script with a fault, of another run
+        self.composition: Composition | None = None  # that of the last service that has one
+        self._composed = contextlib.ExitStack()
         self._architectures: dict[str, str] = {}
         self._settings: dict[str, Mapping[str, str]] = {}
         self._stack = contextlib.ExitStack()
@@ -67,6 +72,7 @@ class Stage:
             self.capturing = stack.enter_context(Capturing(self.lab))
             self.metering = stack.enter_context(Metering(self.lab))
             self.dissector = stack.enter_context(Dissector(self.lab))
+            self._composed = stack.enter_context(contextlib.ExitStack())
             self._stack = stack.pop_all()
         return self
 
@@ -76,6 +82,16 @@ class Stage:
         if kind is not None:  # an interrupt may have come while a fault was being put in force
             self._stack.callback(remove_all, self.lab)
         self._stack.close()
+
+    def compose(self, service: Service, say: Callable[[str], None] = lambda _: None) -> None:
+        """Have the composition of a service up, if it has one; it stays for the next drills. Raise LabProblem."""
+        if not service.compose or (self.composition and self.composition.plan.name == service.service):
+            return
+        self._composed.close()
+        self.composition = None
+        self.lab.topology = compositions.with_seats(self.lab.topology, service)
+        say(f"the composition {service.service} comes up")
+        self.composition = self._composed.enter_context(Composition(self.lab, compositions.plan_of(service)))
 
     def check_interrupted(self) -> None:
         """Raise Interrupted if the run was told to end."""

@@ -11,14 +11,16 @@ CLIENT_NET, SERVER_NET = "client-net", "server-net"
 
 
 class Cast:
-    """Who plays which role, of a lab's topology, in a pair. `server` is given where a service runs on a machine of its
-    own."""
+    """Who plays which role, of a lab's topology, in a pair. `server` and `client` are given where a program runs on a
+    machine of its own."""
 
-    def __init__(self, topology: Topology, pair: Pair, family: Family, server: str | None = None) -> None:
+    def __init__(
+        self, topology: Topology, pair: Pair, family: Family, server: str | None = None, client: str | None = None
+    ) -> None:
         self._topology, self.family = topology, family
-        client, serving = pair.split("-")
+        calling, serving = pair.split("-")
         places = topology.places
-        self.client = self._host(CLIENT_NET, client)
+        self.client = places[client] if client else self._host(CLIENT_NET, calling)
         self.bystander = self._opposite(self.client)
         of_pair = self._host(SERVER_NET, serving)
         self.server = places[server] if server else of_pair

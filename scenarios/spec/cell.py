@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scenarios.lab.places import PROGRAM
+from scenarios.spec.composition import machine_name
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair, ends
 from scenarios.spec.program_ends import Side, host_pair, without_machine
@@ -39,6 +40,16 @@ class Cell:
     def end(self, side: Side) -> str:
         """The machine of the client's program, or of the server's."""
         return ends(self.pair)[side == "server"]
+
+    @property
+    def machines(self) -> tuple[str | None, str | None]:
+        """The machines on which its server, and its client, always run; None where that is the host of a role."""
+        chosen = self.chosen
+        server, client = (
+            machine_name(chosen.service.service, each.in_) if each.in_ else None
+            for each in (chosen.server, chosen.client)
+        )
+        return server or chosen.server.runs_on, client
 
     @property
     def command(self) -> str:

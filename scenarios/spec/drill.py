@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
+from scenarios.spec.composition import misfit_inside
 from scenarios.spec.cross_references import called_by, faults_of, problems_of_call, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
@@ -334,6 +335,8 @@ class Drill:
         """Why no run with this service could end, be it the drill's own; empty when one can."""
         ends = [each.kill or each.pause or each.replace for each in self.faults]
         touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
+        if chosen.server.in_ and (reason := misfit_inside(chosen.name, self.faults, self.calls.values())):
+            return reason
         if chosen.server.runs_on and (touched or len(self.server.on) > 1):
             return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
         named_ports = [ports for each in self.filters if (ports := PORT_NAMED.findall(each))]
@@ -341,8 +344,7 @@ class Drill:
             return f"it looks for port {others[0][0]} in the packets, and {chosen.name} listens on {chosen.port}"
         if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
             return f"its server must listen in every family, and {chosen.service.service} does not"
-        if chosen.server_image and len(self.server.on) > 1:
+        if (chosen.server_image or chosen.server.in_) and len(self.server.on) > 1:
             return "it runs the server on a big-endian host too"
-        if chosen.image and any(call.from_ != "client" and call.run is None for call in self.calls.values()):
-            return "its client runs on a big-endian host too"
-        return ""
+        elsewhere = any(call.from_ != "client" and call.run is None for call in self.calls.values())
+        return "its client runs on a big-endian host too" if elsewhere and (chosen.image or chosen.client.in_) else ""

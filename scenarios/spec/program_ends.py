@@ -67,7 +67,7 @@ def moves(chosen: ServiceChoice, side: Side) -> bool:
 
 def ends_of(chosen: ServiceChoice, side: Side) -> tuple[str, ...]:
     """The ends that this side's program runs on."""
-    if side == "server" and chosen.server.runs_on:
+    if chosen.client.in_ if side == "client" else chosen.server.in_ or chosen.server.runs_on:
         return (LITTLE,)
     if image(chosen, side) is None or is_python(chosen, side):
         return HOST_ENDS  # the lab has a Python for each

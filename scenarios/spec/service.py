@@ -18,6 +18,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.places import ROOT, WORK
 from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
+from scenarios.spec.composition import Composed
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
 from scenarios.spec.python_programs import python_image, python_of, python_programs, wrong_python
 from scenarios.spec.service_programs import (
@@ -43,7 +44,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service(Brought):
+class Service(Composed):
     """A service.yaml. A program that has an image runs beside the host, in the host's network namespace.
 
     What it brings (`image`, `environment`, …) is for all of its programs; each can have an image of its own, and more.
@@ -89,6 +90,7 @@ class Service(Brought):
             if client.port is not None and client.port not in ports:
                 yield f"clients.{name}.port: no server has port {client.port}; there are: {', '.join(map(str, ports))}"
         yield from self.problems()
+        yield from self.problems_of_composition(self.servers, self.clients)
 
     def _without_callers(self) -> Iterator[str]:
         for name in self.servers:
@@ -115,7 +117,8 @@ class Service(Brought):
 
     def image_of(self, client: str) -> str | None:
         """The image in which this client runs; None for a client of ours, which runs on the host itself."""
-        return None if client in self.borrowed else self._image(self.clients[client])
+        own = client not in self.borrowed and not self.clients[client].in_
+        return self._image(self.clients[client]) if own else None
 
     def server_image(self, server: str) -> str | None:
         """The image in which this server runs; None for a server of ours, and for one that a machine always runs."""
@@ -163,7 +166,7 @@ class Service(Brought):
             problems += [f"{key}.{each}" for each in program.problems_of_files(self.folder)]
             if wrong := wrong_python(self, program):
                 problems.append(f"{key}.python: {wrong}")
-            if self._image(program) is None and program.run is not None:
+            if self._image(program) is None and program.run is not None and program.in_ is None:
                 problems += [f"{key}.{each}" for each in problems_of_our_program(program.run, self.folder.parent)]
                 problems += [f"{key}.{each}" for each in program.problems_of_host_program()]
         check_all(problems)

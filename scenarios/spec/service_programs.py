@@ -61,7 +61,8 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
 class Server(Brought):
     """One architecture. `run` is its command; `about` the idea, in a sentence; `serves` is what it promises to others.
 
-    A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command. Of a program of
+    A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command; one that is a
+    service of the user's own composition has `in`, that service. Of a program of
     an image: `setup` are commands that run before it in its container, each to its end; `teardown` are run there
     before it is stopped, and what they print is in its log.
     """
@@ -69,6 +70,7 @@ class Server(Brought):
     about: str
     run: str | None = None
     runs_on: str | None = None
+    in_: str | None = None  # the service of the composition that it is
     port: int | None = None  # where it is not that of the service
     ports: tuple[int, ...] = ()  # where it listens beside that: a client says with `port` which one it calls
     # How one knows that it listens: a regular expression for a line that it prints; if none, its socket is looked for.
@@ -83,8 +85,11 @@ class Server(Brought):
         check_all(self._problems())
 
     def _problems(self) -> Iterator[str]:
-        if (self.run is None) == (self.runs_on is None):
-            yield "a server has either `run`, its command, or `runs_on`, the machine that always runs it"
+        if [self.run, self.runs_on, self.in_].count(None) != 2:
+            yield (
+                "a server has one of `run`, its command, `runs_on`, the machine that always runs it, and `in`, the "
+                "service of a composition that it is"
+            )
         if self.run is not None:
             yield from problems_of_command(self.run, "run", PLACEHOLDERS_OF_GUESTS)
         standing = topology().standing
@@ -116,6 +121,7 @@ class Client(Brought):
 
     run: str
     about: str
+    in_: str | None = None  # the service of the composition inside which it is run
     prints: str = ""
     status: int = 0
     timeout_s: float = 20.0

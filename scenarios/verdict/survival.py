@@ -91,7 +91,12 @@ class Survival:
 
 
 def is_measurable(cell: Cell) -> bool:
-    """Whether others and afterwards mean something: not where another program stands in the server's place."""
+    """Whether others and afterwards mean something: not where another program stands in the server's place.
+
+    Nor where the client runs inside a service of a composition: another one there has the same address.
+    """
+    if cell.chosen.client.in_:
+        return False
     instead = [fault.replace for fault in cell.drill.faults if fault.replace and fault.replace.who == SERVER]
     return all(SERVICE_PLACE in each.run for each in instead)
 
@@ -118,7 +123,7 @@ def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | s
     kind, word = _word(seen.calls.get(expected.call, ()) if seen and expected else ())
     if verdict is Verdict.UNSUPPORTED or not seen or (verdict is Verdict.UNPROVEN and not _took_hold(cell, seen)):
         kind = word = verdict.value
-    elif did is not None and (expected is None or cell.chosen.image is not None):
+    elif did is not None and (expected is None or cell.chosen.image or cell.chosen.client.in_):
         kind, word = did.kind, did.word
     elif verdict is Verdict.UNPROVEN:
         kind = word = verdict.value

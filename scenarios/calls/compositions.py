@@ -1,0 +1,83 @@
+"""The compositions of services: read by Docker Compose, held against what a lab can honour, their images made ready."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+
+from scenarios.lab import composition, engine
+from scenarios.lab.errors import CommandFailed, UsageError
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.seats import Member, Plan, extended, image_of
+from scenarios.lab.topology import Topology, topology
+from scenarios.spec.compose_rules import aloud, check_resolved, names_of, sides
+from scenarios.spec.composition import machine_name
+from scenarios.spec.declaration_error import advice, quoted
+from scenarios.spec.service import SERVICE_FILE, Service
+
+_PLANS: dict[str, Plan] = {}  # by the folder of the service: a composition is read once in a run
+
+
+def plan_of(service: Service) -> Plan:
+    """How a lab starts the composition of a service. Raises UsageError for a file that Docker Compose does not take,
+    and DeclarationError for what no lab honours.
+    """
+    key = str(service.folder)
+    if key not in _PLANS:
+        _PLANS[key] = _read(service)
+    return _PLANS[key]
+
+
+def _read(service: Service) -> Plan:
+    files, here = service.compose_files(service.folder), service.folder / SERVICE_FILE
+    try:
+        resolved = composition.resolved(files)
+    except CommandFailed as error:
+        raise UsageError(f"{here}: compose: Docker Compose does not take it: {error}") from error
+    check_resolved(resolved, files)
+    for key, named in (("client_side", service.client_side), ("server_side", service.server_side)):
+        for name in named:
+            if name not in resolved["services"]:
+                what = f"the composition has no service {quoted(name)}"
+                raise UsageError(f"{here}: {key}: {what}{advice(name, resolved['services'])}")
+    members = tuple(
+        Member(name, machine_name(service.service, name), side, tuple(names_of(name, resolved)))
+        for name, side in sides(resolved, service.client_side, service.server_side).items()
+    )
+    inside = tuple(dict.fromkeys(each.in_ for each in service.clients.values() if each.in_))
+    return Plan(service.service, members, resolved, service.families, inside)
+
+
+def with_seats(lab: Topology, service: Service) -> Topology:
+    """The topology of a lab, with the machines of a service's composition where it has one."""
+    return extended(topology(lab.lab), plan_of(service)) if service.compose else lab
+
+
+def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
+    """Have the compositions of these services read, and their images here. Raises UsageError, DeclarationError."""
+    for service in {each.service: each for each in services if each.compose}.values():
+        plan = plan_of(service)
+        with under_way(f"the images of the composition {service.service} are built"):
+            try:
+                composition.build(plan, topology())
+            except CommandFailed as error:
+                raise UsageError(
+                    f"{service.folder / SERVICE_FILE}: compose: an image cannot be built: {error}"
+                ) from error
+        if missing := composition.missing_images(plan):
+            raise UsageError(
+                f"{service.folder / SERVICE_FILE}: compose: not here: {', '.join(missing)}; "
+                f"`docker compose --file {service.compose_files(service.folder)[0]} pull` gets them"
+            )
+        for side in ("client", "server"):
+            there = ", ".join(each.service for each in plan.members if each.side == side)
+            say(f"{service.service}: on the {side}'s side {there or 'nobody'}")
+        for line in aloud(plan.resolved):
+            say(f"{service.service}: {line}")
+
+
+@functools.cache
+def images_of(service_folder: str) -> tuple[str, ...]:
+    """The ids of the images of a composition that was made ready: what its results depend on."""
+    plan = _PLANS[service_folder]
+    return tuple(engine.image_id(image_of(plan, each.service)) or "" for each in plan.members)

@@ -1,0 +1,156 @@
+"""The places that the services of a user's composition have in a lab: a seat each, a host behind the firewall.
+
+A seat is a container of the lab's own on the network of its side: with an address, a default route through the
+firewall, the kernel's defaults on which the drills' claims rest, and the names of all the others. The user's container
+lives in the seat's network, and has no more rights there than a guest. Asks no engine.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from scenarios.lab.engine import LAB_LABEL
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.sweep import COMPOSITION_LABEL
+from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Family, Host, Topology, lab_document
+
+FIRST: Final = 32  # of the addresses of a network; the lab's own machines are below, and the firewall above
+PROFILE: Final = "composition"  # so that no lab waits for the seats of one
+SIDES: Final = {"client": "client-net", "server": "server-net"}
+# Where the file of the user sets none. What a lab gives a guest, and half a processor more than most need.
+MEMORY, PROCESSES, PROCESSORS = "512m", 512, 1.0
+LOG: Final = {"driver": "json-file", "options": {"max-size": "1m", "max-file": "2"}}
+TAKEN_AWAY: Final = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP")
+# What a container that lives in another's network cannot have, or the lab says itself.
+_OF_THE_SEAT: Final = frozenset(
+    "ports expose networks network_mode hostname domainname dns dns_opt dns_search extra_hosts links mac_address "
+    "container_name restart deploy profiles scale logging labels cap_add sysctls pull_policy annotations".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One service of a composition: its name there, its machine in the lab, its side, and the names it is called by."""
+
+    service: str
+    machine: str
+    side: str
+    names: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A composition as a lab starts it. `resolved` is what Docker Compose makes of the user's files."""
+
+    name: str
+    members: Sequence[Member]
+    resolved: Mapping[str, Any]
+    families: Sequence[Family]
+    needs_timeout: Sequence[str] = field(default=())  # the services inside which clients are run
+
+    def member(self, service: str) -> Member:
+        """One of them, by its name in the composition."""
+        return next(each for each in self.members if each.service == service)
+
+
+def hosts(plan: Plan, topology: Topology) -> dict[str, Host]:
+    """The seats of a composition in a lab, by the names of their machines."""
+    end, promised, about = ARCHITECTURES[NATIVE_IMAGE]
+    found: dict[str, Host] = {}
+    for side, network in SIDES.items():
+        ipv4, ipv6 = (ipaddress.ip_network(each) for each in topology.networks[network])
+        for number, member in enumerate((each for each in plan.members if each.side == side), FIRST):
+            four, six = str(ipv4[number]), str(ipv6[0x100 + number])
+            found[member.machine] = Host(member.machine, network, four, six, end, promised, about, PROFILE)
+    return found
+
+
+def extended(topology: Topology, plan: Plan) -> Topology:
+    """The topology of a lab with the seats of a composition: machines that serve by themselves."""
+    seats = hosts(plan, topology)
+    return replace(
+        topology,
+        standing={**topology.standing, **seats},
+        machines={**topology.machines, **dict.fromkeys(seats, NATIVE_IMAGE)},
+        profiles={**topology.profiles, **dict.fromkeys(seats, PROFILE)},
+    )
+
+
+def seats_document(plan: Plan, topology: Topology) -> dict[str, Any]:
+    """The compose file of the seats: each is made as the hosts of the lab are."""
+    places = hosts(plan, topology)
+    named = [*_addresses(plan, places)]
+    services = {}
+    for member in plan.members:
+        host, given = places[member.machine], plan.resolved["services"][member.service]
+        like = dict(lab_document(topology.lab)["services"][host.network.removesuffix("-net")])
+        like.pop("volumes", None)
+        networks: dict[str, Any] = {host.network: {"ipv4_address": host.ipv4, "ipv6_address": host.ipv6}}
+        own = {key: value for key, value in (given.get("sysctls") or {}).items() if key.startswith("net.")}
+        services[member.machine] = like | {
+            "hostname": given.get("hostname") or member.service,
+            "networks": networks,
+            "extra_hosts": named,
+            "sysctls": {**like["sysctls"], **own},
+            "labels": _labels(topology.lab, member),
+        }
+    project = topology.project
+    networks = {each: {"external": True, "name": f"{project}_{each}"} for each in SIDES.values()}
+    return {"services": services, "networks": networks}
+
+
+def _addresses(plan: Plan, places: Mapping[str, Host]) -> Iterator[str]:
+    for member in plan.members:
+        for name in dict.fromkeys((*member.names, member.machine)):
+            for family in plan.families:
+                yield f"{name}={places[member.machine].address(family)}"
+
+
+def _labels(lab: int, member: Member) -> dict[str, str]:
+    """With these a container is swept as a guest of its seat, and its stalls count as the seat's."""
+    return {LAB_LABEL: str(lab), GUEST_LABEL: member.machine, COMPOSITION_LABEL: member.service}
+
+
+def programs_document(plan: Plan, topology: Topology) -> dict[str, Any]:
+    """The compose file of the user's containers: as the user has them, but in their seats, and bounded."""
+    resolved, lab = plan.resolved, topology.lab
+    services = {}
+    for member in plan.members:
+        given = resolved["services"][member.service]
+        kept = {key: value for key, value in given.items() if key not in _OF_THE_SEAT}
+        limits = ((given.get("deploy") or {}).get("resources") or {}).get("limits") or {}
+        bounds = {
+            "mem_limit": limits.get("memory") or MEMORY,
+            "pids_limit": limits.get("pids") or PROCESSES,
+            "cpus": limits.get("cpus") or PROCESSORS,
+        }
+        services[member.service] = kept | {
+            **{key: given.get(key) or bound for key, bound in bounds.items()},
+            **({"image": image_of(plan, member.service)} if given.get("build") else {}),
+            "network_mode": f"container:{topology.project}-{member.machine}-1",
+            "restart": "no",
+            "pull_policy": "never",
+            "logging": LOG,
+            "labels": _labels(lab, member),
+            "cap_drop": sorted({*TAKEN_AWAY, *(given.get("cap_drop") or ())}),
+            "security_opt": sorted({"no-new-privileges:true", *(given.get("security_opt") or ())}),
+            "volumes": [_volume(each) for each in given.get("volumes") or ()],
+        }
+    labels = {LAB_LABEL: str(lab), COMPOSITION_LABEL: plan.name}
+    volumes = {name: {"labels": labels} for name in resolved.get("volumes") or {}}
+    kept = {key: resolved[key] for key in ("secrets", "configs") if resolved.get(key)}
+    return {"services": services, "volumes": volumes, **kept}
+
+
+def image_of(plan: Plan, service: str) -> str:
+    """The image of a service: its own by name, or the one that the lab builds for it."""
+    given = plan.resolved["services"][service]
+    return f"faultwire/composition-{plan.name}-{service}" if given.get("build") else str(given["image"])
+
+
+def _volume(volume: Mapping[str, Any]) -> dict[str, Any]:
+    """A volume as the user has it; what is the user's own cannot be changed."""
+    return {**volume, "read_only": True} if volume.get("type") == "bind" else dict(volume)

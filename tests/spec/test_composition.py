@@ -1,0 +1,208 @@
+"""A composition of the user's own: what a lab cannot honour is refused with its line, and what it makes of the rest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.lab.seats import Member, Plan, extended, hosts, programs_document, seats_document
+from scenarios.lab.topology import topology
+from scenarios.spec.cast import Cast
+from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.cell import Cell
+from scenarios.spec.compose_rules import aloud, check_resolved, names_of, refusals, sides
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.program_ends import default_pairs
+from scenarios.spec.service import Service, load_service, resolve, services
+
+DRILLS = drills()
+COMPOSE = """\
+services:
+  web:
+    image: faultwire/host
+    depends_on: [db]
+  db:
+    image: faultwire/host
+"""
+SERVICE = """\
+service: mine
+about: two services of a composition
+compose: my/compose.yaml
+client_side: [web]
+server_side: [db]
+families: [ipv4]
+port: 5432
+conversation: other
+servers:
+  db: {in: db, about: a database}
+clients:
+  ask: {in: web, run: "ask db {port}", about: asks, prints: "^yes"}
+"""
+
+
+def folder_of(tmp_path: Path, service: str = SERVICE, compose: str = COMPOSE) -> Path:
+    folder = tmp_path / "mine"
+    (folder / "my").mkdir(parents=True, exist_ok=True)
+    (folder / "service.yaml").write_text(service, encoding="utf-8")
+    (folder / "my" / "compose.yaml").write_text(compose, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Service:
+    return load_service(folder_of(tmp_path))
+
+
+def test_a_service_of_a_composition_has_machines_of_its_own_for_both_ends(mine: Service) -> None:
+    chosen = resolve("mine/db", known={"mine": mine})
+    drill = DRILLS["any-lost-syn"]
+    cell = Cell(drill, chosen, "le-le")
+    assert cell.machines == ("mine-db", "mine-web")
+    assert default_pairs(chosen) == ("le-le",)
+    cast = Cast(extended(topology(7), plan()), "le-le", "ipv4", *cell.machines)
+    assert (cast.client.ipv4, cast.server.ipv4) == ("198.18.7.32", "198.18.7.160")
+    assert {cast.client.ipv4, cast.client.ipv6} <= cast.client_side
+    assert cast.server.ipv4 not in cast.client_side
+
+
+def test_drills_of_every_kind_fit_it_but_those_that_need_another_program_in_its_place_or_a_name(mine: Service) -> None:
+    known = {**services(), "mine": mine}
+    chosen = resolve("mine/db", known=known)
+    fitting = {name for name, each in DRILLS.items() if not each.misfit(chosen)}
+    assert {"any-lost-syn", "any-paused", "any-restarted-between"} <= fitting
+    assert len(fitting) > 50
+    reason = DRILLS["any-name-silent"].misfit(chosen)
+    assert reason == "it asks the lab's name server, and mine/db is found by /etc/hosts"
+    assert chosen_service(DRILLS["any-paused"], "mine/db", known)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ("in: db", "in: dp", "servers.db.in: unknown service 'dp' of server_side; did you mean 'db'?"),
+        ("[web]", "[web, wep]", "client_side: the composition has no service 'wep'; did you mean 'web'?"),
+        ("client_side: [web]", "client_side: [web, db]", "client_side: 'db' stands on the server's side too"),
+        ("my/compose.yaml", "my/none.yaml", "compose: no file"),
+        ("compose: my/compose.yaml\n", "", "client_side: it is for a composition, and no `compose` names its file"),
+        ("server_side: [db]\n", "", "server_side: expected one or more services of the composition"),
+        ("in: db,", "in: db, environment: {A: b},", "servers.db.environment: it is for programs that the lab starts"),
+        ("in: db,", "in: db, run: x,", "a server has one of `run`, its command, `runs_on`"),
+    ],
+)
+def test_what_is_wrong_with_the_service_is_told_with_its_line(
+    tmp_path: Path, wrong: str, right: str, told: str
+) -> None:
+    assert wrong in SERVICE
+    with pytest.raises(DeclarationError) as error:
+        load_service(folder_of(tmp_path, SERVICE.replace(wrong, right)))
+    assert told in "\n".join(str(each) for each in error.value.all)
+    assert all(each.line for each in error.value.all)
+
+
+def resolved(**given: Any) -> dict[str, Any]:
+    """A composition as Docker Compose resolves it, with more said of `web`."""
+    default = {"networks": {"default": None}}
+    web = {"image": "faultwire/host", "depends_on": {"db": {"condition": "service_started"}}, **default, **given}
+    db = {"image": "faultwire/host", **default}
+    return {"services": {"web": web, "db": db}, "networks": {"default": {"name": "x"}}, "volumes": {"data": {}}}
+
+
+@pytest.mark.parametrize(
+    ("given", "keys"),
+    [
+        ({"privileged": True}, "privileged"),
+        ({"network_mode": "host"}, "network_mode"),
+        ({"pid": "host"}, "pid"),
+        ({"ipc": "host"}, "ipc"),
+        ({"devices": ["/dev/kvm"]}, "devices"),
+        ({"cap_add": ["NET_ADMIN"]}, "cap_add"),
+        ({"security_opt": ["seccomp:unconfined"]}, "security_opt"),
+        ({"networks": {"default": {"ipv4_address": "10.0.0.9"}}}, "networks.default.ipv4_address"),
+        ({"deploy": {"replicas": 3}}, "deploy"),
+        ({"volumes": [{"type": "bind", "source": "/var/run/docker.sock", "target": "/s"}]}, "volumes"),
+        ({"image": None}, "image"),
+    ],
+)
+def test_what_a_lab_cannot_honour_is_refused_with_its_cure(given: dict[str, Any], keys: str) -> None:
+    assert [".".join(place) for place, _ in refusals(resolved(**given))] == [f"services.web.{keys}"]
+    assert not list(refusals(resolved(cap_add=["CAP_CHOWN"], ipc="private", networks={"default": {"aliases": ["w"]}})))
+
+
+def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
+    text = COMPOSE.replace("    depends_on: [db]\n", "    depends_on: [db]\n    network_mode: host\n")
+    path = folder_of(tmp_path, compose=text) / "my" / "compose.yaml"
+    with pytest.raises(DeclarationError) as error:
+        check_resolved(resolved(network_mode="host"), (path,))
+    assert str(error.value).startswith(
+        f"{path}:5: services.web.network_mode: 'host' is not for a lab: each service has"
+    )
+
+
+def test_external_networks_and_volumes_are_refused() -> None:
+    theirs = resolved() | {"networks": {"n": {"external": True}}, "volumes": {"v": {"external": True}}}
+    assert [keys for keys, _ in refusals(theirs)] == [("networks", "n"), ("volumes", "v")]
+
+
+def test_others_stand_beside_the_one_that_they_talk_to() -> None:
+    one = resolved()
+    one["services"] |= {
+        "sidecar": {"image": "i", "networks": {"front": None}},
+        "edge": {"image": "i", "networks": {"front": None}, "depends_on": {"web": {}}},
+        "queue": {"image": "i"},
+        "alone": {"image": "i"},
+    }
+    one["services"]["web"]["depends_on"]["queue"] = {}
+    assert sides(one, ["web"], ["db"]) == {
+        "web": "client",
+        "db": "server",
+        "queue": "client",
+        "edge": "client",
+        "sidecar": "client",
+        "alone": "server",
+    }
+
+
+def test_a_service_is_called_by_every_name_that_it_has() -> None:
+    one = resolved(links=["db:database"], networks={"default": {"aliases": ["shop"]}}, hostname="front")
+    assert names_of("db", one) == ["db", "database"]
+    assert names_of("web", one) == ["web", "front", "shop"]
+
+
+def plan(**given: Any) -> Plan:
+    members = (Member("web", "mine-web", "client", ("web", "shop")), Member("db", "mine-db", "server", ("db",)))
+    return Plan("mine", members, resolved(**given), ("ipv4",))
+
+
+def test_each_has_a_seat_behind_the_firewall_with_the_names_of_all() -> None:
+    document = seats_document(plan(hostname="front", sysctls={"net.ipv4.tcp_sack": "0"}), topology(7))
+    web, db = document["services"]["mine-web"], document["services"]["mine-db"]
+    assert web["networks"] == {"client-net": {"ipv4_address": "198.18.7.32", "ipv6_address": "2001:db8:7:1::120"}}
+    assert db["networks"] == {"server-net": {"ipv4_address": "198.18.7.160", "ipv6_address": "2001:db8:7:2::120"}}
+    assert web["extra_hosts"] == [
+        *("web=198.18.7.32", "shop=198.18.7.32", "mine-web=198.18.7.32", "db=198.18.7.160", "mine-db=198.18.7.160")
+    ]
+    assert (web["hostname"], db["hostname"]) == ("front", "db")
+    assert (web["cap_drop"], web["image"]) == (["ALL"], "faultwire/host")
+    assert (web["sysctls"]["net.ipv4.tcp_sack"], db["sysctls"]["net.ipv4.tcp_sack"]) == ("0", 1)
+    taken = {host.ipv4 for host in topology(7).places.values()} | {"198.18.7.61", "198.18.7.62", "198.18.7.180"}
+    assert not taken & {host.ipv4 for host in hosts(plan(), topology(7)).values()}
+
+
+def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_nothing_of_the_users() -> None:
+    bind = {"type": "bind", "source": "/home/me/code", "target": "/code"}
+    kept = {"environment": {"A": "b"}, "command": ["x"], "healthcheck": {"test": ["CMD", "true"]}}
+    given = {"ports": [{"target": 80}], "restart": "always", "container_name": "w", "volumes": [bind], **kept}
+    document = programs_document(plan(**given, mem_limit="1g"), topology(7))
+    web, db = document["services"]["web"], document["services"]["db"]
+    assert not {"ports", "networks", "container_name", "hostname", "extra_hosts"} & {*web}
+    assert {key: web[key] for key in kept} == kept
+    assert (web["network_mode"], web["restart"]) == ("container:faultwire-7-mine-web-1", "no")
+    assert (web["mem_limit"], db["mem_limit"]) == ("1g", "512m")
+    assert all(db[key] for key in ("pids_limit", "cpus", "logging"))
+    assert web["volumes"] == [bind | {"read_only": True}]
+    assert document["volumes"] == {"data": {"labels": {"faultwire.lab": "7", "faultwire.composition": "mine"}}}
+    told = list(aloud(resolved(**given)))
+    assert told[0] == "web: its ports are not published"
+    assert told[1] == "web: /home/me/code is yours, so it is there to be read only, at /code"
