@@ -422,3 +422,16 @@ def test_a_ci_job_gets_the_summary_on_its_page(tmp_path: Path, monkeypatch: pyte
     made = result(tmp_path / LATER)
     summary.write(tmp_path / LATER, [made], 1, 1.0)
     assert told.read_text("utf-8") == "before\n" + (tmp_path / LATER / "summary.md").read_text("utf-8")
+
+
+def test_the_page_of_a_cell_names_its_machines_also_where_none_has_an_interpreter_of_its_own(tmp_path: Path) -> None:
+    made = result(tmp_path)
+    stored = json.loads((made.folder / "result.json").read_text("utf-8"))
+    client = {"host": "client-be", "said": "big-endian, 32 bits, of the client"}
+    server = {"host": "server", "said": "little-endian, of the server", "program": "its interpreter"}
+    stored["machines"] = {"client": client, "server": server}
+    (made.folder / "result.json").write_text(json.dumps(stored), "utf-8")
+    page = write.write_cell(made.folder, tmp_path) or made.folder / "index.html"
+    text = page.read_text("utf-8")
+    assert '<span class="muted">big-endian, 32 bits, of the client</span>' in text
+    assert '<span class="muted">little-endian, of the server; its interpreter</span>' in text
