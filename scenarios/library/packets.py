@@ -20,6 +20,7 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, Stall, answers_to
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.errors import UsageError
+from scenarios.library.evidence import kept_folder
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
 from scenarios.spec import expectations
@@ -42,7 +43,7 @@ class Recorded:
         self.session, self.story = session, session.story
         self.base: Seen | None = None
         self._marked: dict[tuple[str, str], frozenset[int]] = {}
-        self.folder: Path | None = None  # where the captures are kept, once they are
+        self._folder: Path | None = None  # where the captures are kept, once somebody wants to know
 
     def seen(self, at: str = "", where: str = "") -> Seen:
         """All of it, as the verdicts' checks take it; the frames of `at` that the filter `where` keeps are marked."""
@@ -69,8 +70,12 @@ class Recorded:
 
     @property
     def files(self) -> list[str]:
-        """Where the captures are."""
-        return [str(self.folder / f"{leg}.pcapng") for leg in LEGS] if self.folder else []
+        """Where the captures are: they are written there when this is first asked for."""
+        if self._folder is None and self.base is not None:
+            self._folder = kept_folder(self.session, self.story, self.story.recorded.index(self.base) + 1)
+            for leg, capture in self.base.captures.items():
+                (self._folder / f"{leg}.pcapng").write_bytes(capture.pcapng)
+        return [str(self._folder / f"{leg}.pcapng") for leg in LEGS] if self._folder else []
 
     def _stalls(self, rungs: Sequence[pairing.Rung]) -> list[Stall]:
         """What stood still while the packets crossed, for long enough to matter."""
@@ -167,6 +172,7 @@ class Packets:
         """How many they are."""
         frames, at = self.frames, self._at("count")
         seen = self._recorded.seen()
+        self._recorded.story.is_counted = True
         repeated = repeated_by_a_stall(seen, at)
         made = {*repeated, *answers_to(repeated, seen.frames[at])}
         if doubtful := [each.number for each in frames if each.number in made]:

@@ -44,6 +44,7 @@ def recording(session: Session) -> Iterator[Packets]:
                     with metering:
                         recorded.base = _seen(session, captures, until_ns)
                     session.story.recorded.append(recorded.base)
+                    session.story.ladders.append(recorded.ladder)
     finally:
         session.is_recording = False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scenarios.evidence.record import Socket
@@ -16,7 +17,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import Family, Host
 from scenarios.library.story import Story
 from scenarios.run.session import Stage
-from scenarios.run.settling import HOSTS, left_connections
+from scenarios.run.settling import left_connections
 from scenarios.spec.cast import Cast
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.pairs import EVERY_PAIR
@@ -40,6 +41,7 @@ class Session:
         self.here: Host | None = None  # this machine, while it plays a role itself
         self.used: set[str] = set()  # the machines on which this test rests
         self.is_recording = False
+        self.run_folder: Path | None = None  # once something is kept
         self.nat = False  # whether a NAT was in force in this test
         self._meters = 0
         self.play(pair, family)
@@ -62,8 +64,8 @@ class Session:
     def set_earlier_aside(self) -> None:
         """Note which connections there are: what they still send is in no recording, and no hit of a fault."""
         if self.stage.disturbed and not self.applied:
-            names = {self.cast.host(role).name for role in HOSTS}
-            self.earlier = left_connections(self.stage, names)
+            hosts = {self.cast.client, self.cast.server} - {self.here}  # each other's ends are in their tables too
+            self.earlier = left_connections(self.stage, {each.name for each in hosts if each})
             self.stage.disturbed = bool(self.earlier)
 
     def host(self, role: Role, key: str) -> Host:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Event, Seen, Socket
-from scenarios.evidence.stalls import COUNT_SLACK_S, Pause, Stalls
+from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Pause, Stalls
 from scenarios.faults.caught import Caught
 
 
@@ -27,6 +27,9 @@ class Story:
     pauses: dict[str, Pause] = field(default_factory=dict)  # that the test itself made
     metered: list[Stalls] = field(default_factory=list)
     recorded: list[Seen] = field(default_factory=list)  # of each recording
+    ladders: list[Callable[[], str]] = field(default_factory=list)  # the picture of each, made when it is asked for
+    began_ns: int = field(default_factory=time.time_ns)
+    is_counted: bool = False  # whether packets were counted: a shorter stall may have changed that
     controls: list[Story] = field(default_factory=list)  # of the runs of a body without its faults
     problems: list[str] = field(default_factory=list)  # why it shows nothing, besides what it raised
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class Story:
     @property
     def stalled(self) -> str:
         """What stood still for long enough to have changed what a test saw; empty where nothing did."""
+        slack_s = COUNT_SLACK_S if self.is_counted else COURSE_SLACK_S
         windows = [each.between(None, None) for each in self.metered]
-        long = [each.longest for each in windows if each.longest and each.reaches(COUNT_SLACK_S)]
+        long = [each.longest for each in windows if each.longest and each.reaches(slack_s)]
         return max(long, key=lambda each: each.length_s).how_long if long else ""

@@ -227,7 +227,8 @@ def _sentence(cell: Cell, verdict: Verdict, checks: Sequence[Check]) -> str:
     return f"{broken.stalled}: {broken.sentence}" if broken.stalled else broken.sentence
 
 
-def _seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
+def store_seen(seen: Seen, folder: Path, name: str) -> dict[str, Any]:
+    """Write one run of a script into its place in the folder of its cell; what result.json says of it."""
     place = folder / name
     place.mkdir()
     for leg, capture in seen.captures.items():
@@ -279,7 +280,7 @@ def _store(result: Result) -> None:
             "duration_s": result.duration_s,
             "control": result.control,
             "expectations": result.checks,
-            "runs": {name: _seen(seen, result.folder, name) for name, seen in result.seen.items()},
+            "runs": {name: store_seen(seen, result.folder, name) for name, seen in result.seen.items()},
             "repeat_with": cell.command,
             "inputs": result.inputs,
             **({"did": result.did} if result.did else {}),

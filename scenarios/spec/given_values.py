@@ -11,7 +11,7 @@ import yaml
 
 from scenarios.lab.errors import UsageError
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.strict_yaml import read_node
+from scenarios.spec.strict_yaml import _At, _value
 from scenarios.spec.units import Seconds
 
 Declared = TypeVar("Declared")
@@ -25,10 +25,11 @@ def read(values: Mapping[str, Any], expected: type[Declared], place: str) -> Dec
     the key, with the nearest word that is right; several problems are told together.
     """
     try:
-        return read_node(_node(values, expected), expected, Path(place))
+        found: Declared = _value(_node(values, expected), expected, _At(Path(place)))
     except DeclarationError as error:
         told = [f"{each.key}: {each.what}" if each.key else each.what for each in error.all]
         raise UsageError(f"{place}: {'; '.join(told)}") from None
+    return found
 
 
 def _node(value: Any, expected: Any = None) -> yaml.Node:

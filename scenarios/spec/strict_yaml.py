@@ -308,11 +308,6 @@ def _declared(path: Path, text: str, expected: type) -> object:
     return typing.cast(object, _value(node, expected, _At(path)))
 
 
-def read_node(node: yaml.Node, expected: type[Declared], path: Path) -> Declared:
-    """Read what was made into nodes elsewhere, as strictly as `load`. Raises DeclarationError; `path` is the place."""
-    return typing.cast(Declared, _value(node, expected, _At(path)))
-
-
 def line_of(path: Path, key: str) -> int:
     """The line of a key of a file that `load` has read: one at the top, or below another, as `clients.ask.run`."""
     node = yaml.compose(file_text(path), Loader=_LOADER)

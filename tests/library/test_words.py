@@ -38,6 +38,10 @@ EVERY: dict[str, dict[str, Any]] = {
     "answer": {"answer": "server", "gives": ("other-server",)},
     "kill": {"kill": "server"},
     "pause": {"pause": "server"},
+    "strip": {"strip": "syn", "option": "sack-permitted", **ACROSS},
+    "rewrite": {"rewrite": "syn", "field": "ttl", "becomes": 9, **ACROSS},
+    "clamp_mss": {"clamp_mss": "syn", "most": 500, **ACROSS},
+    "shift": {"shift": "any", "by": 1000, **ACROSS},
     "host": {"host": "client", "tcp_syn_retries": 1},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},
 }

@@ -1,0 +1,235 @@
+"""The pytest plugin: the fixture `lab`, the mark `faultwire`, and what is shown and kept of a test that fails.
+
+Importing it imports neither Docker nor YAML, so that collection costs nothing: a lab is made when a test asks for it.
+An `Unproven` is reported as an error: the test shows nothing, and the program is not to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from scenarios.library.unproven import Unproven
+
+if TYPE_CHECKING:
+    from scenarios.library.drill_test import DrillTest
+    from scenarios.library.lab import Lab
+
+MARK: Final = "faultwire"
+WORDS: Final = ("pair", "pairs", "family", "drills", "service")
+PAIR, DRILL = "faultwire_pair", "drill"  # of fixtures
+UNPROVEN_PHASE: Final = "proof"  # as in "ERROR at proof of test_one"
+_STATE = pytest.StashKey["_State"]()
+
+
+class _State:
+    """What this process has: its lab, once a test asked for it, and the test that runs."""
+
+    def __init__(self) -> None:
+        self.lab: Lab | None = None
+        self.item: pytest.Item | None = None
+        self.pairs: list[str] = []
+        self.required = False
+
+    def begin(self) -> None:
+        """Begin with the test that runs, on the pair that it asks for."""
+        if self.lab is None or self.item is None:
+            return
+        words = _words(self.item)
+        parameters = self.item.callspec.params if hasattr(self.item, "callspec") else {}
+        pair = parameters.get(PAIR, words.get("pair"))
+        self.lab.begin(self.item.nodeid, pair=pair, family=words.get("family"))
+
+
+def _words(item: Any) -> dict[str, Any]:
+    """The words of the marks of a test, the nearest mark first. Raises pytest.UsageError for a wrong one."""
+    found: dict[str, Any] = {}
+    for mark in item.iter_markers(MARK):
+        for word, value in mark.kwargs.items():
+            if word not in WORDS:
+                from scenarios.spec.declaration_error import advice
+
+                raise pytest.UsageError(f"@pytest.mark.faultwire: unknown word {word!r}{advice(word, WORDS)}")
+            found.setdefault(word, value)
+        if mark.args:
+            raise pytest.UsageError(f"@pytest.mark.faultwire: expected words such as pair=…, got {mark.args[0]!r}")
+    return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("faultwire")
+    group.addoption(
+        "--faultwire-required", action="store_true", help="fail, and do not skip, the tests of a lab that cannot be had"
+    )
+    group.addoption("--faultwire-lab", type=int, metavar="N", help="the number of the lab (default: a free one)")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers",
+        "faultwire(pair=…, pairs=…, family=…, drills=…, service=…): which machines of the lab are client and server "
+        "(`pairs` runs the test on each), IPv4 or IPv6; with `drills` the fixture `drill` is each that fits `service`",
+    )
+    config.stash[_STATE] = _State()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    words = _words(metafunc.definition)
+    if words.get("pairs"):
+        metafunc.fixturenames.append(PAIR)
+        metafunc.parametrize(PAIR, words["pairs"], indirect=True)
+    if DRILL in metafunc.fixturenames and "drills" in words:
+        from scenarios.lab.errors import UsageError
+        from scenarios.library.drill_test import names
+
+        try:
+            metafunc.parametrize(DRILL, names(words["drills"], words.get("service")), indirect=True)
+        except UsageError as error:
+            raise pytest.UsageError(str(error)) from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Know all pairs before the lab comes up: some have machines of their own."""
+    found: list[str] = []
+    for item in items:
+        words = _words(item)
+        found += [*words.get("pairs", ()), *([words["pair"]] if words.get("pair") else [])]
+    config.stash[_STATE].pairs = list(dict.fromkeys(found))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    state = item.config.stash[_STATE]
+    state.item = item
+    if "lab" in getattr(item, "fixturenames", ()):
+        state.begin()
+
+
+@pytest.fixture
+def faultwire_pair(request: pytest.FixtureRequest) -> str:
+    """The pair on which a test runs that is marked with several: `be-le`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A lab (`faultwire.Lab`) that is up, of this test process alone, for the session; each test begins in it anew.
+
+    Where no Docker Engine answers, the tests that ask for it are skipped with the reason; with --faultwire-required
+    they fail.
+    """
+    config = request.config
+    state, required = config.stash[_STATE], config.getoption("faultwire_required")
+    try:
+        from scenarios.lab.errors import NoEngine
+        from scenarios.library.lab import Lab
+    except ModuleNotFoundError as error:  # Docker's package, say
+        _not_here(str(error), required)
+    made = Lab(config.getoption("faultwire_lab"), pairs=tuple(state.pairs))
+    try:
+        made.__enter__()
+    except NoEngine as error:
+        _not_here(_reason() or str(error), required)
+    state.lab = made
+    try:
+        state.begin()
+        yield made
+    finally:
+        state.lab = None
+        try:
+            from scenarios.library.evidence import close
+
+            if (page := close(made._session)) is not None:
+                config.stash[_STATE].item = None
+                _tell(config, f"faultwire: evidence of what failed: {page}")
+        finally:
+            made.__exit__(None, None, None)
+
+
+def _not_here(reason: str, required: bool) -> None:
+    if required:
+        pytest.fail(f"faultwire: {reason}", pytrace=False)
+    pytest.skip(f"faultwire: {reason}")
+
+
+def _reason() -> str:
+    """What the lab's doctor says is missing first, and how to get it."""
+    from scenarios.lab.doctor import State, examine
+
+    missing = next((each for each in examine() if each.state is State.MISSING), None)
+    return f"{missing.what}: {missing.seen}; {missing.cure}" if missing else ""
+
+
+def _tell(config: pytest.Config, line: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+        reporter.write_line(line)
+
+
+@pytest.fixture
+def drill(lab: Lab, request: pytest.FixtureRequest) -> DrillTest:
+    """A drill of the catalogue with the service of the test's mark: `drill.run()`."""
+    from scenarios.library.drill_test import DrillTest
+
+    if not hasattr(request, "param"):
+        raise pytest.UsageError("the fixture `drill` goes with @pytest.mark.faultwire(drills=…, service=…)")
+    return DrillTest(lab._session, request.param, _words(request.node).get("service"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report: pytest.TestReport = outcome.get_result()
+    state = item.config.stash[_STATE]
+    if call.excinfo is None or call.when != "call" or "lab" not in getattr(item, "fixturenames", ()):
+        return
+    if type(call.excinfo.value).__name__ == "NotHere":
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), 0, f"Skipped: {call.excinfo.value}")
+        return
+    if not report.failed or state.lab is None:
+        return
+    error, story = call.excinfo.value, state.lab.story
+    stalled = story.stalled if isinstance(error, AssertionError) else ""
+    is_unproven = isinstance(error, Unproven) or _is_of_lab(error) or bool(stalled)
+    if is_unproven:
+        report.when = UNPROVEN_PHASE  # type: ignore[assignment] # what is not `call` is an error, and no failure
+    if stalled:
+        report.sections.append(("faultwire: unproven", f"{stalled}: this failure proves nothing; run the test again"))
+    for number, ladder in enumerate(story.ladders, 1):
+        report.sections.append((f"faultwire: recording {number}", ladder()))
+    try:
+        from scenarios.library.evidence import keep
+        from scenarios.verdict.check import Verdict
+
+        verdict = Verdict.UNPROVEN if is_unproven else Verdict.FAIL
+        sentence = stalled or str(error).partition("\n")[0] or type(error).__name__
+        folder = keep(state.lab._session, story, sentence, verdict, f"pytest {item.nodeid}")
+        report.sections.append(("faultwire: evidence", str(folder)))
+    except Exception as problem:  # the test's own failure is what matters
+        report.sections.append(("faultwire: evidence", f"it could not be kept: {type(problem).__name__}: {problem}"))
+
+
+def _is_of_lab(error: BaseException) -> bool:
+    """Whether the lab, and not the program, is to blame."""
+    from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
+
+    return isinstance(error, LabProblem | CommandFailed | NoEngine)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """What shows nothing is an error."""
+    if report.when == UNPROVEN_PHASE and report.failed:  # type: ignore[comparison-overlap] # makereport gave it
+        return "error", "E", "ERROR"
+    return None
+
+
+def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
+    """Show how a call ended where its outcome is compared as a whole."""
+    if type(left).__name__ == "Ended" and type(left).__module__.endswith("library.ended"):
+        return [f"{left!r} {op} {right!r}"]
+    return None
