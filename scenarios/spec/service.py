@@ -89,8 +89,7 @@ class Service(Composed):
             ports = sorted({port for server in self.servers for port in self.ports_of(server)})
             if client.port is not None and client.port not in ports:
                 yield f"clients.{name}.port: no server has port {client.port}; there are: {', '.join(map(str, ports))}"
-        yield from self.problems()
-        yield from self.problems_of_composition(self.servers, self.clients)
+        yield from (*self.problems(), *self.problems_of_composition(self.servers, self.clients))
 
     def _without_callers(self) -> Iterator[str]:
         for name in self.servers:
@@ -117,8 +116,7 @@ class Service(Composed):
 
     def image_of(self, client: str) -> str | None:
         """The image in which this client runs; None for a client of ours, which runs on the host itself."""
-        own = client not in self.borrowed and not self.clients[client].in_
-        return self._image(self.clients[client]) if own else None
+        return None if client in self.borrowed else self._image(self.clients[client])
 
     def server_image(self, server: str) -> str | None:
         """The image in which this server runs; None for a server of ours, and for one that a machine always runs."""
@@ -132,7 +130,7 @@ class Service(Composed):
         """The image that a program names or is built with; None where it has none."""
         if program.dockerfile is not None:
             return f"faultwire/service-{self.service}-{suffix_of(program.dockerfile)}"
-        return program.image or self.image
+        return None if getattr(program, "in_", None) else program.image or self.image
 
     @property
     def images(self) -> tuple[str, ...]:
