@@ -160,7 +160,7 @@ doctor: ## what this machine has of what the lab needs, and how to get the rest
 
 wheel: setup ## what `pip install` takes into another environment: dist/faultwire-….whl, the same bytes from the same files
 	@$(ALOUD) "pip builds the wheel" $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --wheel-dir dist .
-	@ls dist/*.whl
+	@for wheel in dist/*.whl; do printf '%s\n' $$wheel; done
 
 lint: setup ## ruff, mypy and import-linter over all of the code
 	@$(ALOUD) "ruff checks the code" $(PYTHON) -m ruff check . $(SCRIPTS)

@@ -23,3 +23,18 @@ json_lines, signals, errors) is in `lab`, the lowest.
 Nothing here imports `services`: what the packets say is read by Wireshark's dissectors, so that a bug in the services'
 codec cannot pass its own test.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """What the library has for a person's own tests: `from faultwire import Lab`, once it is asked for."""
+    if name.startswith("_"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    library = importlib.import_module(".library", __name__)  # whoever imports a room gets that room alone
+    if name not in library.__all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(library, name)

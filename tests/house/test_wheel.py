@@ -52,11 +52,20 @@ def test_every_module_of_the_package_can_be_imported(wheel: Installed, tmp_path:
     program = (
         "import importlib, pkgutil, faultwire\n"
         "for each in pkgutil.walk_packages(faultwire.__path__, 'faultwire.'):\n"
-        "    if not each.name.startswith('faultwire.home') and not each.name.endswith('fuzz_caller'):\n"
+        "    without_pytest = not each.name.endswith(('.fuzz_caller', '.pytest_plugin'))\n"
+        "    if not each.name.startswith('faultwire.home') and without_pytest:\n"
         "        importlib.import_module(each.name)\n"
     )
     ran = wheel.run("python", "-c", program, cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_the_library_is_there_by_the_package_s_own_name(wheel: Installed, tmp_path: Path) -> None:
+    program = "import sys, faultwire; assert 'docker' not in sys.modules; print(faultwire.Lab, faultwire.Unproven)"
+    assert "faultwire.library.lab.Lab" in wheel.run("python", "-c", program, cwd=tmp_path).stdout
+    with zipfile.ZipFile(wheel.file) as archive:
+        entries = archive.read(f"faultwire-{VERSION}.dist-info/entry_points.txt").decode()
+    assert "[pytest11]\nfaultwire = faultwire.library.pytest_plugin" in entries
 
 
 def test_the_same_files_give_the_same_bytes(wheel: Installed, tmp_path: Path) -> None:

@@ -210,6 +210,7 @@ def test_every_command_of_the_program_says_that_it_is_at_work(
         "shell": ["client"],
         "bundle": ["lab.tar"],
         "load": ["lab.tar"],
+        "merge": ["a", "--out", "b"],
     }
     assert {"demo", "images", "soak", "bench-services"} < set(commands.choices)
     monkeypatch.setattr(module.pulse, "silent_for_s", 0.01)
@@ -249,6 +250,7 @@ SPEAKS = (
     ("scenarios/setup.sh",),
     ("$(PYTHON)", "-m", "pytest"),
     ("PYTHONDONTWRITEBYTECODE=", "$(PYTHON)", "-m", "pytest"),
+    ("printf",),  # which ends at once
     ("$(MAKE)",),  # whose targets stand here too
     ("$(PYTHON)", "-m", "tests.report.screenshots"),
 )

@@ -68,9 +68,9 @@ def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:
             6,
             'servers.one.run: "mined \'" cannot be split into words: no closing quotation',
         ),
-        (('run: "mined {bind} -p {port}"', "port: 1"), 6, "either `run`"),
+        (('run: "mined {bind} -p {port}"', "port: 1"), 6, "one of `run`"),
         (("prints: hello", "servers: [two]"), 8, "clients.ask.servers: unknown server 'two'"),
-        (("about: the only", "runs_on: web, about: the only"), 6, "either `run`"),
+        (("about: the only", "runs_on: web, about: the only"), 6, "one of `run`"),
         (("clients:\n  ask: {run", "clients: {}\nx:\n  ask: {run"), 8, "unknown key 'x'"),
     ],
 )
