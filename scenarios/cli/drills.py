@@ -193,10 +193,7 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     topology = compositions.with_seats(lab.topology, cell.chosen.service)
     cast = Cast(topology, cell.host_pair, cell.drill.family, *cell.machines)
     ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
-    legs = {
-        leg: [frame for frame in frames if ours & {frame.source, frame.destination} and frame.transport != "arp"]
-        for leg, frames in seen.frames.items()
-    }
+    legs = {leg: pairing.of_hosts(frames, ours) for leg, frames in seen.frames.items()}
     drawn = pairing.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
     ends = [
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))

@@ -6,7 +6,7 @@ A packet that is on one leg and not on the other ended, or began, at the firewal
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -35,6 +35,14 @@ class Rung:
         frame = near or far
         assert frame is not None  # noqa: S101 (at least one leg saw it)
         return frame
+
+
+def of_hosts(frames: Iterable[Frame], addresses: Collection[str]) -> list[Frame]:
+    """What a picture has of a leg: what hosts of these addresses send or get, but for ARP.
+
+    What machines say to each other by link-local addresses, as IPv6's neighbour discovery, is no part of an exchange.
+    """
+    return [frame for frame in frames if {frame.source, frame.destination} & {*addresses} and frame.transport != "arp"]
 
 
 def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], clients: Collection[str]) -> list[Rung]:

@@ -89,7 +89,11 @@ class Recorded:
     def ladder(self) -> str:
         """The picture of the exchange: both legs, in order of time."""
         seen = self.seen()
-        rungs = pairing.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side)
+        topology = self.session.stage.lab.topology
+        ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
+        ours |= {address for both in topology.here.values() for address in both}
+        legs = [pairing.of_hosts(seen.frames[leg], ours) for leg in ("client-leg", "server-leg")]
+        rungs = pairing.rungs(legs[0], legs[1], seen.client_side)
         if not rungs:
             return "(no packet was recorded)"
         names = seen.machines

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.pairing import contents, draw, rungs
+from scenarios.evidence.pairing import contents, draw, of_hosts, rungs
 from scenarios.evidence.tcp_stream import stream_bytes
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
@@ -167,3 +167,9 @@ def test_of_a_segment_that_was_lost_and_sent_again_the_repetition_is_what_crosse
     first, second = rungs([lost, again], [replace(crossed(again), seq=7)], {CLIENT})
     assert (first.client_leg, first.server_leg) == (lost, None)
     assert second.client_leg is again
+
+
+def test_a_picture_has_what_hosts_say_and_no_talk_between_neighbours() -> None:
+    neighbours = replace(SYN, source="fe80::1", destination="fe80::2", transport="icmpv6")
+    asked = replace(SYN, transport="arp")
+    assert of_hosts([SYN, neighbours, asked], {CLIENT}) == [SYN]
