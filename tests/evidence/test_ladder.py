@@ -170,6 +170,6 @@ def test_of_a_segment_that_was_lost_and_sent_again_the_repetition_is_what_crosse
 
 
 def test_a_picture_has_what_hosts_say_and_no_talk_between_neighbours() -> None:
-    neighbours = replace(SYN, source="fe80::1", destination="fe80::2", transport="icmpv6")
+    neighbours = replace(SYN, source="fe80::1", destination="fe80::2", transport="icmp")
     asked = replace(SYN, transport="arp")
     assert of_hosts([SYN, neighbours, asked], {CLIENT}) == [SYN]

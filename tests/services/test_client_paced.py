@@ -160,7 +160,7 @@ def test_after_message_k_it_only_waits_and_hears_the_end() -> None:
 
     status, out, err = call(serve, "--every", "0.05", "--silent-after", "2")
     assert status == 14
-    # Longer than a pause between two messages. The client began to count a little after the server, which ends at 0.3 s.
+    # Longer than a pause between two messages; the client begins to count after the server, which ends at 0.3 s.
     assert re.search(r"finished, 0\.[1-9]\d+ s into a pause\n$", err), err
     assert out.endswith("silent from here on\n")
 
