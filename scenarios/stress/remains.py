@@ -7,6 +7,7 @@ machine the same processes, files, links, addresses, routes, rules and queueing 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,8 @@ done | grep -v '^[#:*]\|^COMMIT$'
 sysctl -a 2>/dev/null | grep -E '^net\.(netfilter\..*timeout|ipv[46]\.(icmp|conf\..*\.(forwarding|rp_filter)))'
 """
 LOOKS: Final[Mapping[str, str]] = {"firewall": f"{{ {NETWORK} }} 2>&1\n{FILES}\ntrue"}
+# The engine's own, which starts in the firewall again and again (compose.yaml); in brackets once it has ended.
+HEALTH_CHECK: Final = re.compile(r"test -e /run/ready |\[test\]( <defunct>)?$")
 ON_THE_MACHINE: Final = "cables"  # it is in the network of this machine, which others use too: its processes alone
 
 
@@ -76,7 +79,7 @@ def _processes(lab: Lab, machine: str) -> list[str]:
     except DockerException as error:
         raise LabProblem(f"the processes of {name} could not be listed: {error}") from error
     at = listed["Titles"].index("COMMAND")
-    return [each[at] for each in listed["Processes"] or ()]
+    return [each[at] for each in listed["Processes"] or () if not HEALTH_CHECK.match(each[at])]
 
 
 def differences(before: Iterable[str], after: Iterable[str]) -> list[str]:

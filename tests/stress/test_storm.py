@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import get_type_hints
 
 import pytest
+import yaml
 
 from scenarios.evidence import run_folder
 from scenarios.lab import locks
+from scenarios.lab.places import ROOT
 from scenarios.spec.catalogue import DRILLS, drills
 from scenarios.spec.fault import Fault
 from scenarios.stress import blows as stress_blows
@@ -182,3 +184,11 @@ def test_a_lock_that_is_held_and_files_half_written_are_left_over(
         "left: runs/.latest-7",
     ]
     assert [*remains.of_machine(7, ["2026"], temporary)] == left[1:], "the lock went with who held it"
+
+
+def test_the_engine_s_health_check_is_nothing_that_a_run_leaves() -> None:
+    test = yaml.safe_load((ROOT / "compose.yaml").read_text("utf-8"))["services"]["firewall"]["healthcheck"]["test"]
+    for listed in (" ".join(test[1:]), "[test]", "[test] <defunct>"):
+        assert remains.HEALTH_CHECK.match(listed)
+    for listed in ("test", "[testing]", "python -m services.echo.server test -e /run/ready "):
+        assert not remains.HEALTH_CHECK.match(listed)
