@@ -199,3 +199,23 @@ def folder_of(run_folder: Path, cell: Cell) -> Path:
     """Where the folder of a cell is, or will be."""
     pair = cell.pair if cell.repeat == 1 else f"{cell.pair}-{cell.repeat}"
     return cell_path(run_folder, cell.drill.drill, cell.chosen.folder_name, pair)
+
+
+def take_over(folder: Path, into: Path, page: str) -> None:
+    """Put the evidence of a cell into the folder of another run: links on one file system, else copies. Raise OSError.
+
+    Evidence is never written to again, so a link is as good as a copy. Its page of this name is left out: it names its
+    run, and is made anew.
+    """
+    try:
+        shutil.copytree(folder, into, copy_function=_link, ignore=shutil.ignore_patterns(page))
+    except shutil.Error as error:  # a list of (source, destination, why)
+        raise OSError(errno.EIO, str(error.args[0][0][2])) from error
+
+
+def _link(source: str, destination: str) -> None:
+    """The same file under another name."""
+    try:
+        os.link(source, destination, follow_symlinks=False)
+    except OSError:  # on another file system
+        shutil.copy2(source, destination, follow_symlinks=False)

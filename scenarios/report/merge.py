@@ -5,8 +5,6 @@ It reads and writes files alone; no lab and no engine is needed.
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,13 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.evidence.run_folder import StorageProblem
+from scenarios.evidence.run_folder import StorageProblem, take_over
 from scenarios.lab.errors import UsageError
 from scenarios.report import read_run, shard_plan, summary_files
 from scenarios.report.shard_plan import Plan
 from scenarios.verdict.check import Verdict
-
-NAMED = 5  # cells by name in a message; more are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
         out.mkdir(parents=True)
         for part in parts:
             for line in part.lines.values():
-                _take(part.folder / line["folder"], out / line["folder"])
+                take_over(part.folder / line["folder"], out / line["folder"], read_run.PAGE)
         took_s = sum(part.took_s for part in parts)  # of all machines
         summary_files.write(
             out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told
@@ -130,23 +126,3 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
         shutil.rmtree(out, ignore_errors=True)
         raise
     return Merged(told, [title for title in titles if title not in lines], differs)
-
-
-def _take(source: Path, destination: Path) -> None:
-    """Evidence is never written to again, so a link is as good as a copy. Pages are made anew: they name the run."""
-    try:
-        shutil.copytree(source, destination, copy_function=_link, ignore=shutil.ignore_patterns(read_run.PAGE))
-    except shutil.Error as error:  # a list of (source, destination, why)
-        raise OSError(errno.EIO, str(error.args[0][0][2])) from error
-
-
-def _link(source: str, destination: str) -> None:
-    try:
-        os.link(source, destination, follow_symlinks=False)
-    except OSError:  # on another file system
-        shutil.copy2(source, destination, follow_symlinks=False)
-
-
-def missing(titles: Sequence[str]) -> str:
-    """`lost-syn · echo/select · be-le, … and 4 more`."""
-    return ", ".join(titles[:NAMED]) + (f" and {len(titles) - NAMED} more" if titles[NAMED:] else "")

@@ -13,6 +13,13 @@ from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem
 from scenarios.report import write as report
 from scenarios.verdict.check import Verdict
 
+NAMED = 5  # cells by name in a message; more are counted
+
+
+def named(titles: Sequence[str]) -> str:
+    """`lost-syn · echo/select · be-le, … and 4 more`."""
+    return ", ".join(titles[:NAMED]) + (f" and {len(titles) - NAMED} more" if titles[NAMED:] else "")
+
 
 def status_of(verdicts: Collection[Verdict]) -> int:
     """0: all pass. 1: one failed. 2: none failed, but one is unproven or unsupported, or nothing was run."""

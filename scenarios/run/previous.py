@@ -5,7 +5,6 @@ that leaves out what has not changed.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -131,18 +130,9 @@ def reuse_results(cells: Sequence[Cell], into: Path) -> list[Result]:
         result = next((each for folder in folders if (each := read(folder, cell))), None)
         if result is not None:
             folder = folder_of(into, cell)
-            pages = shutil.ignore_patterns("index.html")  # they name the run that they are of, and are made anew
-            shutil.copytree(result.folder, folder, copy_function=_link, ignore=pages)
+            runs.take_over(result.folder, folder, read_run.PAGE)
             found.append(read(into, cell) or result)
     return found
-
-
-def _link(source: str, destination: str) -> None:
-    """The same file under another name: evidence is never written to again."""
-    try:
-        os.link(source, destination)
-    except OSError:  # on another file system
-        shutil.copy2(source, destination)
 
 
 def resumed(run_folder: Path, cells: Sequence[Cell], *, beside: bool = True) -> list[Result]:

@@ -15,8 +15,6 @@ from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 
-NAMED = 5  # cells that were not run, by name; more are counted
-
 
 def line(result: Result) -> Mapping[str, Any]:
     """A result in short. Its folder is from the folder of the run, which may be moved."""
@@ -53,7 +51,7 @@ def not_run(results: Sequence[Result], asked: Sequence[Cell], goes_on: str = "")
     if goes_on:
         said += f"; `{goes_on}` goes on"
     if left:
-        said += f"; not run: {', '.join(left[:NAMED])}" + (f" and {len(left) - NAMED} more" if left[NAMED:] else "")
+        said += f"; not run: {summary_files.named(left)}"
     return said
 
 
