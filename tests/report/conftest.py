@@ -27,9 +27,13 @@ class Chromium:
     folder: Path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(docker_engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:  # noqa: ARG001
-    """One browser for all tests of the session; without one they fail, unless FAULTWIRE_NO_BROWSER says so."""
+    """One browser for all tests of a file; without one they fail, unless FAULTWIRE_NO_BROWSER says so.
+
+    Not for the whole session: while Playwright is open, its thread has a running event loop, and asyncio.run() in a
+    test that comes after would be refused.
+    """
     if os.environ.get("FAULTWIRE_NO_BROWSER"):
         pytest.skip("FAULTWIRE_NO_BROWSER is set")
     folder = tmp_path_factory.mktemp("pages")
