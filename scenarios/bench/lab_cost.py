@@ -31,7 +31,7 @@ from scenarios.lab.waiting import wait_for
 from scenarios.run.campaign import Campaign
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.catalogue import DRILLS, chosen_service, drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import DEFAULT_PAIRS, Pair
 from scenarios.verdict.check import Verdict
@@ -241,7 +241,7 @@ def _up(lab: Lab) -> dict[str, float]:
 
 
 def _catalogue(lab: Lab, count: int, folder: Path, say: Say) -> float:
-    cells = [Cell(drill, chosen_service(drill, None), "le-le", repeat=count) for drill in drills().values()]
+    cells = [Cell(drill, chosen_service(drill, None), "le-le", repeat=count) for drill in drills(DRILLS).values()]
     on = labs(lab.number, count)
     for each in on:
         if not each.is_up():

@@ -16,7 +16,7 @@ from scenarios.cli.known import NO_SDK, known_services
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import EX_USAGE, console, marked
-from scenarios.spec.catalogue import DRILLS, architectures, drills, find_drills, load_drill
+from scenarios.spec.catalogue import architectures, drill_files, drills, find_drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
@@ -80,7 +80,7 @@ def validate(options: argparse.Namespace) -> int:
     if given:
         wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
     else:
-        paths = sorted(DRILLS.glob("*.yaml"))
+        paths = [*drill_files().values()]
     read: list[Drill] = []
     errors = {error.path: list(error.all) for error in wrong}
     for path in () if wrong and not given else paths:  # what a drill says of a service that is wrong cannot be judged

@@ -15,10 +15,11 @@ from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
 from scenarios.lab.heartbeat import pulse
-from scenarios.lab.places import PACKAGE, PROGRAM, typed
+from scenarios.lab.places import IS_INSTALLED, PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.project import project
 from scenarios.version import VERSION
 
 # The modules of this room with their commands, in the order of the help. Only the module of the command that was typed
@@ -36,6 +37,8 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         *("images", "bundle", "load", "setup", "doctor", "clean"),
     ),
 }
+# For whoever works on the lab itself: an installed Faultwire does not offer them.
+OF_MAKERS = ("storm", "fuzz", "ab", "bench-services", "bench")
 ALL_ENDED = "what this run started has been ended"
 
 
@@ -55,6 +58,12 @@ def _lab_number(text: str) -> int:
     return int(text)
 
 
+def offered() -> tuple[str, ...]:
+    """The commands that are offered here."""
+    every = (name for names in COMMANDS.values() for name in names)
+    return tuple(name for name in every if not (IS_INSTALLED and name in OF_MAKERS))
+
+
 def parser(typed: str | None = None) -> Parser:
     """The parser of the command that was `typed`, or of all commands where none of that name is there."""
     root = Parser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
@@ -62,6 +71,8 @@ def parser(typed: str | None = None) -> Parser:
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:
+        if name not in offered():
+            return argparse.ArgumentParser()  # which nobody asks
         sub = commands.add_parser(name, help=about, description=about)
         sub.set_defaults(function=function, verb=name)
         if in_lab:
@@ -73,7 +84,7 @@ def parser(typed: str | None = None) -> Parser:
             )
         return sub
 
-    modules = [module for module, names in COMMANDS.items() if typed in names] or COMMANDS
+    modules = [module for module, names in COMMANDS.items() if typed in names and typed in offered()] or COMMANDS
     for module in modules:
         try:
             importlib.import_module(f"{PACKAGE}.cli.{module}").add(command)
@@ -93,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         words = sys.argv[1:] if argv is None else argv
         options = parser(next(iter(words), None)).parse_args(words)
+        project()  # a wrong faultwire.toml is told before anything is done
         with pulse.beating(options.verb):
             status_of_command: int = options.function(options)
     except (UsageError, DeclarationError) as error:

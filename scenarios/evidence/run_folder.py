@@ -21,11 +21,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scenarios.lab.places import WORK
 from scenarios.lab.places import display_path as display_path
 from scenarios.spec.cell import Cell
+from scenarios.spec.project import runs_folder
 
-RUNS = WORK / "runs"
+RUNS = runs_folder()
 RESULT_SCHEMA = 1
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}Z")  # of the folder of a run, as `new_run` gives it
 TRACEBACK, PAGE_TRACEBACK = "traceback.txt", "page-traceback.txt"
@@ -48,7 +48,7 @@ def new_run() -> Path:
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3] + "Z"
     run = RUNS / stamp
     try:
-        RUNS.mkdir(exist_ok=True)
+        RUNS.mkdir(parents=True, exist_ok=True)
         run.mkdir()
         take(run)
         link = RUNS / f".latest-{os.getpid()}"

@@ -30,6 +30,7 @@ from scenarios.run.session import Stage
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.given_values import read
 from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
+from scenarios.spec.project import project
 from scenarios.spec.roles import CallerRole, HostRole
 from scenarios.spec.steps import State, Until
 
@@ -72,6 +73,7 @@ class Lab:
         for each in self._pairs:
             if each not in EVERY_PAIR:
                 raise UsageError(f"unknown pair {quoted(each)}{advice(each, EVERY_PAIR)}")
+        project()  # a wrong faultwire.toml is told before a lab comes up
         needed = profiles(self._pairs)
         with contextlib.ExitStack() as stack:
             machines = Machines(self._number, *needed) if self._number is not None else pool.one(needed)
@@ -99,11 +101,6 @@ class Lab:
     def number(self) -> int:
         """The lab's number."""
         return self._session.stage.lab.number
-
-    @property
-    def story(self) -> Story:
-        """What happened in this test so far."""
-        return self._session.story
 
     def begin(self, test: str = "", *, pair: Pair | None = None, family: Family | None = None) -> None:
         """Begin with another test: what connections are left of the one before is in none of its recordings.
@@ -195,7 +192,7 @@ class Lab:
         `pause="server"`; `answer="server", gives=("other-server",)`. `called` is its name in the evidence. Raises
         UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
         """
-        return self._fault(words, called, may_miss, armed=self.story.armed)
+        return self._fault(words, called, may_miss, armed=self._session.story.armed)
 
     def given(self, *, may_miss: bool = True, called: str = "", **words: Any) -> FaultBlock:
         """A condition: as `fault`, but in force in the control run too, and it may take hold of nothing."""
@@ -203,7 +200,7 @@ class Lab:
 
     def _fault(self, words: Mapping[str, Any], called: str, may_miss: bool, armed: bool) -> FaultBlock:
         effect = next(iter(words), "fault").replace("_", "-")
-        name = called or self.story.next_name(effect)
+        name = called or self._session.story.next_name(effect)
         fault = declared(name, words, "lab.fault")
         self._session.nat = self._session.nat or fault.nat is not None
         return FaultBlock(self._session, fault, may_miss=may_miss, armed=armed)
@@ -216,7 +213,7 @@ class Lab:
 
     def sockets(self, on: HostRole) -> tuple[Socket, ...]:
         """The TCP and UDP sockets of a role's host now, as its kernel has them."""
-        return self._session.look(self.story.next_name("look"), on)
+        return self._session.look(self._session.story.next_name("look"), on)
 
     def until(
         self,
@@ -239,7 +236,7 @@ class Lab:
         if len(given) != 1:
             raise UsageError(f"lab.until: expected one of fault, log, on; got {' and '.join(given) or 'none of them'}")
         if fault is not None:
-            if self.story.armed:
+            if self._session.story.armed:
                 what = f"{hits} hits of {fault.name}"
                 wait_for(lambda: fault.hits >= hits, what, within_s)
             return

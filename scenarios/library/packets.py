@@ -115,7 +115,7 @@ class Packets:
 
     _recorded: Recorded
     leg: LegName | None = None
-    chosen: tuple[str, ...] = ()  # in words, for a person
+    _chosen: tuple[str, ...] = ()  # in words, for a person
     _keep: tuple[Callable[[Frame], bool], ...] = field(default=(), repr=False)
 
     def on(self, leg: LegName) -> Packets:
@@ -149,7 +149,7 @@ class Packets:
         return self._with("on this leg alone", lambda frame: crossed[frame.number] is None)
 
     def _with(self, words: str, keep: Callable[[Frame], bool]) -> Packets:
-        return dataclasses.replace(self, chosen=(*self.chosen, words), _keep=(*self._keep, keep))
+        return dataclasses.replace(self, _chosen=(*self._chosen, words), _keep=(*self._keep, keep))
 
     def _at(self, key: str) -> LegName:
         if self.leg is None:
@@ -215,7 +215,7 @@ class Packets:
     @property
     def words(self) -> str:
         """What was chosen, for a person."""
-        return " ".join(["packets", *([f"on the {self.leg}"] if self.leg else []), *self.chosen])
+        return " ".join(["packets", *([f"on the {self.leg}"] if self.leg else []), *self._chosen])
 
     @property
     def shown(self) -> str:

@@ -182,15 +182,15 @@ class Started:
     """A call under way. `wait` for its end, or leave the `with` block, which waits too; an error there ends it."""
 
     name: str
-    session: Session
-    pending: Pending
+    _session: Session
+    _pending: Pending
     ended: Ended | None = None
 
     def wait(self) -> Ended:
         """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
         if self.ended is None:
-            call = self.pending.wait()
-            story = self.session.story
+            call = self._pending.wait()
+            story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
             story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
             story.note(f"{self.name} ended: {call.outcome.value}" + (f" ({call.errno})" if call.errno else ""))
@@ -200,11 +200,11 @@ class Started:
     @property
     def lines(self) -> list[str]:
         """The whole lines that it has printed so far, those of standard output first."""
-        return self.ended.printed.splitlines() if self.ended else self.pending.heard.lines
+        return self.ended.printed.splitlines() if self.ended else self._pending.heard.lines
 
     def cancel(self) -> Ended:
         """End it now; its outcome is `cancelled`."""
-        self.pending.cancel()
+        self._pending.cancel()
         return self.wait()
 
     def __enter__(self) -> Self:
@@ -215,7 +215,7 @@ class Started:
     ) -> None:
         if kind is not None:
             with contextlib.suppress(LabProblem):
-                self.pending.cancel()
+                self._pending.cancel()
                 self.wait()
             return
         self.wait()

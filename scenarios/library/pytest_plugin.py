@@ -83,10 +83,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if DRILL in metafunc.fixturenames and "drills" in words:
         from scenarios.lab.errors import UsageError
         from scenarios.library.drill_test import names
+        from scenarios.spec.declaration_error import DeclarationError
 
         try:
             metafunc.parametrize(DRILL, names(words["drills"], words.get("service")), indirect=True)
-        except UsageError as error:
+        except (UsageError, DeclarationError) as error:
             raise pytest.UsageError(str(error)) from None
 
 
@@ -192,7 +193,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return
     if not report.failed or state.lab is None:
         return
-    error, story = call.excinfo.value, state.lab.story
+    error, story = call.excinfo.value, state.lab._session.story
     stalled = story.stalled if isinstance(error, AssertionError) else ""
     is_unproven = isinstance(error, Unproven) or _is_of_lab(error) or bool(stalled)
     if is_unproven:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping
 
 from scenarios.report import markdown_table
-from scenarios.spec.catalogue import drills
+from scenarios.spec.catalogue import DRILLS, drills
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Hits, Log, Order, Outcomes, Packets, Sockets
 
@@ -86,4 +86,4 @@ def _of_packets(drill: Drill) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(document(drills()))
+    sys.stdout.write(document(drills(DRILLS)))

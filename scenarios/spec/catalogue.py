@@ -12,6 +12,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
+from scenarios.spec.project import name_taken, project
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
 from scenarios.spec.strict_yaml import line_of, load
 
@@ -44,10 +45,24 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
     return found
 
 
-def drills(root: Path = DRILLS, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
-    """Every drill by its name. Raises DeclarationError for the first file that is wrong."""
+def drill_files(*roots: Path) -> dict[str, Path]:
+    """The files of the drills of these folders, by name; without a folder, the lab's and the caller's own.
+
+    Raises DeclarationError where two have one name.
+    """
+    found: dict[str, Path] = {}
+    for folder in dict.fromkeys(each.resolve() for each in roots or (DRILLS, *project().drills)):
+        for path in sorted(folder.glob("*.yaml")):
+            if other := found.get(path.stem):
+                raise name_taken(path, f"drill {path.stem!r}", other, DRILLS)
+            found[path.stem] = path
+    return found
+
+
+def drills(*roots: Path, known: Mapping[str, Service] | None = None) -> dict[str, Drill]:
+    """Every drill of `drill_files` by its name. Raises DeclarationError for the first file that is wrong."""
     known = known if known is not None else services()
-    read = {path.stem: _unless_its_service_is_wrong(path, known) for path in sorted(root.glob("*.yaml"))}
+    read = {name: _unless_its_service_is_wrong(path, known) for name, path in drill_files(*roots).items()}
     return {name: drill for name, drill in read.items() if drill}
 
 
@@ -66,7 +81,7 @@ def find_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dril
 
     Raises UsageError, with the nearest name. Other drills are not read: one that is being written stops nobody.
     """
-    paths = {path.stem: path for path in sorted(DRILLS.glob("*.yaml"))}
+    paths = drill_files()
     found: dict[str, Path] = {}
     by_name: set[Path] = set()
     for name in names:

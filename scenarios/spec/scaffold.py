@@ -14,13 +14,14 @@ from typing import Final
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
 from scenarios.spec.declaration_error import advice
-from scenarios.spec.service import NAME, OWN_SERVICES, SERVICES, Service, load_service, services
+from scenarios.spec.project import project
+from scenarios.spec.service import NAME, SERVICES, Service, load_service, services
 
 TEMPLATES: Final = CODE / "spec" / "templates"
 SPOKEN: Final = ("echo",)  # the protocols that the program of the templates speaks
 
 
-def initiate(name: str, speaks: str | None = None, root: Path = OWN_SERVICES) -> Service:
+def initiate(name: str, speaks: str | None = None, root: Path | None = None) -> Service:
     """Write the folder of a new service, and read it; it is the caller's from then on.
 
     With `speaks` it is a server for the lab's own clients of that service; else it brings a client too. Raises
@@ -39,7 +40,7 @@ def initiate(name: str, speaks: str | None = None, root: Path = OWN_SERVICES) ->
             f"service without --speaks, put your own program in its place, and write `speaks: {speaks}` into its "
             "service.yaml"
         )
-    folder = root / name
+    folder = (root or project().services[0]) / name
     if folder.exists() or folder.with_suffix(".py").exists():
         raise UsageError(f"{folder} exists already, and stays as it is; take another name")
     if (SERVICES / name).exists():

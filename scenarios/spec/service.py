@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.places import ROOT, WORK
+from scenarios.lab.places import ROOT
 from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.composition import Composed
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
+from scenarios.spec.project import name_taken, project
 from scenarios.spec.python_programs import python_image, python_of, python_programs, wrong_python
 from scenarios.spec.service_programs import (
     Client,
@@ -32,7 +33,6 @@ from scenarios.spec.service_programs import (
 from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 SERVICES = ROOT / "services"
-OWN_SERVICES = WORK / "services"  # of whoever calls; in a clone those of the lab, where a person's own stand among them
 SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
@@ -230,11 +230,11 @@ def services(*roots: Path) -> Services:
     is one that speaks as a service that is wrong: what it takes from there is not known.
     """
     found = Services()
-    folders = dict.fromkeys(roots or (SERVICES, OWN_SERVICES))
+    folders = dict.fromkeys(each.resolve() for each in roots or (SERVICES, *project().services))
     for path in (path for folder in folders for path in sorted(folder.glob(f"*/{SERVICE_FILE}"))):
         try:
             if (name := path.parent.name) in found:
-                raise DeclarationError(path, None, f"the lab has a service {name!r} already; take another name")
+                raise name_taken(path, f"service {name!r}", found[name].folder, SERVICES)
             found[name] = load_service(path.parent)
         except DeclarationError as error:
             found.wrong[path.parent.name] = error

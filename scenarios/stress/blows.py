@@ -99,7 +99,7 @@ def _word(drill: Drill) -> str:
 def all_drills() -> dict[str, Drill]:
     """Return the drills of the catalogue, and those of the kinds of faults that none of it has."""
     known = services()
-    return {**drills(known=known), **drills(BESIDE_THE_CATALOGUE, known)}
+    return drills(DRILLS, BESIDE_THE_CATALOGUE, known=known)
 
 
 def blows(by_kind: Mapping[str, Sequence[Target]], seed: int, count: int) -> Iterator[Blow]:

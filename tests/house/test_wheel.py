@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli.main import COMMANDS
+from scenarios.cli.main import OF_MAKERS as MAKERS_VERBS
+from scenarios.cli.main import offered
 from scenarios.lab import images
 from scenarios.lab.places import CODE, ROOT
 from scenarios.version import VERSION
@@ -21,7 +22,7 @@ OF_THE_CLONE = re.compile(
     rf"\bmake (?:{'|'.join(TARGETS)})\b(?! (?:is|of|was))|python -m scenarios\b|(?<!ARG )\b[A-Z]{{2,}}=[a-z…]"
 )
 # They make the clone's own pages, or are run by it alone.
-OF_MAKERS = {"report/gallery_page.py", "report/drills_page.py", "byteorder/emulation.py", "lab/bundle_file.py"} | {
+OF_THE_MAKERS = {"report/gallery_page.py", "report/drills_page.py", "byteorder/emulation.py", "lab/bundle_file.py"} | {
     "lab/aloud.py",
     "byteorder/errno_table.py",
 }
@@ -86,12 +87,15 @@ def test_an_image_is_as_fresh_for_the_wheel_as_for_the_clone(wheel: Installed, t
     assert dict(line.split() for line in ran.stdout.splitlines()) == of_clone, ran.stderr
 
 
-def test_the_command_says_its_version_and_has_every_command(wheel: Installed, tmp_path: Path) -> None:
+def test_the_command_says_its_version_and_has_every_command_but_the_makers(wheel: Installed, tmp_path: Path) -> None:
     assert wheel.run("faultwire", "--version", cwd=tmp_path).stdout == f"faultwire {VERSION}\n"
     shown = wheel.run("faultwire", "--help", cwd=tmp_path).stdout
     assert shown.startswith("usage: faultwire ")
-    for verbs in COMMANDS.values():
-        assert [verb for verb in verbs if not re.search(rf"^ +{verb}\b", shown, re.MULTILINE)] == []
+    there = {verb for verb in offered() if re.search(rf"^ +{verb}\b", shown, re.MULTILINE)}
+    assert there == {*offered()} - {*MAKERS_VERBS}
+    for verb in MAKERS_VERBS:  # they are for whoever works on the lab itself, in a clone
+        ran = wheel.run("faultwire", verb, cwd=tmp_path)
+        assert (ran.returncode, f"invalid choice: '{verb}'" in ran.stderr) == (64, True)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +119,7 @@ def test_what_needs_no_lab_works_in_a_folder_elsewhere(
 
 
 def test_no_help_and_no_list_of_the_wheel_speaks_of_make(wheel: Installed, tmp_path: Path) -> None:
-    verbs = ["", *(verb for of_module in COMMANDS.values() for verb in of_module)]
+    verbs = ["", *({*offered()} - {*MAKERS_VERBS})]
     program = (
         "import contextlib, io, sys\n"
         "from faultwire.cli.main import main\n"
@@ -157,7 +161,7 @@ def said_outside_of_places(path: Path) -> Iterator[str]:
 
 
 def test_no_message_speaks_of_a_command_but_by_the_module_that_knows_how_it_is_typed() -> None:
-    read = [path for path in CODE.rglob("*.py") if path.relative_to(CODE).as_posix() not in OF_MAKERS]
+    read = [path for path in CODE.rglob("*.py") if path.relative_to(CODE).as_posix() not in OF_THE_MAKERS]
     assert len(read) > 100
     assert [found for path in read for found in said_outside_of_places(path)] == []
 
