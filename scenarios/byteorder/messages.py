@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from scenarios.byteorder.guess import By, Message
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.tcp_stream import stream_bytes
+from scenarios.verdict.guess import By, Message
 
 
 def messages(frames: Sequence[Frame], client: str, server: str, port: int) -> tuple[Message, ...]:

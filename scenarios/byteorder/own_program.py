@@ -17,8 +17,6 @@ from typing import Final, get_args
 from rich.markup import escape
 from rich.table import Table
 
-from scenarios.byteorder.fields import Sender
-from scenarios.byteorder.guess import Difference, Exchange, Message, first_difference
 from scenarios.byteorder.messages import messages
 from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import wait_until_it_listens
@@ -31,12 +29,14 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
 from scenarios.lab.topology import Host
 from scenarios.spec import program_ends
-from scenarios.spec.errno_numbers import NATIVE, names_on
+from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.pairs import LITTLE
 from scenarios.spec.program_ends import Side
 from scenarios.spec.service import ServiceChoice
+from scenarios.verdict.alike import sender
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.guess import Difference, Exchange, Message, first_difference
 
 Say = Callable[[str], None]
 FAMILY: Final = "ipv4"
@@ -139,14 +139,6 @@ def build(chosen: ServiceChoice, cpus: Sequence[str], say: Say) -> Mapping[str, 
     ends = [LITTLE, *(CPUS[cpu].end for cpu in cpus)]
     on_cpus.ready([(chosen, end, end) for end in ends], say)
     return on_cpus.machines(chosen, [NATIVE, *cpus])
-
-
-def sender(cpu: str) -> Sender:
-    """What the table of the CPUs says of one."""
-    if cpu == NATIVE:
-        return Sender(cpu, "little", 64, errnos=names_on())
-    found = CPUS[cpu]
-    return Sender(cpu, "big", found.bits, found.aligned, names_on(cpu))
 
 
 def compare(lab: Lab, chosen: ServiceChoice, cpus: Sequence[str], machines: Mapping[str, str], say: Say) -> Compared:

@@ -47,8 +47,8 @@ from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
-from scenarios.spec.cell import Cell, unsupported
-from scenarios.spec.program_ends import asked_pairs, check_can_run, default_pairs
+from scenarios.spec.cell import Cell, pairs_of, unsupported
+from scenarios.spec.program_ends import check_can_run
 from scenarios.spec.service import resolve
 from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
@@ -71,8 +71,8 @@ def cells(options: argparse.Namespace) -> list[Cell]:
             wanted = architectures([resolve(each, known=known).name for each in wanted], known, options.client)
         for service in wanted:
             chosen = chosen_service(drill, service, known)
-            usual = default_pairs(chosen)
-            for pair in asked_pairs(options.pair, chosen) or (usual[-1:] if options.one_pair else usual):
+            usual = pairs_of(drill, chosen, options.pair)
+            for pair in usual[-1:] if options.one_pair and not options.pair else usual:
                 for repeat in range(1, options.repeat + 1):
                     cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
                     found[cell.title] = cell
@@ -213,7 +213,7 @@ def soak(options: argparse.Namespace) -> int:
     dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
     known = known_services()
     served = [(drill, chosen_service(drill, None, known)) for drill in find_drills(options.names or [ALL], known)]
-    chosen = [(*each, pair) for each in served for pair in asked_pairs(options.pair, each[1]) or default_pairs(each[1])]
+    chosen = [(*each, pair) for each in served for pair in pairs_of(*each, options.pair)]
     jobs = len(options.labs) or options.jobs
     on = prepare(options.lab, jobs, [Cell(*each) for each in chosen], options.labs)
     began_s = time.monotonic()

@@ -12,9 +12,8 @@ from rich.table import Table
 
 from scenarios.report.console import console
 from scenarios.spec.catalogue import choose
-from scenarios.spec.cell import Cell, unsupported
+from scenarios.spec.cell import Cell, pairs_of, unsupported
 from scenarios.spec.drill import Drill
-from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service
 from scenarios.spec.units import so_many
 
@@ -38,7 +37,7 @@ def fits(found: Sequence[Drill], services: Sequence[str], known: Mapping[str, Se
             if misfit:
                 yield Fit(drill, service, chosen.client_name, (), misfit)
                 continue
-            usual = default_pairs(chosen)
+            usual = pairs_of(drill, chosen)
             reasons = {pair: unsupported(Cell(drill, chosen, pair)) for pair in usual}
             pairs = [pair for pair, reason in reasons.items() if not reason]
             yield Fit(drill, service, chosen.client_name, pairs, "" if pairs else reasons[usual[0]])

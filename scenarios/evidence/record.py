@@ -13,6 +13,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults.caught import Caught
+from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.roles import Role
 
 SERVED_WITHIN_S = 3.0  # a call that has not ended by then was not served
@@ -44,6 +45,8 @@ class Seen:
     frames: Mapping[str, Sequence[Frame]]
     events: Sequence[Event]
     byteorders: Mapping[Role, str] = field(default_factory=dict)  # of the hosts that play the roles of a pair
+    cpus: Mapping[Role, str] = field(default_factory=dict)  # of the programs of client and server, as `native`
+    may_differ: MayDiffer | None = None  # what the service says of its protocol's bytes
     made_under: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)  # the kernels, and what TCP goes by
     held: Mapping[str, int] = field(default_factory=dict)  # packets that faults held at the end, and had let go later
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase

@@ -62,11 +62,12 @@ def _table(of_group: list[Drill]) -> Iterator[str]:
 
 def _cells(drill: Drill) -> list[str]:
     faults = [step.fault.says for step in drill.script if step.fault]
+    other = [f"(the control is run with {drill.control_with.says})"] if drill.control_with else []
     given = [f"(given: {step.given.says})" for step in drill.script if step.given]
     return [
         f"`{drill.drill}`",
         drill.claim + "".join(f" *Not on {pair}: {why}*" for pair, why in drill.unsupported_on.items()),
-        "; ".join(given + faults),
+        "; ".join(given + faults + other),
         "; ".join(_of_application(drill)) or "(of any program)",
         "<br>".join(_of_packets(drill)),
         "; ".join(drill.source),

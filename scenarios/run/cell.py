@@ -147,6 +147,10 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     for role, host in ends:
         found.machines[role], of_machine = machine(stage, cell, role, host)
         found.checks += of_machine
+    if (other := cell.of_control).pair != cell.pair:
+        of_control = Cast(stage.lab.topology, other.host_pair, cell.drill.family, *other.machines)
+        for role, host in (("client", of_control.client), ("server", of_control.server)):
+            found.checks += machine(stage, other, role, host)[1]
     try:
         control = _controlled(stage, cell, found)
         if combine([*found.checks, *found.control]) is Verdict.PASS:
@@ -165,7 +169,7 @@ def _controlled(stage: Stage, cell: Cell, found: _Found) -> Seen:
     """
     composition = stage.composition if cell.chosen.service.compose else None
     while True:
-        control = found.seen["control"] = perform(stage, cell, armed=False)
+        control = found.seen["control"] = perform(stage, cell.of_control, armed=False)
         found.control, _ = judged(cell.drill, control, None)
         if composition is None:
             return control

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from scenarios.lab.errors import UsageError
 from scenarios.spec.catalogue import architectures, chosen_service
-from scenarios.spec.cell import Cell
+from scenarios.spec.cell import Cell, pairs_of
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair
-from scenarios.spec.program_ends import asked_pairs, check_can_run, default_pairs
+from scenarios.spec.program_ends import check_can_run
 from scenarios.spec.service import Service
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import AS_EVER, Survival
@@ -55,7 +55,7 @@ def cells(
                     misfits[name] = str(misfit)
                 continue
             misfits.pop(name, None)
-            found += [Cell(drill, chosen, pair, seed) for pair in asked_pairs(pairs, chosen) or default_pairs(chosen)]
+            found += [Cell(drill, chosen, pair, seed) for pair in pairs_of(drill, chosen, pairs)]
     if misfits:
         raise UsageError("; ".join(misfits.values()))
     check_can_run(pairs, list({cell.chosen.label: cell.chosen for cell in found}.values()))

@@ -28,6 +28,7 @@ from scenarios.run.settling import Settling
 from scenarios.spec import roles as spec_roles
 from scenarios.spec import steps
 from scenarios.spec.cell import Cell
+from scenarios.spec.program_ends import Side, cpu_of
 from scenarios.spec.units import Seconds
 
 ENDS: tuple[spec_roles.Role, ...] = ("client", "server")
@@ -158,6 +159,8 @@ class Performance:
             port=self.run.cell.chosen.port,
             addresses={role: cast.addresses(role) for role in roles},
             byteorders=cast.byteorders,
+            cpus={side: cpu_of(self.run.cell.end(side)) for side in get_args(Side)},
+            may_differ=self.run.cell.chosen.service.may_differ,
             client_side=cast.client_side,
             calls=self.calls.ended,
             caught=self.faults.caught,

@@ -24,11 +24,13 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
 
     Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """
-    needed = profiles(cell.host_pair for cell in cells)
+    performed = [each for cell in cells for each in cell.both_runs]
+    needed = profiles(cell.host_pair for cell in performed)
     first, *others = exactly or (number,)
     lab = Lab(first, *needed)
     bring_up(lab)
-    on_cpus.ready([(cell.chosen, *ends(cell.pair)) for cell in cells if not unsupported(cell)], image_step)
+    moving = [each for cell in cells if not unsupported(cell) for each in cell.both_runs]
+    on_cpus.ready([(each.chosen, *ends(each.pair)) for each in moving], image_step)
     contract.ready([cell.chosen.service for cell in cells], image_step)
     compositions.ready([cell.chosen.service for cell in cells], step)
     with under_way("Wireshark reads the display filters"):

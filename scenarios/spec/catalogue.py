@@ -10,8 +10,10 @@ from pathlib import Path
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
+from scenarios.spec.comparison import with_another_end
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
+from scenarios.spec.program_ends import own_pairs
 from scenarios.spec.project import name_taken, project
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
 from scenarios.spec.strict_yaml import line_of, load
@@ -119,7 +121,16 @@ def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | Non
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
     if lent and drill.knows_client and not chosen.client_is_explicit:
         chosen = replace(chosen, client_name=drill.client or lent[0])
-    return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen)
+    return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen) or _runs_on_one_pair(drill, chosen)
+
+
+def _runs_on_one_pair(drill: Drill, chosen: ServiceChoice) -> str:
+    """Why a drill that compares machines has nothing to compare with a service; empty when it has."""
+    if drill.control_with is None or drill.control_with.pair is None:
+        return ""
+    if with_another_end(own_pairs(chosen), drill.control_with):
+        return ""
+    return f"it compares with {drill.control_with.says}, and {chosen.label} comes to no other machine (docs/cpus.md)"
 
 
 def _knows_another_client(drill: Drill, chosen: ServiceChoice) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from scenarios.lab.places import PROGRAM
+from scenarios.spec.comparison import with_another_end
 from scenarios.spec.composition import machine_name
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair, ends
-from scenarios.spec.program_ends import Side, host_pair, without_machine
+from scenarios.spec.program_ends import Side, asked_pairs, default_pairs, host_pair, own_pairs, without_machine
 from scenarios.spec.service import ServiceChoice
 
 
@@ -52,10 +54,37 @@ class Cell:
         return server or chosen.server.runs_on, client
 
     @property
+    def of_control(self) -> Cell:
+        """What its control is run as: itself, unless the drill's difference is the pair or the client."""
+        other = self.drill.control_with
+        if other is None:
+            return self
+        if other.pair is not None:
+            return replace(self, pair=other.pair)
+        return replace(self, chosen=replace(self.chosen, client_name=other.client or self.chosen.client_name))
+
+    @property
+    def both_runs(self) -> tuple[Cell, ...]:
+        """What its control is run as and what it is run as, where these are two."""
+        return (self,) if self.drill.control_with is None else (self.of_control, self)
+
+    @property
     def command(self) -> str:
         """What repeats it."""
         words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
         return f"{PROGRAM} run {self.drill.drill} {words}"
+
+
+def pairs_of(drill: Drill, chosen: ServiceChoice, words: Sequence[str] = ()) -> tuple[Pair, ...]:
+    """The pairs in which a drill is run with a service: those that were asked for, else the usual ones.
+
+    One that compares with the pair of its control is not run in that, unless nothing else was asked for; where the
+    usual pairs have no other, it is run in another that its programs run on.
+    """
+    asked, other = asked_pairs(words, chosen), drill.control_with
+    if found := with_another_end(asked or default_pairs(chosen), other):
+        return found
+    return asked or with_another_end(own_pairs(chosen), other)[:1] or default_pairs(chosen)
 
 
 def unsupported(cell: Cell) -> str:
@@ -63,6 +92,10 @@ def unsupported(cell: Cell) -> str:
     service = cell.chosen.service
     if reason := cell.drill.unsupported_on.get(cell.pair) or without_machine(cell.chosen, cell.pair):
         return reason
+    if cell.drill.control_with and cell.of_control == cell:
+        return f"its control is run with {cell.drill.control_with.says} too: nothing differs, so ask for another"
+    if reason := without_machine(cell.of_control.chosen, cell.of_control.pair):
+        return f"its control cannot be run: {reason}"
     if cell.drill.family not in service.families:
         return f"{service.service} does not speak {cell.drill.family}"
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from scenarios.spec.declaration_error import advice, quoted
-from scenarios.spec.expectations import COUNTS, Duration, Outcomes
+from scenarios.spec.expectations import COUNTS, Duration, Expectation, Outcomes
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
 
@@ -26,6 +26,15 @@ def faults_of(step: Step) -> list[str]:
 def called_by(step: Step) -> list[str]:
     """The call that a step begins."""
     return [call.name for call in (step.call, step.start) if call]
+
+
+def filters_by_key(part: str, expectations: Sequence[Expectation]) -> Iterator[tuple[str, str]]:
+    """The display filters of a part of a drill, each behind the keys that lead to it: `expect.2.packets.where`."""
+    for number, each in enumerate(expectations, 1):
+        if each.packets:
+            yield f"{part}.{number}.packets.where", each.packets.where
+        for at, where in enumerate(each.order.of if each.order else (), 1):
+            yield f"{part}.{number}.order.of.{at}", where
 
 
 def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:

@@ -16,14 +16,16 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
+from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
-from scenarios.spec.cross_references import called_by, faults_of, problems_of_call, unknown
+from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
-from scenarios.spec.expectations import Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.fault import Fault
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
-from scenarios.spec.service import KINDS, ServiceChoice
+from scenarios.spec.service import ServiceChoice
+from scenarios.spec.service_programs import KINDS
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import SERVICE_PLACE, check_words, given_keys
 
@@ -59,6 +61,7 @@ class Drill:
     anything: where they do not, it is unproven. `unsupported_on` says of a pair why the drill cannot be run there.
     `others` and `afterwards` are for the matrix: what the failure does to the server's other clients meanwhile, where
     it is theirs too (nothing said: the server's own promise holds), and whether there is a server when all is undone.
+    `control_with` stands in place of a fault: the control is run with another pair of machines, or with another client.
     """
 
     drill: str
@@ -71,6 +74,7 @@ class Drill:
     expect: tuple[Expectation, ...]
     control: tuple[Expectation, ...]
     premise: tuple[Expectation, ...] = ()
+    control_with: ControlWith | None = None
     client: str | None = None
     fits: tuple[str, ...] = ()
     family: Family = "ipv4"
@@ -84,17 +88,10 @@ class Drill:
     def __post_init__(self) -> None:
         check_all(self._problems_of_parts())
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
-        if not any(step.fault for step in self.script):
-            raise ValueError("script: nothing fails here; expected a `fault`")
+        check_all(problems_of_difference(self.control_with, any(each.fault for each in self.script), self.parts))
         if not self.calls:
             raise ValueError("script: nobody calls; expected a `call` or a `start`")
-        check_all(
-            itertools.chain(
-                self._problems_of_expectations(self.expect, "expect"),
-                self._problems_of_expectations(self.control, "control"),
-                self._problems_of_expectations(self.premise, "premise"),
-            )
-        )
+        check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
 
     def _problems_of_parts(self) -> Iterator[str]:
         for key in ("claim", "why"):
@@ -106,9 +103,9 @@ class Drill:
         for pair in self.unsupported_on:
             yield from unknown(pair, EVERY_PAIR, f"unsupported_on.{pair}", "pair")
         kinds = {type(each.value) for each in self.expect}
-        if not self.is_general and not {Outcomes, Packets} <= kinds:
+        if not self.is_general and not (Outcomes in kinds and kinds & {Packets, Alike}):
             yield "expect: a verdict needs both the application's outcome and packets: one is missing"
-        if self.is_general and not {Packets, Order, Sockets} & kinds:
+        if self.is_general and not {Packets, Order, Sockets, Alike} & kinds:
             yield "expect: the claim rests on nothing that kernel or network show; expected `packets`, or the like"
         if not any(each.outcome for each in self.control):
             yield "control: expected an `outcome`: a control run that asserts none cannot fail as the claim can"
@@ -236,6 +233,11 @@ class Drill:
         return [call for step in under for call in (*called_by(step), *([step.await_] if step.await_ else []))]
 
     @property
+    def parts(self) -> dict[str, tuple[Expectation, ...]]:
+        """Its expectations, by the key of each list of them."""
+        return {"expect": self.expect, "control": self.control, "premise": self.premise}
+
+    @property
     def is_general(self) -> bool:
         """Whether it is for every program of a kind: what it claims must be true whatever the program does."""
         return any(each in KINDS for each in self.fits)
@@ -273,14 +275,7 @@ class Drill:
     @property
     def filters_by_key(self) -> dict[str, str]:
         """Every display filter, by the keys that lead to it: `expect.2.packets.where`."""
-        found: dict[str, str] = {}
-        for key, expectations in (("expect", self.expect), ("control", self.control), ("premise", self.premise)):
-            for number, each in enumerate(expectations, 1):
-                if each.packets:
-                    found[f"{key}.{number}.packets.where"] = each.packets.where
-                if each.order:
-                    found |= {f"{key}.{number}.order.of.{at}": where for at, where in enumerate(each.order.of, 1)}
-        return found
+        return {key: where for part, of in self.parts.items() for key, where in filters_by_key(part, of)}
 
     def fits_service(self, name: str) -> bool:
         """Whether its file names this service, `echo/select` say; `misfit` knows of kinds and protocols too."""
@@ -342,6 +337,8 @@ class Drill:
         named_ports = [ports for each in self.filters if (ports := PORT_NAMED.findall(each))]
         if others := [ports for ports in named_ports if str(chosen.port) not in ports]:
             return f"it looks for port {others[0][0]} in the packets, and {chosen.name} listens on {chosen.port}"
+        if self.control_with and self.control_with.client and self.control_with.client not in chosen.service.clients:
+            return f"its control is run with the client {self.control_with.client}, and {chosen.name} has none"
         if self.server.bind == "all" and len(chosen.service.families) < len(get_args(Family)):
             return f"its server must listen in every family, and {chosen.service.service} does not"
         if (chosen.server_image or chosen.server.in_) and len(self.server.on) > 1:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
 from scenarios.spec.declaration_error import advice, nearest, quoted
+from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, program_label, role_label
 from scenarios.spec.steps import State
@@ -287,17 +288,23 @@ class Duration:
 class Alike:
     """Each role of `from` and each of `to` say the same to each other, byte for byte, over as many connections.
 
-    Only what tells the byte order of the machine that sends may differ, and does: the header's `byteorder`, which must
-    be the sender's own, its length, the elements of an array, and a text in UTF-16 or UTF-32 with its mark.
+    `beside: control` compares with what the same roles said in the control, of a drill with `control_with`. Only what
+    tells the byte order of the machine that sends may differ, and does: the header's `byteorder`, which must be the
+    sender's own, its length, the elements of an array, and a text in UTF-16 or UTF-32 with its mark. Of any other
+    protocol `may_differ` names the bytes.
     """
 
     at: LegName
     from_: tuple[Literal["client", "bystander"], ...]
     to: tuple[Literal["server", "other-server"], ...]
+    beside: Literal["control"] | None = None
+    may_differ: MayDiffer | None = None
 
     def __post_init__(self) -> None:
-        if len(set(self.from_)) * len(set(self.to)) < 2:
+        if self.beside is None and len(set(self.from_)) * len(set(self.to)) < 2:
             raise ValueError("to: one conversation has nothing to be compared with; expected two or more roles")
+        if self.may_differ is not None and self.beside is None:
+            raise ValueError("may_differ: it goes with `beside: control`, which is not here")
         for key, roles in (("from", self.from_), ("to", self.to)):
             if len(set(roles)) < len(roles):
                 raise ValueError(f"{key}: a role stands twice: {', '.join(roles)}")
@@ -305,7 +312,8 @@ class Alike:
     @property
     def says(self) -> str:
         ends = [" and ".join(map(role_label, roles)) for roles in (self.from_, self.to)]
-        return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, in every mix"
+        compared = "as in the control" if self.beside else "in every mix"
+        return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, {compared}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,11 @@ def explained(drill: Drill) -> Iterator[str]:
     yield "What is done:"
     for number, step in enumerate(drill.script, 1):
         yield f"  {number}. {step.says}"
-    yield "First the same without the faults, the control. Then it must be that"
+    other = drill.control_with
+    yield f"First the same with {other.says if other else 'no fault'}, the control. Then it must be that"
     for each in drill.control:
         yield f"  - {each.says}"
-    yield "With the faults it must be that"
+    yield f"{'With what the cell says' if other else 'With the faults'} it must be that"
     for each in drill.expect:
         yield f"  - {each.says}"
     if drill.premise:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import ROOT
@@ -20,11 +20,13 @@ from scenarios.lab.topology import Family
 from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.composition import Composed
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
+from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.project import name_taken, project
 from scenarios.spec.python_programs import python_image, python_of, python_programs, wrong_python
 from scenarios.spec.service_programs import (
     Client,
     Conversation,
+    Kind,
     Server,
     Transport,
     problems_of_our_program,
@@ -36,11 +38,6 @@ SERVICES = ROOT / "services"
 SERVICE_FILE = "service.yaml"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
-# What a drill can fit without naming a service: any over this transport; and over TCP those whose client, where it is
-# not let in, does not try again; and those whose conversation is of this kind. So a new program fits drills that are
-# older than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
-Kind = Literal["tcp", "udp", "connects-once", "request", "greeting", "exchanges", "stays"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +46,8 @@ class Service(Composed):
 
     What it brings (`image`, `environment`, …) is for all of its programs; each can have an image of its own, and more.
     `speaks` is a service of the lab with the same protocol (`echo`, or one of its servers): its clients can call this
-    one too, and the drills that fit it fit this one.
+    one too, and the drills that fit it fit this one. `may_differ` are the bytes of its protocol that say the sender's
+    byte order, or follow it.
     """
 
     service: str
@@ -61,6 +59,7 @@ class Service(Composed):
     families: tuple[Family, ...] = ("ipv4", "ipv6")
     speaks: str | None = None
     conversation: Conversation = "request"
+    may_differ: MayDiffer | None = None
     optional: bool = False  # its image is built when it is asked for by name, and no bundle has it unasked
     folder: Path = field(default=Path(), init=False)
     borrowed: tuple[str, ...] = field(default=(), init=False)  # the clients that are those of the service it speaks as

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from scenarios.lab.topology import topology
 from scenarios.spec.brought import Brought
@@ -22,6 +22,11 @@ Transport = Literal["tcp", "udp"]
 Conversation = Literal["request", "greeting", "exchanges", "stays", "other"]
 # How many clients a server serves: many at once; one, and the next when that has gone; or one in all, and then it ends.
 Serves = Literal["many", "one at a time", "one"]
+# What a drill can fit without naming a service: any over this transport; and over TCP those whose client, where it is
+# not let in, does not try again; and those whose conversation is of this kind. So a new program fits drills that are
+# older than it is. What a service says of itself is believed; where it is wrong, a control run is unproven.
+Kind = Literal["tcp", "udp", "connects-once", "request", "greeting", "exchanges", "stays"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # The outcomes that a client which nobody here wrote can tell by what it prints, or by its exit status.
 TOLD = tuple(each.value for each in OF_STATUS.values() if each is not Outcome.USAGE)

@@ -10,11 +10,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from scenarios.calls.call import Call
 from scenarios.evidence import stalls
-from scenarios.evidence.conversation import Conversation, conversations, difference
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.faults.caught import Caught
@@ -24,8 +23,8 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.program_faults import Replace
-from scenarios.spec.roles import Role
 from scenarios.verdict import strangers
+from scenarios.verdict.alike import check_alike
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.packets import check_order, check_packets
 from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
@@ -41,7 +40,8 @@ def judged(drill: Drill, control: Seen, armed: Seen | None) -> tuple[list[Check]
     if armed is None:
         return of_control, []
     of_claim = [
-        strangers.unless_tried_again(each, drill, control, armed) for each in _checks(drill, drill.expect, armed)
+        strangers.unless_tried_again(each, drill, control, armed)
+        for each in _checks(drill, drill.expect, armed, control)
     ]
     return of_control, [*_premises(drill, armed, "premise"), *of_claim]
 
@@ -56,7 +56,7 @@ def _refutes_nothing(check: Check, prefix: str) -> Check:
     return dataclasses.replace(check, rule=f"{prefix}: {check.rule}", holds=holds)
 
 
-def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> list[Check]:
+def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen, control: Seen | None = None) -> list[Check]:
     found = [
         proof(f"frames that the capture of the {leg} dropped", "0", str(each.dropped), each.dropped == 0)
         for leg, each in seen.captures.items()
@@ -70,7 +70,7 @@ def _checks(drill: Drill, expectations: Sequence[Expectation], seen: Seen) -> li
         # a condition of the network that is given may have no occasion to take hold; a program has
         if fault.name not in counted and (fault not in drill.givens or isinstance(fault.effect, Replace)):
             found.append(_hits(Hits(fault=fault.name), seen, drill))
-    return found + [_check(each, seen, drill) for each in expectations]
+    return found + [_check(each, seen, drill, control) for each in expectations]
 
 
 def judged_alone(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
@@ -78,7 +78,7 @@ def judged_alone(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
     return _check(expectation, seen, drill)
 
 
-def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
+def _check(expectation: Expectation, seen: Seen, drill: Drill, control: Seen | None = None) -> Check:
     match expectation.value:
         case Hits() as hits:
             return _hits(hits, seen, drill) if hits.most != 0 else _no_hits(hits, seen, drill.witnesses(hits.fault))
@@ -95,7 +95,7 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill) -> Check:
         case Duration() as duration:
             return _duration(duration, seen, drill.calls[duration.call])
         case Alike() as alike:
-            return _alike(alike, seen)
+            return check_alike(alike, seen, drill, control)
 
 
 def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
@@ -264,39 +264,3 @@ def _window_of_calls(expected: Duration, check: Check, seen: Seen, step: steps.C
         elif passes(check) and stalls.may_leave(band, took_s, held_up.between(began_ns, ended_ns)):
             found = held_up.between(began_ns, ended_ns)
     return found
-
-
-def _alike(expected: Alike, seen: Seen) -> Check:
-    frames_there = seen.frames.get(expected.at, ())
-    found: dict[tuple[Role, Role], Sequence[Conversation]] = {
-        (client, server): conversations(frames_there, seen.addresses[client], seen.addresses[server], seen.port)
-        for client in expected.from_
-        for server in expected.to
-    }
-    unlike = next(_unlike(found, seen), "")
-    count = sum(len(each) for each in found.values())
-    sizes = [f"{len(each.request.raw)} and {len(each.answer.raw)}" for made in found.values() for each in made]
-    told = unlike or f"{count} conversations; bytes of request and answer: {', '.join(dict.fromkeys(sizes))}"
-    frames: dict[str, list[int]] = {
-        expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
-    }
-    return weighed(Check(expected.says, "it does", told, verdict_of(not unlike), frames), seen, COURSE_SLACK_S)
-
-
-def _unlike(found: Mapping[tuple[Role, Role], Sequence[Conversation]], seen: Seen) -> Iterator[str]:
-    """What makes conversations unlike, beside the first of them; also what would make them alike for lack of any."""
-    first = next(iter(found))
-    for (client, server), made in found.items():
-        ends = f"{client} and {server}"
-        if not made or not all(each.request.raw and each.answer.raw for each in made):
-            yield f"{ends} said nothing to each other" if not made else f"{ends}: one of them said nothing"
-            continue
-        if len(made) != len(found[first]):
-            yield f"{ends} had {len(made)} connections, {' and '.join(first)} had {len(found[first])}"
-        for at, (one, other) in enumerate(zip(found[first], made, strict=False), 1):
-            for what, sender in (("request", client), ("answer", server)):
-                theirs = getattr(other, what)
-                if diff := difference(getattr(one, what), theirs):
-                    yield f"the {what} of connection {at} between {ends}, beside {' and '.join(first)}:\n{diff}"
-                if wrong := [order for order in theirs.orders if order != seen.byteorders.get(sender)]:
-                    yield f"the {what} of connection {at} between {ends} calls its sender {wrong[0]}-endian"

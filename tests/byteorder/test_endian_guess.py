@@ -10,8 +10,8 @@ import struct
 
 import pytest
 
-from scenarios.byteorder.fields import Sender
-from scenarios.byteorder.guess import UNNAMED, Difference, Exchange, Message, first_difference
+from scenarios.verdict.fields import Sender
+from scenarios.verdict.guess import UNNAMED, Difference, Exchange, Message, first_difference
 
 LE = Sender("x86_64", "little", 64, errnos={111: "ECONNREFUSED", 110: "ETIMEDOUT", 2: "ENOENT", 35: "EDEADLK"})
 PPC = Sender("ppc", "big", 32, errnos=LE.errnos)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from scenarios.byteorder import own_program
-from scenarios.byteorder.guess import Message, first_difference
 from scenarios.byteorder.messages import messages
 from scenarios.byteorder.own_program import Compared, Row
 from scenarios.calls import elf, on_cpus
@@ -25,6 +24,7 @@ from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import ServiceChoice, read_service
 from scenarios.spec.service_programs import Client
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.guess import Message, first_difference
 
 SERVICE = """
 service: mine

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.byteorder.fields import Sender
-from scenarios.byteorder.guess import Exchange, Message
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.images import NATIVE, RECIPES
 from scenarios.spec.errno_numbers import names_on
+from scenarios.verdict.fields import Sender
+from scenarios.verdict.guess import Exchange, Message
 
 PROGRAMS = Path(__file__).parents[1] / "endian_bugs"
 CROSS, PYTHON = RECIPES["cross"].tag, RECIPES["python"].tag

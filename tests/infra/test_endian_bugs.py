@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from scenarios.byteorder.guess import first_difference
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.images import NATIVE
+from scenarios.verdict.guess import first_difference
 from tests.infra.endian_talks import PROGRAMS, Heard, Talk, hold
 from tests.infra.test_cross import TAG, is_there
 

@@ -279,9 +279,10 @@ def test_each_drill_can_be_explained_in_sentences(catalogue: dict[str, Drill]) -
         assert not any(re.search(r"\bNone\b|<class|object at", line) for line in lines), lines
 
 
-def test_every_drill_has_a_packets_expectation_that_one_frame_breaks(catalogue: dict[str, Drill]) -> None:
+def test_every_drill_has_an_expectation_that_one_frame_breaks(catalogue: dict[str, Drill]) -> None:
     for drill in catalogue.values():
-        assert any(each.packets and each.packets.exactly is not None for each in drill.expect), drill.drill
+        counted = any(each.packets and each.packets.exactly is not None for each in drill.expect)
+        assert counted or (drill.control_with and any(each.alike for each in drill.expect)), drill.drill
 
 
 def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalogue: dict[str, Drill]) -> None:

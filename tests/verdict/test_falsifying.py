@@ -34,9 +34,13 @@ def expectations(drill: Drill) -> Iterator[tuple[str, Sequence[Expectation], int
             yield key, of_run, number
 
 
-def check(drill: Drill, key: str, number: int, seen: Seen) -> Check:
-    """What becomes of one expectation with this evidence. The checks of a run end with its expectations."""
-    control, armed = judged(drill, seen, seen)
+def check(drill: Drill, key: str, number: int, seen: Seen, before: Seen) -> Check:
+    """What becomes of one expectation with this evidence. The checks of a run end with its expectations.
+
+    `before` is the control of one that is held against it.
+    """
+    alike = getattr(drill, key)[number].alike
+    control, armed = judged(drill, before if alike and alike.beside else seen, seen)
     found = control if key == "control" else armed
     return found[len(found) - len(getattr(drill, key)) + number]
 
@@ -48,7 +52,8 @@ def unfalsified(drill: Drill) -> Iterator[str]:
         at = f"{drill.drill}: {key}.{number + 1}: {expectation.says}"
         seen = bare(drill, KNOWN, armed=key == "expect")
         try:
-            holds = check(drill, key, number, right(expectation, drill, seen))
+            as_demanded = right(expectation, drill, seen)
+            holds = check(drill, key, number, as_demanded, as_demanded)
         except NoEvidence as why:
             yield f"{at}: {why}"
             continue
@@ -58,7 +63,7 @@ def unfalsified(drill: Drill) -> Iterator[str]:
         if not evidence:
             yield f"{at}: there is no evidence on which it fails"
         for what, other in evidence:
-            if check(drill, key, number, other).holds is Verdict.PASS:
+            if check(drill, key, number, other, as_demanded).holds is Verdict.PASS:
                 yield f"{at}: passes, though: {what}"
 
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from scenarios.byteorder.fields import FIELD, UNALIGNED, Field, Guess, Place, Sender
-from scenarios.byteorder.order_reasons import bit_fields, clock, read_too_wide, turned
-from scenarios.byteorder.size_reasons import digit_run, digits, long, padded
+from scenarios.verdict.fields import FIELD, UNALIGNED, Field, Guess, Place, Sender
+from scenarios.verdict.order_reasons import bit_fields, clock, read_too_wide, turned
+from scenarios.verdict.size_reasons import digit_run, digits, long, padded
 
 # Those that a program tells its peer of, and whose numbers no other count is likely to hit.
 NETWORK_ERRNOS: Final = re.compile(

@@ -1,7 +1,7 @@
 """Two conversations of the same programs on different machines: the first difference, and a named guess at its cause.
 
 A guess is made only where it explains the whole message, from its first byte to its last: the bytes that are alike, and
-each one that is not (scenarios/byteorder/reasons.py has the reasons). Where nothing explains all of it, the difference
+each one that is not (scenarios/verdict/reasons.py has the reasons). Where nothing explains all of it, the difference
 is told without a name. A wrong name costs a programmer an afternoon. No I/O.
 """
 
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from scenarios.byteorder.fields import Field, Guess, Sender
-from scenarios.byteorder.reasons import reasons
+from scenarios.verdict.fields import Field, Guess, Sender
+from scenarios.verdict.reasons import reasons
 
 By = Literal["client", "server"]
 LONGEST_READ = 16 * 1024  # bytes of a message; a longer one is compared, and not explained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from scenarios.byteorder.fields import FIELD, ONE_RUN_S, TIMES, UNALIGNED, Field, Guess, Kind, Place
+from scenarios.verdict.fields import FIELD, ONE_RUN_S, TIMES, UNALIGNED, Field, Guess, Kind, Place
 
 
 def long(place: Place, pads: tuple[int, int] = (0, 0)) -> Iterator[Field]:

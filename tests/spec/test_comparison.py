@@ -1,0 +1,127 @@
+"""A drill without a fault: its control is run with another pair or another client, and every mistake is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from scenarios.lab.errors import UsageError
+from scenarios.spec.catalogue import choose, drills
+from scenarios.spec.cell import Cell, pairs_of, unsupported
+from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.drill import Drill
+from scenarios.spec.explain import explained
+from scenarios.spec.may_differ import ByteRange
+from scenarios.spec.service import read_service, resolve, services
+from scenarios.spec.strict_yaml import load
+from tests.spec.test_service_files import GOOD, service_of
+
+KNOWN = services()
+SAME = drills(known=KNOWN)["any-same-bytes"]
+RIGHT = """\
+drill: mine
+claim: As claimed.
+why: Because.
+source: [RFC 793]
+tags: [messages]
+service: echo/select
+control_with: {pair: le-le}
+script:
+  - call: {name: ask}
+expect:
+  - alike: {at: client-leg, from: [client], to: [server], beside: control, may_differ: {request: [0-3, 8], answer: []}}
+  - outcome: {call: ask, is: answered}
+control:
+  - outcome: {call: ask, is: answered}
+"""
+FAULT = "script:\n  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}\n"
+
+
+def read(tmp_path: Path, text: str) -> Drill:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load(path, Drill)
+
+
+def test_it_is_read(tmp_path: Path) -> None:
+    drill = read(tmp_path, RIGHT)
+    alike = drill.expect[0].alike
+    assert alike is not None
+    assert alike.may_differ is not None
+    assert alike.may_differ.request == (ByteRange(0, 3), ByteRange(8, 8))
+    assert alike.may_differ.answer == ()
+    assert [str(each) for each in alike.may_differ.request] == ["0-3", "8"]
+    assert "First the same with the pair le-le, the control. Then it must be that" in list(explained(drill))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("control_with: {pair: le-le}\n", "", "nothing fails here; expected a `fault`; or `control_with`"),
+        ("script:\n", FAULT, "control_with: there is a `fault` too: nobody could tell which"),
+        ("pair: le-le", "pair: le-el", "unknown pair 'le-el'; did you mean 'le-le'?"),
+        ("{pair: le-le}", "{pair: le-le, client: hello}", "what differs has exactly one of pair, client"),
+        ("[0-3, 8]", "[3-0]", "the range '3-0' ends before it begins"),
+        ("[0-3, 8]", "[-1]", "expected a range of bytes such as 4-7, counted from 0"),
+        ("{request: [0-3, 8], answer: []}", "{}", "expected `request` or `answer`, each a list of byte ranges"),
+        ("beside: control, ", "", "one conversation has nothing to be compared with"),
+        ("from: [client], to: [server], beside: control", "from: [client, bystander], to: [server]",
+         "may_differ: it goes with `beside: control`"),
+        ("control:\n", "control:\n  - alike: {at: client-leg, from: [client], to: [server], beside: control}\n",
+         "control.1.alike.beside: this would compare the control with itself"),
+    ],
+)  # fmt: skip
+def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in RIGHT
+    with pytest.raises(DeclarationError) as error:
+        read(tmp_path, RIGHT.replace(old, new))
+    assert said in str(error.value)
+
+
+def test_beside_a_fault_nothing_is_compared_with_the_control(tmp_path: Path) -> None:
+    text = RIGHT.replace("control_with: {pair: le-le}\n", "").replace("script:\n", FAULT)
+    with pytest.raises(DeclarationError) as error:
+        read(tmp_path, text)
+    assert "expect.1.alike.beside: a fault changes what is sent" in str(error.value)
+
+
+def test_the_control_is_run_with_the_other_pair_or_the_other_client(tmp_path: Path) -> None:
+    chosen = resolve("search/selectors", "array", KNOWN)
+    cell = Cell(SAME, chosen, "be-le")
+    assert [each.pair for each in cell.both_runs] == ["le-le", "be-le"]
+    other = read(tmp_path, RIGHT.replace("pair: le-le", "client: search").replace("echo/select", "search/selectors"))
+    of_client = Cell(other, chosen, "be-le")
+    assert [(each.pair, each.chosen.client_name) for each in of_client.both_runs] == [
+        ("be-le", "search"),
+        ("be-le", "array"),
+    ]
+
+
+def test_the_pair_of_its_control_is_not_run_unless_nothing_else_is_asked_for() -> None:
+    chosen = resolve("search/selectors", "array", KNOWN)
+    assert pairs_of(SAME, chosen) == ("be-le",)
+    assert pairs_of(SAME, chosen, ["le-le", "le-be"]) == ("le-be",)
+    assert pairs_of(SAME, chosen, ["le-le"]) == ("le-le",)
+    assert unsupported(Cell(SAME, chosen, "le-le")).startswith("its control is run with the pair le-le too")
+    assert not unsupported(Cell(SAME, chosen, "be-le"))
+
+
+def test_a_program_of_one_machine_has_nothing_to_compare_and_one_for_every_cpu_has(tmp_path: Path) -> None:
+    known = {**KNOWN, "mine": read_service(service_of(tmp_path, GOOD), KNOWN)}
+    _, misfit = choose(SAME, "mine", known)
+    assert "comes to no other machine (docs/cpus.md)" in misfit
+    (tmp_path / "mine" / "Dockerfile").write_text("FROM faultwire/cross\nARG CPU=native\n", encoding="utf-8")
+    known["mine"] = read_service(service_of(tmp_path, GOOD.replace("image: mined\n", "")), KNOWN)
+    chosen, misfit = choose(SAME, "mine", known)
+    assert not misfit
+    assert pairs_of(SAME, chosen) == ("be-le",)
+
+
+def test_a_client_that_a_service_has_not_is_told(tmp_path: Path) -> None:
+    drill = read(tmp_path, RIGHT.replace("pair: le-le", "client: nobody"))
+    assert drill.cannot_run_with(resolve("echo/select", None, KNOWN)) == (
+        "its control is run with the client nobody, and echo/select has none"
+    )
+    with pytest.raises(UsageError, match="unknown service"):
+        choose(drill, "nothing", KNOWN)
