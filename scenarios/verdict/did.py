@@ -104,11 +104,12 @@ def _asked(drill: Drill) -> Sequence[str]:
 
 
 def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Did:
-    addresses = armed.addresses.get(step.from_, ())
-    made = tries(armed, call, addresses)
+    made = tries(armed, call, armed.addresses.get(step.from_, ()))
     took = took_s(call, made.began_s)
     before = control.calls.get(step.name, ()) if control else ()
-    usual = tries(control, before[min(number, len(before) - 1)], addresses) if control and before else made
+    usual = made
+    if control and before:  # another host may have called there
+        usual = tries(control, before[min(number, len(before) - 1)], control.addresses.get(step.from_, ()))
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
     retries = max(0, made.count - usual.count)
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""

@@ -199,3 +199,16 @@ def test_the_kernel_gives_up_when_its_documentation_says() -> None:
     assert (syn_gives_up_s(6, 0), syn_gives_up_s(6, 4)) == (127, 131)
     assert 924.6 <= data_gives_up_s(0.201, 15) < 930
     assert data_gives_up_s(0.2, 3) == pytest.approx(0.2 + 0.4 + 0.8 + 1.6 + 3.2)  # (2^4 - 1) 0.2 s from the first on
+
+
+def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
+    """A drill that compares machines has its client on another host in the control."""
+    theirs = "198.18.1.11"
+    other = replace(
+        seen(call(), [replace(syn(1, 100.0, 40000), source=theirs)]),
+        addresses={"client": (theirs,)},
+        client_side=frozenset({theirs}),
+    )
+    told = did(DRILL, other, seen(call(), ONE))
+    assert told is not None
+    assert (told.word, told.retries) == ("answered", 0)
