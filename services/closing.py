@@ -10,7 +10,7 @@ from .calling import Call
 def finish(peer: Peer, within_s: float) -> None:
     """Say that no more is sent, and hear the peer out: throw away what it sends, until it has finished too.
 
-    Closing a socket with unread bytes sends a reset (RFC 1122, 4.2.2.13), and a reset can overtake the answer. The time
+    Closing a socket with unread bytes sends a reset (RFC 9293, 3.6.1), and a reset can overtake the answer. The time
     is over all of it. Raises OSError; `with peer` tells of it.
     """
     peer.socket.shutdown(socket.SHUT_WR)

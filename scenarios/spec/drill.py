@@ -1,8 +1,7 @@
 """A drill: one claim about one failure, read from a file under scenarios/drills/. Reading it needs no lab.
 
-A drill that cannot be judged is no drill: one without an outcome, without packets, or without a fault is refused here,
-as is one that speaks of a fault, a call or a look that its script does not have. Only a drill for a kind of programs
-may claim no outcome: it claims what the kernel and the network do, which is true whatever the program is.
+A drill that cannot be judged is refused: one without an outcome, packets or a fault, or one that speaks of what its
+script does not have. Only a drill for a kind of programs may claim no outcome: it claims what kernel and network do.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import KINDS
+from scenarios.spec.sources import problems_of_sources
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import SERVICE_PLACE, check_words, given_keys
 
@@ -86,7 +86,7 @@ class Drill:
     text: str = field(default="", init=False, repr=False)  # of the file, when it was read
 
     def __post_init__(self) -> None:
-        check_all(self._problems_of_parts())
+        check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
         check_all(problems_of_difference(self.control_with, any(each.fault for each in self.script), self.parts))
         if not self.calls:

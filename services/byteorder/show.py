@@ -47,7 +47,7 @@ def lines(machine: Machine) -> Iterator[str]:
     yield row("big        struct '>I'", machine.pack(">I", 1))
     yield row("little     struct '<I'", machine.pack("<I", 1))
     yield "  Native is how this machine keeps it; network is big"
-    yield "  (RFC 1700), on every machine. Send '!', never '='."
+    yield "  (RFC 791, B), on every machine. Send '!', never '='."
     yield ""
     yield "Numbers for the network, and from it"
     for number in SHORT:

@@ -2,7 +2,7 @@
 
     python -m services.peers.unread_close HOST PORT      (HOST "": all interfaces)
 
-RFC 2525, 2.17, and RFC 1122, 4.2.2.13: the peer must hear that its data was lost. Nothing is read here but the count of
+RFC 2525, 2.17, and RFC 9293, 3.6.1: the peer must hear that its data was lost. Nothing is read here but the count of
 what there is (tcp(7), SIOCINQ). Prints `did: closed with 12 bytes unread`.
 """
 

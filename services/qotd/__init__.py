@@ -1,1 +1,1 @@
-"""The quote of the day, RFC 865: a connection or a datagram, whatever is in it, brings a quote of at most 512 bytes."""
+"""The quote of the day, RFC 865: a connection or a datagram, whatever it holds, brings a quote of under 512 bytes."""

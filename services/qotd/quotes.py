@@ -6,7 +6,7 @@ the answer hits somebody else. So the quotes are short: with LONGEST bytes, a pa
 
 from typing import Final
 
-LIMIT: Final = 512  # RFC 865: "should be limited to less than 512 characters"; here at most so many bytes
+LIMIT: Final = 512  # bytes at most; RFC 865: "it should be less than 512 characters"
 LONGEST: Final = 160  # of our own
 DAY_S: Final = 86_400
 ALLOWED: Final = frozenset(b"\r\n" + bytes(range(0x20, 0x7F)))  # RFC 865: printing ASCII, space, CR, LF

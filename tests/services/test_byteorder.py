@@ -20,7 +20,7 @@ The number 1 in four bytes
   big        struct '>I'        00 00 00 01
   little     struct '<I'        01 00 00 00
   Native is how this machine keeps it; network is big
-  (RFC 1700), on every machine. Send '!', never '='.
+  (RFC 791, B), on every machine. Send '!', never '='.
 
 Numbers for the network, and from it
   htons(4660 = 0x1234)          {htons_1234}
