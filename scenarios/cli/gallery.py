@@ -1,4 +1,7 @@
-"""The command `gallery`: clients and servers that people run under each failure, and the page docs/gallery.md."""
+"""The command `gallery`: clients and servers that people run, under each failure.
+
+It writes docs/gallery.md and docs/gallery.html.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,8 @@ from scenarios.evidence import run_folder as runs
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes
 from scenarios.lab.places import PAGES
-from scenarios.report import gallery_cells
+from scenarios.report import gallery_cells, gallery_html, gallery_page
 from scenarios.report.console import console, counted, step, warn
-from scenarios.report.gallery_page import page
 from scenarios.run import gallery, previous, summary
 from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
@@ -26,13 +28,13 @@ from scenarios.spec.service import resolve, services
 from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
-PAGE = PAGES / "gallery.md"
+PAGES_OF = {PAGES / "gallery.md": gallery_page.page, PAGES / "gallery.html": gallery_html.page}
 # The file, in the folder of the run: that it is the gallery's, of which failures, and whether it is done.
 GALLERY = Resumable("gallery", "gallery.json", {"failures": list})
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run the cells and write the page. Exit status as `run`. Raise what broke it off, when what was run is stored."""
+    """Run the cells and write the pages. Exit status as `run`. Raise what broke it off, when what was run is stored."""
     plan, known = load_gallery(), services()
     failures, run_folder = list(options.names), None
     if options.resume:
@@ -47,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     status = 0
     if not options.page:
         status = _run(options, wanted, failures, run_folder)
-    _write_page()
+    _write_pages()
     return status
 
 
@@ -65,7 +67,7 @@ def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence
         console.print(f"\n{counted(verdicts)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
         console.print(f"[dim]evidence: {runs.display_path(folder)}/index.html[/]")
         if broken_off:
-            _write_page()
+            _write_pages()
         return summary.exit_status(results)
 
     return GALLERY.run(folder, {"failures": list(failures)}, wanted, kept, perform, tell, options.keep_runs)
@@ -90,12 +92,13 @@ def _keep(run_folder: Path) -> None:
     runs.write(gallery_cells.STORED, gallery_cells.text(found))
 
 
-def _write_page() -> None:
+def _write_pages() -> None:
     plan, known = load_gallery(), services()
     _, misfits = gallery.cells(plan, known)
     programs = {each: resolve(each, known=known) for each in plan.programs}
-    runs.write(PAGE, page(plan, programs, gallery_cells.stored(), misfits))
-    step(f"{runs.display_path(PAGE)} is written")
+    for path, page in PAGES_OF.items():
+        runs.write(path, page(plan, programs, gallery_cells.stored(), misfits))
+        step(f"{runs.display_path(path)} is written")
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -105,6 +108,6 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     # A call that hangs costs its time and no processor: three labs have two cores at work.
     sub.add_argument("--jobs", type=between(1, 16), default=3, metavar="N", help="labs side by side (default 3)")
     sub.add_argument("--resume", action="store_true", help="go on with the gallery that was broken off")
-    sub.add_argument("--page", action="store_true", help="run nothing: write the page anew from docs/gallery.json")
+    sub.add_argument("--page", action="store_true", help="run nothing: write the pages anew from docs/gallery.json")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
     add_keep_runs(sub)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scenarios.report import gallery_cells
+from scenarios.report import gallery_cells, gallery_html
 from scenarios.report.gallery_cells import Seen
 from scenarios.report.gallery_page import page
 from scenarios.run import gallery
@@ -63,6 +64,32 @@ def test_the_page_is_what_the_stored_cells_make() -> None:
     programs = {each: resolve(each, known=services()) for each in PLAN.programs}
     made = page(PLAN, programs, gallery_cells.stored(), misfits)
     assert made == (GALLERY.parents[2] / "docs" / "gallery.md").read_text("utf-8"), "`make gallery` writes it"
+    made = gallery_html.page(PLAN, programs, gallery_cells.stored(), misfits)
+    assert made == (GALLERY.parents[2] / "docs" / "gallery.html").read_text("utf-8"), "`make gallery` writes it"
+
+
+def made_html(*cells: Seen) -> str:
+    programs = {each: resolve(each, known=offered()) for each in SMALL.programs}
+    return gallery_html.page(SMALL, programs, {each.key: each for each in cells}, {})
+
+
+def test_each_word_of_the_html_page_leads_to_its_evidence() -> None:
+    text = made_html(
+        seen(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER), seen("any-refused", CURED)
+    )
+    anchors = set(re.findall(r'<tr id="([^"]+)"', text))
+    assert anchors == {"any-paused--gallery-nginx--curl", "any-refused--gallery-nginx--curl-timeout"}
+    assert set(re.findall(r'<div class="entry [a-z]+"><a href="#([^"]+)"', text)) == anchors
+    assert '<div class="entry fail"><a href="#any-paused--gallery-nginx--curl">hung (still waiting after 20 s)<' in text
+    assert '<div class="entry absent">not run</div>' in text
+    assert "make drill NAME=any-refused SERVICE=gallery/nginx:curl-timeout PAIR=le-le" in text
+    assert f"it hangs where the server&#39;s program stands still ({NEVER})." in text
+
+
+def test_what_a_program_printed_cannot_break_the_html_page() -> None:
+    text = made_html(seen(word="refused (<script>alert(1)</script>)"))
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
 
 
 def test_a_call_that_hung_is_told_with_what_the_kernel_would_do() -> None:

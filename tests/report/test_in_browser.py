@@ -13,9 +13,13 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
+from scenarios.verdict.check import Verdict
 from tests.report.conftest import Chromium, Opened, opened
 from tests.report.making import HOSTILE, crossed, result, run, seen, segment, survival
 from tests.report.screenshots import LARGEST, take
+from tests.report.test_gallery import CURED
+from tests.report.test_gallery import made_html as gallery_html_of
+from tests.report.test_gallery import seen as seen_in_gallery
 from tests.report.test_pages import EARLIER, LATER, all_pages, hostile_run, matrix_run
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -35,6 +39,18 @@ def runs(browser: Chromium) -> Path:
     run(folder / EARLIER, matrix_run(folder / EARLIER))
     hostile_run(folder / LATER)
     return folder
+
+
+@pytest.fixture(scope="module")
+def gallery(browser: Chromium) -> Path:
+    """A page of the gallery, of three cells: that of the repository has hundreds, which axe-core takes a minute for."""
+    page = browser.folder / "gallery.html"
+    hung = seen_in_gallery(word="hung (still waiting after 20 s)")
+    page.write_text(
+        gallery_html_of(hung, seen_in_gallery("any-refused"), seen_in_gallery(verdict=Verdict.FAIL, program=CURED)),
+        encoding="utf-8",
+    )
+    return page
 
 
 @pytest.fixture
@@ -120,6 +136,17 @@ def test_an_address_with_filters_opens_on_what_fits(runs: Path, tab: Opened, pla
     assert len(shown(tab.go(runs / EARLIER / "index.html", place))) == left
 
 
+def test_each_word_of_the_gallery_leads_to_its_evidence(gallery: Path, tab: Opened) -> None:
+    page = tab.go(gallery)
+    words = page.locator("#matrix .entry a")
+    assert words.count() == 3
+    for number in range(3):
+        words.nth(number).click()
+        row = page.locator("tr:target")
+        expect(row).to_be_in_viewport()
+        expect(row).to_contain_text("make drill NAME=")
+
+
 def test_a_figure_of_the_verdicts_filters_by_it(runs: Path, tab: Opened) -> None:
     page = tab.go(runs / EARLIER / "index.html")
     page.click(".tile.fail a >> nth=0")
@@ -162,12 +189,15 @@ def test_the_keyboard_reaches_every_cell_and_every_box_that_scrolls(runs: Path, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
-def test_nobody_is_shut_out(browser: Chromium, runs: Path, scheme: str, viewport: dict[str, int]) -> None:
+def test_nobody_is_shut_out(
+    browser: Chromium, runs: Path, gallery: Path, scheme: str, viewport: dict[str, int]
+) -> None:
     """axe-core: contrast, names, headings, tables, roles; on each kind of page, in each theme."""
     context = browser.browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
     tab = opened(context)
     grounds = set()
-    for page in (runs / EARLIER / "index.html", runs / LATER / "index.html", cell(runs), cell(runs, pair="le-be")):
+    pages = [runs / EARLIER / "index.html", runs / LATER / "index.html", cell(runs), cell(runs, pair="le-be")]
+    for page in (*pages, gallery):
         tab.go(page)
         grounds.add(tab.page.evaluate("getComputedStyle(document.body).backgroundColor"))
         found = Axe().run(tab.page, options={"preload": False})  # it would fetch the style sheet
