@@ -90,8 +90,8 @@ merge: setup ## put the parts of a run (make drills SHARD=3/10, make matrix SHAR
 screenshots: setup ## docs/images anew, from the newest matrix: make screenshots RUN=runs/… CELL=runs/…/lost-syn/search-selectors/be-le
 	@$(PYTHON) -m tests.report.screenshots $(RUN) $(CELL)
 
-call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4
-	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) $(if $(filter command line environment,$(origin FROM)),--from $(FROM)) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT))
+call: setup ## call a service and show the exchange: make call SERVICE=echo/select FROM=client-be TO=server CLIENT= FAMILY=ipv4 TSHARK=1
+	@$(SCENARIOS) call --lab $(LAB) $(SERVICE) $(if $(filter command line environment,$(origin FROM)),--from $(FROM)) $(if $(TO),--to $(TO)) --family $(FAMILY) $(if $(CLIENT),--client $(CLIENT)) $(if $(TSHARK),--tshark)
 
 ping: setup ## ping one host from another, and show the hops: make ping FROM=client TO=server-be FAMILY=ipv6
 	@$(SCENARIOS) ping --lab $(LAB) --from $(FROM) $(if $(TO),--to $(TO)) --family $(FAMILY)
@@ -102,7 +102,7 @@ init: setup ## the folder of a new service, for a program of your own: make init
 watch: setup ## follow the packets of a lab as a live ladder, decoded, until Ctrl-C; drills may run beside it
 	@$(SCENARIOS) watch --lab $(LAB)
 
-sockets: setup ## every socket of every host with its state and queues, as netstat prints them
+sockets: setup ## every socket of every host with its state, queues and program, as netstat prints them
 	@$(SCENARIOS) sockets --lab $(LAB)
 
 byteorder: setup ## what the two byte orders are, on the machines side by side (WITH=be64: on the 64-bit big-endian one too)

@@ -102,6 +102,7 @@ class Socket:
     send_q: int
     local: str
     peer: str
+    programs: tuple[str, ...] = ()  # `7/python`, as netstat writes them; empty where nobody asked, or none is seen
 
     def has_port(self, port: int) -> bool:
         """Whether either of its ends has this port."""

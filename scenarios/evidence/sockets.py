@@ -19,6 +19,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
 
 COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline")
+WITH_PROGRAMS = (*COMMAND, "--processes")
 WITHIN_S = 5
 # Docker's own resolver listens inside each host; those two sockets belong to no program of the lab.
 DOCKER_RESOLVER = "127.0.0.11:"
@@ -27,6 +28,7 @@ UNITS_S = {"ms": 0.001, "sec": 1.0, "min": 60.0}
 TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:([\d.]+)(ms|sec))?")
 RTO = re.compile(r"\brto:([\d.]+)")
 BACKOFF = re.compile(r"\bbackoff:(\d+)")
+PROGRAM = re.compile(r'\("(.*?)",pid=(\d+),fd=\d+\)')
 ADDRESS = re.compile(r"(\*|[0-9.]+|\[[0-9a-f:.]+\])(%[\w.@-]+)?:(\d+|\*)")
 
 
@@ -49,8 +51,14 @@ def parse(text: str, host: str, byteorder: str) -> list[Socket]:
             raise ValueError(f"ss on {host}, line {number}: {wrong}: {line!r}")
         if not local.startswith(DOCKER_RESOLVER):
             state = RFC_9293.get(state, state)
-            found.append(Socket(host, byteorder, transport, state, int(recv_q), int(send_q), local, peer))
+            queues = int(recv_q), int(send_q)
+            found.append(Socket(host, byteorder, transport, state, *queues, local, peer, _programs(line)))
     return found
+
+
+def _programs(line: str) -> tuple[str, ...]:
+    """Who has the socket open, each once: `7/python`. Empty in TIME-WAIT, and for a program of another image."""
+    return tuple(dict.fromkeys(f"{pid}/{name}" for name, pid in PROGRAM.findall(line)))
 
 
 # `cables` is in the network namespace of the machine that the lab runs on: its sockets are none of ours. `meter` has no
@@ -69,7 +77,7 @@ def _byteorder(lab: Lab, machine: str) -> str:
 
 
 def sockets(lab: Lab) -> list[Socket]:
-    """Every TCP and UDP socket of the lab, host by host; a host that does not run has none.
+    """Every TCP and UDP socket of the lab with its programs, host by host; a host that does not run has none.
 
     Raises LabProblem when nothing of the lab runs, or `ss` fails.
     """
@@ -77,12 +85,14 @@ def sockets(lab: Lab) -> list[Socket]:
     if not running:
         raise LabProblem(f"lab {lab.number} is not up; `{typed('up')}` starts it")
     with ThreadPoolExecutor() as pool:
-        return [each for found in pool.map(lambda name: of_machine(lab, name), running) for each in found]
+        return [
+            each for found in pool.map(lambda name: of_machine(lab, name, WITH_PROGRAMS), running) for each in found
+        ]
 
 
-def of_machine(lab: Lab, name: str) -> list[Socket]:
+def of_machine(lab: Lab, name: str, command: Sequence[str] = COMMAND) -> list[Socket]:
     """Every TCP and UDP socket of a machine that runs. Raises LabProblem when `ss` fails."""
-    listed = lab.run(name, COMMAND, timeout_s=WITHIN_S)
+    listed = lab.run(name, command, timeout_s=WITHIN_S)
     if listed.status != 0:
         raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
     return parse(listed.stdout, name, _byteorder(lab, name))
@@ -111,11 +121,11 @@ def parse_waiting(text: str, host: str) -> list[Waiting]:
 def table(found: Sequence[Socket]) -> Table:
     """As netstat prints them, host by host."""
     made = Table(box=None, pad_edge=False)
-    for column in ("Host", "Byte order", "Proto", "Recv-Q", "Send-Q", "Local Address", "Foreign Address", "State"):
+    addresses = ("Local Address", "Foreign Address")
+    for column in ("Host", "Byte order", "Proto", "Recv-Q", "Send-Q", *addresses, "State", "PID/Program"):
         made.add_column(column, justify="right" if column.endswith("-Q") else "left", no_wrap=True)
     for each in found:
         queues = (str(each.recv_q), str(each.send_q))
-        made.add_row(
-            *(each.host, each.byteorder, each.proto, *queues, escape(each.local), escape(each.peer), each.state)
-        )
+        ends = (escape(each.local), escape(each.peer), each.state, escape(" ".join(each.programs)) or "-")
+        made.add_row(each.host, each.byteorder, each.proto, *queues, *ends)
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -17,20 +18,20 @@ udp UNCONN   0      0            127.0.0.11:47742            0.0.0.0:*
 udp UNCONN   0      0               0.0.0.0:17               0.0.0.0:*
 udp ESTAB    0      512    198.18.1.10%eth0:5           198.18.1.138:17
 tcp LISTEN   0      4096         127.0.0.11:32847            0.0.0.0:*
-tcp LISTEN   0      1024                  *:65432                  *:*
+tcp LISTEN 0 1024 *:65432 *:* users:(("python",pid=7,fd=3),("sh",pid=9,fd=3),("sh",pid=9,fd=4))
 tcp ESTAB    1428   0      [::ffff:127.0.0.1]:65432 [::ffff:127.0.0.1]:46036
 tcp TIME-WAIT 0     0                 [fe80::1]%eth0:58968      [fe80::2]:65432
 """
 
 
 def test_each_line_is_a_socket_and_dockers_own_are_left_out() -> None:
-    def of_ten(transport: str, state: str, recv_q: int, send_q: int, local: str, peer: str) -> Socket:
-        return Socket("server-be", "big", transport, state, recv_q, send_q, local, peer)
+    def of_ten(transport: str, state: str, recv_q: int, send_q: int, local: str, peer: str, *who: str) -> Socket:
+        return Socket("server-be", "big", transport, state, recv_q, send_q, local, peer, who)
 
     assert parse(SAID, "server-be", "big") == [
         of_ten("udp", "", 0, 0, "0.0.0.0:17", "0.0.0.0:*"),
         of_ten("udp", "ESTABLISHED", 0, 512, "198.18.1.10%eth0:5", "198.18.1.138:17"),
-        of_ten("tcp", "LISTEN", 0, 1024, "*:65432", "*:*"),
+        of_ten("tcp", "LISTEN", 0, 1024, "*:65432", "*:*", "7/python", "9/sh"),
         of_ten("tcp", "ESTABLISHED", 1428, 0, "[::ffff:127.0.0.1]:65432", "[::ffff:127.0.0.1]:46036"),
         of_ten("tcp", "TIME-WAIT", 0, 0, "[fe80::1]%eth0:58968", "[fe80::2]:65432"),
     ]
@@ -62,10 +63,13 @@ def test_the_table_has_netstats_columns_and_addresses_in_full() -> None:
     with console.capture() as printed:
         console.print(table(parse(SAID, "server-be", "big")))
     lines = [line.split() for line in printed.get().splitlines()]
-    heading = "Host Byte order Proto Recv-Q Send-Q Local Address Foreign Address State"
+    heading = "Host Byte order Proto Recv-Q Send-Q Local Address Foreign Address State PID/Program"
     assert lines[0] == heading.split()
-    assert lines[4] == "server-be big tcp6 1428 0 [::ffff:127.0.0.1]:65432 [::ffff:127.0.0.1]:46036 ESTABLISHED".split()
-    assert lines[5] == "server-be big tcp6 0 0 [fe80::1]%eth0:58968 [fe80::2]:65432 TIME-WAIT".split()
+    assert lines[3][-2:] == ["7/python", "9/sh"]
+    assert (
+        lines[4] == "server-be big tcp6 1428 0 [::ffff:127.0.0.1]:65432 [::ffff:127.0.0.1]:46036 ESTABLISHED -".split()
+    )
+    assert lines[5] == "server-be big tcp6 0 0 [fe80::1]%eth0:58968 [fe80::2]:65432 TIME-WAIT -".split()
 
 
 def test_both_ends_of_a_connection_and_its_listener_are_seen_with_their_byte_orders(lab: Lab) -> None:
@@ -85,6 +89,8 @@ def test_both_ends_of_a_connection_and_its_listener_are_seen_with_their_byte_ord
     assert (connected.host, connected.byteorder, connected.state) == ("client", "little", "ESTABLISHED")
     assert (accepted.local, accepted.peer) == (connected.peer, connected.local)
     assert connected.local.startswith(client_at)
+    assert all(each.programs for each in (listening, accepted, connected)), "who has it open"
+    assert listening.programs == accepted.programs
     assert accepted.recv_q > 0 == accepted.send_q
     assert connected.send_q > 0 == connected.recv_q
 
@@ -104,5 +110,12 @@ def test_a_udp_server_is_seen_while_it_runs_and_is_gone_after_it(lab: Lab) -> No
     expected = Socket("server", "little", "udp", "", 0, 0, f"{address}:17", "0.0.0.0:*")
     with lab.running("server", ["python", "-m", "services.qotd.server_udp", address, "17"]) as quoting:
         quoting.wait_for_line("listening on")
-        assert expected in sockets(lab)
-    wait_for(lambda: expected not in sockets(lab), "the socket to be gone", within_s=3)
+        (found,) = [each for each in sockets(lab) if each.local == expected.local]
+        printed = lab.run("server", ["netstat", "-anup"], timeout_s=5).stdout
+        opened = lab.run("server", ["lsof", "-nP", "-iUDP:17"], timeout_s=5).stdout
+    assert replace(found, programs=()) == expected
+    (program,) = found.programs
+    assert any(line.split()[-1] == program for line in printed.splitlines() if f"{address}:17 " in line), printed
+    command, pid, user = opened.splitlines()[1].split()[:3]
+    assert (f"{pid}/{command}", user) == (program, "lab"), opened
+    wait_for(lambda: not [each for each in sockets(lab) if each.local == expected.local], "it to be gone", within_s=3)
