@@ -15,10 +15,13 @@ export FAULTWIRE_SOURCES = $(SOURCES)
 SCENARIOS = $(PYTHON) -m scenarios
 # Which runs are kept, of the verbs that make many: KEEP_RUNS=20 the newest 20, KEEP_RUNS=14d those of 14 days.
 KEPT = $(if $(KEEP_RUNS),--keep-runs $(KEEP_RUNS))
+# A run on many machines needs what is installed for them: CLUSTER=tcp://head:8786 or CLUSTER=local:3.
+CLUSTERED = $(if $(CLUSTER),setup-cluster)
 # Runs a program of somebody else's, and says that it is at work while it prints nothing: what, then the command.
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
+PINNED = --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
+.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge worker setup-cluster screenshots call ping init watch sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -27,6 +30,10 @@ help: ## print this list
 
 setup: ## install and start what is missing: Docker Engine, Compose v2, the virtual environment
 	@scenarios/setup.sh
+
+setup-cluster: setup ## what many machines need in the virtual environment (Dask): docs/cluster.md
+	@lock=$$(sha256sum requirements-cluster.lock); [ "$$(cat .venv/cluster.sha256 2>/dev/null)" = "$$lock" ] || \
+	    { $(ALOUD) "pip installs requirements-cluster.lock" .venv/bin/pip install --quiet --no-input --disable-pip-version-check --require-hashes -r requirements-cluster.lock && echo "$$lock" >.venv/cluster.sha256; }
 
 demo: setup ## the main thing: a big-endian client is answered across the firewall, with the packets to prove it
 	@$(SCENARIOS) demo --lab $(LAB)
@@ -42,7 +49,7 @@ check: setup ## for whoever edits: lint, types and every test that needs no engi
 	@$(MAKE) --jobs 2 lint .tests CHOSEN='-m "not engine" --ignore tests/infra --ignore tests/drills'
 
 # Python's own compiled files are kept, whatever the environment says: 1,000 programs are started here.
-.tests: setup
+.tests: setup setup-cluster
 	@PYTHONDONTWRITEBYTECODE= $(PYTHON) -m pytest --numprocesses auto --dist loadfile $(if $(LONG),--long) $(CHOSEN)
 
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
@@ -51,14 +58,14 @@ test-endian: setup images ## the protocol's test vectors and 1,000 random messag
 drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select CLIENT=chunks SEED=7
 	@$(SCENARIOS) run $(NAME) --lab $(LAB) $(if $(PAIR),--pair $(PAIR),--one-pair) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
 
-drills: setup ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
-	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHARD),--shard $(SHARD)) $(KEPT)
+drills: setup $(CLUSTERED) ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHARD),--shard $(SHARD)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
 
-matrix: setup ## what becomes of each architecture under each drill: make matrix SERVICE=mine PATIENCE=20s CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
-	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(SHARD),--shard $(SHARD)) $(KEPT)
+matrix: setup $(CLUSTERED) ## what becomes of each architecture under each drill: make matrix SERVICE=mine PATIENCE=20s CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
+	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(SHARD),--shard $(SHARD)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
 
-gallery: setup ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=3 RESUME=1; DRILLS= some of them)
-	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(KEPT)
+gallery: setup $(CLUSTERED) ## clients and servers that people run, under each failure: docs/gallery.md (JOBS=3 RESUME=1; DRILLS= some of them)
+	@$(SCENARIOS) gallery $(DRILLS) --lab $(LAB) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
 
 list: setup ## the drills, a line each: make list WORDS="tcp loss" JSON=1; which fit a service: make list SERVICE=mine CLIENT=curl
 	@$(SCENARIOS) list $(WORDS) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(JSON),--json)
@@ -69,8 +76,8 @@ explain: setup ## what a drill claims, does and demands, without running it: mak
 validate: setup ## read every drill and service file; every error names its file, line and key
 	@$(SCENARIOS) validate $(FILES)
 
-soak: setup ## the drills over and over, random order and seeds; keeps what did not pass: make soak FOR=10min JOBS=2
-	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) --for $(FOR) $(KEPT)
+soak: setup $(CLUSTERED) ## the drills over and over, random order and seeds; keeps what did not pass: make soak FOR=10min JOBS=2
+	@$(SCENARIOS) soak --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) --for $(FOR) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
 
 storm: setup ## runs of every kind of fault, ended by kill -9, SIGTERM and Ctrl-C at random moments; is anything left? make storm N=300 SEED=7
 	@$(SCENARIOS) storm --lab $(LAB) --count $(or $(N),300) $(if $(SEED),--seed $(SEED)) $(if $(WITHIN),--within $(WITHIN))
@@ -86,6 +93,9 @@ report: setup ## make the pages of a run again, and open them where there is a s
 
 merge: setup ## put the parts of a run (make drills SHARD=3/10, make matrix SHARD=3/10) together: make merge PARTS="a b c" OUT=folder
 	@$(SCENARIOS) merge $(PARTS) --out $(OUT)
+
+worker: setup setup-cluster ## run cells for the head of a cluster: make worker HEAD=tcp://head:8786 JOBS=4 BUNDLE=lab.tar (docs/cluster.md)
+	@$(SCENARIOS) worker $(HEAD) --labs $(JOBS) $(if $(LABS),--numbers $(LABS)) $(if $(BUNDLE),--bundle $(BUNDLE))
 
 screenshots: setup ## docs/images anew, from the newest matrix: make screenshots RUN=runs/… CELL=runs/…/lost-syn/search-selectors/be-le
 	@$(PYTHON) -m tests.report.screenshots $(RUN) $(CELL)
@@ -162,12 +172,13 @@ wheel: setup ## what `pip install` takes into another environment: dist/faultwir
 	@$(ALOUD) "pip builds the wheel" $(PYTHON) -m pip wheel --quiet --disable-pip-version-check --no-deps --no-index --no-build-isolation --wheel-dir dist .
 	@for wheel in dist/*.whl; do printf '%s\n' $$wheel; done
 
-lint: setup ## ruff, mypy and import-linter over all of the code
+lint: setup setup-cluster ## ruff, mypy and import-linter over all of the code
 	@$(ALOUD) "ruff checks the code" $(PYTHON) -m ruff check . $(SCRIPTS)
 	@$(ALOUD) "ruff looks at the code's form" $(PYTHON) -m ruff format --check --quiet . $(SCRIPTS)
 	@$(ALOUD) "the rooms import one way" .venv/bin/lint-imports --no-cache --no-logo
 	@$(ALOUD) "mypy over all of the code" $(PYTHON) -m mypy
 	@for script in $(SCRIPTS); do $(ALOUD) "mypy over $$script" env MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
 
-lock: setup ## pin requirements.in anew in requirements.lock (needs uv)
-	@$(ALOUD) "uv looks for versions" uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url --output-file requirements.lock requirements.in
+lock: setup ## pin requirements.in and requirements-cluster.in anew in their .lock (needs uv)
+	@$(ALOUD) "uv looks for versions" uv pip compile $(PINNED) --output-file requirements.lock requirements.in
+	@$(ALOUD) "uv looks for versions" uv pip compile $(PINNED) --constraint requirements.lock --output-file requirements-cluster.lock requirements-cluster.in

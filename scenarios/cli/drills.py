@@ -1,17 +1,14 @@
-"""The commands about drills: run, matrix, soak."""
+"""The commands about drills: run, matrix, storm, fuzz."""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
 import json
-import random
-import shutil
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from rich.markup import escape
@@ -31,19 +28,18 @@ from scenarios.cli.arguments import (
 )
 from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
+from scenarios.cli.workforce import Asked, Workforce, add_cluster, workforce
 from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.record import Seen
 from scenarios.lab import signals
-from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
-from scenarios.lab.pool import give_back
 from scenarios.report import shard_plan
-from scenarios.report.console import console, counted, marked, show, step, warn
+from scenarios.report.console import console, counted, show, warn
 from scenarios.run import fingerprint, previous, summary
-from scenarios.run.campaign import Campaign
-from scenarios.run.prepare import prepare
 from scenarios.run.session import Happened
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
@@ -52,11 +48,7 @@ from scenarios.spec.program_ends import check_can_run
 from scenarios.spec.service import resolve
 from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
-from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
-
-# So many flips and stalls have room in the summary, also on a disk that is full at the end.
-SOAK_ROOM_CELLS = 1000
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
@@ -92,11 +84,17 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"{so_many(len(asked), 'cell')}; nothing was run")
         return 0
     summary.check_junit(options.junit)
-    alone = len(asked) == 1 and not options.json
+    if options.events and options.cluster:
+        raise UsageError("--events tells of what happens on this machine; with --cluster it happens elsewhere: --json")
     jobs = min(len(options.labs) or options.jobs, len(asked))
-    on = prepare(options.lab, jobs, asked, options.labs) if asked else []
+    with workforce(options, jobs, asked) as force:
+        return _run(options, whole_run, asked, force)
+
+
+def _run(options: argparse.Namespace, whole_run: Sequence[Cell], asked: Sequence[Cell], force: Workforce) -> int:
+    alone = len(asked) == 1 and not options.json
     began_s = time.monotonic()
-    progress = Progress(len(asked), jobs, previous.durations_s(beside=False), asked)
+    progress = Progress(len(asked), force.jobs, previous.durations_s(beside=False), asked)
     whole: list[Result] = []  # with its evidence, for a person who asked for one cell
 
     def tell(result: Result) -> None:
@@ -113,10 +111,10 @@ def run(options: argparse.Namespace) -> int:
     runs.keep_room(run_folder, len(asked))
     if options.shard:
         shard_plan.write(run_folder, options.shard, whole_run, fingerprint.parts_of_lab())
-    campaign = Campaign(run_folder, on, tell, step, warn, progress.began, keep=options.keep)
     if options.events:
         _tell_line({"run": run_folder.name})
-        campaign.happened = _tell_event
+    happened = _tell_event if options.events else lambda _: None
+    campaign = force.running(Asked(run_folder, tell, progress.began, keep=options.keep, happened=happened))
     broke_off: BaseException | None = None
     try:
         with shown:
@@ -128,7 +126,7 @@ def run(options: argparse.Namespace) -> int:
         with under_way("the report is written"):
             broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
         for result in whole:
-            _show(on[0], result)
+            _show(force.labs, result)
         if not options.json:
             _count(campaign.results, asked, run_folder, took_s)
         previous.remove_runs(options.keep_runs, warn)
@@ -170,7 +168,7 @@ def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, t
     )
 
 
-def _show(lab: Lab, result: Result) -> None:
+def _show(labs: Sequence[Lab], result: Result) -> None:
     """One cell, in full: the claim, the picture of the run with the fault, and every check."""
     drill = result.cell.drill
     console.print(f"[bold]{escape(drill.drill)}[/]: {escape(drill.claim)}")
@@ -182,7 +180,7 @@ def _show(lab: Lab, result: Result) -> None:
             console.print(f"[dim]{(event.at_ns - began_ns) / 1e9:8.3f} s[/] {escape(event.what)}")
     for sentence in result.earlier_tries:
         console.print(f"[dim]an earlier try proved nothing: {escape(sentence)}[/]")
-    picture = list(_picture(lab, result, seen)) if seen else []
+    picture = list(_picture(labs[0], result, seen)) if seen else []
     show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
     if result.did:
         console.print(f"[dim]the program:[/] {escape(result.did.word)}")
@@ -202,75 +200,6 @@ def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     yield from pairing.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
     for what in seen.stalls.unseen:
         yield Text(f"not measured: {what}", "dim")
-
-
-def soak(options: argparse.Namespace) -> int:
-    """The catalogue over and over, in random order with random seeds, for a given time; each flip.
-
-    What passes leaves its verdict in the counts, and no evidence. What is unproven only because something stood still
-    is no flip: it is counted apart, with its evidence.
-    """
-    dice = random.Random(options.seed)  # noqa: S311 (an order, not a secret)
-    known = known_services()
-    served = [(drill, chosen_service(drill, None, known)) for drill in find_drills(options.names or [ALL], known)]
-    chosen = [(*each, pair) for each in served for pair in pairs_of(*each, options.pair)]
-    jobs = len(options.labs) or options.jobs
-    on = prepare(options.lab, jobs, [Cell(*each) for each in chosen], options.labs)
-    began_s = time.monotonic()
-    ends_s = began_s + options.for_
-    told = Counter[Verdict]()
-    flips: list[Result] = []
-    stalled: list[Result] = []  # something stood still: no flip, and no proof
-
-    def tell(result: Result) -> None:
-        told[result.verdict] += 1
-        if result.is_stalled:
-            stalled.append(replace(result, seen={}))
-            return
-        if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
-            flips.append(replace(result, seen={}))
-            console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
-            console.print(f"  [dim]{runs.display_path(result.folder)}[/]")
-            return
-        shutil.rmtree(result.folder, ignore_errors=True)
-        if sum(told.values()) % 50 == 0:
-            left = f"{ends_s - time.monotonic():.0f} s left"
-            console.print(f"[dim]{sum(told.values())} run, {so_many(len(flips), 'flip')}, {left}[/]")
-
-    def at() -> str:
-        return f"{told.total()} run, {len(flips)} flips, {minutes(max(0.0, ends_s - time.monotonic()))} left"
-
-    run_folder = runs.new_run()
-    runs.keep_room(run_folder, SOAK_ROOM_CELLS)
-    campaign = Campaign(run_folder, on, tell, step, warn, keep=True)
-    round_number = 0
-    asked: list[Cell] = []
-    broke_off: BaseException | None = None
-    try:
-        with under_way("soak", at):
-            while time.monotonic() < ends_s:
-                round_number += 1
-                asked = [Cell(*each, dice.randrange(1, 1 << 31), round_number) for each in chosen]
-                dice.shuffle(asked)
-                campaign.results.clear()
-                campaign.run(asked, until=lambda: time.monotonic() > ends_s)
-    except (KeyboardInterrupt, Exception) as why:  # raised again, when what had been run is safe
-        broke_off = why
-    with signals.held_back():
-        took_s = time.monotonic() - began_s
-        with under_way("the report is written"):
-            broke_off = summary.close(run_folder, [*flips, *stalled], told.total(), took_s, broke_off, verdicts=told)
-        give_back(on, warn)
-        rounds = f"{so_many(told.total(), 'cell')} in {so_many(round_number, 'round')} (seed {options.seed})"
-        console.print(f"\n{rounds}: {counted(told)}; {so_many(len(flips), 'flip')}, {len(stalled)} stalled")
-        for flip, count in Counter(result.cell.title.split(" · ")[0] for result in flips).most_common():
-            console.print(f"  {MARKS[Verdict.FAIL]} {flip}: {count}")
-        previous.remove_runs(options.keep_runs, warn)
-    if broke_off:
-        last = summary.not_run(campaign.results, asked)
-        broke_off.add_note(f"{so_many(told.total(), 'cell')} run; of the last round {last}")
-        raise broke_off
-    return 1 if flips else 0
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
@@ -294,6 +223,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--events", action="store_true", help=about)
     sub.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML there too")
     add_keep_runs(sub)
+    add_cluster(sub)
     sub = command("matrix", matrix.run, "what becomes of each architecture under each drill, as a table")
     sub.add_argument("names", nargs="*", metavar="DRILL", help="(default: every drill that applies)")
     add_programs(sub, "echo,search/asyncio,mine (default: echo and search)")
@@ -309,14 +239,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
     add_keep_runs(sub)
-    sub = command("soak", soak, "the catalogue over and over, random order and seeds: which verdicts flip?")
-    sub.add_argument("names", nargs="*", metavar="NAME")
-    sub.add_argument("--for", dest="for_", type=time_s, default=3600.0, metavar="TIME", help="10min, 1h (default 1h)")
-    add_pairs(sub)
-    add_labs(sub)
-    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
-    sub.add_argument("--jobs", type=between(1, 16), default=2, metavar="N")
-    add_keep_runs(sub)
+    add_cluster(sub)
     sub = command("storm", storm.run, "end runs of every kind of fault at random moments: is anything left?")
     sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")

@@ -13,15 +13,14 @@ from pathlib import Path
 from scenarios.cli.arguments import add_keep_runs, between
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
+from scenarios.cli.workforce import Asked, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes
 from scenarios.lab.places import PAGES
 from scenarios.report import gallery_cells, gallery_html, gallery_page
-from scenarios.report.console import console, counted, step, warn
+from scenarios.report.console import console, counted, step
 from scenarios.run import gallery, previous, summary
-from scenarios.run.campaign import Campaign
-from scenarios.run.prepare import prepare
 from scenarios.spec.cell import Cell
 from scenarios.spec.gallery import load_gallery
 from scenarios.spec.service import resolve, services
@@ -77,13 +76,13 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     """Run the cells, row by row: what is broken off has whole rows. `ran` is given the results, however it ends."""
     if not cells:
         return
-    jobs = min(options.jobs, len(cells))
-    on = prepare(options.lab, jobs, cells)
-    step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
-    progress = Progress(len(cells), jobs, previous.durations_s(beside=False), cells)
-    campaign = Campaign(run_folder, on, progress.report, step, warn, progress.began, results=ran)
-    with progress.display():
-        campaign.run(cells)
+    with workforce(options, min(options.jobs, len(cells)), cells) as force:
+        step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
+        progress = Progress(len(cells), force.jobs, previous.durations_s(beside=False), cells)
+        campaign = force.running(Asked(run_folder, progress.report, progress.began, patience=load_gallery().patience))
+        campaign.results = ran
+        with progress.display():
+            campaign.run(cells)
 
 
 def _keep(run_folder: Path) -> None:
@@ -111,3 +110,4 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--page", action="store_true", help="run nothing: write the pages anew from docs/gallery.json")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")
     add_keep_runs(sub)
+    add_cluster(sub)

@@ -27,8 +27,10 @@ from scenarios.version import VERSION
 COMMANDS: Mapping[str, Sequence[str]] = {
     "files": ("list", "explain", "validate", "schema"),
     "report": ("merge", "report"),
-    "drills": ("run", "matrix", "soak", "storm", "fuzz"),
+    "drills": ("run", "matrix", "storm", "fuzz"),
+    "soak": ("soak",),
     "gallery": ("gallery",),
+    "cluster": ("worker", "cluster"),
     "calls": ("demo", "call", "init", "watch"),
     "bench": ("ab", "bench-services", "bench"),
     "byteorder": ("endian", "emulation"),

@@ -12,17 +12,16 @@ from rich.markup import escape
 from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
+from scenarios.cli.workforce import Asked, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.places import typed
 from scenarios.lab.pool import default_jobs
 from scenarios.report import shard_plan
-from scenarios.report.console import console, counted, step, warn
+from scenarios.report.console import console, counted, step
 from scenarios.run import fingerprint, matrix, previous
-from scenarios.run.campaign import Campaign
 from scenarios.run.gallery import patient
 from scenarios.run.matrix import LEGEND
-from scenarios.run.prepare import prepare
 from scenarios.spec.catalogue import find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.pairs import in_order
@@ -52,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
     if options.resume:
         run_folder, asked = MATRIX.unfinished()
     architectures = matrix.columns(asked["services"], known)
-    drills = [patient(each, Seconds(asked.get("patience_s", 0.0))) for each in find_drills(asked["drills"], known)]
+    given = Seconds(asked.get("patience_s", 0.0))
+    drills = [patient(each, given) for each in find_drills(asked["drills"], known)]
     whole_run = matrix.cells(drills, architectures, asked["pairs"], asked["seed"], known)
     shard = Shard.parse(asked["shard"]) if asked.get("shard") else None
     cells = shard_plan.part_of(whole_run, shard)
@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         shard_plan.write(run_folder, shard, whole_run, fingerprint.parts_of_lab())
 
     def perform(missing: Sequence[Cell], ran: list[Result]) -> None:
-        _perform(options, run_folder, missing, ran)
+        _perform(options, run_folder, given, missing, ran)
 
     def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
         status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
@@ -86,18 +86,25 @@ def run(options: argparse.Namespace) -> int:
     return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options.keep_runs)
 
 
-def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
-    """Run the cells, those first that took longest before; `ran` is given the results, however it ends."""
+def _perform(
+    options: argparse.Namespace, run_folder: Path, given: Seconds, cells: Sequence[Cell], ran: list[Result]
+) -> None:
+    """Run the cells, those first that took longest before; `ran` is given the results, however it ends.
+
+    `given` is the patience of their drills.
+    """
     if not cells:
         return
     jobs = min(len(options.labs) or options.jobs or default_jobs(), len(cells))
-    on = prepare(options.lab, jobs, cells, options.labs)
-    step(f"{so_many(len(cells), 'cell')} on {so_many(jobs, 'lab')}")
-    expected_s = previous.durations_s(beside=True)
-    progress = Progress(len(cells), jobs, expected_s, cells)
-    campaign = Campaign(run_folder, on, progress.report, step, warn, progress.began, True, options.keep, ran)
-    with progress.display():
-        campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
+    with workforce(options, jobs, cells) as force:
+        step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
+        expected_s = previous.durations_s(beside=True)
+        progress = Progress(len(cells), force.jobs, expected_s, cells)
+        asked = Asked(run_folder, progress.report, progress.began, True, options.keep, patience=given)
+        campaign = force.running(asked)
+        campaign.results = ran
+        with progress.display():
+            campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
 
 
 def _tell(results: Sequence[Result], of_what: str) -> int:

@@ -17,13 +17,13 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios.lab.heartbeat import minutes, pulse
-from scenarios.lab.lab import Lab
 from scenarios.report.console import STYLES, console, marked
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
 
 LAST = 8  # verdicts that stay in sight
+SHOWN = 16  # labs with their cells: many machines have more than a terminal has lines
 USUAL_S = 3.0  # of a cell of which nothing is known
 
 
@@ -39,7 +39,7 @@ class Progress:
         self._pace = 1.0  # what a cell takes, as a part of what was expected
         self._spent_s = self._spent_expected_s = 0.0
         self.verdicts: Counter[Verdict] = Counter()
-        self._running: dict[int, tuple[Cell, float]] = {}
+        self._running: dict[str, tuple[Cell, float]] = {}
         self._last: deque[RenderableType] = deque(maxlen=LAST)
         self._lock = threading.Lock()
 
@@ -51,10 +51,10 @@ class Progress:
         """Keep it in sight for the time of the `with` block."""
         return pulse.display(self, at_once=True)
 
-    def began(self, lab: Lab, cell: Cell) -> None:
+    def began(self, lab: str, cell: Cell) -> None:
         """A lab has begun with a cell."""
         with self._lock:
-            self._running[lab.number] = cell, time.monotonic()
+            self._running[lab] = cell, time.monotonic()
 
     def report(self, result: Result, *, in_words: bool = True) -> None:
         """A cell has been run. `in_words`: its verdict is a line, where it is not drawn."""
@@ -89,14 +89,16 @@ class Progress:
             line += f"\n      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}"
         return line
 
+    def _shown(self) -> list[tuple[str, Cell, float]]:
+        """The labs by name, `lab 4` before `lab 10`, each with its cell and since when: as many as one can look at."""
+        running = sorted(self._running.items(), key=lambda each: (len(each[0]), each[0]))
+        return [(lab, cell, began_s) for lab, (cell, began_s) in running[:SHOWN]]
+
     def lines(self) -> Sequence[str]:
         """What is to be said where no terminal is: how far it is, and where each lab is."""
         with self._lock:
             now_s = time.monotonic()
-            labs = [
-                f"lab {number}: {cell.title} ({minutes(now_s - began_s)})"
-                for number, (cell, began_s) in sorted(self._running.items())
-            ]
+            labs = [f"{lab}: {cell.title} ({minutes(now_s - began_s)})" for lab, cell, began_s in self._shown()]
             left = f", {minutes(self.left_s)} left" if self.done else ""
             took = minutes(now_s - self._began_s)
             return ["; ".join([f"{self.done} of {self._total} done in {took}{left}", *labs])]
@@ -106,8 +108,8 @@ class Progress:
         with self._lock:
             now_s = time.monotonic()
             labs = Table.grid(padding=(0, 2))
-            for number, (cell, began_s) in sorted(self._running.items()):
-                labs.add_row(f"[cyan]lab {number}[/]", escape(cell.title), f"[dim]{now_s - began_s:.0f} s[/]")
+            for lab, cell, began_s in self._shown():
+                labs.add_row(f"[cyan]{escape(lab)}[/]", escape(cell.title), f"[dim]{now_s - began_s:.0f} s[/]")
             counts = "  ".join(f"[{STYLES[each]}]{MARKS[each]} {self.verdicts[each]}[/]" for each in Verdict)
             bar = Table.grid(padding=(0, 2))
             left = f"{minutes(self.left_s)} left" if self.done else ""

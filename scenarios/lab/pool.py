@@ -75,13 +75,18 @@ def one(profiles: Sequence[str] = ()) -> Lab:
 
 
 def these(first: int, others: Sequence[int], profiles: Sequence[str] = ()) -> list[Lab]:
+    """These labs: the first, and the others as `exactly` has them. Raises LabProblem for one that another run has."""
+    return [Lab(first, *profiles), *exactly(others, profiles)]
+
+
+def exactly(numbers: Sequence[int], profiles: Sequence[str] = ()) -> list[Lab]:
     """These labs: one that is up, and that no run left so, is used as it is and stays up; others are borrowed.
 
     Raises LabProblem for one that another run has.
     """
     up = {number for number in labs_in_use() if not _path(number).exists()}
-    found: list[Lab] = [Lab(first, *profiles)]
-    for number in others:
+    found: list[Lab] = []
+    for number in numbers:
         try:
             found.append(Lab(number, *profiles) if number in up else Borrowed(number, *profiles))
         except BlockingIOError:

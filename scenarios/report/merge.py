@@ -14,7 +14,7 @@ from typing import Any
 
 from scenarios.evidence.run_folder import StorageProblem, take_over
 from scenarios.lab.errors import UsageError
-from scenarios.report import read_run, shard_plan, summary_files
+from scenarios.report import machines, read_run, shard_plan, summary_files
 from scenarios.report.shard_plan import Plan
 from scenarios.verdict.check import Verdict
 
@@ -82,15 +82,9 @@ def _check_one_run(plans: Sequence[tuple[Path, Plan]]) -> None:
 
 def _differences(parts: Sequence[Part]) -> tuple[dict[str, str], list[str]]:
     """What the parts ran on, in one; and a line for each thing in which their machines differ."""
-    ran_on: dict[str, str] = {}
-    differs = []
-    for name in sorted({name for part in parts for name in part.ran_on}):
-        by_value: dict[str, list[str]] = {}
-        for part in parts:
-            by_value.setdefault(part.ran_on.get(name, "not known"), []).append(part.folder.name)
-        ran_on[name] = ", ".join(by_value)
-        if len(by_value) > 1:
-            differs.append(f"{name}: " + "; ".join(f"{value} ({', '.join(of)})" for value, of in by_value.items()))
+    found = machines.by_value([(part.folder.name, part.ran_on) for part in parts])
+    ran_on = {thing: ", ".join(values) for thing, values in found.items()}
+    differs = [f"{thing}: {machines.in_words(values, '; ')}" for thing, values in found.items() if len(values) > 1]
     return ran_on, differs
 
 

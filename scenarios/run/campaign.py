@@ -6,41 +6,26 @@ Ctrl-C reaches the main thread only: it tells the workers, which undo what they 
 from __future__ import annotations
 
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from docker.errors import DockerException
-
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import StorageProblem, folder_of
-from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
-from scenarios.lab.heartbeat import under_way
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
-from scenarios.run.cell import TRIES, run
-from scenarios.run.session import Happened, Interrupted, Stage
+from scenarios.run.cell import TRIES
+from scenarios.run.session import Happened, Interrupted
+from scenarios.run.workplace import Workplace
 from scenarios.spec.cell import Cell
 from scenarios.verdict.result import Result
 
-OPENS_TIMES = 3  # how often a worker tries to have its lab ready
 # How often the main thread looks up from its wait: a signal that comes just before the wait, or that the system gives
 # to another thread, does not end it.
 LOOKS_EVERY_S = 0.2
-# What keeps a lab from being ready; OSError is of requests, by which the engine is asked. Anything else is a bug.
-OF_A_LAB = (
-    LabProblem,
-    CommandFailed,
-    NoEngine,
-    DeadlinePassed,
-    DockerException,
-    OSError,
-    subprocess.SubprocessError,
-)
 
 
 @dataclass(slots=True)
@@ -48,7 +33,7 @@ class Campaign:
     """Cells to be run on labs. `tell` is given each result as it comes, with its evidence: it alone may keep that.
 
     `say` is given a line of what else is done, `complain` one of what went wrong and is tried again; `began` is told of
-    each cell that a lab begins with, and `happened` of each event of its scripts; both in a worker's thread.
+    each cell that is begun and its lab (`lab 3`), `happened` of each event of its scripts; both in a worker's thread.
     """
 
     run_folder: Path
@@ -56,7 +41,7 @@ class Campaign:
     tell: Callable[[Result], None]
     say: Callable[[str], None] = lambda _: None
     complain: Callable[[str], None] = lambda _: None
-    began: Callable[[Lab, Cell], None] = lambda _, __: None
+    began: Callable[[str, Cell], None] = lambda _, __: None
     beside: bool = False  # also ask what becomes of other clients
     keep: bool = False  # leave the borrowed labs up
     results: list[Result] = field(default_factory=list)
@@ -96,13 +81,9 @@ class Campaign:
         return self.results
 
     def _work(self, lab: Lab, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+        place = Workplace(lab, self._stop.is_set, self.say, self.complain, self.happened)
         try:
-            while not waiting.empty() and not self._stop.is_set() and not until():
-                stage = self._open(lab)
-                try:
-                    self._run_on(stage, waiting, until)
-                finally:
-                    self._close(stage)
+            self._run_on(place, waiting, until)
         except Interrupted:
             pass
         except BaseException as problem:  # it is raised where the campaign is waited for
@@ -111,49 +92,22 @@ class Campaign:
             if not self.keep:
                 give_back([lab], self.complain)
 
-    def _open(self, lab: Lab) -> Stage:
-        """Return a stage that is open, on a lab that is up. Raise LabProblem when it cannot be had."""
-        for number in range(1, OPENS_TIMES + 1):
-            try:
-                if number == OPENS_TIMES:  # whatever is the matter with its machines, new ones have it not
-                    self.say(f"lab {lab.number} is made anew")
-                    with lab.held():
-                        lab.down()
-                if not lab.is_up():
-                    with under_way(f"lab {lab.number} comes up"):
-                        took_s = lab.up()
-                    self.say(f"lab {lab.number} is up, {took_s:.1f} s")
-                return Stage(lab, self._stop.is_set, self.happened).__enter__()
-            except LabInUse:
-                raise
-            except OF_A_LAB as problem:
-                if self._stop.is_set():
-                    raise Interrupted from problem
-                if number == OPENS_TIMES:
-                    raise LabProblem(f"lab {lab.number} cannot be had: {problem}") from problem
-                self.complain(f"lab {lab.number}: {problem}")
-        raise AssertionError  # for mypy: the last try returns or raises
-
-    def _close(self, stage: Stage) -> None:
-        """Undo what is in force; where that does not succeed, say so: the next stage on this lab does it again."""
+    def _run_on(self, place: Workplace, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+        """Run cells at a workplace until none is left, or it is told to stop."""
         try:
-            stage.__exit__(*sys.exc_info())
-        except Exception as problem:
-            self.complain(f"lab {stage.lab.number} could not be left as it was: {problem}")
-
-    def _run_on(self, stage: Stage, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
-        """Run cells on a stage until none is left, or one broke off, and may have broken the stage."""
-        while not until() and not waiting.empty():
-            stage.check_interrupted()
-            runs.check_room(self.run_folder)
-            try:
-                cell = waiting.get_nowait()
-            except queue.Empty:
-                return
-            self.began(stage.lab, cell)
-            result = run(stage, cell, folder_of(self.run_folder, cell), beside=self.beside, tries=self.tries)
-            with self._reporting:
-                self.results.append(replace(result, seen={}))  # which holds every frame
-                self.tell(result)
-            if result.broke_off:
-                return
+            while not waiting.empty() and not self._stop.is_set() and not until():
+                stage = place.open()  # before a cell is taken: where it cannot be had, another lab does its part
+                stage.check_interrupted()
+                runs.check_room(self.run_folder)
+                try:
+                    cell = waiting.get_nowait()
+                except queue.Empty:
+                    return
+                self.began(f"lab {place.lab.number}", cell)
+                folder = folder_of(self.run_folder, cell)
+                result = place.run(cell, folder, beside=self.beside, tries=self.tries)
+                with self._reporting:
+                    self.results.append(replace(result, seen={}))  # which holds every frame
+                    self.tell(result)
+        finally:
+            place.close()

@@ -104,6 +104,17 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     return result
 
 
+def not_run(cell: Cell, folder: Path, why: str, *, beside: bool = False) -> Result:
+    """What a cell comes to that could not be run to its end, and left nothing: unproven. Its folder is made."""
+    lost = proof("the cell was not run to its end", "", why, proven=False)
+    result = Result(cell, Verdict.UNPROVEN, lost.sentence, [], [lost], {}, folder, 0.0, broke_off=True)
+    if beside:
+        result = replace(result, survival=survival(cell, Verdict.UNPROVEN, None, ""))
+    _store(result)
+    write_cell(folder, folder.parents[2])
+    return result
+
+
 def _pause(stage: Stage, seconds: float) -> None:
     until_s = time.monotonic() + seconds
     while (left_s := until_s - time.monotonic()) > 0:

@@ -24,10 +24,20 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
 
     Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
     """
-    performed = [each for cell in cells for each in cell.both_runs]
-    needed = profiles(cell.host_pair for cell in performed)
+    needed = needed_profiles(cells)
     first, *others = exactly or (number,)
     lab = Lab(first, *needed)
+    make_ready(lab, cells)
+    return pool.these(first, others[: jobs - 1], needed) if exactly else labs(number, jobs, needed)
+
+
+def needed_profiles(cells: Sequence[Cell]) -> Sequence[str]:
+    """The profiles of compose.yaml whose machines these cells are performed on."""
+    return profiles(each.host_pair for cell in cells for each in cell.both_runs)
+
+
+def make_ready(lab: Lab, cells: Sequence[Cell]) -> None:
+    """Have one lab up, and all else that these cells need on its machine. Raise as `prepare` does."""
     bring_up(lab)
     moving = [each for cell in cells if not unsupported(cell) for each in cell.both_runs]
     on_cpus.ready([(each.chosen, *ends(each.pair)) for each in moving], image_step)
@@ -35,7 +45,6 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
     compositions.ready([cell.chosen.service for cell in cells], step)
     with under_way("Wireshark reads the display filters"):
         check(lab, [cell.drill for cell in cells])
-    return pool.these(first, others[: jobs - 1], needed) if exactly else labs(number, jobs, needed)
 
 
 def check(lab: Lab, drills: Sequence[Drill]) -> None:

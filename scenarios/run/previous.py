@@ -118,8 +118,23 @@ def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
         broke_off=False,
         machines=stored.get("machines", {}),
         survival=Survival(**stored["survival"]) if "survival" in stored else None,
+        did=read_run.did(stored),
         inputs=stored["inputs"],
+        ran_on=stored["versions"],
+        earlier_tries=stored.get("earlier_tries", ()),
     )
+
+
+def from_evidence(cell: Cell, folder: Path) -> Result:
+    """What a cell came to whose folder another machine has made just now, without its packets.
+
+    Raise OSError or ValueError where it cannot be read.
+    """
+    stored = read_run.result(folder)
+    try:
+        return _result(cell, folder, stored)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder / read_run.RESULT} is of another form: {error}") from error
 
 
 def reuse_results(cells: Sequence[Cell], into: Path) -> list[Result]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.versions import versions
-from scenarios.report import summary_files
+from scenarios.report import machines, summary_files
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
@@ -74,7 +74,9 @@ def write(
 ) -> None:
     """Write what a run came to, as `summary_files.write`; `verdicts` counts what was run, where results are not all."""
     told = Counter(each.verdict for each in results) if verdicts is None else verdicts
-    summary_files.write(run_folder, [line(each) for each in results], asked, took_s, versions(), told, junit)
+    apart = [each.ran_on if machines.MACHINE in each.ran_on else versions() for each in results]
+    ran_on = machines.together(apart) if any(machines.MACHINE in each for each in apart) else versions()
+    summary_files.write(run_folder, [line(each) for each in results], asked, took_s, ran_on, told, junit)
 
 
 def close(

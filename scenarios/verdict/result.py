@@ -31,6 +31,7 @@ class Result:
     did: Did | None = None  # what the program did under the failure, whatever the verdict
     survival: Survival | None = None  # for the matrix: where others were asked too
     inputs: str = ""  # the digest of all that it rests on, for the matrix
+    ran_on: Mapping[str, str] = field(default_factory=dict)  # kernel, engine, …: where that may not be this machine
     earlier_tries: Sequence[str] = ()  # the sentences of those that proved nothing, because something stood still
 
     @property

@@ -16,14 +16,14 @@ from types import TracebackType
 from typing import Self
 from unittest import mock
 
-from scenarios.cli import drills, matrix
+from scenarios.cli import workforce
 from scenarios.evidence import run_folder
 from scenarios.evidence.record import LegCapture, Seen
 from scenarios.lab import signals
 from scenarios.lab.errors import DeadlinePassed
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
-from scenarios.run import campaign, cell, ends, summary
+from scenarios.run import cell, ends, summary, workplace
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
@@ -125,14 +125,13 @@ def faked(
             (run_folder, "RUNS", runs_folder),
             (cell, "versions", lambda: {"python": "3"}),
             (summary, "versions", lambda: {"python": "3"}),
-            (campaign, "Stage", Stage),
+            (workplace, "Stage", Stage),
             (cell, "perform", performed),
             (cell, "perform_beside", lambda *_: "it was not asked"),
             (ends, "check_architecture", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
             (cell, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
             (cell, "combine", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
-            (drills, "prepare", lambda *_: on),
-            (matrix, "prepare", lambda *_: on),
+            (workforce, "prepare", lambda *_: on),
         ):
             stack.enter_context(mock.patch.object(where, name, what))
         yield on

@@ -25,10 +25,11 @@ from scenarios.evidence.run_folder import folder_of
 from scenarios.lab import doctor
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
 from scenarios.report import read_run
-from scenarios.run import campaign, cell
-from scenarios.run.campaign import OPENS_TIMES, Campaign
+from scenarios.run import cell, workplace
+from scenarios.run.campaign import Campaign
 from scenarios.run.performance import BrokeOff
 from scenarios.run.session import Interrupted
+from scenarios.run.workplace import OPENS_TIMES
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
@@ -186,7 +187,7 @@ def test_that_another_run_has_the_lab_is_told_once(tmp_path: Path, monkeypatch: 
 
     complained: list[str] = []
     with faked(tmp_path) as on:
-        monkeypatch.setattr(campaign, "Stage", Held)
+        monkeypatch.setattr(workplace, "Stage", Held)
         with pytest.raises(LabInUse):
             Campaign(tmp_path, on, lambda _: None, complain=complained.append).run(cells(2))
     assert complained == []

@@ -1,0 +1,124 @@
+"""Where the cells of a command are run: on the labs of this machine, or with `--cluster` on those of its workers."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from scenarios.cluster import address
+from scenarios.cluster.address import Local
+from scenarios.lab.errors import UsageError
+from scenarios.lab.heartbeat import under_way
+from scenarios.lab.lab import Lab
+from scenarios.report.console import step, warn
+from scenarios.run.campaign import Campaign
+from scenarios.run.prepare import prepare
+from scenarios.run.session import Happened
+from scenarios.spec.cell import Cell
+from scenarios.spec.units import Seconds
+from scenarios.verdict.result import Result
+
+EXTRA = "pip install 'faultwire[cluster]'"
+
+
+class Running(Protocol):
+    """Cells being run; see Campaign."""
+
+    results: list[Result]
+
+    def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a command wants of its cells; see Campaign. `patience` is what their drills were given."""
+
+    run_folder: Path
+    tell: Callable[[Result], None]
+    began: Callable[[str, Cell], None] = lambda _, __: None
+    beside: bool = False
+    keep: bool = False
+    happened: Callable[[Happened], None] = lambda _: None
+    patience: Seconds = Seconds(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Workforce:
+    """So many labs, and what runs cells on them. `labs` are those that are this machine's."""
+
+    jobs: int
+    labs: Sequence[Lab]
+    running: Callable[[Asked], Running]
+
+
+@contextlib.contextmanager
+def workforce(options: argparse.Namespace, jobs: int, cells: Sequence[Cell]) -> Iterator[Workforce]:
+    """Have the labs ready that are to run these cells: so many of this machine, or those of the cluster.
+
+    Raise as `prepare` does; with `--cluster` LabProblem where it is not reached, UsageError where keys are missing.
+    """
+    if getattr(options, "cluster", None) is None:
+        on = prepare(options.lab, jobs, cells, getattr(options, "labs", ())) if cells else []
+        yield Workforce(jobs, on, lambda asked: _here(asked, on))
+        return
+    with _joined(options) as found:
+        yield found
+
+
+def _here(asked: Asked, on: Sequence[Lab]) -> Campaign:
+    return Campaign(
+        asked.run_folder, on, asked.tell, step, warn, asked.began, asked.beside, asked.keep, happened=asked.happened
+    )
+
+
+@contextlib.contextmanager
+def _joined(options: argparse.Namespace) -> Iterator[Workforce]:
+    try:
+        from scenarios.cluster.campaign import ClusterCampaign
+        from scenarios.cluster.joining import joined
+        from scenarios.cluster.version import rests_on
+    except ModuleNotFoundError as error:
+        raise no_dask(error) from error
+    labs = getattr(options, "labs", ())
+    if labs and not isinstance(options.cluster, Local):
+        raise UsageError("--labs names labs of this machine; with --cluster each worker has its own")
+    with contextlib.ExitStack() as stack:
+        with under_way(f"the cluster {options.cluster} is joined"):
+            cluster = stack.enter_context(joined(options.cluster, options.keys, labs))
+        step(f"joined {cluster.address}")
+
+        def running(asked: Asked) -> ClusterCampaign:
+            return ClusterCampaign(
+                asked.run_folder, cluster, rests_on(), asked.tell, step, warn, asked.began, asked.beside,
+                patience=asked.patience,
+            )  # fmt: skip
+
+        jobs = options.cluster.workers if isinstance(options.cluster, Local) else cluster.labs
+        yield Workforce(max(1, jobs), [], running)
+
+
+def no_dask(error: ModuleNotFoundError) -> UsageError:
+    """What to say where a package of the extra `cluster` is not there."""
+    return UsageError(f"there is no Python package `{error.name}`; many machines need the extra: {EXTRA}")
+
+
+def _cluster(text: str) -> address.Address | Local:
+    try:
+        return address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_cluster(sub: argparse.ArgumentParser) -> None:
+    about = "run the cells on the workers of a cluster: tcp://head:8786, or local:3 (docs/cluster.md)"
+    sub.add_argument("--cluster", type=_cluster, metavar="ADDRESS", help=about)
+    add_keys(sub)
+
+
+def add_keys(sub: argparse.ArgumentParser) -> None:
+    about = "the folder with the keys of the cluster (default: where `cluster keys` puts them)"
+    sub.add_argument("--keys", type=Path, metavar="FOLDER", help=about)

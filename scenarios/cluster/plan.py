@@ -1,0 +1,87 @@
+"""A cell as plain data, on its way to another machine, and read again there.
+
+A drill travels as the text of its file: a drill of one's own need not be on every machine. A service does not, for it
+is programs: each machine has its folder, and what differs is told before a cell is run.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios.lab.errors import UsageError
+from scenarios.run import fingerprint
+from scenarios.run.gallery import patient
+from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.cell import Cell
+from scenarios.spec.drill import Drill
+from scenarios.spec.service import Service, resolve
+from scenarios.spec.units import Seconds
+
+_drills: dict[tuple[str, str, float], Drill] = {}  # those that were read here, by name, text and patience
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What another machine needs to know of a cell. `service` is the label of what the drill runs with."""
+
+    drill: str
+    text: str
+    path: str  # of its file on the head, for messages
+    patience_s: float
+    service: str
+    pair: str
+    seed: int = 1
+    repeat: int = 1
+
+    @classmethod
+    def of(cls, cell: Cell, patience: Seconds) -> Plan:
+        drill = cell.drill
+        path = str(drill.path)
+        return cls(drill.drill, drill.text, path, patience, cell.chosen.label, cell.pair, cell.seed, cell.repeat)
+
+    def cell(self, known: Mapping[str, Service]) -> Cell:
+        """Return the cell, with the services of this machine. Raise UsageError, DeclarationError."""
+        drill = self._drill(known)
+        return Cell(drill, chosen_service(drill, self.service, known), self.pair, self.seed, self.repeat)
+
+    def _drill(self, known: Mapping[str, Service]) -> Drill:
+        key = self.drill, self.text, self.patience_s
+        if key not in _drills:
+            with tempfile.TemporaryDirectory(prefix="faultwire-drill-") as folder:
+                path = Path(folder) / f"{self.drill}.yaml"
+                path.write_text(self.text, "utf-8")
+                drill = load_drill(path, known)
+            object.__setattr__(drill, "path", Path(self.path))
+            _drills[key] = patient(drill, Seconds(self.patience_s)) if self.patience_s else drill
+        return _drills[key]
+
+
+def distinct(plans: Sequence[Plan]) -> list[Plan]:
+    """Return what a machine must have ready for these: each drill with each service and pair, once."""
+    return list({(each.drill, each.text, each.service, each.pair): each for each in plans}.values())
+
+
+def services_of(cells: Sequence[Cell]) -> dict[str, str]:
+    """Return the services of these cells, each with a digest of its folder."""
+    services = {cell.chosen.service.service: cell.chosen.service for cell in cells}
+    return {name: fingerprint.of_folder(service.folder) for name, service in services.items()}
+
+
+def own_services(plans: Sequence[Plan], known: Mapping[str, Service]) -> dict[str, str]:
+    """Return the same of this machine; a service that is not here, or is wrong, has an empty digest."""
+    found: dict[str, str] = {}
+    for label in {each.service for each in plans}:
+        try:
+            service = resolve(label, known=known).service
+            found[service.service] = fingerprint.of_folder(service.folder)
+        except (UsageError, ValueError):
+            found[label.partition("/")[0]] = ""
+    return found
+
+
+def as_plain(plan: Plan) -> dict[str, Any]:
+    return {name: getattr(plan, name) for name in plan.__slots__}

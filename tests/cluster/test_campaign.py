@@ -1,0 +1,167 @@
+"""A run on the workers of a cluster: processes of this machine, whose labs are made up and whose cells do nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scenarios.cli.main import main
+from scenarios.cluster import joining
+from scenarios.evidence import run_folder
+from scenarios.lab.topology import ROOT
+from scenarios.lab.waiting import wait_for
+from tests.cluster.faking import CELL_S, KILLED_BY, KILLED_ONCE_BY, NO_LAB_AT, VERSION, faked_cluster
+from tests.run.faking import faked
+
+DRILLS = ("lost-*", "reordered-segments")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for runs, and workers without an engine."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
+    with faked_cluster(tmp_path / "logs"):
+        yield tmp_path / "runs"
+
+
+def newest(runs: Path) -> Path:
+    return max(each for each in runs.iterdir() if run_folder.NAME.fullmatch(each.name))
+
+
+def summary(runs: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((newest(runs) / "summary.json").read_text("utf-8"))
+    return found
+
+
+def files(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_on_workers_leaves_what_a_run_on_one_machine_does(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with faked(place):
+        assert main(["run", *DRILLS]) == 0
+    here, whole = newest(place), summary(place)
+    assert main(["run", *DRILLS, "--cluster", "local:2"]) == 0
+    there = newest(place)
+    assert there != here
+    assert files(there) == files(here)
+    apart = summary(place)
+
+    def told(of: dict[str, Any]) -> dict[str, Any]:
+        return {each["folder"]: {**each, "duration_s": 0} for each in of["cells"]}
+
+    assert told(apart) == told(whole)
+    assert (apart["asked"], apart["verdicts"]) == (whole["asked"], whole["verdicts"])
+    assert apart["versions"]["machines"] == "local-1, local-2"
+    assert "local-1" in (there / "index.html").read_text("utf-8")
+    assert "is run once more" not in capsys.readouterr().out
+
+
+def test_a_cell_whose_worker_is_lost_runs_once_more_and_one_that_is_lost_twice_is_unproven(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Four workers: one cell has its worker killed each time, another the first time only."""
+    twice, once = "lost-reply · search/selectors · be-le", "lost-syn · search/selectors · le-le"
+    monkeypatch.setenv(KILLED_BY, twice)
+    monkeypatch.setenv(KILLED_ONCE_BY, f"{once}|{tmp_path / 'killed'}")
+    assert main(["run", *DRILLS, "--cluster", "local:4"]) == 2
+    said = capsys.readouterr().out
+    stored = summary(place)
+    assert (stored["asked"], stored["run"]) == (12, 12)
+    assert {each: count for each, count in stored["verdicts"].items() if count} == {"pass": 11, "unproven": 1}
+    (lost,) = [each for each in stored["cells"] if each["verdict"] == "unproven"]
+    assert f"{lost['drill']} · {lost['service']} · {lost['pair']}" == twice
+    named = re.search(r"was lost, and so was the second: (local-\d), then (local-\d)$", lost["sentence"])
+    assert named, lost["sentence"]
+    assert named[1] != named[2]
+    told = re.sub(r"\s+", " ", said)
+    assert told.count("which is run once more") == 2
+    assert f"was lost while it ran {once}, which is run once more" in told
+    assert (newest(place) / lost["folder"] / "index.html").is_file()
+    assert lost["sentence"] in (newest(place) / "junit.xml").read_text("utf-8")
+
+
+@contextlib.contextmanager
+def process(log: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A command with made-up labs, as a process of its own that writes into a file."""
+    with log.open("wb") as out:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "tests.cluster.faking", *words],
+            stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT, env={**os.environ, **environment},
+        )  # fmt: skip
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+def listening(log: Path) -> str:
+    """The address of a scheduler, when it listens."""
+    found = wait_for(lambda: re.search(r"listens at (\S+)", log.read_text("utf-8")), "a scheduler", 60)
+    assert found
+    return str(found[1])
+
+
+def test_when_the_scheduler_is_lost_what_had_been_run_is_told_and_a_worker_that_may_not_run_cells_runs_none(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three workers: of another version, without a lab to be had, and well. The scheduler is killed in mid-run."""
+    with contextlib.ExitStack() as stack:
+        scheduler = stack.enter_context(process(tmp_path / "scheduler", "cluster", "scheduler", "tcp://127.0.0.1:0"))
+        address = listening(tmp_path / "scheduler")
+        for name, environment in (
+            ("other", {VERSION: "of yesterday"}),
+            ("without", {NO_LAB_AT: "without"}),
+            ("well", {CELL_S: "0.2"}),
+        ):
+            words = ["worker", address, "--name", name]
+            stack.enter_context(process(tmp_path / name, *words, **environment))
+        for name in ("other", "without", "well"):
+            wait_for(lambda: "has joined" in (tmp_path / name).read_text("utf-8"), name, 60)  # noqa: B023
+
+        def killed() -> None:
+            wait_for(lambda: len([*place.glob("2*/*/*/*/result.json")]) >= 3, "three results", 60)
+            scheduler.kill()
+
+        killing = threading.Thread(target=killed)
+        killing.start()
+        assert main(["run", *DRILLS, "--cluster", address]) == 69
+        killing.join()
+        wait_for(lambda: "is gone" in (tmp_path / "well").read_text("utf-8"), "the end of the worker", 60)
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert re.search(r"other \(tcp://[\d.:]+\) is of another version: services differs; it gets no cells", told), told
+    assert re.search(r"without \(tcp://[\d.:]+\): lab 1 cannot be had: no address is free; it gets no cells", told), (
+        told
+    )
+    assert f"the scheduler {address} does not answer any more" in told
+    stored = summary(place)
+    done = stored["run"]
+    assert 3 <= done < 12
+    assert f"{done} of 12 were run; all faults are undone; not run: " in told
+    assert f'tests="{done}"' in (newest(place) / "junit.xml").read_text("utf-8")
+    assert {
+        json.loads(each.read_text("utf-8"))["versions"]["machine"] for each in place.glob("2*/*/*/*/result.json")
+    } == {"well"}
+
+
+def test_a_cluster_that_nobody_answers_for_is_told_and_nothing_is_begun(
+    place: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "ANSWERS_WITHIN_S", 0.5)
+    assert main(["run", "lost-syn", "--cluster", "tcp://127.0.0.1:9"]) == 69
+    assert "no scheduler answers at tcp://127.0.0.1:9" in capsys.readouterr().out
+    assert not place.exists()
