@@ -26,11 +26,14 @@ class Machine:
     byteorder: str
     pack: Callable[[str, int], bytes]
     htons: Callable[[int], int]
+    htonl: Callable[[int], int]
+    ntohs: Callable[[int], int]
     ntohl: Callable[[int], int]
     utf16: Callable[[str], bytes]
 
 
-THIS: Final = Machine(sys.byteorder, struct.pack, socket.htons, socket.ntohl, lambda text: text.encode("utf-16"))
+HOST_AND_NETWORK: Final = (socket.htons, socket.htonl, socket.ntohs, socket.ntohl)
+THIS: Final = Machine(sys.byteorder, struct.pack, *HOST_AND_NETWORK, lambda text: text.encode("utf-16"))
 
 
 def lines(machine: Machine) -> Iterator[str]:
@@ -52,6 +55,8 @@ def lines(machine: Machine) -> Iterator[str]:
     yield "Numbers for the network, and from it"
     for number in SHORT:
         yield row(f"htons({_both(number)})", _both(machine.htons(number)))
+    yield row(f"htonl({_both(LONG[0])})", _both(machine.htonl(LONG[0])))
+    yield row(f"ntohs({_both(SHORT[0])})", _both(machine.ntohs(SHORT[0])))
     for number in LONG:
         yield row(f"ntohl({_both(number)})", _both(machine.ntohl(number)))
     yield row("htons(17) in memory", machine.pack("=H", machine.htons(17)))

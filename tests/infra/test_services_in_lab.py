@@ -77,7 +77,7 @@ def families(service: Service, number: int, pair: tuple[str, str]) -> tuple[Fami
 CELLS = [
     Cell(service.service, server, *pair, family)
     for service in KNOWN.values()
-    if service.image is None
+    if not service.images
     for number, server in enumerate(service.servers)
     if service.servers[server].runs_on is None
     for pair in (LITTLE, BIG, BIG_64)

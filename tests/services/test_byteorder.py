@@ -26,6 +26,8 @@ Numbers for the network, and from it
   htons(4660 = 0x1234)          {htons_1234}
   htons(17 = 0x0011)            {htons_17}
   htons(65432 = 0xff98)         {htons_65432}
+  htonl(305419896 = 0x12345678) {ntohl_12345678}
+  ntohs(4660 = 0x1234)          {htons_1234}
   ntohl(305419896 = 0x12345678) {ntohl_12345678}
   ntohl(1 = 0x0001)             {ntohl_1}
   htons(17) in memory           00 11
@@ -69,6 +71,8 @@ BIG = Machine(
     byteorder="big",
     pack=lambda form, number: struct.pack(form.replace("=", ">"), number),
     htons=lambda number: number,
+    htonl=lambda number: number,
+    ntohs=lambda number: number,
     ntohl=lambda number: number,
     utf16=lambda text: ("\ufeff" + text).encode("utf-16-be"),
 )
@@ -101,6 +105,8 @@ def test_side_by_side_line_by_line_only_what_depends_on_the_byte_order_differs()
         "htons(4660 = 0x1234)",
         "htons(17 = 0x0011)",
         "htons(65432 = 0xff98)",
+        "htonl(305419896 = 0x12345678) 2018915346 = 0x78563412",
+        "ntohs(4660 = 0x1234)",
         "ntohl(305419896 = 0x12345678) 2018915346 = 0x78563412",
         "ntohl(1 = 0x0001)",
         "utf-16",

@@ -1,5 +1,6 @@
 """gethostbyname beside getaddrinfo: what the rows say, and how asking ends."""
 
+import re
 import socket
 import threading
 import time
@@ -116,3 +117,29 @@ def test_a_wrong_command_line_is_one_line_and_status_64(
     written = capsys.readouterr().err
     assert (ended.value.code, written.count("\n")) == (64, 1)
     assert says in written
+
+
+def test_all_five_fields_of_each_answer_are_shown_with_the_scope_id_of_a_link_local_address(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["get_ip", "fe80::1%lo", "80", "--all"])
+    main()
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert re.split(r" {2,}", heading) == ["family", "type", "protocol", "canonical name", "address"]
+    assert {line.split()[1] for line in lines} == {"SOCK_STREAM", "SOCK_DGRAM", "SOCK_RAW"}
+    scope = socket.if_nametoindex("lo")
+    assert all(re.search(rf"^AF_INET6 .*\('fe80::1(%lo)?', 80, 0, {scope}\)$", line) for line in lines), lines
+
+
+def test_all_fields_of_a_name_that_does_not_exist_are_one_line_and_status_68(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def nothing(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nothing)
+    monkeypatch.setattr("sys.argv", ["get_ip", "nowhere.example", "--all"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 68
+    assert capsys.readouterr().err.count("\n") == 1

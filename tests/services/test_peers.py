@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from services.echo import client_blocking
-from services.peers import broken_pipe, holder, numbered, silent_client, slow_reader
+from services.peers import broken_pipe, holder, numbered, shuts, silent_client, slow_reader, urgent
 from services.qotd import client_udp
 from services.wire import Connection
 from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, eventually, exactly, reset, run
@@ -25,8 +25,8 @@ SHARED = {"__init__", "asking", "lies", "serving"}
 PROGRAMS = sorted({path.stem for path in PEERS.glob("*.py")} - SHARED)
 SERVERS = ["closes_first", "liar", "linger_zero", "long_quote", "never_accepts", "never_answers", "trickle"]
 OF_DATAGRAMS = ["gives_back", "long_quote"]
-SERVERS += ["unread_close", "gives_back"]
-NEEDS = {"liar": ("--lie", "none"), "liar_client": ("--lie", "none"), "holder": ("1",)}
+SERVERS += ["unread_close", "gives_back", "urgent_reader"]
+NEEDS = {"liar": ("--lie", "none"), "liar_client": ("--lie", "none"), "holder": ("1",), "shuts": ("rd",)}
 FOUND = "Follow the white rabbit. 🐰"
 
 
@@ -67,7 +67,7 @@ def test_sigterm_ends_a_server_in_the_middle_of_it(name: str, tmp_path: Path) ->
         if name not in OF_DATAGRAMS:
             connected = stack.enter_context(server.connect())
             connected.sendall(asking("morpheus")[:50])
-            server.said("did: ") if name not in ("liar", "trickle") else None
+            server.said("did: ") if name not in ("liar", "trickle", "urgent_reader") else None
         assert server.terminate() < 2
 
 
@@ -84,10 +84,12 @@ def test_a_server_that_cannot_listen_says_so_by_the_errnos_name(name: str) -> No
 
 
 CLIENTS = ["broken_pipe", "hoarder", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "two_in_one"]
+CLIENTS += ["shuts", "urgent"]
+OTHERS = ["numbered", "limited", "broadcasts"]  # the last calls nobody in particular
 
 
 def test_each_program_is_a_server_a_client_or_a_wrapper() -> None:
-    assert sorted([*SERVERS, *CLIENTS, "numbered", "limited"]) == PROGRAMS
+    assert sorted([*SERVERS, *CLIENTS, *OTHERS]) == PROGRAMS
 
 
 @pytest.mark.parametrize("name", CLIENTS)
@@ -100,7 +102,7 @@ def test_a_client_is_refused_in_one_line(name: str) -> None:
     assert err.endswith(f"ECONNREFUSED connecting to 127.0.0.1 port {port}\n")
 
 
-@pytest.mark.parametrize("name", [name for name in CLIENTS if name not in ("holder", "slow_reader")])
+@pytest.mark.parametrize("name", [name for name in CLIENTS if name not in ("holder", "slow_reader", "shuts", "urgent")])
 def test_a_client_whose_server_never_answers_has_a_deadline(name: str, tmp_path: Path) -> None:
     with serving("never_answers", tmp_path) as server:
         status, _, err = called(main(name), server.host, server.port, *NEEDS.get(name, ()), "--timeout", "0.4")
@@ -438,3 +440,18 @@ def test_after_the_fin_one_send_is_taken_and_the_next_is_epipe(tmp_path: Path) -
     with started("echo.server_selectors", tmp_path / "echoes") as server:
         status, out, err = called(broken_pipe.main, server.host, server.port, "--wait", "0.1")
         assert (status, out, err) == (0, "2 messages came back: the server did not close\n", "")
+
+
+def test_after_shutting_down_reading_the_answer_comes_and_after_both_it_does_not(tmp_path: Path) -> None:
+    with started("echo.server_selectors", tmp_path / "journal") as server:
+        assert called(shuts.main, server.host, server.port, "rd")[1] == "did: shut down rd, then 12 bytes came\n"
+    with started("sink.server_poll", tmp_path / "sink") as server:  # it answers nothing, and a FIN tells it nothing
+        assert called(shuts.main, server.host, server.port, "rdwr")[1] == "did: shut down rdwr, then 0 bytes came\n"
+
+
+def test_an_urgent_byte_comes_in_the_third_list_of_select_and_not_among_the_others(tmp_path: Path) -> None:
+    with serving("urgent_reader", tmp_path) as server:
+        status, out, _ = called(urgent.main, server.host, server.port)
+        assert (status, out) == (0, "did: sent 5 bytes, and 1 urgent byte\n")
+        server.said(r"did: in the third list: urgent byte b'!'\n")
+        server.said(r"did: in the first list: 5 bytes\n")

@@ -38,7 +38,13 @@ def test_a_kind_is_every_service_of_it_also_one_that_came_later(tmp_path: Path) 
     assert of_tcp - once == {"redis/redis", "gallery/redis", "gallery/bind-tcp"}
     assert {"redis/redis", "socat/pipe", "caddy/respond", "echo/select"} <= request
     assert not {"daytime/tcp", "sink/poll", "web/nginx"} & request
-    assert names(drill(tmp_path, fits="[udp]")) == {"search/selectors", "qotd/udp", "daytime/udp", "gallery/bind-udp"}
+    assert names(drill(tmp_path, fits="[udp]")) == {
+        "search/selectors",
+        "qotd/udp",
+        "daytime/udp",
+        "gallery/bind-udp",
+        "tutorial/udp",
+    }
 
 
 def test_each_client_of_the_gallery_has_the_kind_that_the_packets_of_its_call_showed() -> None:

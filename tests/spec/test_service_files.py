@@ -40,7 +40,7 @@ def test_every_service_of_the_lab_is_read() -> None:
         assert service.folder.name == name
         servers = [server.run for server in service.servers.values() if server.run is not None]
         for command in servers + [client.run for client in service.clients.values()]:
-            assert words(command, bind="b", host="h", port=1)
+            assert words(command, bind="b", host="h", port=1, ca="c", cert="c", key="k")
 
 
 def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:

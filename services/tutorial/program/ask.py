@@ -1,0 +1,17 @@
+"""Send a line, and print the line that comes back.
+
+python ask.py HOST PORT LINE
+"""
+
+import socket
+import sys
+
+try:
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=5) as connected:
+        connected.sendall(sys.argv[3].encode() + b"\n")
+        data = b""
+        while b"\n" not in data and (piece := connected.recv(1024)):
+            data += piece
+except OSError as error:
+    sys.exit(repr(error))
+print(f"Received {data.decode()}")

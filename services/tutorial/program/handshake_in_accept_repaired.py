@@ -1,0 +1,27 @@
+"""Echo over TLS: a thread for each client, in which the handshake is too, with an end to its patience.
+
+python handshake_in_accept_repaired.py HOST PORT CERTIFICATE
+"""
+
+import socket
+import ssl
+import sys
+import threading
+
+
+def converse(plain: socket.socket) -> None:
+    plain.settimeout(10)
+    with context.wrap_socket(plain, server_side=True) as connected:
+        while data := connected.recv(1024):
+            connected.sendall(data)
+
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[3])
+listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listening.bind((sys.argv[1], int(sys.argv[2])))
+listening.listen()
+while True:
+    connected, peer = listening.accept()
+    threading.Thread(target=converse, args=(connected,)).start()

@@ -1,0 +1,17 @@
+"""Answer each client's line with the same line, and take one recv() for the whole line.
+
+python one_recv_server.py HOST PORT
+"""
+
+import socket
+import sys
+
+listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+listening.bind((sys.argv[1], int(sys.argv[2])))
+listening.listen()
+while True:
+    connected, peer = listening.accept()
+    with connected:
+        line = connected.recv(1024)
+        connected.sendall(line)
