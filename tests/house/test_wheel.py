@@ -22,7 +22,12 @@ OF_THE_CLONE = re.compile(
     rf"\bmake (?:{'|'.join(TARGETS)})\b(?! (?:is|of|was))|python -m scenarios\b|(?<!ARG )\b[A-Z]{{2,}}=[a-z…]"
 )
 # They make the clone's own pages, or are run by it alone.
-OF_THE_MAKERS = {"report/gallery_page.py", "report/drills_page.py", "byteorder/emulation.py", "lab/bundle_file.py"} | {
+OF_THE_MAKERS = {
+    "report/gallery_page.py",
+    "report/catalogue_pages.py",
+    "byteorder/emulation.py",
+    "lab/bundle_file.py",
+} | {
     "lab/aloud.py",
     "byteorder/errno_table.py",
 }

@@ -13,8 +13,7 @@ import pytest
 import yaml
 
 from scenarios.cli import main as command_line
-from scenarios.lab.topology import ROOT
-from scenarios.report.drills_page import document
+from scenarios.report.catalogue_pages import pages
 from scenarios.spec.catalogue import DRILLS, drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
@@ -156,7 +155,7 @@ def test_a_drill_for_every_program_of_a_kind_may_claim_what_kernel_and_network_d
     drill = load_drill(written(tmp_path, GENERAL))
     assert drill.is_general
     assert [each.outcome for each in drill.expect] == [None]
-    assert "(of any program)" in document({"one": drill})
+    assert "(of any program)" in pages({"one": drill}, {})["drills/reaching/README.md"]
 
 
 @pytest.mark.parametrize(
@@ -328,8 +327,3 @@ def test_a_wrong_flag_of_run_is_a_usage_error(words: list[str], capsys: pytest.C
         command_line.main(["run", "lost-syn", *words])
     assert raised.value.code == 64
     assert words[0] in capsys.readouterr().err
-
-
-def test_the_document_of_the_drills_is_that_of_the_files(catalogue: dict[str, Drill]) -> None:
-    stored = (ROOT / "docs" / "drills.md").read_text(encoding="utf-8")
-    assert stored == document(catalogue), "python -m scenarios.report.drills_page > docs/drills.md"

@@ -1,0 +1,117 @@
+"""The ladder of a stored run as text, for the drills' pages, and the file that keeps one of each drill.
+
+    docs/ladders.json: {drill: {taken, service, pair, script, lines}}
+
+A ladder tells of one script, so the file keeps what identifies it: where the drill's script is another by now, its page
+has no ladder until one is taken anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from scenarios.report import read_run
+from scenarios.report.ladder import LadderRow, Picture, picture
+from scenarios.report.ladder_events import seconds
+from scenarios.spec.drill import Drill
+
+WIDTH = 34  # of a leg
+ROWS = 44  # a ladder that has more is cut in its middle
+SCRIPT = re.compile(r"^script:\n(.*?)^\w", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A ladder of a drill. `script` identifies what was performed: see script_of()."""
+
+    taken: str
+    service: str
+    pair: str
+    script: str
+    lines: Sequence[str]
+
+
+def script_of(drill: Drill) -> str:
+    """What identifies the script of a drill, whatever else its file says."""
+    found = SCRIPT.search(drill.text)
+    words = " ".join((found[1] if found else drill.text).split())
+    return hashlib.sha256(f"{drill.service} {words}".encode()).hexdigest()[:12]
+
+
+def drawn(ladder: Picture) -> list[str]:
+    """The lines of a ladder, the heads first: time, the leg of the client, the leg of the server."""
+    heads = f"{'':>11}{'client':<{WIDTH + 1}}{'firewall':<{WIDTH + 1}}server"
+    rows = [line for row in ladder.rows for line in _row(row.at_ms, row.packet, row.says, row.pause_s)]
+    if len(rows) > ROWS:
+        left_out = len(rows) - ROWS
+        rows = [*rows[: ROWS // 2], f"{'':>11}… {left_out} more lines", *rows[-ROWS // 2 :]]
+    return [line.rstrip() for line in (heads, *rows)]
+
+
+def taken(folder: Path, known: Mapping[str, Drill]) -> Iterator[tuple[str, Kept]]:
+    """The ladders of the cells of a run that passed with the drill's own service, one for each drill."""
+    for path in sorted(folder.glob(f"*/*/*/{read_run.RESULT}")):
+        result = read_run.result(path.parent)
+        drill = known.get(result["drill"])
+        if drill is None or result["verdict"] != "pass" or result["service"] != drill.service:
+            continue
+        ladder = picture(result["runs"]["fault"], read_run.packets(path.parent / "fault"))
+        if ladder.packets:
+            yield drill.drill, Kept(folder.name[:10], drill.service, result["pair"], script_of(drill), drawn(ladder))
+
+
+def stored(path: Path) -> dict[str, Kept]:
+    """The ladders that are kept; none where there is no file."""
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return {drill: Kept(**each) for drill, each in found.items()}
+
+
+def text(ladders: Mapping[str, Kept]) -> str:
+    """The file that keeps them."""
+    plain = {drill: asdict(each) for drill, each in sorted(ladders.items())}
+    return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+
+
+def _row(at_ms: float, packet: LadderRow | None, says: str, pause_s: float | None) -> Iterator[str]:
+    if packet:
+        yield f"{at_ms:>7.1f} ms {_legs(packet)}"
+    elif pause_s is not None:
+        yield f"{'':>11}⋮ {seconds(pause_s)}"
+    else:
+        yield f"{at_ms:>7.1f} ms · {says}"
+
+
+def _legs(packet: LadderRow) -> str:
+    label = " ".join(word for word in (_from(packet), packet.flags, packet.size or packet.about) if word)
+    if packet.marks:
+        label += f" ({', '.join(packet.marks)})"
+    near, far = packet.client_leg is not None, packet.server_leg is not None
+    if not packet.rightwards:
+        near, far = far, near  # of whoever sends it
+    first = _leg(label, packet.rightwards, ends=not far) if near else " " * WIDTH
+    second = _leg("" if near else label, packet.rightwards, ends=False) if far else " " * WIDTH
+    return "│" + "│".join((first, second) if packet.rightwards else (second, first)) + "│"
+
+
+def _from(packet: LadderRow) -> str:
+    return "" if packet.source in ("client", "server", "firewall") else f"{packet.source}:"
+
+
+def _leg(label: str, rightwards: bool, *, ends: bool) -> str:
+    """An arrow; `ends`: it does not come to the other leg."""
+    label = label if len(label) <= WIDTH - 6 else label[: WIDTH - 7] + "…"
+    words = f" {label} " if label else ""
+    if rightwards:
+        return f"──{words}".ljust(WIDTH - 1, "─") + ("╳" if ends else "▶")
+    return ("╳" if ends else "◀") + f"{words}──".rjust(WIDTH - 1, "─")
+
+
+def together(kept: Mapping[str, Kept], new: Iterable[tuple[str, Kept]]) -> dict[str, Kept]:
+    """Those that are kept, and in their places the new ones."""
+    return {**kept, **dict(new)}
