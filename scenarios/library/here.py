@@ -39,7 +39,7 @@ def playing(session: Session, side: Side, ports: Sequence[int]) -> Iterator[None
         if not 1 <= port <= 65535:
             raise UsageError(f"lab.host: ports: expected 1 to 65535, got {port}")
     host = host_of(session.stage.lab.topology, side)
-    with _given(session.stage.lab, host, ports):
+    with giving_this_machine_an_address(session.stage.lab, host, ports):
         pair, family = session.pair, session.family
         session.here = host
         setattr(session.cast, side, host)
@@ -59,7 +59,7 @@ def host_of(topology: Topology, side: Side) -> Host:
 
 
 @contextlib.contextmanager
-def _given(lab: Lab, host: Host, ports: Sequence[int]) -> Iterator[None]:
+def giving_this_machine_an_address(lab: Lab, host: Host, ports: Sequence[int]) -> Iterator[None]:
     topology = lab.topology
     leg = next(each for each in topology.legs.values() if each.network == host.network)
     others = next(subnets for name, subnets in topology.networks.items() if name != host.network)

@@ -45,7 +45,17 @@ sysctl -a 2>/dev/null | grep -E '^net\.(netfilter\..*timeout|ipv[46]\.(icmp|conf
 LOOKS: Final[Mapping[str, str]] = {"firewall": f"{{ {NETWORK} }} 2>&1\n{FILES}\ntrue"}
 # The engine's own, which starts in the firewall again and again (compose.yaml); in brackets once it has ended.
 HEALTH_CHECK: Final = re.compile(r"test -e /run/ready |\[test\]( <defunct>)?$")
-ON_THE_MACHINE: Final = "cables"  # it is in the network of this machine, which others use too: its processes alone
+ON_THE_MACHINE: Final = "cables"  # it is in the network of this machine, which others use too: what is of this lab
+OF_THIS_MACHINE: Final = r"""
+for bridge in "fw$1-client" "fw$1-server"; do
+    [ -d "/sys/class/net/$bridge" ] || continue
+    ip -o address show dev "$bridge" | sed 's/^[0-9]*: //; s/ nodad//; s/ proto [a-z_]*//'
+    ip -4 route show dev "$bridge"
+    ip -6 route show dev "$bridge"
+done
+nft list tables | grep -w "faultwire_here_$1"
+true
+"""
 
 
 def of_lab(lab: Lab) -> list[str]:
@@ -64,9 +74,9 @@ def of_lab(lab: Lab) -> list[str]:
 
 def _of_machine(lab: Lab, machine: str) -> list[str]:
     found = [f"process {each}" for each in _processes(lab, machine)]
-    if machine != ON_THE_MACHINE:
-        said = lab.run(machine, ["sh", "-c", LOOKS.get(machine, FILES)], timeout_s=WITHIN_S, mark=False)
-        found += (said.stdout + said.stderr).splitlines()
+    look = OF_THIS_MACHINE if machine == ON_THE_MACHINE else LOOKS.get(machine, FILES)
+    said = lab.run(machine, ["sh", "-c", look, "look", str(lab.number)], timeout_s=WITHIN_S, mark=False)
+    found += (said.stdout + said.stderr).splitlines()
     return [f"{machine}: {line.strip()}" for line in found if line.strip()]
 
 

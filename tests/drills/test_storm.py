@@ -15,6 +15,7 @@ from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.rate_limit import Rate
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
+from scenarios.library.here import giving_this_machine_an_address, host_of
 from scenarios.stress import remains
 from scenarios.stress.storm import MARK
 from tests.drills.test_engine import in_force, scenarios
@@ -102,6 +103,12 @@ def test_what_a_fault_leaves_is_seen_and_gone_when_it_is_undone(own_lab: Lab) ->
     with Rate(own_lab, "slow", "server-leg", 1_000_000):
         left = remains.differences(before, remains.of_lab(own_lab))
         assert any("qdisc tbf" in each for each in left), left
+    with giving_this_machine_an_address(own_lab, host_of(own_lab.topology, "client"), ()):
+        left = remains.differences(before, remains.of_lab(own_lab))
+        address = own_lab.topology.here["client-net"][0]
+        assert any(each.startswith("left: cables: fw") and f" inet {address}/" in each for each in left), left
+        assert f"left: cables: table inet faultwire_here_{own_lab.number}" in left
+        assert any(each.startswith("left: cables: ") and " via " in each for each in left), left
     assert remains.differences(before, remains.of_lab(own_lab)) == []
     with LinkDown(own_lab, "pulled", "server-leg"):
         left = remains.differences(before, remains.of_lab(own_lab))

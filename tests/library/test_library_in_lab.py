@@ -206,9 +206,9 @@ def test_a_host_calls_a_server_of_this_process_and_nothing_else_of_the_machine(l
 KILLED = """
 import sys, time
 from scenarios.lab.lab import Lab
-from scenarios.library.here import _given, host_of
+from scenarios.library.here import giving_this_machine_an_address, host_of
 lab = Lab(int(sys.argv[1]))
-with _given(lab, host_of(lab.topology, "client"), ()):
+with giving_this_machine_an_address(lab, host_of(lab.topology, "client"), ()):
     print("given", flush=True)
     time.sleep(60)
 """
