@@ -13,6 +13,7 @@ It is a house of rooms. Imports point one way, from a room to those before it in
     run         drills performed
     library     the lab for a person's own tests, and the pytest plugin
     byteorder, bench, stress
+    teaching    lessons, and programs graded
     cli         the commands
 
 A value that two rooms need stands in the lower one, so it may stand apart from what makes it (evidence/record.py,

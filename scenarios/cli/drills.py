@@ -8,13 +8,11 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rich.markup import escape
-from rich.text import Text
 
-from scenarios.calls import compositions
 from scenarios.cli import matrix
 from scenarios.cli.arguments import (
     add_keep_runs,
@@ -27,11 +25,10 @@ from scenarios.cli.arguments import (
     time_s,
 )
 from scenarios.cli.known import known_services
+from scenarios.cli.picture import picture
 from scenarios.cli.progress import Progress
 from scenarios.cli.workforce import Asked, Workforce, add_cluster, workforce
-from scenarios.evidence import pairing
 from scenarios.evidence import run_folder as runs
-from scenarios.evidence.record import Seen
 from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
@@ -41,7 +38,6 @@ from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, show, warn
 from scenarios.run import fingerprint, previous, summary
 from scenarios.run.session import Happened
-from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, pairs_of, unsupported
 from scenarios.spec.program_ends import check_can_run
@@ -180,26 +176,10 @@ def _show(labs: Sequence[Lab], result: Result) -> None:
             console.print(f"[dim]{(event.at_ns - began_ns) / 1e9:8.3f} s[/] {escape(event.what)}")
     for sentence in result.earlier_tries:
         console.print(f"[dim]an earlier try proved nothing: {escape(sentence)}[/]")
-    picture = list(_picture(labs[0], result, seen)) if seen else []
-    show(result.verdict, result.sentence, [*result.control, *result.checks], picture)
+    drawn = list(picture(labs[0], result, seen)) if seen else []
+    show(result.verdict, result.sentence, [*result.control, *result.checks], drawn)
     if result.did:
         console.print(f"[dim]the program:[/] {escape(result.did.word)}")
-
-
-def _picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
-    cell = result.cell
-    topology = compositions.with_seats(lab.topology, cell.chosen.service)
-    cast = Cast(topology, cell.host_pair, cell.drill.family, *cell.machines)
-    ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
-    legs = {leg: pairing.of_hosts(frames, ours) for leg, frames in seen.frames.items()}
-    drawn = pairing.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
-    ends = [
-        (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
-        for host in (cast.client, cast.server)
-    ]
-    yield from pairing.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
-    for what in seen.stalls.unseen:
-        yield Text(f"not measured: {what}", "dim")
 
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:

@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "soak": ("soak",),
     "gallery": ("gallery",),
     "cluster": ("worker", "cluster"),
+    "learn": ("learn",),
     "calls": ("demo", "call", "init", "watch"),
     "bench": ("ab", "bench-services", "bench"),
     "byteorder": ("endian", "emulation"),

@@ -24,6 +24,9 @@ WORK: Final = Path.cwd() if IS_INSTALLED else ROOT  # where the caller's work li
 _CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 PAGES: Final = WORK if IS_INSTALLED else ROOT / "docs"  # where a command puts a page that it makes
 LOGS: Final = _CACHE / "faultwire" if IS_INSTALLED else ROOT / ".logs"  # what builds and installations printed
+# What somebody has done of the lessons: beside the runs of a clone, else where a user's programs keep their state.
+_STATE: Final = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+LEARNT: Final = (_STATE / "faultwire" if IS_INSTALLED else ROOT / "runs") / "learnt.json"
 SETUP: Final = CODE / "setup.sh"
 PROGRAM: Final = "faultwire" if IS_INSTALLED else f"python -m {PACKAGE}"  # the command, where no verb of make has it
 

@@ -1,0 +1,257 @@
+"""A lesson at the terminal: told, predicted, run, compared. It speaks to a person through a `Terminal`, and has cells
+run by a function that it is given; so a test plays both.
+
+A person types a letter, a number or a word, and Enter. At each prompt stands what can be typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+from rich.text import Text
+
+from scenarios.lab.places import typed
+from scenarios.spec.cell import Cell
+from scenarios.spec.declaration_error import advice
+from scenarios.spec.units import so_many
+from scenarios.teaching.answers import Answer, Evidence, NotThere, answer
+from scenarios.teaching.learnt import Learnt, Prediction
+from scenarios.teaching.lesson import Exercise, Lesson
+from scenarios.teaching.question import Question
+from scenarios.verdict.check import Verdict
+
+UNSAID: Final = ""  # of a prediction: the learner did not know
+KEYS: Final = "? explains the words, q leaves"
+WHERE: Final = (
+    "    client ───────── firewall ───────── server",
+    "          client-leg          server-leg",
+    "        (packets here)      (packets here)",
+)
+
+
+class Left(Exception):
+    """The learner left the lesson."""
+
+
+class Terminal(Protocol):
+    """Where a person reads and types."""
+
+    def say(self, text: str = "", *, strong: bool = False) -> None:
+        """Print a paragraph, in lines that fit."""
+
+    def draw(self, lines: Iterable[Text]) -> None:
+        """Print lines as they are."""
+
+    def ask(self, prompt: str) -> str:
+        """Return what was typed before Enter, without spaces around it. Raise EOFError where nobody types any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What came of a cell: the verdict with its sentence, the ladder, and the folder with the evidence."""
+
+    verdict: Verdict
+    sentence: str
+    picture: Sequence[Text]
+    folder: Path
+
+
+Perform = Callable[[Cell, int], Ran]
+"""Run a cell; the number is that of the try, from 1."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A lesson that goes on."""
+
+    lesson: Lesson
+    cells: Sequence[Cell]
+    terms: Mapping[str, str]
+    terminal: Terminal
+    perform: Perform
+    learnt: Learnt
+    met: list[str] = field(default_factory=list)  # the words that were explained
+    right: int = 0
+    asked: int = 0
+
+    def run(self, *, again: bool = False) -> None:
+        """Go through the exercises that were not done yet; `again`: through all. What was done is kept at once."""
+        exercises = list(zip(self.lesson.exercises, self.cells, strict=True))
+        left = [each for each in exercises if again or not self.learnt.of(self.lesson.lesson, each[0].name)]
+        done = 0 if again else len(exercises) - len(left)
+        left = left or exercises
+        try:
+            self._begin(len(exercises), done)
+            for exercise, cell in left:
+                self._exercise(exercise, cell, self.lesson.exercises.index(exercise) + 1)
+        except (Left, EOFError):
+            self.terminal.say()
+            self.terminal.say("You left the lesson; what you have done is kept.")
+        self._end()
+
+    def _begin(self, count: int, done: int) -> None:
+        say = self.terminal.say
+        say(
+            f"Lesson {self.lesson.lesson}: {self.lesson.title} "
+            f"({so_many(count, 'exercise')}, {self.lesson.minutes} minutes)",
+            strong=True,
+        )
+        say()
+        say(self.lesson.before)
+        say()
+        say("Everything that crosses the firewall is seen twice, once on each side of it:")
+        for line in WHERE:
+            self.terminal.draw([Text(line)])
+        self._explain(self.lesson.terms)
+        if done:
+            again = typed("learn", f"LESSON={self.lesson.lesson} AGAIN=1", f"{self.lesson.lesson} --again")
+            begins = f"; `{again}` begins with the first" if done < count else ": it begins with the first once more"
+            say(f"You have done {done} of the {count} exercises already{begins}.")
+            say()
+        say("How it goes: you read what will be done, you predict, it is run, and the packets answer.")
+        self._wait("begins")
+
+    def _exercise(self, exercise: Exercise, cell: Cell, number: int) -> None:
+        """Do one exercise; again, for as long as the learner wants it."""
+        tries = 0
+        while True:
+            tries += 1
+            self._tell(exercise, cell, number)
+            said = [
+                self._predict(each, place, len(exercise.questions)) for place, each in enumerate(exercise.questions, 1)
+            ]
+            self.terminal.say()
+            self._wait("runs it now (some ten seconds; the first time it also brings up the lab, which takes longer)")
+            ran = self.perform(cell, tries)
+            if ran.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
+                self.terminal.say(f"This run proves nothing ({ran.verdict.value}): {ran.sentence}")
+                self.terminal.say("So your predictions are neither right nor wrong.")
+            else:
+                self._compare(exercise, cell, ran, said)
+            last = number == len(self.lesson.exercises)
+            if (
+                self._choose(f"Enter goes on{' to the end' if last else ''}, r does this exercise again", ("", "r"))
+                != "r"
+            ):
+                return
+
+    def _tell(self, exercise: Exercise, cell: Cell, number: int) -> None:
+        say = self.terminal.say
+        say()
+        say(f"Exercise {number} of {len(self.lesson.exercises)}", strong=True)
+        say()
+        say(exercise.told)
+        self._explain(exercise.terms)
+        say("What the script does, step by step (the word before a colon is the name of a fault or a call):")
+        for place, step in enumerate(cell.drill.script, 1):
+            say(f"  {place}. {step.says}")
+        say()
+
+    def _explain(self, words: Sequence[str]) -> None:
+        """Explain words that are met first here."""
+        new = [each for each in words if each not in self.met]
+        self.met += new
+        self.terminal.say()
+        if new:
+            self.terminal.say("New words:")
+            for each in new:
+                self.terminal.say(f"  {each}: {self.terms[each]}")
+            self.terminal.say()
+
+    def _predict(self, question: Question, number: int, count: int) -> str:
+        """Ask one question, and return the word that was chosen, or the number; UNSAID for `s`."""
+        say = self.terminal.say
+        say(f"Question {number} of {count}: {question.ask}", strong=True)
+        letters = {chr(ord("a") + place): choice for place, choice in enumerate(question.choices)}
+        for letter, choice in letters.items():
+            say(f"  {letter}  {choice.value}" + (f": {choice.meaning}" if choice.meaning else ""))
+        wanted = f"a letter from a to {list(letters)[-1]}" if letters else "a number"
+        while True:
+            word = self._ask(f"Your prediction ({wanted}, then Enter; . means that you do not know; {KEYS})")
+            if word == ".":
+                return UNSAID
+            if word in letters:
+                return letters[word].value
+            if not letters and word.isascii() and word.isdecimal():
+                return str(int(word[:18]))
+            say(f"expected {wanted}, got {word!r}" if word else f"expected {wanted}")
+
+    def _compare(self, exercise: Exercise, cell: Cell, ran: Ran, said: Sequence[str]) -> None:
+        """Show the ladder, and what was predicted beside what was so; and keep it."""
+        say, drill = self.terminal.say, cell.drill
+        say("The ladder of what happened. A line ends in a cross where a packet ends at the firewall:")
+        self.terminal.draw([Text(), *ran.picture, Text()])
+        try:
+            evidence = Evidence.of(ran.folder)
+        except NotThere as why:
+            say(f"What was run cannot be read, so your predictions are neither right nor wrong: {why}")
+            return
+        kept: list[Prediction] = []
+        for question, word in zip(exercise.questions, said, strict=True):
+            try:
+                was = answer(question, evidence)
+            except NotThere as why:
+                say(f"  not asked: {question.ask} This run does not tell: {why}")
+                continue
+            kept.append(Prediction(question.ask, word, was.value))
+            say(f"  {_mark(word, was)}: {question.ask}")
+            say(f"         you said {word or 'nothing'}; it was {was.told}")
+        if kept:
+            self.learnt.note(self.lesson.lesson, exercise.name, kept)
+        right = sum(each.is_right for each in kept)
+        self.right, self.asked = self.right + right, self.asked + len(kept)
+        say()
+        say(f"{right} of {len(kept)} right.", strong=True)
+        say()
+        say(f"The claim of this drill, {drill.drill}: {drill.claim}")
+        if ran.verdict is Verdict.FAIL:
+            say(f"In this run it did not hold: {ran.sentence} The answers above are what the packets of this run show.")
+        say(f"Why: {drill.why}")
+        say(f"Look at the ladder: {exercise.look}")
+        say(f"To read more: {'; '.join(drill.source)}. The evidence, with a page: {ran.folder}")
+        say()
+
+    def _end(self) -> None:
+        say, number = self.terminal.say, self.lesson.lesson
+        say()
+        if self.asked:
+            say(f"Lesson {number}: {self.right} of {self.asked} predictions right.", strong=True)
+        more = typed("learn", f"LESSON={number}", str(number))
+        say(f"`{more}` goes on with this lesson, `{typed('learn', 'LIST=1', '--list')}` shows all of them.")
+
+    # What a person types
+
+    def _wait(self, what: str) -> None:
+        self._choose(f"Enter {what}", ("",))
+
+    def _choose(self, about: str, among: Sequence[str]) -> str:
+        while (word := self._ask(f"{about} ({KEYS})")) not in among:
+            self.terminal.say(f"{word!r} does nothing here")
+        return word
+
+    def _ask(self, prompt: str) -> str:
+        """Return what was typed, in small letters, when it is no question about a word. Raise Left for `q`."""
+        while True:
+            word = self.terminal.ask(prompt)
+            if word.lower() in ("q", "quit", "exit"):
+                raise Left
+            if not word.startswith("?"):
+                return word.lower()
+            self._explain_one(word.removeprefix("?").strip())
+
+    def _explain_one(self, word: str) -> None:
+        by_small = {each.lower(): each for each in self.terms}
+        if found := by_small.get(word.lower()):
+            self.terminal.say(f"{found}: {self.terms[found]}")
+        elif word:
+            self.terminal.say(f"no lesson explains {word!r}{advice(word.lower(), by_small)}")
+        else:
+            self.terminal.say(f"Type ? and a word, as in: ? {self.met[0] if self.met else 'SYN'}")
+            self.terminal.say(f"Words that you have met: {', '.join(self.met)}")
+
+
+def _mark(word: str, was: Answer) -> str:
+    return "right" if word == was.value else "wrong" if word else " -   "
