@@ -88,8 +88,8 @@ fuzz: setup ## random and mutated messages to every server on every CPU, and mut
 bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
 	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)
 
-report: setup ## make the pages of a run again, and open them where there is a screen: make report RUN=runs/latest
-	@$(SCENARIOS) report --open $(RUN)
+report: setup ## make the pages of a run again, and open them where there is a screen: make report RUN=runs/latest; LIVE=1 serves them while the run goes on
+	@$(SCENARIOS) report --open $(RUN) $(if $(LIVE),--live)
 
 merge: setup ## put the parts of a run (make drills SHARD=3/10, make matrix SHARD=3/10) together: make merge PARTS="a b c" OUT=folder
 	@$(SCENARIOS) merge $(PARTS) --out $(OUT)

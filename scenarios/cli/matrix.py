@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from scenarios.lab.places import typed
 from scenarios.lab.pool import default_jobs
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, step
+from scenarios.report.read_run import BLANKS
 from scenarios.run import fingerprint, matrix, previous
 from scenarios.run.gallery import patient
 from scenarios.run.matrix import LEGEND
@@ -70,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
                 kept = previous.reuse_results(cells, run_folder)
             step(f"{len(kept)} of {so_many(len(cells), 'cell')} unchanged since last run")
     runs.keep_room(run_folder, len(cells))
+    not_run = json.dumps(matrix.blanks(drills, architectures, known), indent=2, ensure_ascii=False)
+    runs.write(run_folder / BLANKS, f"{not_run}\n")
     if shard:
         shard_plan.write(run_folder, shard, whole_run, fingerprint.parts_of_lab())
 

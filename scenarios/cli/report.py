@@ -1,5 +1,5 @@
-"""The commands of runs that are there: `report` makes the pages of one again, and opens them; `merge` puts the parts of
-one together.
+"""The commands of runs that are there: `report` makes the pages of one again, opens them, or serves them while the run
+goes on; `merge` puts the parts of one together.
 """
 
 from __future__ import annotations
@@ -14,24 +14,47 @@ from pathlib import Path
 
 from rich.markup import escape
 
+from scenarios.cli.arguments import between
 from scenarios.evidence import run_folder
+from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.report import merge as merging
 from scenarios.report import read_run, summary_files, write
 from scenarios.report.console import console, counted, warn
+from scenarios.report.live import Server
 from scenarios.spec.units import so_many
 
 
 def report(options: argparse.Namespace) -> int:
     """Exit status 0. Raise NoRun when the folder is not one of a run."""
+    if options.live:
+        return _serve(options.folder or run_folder.RUNS / "latest", options.port)
     with under_way("the pages are written"):
         page = write.write(options.folder or run_folder.RUNS / "latest", anew=True)
     opener = opens_with() if options.open else None
     if opener:
-        subprocess.Popen(
-            [opener, str(page)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
-        )
+        _open(opener, str(page))
     console.print(f"{'opened' if opener else 'report'}: {escape(str(page))}")
+    return 0
+
+
+def _serve(folder: Path, port: int) -> int:
+    """Serve the pages of a run until somebody ends it. Exit status 0. Raise UsageError."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not the folder of a run")
+    try:
+        server = Server(folder, port)
+    except OSError as error:
+        raise UsageError(f"--port {port}: {error.strerror}") from error
+    with server:
+        console.print(f"live: {server.url} ({escape(run_folder.display_path(folder.resolve()))}); Ctrl-C ends it")
+        opener = opens_with()
+        if opener:
+            _open(opener, server.url)
+        try:
+            server.serve_forever(poll_interval=0.2)
+        except KeyboardInterrupt:
+            return 0
     return 0
 
 
@@ -50,6 +73,10 @@ def merge(options: argparse.Namespace) -> int:
     return status or (2 if merged.missing else 0)
 
 
+def _open(opener: str, what: str) -> None:
+    subprocess.Popen([opener, what], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+
+
 def opens_with() -> str | None:
     """The program that opens a page on this machine's screen; None where there is no screen, or no such program."""
     if sys.platform == "darwin":
@@ -66,3 +93,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("report", report, "make the pages of a run again from its folder; no lab is needed", in_lab=False)
     sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of the run (default: runs/latest)")
     sub.add_argument("--open", action="store_true", help="and open them, where there is a screen")
+    sub.add_argument(
+        "--live", action="store_true", help="serve them on the loopback address, anew while the run goes on"
+    )
+    sub.add_argument("--port", type=between(0, 65535), default=0, metavar="N", help="of --live (default: a free one)")

@@ -23,11 +23,13 @@ from scenarios.evidence import frames_json
 from scenarios.evidence.tshark_fields import KEPT, PREFERENCES
 from scenarios.lab.topology import ARCHITECTURES
 from scenarios.report import read_run
+from scenarios.report.advice import advice
 from scenarios.report.changes import Changes
 from scenarios.report.ladder import PAUSE_NS, Picture, Row, picture
 from scenarios.report.ladder_events import seconds, tone_of
 from scenarios.report.matrix import matrix
 from scenarios.report.read_run import Run
+from scenarios.spec.sources import Source
 from scenarios.spec.units import so_many
 from scenarios.verdict import check
 from scenarios.verdict.check import Verdict
@@ -100,16 +102,18 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"link": link, "ms": milliseconds, "seconds": seconds, "date": date, "so_many": so_many}
-    made.globals |= {"MARKS": MARKS, "FATES": FATES, "STYLE": STYLE, "SCRIPT": SCRIPT, "FEW": FEW}
+    made.globals |= {"MARKS": MARKS, "FATES": FATES, "STYLE": STYLE, "SCRIPT": SCRIPT, "FEW": FEW, "live": False}
     return made
 
 
-def index(run: Run, changes: Changes | None) -> str:
-    """The first page of a run."""
+def index(run: Run, changes: Changes | None, *, live: bool = False, goes_on: bool = False) -> str:
+    """The first page of a run. `live`: it is served, and looks for what is new; `goes_on`: its run is not over."""
     others = [line for line in run.lines if line.verdict is not Verdict.PASS]
     order = list(Verdict)
     return environment().get_template("index.html.j2").render(
         run=run,
+        live=live,
+        goes_on=goes_on,
         counts=[(each.value, run.counts.get(each, 0)) for each in Verdict],
         matrix=matrix(run.lines),
         survival=any(line.survival for line in run.lines),
@@ -122,7 +126,7 @@ def index(run: Run, changes: Changes | None) -> str:
     )  # fmt: skip
 
 
-def cell(folder: Path, run_folder: Path) -> str:
+def cell(folder: Path, run_folder: Path, *, live: bool = False) -> str:
     """The page of a cell. Raises ValueError when its files are none of ours."""
     result = read_run.result(folder)
     place = folder.relative_to(run_folder)
@@ -130,6 +134,9 @@ def cell(folder: Path, run_folder: Path) -> str:
     runs = [_script(name, folder, run_folder, result) for name in read_run.RUNS if name in result["runs"]]
     return environment().get_template("cell.html.j2").render(
         result=result,
+        live=live,
+        cure=advice(read_run.did(result)),
+        sources=[_source(each) for each in result["source"]],
         survival=read_run.survival(result),
         did=read_run.did(result),
         home="/".join([".."] * len(place.parts)),
@@ -139,6 +146,15 @@ def cell(folder: Path, run_folder: Path) -> str:
         runs=runs,
         pause=seconds(PAUSE_NS / 1e9),
     )  # fmt: skip
+
+
+def _source(text: str) -> dict[str, str]:
+    """A source as it was written, where it can be read, and what stands there."""
+    try:
+        found = Source.parse(text)
+    except ValueError:  # of a run of somebody else's drill, or of an earlier day
+        return {"text": text, "url": "", "title": "", "says": ""}
+    return {"text": text, "url": found.url, "title": found.title, "says": found.says}
 
 
 def _script(name: str, folder: Path, run_folder: Path, result: Mapping[str, Any]) -> dict[str, Any]:

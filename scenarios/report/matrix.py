@@ -18,6 +18,11 @@ class Column:
     group: str
     name: str
 
+    @property
+    def label(self) -> str:
+        """The whole name: `echo/select`, or a pair."""
+        return f"{self.group}/{self.name}" if self.group else self.name
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

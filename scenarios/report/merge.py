@@ -109,6 +109,8 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
         for part in parts:
             for line in part.lines.values():
                 take_over(part.folder / line["folder"], out / line["folder"], read_run.PAGE)
+        if (blanks := parts[0].folder / read_run.BLANKS).is_file():  # the same in every part
+            shutil.copyfile(blanks, out / read_run.BLANKS)
         took_s = sum(part.took_s for part in parts)  # of all machines
         summary_files.write(
             out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told

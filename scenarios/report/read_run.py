@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from scenarios.verdict.did import Did
 from scenarios.verdict.survival import Survival
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
+BLANKS = "blanks.json"  # why a drill was not run with a service: of a matrix alone
 PLACE_PARTS = 3  # of the folder of a cell in the folder of its run: drill, service, pair
 RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
 
@@ -96,6 +97,11 @@ class Run:
     counts: Mapping[Verdict, int]  # of all that was run: more than there are lines, where what passed left nothing
     duration_s: float | None  # None: it was broken off before it could write its summary
     versions: Mapping[str, str]
+    blanks: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # by drill and service
+
+    def blank(self, drill: str, column: str) -> str:
+        """Say why there is no cell of a drill in a column of the matrix."""
+        return self.blanks.get(drill, {}).get(column, "") or "not run"
 
     @property
     def ran(self) -> int:
@@ -166,7 +172,7 @@ def run(folder: Path) -> Run:
             lines = [_line(each, folder) for each in stored["cells"]]
             asked, duration_s = int(stored["asked"]), float(stored["duration_s"])
             counts = {each: int(stored["verdicts"][each.value]) for each in Verdict}
-            return Run(folder, lines, asked, counts, duration_s, _versions(stored))
+            return Run(folder, lines, asked, counts, duration_s, _versions(stored), _blanks(folder))
         found = sorted(folder.glob(f"*/*/*/{RESULT}"))
     except _OF_ANOTHER_FORM as error:
         raise NoRun(f"{path} is not the summary of a run: {_words(error)}") from error
@@ -181,7 +187,17 @@ def run(folder: Path) -> Run:
             problem = f"{path}: {_words(error)}"
     if not lines:
         raise NoRun(f"{folder} is not the folder of a run: {problem}")
-    return Run(folder, lines, len(lines), Counter(line.verdict for line in lines), None, versions)
+    counts = Counter(line.verdict for line in lines)
+    return Run(folder, lines, len(lines), counts, None, versions, _blanks(folder))
+
+
+def _blanks(folder: Path) -> dict[str, dict[str, str]]:
+    """Why drills were not run with services; nothing where the run does not say, or says it in another form."""
+    try:
+        stored = _json(folder / BLANKS)
+        return {drill: {str(name): str(why) for name, why in of.items()} for drill, of in stored.items()}
+    except _OF_ANOTHER_FORM:
+        return {}
 
 
 # What reading a file of another form raises: JSON allows everything where a mapping, a text or a number should be.

@@ -281,6 +281,7 @@ def _store(result: Result) -> None:
         {
             "drill": cell.drill.drill,
             "claim": cell.drill.claim,
+            "why": cell.drill.why,
             "source": cell.drill.source,
             "service": cell.chosen.label,
             "client": cell.chosen.client_name,

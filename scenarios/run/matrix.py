@@ -62,6 +62,18 @@ def cells(
     return found
 
 
+def blanks(drills: Iterable[Drill], services: Sequence[str], known: Mapping[str, Service]) -> dict[str, dict[str, str]]:
+    """Say why a drill is not run with a service, by drill and service; nothing of those that fit."""
+    found: dict[str, dict[str, str]] = {}
+    for drill in drills:
+        for name in services:
+            try:
+                chosen_service(drill, name, known)
+            except UsageError as misfit:
+                found.setdefault(drill.drill, {})[name] = str(misfit)
+    return found
+
+
 def table(pairs: Sequence[Pair], said: Mapping[tuple[str, str, Pair], tuple[Verdict, Survival]]) -> Table:
     """The table of what was run, by drill, architecture and pair; what pairs have in common is said once."""
     names = list(dict.fromkeys(name for _, name, _ in said))

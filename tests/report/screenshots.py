@@ -87,7 +87,7 @@ def main() -> int:
         take(
             browser, matrix / read_run.PAGE, ".top, .tiles, #h-matrix, #matrix", 1500, 1000, options.into / "matrix.png"
         )
-        parts = ".script > div:nth-child(2) > *"
+        parts = ".script > div:nth-child(1) > :not(h2)"
         take(browser, ladder / read_run.PAGE, parts, 1400, None, options.into / "ladder.png")
     return 0
 

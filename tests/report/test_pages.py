@@ -21,14 +21,18 @@ from scenarios.cli.main import main
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.report import html, read_run, write
+from scenarios.report.advice import advice
 from scenarios.report.changes import since_the_run_before
 from scenarios.report.markdown import escaped
 from scenarios.run import summary
+from scenarios.spec.sources import sources_of
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.did import Did
 from scenarios.verdict.result import Result
-from tests.report.making import HOSTILE, handshake_with_a_lost_syn, result, run, seen, segment, survival
+from tests.report.making import HOSTILE, catalogue, handshake_with_a_lost_syn, result, run, seen, segment, survival
 
 EARLIER, LATER = "2026-11-20T10-00-00.000Z", "2026-11-21T10-00-00.000Z"
+ELSEWHERE = "https://"
 VOID = {"id", "for", "aria-labelledby", "aria-controls", "headers"}  # attributes that name an element
 
 
@@ -112,11 +116,14 @@ def test_what_is_hostile_is_text_on_every_page(hostile: Path) -> None:
 
 
 def test_every_link_of_a_page_leads_to_a_file_or_to_a_place_on_a_page(hostile: Path) -> None:
+    places = {source.url for drill in catalogue().values() for source in sources_of(drill.source)}
     for page in all_pages(hostile):
         named = {each.get("id") for each in parsed(page).iter()}
         for href in hrefs(page):
             path, _, place = href.partition("#")
-            if path:
+            if href.startswith(ELSEWHERE):  # a source
+                assert href in places, f"{page}: {href}"
+            elif path:
                 assert (page.parent / path).is_file(), f"{page}: {href}"
             elif place.partition("=")[0] not in ("verdict", "promise"):
                 assert place in named, f"{page}: {href}"
@@ -193,7 +200,7 @@ def test_the_matrix_has_rows_of_drills_and_columns_of_architectures_and_marks_wh
     assert rows[1] == ["drill", "select", "threads"]
     lost_request, lost_syn = rows[2:]
     assert lost_request[0] == "lost-request"
-    assert lost_request[2] == "", "it was not asked for"
+    assert lost_request[2] == "·not run", "it was not asked for"
     assert lost_syn[1].startswith("✓ survived survived: lost-syn · echo/select · le-le")
     assert "✗ timed out 7 s" in lost_syn[2]
     assert "promised: survived" in lost_syn[2]
@@ -201,6 +208,51 @@ def test_the_matrix_has_rows_of_drills_and_columns_of_architectures_and_marks_wh
     assert "✗ otherwise than promised: others: not served" in lost_syn[2]
     tiles = [text_of(each) for each in parsed(page).iter("li") if "tile" in each.get("class", "").split()]
     assert tiles[-1] == "2 otherwise than promised"
+
+
+def test_a_cell_that_there_is_not_says_why(tmp_path: Path) -> None:
+    folder = tmp_path / LATER
+    why = "lost-request: <b>not</b> for echo/threads"
+    results = matrix_run(folder)
+    (folder / read_run.BLANKS).write_text(json.dumps({"lost-request": {"echo/threads": why}}), encoding="utf-8")
+    page = run(folder, results)
+    (blank,) = (each for each in parsed(page).iter("span") if each.get("class") == "blank")
+    assert blank.get("title") == why
+    assert text_of(blank) == f"·{why}"
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"lost-request": ["x"]}', '{"lost-request": null}'])
+def test_blanks_of_another_form_keep_no_page_from_being_made(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / LATER
+    results = matrix_run(folder)
+    (folder / read_run.BLANKS).write_text(text, encoding="utf-8")
+    assert "not run" in run(folder, results).read_text("utf-8")
+
+
+def test_the_page_of_a_cell_has_why_it_is_so_with_the_sentence_of_each_source(tmp_path: Path) -> None:
+    page = run(tmp_path / LATER, [result(tmp_path / LATER)]).parent / "lost-syn/search-selectors/be-le/index.html"
+    text = text_of(parsed(page))
+    drill = catalogue()["lost-syn"]
+    assert f"Why. {' '.join(drill.why.split())}" in text
+    for source in sources_of(drill.source):
+        assert source.says in text
+        assert source.url in hrefs(page)
+
+
+def test_the_ladder_stands_above_the_table_of_expectations(hostile: Path) -> None:
+    content = (hostile / "lost-syn/search-selectors/be-le/index.html").read_text("utf-8")
+    order = [content.index(f'id="{name}"') for name in ("fault-heading", "fault-figure", "fault-checks")]
+    assert order == sorted(order)
+
+
+def test_a_program_that_hung_is_told_what_helps_and_one_that_was_answered_is_not() -> None:
+    assert "time limit" in advice(did("hung"))
+    assert advice(did("answered")) == ""
+    assert advice(None) == ""
+
+
+def did(kind: str) -> Did:
+    return Did("hello", kind, kind, 1.0, 0, 1, "", "")
 
 
 def test_a_run_in_which_each_drill_has_one_service_has_a_column_a_pair(tmp_path: Path) -> None:

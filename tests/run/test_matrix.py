@@ -65,6 +65,18 @@ def test_the_columns_are_every_server_of_echo_and_search_or_what_is_asked_for() 
     assert matrix.columns(["search/asyncio", "echo"], KNOWN)[:2] == ["search/asyncio", "echo/selectors"]
 
 
+def test_each_cell_that_there_is_not_has_its_reason_and_no_other_has() -> None:
+    chosen, of = [loaded("lost-syn"), loaded("any-udp-lost-answer")], ["echo/select", "daytime/udp"]
+    ran = {(cell.drill.drill, cell.chosen.name) for cell in matrix.cells(chosen, of, ("le-le",), 1, KNOWN)}
+    blank = {
+        (drill, name): why for drill, each in matrix.blanks(chosen, of, KNOWN).items() for name, why in each.items()
+    }
+    assert ran | blank.keys() == {(drill.drill, name) for drill in chosen for name in of}
+    assert not ran & blank.keys()
+    assert blank
+    assert all(blank.values())
+
+
 def test_the_cells_are_every_drill_that_applies_on_every_pair() -> None:
     drills = [loaded("lost-syn"), loaded("restart-with-reuseaddr")]
     found = matrix.cells(drills, ["echo/once", "echo/select"], ("le-le", "be-le"), 7, KNOWN)
