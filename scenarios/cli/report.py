@@ -14,7 +14,6 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from scenarios.cli.arguments import between
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
@@ -44,10 +43,10 @@ def _serve(folder: Path, port: int) -> int:
         raise UsageError(f"{folder} is not the folder of a run")
     try:
         server = Server(folder, port)
-    except OSError as error:
-        raise UsageError(f"--port {port}: {error.strerror}") from error
+    except (OSError, OverflowError) as error:  # a port that is taken, or none
+        raise UsageError(f"--port {port}: {getattr(error, 'strerror', None) or error}") from error
     with server:
-        console.print(f"live: {server.url} ({escape(run_folder.display_path(folder.resolve()))}); Ctrl-C ends it")
+        console.print(f"live: {server.url} ({escape(str(run_folder.display_path(folder.resolve())))}); Ctrl-C ends it")
         opener = opens_with()
         if opener:
             _open(opener, server.url)
@@ -96,4 +95,4 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument(
         "--live", action="store_true", help="serve them on the loopback address, anew while the run goes on"
     )
-    sub.add_argument("--port", type=between(0, 65535), default=0, metavar="N", help="of --live (default: a free one)")
+    sub.add_argument("--port", type=int, default=0, metavar="N", help="of --live (default: a free one)")
