@@ -7,7 +7,7 @@ frame of the one leg is which of the other. Knows no lab.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from scenarios.evidence.frame import Endpoint, Frame
@@ -18,6 +18,20 @@ def _unchanged_by_nat(frame: Frame, peer: Endpoint) -> tuple[object, ...]:
     port = None if frame.transport == "icmp" else peer[1]
     what = frame.flags, frame.seq, frame.ack, frame.options, frame.payload, frame.fragment
     return (frame.transport, peer[0], port, frame.identification, *what)
+
+
+def behind_translations(
+    frames: Mapping[str, list[Frame]], nat: Collection[str], virtual: Collection[str]
+) -> dict[str, list[Frame]]:
+    """The frames of both legs with their true ends, where the client's side is behind a NAT that has the addresses
+    `nat`, or hosts of the server's side are behind the `virtual` ones. Empty: behind none.
+    """
+    found = dict(frames)
+    if nat:
+        found["server-leg"] = with_true_ends(found["client-leg"], found["server-leg"], nat)
+    if virtual:
+        found["client-leg"] = with_true_ends(found["server-leg"], found["client-leg"], virtual)
+    return found
 
 
 def with_true_ends(inside: Sequence[Frame], outside: Sequence[Frame], nat: Collection[str]) -> list[Frame]:

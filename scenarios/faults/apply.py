@@ -13,6 +13,7 @@ from typing import get_args
 
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.faults import Fault
+from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.caught import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
@@ -28,6 +29,8 @@ from scenarios.faults.nat import Nat, Rebind
 from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendTtl
 from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
+from scenarios.faults.resolver import Resolver
+from scenarios.faults.vip import Vip
 from scenarios.lab.earlier_connections import Connection, ports
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.guest import Guest
@@ -35,15 +38,17 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Family, Host
 from scenarios.lab.waiting import wait_for
-from scenarios.spec import host_settings, kernel_faults
+from scenarios.spec import capacity_faults, host_settings, kernel_faults, mapping_faults, name_faults
 from scenarios.spec.cast import Cast
 from scenarios.spec.fault import Fault as Declared
 from scenarios.spec.header_faults import Shift
 from scenarios.spec.injected_faults import Hold, Picked
-from scenarios.spec.kernel_faults import Protocol
+from scenarios.spec.kernel_faults import Protocol, Sees
 from scenarios.spec.program_faults import Kill, Pause
+from scenarios.spec.roles import LegName
 
 ENDS_WITHIN_S = 2.0
+SEEN: Mapping[Sees, LegName | None] = {"both": None, "client": "client-leg", "server": "server-leg"}
 
 
 class Applied(Interface):
@@ -227,7 +232,7 @@ def applied(
                 injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
                 return _Shifted(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
             return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
-        case kernel_faults.Rebind():
+        case mapping_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
     return _Rule(of_kernel(fault.name, effect, lab, cast, left))
 
@@ -247,14 +252,26 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             bursts = {"burst_bytes": effect.burst_bytes, "limit_bytes": effect.limit_bytes}
             return Rate(lab, name, effect.at, effect.bits_per_s, **bursts)
         case kernel_faults.Stateful():
-            return Stateful(lab, name, effect.by)
+            return Stateful(lab, name, effect.by, SEEN[effect.sees])
+        case capacity_faults.Limit():
+            return Limit(lab, name, effect.connections, effect.new_per_s, effect.by)
+        case capacity_faults.Police():
+            ends = cast.host(effect.from_), cast.host(effect.to)
+            return Police(lab, name, *ends, effect.bits_per_s, effect.burst_bytes, effect.of)
+        case capacity_faults.SynProxy():
+            return SynProxy(lab, name, effect.mss)
         case kernel_faults.Forget():
             one, other = (cast.host(role) for role in effect.between)
             return Forget(lab, name, one, other, _protocols(effect.of))
         case kernel_faults.IdleTimeout():
             return IdleTimeout(lab, name, float(effect.after), effect.by, effect.of)
-        case kernel_faults.Nat():
-            return Nat(lab, name)
+        case mapping_faults.Nat():
+            return Nat(lab, name, kind=effect.kind, ports=str(effect.ports or ""))
+        case mapping_faults.Vip():
+            return Vip(lab, name, cast.host(effect.to))
+        case name_faults.Resolver():
+            asked = effect.resolv_conf(cast.address(effect.server, effect.family))
+            return Resolver(lab, name, cast.host(effect.who).name, asked)
         case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
         case host_settings.HostSettings():

@@ -11,12 +11,13 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Self, get_args
 
-from scenarios.faults.kernel_fault import NAME, WITHIN_S, Chain, Standing
+from scenarios.faults.kernel_fault import NAME, WITHIN_S, Chain, Standing, leg_of
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 from scenarios.spec.kernel_faults import Otherwise, Protocol
+from scenarios.spec.roles import LegName
 
 OTHERWISE: dict[Otherwise, str] = {"silence": "drop", "tcp-reset": "reject with tcp reset"}
 IS_SYN = "tcp flags & (syn | ack | rst | fin) == syn"
@@ -92,20 +93,40 @@ class Stateful(Standing):
     It holds in both directions. A SYN begins a connection, and nothing else does. What connection tracking calls
     invalid, a segment out of the window or with a wrong checksum, belongs to none either. Hits are these segments, but
     only those of connections that began after the fault: it begins with an empty memory.
+
+    Where it `sees` the packets of one leg only, all that comes by the other passes, unseen.
     """
 
     needs = "connection tracking (CONFIG_NFT_CT) and dynamic sets with timeouts in nf_tables"
 
-    def __init__(self, lab: Lab, name: str, otherwise: Otherwise = "silence") -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        name: str,
+        otherwise: Otherwise = "silence",
+        sees: LegName | None = None,
+    ) -> None:
         super().__init__(lab, name)
         self._otherwise = otherwise
+        self._seen = lab.topology.networks[leg_of(lab, name, sees).network] if sees else None
 
     def _chains(self) -> Sequence[Chain]:
         # A segment in mid-connection is `new` and makes an entry, if it gets through, where
         # net.netfilter.nf_conntrack_tcp_loose is 1, as it is by default; else it is `invalid`.
         of_none = f"ct state != {{ established, related }} {IS_NOT_SYN}"
         noted, sets = noting(self.name)
+        if self._seen:
+            return [Chain(self.name, "forward priority 10", [*noted, *self._of_one_side(self._seen)], sets)]
         return [Chain(self.name, "forward priority 10", [*noted, *ending(self.name, of_none, self._otherwise)], sets)]
+
+    def _of_one_side(self, seen: Sequence[str]) -> list[str]:
+        """Rules for what one side sends: behind its SYN nothing is of a connection, for of no SYN it saw the answer."""
+        verdict = OTHERWISE[self._otherwise]
+        return [
+            f"{ip} saddr {side} {IS_NOT_SYN} {way(ip, back=back)} @{self.name}_{ip}_seen counter {verdict}"
+            for ip, side in zip(IP, seen, strict=True)
+            for back in (False, True)
+        ]
 
     def _change(self) -> Sequence[str]:
         return ("conntrack -F >/dev/null 2>&1",)  # what earlier connections left, whose ends may send still

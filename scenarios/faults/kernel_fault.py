@@ -33,7 +33,7 @@ LACKING = re.compile(
 
 # Where nothing of another fault stands in `table`, it goes too, as does the folder of the journals.
 LEAVE_NOTHING = f"""
-[ -z "$table" ] || nft list table $table | grep -Eq '^[[:space:]]+(chain|set) ' || nft delete table $table
+[ -z "$table" ] || nft list table $table | grep -Eq '^[[:space:]]+(chain|set|map) ' || nft delete table $table
 rmdir {JOURNAL} 2>/dev/null || true
 """
 # `undo` is the journal, which exists only while the fault does. `defer` writes a line of it, ahead of the others:
@@ -85,21 +85,26 @@ class Chain:
     name: str
     hook: str
     rules: Sequence[str]
-    sets: Sequence[tuple[str, str]] = ()  # name and declaration
+    sets: Sequence[tuple[str, str]] = ()  # and maps: name and declaration
     kind: str = "filter"
     table: str = TABLE
 
     def made(self) -> str:
         """The lines of a transaction that make it."""
         lines = [f"add table {self.table}"]
-        lines += [f"add set {self.table} {name} {{ {declaration} }}" for name, declaration in self.sets]
+        lines += [f"add {_of(how)} {self.table} {name} {{ {how} }}" for name, how in self.sets]
         lines.append(f"add chain {self.table} {self.name} {{ type {self.kind} hook {self.hook}; policy accept; }}")
         return "\n".join([*lines, *(f"add rule {self.table} {self.name} {rule}" for rule in self.rules)])
 
     def removed(self) -> str:
         """The lines of a transaction that remove it."""
         lines = [f"flush chain {self.table} {self.name}", f"delete chain {self.table} {self.name}"]
-        return "\n".join([*lines, *(f"delete set {self.table} {name}" for name, _ in self.sets)])
+        return "\n".join([*lines, *(f"delete {_of(how)} {self.table} {name}" for name, how in self.sets)])
+
+
+def _of(declaration: str) -> str:
+    """Whether a set is declared, or a map: one has data behind its key."""
+    return "map" if " : " in declaration else "set"
 
 
 def leg_of(lab: Lab, fault: str, leg: str) -> Leg:
@@ -145,7 +150,7 @@ class Standing:
 
     def __enter__(self) -> Self:
         transaction = self.transaction()
-        reversal = "\n".join(chain.removed() for chain in self._chains())
+        reversal = "\n".join(chain.removed() for chain in reversed(self._chains()))
         script, *arguments = self._change()
         said = self._run(["sh", "-c", APPLY + script, "sh", self.name, transaction, reversal, *arguments])
         if said.status != 0:

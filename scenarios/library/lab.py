@@ -203,6 +203,7 @@ class Lab:
         name = called or self._session.story.next_name(effect)
         fault = declared(name, words, "lab.fault")
         self._session.nat = self._session.nat or fault.nat is not None
+        self._session.vip = self._session.vip or fault.vip is not None
         return FaultBlock(self._session, fault, may_miss=may_miss, armed=armed)
 
     # What can be seen

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.nat_frames import with_true_ends
+from scenarios.evidence.nat_frames import behind_translations
 from scenarios.evidence.record import LegCapture, Seen
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.earlier_connections import Connection
@@ -70,9 +70,9 @@ def _seen(session: Session, captures: dict[str, LegCapture], until_ns: int) -> S
     with ThreadPoolExecutor() as pool:
         read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, ()), captures.values())
         frames = dict(zip(captures, read, strict=True))
-    if session.nat:
-        nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
-        frames["server-leg"] = with_true_ends(frames["client-leg"], frames["server-leg"], nat)
+    nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
+    virtual = cast.addresses("nobody") if session.vip else ()
+    frames = behind_translations(frames, nat if session.nat else (), virtual)
     old = {ends for each in session.earlier for ends in _both_ways(each)}
     frames = {leg: [each for each in of_leg if _ends(each) not in old] for leg, of_leg in frames.items()}
     roles: tuple[Role, ...] = get_args(Role)

@@ -43,6 +43,7 @@ class Session:
         self.is_recording = False
         self.run_folder: Path | None = None  # once something is kept
         self.nat = False  # whether a NAT was in force in this test
+        self.vip = False  # whether a virtual address was
         self._meters = 0
         self.play(pair, family)
 
@@ -58,7 +59,7 @@ class Session:
     def begin(self, name: str) -> None:
         """Begin with the next test: what connections are there by now is none of its."""
         self.story = Story(name)
-        self.used, self.nat = set(), False
+        self.used, self.nat, self.vip = set(), False, False
         self.set_earlier_aside()
 
     def set_earlier_aside(self) -> None:

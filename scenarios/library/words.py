@@ -34,6 +34,13 @@ MAIN_WORDS: Final[Mapping[str, str]] = {
     "pause": "who",
     "replace": "who",
     "host": "who",
+    "name_answer": "becomes",
+    "resolver": "who",
+    "limit": "connections",
+    "police": "bits_per_s",
+    "queue": "bits_per_s",
+    "syn_proxy": "mss",
+    "vip": "to",
 }
 
 

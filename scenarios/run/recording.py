@@ -10,7 +10,7 @@ from typing import get_args
 
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.nat_frames import with_true_ends
+from scenarios.evidence.nat_frames import behind_translations
 from scenarios.evidence.record import LegCapture
 from scenarios.evidence.stalls import Pause, Stalls
 from scenarios.evidence.tshark_fields import KEPT
@@ -81,11 +81,14 @@ class Recording:
             self.frames = self._of_this_run(self._behind_nat(dict(zip(self.captures, read, strict=True))))
 
     def _behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
-        """The frames, with who is behind the firewall's own address where it stands for somebody else."""
-        if not any(fault.nat for fault in self.run.drill.faults):
-            return frames
-        nat = [each for each in (self.run.cast.translated("client", family) for family in get_args(Family)) if each]
-        return {**frames, "server-leg": with_true_ends(frames["client-leg"], frames["server-leg"], nat)}
+        """The frames, with who is behind the firewall's own address, or a virtual one."""
+        cast, faults = self.run.cast, self.run.drill.faults
+        nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
+        return behind_translations(
+            frames,
+            nat if any(fault.nat for fault in faults) else (),
+            cast.addresses("nobody") if any(fault.vip for fault in faults) else (),
+        )
 
     def _of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames without what the connections of earlier scripts still send."""

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
+from scenarios.spec import capacity_faults as capacity
 from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
+from scenarios.spec import mapping_faults as mapping
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
 from scenarios.spec.host_settings import HostSettings
+from scenarios.spec.name_faults import NameAnswer, Resolver
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.roles import Role
 from scenarios.spec.validate import check_name, check_one
@@ -34,6 +37,8 @@ class Fault:
     rewrite: Rewrite | None = None
     clamp_mss: ClampMss | None = None
     shift: Shift | None = None
+    name_answer: NameAnswer | None = None
+    queue: capacity.Queue | None = None
     silence: kernel.Silence | None = None
     refuse: kernel.Refuse | None = None
     spend_ttl: kernel.SpendTtl | None = None
@@ -43,11 +48,16 @@ class Fault:
     stateful: kernel.Stateful | None = None
     forget: kernel.Forget | None = None
     idle_timeout: kernel.IdleTimeout | None = None
-    nat: kernel.Nat | None = None
-    rebind: kernel.Rebind | None = None
+    limit: capacity.Limit | None = None
+    police: capacity.Police | None = None
+    syn_proxy: capacity.SynProxy | None = None
+    nat: mapping.Nat | None = None
+    rebind: mapping.Rebind | None = None
+    vip: mapping.Vip | None = None
     link_down: kernel.LinkDown | None = None
     no_route: kernel.NoRoute | None = None
     answer: kernel.Answer | None = None
+    resolver: Resolver | None = None
     host: HostSettings | None = None
     kill: Kill | None = None
     pause: Pause | None = None

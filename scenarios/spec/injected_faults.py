@@ -8,6 +8,7 @@ from typing import Literal
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject.header_words import Option
+from images.firewall.inject.name_words import RecordType
 from scenarios.lab.topology import Family
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import AddressRole, HostRole, Role, check_crosses, role_label
@@ -29,6 +30,7 @@ class Picked:
     again: bool = False
     to_port: int | None = None
     name: str | None = None
+    type_: RecordType | None = None
     family: Family | None = None
     with_option: Option | None = None
     holds: str | None = None
@@ -48,9 +50,10 @@ class Picked:
 
     def _with_key(self, problem: str) -> str:
         """What the injector's words say of a value, `by_s is 0 to 600, …`, behind the key that a drill has for it."""
-        word = problem.partition(" is ")[0].removesuffix("_s")
+        word, keys = problem.partition(" is ")[0], {each.name.rstrip("_") for each in fields(self)}
+        word = word if word in keys else word.removesuffix("_s")
         key = "becomes" if word == "to" else word
-        return f"{key}: {problem}" if key in {each.name for each in fields(self)} else problem
+        return f"{key}: {problem}" if key in keys else problem
 
     @property
     def action(self) -> injected.Action:
@@ -70,6 +73,7 @@ class Picked:
             again=self.again,
             to_port=self.to_port,
             name=self.name,
+            type_=self.type_,
             with_option=self.with_option,
             holds=self.holds,
             matches=self.matches,
@@ -79,7 +83,8 @@ class Picked:
     @property
     def packets(self) -> str:
         """`the first SYN from the client to the server`."""
-        kind = KINDS_SAID[self.of] + (f" for {self.name}" if self.name else "")
+        asked = [f"for {self.name}"] if self.name else []
+        kind = " ".join([KINDS_SAID[self.of], *asked, *([f"of the type {self.type_}"] if self.type_ else [])])
         kind += f" with the option {self.with_option}" if self.with_option else ""
         if sought := self.holds or self.matches:
             kind += f" that {'holds' if self.holds else 'matches'} {quoted(sought)}"
@@ -275,6 +280,7 @@ KINDS_SAID: Mapping[injected.Kind, str] = {
     "rst": "RST",
     "udp": "datagram",
     "dns-query": "DNS query",
+    "dns-answer": "DNS answer",
     "icmp": "ICMP packet",
     "ecn": "packet with ECN",
 }

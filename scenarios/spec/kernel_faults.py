@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from images.firewall.inject import declared as injected
+from images.firewall.inject.icmp_errors import ICMP_ERRORS, IcmpError
 from scenarios.lab.topology import Family
 from scenarios.spec.roles import AddressRole, HostRole, LegName, Role, check_crosses, family_label, role_label
 from scenarios.spec.units import Seconds
@@ -19,6 +20,8 @@ Error = Literal["too-big", "unreachable", "time-exceeded", "parameter-problem"]
 Route = Literal["unreachable", "throw", "prohibit", "blackhole"]
 
 Otherwise = Literal["silence", "tcp-reset"]
+
+Sees = Literal["both", "client", "server"]
 
 Protocol = Literal["tcp", "udp"]
 
@@ -40,7 +43,7 @@ KernelRefusal = Literal[
     "admin-prohibited",
     "tcp-reset",
 ]
-Refusal = Literal[KernelRefusal, injected.IcmpError]
+Refusal = Literal[KernelRefusal, IcmpError]
 # Packets of which the injector can tell such an error: what it picks, and nftables has the same word for.
 REFUSED_BY_INJECTOR: tuple[injected.Kind, ...] = ("any", "syn", "syn-ack", "data", "fin", "rst", "udp")
 
@@ -55,7 +58,7 @@ def check_selected_port(kind: Kind, port: int | None) -> None:
 
 def check_refusal(by: Refusal, kind: Kind) -> None:
     """Raise ValueError, which begins with the key of a drill, where packets of this kind cannot be refused so."""
-    if by in injected.ICMP_ERRORS and kind not in REFUSED_BY_INJECTOR:
+    if by in ICMP_ERRORS and kind not in REFUSED_BY_INJECTOR:
         raise ValueError(f"of: expected {', '.join(REFUSED_BY_INJECTOR)} with by: {by}, got {kind}")
     if by == "tcp-reset" and kind in NOT_TCP:
         raise ValueError(f"by: a TCP reset answers TCP only, not packets of the kind {kind}")
@@ -146,7 +149,7 @@ class Refuse(Selected):
     @property
     def action(self) -> injected.Refuse | None:
         """What is done to the packets, for the injector; None where the kernel's own rules can do it."""
-        return injected.Refuse(cast(injected.IcmpError, self.by)) if self.by in injected.ICMP_ERRORS else None
+        return injected.Refuse(cast(IcmpError, self.by)) if self.by in ICMP_ERRORS else None
 
     @property
     def by_kernel(self) -> KernelRefusal:
@@ -226,13 +229,19 @@ class Rate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stateful:
-    """The firewall lets only segments pass that belong to a connection whose SYN it saw; others meet `by`."""
+    """The firewall lets only segments pass that belong to a connection whose SYN it saw; others meet `by`.
+
+    Where it `sees` one side only, the packets of the other come another way. So it never learns that a SYN was
+    answered, or that there was one, and what it sees of the connection behind that belongs to none.
+    """
 
     by: Otherwise = "silence"
+    sees: Sees = "both"
 
     @property
     def says(self) -> str:
-        return f"the firewall lets only connections pass that it knows, and answers others by {self.by}"
+        sees = "" if self.sees == "both" else f", sees only what the {self.sees}'s side sends"
+        return f"the firewall lets only connections pass that it knows{sees}, and answers others by {self.by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,30 +285,6 @@ class IdleTimeout:
     def says(self) -> str:
         what = "a conversation over UDP" if self.of == "udp" else "a connection"
         return f"the firewall forgets {what} that is idle for {self.after}, and answers by {self.by}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Nat:
-    """The firewall puts its own address in the place of the client side's (source NAT)."""
-
-    @property
-    def says(self) -> str:
-        return "the firewall translates the addresses of the client's side (source NAT)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rebind:
-    """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before.
-
-    `of`: only of those over TCP, or UDP; hits are the mappings that end.
-    """
-
-    nat: str
-    of: Protocol | None = None
-
-    @property
-    def says(self) -> str:
-        return f"the translations of {self.nat} change to other ports"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

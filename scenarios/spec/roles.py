@@ -22,6 +22,11 @@ def is_host(name: str) -> TypeGuard[HostRole]:
     return name in get_args(HostRole)
 
 
+def is_client_side(role: Role) -> bool:
+    """Whether the role is played on the client's side of the firewall."""
+    return role in CLIENT_SIDE
+
+
 def check_crosses(one: Role, other: Role, key: str) -> None:
     """Raise ValueError unless the firewall stands between two roles: it sees no other packets."""
     if (one in CLIENT_SIDE) == (other in CLIENT_SIDE):

@@ -29,7 +29,8 @@ from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.injected_faults import Picked
-from scenarios.spec.kernel_faults import Rebind, Refuse
+from scenarios.spec.kernel_faults import Refuse
+from scenarios.spec.mapping_faults import Rebind
 from scenarios.spec.program_faults import Kill, Pause, Replace
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Service, ServiceChoice, read_service, services
 from scenarios.stress.mutations import Mutant, Original, mutants

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.nat_frames import with_true_ends
+from scenarios.evidence.nat_frames import behind_translations, with_true_ends
 
 CLIENT, OTHER, SERVER, NAT = "198.18.1.10", "198.18.1.11", "198.18.1.138", "198.18.1.190"
 
@@ -74,3 +74,28 @@ def test_a_part_that_was_made_on_the_way_is_of_its_conversation() -> None:
 def test_where_nothing_is_translated_the_frames_are_as_they_came() -> None:
     frames = [frame(1, CLIENT, 40000)]
     assert with_true_ends(frames, frames, [NAT]) == frames
+
+
+def test_behind_a_virtual_address_is_the_host_that_the_packet_came_to_and_an_answer_is_that_hosts() -> None:
+    virtual, moved = "198.18.1.180", "198.18.1.139"
+    asked = [replace(frame(n, CLIENT, 40000 + n, b"%d" % n), destination=virtual) for n in (1, 3, 5)]
+    led = [
+        replace(each, destination=to, time_ns=each.time_ns + 100)
+        for each, to in zip(asked, (SERVER, moved), strict=False)
+    ]
+    answered = back(led[0], 2, b"1")
+    shown = replace(answered, source=virtual, time_ns=2100)
+    found = behind_translations({"client-leg": [*asked, shown], "server-leg": [*led, answered]}, (), [virtual])
+    first, second, lost, answer = found["client-leg"]
+    assert [each.receiver[0] for each in (first, second)] == [SERVER, moved]
+    assert lost.receiver[0] == virtual, "what was dropped came to nobody"
+    assert answer.sender == (SERVER, 7007)
+    assert (first.crossing, answer.crossing) == (led[0].crossing, answered.crossing)
+    assert found["server-leg"] == [*led, answered]
+
+
+def test_without_translations_the_frames_stay_as_they_are() -> None:
+    frames = {"client-leg": [frame(1, CLIENT, 1)], "server-leg": [frame(2, NAT, 1)]}
+    assert behind_translations(frames, (), ()) == frames
+    translated = with_true_ends(frames["client-leg"], frames["server-leg"], [NAT])
+    assert behind_translations(frames, [NAT], ())["server-leg"] == translated

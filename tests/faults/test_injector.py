@@ -11,10 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from images.firewall.inject import names, rules, translation
 from images.firewall.inject import packet as packets
-from images.firewall.inject import rules, translation
 from images.firewall.inject.declared import (
-    ICMP_ERRORS,
     Action,
     Alter,
     Corrupt,
@@ -23,7 +22,6 @@ from images.firewall.inject.declared import (
     Drop,
     Duplicate,
     Hold,
-    IcmpError,
     Kind,
     OtherPort,
     Pick,
@@ -34,6 +32,7 @@ from images.firewall.inject.declared import (
     read_pick,
     to_json,
 )
+from images.firewall.inject.icmp_errors import ICMP_ERRORS, IcmpError
 from images.firewall.inject.packet import Packet
 from images.firewall.inject.picking import CONNECTIONS_LIMIT, Picker
 from images.firewall.inject.wire import FAULTS_LIMIT, HITS_LIMIT, Fault, Step, Verb, Wire
@@ -193,17 +192,19 @@ def test_udp_without_a_checksum_keeps_none_and_a_computed_zero_is_sent_as_ones()
 
 
 def test_a_dns_question_is_read_without_regard_to_case() -> None:
-    assert packets.dns_question(parsed(question("Server.LAB"))) == "server.lab"
-    assert packets.dns_question(parsed(question("server.lab", response=True))) is None
-    assert packets.dns_question(parsed(datagram(question("a" * 63 + ".lab")[28:]))) == "a" * 63 + ".lab"
-    data = question("server.lab")
-    for length in range(28, len(data)):
-        packets.dns_question(parsed(datagram(data[28:length])))
+    asked = [names.question(question(name)[28:]) for name in ("Server.LAB", "a" * 63 + ".lab")]
+    assert [each and each.name for each in asked] == ["server.lab", "a" * 63 + ".lab"]
+    answered = names.question(question("server.lab", response=True)[28:])
+    assert answered is not None
+    assert answered.is_answered
+    data = question("server.lab")[28:]
+    assert all(names.question(data[:length]) is None for length in range(len(data)))
 
 
 @given(st.binary(max_size=600))
 def test_a_dns_question_of_any_bytes_raises_nothing(message: bytes) -> None:
-    packets.dns_question(parsed(datagram(message)))
+    found = names.question(message)
+    assert found is None or found.end <= len(message)
 
 
 # Picks ------------------------------------------------------------------------------------------------------------
@@ -1006,7 +1007,9 @@ def test_a_wrong_action_is_told_what_would_be_right(written: object, complaint: 
         ({"of": "udp", "nth": 1, "again": True}, "sends nothing again that is udp"),
         ({"of": "data", "again": True}, "again goes with"),
         ({"of": "dns-query"}, "has the name"),
-        ({"of": "udp", "name": "x"}, "has the name"),
+        ({"of": "udp", "name": "x"}, "name is of dns-query and dns-answer, and udp has none"),
+        ({"of": "udp", "type": "A"}, "type is of dns-query and dns-answer, and udp has none"),
+        ({"of": "dns-answer", "type": "B"}, "pick.type is A or NS"),
         ({"of": "icmp", "to_port": 1}, "no ports"),
         ({"to_port": 65536}, "to_port is 1 to 65535"),
         ({"port": 1}, "pick has no key 'port'"),

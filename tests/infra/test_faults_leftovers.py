@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from scenarios.faults import Unsupported
+from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.conntrack import Stateful
 from scenarios.faults.dns_answer import Answer
 from scenarios.faults.host_settings import HostSettings
@@ -20,6 +21,8 @@ from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
+from scenarios.faults.resolver import Resolver
+from scenarios.faults.vip import Vip
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
@@ -40,24 +43,27 @@ def configured(lab: Lab) -> str:
     """All that a fault can have changed, on the firewall, on the name server, and of what a host goes by."""
     firewall = lab.run("firewall", ["sh", "-c", SAY_ALL], timeout_s=5).stdout
     names = lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
-    settings = lab.run("client", ["sh", "-c", f"cd /proc/sys/net; cat {' '.join(ASKED)}"], timeout_s=5).stdout
+    asked = f"cd /proc/sys/net; cat {' '.join(ASKED)} /etc/resolv.conf"
+    settings = lab.run("client", ["sh", "-c", asked], timeout_s=5).stdout
     return firewall + names + settings
 
 
 def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) -> None:
     remove_all(lab)
     before = configured(lab)
+    ends = lab.topology.hosts["client"], lab.topology.hosts["server"]
     left: Sequence[Standing] = [
         *(Stateful(lab, "stateful"), IdleTimeout(lab, "idle", 60), Nat(lab, "nat"), Mute(lab, "mute")),
         *(Mtu(lab, "narrow", "server-leg", 1300), Rate(lab, "slow", "client-leg", 10**6)),
         *(NoRoute(lab, "no-route", lab.topology.hosts["server-be"]), Answer(lab, "liar", "server", "198.18.255.1")),
         *(LinkDown(lab, "pulled", "server-leg"), HostSettings(lab, "few-ports", "client", ASKED)),
-        Rules(
-            lab,
-            "no-later",
-            Silence(),
-            Selection(lab.topology.hosts["client"], lab.topology.hosts["server"], "later-fragment"),
+        *(Limit(lab, "full", 5), Police(lab, "bucket", *ends, 10**6, 1514), SynProxy(lab, "proxy", 1460)),
+        *(Nat(lab, "cone", kind="restricted-cone"), Nat(lab, "symmetric", kind="symmetric"), Vip(lab, "vip", ends[1])),
+        *(
+            Stateful(lab, "half", sees="client-leg"),
+            Resolver(lab, "asks-itself", "client", "nameserver 198.18.255.1\n"),
         ),
+        Rules(lab, "no-later", Silence(), Selection(*ends, "later-fragment")),
     ]
     for fault in left:
         fault.__enter__()

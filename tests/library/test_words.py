@@ -42,6 +42,13 @@ EVERY: dict[str, dict[str, Any]] = {
     "rewrite": {"rewrite": "syn", "field": "ttl", "becomes": 9, **ACROSS},
     "clamp_mss": {"clamp_mss": "syn", "most": 500, **ACROSS},
     "shift": {"shift": "any", "by": 1000, **ACROSS},
+    "name_answer": {"name_answer": "truncated", "to": "client"},
+    "queue": {"queue": 1_000_000, "limit_bytes": 65536, **ACROSS},
+    "limit": {"limit": 5},
+    "police": {"police": 1_000_000, **ACROSS},
+    "syn_proxy": {"syn_proxy": True},
+    "vip": {"vip": "server"},
+    "resolver": {"resolver": "client", "search": ("lab",)},
     "host": {"host": "client", "tcp_syn_retries": 1},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},
 }

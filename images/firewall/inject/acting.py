@@ -1,18 +1,14 @@
-"""What becomes of a packet that was picked: a class an action, each with what it holds back and until when.
+"""What becomes of a packet that was picked, and goes on at once or not at all: a class an action, and the table of all.
 
-`act` says, in a word or two, what was done, and gives the packets that go on now. A packet that it neither gives nor
-holds is lost. What it cannot do to a packet (a fragment cannot be split), it leaves undone: the word is UNTOUCHED.
+What an action is, and what it owes, is said in holding_back.py.
 """
 
 from __future__ import annotations
 
-import heapq
-import random
 from collections.abc import Callable
 from typing import Any, get_args
 
 from .declared import (
-    ICMP_ERRORS,
     Action,
     Alter,
     Corrupt,
@@ -28,6 +24,10 @@ from .declared import (
 )
 from .header_words import OfHeaders
 from .headers import header_change
+from .holding_back import UNTOUCHED, Acting, Delaying, Done, Duplicating, Holding, Queueing, Reordering
+from .icmp_errors import ICMP_ERRORS
+from .name_words import NameAnswer
+from .names import answered_otherwise
 from .packet import (
     ACK,
     CHECKSUM_AT,
@@ -39,138 +39,17 @@ from .packet import (
     UDP,
     URG,
     Packet,
-    copy,
     icmp_error,
     with_byte,
     with_payload,
     with_source_port,
 )
-
-UNTOUCHED = "untouched"
-NS = 1_000_000_000
-Done = tuple[str, list[Packet]]
-
-
-class Acting:
-    """What all actions share: a store of held packets, in the order in which they are due, then of arrival."""
-
-    def __init__(self, seed: int) -> None:
-        # Not the stream of draws that picks: what is picked must not depend on what is done with it.
-        self.random = random.Random(f"{seed} action")  # noqa: S311 (that it can be foretold is what it is for)
-        self.held: list[tuple[int, int, Packet]] = []
-        self.count = 0  # of the packets that were ever held
-
-    def act(self, packet: Packet, now: int, offset: int | None) -> Done:
-        """Deal with a picked packet; `offset` is where in the stream its payload begins, when that is known."""
-        raise NotImplementedError
-
-    def passed(self) -> list[Packet]:
-        """A packet of the kind that was not picked has gone on; the packets that go on behind it."""
-        return []
-
-    def hold(self, due: int, packet: Packet) -> None:
-        """Hold a packet until `due`."""
-        self.count += 1
-        heapq.heappush(self.held, (due, self.count, packet))
-
-    @property
-    def due(self) -> int | None:
-        """When the next of the held packets goes on."""
-        return self.held[0][0] if self.held else None
-
-    def release(self, now: int) -> list[Packet]:
-        """The packets that are due."""
-        released = []
-        while self.held and self.held[0][0] <= now:
-            released.append(heapq.heappop(self.held)[2])
-        return released
-
-    def release_all(self) -> list[Packet]:
-        """All that is held, in the order in which it would have been due."""
-        released = [packet for _, _, packet in sorted(self.held)]
-        self.held.clear()
-        return released
+from .queueing import Queue
 
 
 class Dropping(Acting):
     def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
         return "dropped", []
-
-
-class Holding(Acting):
-    FOR_EVER = 1 << 62
-
-    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
-        self.hold(self.FOR_EVER, packet)
-        return "held", []
-
-    @property
-    def due(self) -> int | None:
-        return None
-
-
-class Delaying(Acting):
-    def __init__(self, declared: Delay, seed: int) -> None:
-        super().__init__(seed)
-        self._declared = declared
-        self._last = 0
-
-    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
-        jitter_s = (2 * self.random.random() - 1) * self._declared.jitter_s
-        due = now + round((self._declared.by_s + jitter_s) * NS)
-        if not self._declared.reorder:
-            self._last = due = max(due, self._last)
-        self.hold(due, packet)
-        return f"delayed by {(due - now) / NS:.6f} s", []
-
-
-class Duplicating(Acting):
-    def __init__(self, declared: Duplicate, seed: int) -> None:
-        super().__init__(seed)
-        self._declared = declared
-
-    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
-        going = [packet]
-        if not packet.is_whole:
-            return UNTOUCHED, going
-        for number in range(1, self._declared.copies + 1):
-            after = round(number * self._declared.after_s * NS)
-            if after:
-                self.hold(now + after, copy(packet))
-            else:
-                going.append(copy(packet))
-        return f"duplicated {self._declared.copies} times", going
-
-
-class Reordering(Acting):
-    """Holds a packet until so many have passed it; `_left` says how many still must, by its place in the count."""
-
-    def __init__(self, declared: Reorder, seed: int) -> None:
-        super().__init__(seed)
-        self._declared = declared
-        self._left: dict[int, int] = {}
-
-    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
-        self.hold(now + round(self._declared.within_s * NS), packet)
-        self._left[self.count] = self._declared.behind
-        return f"held behind {self._declared.behind}", []
-
-    def release(self, now: int) -> list[Packet]:
-        released = super().release(now)
-        self._left = {number: self._left[number] for _, number, _ in self.held}
-        return released
-
-    def passed(self) -> list[Packet]:
-        released = []
-        for _, number, packet in sorted(self.held):
-            self._left[number] -= 1
-            if not self._left[number]:
-                released.append(packet)
-                del self._left[number]
-        if released:
-            self.held = [entry for entry in self.held if entry[1] in self._left]
-            heapq.heapify(self.held)
-        return released
 
 
 class Corrupting(Acting):
@@ -310,6 +189,16 @@ class ChangingHeaders(Acting):
         return (UNTOUCHED, [packet]) if changed is None else (self._what, [changed])
 
 
+class AnsweringOtherwise(Acting):
+    def __init__(self, declared: NameAnswer, seed: int) -> None:
+        super().__init__(seed)
+        self._declared = declared
+
+    def act(self, packet: Packet, now: int, offset: int | None) -> Done:  # noqa: ARG002
+        made = answered_otherwise(packet, self._declared)
+        return (UNTOUCHED, [packet]) if made is None else (self._declared.what, [made])
+
+
 ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Drop: lambda _, seed: Dropping(seed),
     Hold: lambda _, seed: Holding(seed),
@@ -322,6 +211,8 @@ ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Cut: Cutting,
     OtherPort: TakingAnotherPort,
     Refuse: Refusing,
+    NameAnswer: AnsweringOtherwise,
+    Queue: Queueing,
     **dict.fromkeys(get_args(OfHeaders), ChangingHeaders),
 }
 

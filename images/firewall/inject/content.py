@@ -14,7 +14,7 @@ from .packet import SEQUENCES, Packet
 HOLDS_LIMIT = 256  # characters of what is looked for
 REMEMBERED = 8192  # bytes of a stream
 PLACES = 16  # in a stream, for segments that come in another order
-WITH_PAYLOAD = ("any", "syn-with-data", "data", "fin", "udp", "dns-query")  # kinds
+WITH_PAYLOAD = ("any", "syn-with-data", "data", "fin", "udp", "dns-query", "dns-answer")  # kinds
 
 Finder = Callable[[bytes, int], bool]  # whether it is in these bytes, and ends behind so many of them
 

@@ -19,39 +19,14 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from .content import check_content
 from .header_words import OfHeaders, Option, is_of_tcp
+from .icmp_errors import IcmpError
+from .name_words import NameAnswer, RecordType, check_asked
+from .queueing import Queue
 
 OfTcp = Literal["syn", "syn-with-data", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst"]
-Kind = Literal["any", OfTcp, "udp", "dns-query", "icmp", "ecn"]
+Kind = Literal["any", OfTcp, "udp", "dns-query", "dns-answer", "icmp", "ecn"]
 TCP_KINDS: tuple[OfTcp, ...] = get_args(OfTcp)
 KINDS_SENT_AGAIN = ("syn", "syn-ack", "handshake-ack", "data", "fin")
-
-# ICMP errors over IPv4 (RFC 792, RFC 1122 3.2.2.1, RFC 1812 5.2.7.1), by type and code, that nftables does not make.
-IcmpError = Literal[
-    "source-route-failed",
-    "net-unknown",
-    "host-unknown",
-    "source-host-isolated",
-    "net-unreachable-for-tos",
-    "host-unreachable-for-tos",
-    "host-precedence-violation",
-    "precedence-cutoff",
-    "source-quench",
-    "reassembly-time-exceeded",
-    "parameter-problem",
-]
-ICMP_ERRORS: Mapping[IcmpError, tuple[int, int]] = {
-    "source-route-failed": (3, 5),
-    "net-unknown": (3, 6),
-    "host-unknown": (3, 7),
-    "source-host-isolated": (3, 8),
-    "net-unreachable-for-tos": (3, 11),
-    "host-unreachable-for-tos": (3, 12),
-    "host-precedence-violation": (3, 14),
-    "precedence-cutoff": (3, 15),
-    "source-quench": (4, 0),
-    "reassembly-time-exceeded": (11, 1),
-    "parameter-problem": (12, 0),
-}
 
 COUNT_LIMIT = 1 << 31  # packets, or bytes of a stream: half of the sequence space
 SECONDS_LIMIT = 600.0
@@ -80,6 +55,8 @@ class Pick:
     are counted from 0 (ISN + 1). `percent` draws for each packet in order of arrival. With `again`, what TCP sends
     again of a packet that was picked is picked too.
 
+    `name` and `type` pick, of questions and answers of DNS over UDP, those for this name (of answers: or any) and type.
+
     `with_option` picks, of the kind, segments whose header has that option of TCP.
 
     `holds` (text, as UTF-8) and `matches` (a regular expression for bytes) pick, of the kind, packets whose payload has
@@ -100,6 +77,7 @@ class Pick:
     from_port: int | None = None
     to_port: int | None = None
     name: str | None = None
+    type_: RecordType | None = None
     behind: str | None = None
     with_option: Option | None = None
     holds: str | None = None
@@ -116,10 +94,7 @@ class Pick:
         _check_range("from_port", self.from_port, 1, 65535)
         _check_range("to_port", self.to_port, 1, 65535)
         _check(self.byte is None or self.of in ("any", "data"), f"byte n is carried by data, not by {self.of}")
-        _check(
-            (self.name is not None) == (self.of == "dns-query"),
-            "a pick of dns-query, and no other, has the name asked for",
-        )
+        check_asked(self.name, self.type_, self.of)
         if self.again:
             _check(
                 which in (["nth"], ["first"], ["byte"]),
@@ -136,6 +111,11 @@ class Pick:
     def at_port(self) -> int | None:
         """The port that the packets go to; None: any."""
         return 53 if self.of == "dns-query" and self.to_port is None else self.to_port
+
+    @property
+    def out_of_port(self) -> int | None:
+        """The port that the packets come from; None: any."""
+        return 53 if self.of == "dns-answer" and self.from_port is None else self.from_port
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +242,8 @@ class Refuse:
     by: IcmpError
 
 
-Action = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse | OfHeaders
+OfTransport = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse
+Action = OfTransport | OfHeaders | NameAnswer | Queue
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__.lower(): kind for kind in get_args(Action)}
 
 
@@ -275,6 +256,8 @@ def check(action: Action, pick: Pick) -> None:
         _check(pick.of != "icmp", "by is an error, and no error is told of ICMP (RFC 1122, 3.2.2)")
     if isinstance(action, OfHeaders) and is_of_tcp(action):
         _check(pick.of == "any" or pick.of in TCP_KINDS, f"of is TCP where its header is changed, not {pick.of}")
+    if isinstance(action, NameAnswer):
+        _check(pick.of == "dns-answer", f"of is dns-answer where an answer is made another one, not {pick.of}")
     if isinstance(action, OtherPort):
         _check(pick.of == "udp", f"another port is given to udp, not to {pick.of}: to TCP it would be no answer at all")
     if isinstance(action, Cut) and pick.of == "udp":

@@ -1,14 +1,13 @@
 """IP packets: parsed within bounds, and written again with right lengths and checksums.
 
-Sources: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and RFC 4443 (ICMP), RFC 1035 (DNS),
-RFC 1071 (the checksum). Whatever is not such a packet parses as None; nothing here raises on bytes from the network.
+Sources: RFC 791 (IPv4), RFC 8200 (IPv6), RFC 9293 (TCP), RFC 768 (UDP), RFC 792 and RFC 4443 (ICMP), RFC 1071 (the
+checksum). Whatever is not such a packet parses as None; nothing here raises on bytes from the network.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import struct
-from collections.abc import Iterator
 
 FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 FLAG_NAMES = {SYN: "SYN", FIN: "FIN", RST: "RST", PSH: "PSH", ACK: "ACK", URG: "URG"}
@@ -19,7 +18,6 @@ SEQUENCES = 1 << 32
 QUOTED = 576 - 28  # bytes of a packet that an error about it repeats: it has at most 576 in all (RFC 1812, 4.3.2.3)
 UNSPECIFIED = bytes(4)  # the source of what the firewall itself says: its kernel puts the address of the leg there
 EXTENSIONS_LIMIT = 8  # extension headers of an IPv6 packet
-LABELS_LIMIT = 128  # a name has at most 255 bytes (RFC 1035, 2.3.4), and so at most 127 labels and the root
 
 _IPV4 = struct.Struct("!BxHHHBBH4s4s")
 _TCP = struct.Struct("!HHIIBB")
@@ -260,28 +258,6 @@ def copy(packet: Packet) -> Packet:
 def as_it_came(packet: Packet) -> bytes:
     """The bytes of the IP packet alone: a link may have filled the frame up behind it."""
     return bytes(packet.data[: packet.end])
-
-
-def _labels(message: bytes, at: int) -> Iterator[bytes]:
-    for _ in range(LABELS_LIMIT):
-        size = message[at] if at < len(message) else 0xC0
-        if size > 63 or at + 1 + size > len(message):  # a question has no compressed name: nothing is before it
-            return
-        yield message[at + 1 : at + 1 + size]
-        if not size:
-            return
-        at += 1 + size
-
-
-def dns_question(packet: Packet) -> str | None:
-    """The name, in lower case and without the last dot, that a DNS query over UDP asks for; None for anything else."""
-    message = packet.data[packet.payload : packet.end]
-    if packet.protocol != UDP or len(message) < 17 or message[2] & 0x80 or not int.from_bytes(message[4:6], "big"):
-        return None
-    labels = list(_labels(message, 12))
-    if not labels or labels[-1]:
-        return None
-    return b".".join(labels[:-1]).decode("ascii", "backslashreplace").lower()
 
 
 def describe(packet: Packet) -> dict[str, object]:

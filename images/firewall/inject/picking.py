@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from .content import Stream, finder
 from .declared import Kind, Pick
 from .headers import has_ecn, has_option
-from .packet import ACK, FIN, ICMP, ICMPV6, PROTOCOL_NAMES, RST, SEQUENCES, SYN, TCP, UDP, Packet, dns_question
+from .name_words import OF_NAMES
+from .names import is_about
+from .packet import ACK, FIN, ICMP, ICMPV6, PROTOCOL_NAMES, RST, SEQUENCES, SYN, TCP, UDP, Packet
 
 CONNECTIONS_LIMIT = 4096  # remembered by one fault; the oldest is forgotten first
 PICKED_LIMIT = 256  # segments remembered of one connection, to know them when they are sent again
@@ -36,6 +38,7 @@ OF_KIND: dict[Kind, Callable[[Packet], bool]] = {
     "rst": lambda packet: packet.protocol == TCP and bool(packet.flags & RST),
     "udp": lambda packet: packet.protocol == UDP,
     "dns-query": lambda packet: packet.protocol == UDP,
+    "dns-answer": lambda packet: packet.protocol == UDP,
     "icmp": lambda packet: packet.protocol in (ICMP, ICMPV6),
     "ecn": has_ecn,
 }
@@ -92,7 +95,7 @@ class Picker:
         self.pick = pick
         self._earlier = set(earlier)
         self._source, self._destination = addresses(pick)
-        self._from_port, self._to_port = pick.from_port, pick.at_port
+        self._from_port, self._to_port = pick.out_of_port, pick.at_port
         self._is_of_kind = OF_KIND[pick.of]
         self._random = random.Random(seed)  # noqa: S311 (that it can be foretold is what it is for)
         self._finds = finder(pick.holds, pick.matches) if pick.holds or pick.matches else None
@@ -100,6 +103,7 @@ class Picker:
         self._tracks = self._across or needs_stream or pick.byte is not None or pick.again or pick.of == "handshake-ack"
         self._connections: dict[int, Connection] = {}
         self._name = (pick.name or "").rstrip(".").lower()
+        self._is_answer = pick.of == "dns-answer" if pick.of in OF_NAMES else None
         self.seen = 0
         self.picked = 0
         self.unplaced = 0
@@ -142,7 +146,9 @@ class Picker:
             return False
         if pick.with_option is not None and not has_option(packet, pick.with_option):
             return False
-        if pick.of == "dns-query" and dns_question(packet) != self._name:
+        if self._is_answer is not None and not is_about(
+            packet, answer=self._is_answer, name=self._name, of_type=pick.type_
+        ):
             return False
         if pick.of == "handshake-ack" and not (connection and self._ends_handshake(packet, connection)):
             return False

@@ -69,7 +69,7 @@ def family(pick: Pick) -> Family:
 
 def matches(pick: Pick, *, needs_stream: bool) -> list[list[str]]:
     """The matches, a list of words each, that together take in every packet that the pick must see."""
-    ports = ["--sport", str(pick.from_port)] if pick.from_port is not None else []
+    ports = ["--sport", str(pick.out_of_port)] if pick.out_of_port is not None else []
     at_port = ["--dport", str(pick.at_port)] if pick.at_port is not None else []
     found = _matches(pick, pick.to, [*ports, *at_port], needs_stream)
     return found + _matches(pick, pick.behind, ports, needs_stream) if pick.behind else found  # a NAT changes the port

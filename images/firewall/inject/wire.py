@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .acting import UNTOUCHED, acting
+from .acting import acting
 from .declared import Action, Alter, Cut, Pick, check, to_json
+from .holding_back import UNTOUCHED
 from .packet import Endpoint, Packet, as_it_came, describe, parse
 from .picking import Flow, Picker
 
@@ -58,7 +59,7 @@ class Fault:
         connection = picker.connection(packet)
         seen = picker.seen
         if not picker.picks(packet, connection):
-            behind = self.acting.passed() if self.acting.held and picker.seen != seen else None
+            behind = self.acting.passed() if self.acting.waiting and picker.seen != seen else None
             return [packet, *behind] if behind else None
         offset = connection.stream_offset(packet) if connection else None
         held = self.acting.count
@@ -86,7 +87,7 @@ class Fault:
             "picked": self.picker.picked,
             "untouched": self.untouched,
             "unplaced": self.picker.unplaced,
-            "held": len(self.acting.held),
+            "held": self.acting.waiting,
             "hits": described,
             "left_off": self.picker.picked - len(described),
         }
@@ -153,8 +154,11 @@ class Wire:
         """Let go what is due."""
         steps: list[Step] = []
         for place, box in enumerate(self._boxes):
-            if box.acting.held:
-                steps += self._forward(box.acting.release(now), place + 1, now)
+            if box.acting.waiting:
+                going = box.acting.release(now)
+                lost = (each.original for each in box.acting.take_lost() if each.original is not None)
+                steps += [Step(Verb.LOSE, original, b"") for original in lost]
+                steps += self._forward(going, place + 1, now)
         return steps
 
     def _forward(self, packets: Iterable[Packet], place: int, now: int) -> list[Step]:

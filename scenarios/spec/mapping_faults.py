@@ -1,0 +1,75 @@
+"""The words of addresses and ports that the firewall puts in the place of others: source NAT, and a virtual address.
+
+The kinds of a NAT are those that programs call them by; RFC 4787 has the behaviours that they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from scenarios.spec.host_settings import PortRange
+from scenarios.spec.kernel_faults import Protocol
+from scenarios.spec.roles import HostRole, is_client_side, role_label
+
+SYMMETRIC_LIMIT = 1000  # ports, each of which stands in the rule
+NatKind = Literal["full-cone", "restricted-cone", "port-restricted-cone", "symmetric"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nat:
+    """The firewall puts its own address in the place of the client side's (source NAT).
+
+    `kind` is about UDP. A `port-restricted-cone` keeps a host's port for every peer, and lets a datagram in from an
+    address and port that the host sent to; a `restricted-cone` from every port of such an address; a `full-cone` from
+    everybody. A `symmetric` one takes another port for every address and port that the host sends to, the next of its
+    range (10000-10999, or `ports`). `ports` are those that it has: when all are in use towards one server, a new
+    connection to it is dropped.
+    """
+
+    kind: NatKind = "port-restricted-cone"
+    ports: PortRange | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind == "symmetric" and self.ports and self.ports.last - self.ports.first >= SYMMETRIC_LIMIT:
+            raise ValueError(f"ports: expected at most {SYMMETRIC_LIMIT} for a symmetric NAT, got {self.ports}")
+
+    @property
+    def says(self) -> str:
+        kind = "" if self.kind == "port-restricted-cone" else f", as a {self.kind} NAT"
+        ports = f", with the ports {self.ports}" if self.ports else ""
+        return f"the firewall translates the addresses of the client's side (source NAT){kind}{ports}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebind:
+    """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before.
+
+    `of`: only of those over TCP, or UDP; hits are the mappings that end.
+    """
+
+    nat: str
+    of: Protocol | None = None
+
+    @property
+    def says(self) -> str:
+        return f"the translations of {self.nat} change to other ports"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vip:
+    """The address of `nobody` is a virtual one: what comes there from the client's side goes to a host (DNAT).
+
+    A conversation stays with the host that it began with, as connection tracking has it, also when another `vip` takes
+    its place: the newest in force has the new ones. Hits are the conversations that it was given.
+    """
+
+    to: HostRole
+
+    def __post_init__(self) -> None:
+        if is_client_side(self.to):
+            raise ValueError(f"to: expected a host of the server's side, got {self.to}")
+
+    @property
+    def says(self) -> str:
+        return f"the address of nobody is a virtual one, whose new conversations go to {role_label(self.to)}"
