@@ -61,7 +61,8 @@ def problems_of_command(command: str, key: str, places: Sequence[str] = PLACEHOL
             f"{key}: `{word}` is for a shell, and none reads this: write `sh -c '…'` with all of it in the quotes, "
             f"or '{word}' in quotes where the program is to have it as it is"
         )
-    yield from problems_of_placeholders(command, key, places)
+    # In the words, as they are filled in: `{h\\ost}` and `{h''ost}` are {host} only when they are cut.
+    yield from problems_of_placeholders(" ".join(cut), key, places)
 
 
 def check_command(command: str, key: str, places: Sequence[str] = PLACEHOLDERS) -> None:

@@ -24,9 +24,17 @@ def converse(peer: Peer, framing: Framing, message_s: float) -> None:
         try:
             while (message := next_message(peer, receiver, message_s)) is not FINISHED:
                 peer.socket.settimeout(peer.idle_s)
-                peer.send_all(framing.send(answer(message)))
+                peer.send_all(framed(framing, answer(message)))
         except FramingError as error:
             raise Ended(f"protocol error: {error}") from error
+
+
+def framed(framing: Framing, message: bytes) -> bytes:
+    """The bytes of an answer. Raises Ended for one that this framing cannot carry: a delimiter may come of the reversal."""
+    try:
+        return framing.send(message)
+    except ValueError as error:
+        raise Ended(f"no answer: {error}") from error
 
 
 def next_message(peer: Peer, receiver: Receiver, message_s: float) -> bytes | Literal[Signal.FINISHED]:

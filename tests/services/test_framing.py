@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from services.accepting import Ended
+from services.framing import server
 from services.framing.delimited import DelimitedReceiver, send_delimited
 from services.framing.fixed import FixedReceiver, send_fixed
-from services.framing.framings import NAMES, chosen
+from services.framing.framings import NAMES, answer, chosen
 from services.framing.length_prefixed import LengthPrefixedReceiver, send_length_prefixed
 from services.framing.receiving import FINISHED, NEED_DATA, FramingError, Receiver, StreamEnded
 from services.framing.until_shutdown import UntilShutdownReceiver, send_until_shutdown
@@ -205,3 +207,10 @@ def test_a_framing_imports_no_socket_no_clock_and_nothing_that_waits(module: str
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert names <= {"abc", "enum", "struct", "typing", "receiving"}
+
+
+def test_an_answer_that_its_framing_cannot_carry_ends_the_connection_with_the_reason() -> None:
+    # b"a\n\rb" is a message of its own; reversed it has the delimiter in it
+    with pytest.raises(Ended, match=r"no answer: the message has the delimiter b'\\r\\n' at byte 1"):
+        server.framed(chosen("delimited", 16, 40), answer(b"a\n\rb"))
+    assert server.framed(chosen("delimited", 16, 40), answer(b"ab")) == b"ba\r\n"

@@ -212,6 +212,13 @@ def test_braces_of_a_program_s_own_are_written_twice() -> None:
     assert told.endswith("`{{http_code}}` gives the program {http_code} as it stands here")
 
 
+@pytest.mark.parametrize("command", ["x {h\\t}", "x {h''t}", 'x "{h"t}', "x '{'ht}"])
+def test_a_placeholder_is_looked_for_in_the_words_and_not_before_they_are_cut(command: str) -> None:
+    assert words("x {h''ost}", host="there") == ["x", "there"]
+    (told,) = problems_of_command(command, "run")
+    assert told.startswith("run: unknown placeholder {ht}; did you mean 'host'?")
+
+
 @pytest.mark.parametrize(
     ("command", "word"),
     [

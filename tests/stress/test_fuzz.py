@@ -304,3 +304,10 @@ def test_the_caller_sends_no_more_after_its_time() -> None:
     for all_within_s, replies in (("60", 3), ("0", 0)):
         ran = subprocess.run([*argv, all_within_s], input=asked, capture_output=True, timeout=60, check=True)
         assert fuzz_places.replies_of(ran.stdout) == [Reply(b"", "ECONNREFUSED")] * replies
+
+
+def test_a_server_that_never_answers_has_its_whole_time_for_each_message_and_a_busy_machine_more() -> None:
+    asked = [Case(b"", (b"",), "silence")] * (fuzz.SILENT_BATCH + 1)
+    assert fuzz_places._patience_s(asked, fuzz.SILENT_FOR_S) >= len(asked) * fuzz.SILENT_FOR_S + 5.0
+    hung = [Case(b"", (b"",), "hung")] * 141
+    assert fuzz_places._patience_s(hung, fuzz.ANSWERS_WITHIN_S) < len(hung) * fuzz.ANSWERS_WITHIN_S / 10
