@@ -30,7 +30,7 @@ def converse(peer: Peer, framing: Framing, message_s: float) -> None:
 
 
 def framed(framing: Framing, message: bytes) -> bytes:
-    """The bytes of an answer. Raises Ended for one that this framing cannot carry: a delimiter may come of the reversal."""
+    """The bytes of an answer. Raises Ended for one that this framing cannot carry, as a reversed `\\n\\r`."""
     try:
         return framing.send(message)
     except ValueError as error:
