@@ -21,7 +21,7 @@ CLUSTERED = $(if $(CLUSTER),setup-cluster)
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 PINNED = --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge worker setup-cluster screenshots call ping init watch learn sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
+.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge worker setup-cluster site screenshots call ping init watch learn sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -43,6 +43,7 @@ test: setup images ## every test, in labs of its own, and the linters beside the
 
 test-long: setup ## make test, and what takes more than a minute (LONG=1), with the images that only those tests need
 	@$(SCENARIOS) images cross cross-go
+	@scenarios/setup.sh site
 	@$(MAKE) test LONG=1
 
 check: setup ## for whoever edits: lint, types and every test that needs no engine, at once
@@ -96,6 +97,10 @@ merge: setup ## put the parts of a run (make drills SHARD=3/10, make matrix SHAR
 
 worker: setup setup-cluster ## run cells for the head of a cluster: make worker HEAD=tcp://head:8786 JOBS=4 BUNDLE=lab.tar (docs/cluster.md)
 	@$(SCENARIOS) worker $(HEAD) --labs $(JOBS) $(if $(LABS),--numbers $(LABS)) $(if $(BUNDLE),--bundle $(BUNDLE))
+
+site: setup ## the documents as a static site in build/site, every link checked: MkDocs, in an environment of its own, without a network
+	@scenarios/setup.sh site
+	@$(ALOUD) "MkDocs builds the site" $(PYTHON) -m tests.house.site
 
 screenshots: setup ## docs/images anew, from the newest matrix: make screenshots RUN=runs/… CELL=runs/…/lost-syn/search-selectors/be-le
 	@$(PYTHON) -m tests.report.screenshots $(RUN) $(CELL)
@@ -182,6 +187,7 @@ lint: setup setup-cluster ## ruff, mypy and import-linter over all of the code
 	@$(ALOUD) "mypy over all of the code" $(PYTHON) -m mypy
 	@for script in $(SCRIPTS); do $(ALOUD) "mypy over $$script" env MYPYPATH=images/firewall $(PYTHON) -m mypy $$script || exit 1; done
 
-lock: setup ## pin requirements.in and requirements-cluster.in anew in their .lock (needs uv)
+lock: setup ## pin requirements.in, requirements-cluster.in and requirements-site.in anew in their .lock (needs uv)
 	@$(ALOUD) "uv looks for versions" uv pip compile $(PINNED) --output-file requirements.lock requirements.in
 	@$(ALOUD) "uv looks for versions" uv pip compile $(PINNED) --constraint requirements.lock --output-file requirements-cluster.lock requirements-cluster.in
+	@$(ALOUD) "uv looks for versions" uv pip compile $(PINNED) --output-file requirements-site.lock requirements-site.in

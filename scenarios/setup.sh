@@ -7,6 +7,7 @@
 #   setup.sh load FILE    the same, the environment's packages out of what `make bundle` wrote, without a network
 #   setup.sh engine       the engine alone, for a program that is installed in an environment of its own
 #   setup.sh base-image   the image faultwire/debian:trixie
+#   setup.sh site         what `make site` needs: MkDocs with its theme, in the environment .venv-site
 #   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
 cd "$(dirname "$0")/.."
@@ -224,6 +225,18 @@ python_environment() {
     echo "$lock" >"$stamp"
 }
 
+# MkDocs and its theme, which only the documents' site needs, in an environment of their own.
+site_environment() {
+    stamp=.venv-site/lock.sha256
+    lock=$(sha256sum requirements-site.lock)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$lock" ] && .venv-site/bin/python -c '' 2>/dev/null && return
+    say "making the environment .venv-site from requirements-site.lock"
+    rm -rf .venv-site
+    quietly "making .venv-site" python3 -m venv .venv-site
+    quietly "installing requirements-site.lock into .venv-site" .venv-site/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements-site.lock
+    echo "$lock" >"$stamp"
+}
+
 # What is there and what is missing, a line each, where the lab's own program cannot say so because it has no environment.
 doctor() {
     missing=0
@@ -249,6 +262,7 @@ case ${1:-} in
         ;;
     engine) engine ;;
     base-image) base_image ;;
+    site) site_environment ;;
     doctor) doctor ;;
-    *) echo "usage: setup.sh [load FILE|engine|base-image|doctor]" >&2; exit 64 ;;
+    *) echo "usage: setup.sh [load FILE|engine|base-image|site|doctor]" >&2; exit 64 ;;
 esac
