@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import os
 import re
 import signal
 import subprocess
 import threading
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,7 @@ from scenarios.cli import drills
 from scenarios.cli.main import main, parser
 from scenarios.cli.progress import Progress
 from scenarios.evidence import run_folder
+from scenarios.evidence.record import Seen, Socket
 from scenarios.evidence.run_folder import folder_of
 from scenarios.lab import doctor
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
@@ -477,6 +481,33 @@ def test_a_cell_that_is_unproven_only_because_something_stood_still_is_tried_aga
     assert len(result.earlier_tries) == min(stalls, cell.TRIES - 1)
     assert all("stood still" in each for each in result.earlier_tries)
     assert json.loads((result.folder / "result.json").read_text("utf-8"))["earlier_tries"] == [*result.earlier_tries]
+
+
+class Held(dict[str, list[Socket]]):
+    """A part of what a script saw, of which one can ask whether anybody still holds it."""
+
+
+def test_the_evidence_of_a_try_is_given_back_before_the_next_one_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[weakref.ref[Held]] = []
+    alive: list[int] = []
+    stalled = Check("a duration", "0s to 1s", "1.7 s", Verdict.UNPROVEN, stalled="the machine stood still for 0.7 s")
+
+    def performed(*_: object, armed: bool) -> Seen:
+        if not armed:  # a try begins
+            gc.collect()
+            alive.append(sum(each() is not None for each in held))
+        looks = Held()
+        held.append(weakref.ref(looks))
+        return replace(seen(armed=armed), looks=looks)
+
+    with faked(tmp_path) as on:
+        monkeypatch.setattr(cell, "perform", performed)
+        monkeypatch.setattr(cell, "judged", lambda *asked: ([], [stalled] if asked[2] is not None else []))
+        monkeypatch.setattr(cell, "PAUSE_S", 0)
+        Campaign(tmp_path, on, lambda _: None).run(cells(1))
+    assert alive == [0] * cell.TRIES
 
 
 def test_a_failure_and_what_nothing_proves_for_another_reason_are_not_tried_again(
