@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
+from scenarios.spec import cross_references
 from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
 from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, unknown
@@ -88,6 +89,7 @@ class Drill:
     def __post_init__(self) -> None:
         check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
+        check_all(cross_references.problems_behind_virtual(self.script))
         check_all(problems_of_difference(self.control_with, any(each.fault for each in self.script), self.parts))
         if not self.calls:
             raise ValueError("script: nobody calls; expected a `call` or a `start`")

@@ -146,3 +146,24 @@ def test_what_could_not_be_made_is_refused_where_it_stands(tmp_path: Path, words
         fault(tmp_path, words)
     assert f"one.yaml:8: script.1.fault.{key}" in str(caught.value)
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("fault", "called", "refused"),
+    [
+        ("drop: {of: udp, from: client, to: server}", "nobody", True),
+        ("drop: {of: udp, from: client, to: nobody}", "nobody", False),
+        ("drop: {of: udp, from: client, to: server}", "server", False),
+        ("drop: {of: udp, from: server, to: client}", "nobody", False),
+        ("silence: {from: client, to: server}", "nobody", False),
+    ],
+)
+def test_packets_to_a_virtual_address_are_picked_by_it(tmp_path: Path, fault: str, called: str, refused: bool) -> None:
+    text = DRILL.format(fault=fault).replace("script:\n", "script:\n  - given: {name: virtual, vip: {to: server}}\n")
+    path = tmp_path / "one.yaml"
+    path.write_text(text.replace("call: {name: hello}", f"call: {{name: hello, to: {called}}}"), encoding="utf-8")
+    if not refused:
+        assert len(load(path, Drill).faults) == 2
+        return
+    with pytest.raises(DeclarationError, match=r"one\.yaml:9: script\.2\.fault\.drop\.to: .*expected nobody"):
+        load(path, Drill)
