@@ -9,6 +9,7 @@ from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
+from scenarios.run import summary
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.catalogue import choose, chosen_service, drills, find_drills
@@ -37,12 +38,16 @@ class DrillTest:
             runs = " and ".join(session.servers)
             raise UsageError(f"drill.run: a server of a fixture runs on {runs} already, and a drill starts its own")
         (drill,) = find_drills([self.name], known)
-        cell = Cell(drill, chosen_service(drill, self.service, known), session.pair, session.seed)
+        chosen = chosen_service(drill, self.service, known)
+        same = (drill.drill, chosen.label, session.pair)
+        before = sum((each["drill"], each["service"], each["pair"]) == same for each in session.kept)
+        cell = Cell(drill, chosen, session.pair, session.seed, before + 1)
         if session.run_folder is None:
             session.run_folder = run_folder.new_run()
         stage: Stage = session.stage
         result = run(stage, cell, run_folder.folder_of(session.run_folder, cell))
         session.stage.disturbed = True
+        session.kept.append(summary.line(result))
         told = f"{cell.title}: {result.sentence}\nevidence: {result.folder}"
         if result.verdict is Verdict.FAIL:
             raise AssertionError(told)

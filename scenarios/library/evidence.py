@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
+from collections import Counter
 from pathlib import Path
 
 from scenarios.evidence import run_folder
 from scenarios.lab.versions import versions
 from scenarios.library.session import Session
 from scenarios.library.story import Story
+from scenarios.report import read_run, summary_files
 from scenarios.report import write as report
 from scenarios.run.cell import store_seen
 from scenarios.verdict.check import Check, Verdict
@@ -46,33 +48,44 @@ def keep(session: Session, story: Story, sentence: str, verdict: Verdict, repeat
             seen = dataclasses.replace(found[-1], stalls=session.stalls, logs=story.logs, caught=story.caught)
             runs[name] = store_seen(seen, folder, name)
     check = Check("the test", "", sentence, verdict)
-    result = {
+    assert session.run_folder is not None  # noqa: S101 (folder_of made it)
+    in_short = {
         "drill": story.name,
-        "claim": story.name,
-        "source": (),
         "service": SERVICE,
-        "client": SERVICE,
         "pair": session.pair,
-        "machines": {},
-        "family": session.family,
         "seed": session.seed,
         "repeat": 1,
-        "verdict": verdict,
         "sentence": sentence,
+        "duration_s": round((time.time_ns() - story.began_ns) / 1e9, 3),
+        "repeat_with": repeat_with,
+    }
+    result = {
+        **in_short,
+        "claim": story.name,
+        "source": (),
+        "client": SERVICE,
+        "machines": {},
+        "family": session.family,
+        "verdict": verdict,
         "earlier_tries": (),
-        "duration_s": (time.time_ns() - story.began_ns) / 1e9,
         "control": (),
         "expectations": (check,),
         "runs": runs,
-        "repeat_with": repeat_with,
         "inputs": "",
     }
     run_folder.write_result(folder, result, versions())
-    assert session.run_folder is not None  # noqa: S101 (folder_of made it)
+    line = {**in_short, "verdict": verdict.value, "folder": folder.relative_to(session.run_folder).as_posix()}
+    session.kept.append(line)
     report.write_cell(folder, session.run_folder)
     return folder
 
 
 def close(session: Session) -> Path | None:
-    """Make the first page of the run, where something was kept; its path."""
-    return report.write(session.run_folder) if session.run_folder else None
+    """Write summary.json, JUnit XML and the report of what was kept, and tell the CI job's page; the report's path."""
+    if session.run_folder is None or not session.kept:  # captures alone, which an assertion named
+        return None
+    lines = session.kept
+    verdicts = Counter(Verdict(each["verdict"]) for each in lines)
+    took_s = sum(each["duration_s"] for each in lines)
+    summary_files.write(session.run_folder, lines, len(lines), took_s, versions(), verdicts)
+    return session.run_folder / read_run.PAGE

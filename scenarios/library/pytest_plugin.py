@@ -128,7 +128,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
         from scenarios.library.lab import Lab
     except ModuleNotFoundError as error:  # Docker's package, say
         _not_here(str(error), required)
-    made = Lab(config.getoption("faultwire_lab"), pairs=tuple(state.pairs))
+    made = Lab(_number(config), pairs=tuple(state.pairs))
     try:
         made.__enter__()
     except NoEngine as error:
@@ -147,6 +147,13 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
                 _tell(config, f"faultwire: evidence of what failed: {page}")
         finally:
             made.__exit__(None, None, None)
+
+
+def _number(config: pytest.Config) -> int | None:
+    """The number that was asked for; of several test processes (pytest-xdist) the first has it, the others borrow."""
+    worker = getattr(config, "workerinput", {}).get("workerid", "gw0")
+    number: int | None = config.getoption("faultwire_lab")
+    return number if worker == "gw0" else None
 
 
 def _not_here(reason: str, required: bool) -> None:
@@ -202,6 +209,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("faultwire: unproven", f"{stalled}: this failure proves nothing; run the test again"))
     for number, ladder in enumerate(story.ladders, 1):
         report.sections.append((f"faultwire: recording {number}", ladder()))
+    if DRILL in getattr(item, "fixturenames", ()) and not story.recorded:
+        return  # the drill has kept its own, and its message says where
     try:
         from scenarios.library.evidence import keep
         from scenarios.verdict.check import Verdict

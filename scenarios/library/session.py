@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scenarios.evidence.record import Socket
 from scenarios.evidence.sockets import of_machine
@@ -42,6 +42,7 @@ class Session:
         self.used: set[str] = set()  # the machines on which this test rests
         self.is_recording = False
         self.run_folder: Path | None = None  # once something is kept
+        self.kept: list[Mapping[str, Any]] = []  # a line for each thing that is, as summary.json has it
         self.nat = False  # whether a NAT was in force in this test
         self.vip = False  # whether a virtual address was
         self._meters = 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.topology import ROOT
 from tests.conftest import free_lab
 
@@ -56,11 +59,18 @@ def test_from_a_big_endian_machine(lab, server, faultwire_pair):
     assert faultwire_pair == "be-le"
     assert lab.call(service="echo/select", within_s=20).outcome == "answered"
 """
+SUMMARY_SCHEMA = json.loads((ROOT / "docs" / "summary.schema.json").read_text("utf-8"))
 PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
 WORDS = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-v")
 
 
-def test_a_strangers_tests_and_every_block_of_the_page(pytester: pytest.Pytester, docker_engine: None) -> None:  # noqa: ARG001
+def test_a_strangers_tests_and_every_block_of_the_page(
+    pytester: pytest.Pytester,
+    docker_engine: None,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page_of_job = pytester.path / "page-of-the-job.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page_of_job))
     blocks = re.findall(r"```python\n# (test_\w+)\.py\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == PAGE.read_text("utf-8").count("```python")
     pytester.makepyfile(**dict(blocks), test_strangers=TESTS)
@@ -85,6 +95,13 @@ def test_a_strangers_tests_and_every_block_of_the_page(pytester: pytest.Pytester
     assert (kept[0] / "fault" / "client-leg.pcapng").is_file()
     assert "RST" in (kept[0] / "index.html").read_text("utf-8")
     assert "<error" in junit.read_text("utf-8")
+    stored = json.loads((kept[0].parents[2] / "summary.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(SUMMARY_SCHEMA).validate(stored)
+    assert {each["verdict"] for each in stored["cells"]} & {"fail", "unproven"}
+    drills = [(each["drill"], each["repeat"]) for each in stored["cells"] if each["drill"] == "reset-by-firewall"]
+    assert sorted(drills) == [("reset-by-firewall", 1), ("reset-by-firewall", 2)], "it is in two of the tests"
+    assert "could not be stored" not in told
+    assert "test\\_it\\_is\\_refused\\_and\\_told\\_so" in page_of_job.read_text("utf-8")
 
 
 ENDS = {
@@ -99,3 +116,41 @@ ENDS = {
     "test_every_tcp_drill": "PASSED",
     "test_a_host_calls_this_process": "PASSED",
 }
+
+ON_TWO_LABS = """
+import pathlib
+
+import pytest
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
+def test_each(lab, number):
+    pathlib.Path(f"lab-of-{number}").write_text(str(lab.number))
+    with lab.serve(service="echo/select"):
+        assert lab.call(service="echo/select").outcome == "answered"
+
+
+def test_the_fault_misses(lab):
+    with lab.fault(drop="syn", first=1, from_="client", to="server"):
+        pass
+"""
+
+
+@pytest.mark.long
+def test_of_two_test_processes_each_has_a_lab_of_its_own(pytester: pytest.Pytester, docker_engine: None) -> None:  # noqa: ARG001
+    pytester.makepyfile(test_side_by_side=ON_TWO_LABS)
+    machines = free_lab()
+    words = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-n", "2", "-v")
+    try:
+        ran = pytester.run(sys.executable, "-c", PROGRAM, *words, f"--faultwire-lab={machines.number}")
+    finally:
+        machines.down()
+    told = ran.stdout.str()
+    numbers = {int(path.read_text()) for path in pytester.path.glob("lab-of-*")}
+    assert len(numbers) == 2, told
+    assert machines.number in numbers
+    assert "FAILED" not in told
+    assert "PASSED" in told
+    assert "ERROR at proof of test_the_fault_misses" in told, told
+    (other,) = numbers - {machines.number}
+    assert other not in labs_in_use(), "a lab that was borrowed is given back"
