@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from images.firewall.inject.declared import Drop, Pick
+from scenarios.bench import test_cost
 from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder
 from scenarios.evidence.run_folder import folder_of
@@ -92,6 +93,8 @@ class LabBench:
     injector_packets_per_s: float = 0.0
     firewall_ratio: Mapping[str, float] = field(default_factory=dict)
     up_s: Mapping[str, float] = field(default_factory=dict)
+    test_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    plugin_s: float = 0.0
     catalogue_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -105,6 +108,9 @@ class LabBench:
         if self.up_s:
             ratio = self.up_s["lab"] / self.up_s["raw"]
             yield f"up: {self.up_s['lab']:.2f} s, raw compose {self.up_s['raw']:.2f} s: {ratio:.2f} times"
+        for what, spent in self.test_s.items():
+            yield f"a test {what}: median {spent['median']:.2f} s, p95 {spent['p95']:.2f} s above its call"
+        yield f"importing the pytest plugin: {self.plugin_s * 1000:.1f} ms"
         for count, took_s in self.catalogue_s.items():
             yield f"the catalogue on {count} labs: {took_s:.0f} s"
 
@@ -115,6 +121,10 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
     with Stage(lab) as stage, under_way(f"{DRILL} runs {TIMES + 1} times on each of {len(DEFAULT_PAIRS)} pairs"):
         made.overhead_s = {pair: _overhead(stage, pair, made.folder) for pair in DEFAULT_PAIRS}
     say("overhead measured")
+    with under_way(f"a test of the library runs {test_cost.TESTS + 1} times in two ways"):
+        made.test_s = test_cost.of_a_test(lab.number)
+    made.plugin_s = test_cost.of_the_plugin()
+    say("tests of the library measured")
     # Nothing is captured: it would be measured too.
     with held_without_faults(lab), Caller(lab) as caller, Injector(lab) as injector:
         with under_way(f"{ROUNDS} floods of {DATAGRAMS} datagrams through the injector"):
@@ -135,6 +145,8 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
             "injector_packets_per_s": made.injector_packets_per_s,
             "firewall_ratio": made.firewall_ratio,
             "up_s": made.up_s,
+            "test_s": made.test_s,
+            "plugin_s": made.plugin_s,
             "catalogue_s": made.catalogue_s,
         },
         versions(),
