@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ PROBE = ["python", "-m", "services.emulation.probe"]
 WITHIN_S = 60.0
 SAME = "same"
 NAMES_A_LINE = 5
+LINE = 120  # characters of a line of prose
 
 # Of each thing that an emulated machine answers otherwise: what that means, and what to do instead.
 WORDS: Mapping[str, str] = {
@@ -163,7 +165,8 @@ def _lines(asked: Sequence[Answers]) -> Iterator[str]:
     yield ""
     for name in differing(asked):
         ends = [each.host.promised.cpu for each in asked[1:] if _differs(asked[0], each, name)]
-        yield f"- **{name}** ({', '.join(ends)}): {WORDS[name]}"
+        bullet = f"- **{name}** ({', '.join(ends)}): {WORDS[name]}"
+        yield from textwrap.wrap(bullet, LINE, subsequent_indent="  ", break_on_hyphens=False)
     yield ""
     yield UNSUPPORTED.rstrip()
     for subject, answers in asked[0].answers.items():

@@ -44,7 +44,8 @@ def lay_out(into: Path = SOURCE) -> None:
     shutil.copytree(ROOT / "docs", into / "docs", ignore=shutil.ignore_patterns(SAMPLE.name))
     for page in ROOT.glob("*.md"):
         shutil.copy(page, into)
-    shutil.copytree(ROOT / "scenarios" / "drills", into / "scenarios" / "drills")
+    for linked in ("scenarios/drills", "examples"):
+        shutil.copytree(ROOT / linked, into / linked)
     with zipfile.ZipFile(SAMPLE) as sample:
         sample.extractall(into / REPORT)
     write.write(into / REPORT, anew=True)

@@ -1,7 +1,8 @@
 """The pictures of the README, taken of a real run's pages: `python -m tests.report.screenshots [MATRIX [LADDER]]`.
 
 MATRIX is the folder of a run of `make matrix`, LADDER that of a cell; by default the cell of lost-syn in MATRIX whose
-messages the dissector decodes. They come into docs/images, or the folder that --into names.
+messages the dissector decodes. The third is of docs/gallery.html; --gallery takes that one alone. They come into
+docs/images, or the folder that --into names.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from tests.report.browser import NoBrowser, chromium
 IMAGES = ROOT / "docs" / "images"
 LARGEST = 250_000  # bytes of a picture
 MARGIN = 24
+GALLERY = ROOT / "docs" / "gallery.html"
+GALLERY_PARTS = "h1, #h-table, #matrix"
 SCALES = (2.0, 1.75, 1.5, 1.25, 1.0)  # of the picture's dots to the page's
 DRILL, PREFERRED = "lost-syn", "search/selectors"
 
@@ -77,7 +80,12 @@ def main() -> int:
     parser.add_argument("matrix", nargs="?", type=Path, help="the folder of a run (default: the newest matrix)")
     parser.add_argument("ladder", nargs="?", type=Path, help="the folder of a cell")
     parser.add_argument("--into", type=Path, default=IMAGES)
+    parser.add_argument("--gallery", action="store_true", help="only the picture of docs/gallery.html")
     options = parser.parse_args()
+    with chromium(GALLERY.parent) as browser:
+        take(browser, GALLERY, GALLERY_PARTS, 1500, 820, options.into / "gallery.png")
+    if options.gallery:
+        return 0
     matrix = (options.matrix or newest_matrix()).resolve()
     ladder = (options.ladder or ladder_of(matrix)).resolve()
     write.write(matrix, anew=True)
