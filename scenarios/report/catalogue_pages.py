@@ -8,6 +8,7 @@ cells come to docs/ladders.json first. A test compares the files with this.
 
 from __future__ import annotations
 
+import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from scenarios.spec.catalogue import DRILLS, drills
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Log, Outcomes
 from scenarios.spec.sources import Source, sources_of
+from scenarios.spec.tutorials import PROGRAMS, Pair, load_pairs
 
 DOCS = ROOT / "docs"
 LADDERS = DOCS / "ladders.json"
@@ -54,7 +56,7 @@ CODE = re.compile(r"(`[^`]*`)")
 SPECIAL = str.maketrans({"\\": "\\\\", "*": "\\*", "[": "\\[", "]": "\\]", "<": "&lt;", ">": "&gt;", "#": "\\#"})
 
 
-def pages(known: Mapping[str, Drill], ladders: Mapping[str, Kept]) -> dict[str, str]:
+def pages(known: Mapping[str, Drill], ladders: Mapping[str, Kept], programs: Sequence[Pair] = ()) -> dict[str, str]:
     """The text of each page by its place in docs/. Raises ValueError for a drill whose first tag names no group."""
     for drill in known.values():
         if drill.tags[0] not in GROUPS:
@@ -67,7 +69,9 @@ def pages(known: Mapping[str, Drill], ladders: Mapping[str, Kept]) -> dict[str, 
         for drill in of_group:
             ladder = ladders.get(drill.drill)
             right = ladder if ladder and ladder.script == ladder_text.script_of(drill) else None
-            found[f"{FOLDER}/{group}/{drill.drill}.md"] = _text(_drill(drill, right))
+            found[f"{FOLDER}/{group}/{drill.drill}.md"] = _text(
+                _drill(drill, right, [each for each in programs if each.drill == drill.drill])
+            )
     return found
 
 
@@ -100,7 +104,7 @@ def _group(group: str, of_group: Sequence[Drill]) -> str:
     return f"# {GROUPS[group]}\n\n[All drills, by their claims](../../{DOOR})\n\n{table}\n\n{len(of_group)} drills.\n"
 
 
-def _drill(drill: Drill, ladder: Kept | None) -> Iterator[str]:
+def _drill(drill: Drill, ladder: Kept | None, programs: Sequence[Pair]) -> Iterator[str]:
     group = drill.tags[0]
     yield f"# {drill.drill}"
     yield f"**{plain(drill.claim)}**"
@@ -124,12 +128,31 @@ def _drill(drill: Drill, ladder: Kept | None) -> Iterator[str]:
         yield "## The packets"
         yield f"With the faults, on {ladder.taken}, `{ladder.service}`, client and server {ladder.pair}:"
         yield "\n".join(("```text", *ladder.lines, "```"))
+    if programs:
+        yield "## In a program"
+    for each in programs:
+        yield from _difference(each)
     yield "## Where it comes from"
     yield "\n".join(_source(each) for each in sources_of(drill.source))
     yield (
         f"The file: [scenarios/drills/{drill.drill}.yaml](../../../scenarios/drills/{drill.drill}.yaml) · "
         f"[{GROUPS[group]}]({GROUP_PAGE})"
     )
+
+
+def _difference(pair: Pair) -> Iterator[str]:
+    """A program as tutorials teach it, what becomes of it here, and the least that makes it another."""
+    places = [f"[{name}](../../../services/tutorial/program/{name})" for name in (pair.naive, pair.repaired)]
+    naive, repaired = (" or ".join(f"*{word}*" for word in words) for words in pair.words)
+    yield f"{pair.lesson} As tutorials teach it, {places[0]} comes to {naive}; {places[1]}, its repair, to {repaired}:"
+    before, after = (_code((PROGRAMS / name).read_text("utf-8")) for name in (pair.naive, pair.repaired))
+    lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+    yield "\n".join(("```diff", *(line for line in lines if not line.startswith("@@")), "```"))
+
+
+def _code(text: str) -> list[str]:
+    """The lines of a program behind its docstring."""
+    return re.sub(r'^""".*?"""\n', "", text, count=1, flags=re.DOTALL).splitlines()
 
 
 def _source(source: Source) -> str:
@@ -177,7 +200,7 @@ def write(runs: Sequence[Path]) -> None:
         ladders = ladder_text.together(ladders, ladder_text.taken(run, known))
     if runs:
         LADDERS.write_text(ladder_text.text({name: ladders[name] for name in ladders if name in known}), "utf-8")
-    made = pages(known, ladders)
+    made = pages(known, ladders, load_pairs().pairs)
     for place in (DOCS / FOLDER).rglob("*.md"):
         if place.relative_to(DOCS).as_posix() not in made:
             place.unlink()

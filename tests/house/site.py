@@ -44,7 +44,7 @@ def lay_out(into: Path = SOURCE) -> None:
     shutil.copytree(ROOT / "docs", into / "docs", ignore=shutil.ignore_patterns(SAMPLE.name))
     for page in ROOT.glob("*.md"):
         shutil.copy(page, into)
-    for linked in ("scenarios/drills", "examples"):
+    for linked in ("scenarios/drills", "services/tutorial/program", "examples"):
         shutil.copytree(ROOT / linked, into / linked)
     with zipfile.ZipFile(SAMPLE) as sample:
         sample.extractall(into / REPORT)

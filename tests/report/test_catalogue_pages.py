@@ -10,13 +10,14 @@ from scenarios.report import ladder_text
 from scenarios.report.catalogue_pages import DOCS, DOOR, FOLDER, LADDERS, pages, plain
 from scenarios.report.ladder import LadderRow, Picture, Row
 from scenarios.spec.sources import sources_of
+from scenarios.spec.tutorials import load_pairs
 from tests.report.making import catalogue
 
 ROW = LadderRow(1, 1, True, "crossed", "client", "server", "SYN", "seq 0", "", "", (), (), "", 40.0, 1)
 
 
 def test_the_documents_of_the_drills_are_those_of_the_files() -> None:
-    made = pages(catalogue(), ladder_text.stored(LADDERS))
+    made = pages(catalogue(), ladder_text.stored(LADDERS), load_pairs().pairs)
     stored = {
         path.relative_to(DOCS).as_posix(): path.read_text("utf-8")
         for path in (DOCS / DOOR, *(DOCS / FOLDER).rglob("*.md"))
@@ -33,6 +34,13 @@ def test_each_drill_has_a_page_with_its_claim_why_script_and_sources() -> None:
         assert plain(drill.why) in page
         assert all(plain(step.says) in page for step in drill.script)
         assert all(plain(each.says) in page for each in sources_of(drill.source))
+
+
+def test_a_drill_that_a_naive_program_fails_shows_the_least_that_repairs_it() -> None:
+    page = pages(catalogue(), {}, load_pairs().pairs)[f"{FOLDER}/talking/any-two-parts.md"]
+    assert "One recv() is not one message. As tutorials teach it, [one_recv.py]" in page
+    assert "\n-    data = connected.recv(1024)\n" in page
+    assert '"""' not in page, "the docstrings differ too, and are no part of the repair"
 
 
 def test_no_cell_of_a_table_is_too_long_to_read() -> None:
