@@ -11,7 +11,7 @@ from scenarios.lab.heartbeat import under_way
 from scenarios.lab.seats import Member, Plan, extended, image_of
 from scenarios.lab.topology import Topology, topology
 from scenarios.spec.compose_rules import aloud, check_resolved, names_of, sides
-from scenarios.spec.composition import machine_name
+from scenarios.spec.composition import SIDES, machine_name
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.service import SERVICE_FILE, Service
 
@@ -35,14 +35,14 @@ def _read(service: Service) -> Plan:
     except CommandFailed as error:
         raise UsageError(f"{here}: compose: Docker Compose does not take it: {error}") from error
     check_resolved(resolved, files)
-    for key, named in (("client_side", service.client_side), ("server_side", service.server_side)):
-        for name in named:
+    for key in SIDES:
+        for name in getattr(service, key):
             if name not in resolved["services"]:
                 what = f"the composition has no service {quoted(name)}"
                 raise UsageError(f"{here}: {key}: {what}{advice(name, resolved['services'])}")
     members = tuple(
         Member(name, machine_name(service.service, name), side, tuple(names_of(name, resolved)))
-        for name, side in sides(resolved, service.client_side, service.server_side).items()
+        for name, side in sides(resolved, service.client_side, service.server_side, service.middle).items()
     )
     inside = tuple(dict.fromkeys(each.in_ for each in service.clients.values() if each.in_))
     return Plan(service.service, members, resolved, service.families, inside)
@@ -71,7 +71,9 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
             )
         for side in ("client", "server"):
             there = ", ".join(each.service for each in plan.members if each.side == side)
-            say(f"{service.service}: on the {side}'s side {there or 'nobody'}")
+            is_middle = side == "server" and service.middle
+            where = "in the middle, the firewall on both of its ways:" if is_middle else f"on the {side}'s side"
+            say(f"{service.service}: {where} {there or 'nobody'}")
         for line in aloud(plan.resolved):
             say(f"{service.service}: {line}")
 

@@ -22,10 +22,15 @@ def picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {leg: pairing.of_hosts(frames, ours) for leg, frames in seen.frames.items()}
     drawn = pairing.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
-    ends = [
+    client, server, *behind = [
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
-        for host in (cast.client, cast.server)
+        for host in (cast.client, cast.server, cast.backend)
+        if host
     ]
-    yield from pairing.draw(drawn, ends[0], ends[1], stalls=seen.stalls.of_play)
+    stalls = seen.stalls.of_play
+    if behind:
+        yield from pairing.draw_middle(drawn, client, server, behind[0], cast.addresses("backend"), stalls=stalls)
+    else:
+        yield from pairing.draw(drawn, client, server, stalls=stalls)
     for what in seen.stalls.unseen:
         yield Text(f"not measured: {what}", "dim")

@@ -6,7 +6,7 @@ A packet that is on one leg and not on the other ended, or began, at the firewal
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -15,6 +15,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stall
 
 HALF = 34  # columns between two uprights
+NARROW = 21  # the same, where a server stands in the middle and there are five of them
 MARGIN = 12  # columns before the first, for the time
 FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
 PREVIEW = 48  # bytes of a payload that nobody decodes
@@ -108,39 +109,84 @@ def contents(frame: Frame) -> Iterator[str]:
         yield f"{frame.payload[:PREVIEW]!r}{more}"
 
 
-def _half(text: str, rightwards: bool, present: bool, cut: bool) -> str:
+def _half(text: str, rightwards: bool, present: bool, cut: bool, columns: int) -> str:
     if not present:
-        return " " * HALF
-    text = f" {text[: HALF - 6]} " if text else ""
+        return " " * columns
+    text = f" {text[: columns - 6]} " if text else ""
     tip = "╳" if cut else "▶" if rightwards else "◀"
-    line = "─" * (HALF - 3 - len(text))
+    line = "─" * (columns - 3 - len(text))
     return f"──{text}{line}{tip}" if rightwards else f"{tip}{line}{text}──"
 
 
-def draw(
-    ladder: Sequence[Rung], client: tuple[str, str], server: tuple[str, str], *, stalls: Sequence[Stall] = ()
-) -> Iterator[Text]:
-    """The lines of the picture. `client` and `server` are each a name and what stands under it, an address say.
+def _halves(rung: Rung, rightwards: bool, columns: int) -> tuple[str, str]:
+    """A packet's way to the firewall and from there, as they stand left and right."""
+    near, far = (rung.client_leg, rung.server_leg) if rung.from_client else (rung.server_leg, rung.client_leg)
+    near_half = _half(label(rung.frame), rightwards, near is not None, far is None, columns)
+    far_half = _half("" if near else label(rung.frame), rightwards, far is not None, False, columns)
+    return (near_half, far_half) if rightwards else (far_half, near_half)
 
-    A stall stands before the first packet that came after it began.
+
+End = tuple[str, str]  # a name, and what stands under it, an address say
+
+
+def draw(ladder: Sequence[Rung], client: End, server: End, *, stalls: Sequence[Stall] = ()) -> Iterator[Text]:
+    """The lines of the picture. A stall stands before the first packet that came after it began."""
+    yield from (
+        heading(left, middle, right, style)
+        for left, middle, right, style in (
+            (client[0], "firewall", server[0], "bold"),
+            (client[1], "", server[1], "dim"),
+        )
+    )
+    yield from _drawn(ladder, ladder_lines, stalls)
+
+
+def draw_middle(
+    ladder: Sequence[Rung],
+    client: End,
+    server: End,
+    backend: End,
+    of_backend: Collection[str],
+    *,
+    stalls: Sequence[Stall] = (),
+) -> Iterator[Text]:
+    """The same of a server in the middle, with its backend, which has these addresses, as a third column.
+
+    The firewall stands in both halves. In the right one its client's leg is the one beside the backend.
     """
-    margin = " " * MARGIN
-    for left, middle, right, style in (
-        (client[0], "firewall", server[0], "bold"),
-        (client[1], "", server[1], "dim"),
-    ):
-        yield heading(left, middle, right, style)
+    for number, style in enumerate(("bold", "dim")):
+        left, right = client[number], backend[number]
+        half = f"{left:<{2 * NARROW + 3 - len(server[number]) // 2}}{server[number]}"
+        yield Text(f"{' ' * MARGIN}{half}{right:>{4 * NARROW + 5 - len(half)}}", style)
+
+    def lines(rung: Rung, time: str) -> Iterator[Text]:
+        line, style, empty = Text(time, "dim"), _style(rung), " " * NARROW
+        if {rung.frame.source, rung.frame.destination} & {*of_backend}:
+            halves = empty, empty, *_halves(rung, not rung.from_client, NARROW)
+        else:
+            halves = *_halves(rung, rung.from_client, NARROW), empty, empty
+        for half, upright in zip(halves, "│┊│┊", strict=True):
+            line.append(upright).append(half, style)
+        yield line.append("│")
+        yield from _carried(rung, style)
+
+    yield from _drawn(ladder, lines, stalls)
+
+
+def _drawn(
+    ladder: Sequence[Rung], lines: Callable[[Rung, str], Iterator[Text]], stalls: Sequence[Stall]
+) -> Iterator[Text]:
     start = ladder[0].frame.time_ns if ladder else 0
     folded = len(ladder) - FIRST - LAST
     waiting = sorted(stalls, key=lambda each: each.began_ns)
     for number, rung in enumerate(ladder):
         if folded > 1 and FIRST <= number < FIRST + folded:
             if number == FIRST:
-                yield Text(f"{margin}┊ {folded} packets more ┊", "dim")
+                yield Text(f"{' ' * MARGIN}┊ {folded} packets more ┊", "dim")
             continue
         while waiting and waiting[0].began_ns <= rung.frame.time_ns:
             yield _stalled(waiting.pop(0), start)
-        yield from ladder_lines(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
+        yield from lines(rung, f"{(rung.frame.time_ns - start) / 1e6:9.3f}ms ")
     for stall in waiting:
         yield _stalled(stall, start)
 
@@ -161,15 +207,20 @@ def ladder_lines(rung: Rung, time: str) -> Iterator[Text]:
 
     `time` has MARGIN columns.
     """
-    frame, rightwards, margin = rung.frame, rung.from_client, " " * MARGIN
-    near, far = (rung.client_leg, rung.server_leg) if rightwards else (rung.server_leg, rung.client_leg)
-    near_half = _half(label(frame), rightwards, near is not None, cut=far is None)
-    far_half = _half("" if near else label(frame), rightwards, far is not None, cut=False)
-    left, right = (near_half, far_half) if rightwards else (far_half, near_half)
-    style = "red" if near is None or far is None or "RST" in frame.flags else "cyan" if rightwards else "green"
-    line = Text(time, "dim")
+    left, right = _halves(rung, rung.from_client, HALF)
+    line, style = Text(time, "dim"), _style(rung)
     line.append("│").append(left, style).append("│").append(right, style).append("│")
     yield line
+    yield from _carried(rung, style)
+
+
+def _style(rung: Rung) -> str:
+    is_alone = rung.client_leg is None or rung.server_leg is None
+    return "red" if is_alone or "RST" in rung.frame.flags else "cyan" if rung.from_client else "green"
+
+
+def _carried(rung: Rung, style: str) -> Iterator[Text]:
+    frame, margin = rung.frame, " " * MARGIN
     for content in contents(frame):
         yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
     for note in frame.notes if style == "red" else ():

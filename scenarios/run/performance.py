@@ -157,7 +157,7 @@ class Performance:
         return Seen(
             armed=self.run.armed,
             port=self.run.cell.chosen.port,
-            addresses={role: cast.addresses(role) for role in roles},
+            addresses={role: found for role in roles if (found := cast.addresses(role))},
             byteorders=cast.byteorders,
             cpus={side: cpu_of(self.run.cell.end(side)) for side in get_args(Side)},
             may_differ=self.run.cell.chosen.service.may_differ,

@@ -69,7 +69,7 @@ class Recording:
         drill, cast = self.run.drill, self.run.cast
         calls = [step.call or step.start for step in drill.script if step.call or step.start]
         needed: set[roles.Role] = {"client", "server", "names", *drill.server.on}
-        needed |= {each.from_ for each in calls if each}
+        needed |= {each.from_ for each in calls if each} | ({"backend"} if cast.backend else set())
         needed |= {each.to for each in calls if each and roles.is_host(each.to)}
         return {"firewall", *(cast.host(role).name for role in needed)}
 

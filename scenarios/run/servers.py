@@ -8,10 +8,12 @@ from collections.abc import Mapping
 
 from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import check_reachable, listens, wait_until_it_listens
+from scenarios.lab.composition import Composition
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
 from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
+from scenarios.run.settling import left_connections
 from scenarios.spec import roles
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.validate import SERVICE_PLACE
@@ -62,6 +64,7 @@ class Servers:
         chosen, stage = self.run.cell.chosen, self.run.stage
         assert stage.composition  # noqa: S101 (the cell has brought it up)
         restarted = stage.composition.recover()
+        restarted += self._without_earlier_connections(stage.composition)
         if service := chosen.server.in_:
             host, within_s = self.run.cast.server, float(chosen.server.starts_within)
             if not restarted and not listens(stage.lab, chosen, host):
@@ -74,6 +77,17 @@ class Servers:
             check_reachable(stage.lab, chosen, host)
         for what in restarted:
             self.run.note(what)
+
+    def _without_earlier_connections(self, composition: Composition) -> list[str]:
+        """Have a server in the middle begin without connections to its backend: what it kept is of no script now."""
+        cast, server = self.run.cast, self.run.cell.chosen.server
+        if cast.backend is None or server.in_ is None:
+            return []
+        backend = {cast.backend.ipv4, cast.backend.ipv6}
+        if not any(each.peer[0] in backend for each in left_connections(self.run.stage, {cast.server.name})):
+            return []
+        composition.restart(server.in_)
+        return [f"{server.in_} was restarted: it had kept connections to {server.backend} from an earlier script"]
 
     def _in_composition(self, service: str) -> Running:
         assert self.run.stage.composition  # noqa: S101 (the cell has brought it up)

@@ -19,7 +19,7 @@ from scenarios.spec import roles
 from scenarios.spec.outcome import Outcome
 
 SETTLES_WITHIN_S = 0.5
-HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web")
+HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web", "backend")
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 
 

@@ -15,7 +15,13 @@ class Cast:
     machine of its own."""
 
     def __init__(
-        self, topology: Topology, pair: Pair, family: Family, server: str | None = None, client: str | None = None
+        self,
+        topology: Topology,
+        pair: Pair,
+        family: Family,
+        server: str | None = None,
+        client: str | None = None,
+        backend: str | None = None,
     ) -> None:
         self._topology, self.family = topology, family
         calling, serving = pair.split("-")
@@ -25,6 +31,7 @@ class Cast:
         of_pair = self._host(SERVER_NET, serving)
         self.server = places[server] if server else of_pair
         self.other_server = self._opposite(of_pair)
+        self.backend = places[backend] if backend else None
 
     def _hosts(self, network: str) -> list[Host]:
         return [each for each in self._topology.hosts.values() if each.network == network]
@@ -55,6 +62,7 @@ class Cast:
             "server": self.server,
             "bystander": self.bystander,
             "other-server": self.other_server,
+            **({"backend": self.backend} if self.backend else {}),
         }
         if role in hosts:
             return hosts[role]
@@ -68,6 +76,8 @@ class Cast:
             return tuple(each for leg in self._topology.legs.values() for each in (leg.ipv4, leg.ipv6))
         if role == "nobody":
             return self._topology.nobody
+        if role == "backend" and self.backend is None:
+            return ()
         host = self.host(role)
         return host.ipv4, host.ipv6
 

@@ -44,14 +44,15 @@ class Cell:
         return ends(self.pair)[side == "server"]
 
     @property
-    def machines(self) -> tuple[str | None, str | None]:
-        """The machines on which its server, and its client, always run; None where that is the host of a role."""
+    def machines(self) -> tuple[str | None, str | None, str | None]:
+        """The machines on which its server, its client and the server's backend always run; None where that is the host
+        of a role, or there is none."""
         chosen = self.chosen
-        server, client = (
-            machine_name(chosen.service.service, each.in_) if each.in_ else None
-            for each in (chosen.server, chosen.client)
+        server, client, backend = (
+            machine_name(chosen.service.service, inside) if inside else None
+            for inside in (chosen.server.in_, chosen.client.in_, chosen.server.backend)
         )
-        return server or chosen.server.runs_on, client
+        return server or chosen.server.runs_on, client, backend
 
     @property
     def of_control(self) -> Cell:

@@ -89,14 +89,20 @@ def check_resolved(resolved: Mapping[str, Any], files: tuple[Path, ...]) -> None
         raise first
 
 
-def sides(resolved: Mapping[str, Any], client_side: Sequence[str], server_side: Sequence[str]) -> dict[str, str]:
-    """Each service with the side on which it stands, `client` or `server`.
+def sides(
+    resolved: Mapping[str, Any], client_side: Sequence[str], server_side: Sequence[str], middle: Sequence[str] = ()
+) -> dict[str, str]:
+    """Each service with the side of the firewall on which it stands, `client` or `server`.
+
+    Those in the middle have the server's side for themselves, and their backends are on the client's again: so what
+    they say to either end crosses the firewall.
 
     One that is not named stands beside a service that depends on it, else beside one on which it depends, else beside
     one that is on a network of its own; else on the server's side.
     """
     services: Mapping[str, Any] = resolved["services"]
-    found = dict.fromkeys(client_side, "client") | dict.fromkeys(server_side, "server")
+    found = dict.fromkeys(client_side, "client") | dict.fromkeys(server_side, "client" if middle else "server")
+    found |= dict.fromkeys(middle, "server")
     left = [name for name in services if name not in found]
     for beside in (_depends, lambda services, one, other: _depends(services, other, one), _shares):
         placed = True
@@ -107,7 +113,7 @@ def sides(resolved: Mapping[str, Any], client_side: Sequence[str], server_side: 
                     found[name] = found[near]
                     left.remove(name)
                     placed = True
-    return found | dict.fromkeys(left, "server")
+    return found | dict.fromkeys(left, "client" if middle else "server")
 
 
 def _depends(services: Mapping[str, Any], one: str, other: str) -> bool:

@@ -20,7 +20,7 @@ from scenarios.spec.roles import SERVER
 from scenarios.spec.service_programs import Client, Server
 from scenarios.spec.steps import Call
 
-SIDES: Final = ("client_side", "server_side")
+SIDES: Final = ("client_side", "middle", "server_side")
 SERVICES_AT_MOST: Final = 12
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_INSIDE: Final = ("image", "dockerfile", "environment", "credentials", "files", "contract", "setup", "teardown")
@@ -45,12 +45,14 @@ class Composed(Brought):
     """What a service.yaml says of a composition. `compose` is its file, or are its files, in their order.
 
     `client_side` and `server_side` name its services that stand on either side of the firewall; the others stand
-    beside the one that they talk to.
+    beside the one that they talk to. `middle` are servers that have a `backend` of their own, of `server_side`: the
+    firewall stands on both of their ways, to the client and to the backend.
     """
 
     compose: str | tuple[str, ...] = ()
     client_side: tuple[str, ...] = ()
     server_side: tuple[str, ...] = ()
+    middle: tuple[str, ...] = ()
 
     def compose_files(self, folder: Path) -> tuple[Path, ...]:
         """The files of the composition, of a service whose folder this is."""
@@ -65,12 +67,30 @@ class Composed(Brought):
                     yield f"{key}: it is for a composition, and no `compose` names its file"
         elif not self.server_side:
             yield "server_side: expected one or more services of the composition"
-        for name in self.client_side:
-            if name in self.server_side:
-                yield f"client_side: {quoted(name)} stands on the server's side too, and can only stand on one"
-        for kind, side, programs in (("servers", "server_side", servers), ("clients", "client_side", clients)):
+        for one, other, where in (
+            ("client_side", "server_side", "on the server's side"),
+            ("middle", "client_side", "on the client's side"),
+            ("middle", "server_side", "on the server's side"),
+        ):
+            for name in getattr(self, one):
+                if name in getattr(self, other):
+                    yield f"{one}: {quoted(name)} stands {where} too, and can only stand in one place"
+        of_servers = "middle" if self.middle else "server_side"
+        for kind, side, programs in (("servers", of_servers, servers), ("clients", "client_side", clients)):
             for name, program in programs.items():
                 yield from self._problems_inside(f"{kind}.{name}", side, program)
+        for name, server in servers.items():
+            yield from self._problems_of_backend(f"servers.{name}", server)
+
+    def _problems_of_backend(self, at: str, server: Server) -> Iterator[str]:
+        if server.backend is None:
+            if self.middle and server.in_:
+                yield f"{at}: it stands in the middle; expected a `backend`, the service of server_side that it asks"
+        elif not self.middle:
+            yield f"{at}.backend: it is for a server that stands in the middle, and no `middle` names its service"
+        elif server.backend not in self.server_side:
+            what = f"unknown service {quoted(server.backend)} of server_side{advice(server.backend, self.server_side)}"
+            yield f"{at}.backend: {what}"
 
     def _problems_inside(self, at: str, side: str, program: Server | Client) -> Iterator[str]:
         if program.in_ is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
 
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import COUNTS, Duration, Expectation, Outcomes
@@ -10,6 +11,8 @@ from scenarios.spec.injected_faults import Picked
 from scenarios.spec.roles import Role, is_client_side
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
+
+_OF_ROLES = ("from_", "to", "on", "who", "between", "named", "name_of", "gives")  # the keys whose words are roles
 
 
 def unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
@@ -37,6 +40,21 @@ def filters_by_key(part: str, expectations: Sequence[Expectation]) -> Iterator[t
             yield f"{part}.{number}.packets.where", each.packets.where
         for at, where in enumerate(each.order.of if each.order else (), 1):
             yield f"{part}.{number}.order.of.{at}", where
+
+
+def speaks_of(value: object, role: Role) -> bool:
+    """Whether a part of a drill names a role, at any depth."""
+    if isinstance(value, tuple | list):
+        return any(speaks_of(each, role) for each in value)
+    if not is_dataclass(value) or isinstance(value, type):
+        return False
+    for field in fields(value):
+        found = getattr(value, field.name)
+        if field.name in _OF_ROLES and role in (found if isinstance(found, tuple) else (found,)):
+            return True
+        if speaks_of(found, role):
+            return True
+    return False
 
 
 def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:

@@ -18,7 +18,7 @@ from scenarios.lab.topology import Family
 from scenarios.spec import cross_references
 from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
-from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, unknown
+from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, speaks_of, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
 from scenarios.spec.fault import Fault
@@ -334,6 +334,8 @@ class Drill:
         touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
         if chosen.server.in_ and (reason := misfit_inside(chosen.name, self.faults, self.calls.values())):
             return reason
+        if not chosen.server.backend and speaks_of((self.script, *self.parts.values()), "backend"):
+            return f"it speaks of the backend of a server in the middle, and {chosen.name} has none"
         if chosen.server.runs_on and (touched or len(self.server.on) > 1):
             return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"
         named_ports = [ports for each in self.filters if (ports := PORT_NAMED.findall(each))]

@@ -8,10 +8,12 @@ from scenarios.lab.topology import Family
 
 # Who can play what: programs run on a caller's host; a host has a name and sockets; an address may be nobody's.
 CallerRole = Literal["client", "server", "bystander", "other-server"]
-HostRole = Literal["client", "server", "bystander", "other-server", "names", "web"]
-AddressRole = Literal["client", "server", "bystander", "other-server", "names", "web", "nobody"]
-Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web", "nobody"]
-CLIENT_SIDE: tuple[Role, ...] = ("client", "bystander")  # the others are behind the firewall's other leg
+HostRole = Literal["client", "server", "bystander", "other-server", "names", "web", "backend"]
+AddressRole = Literal["client", "server", "bystander", "other-server", "names", "web", "backend", "nobody"]
+Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web", "backend", "nobody"]
+# The others are behind the firewall's other leg. A backend is whom a server in the middle asks: the firewall is between
+# those two as well, so it stands on the client's side again.
+CLIENT_SIDE: tuple[Role, ...] = ("client", "bystander", "backend")
 
 LegName = Literal["client-leg", "server-leg"]
 SERVER = "server"  # what the program of the server's side is called, where a script speaks of programs

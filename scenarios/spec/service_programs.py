@@ -67,15 +67,16 @@ class Server(Brought):
     """One architecture. `run` is its command; `about` the idea, in a sentence; `serves` is what it promises to others.
 
     A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command; one that is a
-    service of the user's own composition has `in`, that service. Of a program of
-    an image: `setup` are commands that run before it in its container, each to its end; `teardown` are run there
-    before it is stopped, and what they print is in its log.
+    service of the user's own composition has `in`, that service; one in the middle has a `backend`, the service that it
+    asks. Of a program of an image: `setup` are commands that run before it in its container, each to its end;
+    `teardown` are run there before it is stopped, and what they print is in its log.
     """
 
     about: str
     run: str | None = None
     runs_on: str | None = None
     in_: str | None = None  # the service of the composition that it is
+    backend: str | None = None  # and the one that it asks, where it stands in the middle
     port: int | None = None  # where it is not that of the service
     ports: tuple[int, ...] = ()  # where it listens beside that: a client says with `port` which one it calls
     # How one knows that it listens: a regular expression for a line that it prints; if none, its socket is looked for.

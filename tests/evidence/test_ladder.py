@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.pairing import contents, draw, of_hosts, rungs
+from scenarios.evidence.pairing import MARGIN, contents, draw, draw_middle, of_hosts, rungs
 from scenarios.evidence.tcp_stream import stream_bytes
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
@@ -173,3 +173,35 @@ def test_a_picture_has_what_hosts_say_and_no_talk_between_neighbours() -> None:
     neighbours = replace(SYN, source="fe80::1", destination="fe80::2", transport="icmp")
     asked = replace(SYN, transport="arp")
     assert of_hosts([SYN, neighbours, asked], {CLIENT}) == [SYN]
+
+
+def test_of_a_server_in_the_middle_the_way_to_its_backend_is_drawn_at_its_other_side() -> None:
+    backend = "198.18.1.33"
+    asked = replace(SYN, source=SERVER, destination=backend, number=5, time_ns=5_000_000)  # by the server's leg first
+    answered = replace(SYN_ACK, source=backend, destination=SERVER, number=6, time_ns=6_000_000)
+    lost = replace(answered, number=7, time_ns=7_000_000, seq=8, flags=frozenset({"FIN", "ACK"}))
+    client_leg = [SYN, replace(crossed(asked), time_ns=5_010_000), answered, lost]
+    server_leg = [crossed(SYN), asked, replace(crossed(answered), time_ns=6_010_000)]
+    ends = ("client", "1"), ("proxy", "2"), ("app", "3")
+    lines = [
+        line.plain
+        for line in draw_middle(rungs(client_leg, server_leg, {CLIENT, backend}), *ends, of_backend=[backend])
+    ]
+    heads, *drawn = lines[0], *(line[MARGIN:] for line in lines[2:])
+    assert heads.split() == ["client", "proxy", "app"]
+    assert len({len(line) for line in drawn}) == 1
+    uprights = [at for at, sign in enumerate(drawn[0]) if sign in "│┊"]
+    assert len(uprights) == 5
+    assert abs(heads.index("proxy") + 2 - MARGIN - uprights[2]) <= 1
+    middle = uprights[2]
+    to_proxy, to_app, from_app, died = ((line[:middle], line[middle:]) for line in drawn)
+    assert "SYN" in to_proxy[0]
+    assert "▶" in to_proxy[0]
+    assert to_proxy[1].strip(" │┊") == ""
+    assert "SYN" in to_app[1]
+    assert "▶" in to_app[1]
+    assert to_app[0].strip(" │┊") == ""
+    assert "◀" in from_app[1]
+    firewall = uprights[3] - middle
+    assert "╳" in died[1][firewall:]
+    assert died[1][:firewall].strip(" │┊") == ""

@@ -70,9 +70,9 @@ def test_what_is_named_elsewhere_is_as_the_page_says() -> None:
     example = (ROOT / "docs" / "installed.md").read_text("utf-8").partition("# faultwire.toml;")[2].split("\n\n")[0]
     keys = tomllib.loads("\n".join(line.strip() for line in example.splitlines()[1:]))
     assert tuple(keys) == KEYS
-    for kind, those in (("CallerRole", get_args(roles.CallerRole)), ("HostRole", ("names", "web"))):
+    for kind, those in (("CallerRole", get_args(roles.CallerRole)), ("HostRole", ("names", "web", "backend"))):
         assert tuple(re.findall(r'"([\w-]+)"', re.findall(rf"^- {kind}: .*", TEXT, re.MULTILINE)[0])) == those
-    assert {*get_args(roles.HostRole)} == {*get_args(roles.CallerRole), "names", "web"}
+    assert {*get_args(roles.HostRole)} == {*get_args(roles.CallerRole), "names", "web", "backend"}
     schemas = {path.name for path in (ROOT / "docs").glob("*.schema.json")}
     assert {*re.findall(r"\((\w+\.schema\.json)\)", section("Files of a run"))} == schemas
 

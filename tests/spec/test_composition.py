@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def test_a_service_of_a_composition_has_machines_of_its_own_for_both_ends(mine: 
     chosen = resolve("mine/db", known={"mine": mine})
     drill = DRILLS["any-lost-syn"]
     cell = Cell(drill, chosen, "le-le")
-    assert cell.machines == ("mine-db", "mine-web")
+    assert cell.machines == ("mine-db", "mine-web", None)
     assert default_pairs(chosen) == ("le-le",)
     cast = Cast(extended(topology(7), plan()), "le-le", "ipv4", *cell.machines)
     assert (cast.client.ipv4, cast.server.ipv4) == ("198.18.7.32", "198.18.7.160")
@@ -206,3 +207,69 @@ def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_not
     told = list(aloud(resolved(**given)))
     assert told[0] == "web: its ports are not published"
     assert told[1] == "web: /home/me/code is yours, so it is there to be read only, at /code"
+
+
+MIDDLE = (
+    SERVICE.replace("server_side: [db]\n", "middle: [web]\nserver_side: [db]\n")
+    .replace("client_side: [web]", "client_side: [curl]")
+    .replace("{in: db, about: a database}", "{in: web, backend: db, about: a program with a database}")
+    .replace("ask: {in: web", "ask: {in: curl")
+)
+MIDDLE_COMPOSE = COMPOSE + "  curl:\n    image: faultwire/host\n"
+
+
+def test_a_server_in_the_middle_has_the_firewall_on_both_of_its_ways(tmp_path: Path) -> None:
+    service = load_service(folder_of(tmp_path, MIDDLE, MIDDLE_COMPOSE))
+    one = resolved()
+    one["services"] |= {"curl": {"image": "i"}, "alone": {"image": "i"}}
+    stand = sides(one, service.client_side, service.server_side, service.middle)
+    assert stand == {"curl": "client", "web": "server", "db": "client", "alone": "client"}
+    cell = Cell(DRILLS["any-lost-syn"], resolve("mine/db", known={"mine": service}), "le-le")
+    assert cell.machines == ("mine-web", "mine-curl", "mine-db")
+    members = tuple(Member(name, f"mine-{name}", side, (name,)) for name, side in stand.items())
+    cast = Cast(extended(topology(7), Plan("mine", members, one, ("ipv4",))), "le-le", "ipv4", *cell.machines)
+    assert cast.host("backend").network == cast.client.network != cast.server.network
+    assert {*cast.addresses("backend")} <= cast.client_side
+
+
+def test_a_drill_that_speaks_of_a_backend_is_for_a_server_that_has_one(mine: Service, tmp_path: Path) -> None:
+    service = load_service(folder_of(tmp_path / "of-the-middle", MIDDLE, MIDDLE_COMPOSE))
+    drill = DRILLS["any-lost-answer"]
+    fault = next(step for step in drill.script if step.fault)
+    assert fault.fault
+    assert fault.fault.drop
+    of_backend = replace(
+        fault, fault=replace(fault.fault, drop=replace(fault.fault.drop, from_="backend", to="server"))
+    )
+    backend_s = replace(drill, script=tuple(of_backend if step is fault else step for step in drill.script))
+    both = {name: resolve("mine/db", known={"mine": each}) for name, each in (("plain", mine), ("middle", service))}
+    assert backend_s.cannot_run_with(both["plain"]).startswith("it speaks of the backend of a server in the middle")
+    assert not backend_s.cannot_run_with(both["middle"])
+    assert not drill.cannot_run_with(both["plain"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "told"),
+    [
+        ("backend: db, ", "", "servers.db: it stands in the middle; expected a `backend`"),
+        ("backend: db", "backend: dp", "servers.db.backend: unknown service 'dp' of server_side; did you mean 'db'?"),
+        ("middle: [web]\n", "", "servers.db.backend: it is for a server that stands in the middle"),
+        ("in: web, backend", "in: wed, backend", "servers.db.in: unknown service 'wed' of middle; did you mean 'web'?"),
+        ("middle: [web]", "middle: [web, db]", "middle: 'db' stands on the server's side too"),
+        ("middle: [web]", "middle: [web, curl]", "middle: 'curl' stands on the client's side too"),
+        ("middle: [web]", "middle: [web, wep]", "middle: the composition has no service 'wep'; did you mean 'web'?"),
+    ],
+)
+def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, wrong: str, right: str, told: str) -> None:
+    assert wrong in MIDDLE
+    with pytest.raises(DeclarationError) as error:
+        load_service(folder_of(tmp_path, MIDDLE.replace(wrong, right), MIDDLE_COMPOSE))
+    assert told in "\n".join(str(each) for each in error.value.all)
+
+
+def test_a_program_of_no_composition_has_no_middle(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError) as error:
+        load_service(folder_of(tmp_path, MIDDLE.replace("compose: my/compose.yaml\n", "")))
+    assert "middle: it is for a composition, and no `compose` names its file" in "\n".join(
+        str(each) for each in error.value.all
+    )
