@@ -117,10 +117,8 @@ class Drill:
             if "/" not in pattern and pattern not in KINDS:
                 yield f"fits.{number}: {quoted(pattern)} is neither service/server nor a kind{advice(pattern, KINDS)}"
         if named_kinds := [each for each in self.fits if each in KINDS]:
-            knows = self._knows_of_server or (
-                "it knows more of the client than its protocol" if self.knows_client else ""
-            )
-            if knows:
+            of_client = "it knows more of the client than its protocol" if self.knows_client else ""
+            if knows := self._knows_of_server or of_client:
                 yield f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}"
 
     def _problems_of_steps(self) -> Iterator[str]:
@@ -225,8 +223,9 @@ class Drill:
         """
         among = self.givens if name in {each.name for each in self.givens} else self.faults
         effect = next(each.effect for each in self.faults if each.name == name)
-        same = [each.name for each in among if each.name != name and each.effect == effect]
-        return [each for each in same if self.calls_under(each)]
+        return [
+            each.name for each in among if each.effect == effect and each.name != name and self.calls_under(each.name)
+        ]
 
     def calls_under(self, name: str) -> list[str]:
         """The calls that are begun, or waited for, while a fault is in force."""
