@@ -41,6 +41,16 @@ DISPENSABLE = {
         "tc qdisc replace dev lo root netem delay 1ms",
         "the injector delays, reorders, copies and alters instead",
     ),
+    "nftables ct count (a firewall that is full)": (
+        "nft 'add table inet probe; add chain inet probe one { type filter hook forward priority 0; }; "
+        "add rule inet probe one ct count over 1 drop'",
+        "a `limit: {connections: …}` is unsupported",
+    ),
+    "nftables synproxy (SYNs answered by the firewall)": (
+        "nft 'add table inet probe; add chain inet probe two { type filter hook forward priority 0; }; "
+        "add rule inet probe two tcp flags syn synproxy mss 1460'",
+        "a `syn_proxy` is unsupported",
+    ),
 }
 LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processor time"}  # of `docker info`
 SOCKET = "unix:///var/run/docker.sock"
