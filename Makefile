@@ -21,7 +21,7 @@ CLUSTERED = $(if $(CLUSTER),setup-cluster)
 ALOUD = $(PYTHON) -m scenarios.lab.aloud
 PINNED = --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-emit-index-url
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge worker setup-cluster site screenshots call ping init watch learn sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
+.PHONY: help setup demo test test-long check test-endian drill drills matrix gallery list explain validate soak storm fuzz bench report merge worker setup-cluster site screenshots call ping init watch learn grade sockets byteorder endian emulation ab bench-services up down status shell logs clean clean-images images sources bundle load doctor wheel lint lock
 MAKEFLAGS += --no-print-directory
 
 help: ## print this list
@@ -116,6 +116,9 @@ init: setup ## the folder of a new service, for a program of your own: make init
 
 learn: setup ## eight lessons: predict, run, and let the packets answer: make learn LESSON=1 (LIST=1; AGAIN=1; SHEET=1 ANSWERS=1 prints)
 	@$(SCENARIOS) learn --lab $(LAB) $(LESSON) $(if $(LIST),--list) $(if $(AGAIN),--again) $(if $(SHEET),--sheet) $(if $(ANSWERS),--answers)
+
+grade: setup ## submissions of a class, a folder each, under chosen drills: make grade FOLDER=class DRILLS=a,b ONLY=anna SEED=7 RESUME=1
+	@$(SCENARIOS) grade $(FOLDER) --lab $(LAB) $(if $(DRILLS),--drills "$(DRILLS)") $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(RESUME),--resume) $(KEPT)
 
 watch: setup ## follow the packets of a lab as a live ladder, decoded, until Ctrl-C; drills may run beside it
 	@$(SCENARIOS) watch --lab $(LAB)

@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
     "gallery": ("gallery",),
     "cluster": ("worker", "cluster"),
     "learn": ("learn",),
+    "grade": ("grade",),
     "calls": ("demo", "call", "init", "watch"),
     "bench": ("ab", "bench-services", "bench"),
     "byteorder": ("endian", "emulation"),

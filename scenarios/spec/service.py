@@ -197,16 +197,17 @@ class Service(Composed):
         check_all(self._without_callers())
 
 
-def load_service(folder: Path) -> Service:
-    """Read the service.yaml of a folder. Raises DeclarationError."""
+def load_service(folder: Path, called: str | None = None) -> Service:
+    """Read the service.yaml of a folder, as the service of this name or else of its own. Raises DeclarationError."""
     path = folder / SERVICE_FILE
     found = load(path, Service)
-    if found.service != folder.name or not NAME.fullmatch(folder.name):
+    if called is None and (found.service != folder.name or not NAME.fullmatch(folder.name)):
         what = f"the folder is {folder.name!r}, and the service calls itself {quoted(found.service)}"
         if found.service == folder.name:
             what = f"expected a folder's name of small letters, digits and _, got {quoted(folder.name)}"
         raise DeclarationError(path, line_of(path, "service"), what, "service")
     object.__setattr__(found, "folder", folder)
+    object.__setattr__(found, "service", called or found.service)
     try:
         found._bring()
     except ValueError as error:
@@ -247,9 +248,9 @@ def services(*roots: Path) -> Services:
     return found
 
 
-def read_service(folder: Path, known: Mapping[str, Service]) -> Service:
+def read_service(folder: Path, known: Mapping[str, Service], called: str | None = None) -> Service:
     """The service of a folder anywhere, with what it takes from those that are known. Raises DeclarationError."""
-    found = load_service(folder.resolve())
+    found = load_service(folder.resolve(), called)
     found.borrow(known)
     return found
 

@@ -24,6 +24,8 @@ from scenarios.lab.topology import ROOT
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation, OutcomeWord
 from scenarios.spec.roles import LegName
+from scenarios.teaching.answers import Evidence, answer
+from scenarios.teaching.lesson import lessons
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.crossings import matching_frames
 from scenarios.verdict.judge import judged
@@ -71,6 +73,17 @@ def test_each_cell_left_its_evidence(catalogue: Catalogue) -> None:
         for run in ("control", "fault"):
             for leg in ("client-leg", "server-leg"):
                 assert (each.folder / run / f"{leg}.pcapng").stat().st_size > 100
+
+
+def test_the_evidence_of_a_drill_answers_what_a_lesson_asks_about_it(catalogue: Catalogue) -> None:
+    folders = {f"{each.cell.drill.drill} · {each.cell.pair}": each.folder for each in catalogue.results}
+    asked = [
+        (exercise, question) for each in lessons() for exercise in each.exercises for question in exercise.questions
+    ]
+    for exercise, question in asked:
+        folder = folders[exercise.name]
+        if json.loads((folder / "result.json").read_text(encoding="utf-8"))["verdict"] == "pass":
+            answer(question, Evidence.of(folder))  # or it raises NotThere, and says what is lacking
 
 
 @dataclass(frozen=True, slots=True)

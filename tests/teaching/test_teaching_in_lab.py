@@ -1,7 +1,8 @@
-"""A lesson at a pseudo-terminal, played by keys, in a lab."""
+"""In a lab: a lesson at a pseudo-terminal, played by keys, and a small class graded."""
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pty
@@ -17,6 +18,7 @@ import pytest
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from tests.conftest import lab_for_a_while
+from tests.teaching.handing_in import class_in
 
 pytestmark = pytest.mark.engine
 ENDS_WITHIN_S = 240.0  # of a busy machine
@@ -73,3 +75,25 @@ def test_an_exercise_of_lesson_one_is_played_by_keys_and_answered_by_its_packets
     assert [each["was"] for each in kept["predictions"]] == ["refused", "ECONNREFUSED", "at once", "1"]
     (summary,) = tmp_path.glob("*Z/summary.json")
     assert json.loads(summary.read_text("utf-8"))["verdicts"]["pass"] == 1
+
+
+def test_a_class_is_graded_by_what_its_programs_did(own_lab: Lab, tmp_path: Path) -> None:
+    words = ["grade", str(class_in(tmp_path)), "--drills", "any-silent-answer,any-lost-answer", "--patience", "6s"]
+    argv = [sys.executable, "-m", "tests.teaching.playing", str(tmp_path / "runs"), *words]
+    argv += ["--lab", str(own_lab.number), "--jobs", "1"]
+    (tmp_path / "runs").mkdir()
+    ran = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=ENDS_WITHIN_S, check=False)
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    (run,) = (tmp_path / "runs").glob("*Z")
+    rows = {each["submission"]: each for each in csv.DictReader((run / "grades.csv").open(encoding="utf-8"))}
+    right, naive = rows["anna"], rows["Ben & Co"]
+    # Where no answer ever comes, one ends by its own clock and says so, and the other waits for as long as it may.
+    assert (right["any-silent-answer"], naive["any-silent-answer"]) == ("good", "bad"), ran.stdout
+    assert right["any-silent-answer: seen"].startswith("failed (exit status 1"), ran.stdout
+    assert naive["any-silent-answer: seen"].startswith("hung (still waiting after 6 s")
+    # An answer that is lost once is sent again by the server's kernel: both are answered.
+    assert (right["any-lost-answer"], naive["any-lost-answer"]) == ("good", "good"), ran.stdout
+    assert "unknown key 'prot'" in rows["carl"]["why it was not run"]
+    assert rows["dora"]["why it was not run"] == "there is no service.yaml in it"
+    assert (run / right["any-silent-answer: evidence"]).is_file()
+    assert right["any-silent-answer: evidence"] in (run / "grades.html").read_text("utf-8")
