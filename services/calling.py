@@ -28,8 +28,11 @@ class Call:
     `syn_retries` is how often the kernel repeats a SYN that is not answered (TCP_SYNCNT of tcp(7)); None: as ever.
     """
 
-    def __init__(self, host: str, port: int, timeout_s: float, syn_retries: int | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, timeout_s: float, syn_retries: int | None = None, *, fast_open: bool = False
+    ) -> None:
         self.host, self.port, self.timeout_s, self.syn_retries = host, port, timeout_s, syn_retries
+        self.fast_open = fast_open
         self.deadline_s = time.monotonic() + timeout_s
 
     @property
@@ -77,6 +80,8 @@ class Call:
             try:
                 if self.syn_retries is not None:
                     have(made, socket.IPPROTO_TCP, "TCP_SYNCNT", self.syn_retries)
+                if self.fast_open:
+                    have(made, socket.IPPROTO_TCP, "TCP_FASTOPEN_CONNECT", 1)
                 made.settimeout(share_s)
                 made.connect(address)
                 return made
@@ -121,11 +126,16 @@ class Call:
         return CallError.of(error, doing)
 
 
+# Options of Linux that Python 3.11 has no name for (linux/tcp.h).
+UNNAMED: Final = {"TCP_FASTOPEN_CONNECT": 30}
+
+
 def have(made: socket.socket, level: int, name: str, value: int) -> None:
     """Set an option of a socket, and read it back: an emulator may take one and do nothing. Raises CallError."""
     try:
-        made.setsockopt(level, getattr(socket, name), value)
-        got = made.getsockopt(level, getattr(socket, name))
+        option = UNNAMED.get(name) or getattr(socket, name)
+        made.setsockopt(level, option, value)
+        got = made.getsockopt(level, option)
     except (AttributeError, OSError) as error:
         why = errno_name(error) if isinstance(error, OSError) else "Python does not know it"
         raise CallError(Outcome.UNSUPPORTED, f"{name}: {why}") from error

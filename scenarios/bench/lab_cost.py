@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 from images.firewall.inject.declared import Drop, Pick
-from scenarios.bench import test_cost
+from scenarios.bench import injector_rate, test_cost
 from scenarios.calls.caller import Caller
 from scenarios.evidence import run_folder
 from scenarios.evidence.run_folder import folder_of
@@ -42,25 +42,11 @@ Say = Callable[[str], None]
 PORT, OTHER_PORT = 21_900, 21_901
 TIMES = 20  # a drill, for the overhead
 DRILL = "lost-syn"
-DATAGRAMS = 60_000
 MEBIBYTES = 256
 ROUNDS = 5
 # What a drill's script does by itself: everything else is the lab's.
 OWN_PHASES = ("calls", "waits")
 
-# Sends so many datagrams as fast as it can, and prints how long that took.
-FLOOD = """
-import socket, sys, time
-flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-flood.connect((sys.argv[1], int(sys.argv[2])))
-began = time.monotonic()
-for _ in range(int(sys.argv[3])):
-    try:
-        flood.send(bytes(32))
-    except OSError:  # ECONNREFUSED: nobody listens, and somebody said so
-        pass
-print(time.monotonic() - began)
-"""
 # Takes connections one after another, and says how long each took from its first byte to its last.
 TAKE = """
 import socket, sys, time
@@ -91,6 +77,7 @@ class LabBench:
     folder: Path
     overhead_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     injector_packets_per_s: float = 0.0
+    bare_packets_per_s: float = 0.0
     firewall_ratio: Mapping[str, float] = field(default_factory=dict)
     up_s: Mapping[str, float] = field(default_factory=dict)
     test_s: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -102,7 +89,9 @@ class LabBench:
         for pair, parts in self.overhead_s.items():
             rest = ", ".join(f"{name} {value:.2f}" for name, value in parts.items() if name not in ("median", "p95"))
             yield f"overhead of {DRILL} {pair}: median {parts['median']:.2f} s, p95 {parts['p95']:.2f} s ({rest})"
-        yield f"injector: {self.injector_packets_per_s:,.0f} packets/s"
+        ratio = self.injector_packets_per_s / self.bare_packets_per_s if self.bare_packets_per_s else 0.0
+        beside = f"{ratio:.2f} of the {self.bare_packets_per_s:,.0f} of a bare loop on NFQUEUE"
+        yield f"injector: {self.injector_packets_per_s:,.0f} packets/s, {beside}"
         for what, ratio in self.firewall_ratio.items():
             yield f"throughput of another flow, {what}: {ratio:.2f} of the empty chain's"
         if self.up_s:
@@ -127,8 +116,8 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
     say("tests of the library measured")
     # Nothing is captured: it would be measured too.
     with held_without_faults(lab), Caller(lab) as caller, Injector(lab) as injector:
-        with under_way(f"{ROUNDS} floods of {DATAGRAMS} datagrams through the injector"):
-            made.injector_packets_per_s = _injector(lab, caller, injector)
+        with under_way(f"floods of {injector_rate.DATAGRAMS} datagrams, through the injector and a bare loop in turn"):
+            made.injector_packets_per_s, made.bare_packets_per_s = injector_rate.measured(lab, caller, injector)
         say("injector measured")
         with under_way(f"{ROUNDS} rounds of bulk transfers beside a fault"):
             made.firewall_ratio = _firewall(lab, caller, injector)
@@ -143,6 +132,7 @@ def measure(lab: Lab, say: Say, *, with_catalogue: bool) -> LabBench:
         {
             "overhead_s": made.overhead_s,
             "injector_packets_per_s": made.injector_packets_per_s,
+            "bare_packets_per_s": made.bare_packets_per_s,
             "firewall_ratio": made.firewall_ratio,
             "up_s": made.up_s,
             "test_s": made.test_s,
@@ -178,27 +168,6 @@ def _overhead(stage: Stage, pair: Pair, folder: Path) -> dict[str, float]:
     }
     found = {"median": median(spent), "p95": quantiles(spent, n=20)[-1], **parts}
     return {**found, "other": found["median"] - sum(parts.values())}
-
-
-def _injector(lab: Lab, caller: Caller, injector: Injector) -> float:
-    """How many packets a second go through the injector, of a flow of which it drops none."""
-    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
-    pick = Pick(client.ipv4, server.ipv4, of="udp", to_port=PORT, percent=0)
-    argv = ["python", "-c", FLOOD, server.ipv4, str(PORT), str(DATAGRAMS)]
-    rates = []
-    for _ in range(ROUNDS):
-        with injector.fault("all-that-come", Drop(), pick) as fault:
-            began_s = time.monotonic()
-            flood = caller.start(client.name, argv, timeout_s=60)
-            seen, done_s, is_over = 0, began_s, False
-            while not is_over or fault.hits().seen > seen:  # also what still waits in the queue
-                is_over = flood.ended
-                if (now_seen := fault.hits().seen) > seen:
-                    seen, done_s = now_seen, time.monotonic()
-            if (ended := flood.wait()).status != 0:
-                raise LabProblem(f"the flood of datagrams: {ended.printed}")
-        rates.append(seen / (done_s - began_s))
-    return median(rates)
 
 
 def _firewall(lab: Lab, caller: Caller, injector: Injector) -> dict[str, float]:

@@ -74,6 +74,13 @@ def module_called(argv: Sequence[str]) -> tuple[str, ...]:
     return ()
 
 
+class Signalled(NamedTuple):
+    """Whether a signal was sent, and to which process of the host; of a guest, that is not known."""
+
+    sent: bool
+    pid: int | None = None
+
+
 class Heard:
     """What a call has printed so far, the lines of its standard output before those of its standard error."""
 
@@ -104,11 +111,12 @@ class Pending:
         future: Future[Call],
         cancel: Callable[[], None],
         heard: Heard | None = None,
+        signal: Callable[[str], Signalled] = lambda name: Signalled(sent=False),  # noqa: ARG005
     ) -> None:
         self.host, self.argv, self.timeout_s = host, tuple(argv), timeout_s
         self.heard = heard or Heard()
         self.began_s = time.monotonic()
-        self._future, self._cancel = future, cancel
+        self._future, self._cancel, self._signal = future, cancel, signal
 
     def wait(self) -> Call:
         """How the call ended, when it has. Raises LabProblem when that cannot be known."""
@@ -122,6 +130,13 @@ class Pending:
         """End it; `wait` says how it ended all the same."""
         if not self._future.done():
             self._cancel()
+
+    def signal(self, name: str) -> Signalled:
+        """Send a signal, `WINCH`, to the program; whether it still ran. STOP and CONT pause a guest as a whole.
+
+        It has been sent when this returns. Raises LabProblem.
+        """
+        return Signalled(sent=False) if self.ended else self._signal(name)
 
     @property
     def ended(self) -> bool:

@@ -25,11 +25,13 @@ from scenarios.calls.call import (
     Hold,
     Pending,
     Reader,
+    Signalled,
     whole_lines,
 )
 from scenarios.calls.forkserver import CLOSES_WITHIN_S, ForkServer, outcome
 from scenarios.lab.box import Box
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.guest import signal_guest
 from scenarios.lab.in_container import InContainer
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import ENDED_AT_DEADLINE, BoundedOutput, Finished, Running
@@ -185,13 +187,24 @@ class Caller:
         def run() -> Finished:
             return self._lab.run_guest(host, box, argv, timeout_s=timeout_s, name=name, printed=(out, err))
 
-        return self._attend(host, argv, timeout_s, run, lambda: self._lab.end_guest(name), (out, err), read, gate)
+        def signal(signal_name: str) -> Signalled:
+            return Signalled(sent=signal_guest(name, signal_name))
+
+        end = lambda: self._lab.end_guest(name)  # noqa: E731
+        return self._attend(host, argv, timeout_s, run, end, (out, err), read, gate, signal)
 
     def _start_inside(
         self, host: str, container: str, argv: Sequence[str], timeout_s: float, read: Reader, gate: Gate | None
     ) -> Pending:
         program = InContainer(container, argv, timeout_s)
-        return self._attend(host, argv, timeout_s, program.run, program.end, (program.out, program.err), read, gate)
+
+        def signal(signal_name: str) -> Signalled:
+            raise LabProblem(
+                f"SIG{signal_name}: a client inside a composition is not signalled, for it has no process id"
+            )
+
+        printed = program.out, program.err
+        return self._attend(host, argv, timeout_s, program.run, program.end, printed, read, gate, signal)
 
     def _attend(
         self,
@@ -203,6 +216,7 @@ class Caller:
         printed: tuple[BoundedOutput, BoundedOutput],
         read: Reader,
         gate: Gate | None,
+        signal: Callable[[str], Signalled],
     ) -> Pending:
         """Run a program that nobody here wrote to its end, in a thread of its own; `end` ends it before."""
         future: Future[Call] = Future()
@@ -227,7 +241,7 @@ class Caller:
         thread = threading.Thread(target=run, daemon=True, name=f"guest of {host}")
         self._guests = [(each, end) for each, end in self._guests if each.is_alive()] + [(thread, cancel)]
         thread.start()
-        return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(*printed))
+        return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(*printed), signal)
 
     @contextlib.contextmanager
     def together(self) -> Iterator[Gate]:

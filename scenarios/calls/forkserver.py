@@ -17,7 +17,17 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from scenarios.calls.call import ANSWERS_WITHIN_S, HELD_WITHIN_S, Call, Gate, Heard, Hold, Pending, module_called
+from scenarios.calls.call import (
+    ANSWERS_WITHIN_S,
+    HELD_WITHIN_S,
+    Call,
+    Gate,
+    Heard,
+    Hold,
+    Pending,
+    Signalled,
+    module_called,
+)
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
@@ -137,6 +147,7 @@ class _OpenCall:
     warm: bool
     future: Future[Call] = field(default_factory=Future)
     heard: Heard = field(default_factory=Heard)
+    signals: list[int] = field(default_factory=list)  # the process, for each signal that was sent
 
 
 class ForkServer:
@@ -211,6 +222,9 @@ class ForkServer:
             followed.note(said)
             if "stopped" in said or "serve" in said:
                 del self._followed[_about(said)]
+        elif "signalled" in said:
+            if asked := self._open_calls.get(said["to"]):
+                asked.signals.append(said["pid"])
         elif "held" in said and "calls" in said:
             self._held[said["held"]] = len(said["calls"])
         elif "printed" in said:
@@ -250,7 +264,25 @@ class ForkServer:
             command |= {"barrier": gate.name, "hold": hold if module else "start"}
             gate.fork_servers.setdefault(self, []).append(asked.future)
         self.say(command)
-        return Pending(self.host, argv, timeout_s, asked.future, lambda: self.say({"cancel": name}), asked.heard)
+        cancel, heard = (lambda: self.say({"cancel": name})), asked.heard
+        return Pending(
+            self.host, argv, timeout_s, asked.future, cancel, heard, lambda signal: self._signal(signal, name)
+        )
+
+    def _signal(self, signal_name: str, to: str) -> Signalled:
+        """Send a signal to a call. It has been sent when this returns, or the call had ended."""
+        with self._changed:
+            asked = self._open_calls.get(to)
+            before = len(asked.signals) if asked else 0
+        if asked is None:
+            return Signalled(sent=False)
+        self.say({"signal": signal_name, "to": to})
+
+        def answered() -> bool:
+            return len(asked.signals) > before or to not in self._open_calls
+
+        self._wait(answered, f"send SIG{signal_name}", ANSWERS_WITHIN_S)
+        return Signalled(sent=True, pid=asked.signals[-1]) if len(asked.signals) > before else Signalled(sent=False)
 
     def run(self, argv: Sequence[str]) -> WarmRunning:
         """Start a program that runs until it is stopped."""

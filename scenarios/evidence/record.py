@@ -56,6 +56,9 @@ class Seen:
     captured_until_ns: int = 0  # when the captures were ended; 0: it is not known
     # the sockets of a caller's host by the call's name, shortly before the lab ended a call that did not end by itself
     waiting: Mapping[str, Sequence[Waiting]] = field(default_factory=dict)
+    # from when to when each fault was in force, and each call ran, by their names: nanoseconds since the epoch
+    spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    counters: Mapping[Role, Mapping[str, int]] = field(default_factory=dict)  # by how much each rose, on a host
 
     @property
     def held_up(self) -> Stalls:

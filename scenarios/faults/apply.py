@@ -5,12 +5,14 @@ Whatever it is made of, it has one face: what it caught so far, and its end, whi
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Mapping
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Protocol as Interface
 from typing import get_args
 
+from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.faults import Fault
 from scenarios.faults.capacity import Limit, Police, SynProxy
@@ -27,27 +29,28 @@ from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
 from scenarios.faults.nat import Nat, Rebind
 from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendTtl
+from scenarios.faults.no_neighbours import NoNeighbours
 from scenarios.faults.no_route import NoRoute
+from scenarios.faults.programs import Killed, KilledCalls, Paused, PausedCalls, Signalled, calls_that_run
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.resolver import Resolver
 from scenarios.faults.vip import Vip
 from scenarios.lab.earlier_connections import Connection, ports
-from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
-from scenarios.lab.topology import Family, Host
-from scenarios.lab.waiting import wait_for
-from scenarios.spec import capacity_faults, host_settings, kernel_faults, mapping_faults, name_faults
+from scenarios.lab.topology import Family
+from scenarios.spec import capacity_faults, host_settings, kernel_faults, mapping_faults, name_faults, neighbour_faults
 from scenarios.spec.cast import Cast
 from scenarios.spec.fault import Fault as Declared
 from scenarios.spec.header_faults import Shift
 from scenarios.spec.injected_faults import Hold, Picked
 from scenarios.spec.kernel_faults import Protocol, Sees
-from scenarios.spec.program_faults import Kill, Pause
-from scenarios.spec.roles import LegName
+from scenarios.spec.path_faults import PathBetween
+from scenarios.spec.program_faults import Kill, Pause, Signal
+from scenarios.spec.roles import SERVER, LegName
 
-ENDS_WITHIN_S = 2.0
 SEEN: Mapping[Sees, LegName | None] = {"both": None, "client": "client-leg", "server": "server-leg"}
 
 
@@ -120,6 +123,26 @@ def _caught(hits: Hits) -> Caught:
     return Caught(hits.picked - hits.untouched, hits.unsure, tuple(details))
 
 
+class _BothWays(_Injection):
+    """A fault of the injector of packets there and back, each with what is done to them."""
+
+    def __init__(self, there: Injected, back: Injected) -> None:
+        super().__init__(there, for_ever=False)
+        self._ways = there, back
+
+    def caught(self) -> Caught:
+        there, back = (_caught(way.hits()) for way in self._ways)
+        return Caught(there.hits + back.hits, there.unsure or back.unsure, there.details + back.details)
+
+    def end(self, known: Caught | None = None) -> Caught:
+        for way in self._ways:
+            way.heal()
+        return known or self.caught()
+
+    def held(self) -> int:
+        return sum(way.hits().held for way in self._ways)
+
+
 class _Shifted(_Injection):
     """A fault of the injector that needs another for the packets that come back."""
 
@@ -133,60 +156,6 @@ class _Shifted(_Injection):
         return healed
 
 
-class _OfProgram:
-    """What is done to a program holds no packets."""
-
-    def held(self) -> int:
-        return 0
-
-
-class _Killed(_OfProgram):
-    """A program that was ended by a signal."""
-
-    def __init__(self, program: Running, signal: str) -> None:
-        program.signal(signal)
-        with contextlib.suppress(DeadlinePassed):
-            wait_for(lambda: program.ended, "the program to end", ENDS_WITHIN_S, every_s=0.005)
-        self._caught = Caught(int(program.ended), details=(f"SIG{signal}",))
-
-    def caught(self) -> Caught:
-        return self._caught
-
-    def end(self, known: Caught | None = None) -> Caught:
-        return known or self._caught
-
-
-class _Paused(_OfProgram):
-    """A program that is stopped, and goes on at the end."""
-
-    def __init__(self, lab: Lab, host: Host, program: WarmRunning | Guest) -> None:
-        self._program, self._over = program, False
-        program.signal("STOP")
-        if isinstance(program, Guest):
-            self._caught = Caught(int(program.is_paused), details=("paused by the engine",))
-            return
-        found = ""
-
-        def is_stopped() -> bool:
-            nonlocal found
-            stat = lab.run(host.name, ["cat", f"/proc/{program.pid}/stat"], timeout_s=ENDS_WITHIN_S).stdout
-            found = "".join(stat.rpartition(")")[2].split()[:1])  # proc_pid_stat(5)
-            return found == "T"
-
-        with contextlib.suppress(DeadlinePassed):  # to be stopped a process must get the processor once more
-            wait_for(is_stopped, "the program to be stopped", ENDS_WITHIN_S)
-        self._caught = Caught(int(found == "T"), details=(f"SIGSTOP: state {found}",))
-
-    def caught(self) -> Caught:
-        return self._caught
-
-    def end(self, known: Caught | None = None) -> Caught:
-        if not self._over:
-            self._over = True
-            self._program.signal("CONT")
-        return known or self._caught
-
-
 def applied(
     fault: Declared,
     lab: Lab,
@@ -196,11 +165,12 @@ def applied(
     server: Running | None,
     earlier: Mapping[str, Applied],
     left: Collection[Connection] = (),
+    calls: Mapping[str, Sequence[Pending]] = MappingProxyType({}),
 ) -> Applied:
     """Put a fault in force. Raises LabProblem when it cannot be, Unsupported when this kernel cannot do it.
 
     `server` is the program on the server's side, if it runs; `earlier` are the faults that are in force. What is `left`
-    of earlier scripts, the fault does not take hold of.
+    of earlier scripts, the fault does not take hold of. `calls` are those that run, by their names.
     """
 
     def nat(name: str) -> Nat:
@@ -216,13 +186,22 @@ def applied(
 
     effect = fault.effect
     match effect:
+        case Kill() if effect.who == SERVER:
+            return Killed(running(), effect.by)
         case Kill():
-            return _Killed(running(), effect.by)
+            return KilledCalls(calls_that_run(fault.name, effect.who, calls), effect.by)
+        case Pause() if effect.who == SERVER:
+            return Paused(lab, cast.server, running())
         case Pause():
-            return _Paused(lab, cast.server, running())
+            return PausedCalls(lab, calls_that_run(fault.name, effect.who, calls))
+        case Signal():
+            whom = [running()] if effect.who == SERVER else calls_that_run(fault.name, effect.who, calls)
+            return Signalled(whom, effect.by, effect.times, float(effect.every))
         case Picked() | kernel_faults.Refuse() if effect.action:
             pick = effect.pick(lambda role: cast.address(role, effect.family))
             pick = replace(pick, behind=cast.translated(effect.to, effect.family))
+            if fault.after:
+                pick = replace(pick, after=fault.after.fault, after_hits=fault.after.hits)
             of_pick = ports(left, pick.from_, pick.to, pick.behind)
             injector.apply(fault.name, effect.action, pick, seed, of_pick)
             if isinstance(effect, Shift):
@@ -232,6 +211,17 @@ def applied(
                 injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
                 return _Shifted(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
             return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
+        case PathBetween():
+            address = functools.partial(cast.address, family=effect.family)
+            there, back = effect.pick(address), effect.pick_back(address)
+            there = replace(there, behind=cast.translated(effect.to, effect.family))
+            back = replace(back, behind=cast.translated(effect.from_, effect.family))
+            for name, action, pick in (
+                (fault.name, effect.action, there),
+                (f"{fault.name}.back", effect.action_back, back),
+            ):
+                injector.apply(name, action, pick, seed, ports(left, pick.from_, pick.to, pick.behind))
+            return _BothWays(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
         case mapping_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
     return _Rule(of_kernel(fault.name, effect, lab, cast, left))
@@ -272,6 +262,8 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
         case name_faults.Resolver():
             asked = effect.resolv_conf(cast.address(effect.server, effect.family))
             return Resolver(lab, name, cast.host(effect.who).name, asked)
+        case neighbour_faults.NoNeighbours():
+            return NoNeighbours(lab, name, effect.at)
         case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
         case host_settings.HostSettings():

@@ -48,10 +48,7 @@ class Guest(Running):
             except CommandFailed:
                 if self.is_paused:  # else it ended meanwhile
                     raise
-        # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
-        words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
-        with contextlib.suppress(CommandFailed):  # it ended meanwhile
-            engine.docker_command(*words, self._container, timeout_s=STOP_WITHIN_S)
+        signal_guest(self._container, signal)
 
     @property
     def is_paused(self) -> bool:
@@ -66,6 +63,16 @@ class Guest(Running):
             for argv in self._box.after:
                 self.lines += _exec_for_log(self._container, argv, self._box)
         return super().stop()
+
+
+def signal_guest(container: str, signal: str) -> bool:
+    """Send a signal to a guest; whether it still ran."""
+    # A signal goes to the container's first process, which hands it on; SIGSTOP it cannot, and the engine can.
+    words = {"STOP": ("pause",), "CONT": ("unpause",)}.get(signal, ("kill", "--signal", signal))
+    with contextlib.suppress(CommandFailed):  # it ended meanwhile
+        engine.docker_command(*words, container, timeout_s=STOP_WITHIN_S)
+        return True
+    return False
 
 
 def _kill_paused(container: str, as_whom: Sequence[str]) -> None:

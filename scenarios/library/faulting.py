@@ -92,7 +92,10 @@ class FaultBlock:
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
             return
-        if (fault.kill or fault.pause) and server is None:
+        hurt = fault.kill or fault.pause or fault.signal
+        if hurt and hurt.who != "server":
+            raise UsageError("lab.fault: who: expected 'server': in a test, a call runs to its end")
+        if hurt and server is None:
             raise UsageError("lab.fault: no server of this test runs on the role server; lab.serve starts one")
         running = server.running if server else None
         if fault.pause:

@@ -23,7 +23,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.library.evidence import kept_folder
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
-from scenarios.spec import expectations
+from scenarios.spec import packet_expectations
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.given_values import read
 from scenarios.spec.roles import LegName
@@ -196,11 +196,15 @@ class Packets:
 
     def expect(self, **words: Any) -> None:
         """Hold an expectation of a drill against the recording: `at`, `where`, `exactly`, `at_least`, `at_most`,
-        `apart` ("0.9s to 1.5s"), `from_`, `to`, `alone`, `took`, `family` (docs/drills.md).
+        `apart` ("0.9s to 1.5s"), `in_any`, `from_`, `to`, `alone`, `took`, `family` (docs/drills.md).
 
         Raises AssertionError, with the ladder, where it does not hold; Unproven where a stall may have made that.
         """
-        expected = read({"at": self.leg, **words} if self.leg else words, expectations.Packets, "packets.expect")
+        expected = read({"at": self.leg, **words} if self.leg else words, packet_expectations.Packets, "packets.expect")
+        if expected.during:
+            raise UsageError(
+                "packets.expect: during: a recording is its own time; expected a `with lab.record` of that time"
+            )
         check = check_packets(expected, self._recorded.seen(expected.at, expected.where))
         if check.holds is Verdict.UNPROVEN:
             raise Unproven(f"{check.stalled}: {check.sentence}\n{self.shown}")

@@ -167,6 +167,17 @@ class ClientCalls:
                     with contextlib.suppress(Exception):
                         self.keep(name, each.wait())
 
+    @property
+    def spans(self) -> dict[str, list[tuple[int, int]]]:
+        """From when to when each of them ran, by their names: nanoseconds since the epoch."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for name, made in self.ended.items():
+            for call in made:
+                if call.started_s is not None and call.duration_s is not None:
+                    began_ns = round(call.started_s * 1e9)
+                    found.setdefault(name, []).append((began_ns, began_ns + round(call.duration_s * 1e9)))
+        return found
+
     def printed(self, who: str) -> list[str]:
         """What the calls of this name have printed so far."""
         running = [line for pending in self.pending.get(who, ()) for line in pending.heard.lines]

@@ -18,6 +18,7 @@ from scenarios.faults import Unsupported
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.waiting import wait_for
 from scenarios.run.client_calls import ClientCalls
+from scenarios.run.counting import Counting
 from scenarios.run.other_clients import Others
 from scenarios.run.recording import Recording
 from scenarios.run.script_faults import ScriptFaults
@@ -66,6 +67,7 @@ class Performance:
         self.calls = ClientCalls(self.run, self.faults.replaced)
         self.recording = Recording(self.run)
         self.settling = Settling(self.run)
+        self.counting = Counting(self.run)
         self.looks: dict[str, tuple[Socket, ...]] = {}
         self.looked: dict[str, tuple[int, int]] = {}  # from when to when each look was
 
@@ -92,6 +94,8 @@ class Performance:
                 self.settling.remember_connections()
             with timed("servers"):
                 self.servers.start()
+            with timed("looks"):
+                self.counting.begin()
             self.recording.begin(stack)
             stack.callback(self.calls.give_up)
             stack.enter_context(self.faults.stack)
@@ -101,10 +105,12 @@ class Performance:
                 with timed("settling"):
                     self.settling.settle(self.servers.current)
                     self.faults.let_go()
+                with timed("looks"):
+                    self.counting.end()
                 # The captures end before the faults do: what comes through afterwards is not what the script was about.
                 with timed("faults"):
                     self.faults.count()
-                self.recording.end(self.faults.pauses.values())
+                self.recording.end(self.faults.all_pauses)
                 self.stage.lab.check_machines()
             except Exception:
                 self._rescue()
@@ -121,7 +127,7 @@ class Performance:
             return  # nothing of it is kept
         self.faults.rescue()
         try:
-            self.recording.end(self.faults.pauses.values())
+            self.recording.end(self.faults.all_pauses)
         except Exception as problem:
             self.run.note(f"the captures are lost: {problem}")
 
@@ -178,6 +184,8 @@ class Performance:
             look_times_ns=self.looked,
             captured_until_ns=recording.captured_until_ns,
             waiting=self.calls.waiting,
+            spans={**self.faults.spans, **self.calls.spans},
+            counters=self.counting.risen,
         )
 
     def perform_beside(self, patience: Patience) -> Beside:
@@ -224,7 +232,7 @@ class Performance:
         timed = self.run.timed
         if fault := step.fault or step.given:
             with timed("faults"):
-                self.faults.apply(fault, self.servers.current, self.settling.earlier)
+                self.faults.apply(fault, self.servers.current, self.settling.earlier, self.calls.pending)
         elif step.heal:
             with timed("faults"):
                 self.faults.heal(step.heal)

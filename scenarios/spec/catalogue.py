@@ -16,7 +16,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import own_pairs
 from scenarios.spec.project import name_taken, project
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
-from scenarios.spec.strict_yaml import line_of, load
+from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 DRILLS = CODE / "drills"
 ALL = "all"
@@ -42,6 +42,13 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
                 resolve(found.service, call.client, known)
     except ValueError as error:
         raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
+    for number, step in enumerate(found.script, 1):
+        for kind, fault in (("given", step.given), ("fault", step.fault)):
+            if fault and fault.path:
+                try:
+                    fault.path.read_traces(path.parent)
+                except ValueError as error:
+                    raise errors_of(path, [f"script.{number}.{kind}.path.{error}"]) from error
     object.__setattr__(found, "path", path)
     object.__setattr__(found, "text", path.read_text("utf-8"))
     return found

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
+from scenarios.spec.counted import COUNTS
 from scenarios.spec.declaration_error import advice, quoted
-from scenarios.spec.expectations import COUNTS, Duration, Expectation, Outcomes
+from scenarios.spec.expectations import Duration, Expectation, Outcomes
 from scenarios.spec.injected_faults import Picked
+from scenarios.spec.packet_expectations import Matched
 from scenarios.spec.roles import Role, is_client_side
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
@@ -36,8 +38,8 @@ def called_by(step: Step) -> list[str]:
 def filters_by_key(part: str, expectations: Sequence[Expectation]) -> Iterator[tuple[str, str]]:
     """The display filters of a part of a drill, each behind the keys that lead to it: `expect.2.packets.where`."""
     for number, each in enumerate(expectations, 1):
-        if each.packets:
-            yield f"{part}.{number}.packets.where", each.packets.where
+        if isinstance(each.value, Matched):
+            yield f"{part}.{number}.{given_keys(each)[0]}.where", each.value.where
         for at, where in enumerate(each.order.of if each.order else (), 1):
             yield f"{part}.{number}.order.of.{at}", where
 

@@ -20,8 +20,10 @@ from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
 from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, speaks_of, unknown
 from scenarios.spec.declaration_error import advice, check_all, quoted
-from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
 from scenarios.spec.fault import Fault
+from scenarios.spec.fault_references import problems_of_fault
+from scenarios.spec.packet_expectations import Bytes, Matched, Order, Packets
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service import ServiceChoice
@@ -90,7 +92,8 @@ class Drill:
         check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
         check_all(cross_references.problems_behind_virtual(self.script))
-        check_all(problems_of_difference(self.control_with, any(each.fault for each in self.script), self.parts))
+        fails = any(step.fault and not step.fault.watch for step in self.script)
+        check_all(problems_of_difference(self.control_with, fails, self.parts))
         if not self.calls:
             raise ValueError("script: nobody calls; expected a `call` or a `start`")
         check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
@@ -107,7 +110,7 @@ class Drill:
         kinds = {type(each.value) for each in self.expect}
         if not self.is_general and not (Outcomes in kinds and kinds & {Packets, Alike}):
             yield "expect: a verdict needs both the application's outcome and packets: one is missing"
-        if self.is_general and not {Packets, Order, Sockets, Alike} & kinds:
+        if self.is_general and not {Packets, Bytes, Order, Sockets, Counters, Alike} & kinds:
             yield "expect: the claim rests on nothing that kernel or network show; expected `packets`, or the like"
         if not any(each.outcome for each in self.control):
             yield "control: expected an `outcome`: a control run that asserts none cannot fail as the claim can"
@@ -164,24 +167,13 @@ class Drill:
                 key = f"{at}.{given_keys(step)[0]}.rebind.nat"
                 nats = [name for name, each in faults.items() if each.nat]
                 yield from unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
-            if fault and fault.replace:
-                yield from self._problems_of_replacement(fault, number, f"{at}.{given_keys(step)[0]}")
+            if fault:
+                yield from problems_of_fault(fault, self, number, begun, over, f"{at}.{given_keys(step)[0]}")
             for kind in ("given", "fault", "call", "start", "look"):
                 if (made := getattr(step, kind)) is not None:
                     if made.name in begun:
                         yield f"{at}.{kind}.name: {made.name!r} is taken by step {begun[made.name]}; expected another"
                     begun.setdefault(made.name, number)
-
-    def _problems_of_replacement(self, fault: Fault, number: int, at: str) -> Iterator[str]:
-        assert fault.replace is not None  # noqa: S101 (whoever asks has seen to it)
-        who = fault.replace.who
-        yield from unknown(who, [SERVER, *self.calls], f"{at}.replace.who", "program that can be replaced")
-        restarted = who == SERVER and any(each.restart for each in self.script[number:])
-        if fault.name not in self.from_the_start and not restarted:
-            yield (
-                f"{at}: a program is replaced from the start, so this step must come before every call; or it is the "
-                "server, from a restart on, so one must follow"
-            )
 
     def _problems_of_expectations(self, expectations: Sequence[Expectation], key: str) -> Iterator[str]:
         looks = [step.look.name for step in self.script if step.look]
@@ -197,6 +189,9 @@ class Drill:
                     yield from unknown(of_call.call, list(self.calls), f"{at}.call", "call") or problems_of_call(
                         of_call, self.calls[of_call.call], at
                     )
+                case Matched() as matched if matched.during:
+                    there = [*armed, *self.calls]
+                    yield from unknown(matched.during, there, f"{at}.during", "fault, or call, of this run")
                 case Sockets() as sockets:
                     yield from unknown(sockets.look, looks, f"{at}.look", "look")
                 case Log() as log:

@@ -10,11 +10,13 @@ import errno
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from scenarios.lab.topology import Family
+from scenarios.spec.counted import COUNTS, Counted
 from scenarios.spec.declaration_error import advice, nearest, quoted
+from scenarios.spec.kernel_counters import problem_of_counter
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, program_label, role_label
+from scenarios.spec.packet_expectations import Bytes, Order, Packets
+from scenarios.spec.roles import HostRole, LegName, program_label, role_label
 from scenarios.spec.steps import State
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Band
@@ -36,58 +38,6 @@ OutcomeWord = Literal[
     "crashed",
 ]
 assert {each.value for each in Outcome} >= set(OutcomeWord.__args__)  # type: ignore[attr-defined]  # noqa: S101
-
-
-COUNTS = ("exactly", "at_least", "at_most")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """How many: `exactly`, or `at_least` and `at_most`. Nothing said: at least one."""
-
-    exactly: int | None = None
-    at_least: int | None = None
-    at_most: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.exactly is not None and len(given_keys(self, COUNTS)) > 1:
-            raise ValueError("exactly: use either exactly, or at_least and at_most")
-        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise ValueError(f"at_least: {self.at_least} is more than at_most, {self.at_most}")
-        if self.at_least == 0:
-            raise ValueError("at_least: 0 always holds; expected 1 or more, or at_most alone, or exactly: 0")
-        for key in ("exactly", "at_most"):
-            check_least(getattr(self, key) or 0, 0, key)
-        check_least(1 if self.at_least is None else self.at_least, 1, "at_least")
-
-    @property
-    def least(self) -> int:
-        if self.exactly is not None:
-            return self.exactly
-        return self.at_least if self.at_least is not None else 0 if self.at_most is not None else 1
-
-    @property
-    def most(self) -> int | None:
-        return self.exactly if self.exactly is not None else self.at_most
-
-    def holds(self, count: int) -> bool:
-        return self.least <= count and (self.most is None or count <= self.most)
-
-    @property
-    def amount(self) -> str:
-        """`exactly 2`, `2 to 5`, `at least 1`."""
-        if self.most is None:
-            return f"at least {self.least}"
-        if self.most == self.least:
-            return f"exactly {self.least}" if self.least else "none"
-        return f"{self.least} to {self.most}" if self.least else f"at most {self.most}"
-
-    @property
-    def often(self) -> str:
-        """`once`, `2 to 5 times`, `at least once`."""
-        if self.most is not None and self.most == self.least:
-            return {0: "never", 1: "once"}.get(self.least, f"{self.least} times")
-        return "at least once" if (self.least, self.most) == (1, None) else f"{self.amount} times"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,94 +86,13 @@ class Outcomes(Counted):
 
     @property
     def says(self) -> str:
-        many = f", {self.amount} of its calls" if given_keys(self, ("exactly", "at_least", "at_most")) else ""
+        many = f", {self.amount} of its calls" if given_keys(self, COUNTS) else ""
         return f"the call {self.call} is {self.right}{many}"
 
 
 def _errno_advice(wrong: str, names: list[str], same: str | None) -> str:
     """Of some hundred names the nearest ones; or the one that is told, of two for one number (EAGAIN, EWOULDBLOCK)."""
     return f"; it is told as {same}" if same else advice(wrong, nearest(wrong, names)[:5])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Packets(Counted):
-    """How many packets a Wireshark display filter keeps on a leg, and how far `apart` in time they are.
-
-    `from` and `to` are roles, the filter's addresses. `apart` is one band for all, or one for each gap. `alone` counts
-    only those that were on this leg and not on the other: they died at the firewall, or were made there. `took` counts
-    only those that took so long from one leg to the other.
-    """
-
-    at: LegName
-    where: str
-    from_: Role | None = None
-    to: Role | None = None
-    family: Family | None = None
-    alone: bool = False
-    took: Band | None = None
-    apart: Band | tuple[Band, ...] | None = None
-
-    def __post_init__(self) -> None:
-        Counted.__post_init__(self)
-        if not self.where.strip():
-            raise ValueError("where: the display filter is empty")
-        if self.alone and self.took is not None:
-            raise ValueError("took: a packet that is alone on its leg took no time to the other")
-        if isinstance(self.apart, tuple) and not isinstance(self.apart, Band) and self.most != len(self.apart) + 1:
-            raise ValueError(f"apart: of {len(self.apart)} gaps, exactly or at_most must be {len(self.apart) + 1}")
-        if self.apart is not None and self.least < 2:
-            raise ValueError("apart: one packet has no gap, so this may hold unseen; expected exactly or at_least of 2")
-        if self.from_ is not None and self.to is not None and self.from_ in HOSTS and self.to in HOSTS:
-            check_crosses(self.from_, self.to, "to")
-        elif self.from_ is not None and self.from_ == self.to:
-            raise ValueError(f"to: packets from {self.to} to itself are on no leg; expected another role")
-
-    @property
-    def gaps(self) -> tuple[Band, ...]:
-        """The bands of the gaps, the last of which is for all that follow."""
-        if self.apart is None:
-            return ()
-        return (self.apart,) if isinstance(self.apart, Band) else self.apart
-
-    @property
-    def rule(self) -> str:
-        between = f" from {role_label(self.from_)}" if self.from_ else ""
-        between += f" to {role_label(self.to)}" if self.to else ""
-        crossed = ", there alone" if self.alone else f", {self.took} from leg to leg" if self.took else ""
-        return f"packets{between} on the {self.at} where {self.where}{crossed}"
-
-    @property
-    def right(self) -> str:
-        apart = f", {', then '.join(map(str, self.gaps))} apart" if self.gaps else ""
-        return self.amount + apart
-
-    @property
-    def says(self) -> str:
-        return f"{self.rule}: {self.right}"
-
-
-HOSTS: tuple[Role | None, ...] = get_args(HostRole)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """On a leg, the first packet that each display filter keeps comes before the first that the next one keeps."""
-
-    at: LegName
-    of: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if len(self.of) < 2:
-            raise ValueError(f"of: an order needs two filters at least, got {len(self.of)}")
-        for number, where in enumerate(self.of, 1):
-            if not where.strip():
-                raise ValueError(f"of.{number}: the display filter is empty")
-            if where in self.of[: number - 1]:
-                raise ValueError(f"of.{number}: {quoted(where)} stands twice; no packet comes before itself")
-
-    @property
-    def says(self) -> str:
-        return f"on the {self.at}, in this order: {'; then '.join(self.of)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,6 +120,31 @@ class Sockets(Counted):
         queues = f", Recv-Q at least {self.recv_q}" if self.recv_q else ""
         queues += f", Send-Q at least {self.send_q}" if self.send_q else ""
         return f"sockets in {self.state} at the look {self.look}{queues}: {self.amount}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters(Counted):
+    """How much more a counter of a host's kernel is at the end of the script than at its beginning.
+
+    `of` is its name as nstat(8) has it: `TcpExtListenOverflows`, `TcpActiveOpens`, `UdpInErrors`, `Ip6InReceives`. It
+    counts all that the host does meanwhile.
+    """
+
+    on: HostRole
+    of: str
+
+    def __post_init__(self) -> None:
+        Counted.__post_init__(self)
+        if problem := problem_of_counter(self.of):
+            raise ValueError(f"of: {problem}")
+
+    @property
+    def rule(self) -> str:
+        return f"the counter {self.of} of {role_label(self.on)}"
+
+    @property
+    def says(self) -> str:
+        return f"{self.rule} rises by {self.amount}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,15 +222,18 @@ class Expectation:
     log: Log | None = None
     duration: Duration | None = None
     alike: Alike | None = None
+    bytes: Bytes | None = None
+    counters: Counters | None = None
 
     def __post_init__(self) -> None:
         check_one(self, "an expectation")
 
     @property
-    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration | Alike:
+    def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration | Alike | Bytes | Counters:
         """The one that it is."""
         first_half = self.hits or self.outcome or self.packets or self.order
-        found = first_half or self.sockets or self.log or self.duration or self.alike
+        second_half = self.sockets or self.log or self.duration or self.alike
+        found = first_half or second_half or self.bytes or self.counters
         assert found is not None  # noqa: S101 (exactly one is given)
         return found
 

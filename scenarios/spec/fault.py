@@ -10,12 +10,15 @@ from scenarios.spec import capacity_faults as capacity
 from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
 from scenarios.spec import mapping_faults as mapping
+from scenarios.spec.forged_faults import After, Forge, Watch
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
 from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.name_faults import NameAnswer, Resolver
-from scenarios.spec.program_faults import Kill, Pause, Replace
+from scenarios.spec.neighbour_faults import NoNeighbours
+from scenarios.spec.path_faults import PathBetween
+from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.spec.roles import Role
-from scenarios.spec.validate import check_name, check_one
+from scenarios.spec.validate import check_name, check_one, given_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Fault:
     """What goes wrong, from here on until it is healed or the script ends: a name, and exactly one effect."""
 
     name: str
+    after: After | None = None
     drop: injected.Drop | None = None
     hold: injected.Hold | None = None
     delay: injected.Delay | None = None
@@ -39,6 +43,9 @@ class Fault:
     shift: Shift | None = None
     name_answer: NameAnswer | None = None
     queue: capacity.Queue | None = None
+    watch: Watch | None = None
+    forge: Forge | None = None
+    path: PathBetween | None = None
     silence: kernel.Silence | None = None
     refuse: kernel.Refuse | None = None
     spend_ttl: kernel.SpendTtl | None = None
@@ -56,21 +63,32 @@ class Fault:
     vip: mapping.Vip | None = None
     link_down: kernel.LinkDown | None = None
     no_route: kernel.NoRoute | None = None
+    no_neighbours: NoNeighbours | None = None
     answer: kernel.Answer | None = None
     resolver: Resolver | None = None
     host: HostSettings | None = None
     kill: Kill | None = None
     pause: Pause | None = None
+    signal: Signal | None = None
     replace: Replace | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "fault")
         check_one(self, f"the fault {self.name}", tuple(EFFECTS))
+        if self.after and (not self.is_picked or self.shift):
+            kind, awaited = given_keys(self, tuple(EFFECTS))[0], self.after
+            step = f"until: {{fault: {awaited.fault}, hits: {awaited.hits}}}"
+            raise ValueError(f"after: a {kind} picks no packets one by one; expected a step before it, {step}")
 
     @property
     def effect(self) -> Any:
         """The one effect that it has."""
         return next(effect for name in EFFECTS if (effect := getattr(self, name)) is not None)
+
+    @property
+    def is_picked(self) -> bool:
+        """Whether the injector makes it, of packets that it picks one by one."""
+        return isinstance(self.effect, injected.Picked)
 
     @property
     def roles(self) -> tuple[Role, ...]:
@@ -80,9 +98,9 @@ class Fault:
 
     @property
     def says(self) -> str:
-        return str(self.effect.says)
+        return str(self.effect.says) + (f", {self.after.says}" if self.after else "")
 
 
 EFFECTS: Mapping[str, type[Any]] = {
-    name: get_args(hint)[0] for name, hint in get_type_hints(Fault).items() if name != "name"
+    name: get_args(hint)[0] for name, hint in get_type_hints(Fault).items() if name not in ("name", "after")
 }

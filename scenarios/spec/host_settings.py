@@ -49,7 +49,7 @@ class Setting(NamedTuple):
 
 NUMBERS: Mapping[str, Setting] = {
     "tcp_ecn": Setting("ipv4/tcp_ecn", 0, 2),
-    "tcp_fastopen": Setting("ipv4/tcp_fastopen", 0, 7),
+    "tcp_fastopen": Setting("ipv4/tcp_fastopen", 0, 0x607),
     "tcp_syncookies": Setting("ipv4/tcp_syncookies", 0, 2),
     "tcp_retries1": Setting("ipv4/tcp_retries1", 0, 255),
     "tcp_retries2": Setting("ipv4/tcp_retries2", 0, 255),

@@ -8,16 +8,19 @@ from typing import Literal
 from scenarios.spec.command_line import PLACEHOLDERS, check_command
 from scenarios.spec.roles import SERVER, program_label
 from scenarios.spec.strict_yaml import check_pattern
+from scenarios.spec.units import Seconds
 
-Signal = Literal["KILL", "TERM", "INT", "HUP"]
+End = Literal["KILL", "TERM", "INT", "HUP"]
+Interruption = Literal["WINCH", "CHLD", "CONT", "URG", "USR1", "USR2", "ALRM", "HUP", "INT", "QUIT", "TERM"]
+SIGNALS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kill:
-    """The server's program is ended by a signal."""
+    """A program is ended by a signal: the `server`'s, or that of a call which was started and runs."""
 
-    who: Literal["server"]
-    by: Signal = "KILL"
+    who: str
+    by: End = "KILL"
 
     @property
     def says(self) -> str:
@@ -26,13 +29,40 @@ class Kill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """The server's program is stopped (SIGSTOP) until the fault is healed; its kernel goes on acknowledging."""
+    """A program is stopped (SIGSTOP) until the fault is healed; its kernel goes on acknowledging.
 
-    who: Literal["server"]
+    It is the `server`'s, or that of a call which was started and runs.
+    """
+
+    who: str
 
     @property
     def says(self) -> str:
         return f"{program_label(self.who)} is paused (SIGSTOP)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """A program gets a signal, `times` in all, one `every` so often: the `server`'s, or that of a call which runs.
+
+    Hits are the signals that it got.
+    """
+
+    who: str
+    by: Interruption
+    times: int = 1
+    every: Seconds = Seconds(0.05)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.times <= SIGNALS_LIMIT:
+            raise ValueError(f"times: expected 1 to {SIGNALS_LIMIT}, got {self.times}")
+        if not self.every:
+            raise ValueError("every: expected more than 0s")
+
+    @property
+    def says(self) -> str:
+        often = f" {self.times} times, every {self.every}" if self.times > 1 else ""
+        return f"{program_label(self.who)} gets SIG{self.by}{often}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

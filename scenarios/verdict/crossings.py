@@ -5,7 +5,7 @@ from __future__ import annotations
 from scenarios.evidence import pairing
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
-from scenarios.spec.expectations import Packets
+from scenarios.spec.packet_expectations import Matched
 from scenarios.spec.roles import LegName
 
 
@@ -21,7 +21,7 @@ def crossing_times(seen: Seen, leg: LegName) -> dict[int, float | None]:
     return found
 
 
-def matching_frames(expected: Packets, seen: Seen) -> list[Frame]:
+def matching_frames(expected: Matched, seen: Seen) -> list[Frame]:
     """The frames that an expectation of packets counts, in the order of the capture."""
     frames = [frame for frame in seen.frames.get(expected.at, ()) if expected.where in frame.marks]
     if expected.from_:
@@ -30,13 +30,16 @@ def matching_frames(expected: Packets, seen: Seen) -> list[Frame]:
         frames = [frame for frame in frames if frame.receiver[0] in seen.addresses[expected.to]]
     if expected.family:
         frames = [frame for frame in frames if (":" in frame.source) == (expected.family == "ipv6")]
+    if expected.during:
+        spans = seen.spans.get(expected.during, ())
+        frames = [frame for frame in frames if any(began <= frame.time_ns <= ended for began, ended in spans)]
     if expected.alone or expected.took:
         crossings = crossing_times(seen, expected.at)
         frames = [frame for frame in frames if _crossed(expected, crossings[frame.number])]
     return frames
 
 
-def _crossed(expected: Packets, took_s: float | None) -> bool:
+def _crossed(expected: Matched, took_s: float | None) -> bool:
     if expected.took is None:
         return took_s is None
     return took_s is not None and expected.took.holds(took_s)

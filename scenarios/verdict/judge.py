@@ -20,13 +20,15 @@ from scenarios.faults.caught import Caught
 from scenarios.lab.process import CUT, was_cut
 from scenarios.spec import steps
 from scenarios.spec.drill import Drill
-from scenarios.spec.expectations import Alike, Duration, Expectation, Hits, Log, Order, Outcomes, Packets, Sockets
+from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
 from scenarios.spec.outcome import Outcome
-from scenarios.spec.program_faults import Replace
+from scenarios.spec.packet_expectations import Bytes, Order, Packets
+from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.verdict import strangers
 from scenarios.verdict.alike import check_alike
 from scenarios.verdict.check import Check, Verdict, proof
-from scenarios.verdict.packets import check_order, check_packets
+from scenarios.verdict.counters import check_counters
+from scenarios.verdict.packets import check_bytes, check_order, check_packets
 from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
@@ -86,6 +88,10 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill, control: Seen | N
             return _outcome(outcome, seen)
         case Packets() as packets:
             return check_packets(packets, seen)
+        case Bytes() as of_bytes:
+            return check_bytes(of_bytes, seen)
+        case Counters() as counters:
+            return check_counters(counters, seen)
         case Order() as order:
             return check_order(order, seen)
         case Sockets() as sockets:
@@ -105,8 +111,11 @@ def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
         holds = Verdict.UNPROVEN  # it did not happen, or nobody knows how often
     told = f"{caught.hits}" + (f", but {caught.unsure}" if caught.unsure else "")
     check = Check(f"hits of the fault {expected.fault}", expected.amount, told, holds)
-    # The hits of a program that stands in the place of another are lines that it printed, and no packets.
-    of_a_program = any(isinstance(each.effect, Replace) for each in drill.faults if each.name == expected.fault)
+    # The hits of what is done to a program are lines that it printed, or signals that it got, and no packets.
+    done_to_programs = (Replace, Kill, Pause, Signal)
+    of_a_program = any(
+        isinstance(each.effect, done_to_programs) for each in drill.faults if each.name == expected.fault
+    )
     repeated = 0 if of_a_program else repeated_by_stalls(seen)
     if holds is Verdict.PASS and not all(expected.holds(caught.hits - fewer) for fewer in range(repeated + 1)):
         return doubted(check, seen, seen.stalls.between(None, None))

@@ -10,7 +10,8 @@ from scenarios.evidence import stalls
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
-from scenarios.spec.expectations import Order, Packets
+from scenarios.spec.packet_expectations import Bytes, Order, Packets
+from scenarios.spec.units import Seconds
 from scenarios.verdict.check import Check
 from scenarios.verdict.crossings import crossing_times, matching_frames
 from scenarios.verdict.weighing import doubted, passes, repeated_by_a_stall, stall_at_the_end, verdict_of, weighed
@@ -18,6 +19,8 @@ from scenarios.verdict.weighing import doubted, passes, repeated_by_a_stall, sta
 
 def check_packets(expected: Packets, seen: Seen) -> Check:
     frames = matching_frames(expected, seen)
+    if expected.in_any is not None:
+        frames = _most_in_any(expected.in_any, frames)
     holds = expected.holds(len(frames))
     told = f"{len(frames)}"
     if expected.gaps:
@@ -30,6 +33,35 @@ def check_packets(expected: Packets, seen: Seen) -> Check:
     check = Check(expected.rule, expected.right, told, verdict_of(holds), evidence)
     window = _window_of_packets(expected, frames, check, seen)
     return doubted(check, seen, window) if window else check
+
+
+def _most_in_any(time: Seconds, frames: Sequence[Frame]) -> list[Frame]:
+    """The frames of the time of this length that has the most of them; the first such."""
+    in_order = sorted(frames, key=lambda frame: frame.time_ns)
+    first, most = 0, (0, 0)
+    for end, frame in enumerate(in_order, 1):
+        while frame.time_ns - in_order[first].time_ns > float(time) * 1e9:
+            first += 1
+        most = max(most, (end - first, -first))
+    count, begin = most[0], -most[1]
+    return in_order[begin : begin + count]
+
+
+def check_bytes(expected: Bytes, seen: Seen) -> Check:
+    frames = matching_frames(expected, seen)
+    sizes = {frame.number: len(frame.payload) if expected.of == "payload" else frame.length for frame in frames}
+    count = sum(sizes.values())
+    evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
+    told = f"{count} in {len(frames)} packets"
+    check = Check(expected.rule, expected.amount, told, verdict_of(expected.holds(count)), evidence)
+    if not passes(check):
+        return weighed(check, seen, COUNT_SLACK_S)
+    if expected.most is not None and (at_the_end := stall_at_the_end(seen)):
+        return doubted(check, seen, at_the_end)
+    repeated = set(repeated_by_a_stall(seen, expected.at))
+    if not expected.holds(count - sum(size for number, size in sizes.items() if number in repeated)):
+        return doubted(check, seen, seen.stalls.between(None, None))
+    return check
 
 
 def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:
@@ -45,7 +77,8 @@ def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check,
         return at_the_end
     held_up = seen.held_up
     timed = held_up.between(None, None)
-    if stalls.READS_A_TIME.search(expected.where) and timed.reaches(COURSE_SLACK_S):
+    reads_a_time = stalls.READS_A_TIME.search(expected.where) or expected.in_any or expected.during
+    if reads_a_time and timed.reaches(COURSE_SLACK_S):
         return timed
     repeated = repeated_by_a_stall(seen, expected.at)
     made = {*repeated, *stalls.answers_to(repeated, seen.frames.get(expected.at, ()))}

@@ -24,12 +24,14 @@ def main() -> None:
     parser.add_argument("message", metavar="MESSAGE", nargs="?", default="Hello, world")
     syn = "how often the kernel repeats an unanswered SYN before its ETIMEDOUT (TCP_SYNCNT)"
     parser.add_argument("--syn-retries", metavar="N", type=command.count, help=syn)
+    parser.add_argument("--fast-open", action="store_true", help="the first bytes go in the SYN (TCP_FASTOPEN_CONNECT)")
     asked = calling.parse(parser)
     if (asked.syn_retries or 1) > calling.SYN_RETRIES_LIMIT:
         parser.error(f"--syn-retries {asked.syn_retries}: at most {calling.SYN_RETRIES_LIMIT}")
     message = asked.message.encode("utf-8", "surrogateescape")  # what is no UTF-8 came so, and goes as it was (PEP 383)
     with calling.told():
-        came = converse(Call(asked.host, asked.port, asked.timeout, asked.syn_retries), message)
+        call = Call(asked.host, asked.port, asked.timeout, asked.syn_retries, fast_open=asked.fast_open)
+        came = converse(call, message)
     print(f"Received {came!r}")
 
 

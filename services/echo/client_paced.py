@@ -12,6 +12,7 @@ has not a socket option that was asked for.
 import argparse
 import math
 import select
+import signal
 import socket
 import time
 from argparse import Namespace
@@ -40,12 +41,23 @@ def main() -> None:
     add("--keepalive", metavar="IDLE,INTERVAL,COUNT", type=keepalive, default={}, help="in seconds (SO_KEEPALIVE)")
     add("--user-timeout", metavar="SECONDS", type=command.seconds, help="unacknowledged (TCP_USER_TIMEOUT)")
     add("--nodelay", action="store_true", help="no waiting for a full segment (TCP_NODELAY)")
+    add("--handles", metavar="SIGNAL", type=handled, help="USR1, say: have a handler, and say how often it ran")
     asked = calling.parse(parser)
     if asked.size > SIZE_LIMIT:
         parser.error(f"--size {asked.size}: at most {SIZE_LIMIT} bytes are sent before any is read")
+    came: list[int] = []
+    if asked.handles:
+        signal.signal(asked.handles, lambda number, _: came.append(number))
     with calling.told():
         converse(Call(asked.host, asked.port, asked.timeout), asked)
-    print(f"{asked.messages} messages came back")
+    print(f"{asked.messages} messages came back" + (f"; {len(came)} signals" if asked.handles else ""))
+
+
+def handled(name: str) -> signal.Signals:
+    try:
+        return signal.Signals[f"SIG{name}"]
+    except KeyError:
+        raise argparse.ArgumentTypeError(f"{name!r} is not the name of a signal, as USR1") from None
 
 
 def keepalive(text: str) -> dict[str, int]:

@@ -9,7 +9,7 @@ Commands come on stdin and answers go to stdout (both pipes), one JSON object a 
         and with "barrier": NAME      be held until the release, and "hold": "start" (the default), before the program's
                                       first step, or "connect", before its first connect() or sendto()
     {"serve": ID, "argv" or "exec": […]}    run a program until it is stopped, and tell what it prints as it comes
-    {"signal": NAME, "to": ID}        send a signal to such a program, and to none of its children
+    {"signal": NAME, "to": ID}        send a signal to such a program, or to a call, and to none of its children
     {"stop": ID}                      end it: SIGTERM, and SIGKILL after STOP_WITHIN_S, or at once after a SIGSTOP
     {"release": NAME}                 let all that are held at this barrier begin
     {"cancel": ID}                    end a call: SIGTERM, and SIGKILL after KILL_AFTER_S
@@ -22,7 +22,7 @@ Commands come on stdin and answers go to stdout (both pipes), one JSON object a 
     {"began": ID, "pid": N}           of what is served; then, when it ended by itself or by a signal, its children not:
     {"printed": ID, "text": TEXT}     stdout and stderr, as they come
     {"ended": ID, "status": N|null, "signal": NAME|null, "dropped": BYTES}
-    {"signalled": NAME, "to": ID}     after a signal: it was sent, unless the program had ended
+    {"signalled": NAME, "to": ID}     after a signal: it was sent, unless the program had ended; with a call's "pid"
     {"stopped": ID}                   after a stop: nothing of it is left
     {"held": NAME, "calls": [ID...]}  all calls of this barrier so far have come to where they are held
     {"warm": MODULE, "missing": [MODULE...]}    which imports of it failed

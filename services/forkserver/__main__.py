@@ -223,8 +223,10 @@ class ForkServer:
                     call.cancelled = True
                     self._terminate(call)
                 case Signal(name, number):
-                    self._send(self._named(name, "signal", followed=True), number)
-                    self.answer({"signalled": _signal_name(number), "to": name})
+                    program = self._calls.get(name) or self._named(name, "signal", followed=True)
+                    self._send(program, number)
+                    said = {"signalled": _signal_name(number), "to": name}
+                    self.answer(said if program.start.followed else {**said, "pid": program.pid})
                 case Stop(name):
                     self._stop(self._named(name, "stop", followed=True))
                 case Release(barrier):

@@ -44,7 +44,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """Send a signal to the process of a program that is followed, and to none of its children."""
+    """Send a signal to the process of a call, or of a program that is followed, and to none of its children."""
 
     name: str
     number: signal.Signals

@@ -32,8 +32,10 @@ from images.firewall.inject.declared import (
     read_pick,
     to_json,
 )
+from images.firewall.inject.forging_words import Forge, Watch
 from images.firewall.inject.icmp_errors import ICMP_ERRORS, IcmpError
 from images.firewall.inject.packet import Packet
+from images.firewall.inject.path_words import Path
 from images.firewall.inject.picking import CONNECTIONS_LIMIT, Picker
 from images.firewall.inject.wire import FAULTS_LIMIT, HITS_LIMIT, Fault, Step, Verb, Wire
 from tests.evidence.packets import Capture, Conversation
@@ -45,7 +47,8 @@ MS = 1_000_000
 EVERY_ACTION: list[Action] = [
     *(Drop(), Delay(0.1), Delay(0.1, 0.1, reorder=True), Duplicate(2), Duplicate(1, 0.5), Reorder(1, 1.0), Corrupt()),
     *(Corrupt(3, 7), Alter(0, 0), Alter(5, 255, of="stream"), Split(1), Split(7), Cut(4), Hold()),
-    *(Cut(4, "fin"), Cut(4, "rst"), Refuse("net-unknown")),
+    *(Cut(4, "fin"), Cut(4, "rst"), Refuse("net-unknown"), Watch(), Forge("rst", "both", 1), Forge("net-unreachable")),
+    *(Path(0.1, 0.1, bits_per_s=1000000, worsens=10.0, recovers=50.0), Path(trace="1 2 2", queue_bytes=1500)),
 ]
 
 

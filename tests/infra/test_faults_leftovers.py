@@ -18,6 +18,7 @@ from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
 from scenarios.faults.nat import Nat
 from scenarios.faults.nft_rules import Rules, Selection, Silence
+from scenarios.faults.no_neighbours import NoNeighbours
 from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
@@ -65,6 +66,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
             Resolver(lab, "asks-itself", "client", "nameserver 198.18.255.1\n"),
         ),
         Rules(lab, "no-later", Silence(), Selection(*ends, "later-fragment")),
+        NoNeighbours(lab, "unheard", "client-leg"),
     ]
     for fault in left:
         fault.__enter__()

@@ -713,9 +713,8 @@ def test_what_is_served_and_what_is_called_are_not_taken_for_each_other(talk: Ta
     assert talk.hear() == {"error": "a call 'it' runs already", "serve": "it"}
     stop(talk)
     talk.say(call="slow", exec=["sleep", "60"], timeout_s=60)
-    for command in ({"stop": "slow"}, {"signal": "KILL", "to": "slow"}):
-        talk.say(**command)
-        assert talk.hear()["error"] == "no running server is named 'slow'"
+    talk.say(stop="slow")
+    assert talk.hear()["error"] == "no running server is named 'slow'"
     talk.say(cancel="slow")
     assert talk.hear()["cancelled"] is True
 
@@ -952,3 +951,25 @@ def test_a_file_as_its_input_is_a_usage_error(tmp_path: Path) -> None:
             timeout=PATIENCE_S,
         )
     assert (ran.returncode, ran.stderr) == (64, b"python -m services.forkserver: stdin must be a pipe\n")
+
+
+def test_a_signal_goes_to_a_call_too_and_its_process_is_told(talk: Talk) -> None:
+    talk.say(call="it", exec=["sleep", "60"], timeout_s=60)
+    talk.say(signal="STOP", to="it")
+    said = talk.hear()
+    assert (said["signalled"], said["to"]) == ("SIGSTOP", "it")
+    stat = Path(f"/proc/{said['pid']}/stat")
+    eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it to be stopped")
+    talk.say(signal="CONT", to="it")
+    assert talk.hear()["signalled"] == "SIGCONT"
+    talk.say(signal="USR1", to="it")
+    assert talk.hear()["signalled"] == "SIGUSR1"
+    ended = talk.hear()
+    assert (ended["ended"], ended["signal"]) == ("it", "SIGUSR1")
+
+
+def test_a_signal_to_a_call_that_has_ended_is_an_error_that_names_it(talk: Talk) -> None:
+    talk.say(call="it", exec=["true"], timeout_s=60)
+    assert talk.hear()["ended"] == "it"
+    talk.say(signal="USR1", to="it")
+    assert talk.hear() == {"error": "no running server is named 'it'", "signal": "it"}

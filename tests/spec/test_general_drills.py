@@ -8,8 +8,9 @@ import pytest
 
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.drill import Drill
-from scenarios.spec.expectations import Order, Packets, Sockets
+from scenarios.spec.expectations import Sockets
 from scenarios.spec.kernel_faults import Silence
+from scenarios.spec.packet_expectations import Order, Packets
 from scenarios.spec.program_faults import Pause
 from scenarios.spec.service import read_service, services
 from tests.spec.test_service_files import GOOD, service_of

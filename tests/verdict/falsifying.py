@@ -17,21 +17,11 @@ from scenarios.evidence.record import LegCapture, Seen
 from scenarios.faults.caught import Caught
 from scenarios.lab.lab import Lab
 from scenarios.spec.cast import Cast
+from scenarios.spec.counted import COUNTS, Counted
 from scenarios.spec.drill import Drill
-from scenarios.spec.expectations import (
-    COUNTS,
-    Alike,
-    Counted,
-    Duration,
-    Expectation,
-    Hits,
-    Log,
-    Order,
-    Outcomes,
-    Packets,
-    Sockets,
-)
+from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.packet_expectations import Bytes, Order, Packets
 from scenarios.spec.roles import CLIENT_SIDE, CallerRole, LegName, Role
 from scenarios.spec.service import Service, resolve
 from scenarios.spec.units import Band
@@ -41,6 +31,7 @@ from tests.verdict.test_judging import call, frame
 LEGS: tuple[LegName, ...] = get_args(LegName)
 SS: Mapping[str, str] = {"ESTABLISHED": "ESTAB", "SYN-RECEIVED": "SYN-RECV"}  # its words, where they are others
 MS = 1_000_000
+MATCHED = ("at", "where", "from_", "to", "family", "alone", "took", "during")
 Evidence = tuple[str, Seen]  # what is wrong with it, and the evidence
 
 
@@ -76,6 +67,10 @@ def right(expectation: Expectation, drill: Drill, seen: Seen) -> Seen:
             return _outcomes(seen, outcome, _right_calls(outcome, drill), drill)
         case Packets() as packets:
             return _packets(seen, packets, min(_counts(packets)))
+        case Bytes() as of_bytes:
+            return _bytes(seen, of_bytes, min(_counts(of_bytes)))
+        case Counters() as counters:
+            return _counters(seen, counters, min(_counts(counters)))
         case Order() as order:
             return _order(seen, order, range(len(order.of)))
         case Sockets() as found:
@@ -101,6 +96,14 @@ def wrong(expectation: Expectation, drill: Drill, seen: Seen) -> Iterator[Eviden
             yield from _wrong_outcomes(outcome, drill, seen)
         case Packets() as packets:
             yield from _wrong_packets(packets, seen)
+        case Bytes() as of_bytes:
+            yield from _miscounted(of_bytes, lambda count: _bytes(seen, of_bytes, count))
+            if of_bytes.least:
+                yield "that another filter keeps", _bytes(seen, of_bytes, of_bytes.least, where="another filter")
+        case Counters() as counters:
+            yield from _miscounted(counters, lambda count: _counters(seen, counters, count))
+            yield "that could not be read", replace(seen, counters={})
+            yield "that this kernel has not", replace(seen, counters={counters.on: {"TcpOther": counters.least}})
         case Order() as order:
             yield "the first two in the other order", _order(seen, order, [1, 0, *range(2, len(order.of))])
             yield "the last is missing", _order(seen, order, range(len(order.of) - 1))
@@ -201,7 +204,26 @@ def _packets(seen: Seen, expected: Packets, count: int, late_s: float = 0, **oth
     kept = {leg: [each for each in frames if expected.where not in each.marks] for leg, frames in seen.frames.items()}
     crossed = {each: [] if expected.alone or expected.took else kept[each] for each in LEGS}
     (other_leg,) = (leg for leg in LEGS if leg != expected.at)
-    return replace(seen, frames={expected.at: [*crossed[expected.at], *here], other_leg: [*crossed[other_leg], *there]})
+    frames: dict[str, Sequence[Frame]] = {
+        expected.at: [*crossed[expected.at], *here],
+        other_leg: [*crossed[other_leg], *there],
+    }
+    while_ns = (0, 2 * 10**18) if other.get("during", True) else (0, 1)
+    during = {expected.during: [while_ns]} if expected.during else {}
+    return replace(seen, frames=frames, spans={**seen.spans, **during})
+
+
+def _bytes(seen: Seen, expected: Bytes, count: int, **other: object) -> Seen:
+    """One packet with so many bytes of payload, or so long a frame."""
+    like = Packets(**{key: getattr(expected, key) for key in MATCHED}, exactly=1)
+    made = _packets(seen, like, 1, **other)  # type: ignore[arg-type]
+    size = {"length": count} if expected.of == "frames" else {"payload": bytes(count)}
+    frames = [replace(each, **size) if each.time_ns == 10**18 else each for each in made.frames[expected.at]]
+    return replace(made, frames={**made.frames, expected.at: frames})
+
+
+def _counters(seen: Seen, expected: Counters, count: int) -> Seen:
+    return replace(seen, counters={**seen.counters, expected.on: {expected.of: count, "TcpOther": 7}})
 
 
 def _ends(expected: Packets, seen: Seen) -> tuple[Role, Role]:  # noqa: ARG001
@@ -234,6 +256,8 @@ def _wrong_packets(expected: Packets, seen: Seen) -> Iterator[Evidence]:
         yield "that are on the other leg too", _packets(seen, expected, count, alone=False)
     if expected.took:
         yield "that took too long", _packets(seen, expected, count, took_s=float(expected.took.most) + 0.001)
+    if expected.during:
+        yield "at another time", _packets(seen, expected, count, during=False)
     for gap in expected.gaps[-1:]:
         yield "too far apart", _packets(seen, expected, count, late_s=float(gap.most))
 

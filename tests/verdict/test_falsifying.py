@@ -78,7 +78,18 @@ def test_every_kind_of_expectation_of_the_catalogue_is_falsified_more_than_once(
         for key, of_run, number in expectations(drill):
             seen = bare(drill, KNOWN, armed=key == "expect")
             told[type(of_run[number].value).__name__] += sum(1 for _ in wrong(of_run[number], drill, seen))
-    assert set(told) == {"Hits", "Outcomes", "Packets", "Order", "Sockets", "Log", "Duration", "Alike"}
+    assert set(told) == {
+        "Hits",
+        "Outcomes",
+        "Packets",
+        "Order",
+        "Sockets",
+        "Log",
+        "Duration",
+        "Alike",
+        "Bytes",
+        "Counters",
+    }
     assert min(told.values()) >= 3
     assert told.total() > 1000
 

@@ -22,6 +22,8 @@ from .declared import (
     Reorder,
     Split,
 )
+from .forging import Forging, Watching
+from .forging_words import Forge, Watch
 from .header_words import OfHeaders
 from .headers import header_change
 from .holding_back import UNTOUCHED, Acting, Delaying, Done, Duplicating, Holding, Queueing, Reordering
@@ -44,6 +46,8 @@ from .packet import (
     with_payload,
     with_source_port,
 )
+from .path_words import Path
+from .pathing import Travelling
 from .queueing import Queue
 
 
@@ -213,6 +217,9 @@ ACTINGS: dict[type[Action], Callable[[Any, int], Acting]] = {
     Refuse: Refusing,
     NameAnswer: AnsweringOtherwise,
     Queue: Queueing,
+    Watch: lambda _, seed: Watching(seed),
+    Forge: Forging,
+    Path: Travelling,
     **dict.fromkeys(get_args(OfHeaders), ChangingHeaders),
 }
 

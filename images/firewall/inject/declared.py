@@ -18,9 +18,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .content import check_content
+from .forging_words import Forge, OfForging
 from .header_words import OfHeaders, Option, is_of_tcp
 from .icmp_errors import IcmpError
 from .name_words import NameAnswer, RecordType, check_asked
+from .path_words import Path
 from .queueing import Queue
 
 OfTcp = Literal["syn", "syn-with-data", "syn-ack", "handshake-ack", "ack", "data", "fin", "rst"]
@@ -59,6 +61,8 @@ class Pick:
 
     `with_option` picks, of the kind, segments whose header has that option of TCP.
 
+    With `after`, the name of a fault in force, it picks and counts only what comes behind that one's `after_hits` hits.
+
     `holds` (text, as UTF-8) and `matches` (a regular expression for bytes) pick, of the kind, packets whose payload has
     that; with `across: stream`, the segment that ends it, where it may have begun in segments before.
 
@@ -83,6 +87,8 @@ class Pick:
     holds: str | None = None
     matches: str | None = None
     across: Literal["segment", "stream"] = "segment"
+    after: str | None = None
+    after_hits: int = 1
 
     def __post_init__(self) -> None:
         which = [key for key in ("nth", "first", "byte", "percent") if getattr(self, key) is not None]
@@ -103,6 +109,7 @@ class Pick:
             _check(self.byte is not None or self.of in KINDS_SENT_AGAIN, f"TCP sends nothing again that is {self.of}")
         if self.with_option is not None:
             _check(self.of == "any" or self.of in TCP_KINDS, f"with_option is of TCP, and {self.of} is not")
+        _check_range("after_hits", self.after_hits, 1, COUNT_LIMIT)
         check_content(self.holds, self.matches, self.across, self.of)
         has_ports = self.from_port is not None or self.to_port is not None
         _check(not has_ports or self.of != "icmp", "ICMP has no ports")
@@ -243,7 +250,7 @@ class Refuse:
 
 
 OfTransport = Drop | Delay | Duplicate | Reorder | Corrupt | Alter | Split | Cut | Hold | OtherPort | Refuse
-Action = OfTransport | OfHeaders | NameAnswer | Queue
+Action = OfTransport | OfHeaders | NameAnswer | Queue | OfForging | Path
 ACTIONS: Mapping[str, type[Action]] = {kind.__name__.lower(): kind for kind in get_args(Action)}
 
 
@@ -258,6 +265,8 @@ def check(action: Action, pick: Pick) -> None:
         _check(pick.of == "any" or pick.of in TCP_KINDS, f"of is TCP where its header is changed, not {pick.of}")
     if isinstance(action, NameAnswer):
         _check(pick.of == "dns-answer", f"of is dns-answer where an answer is made another one, not {pick.of}")
+    if isinstance(action, Forge) and action.what == "rst":
+        _check(pick.of == "any" or pick.of in TCP_KINDS, f"of is TCP where it is reset, not {pick.of}")
     if isinstance(action, OtherPort):
         _check(pick.of == "udp", f"another port is given to udp, not to {pick.of}: to TCP it would be no answer at all")
     if isinstance(action, Cut) and pick.of == "udp":

@@ -50,6 +50,13 @@ class Fault:
         self.acting = acting(action, seed)
         self._hits: list[tuple[int, int, str, Packet]] = []
         self.untouched = 0
+        self.behind: Fault | None = None  # it takes hold only after so many hits of that one
+        self.hits_before = 0  # its hits when the packet came that is dealt with now
+
+    @property
+    def hit_count(self) -> int:
+        """How many packets it took hold of."""
+        return self.picker.picked - self.untouched
 
     def receive(self, packet: Packet, now: int, steps: list[Step]) -> list[Packet] | None:
         """The packets that go on now; None: the packet itself, and nothing else. Adds the step for a lost original."""
@@ -58,6 +65,8 @@ class Fault:
             return None
         connection = picker.connection(packet)
         seen = picker.seen
+        if self.behind is not None and self.behind.hits_before < self.pick.after_hits:
+            return None
         if not picker.picks(packet, connection):
             behind = self.acting.passed() if self.acting.waiting and picker.seen != seen else None
             return [packet, *behind] if behind else None
@@ -104,34 +113,52 @@ class Wire:
         self._boxes: list[Fault] = []
         self._inside = inside
         self._translators: frozenset[bytes] = frozenset()  # the addresses of NATs
+        self._awaited: list[Fault] = []  # those after whose hits others take hold; they need not be in force any more
         self.arrived = 0
         self.garbage = 0  # packets that could not be read, and went on as they were
 
     def apply(self, fault: Fault) -> None:
-        """Put a fault behind the others. Raises ValueError when there is one of its name, or there are too many."""
+        """Put a fault behind the others. Raises ValueError when there is one of its name, or there are too many.
+
+        The one that it waits for (`Pick.after`) must be in force.
+        """
         if fault.name in self.faults:
             raise ValueError(f"there is a fault {fault.name!r} already")
         if len(self.faults) >= FAULTS_LIMIT:
             raise ValueError(f"there are {FAULTS_LIMIT} faults already")
+        if fault.pick.after is not None:
+            if fault.pick.after not in self.faults:
+                raise ValueError(f"after: there is no fault {fault.pick.after!r} in force")
+            fault.behind = self.faults[fault.pick.after]
         self.faults[fault.name] = fault
         self._boxes.append(fault)
-        self._note_translators()
+        self._note()
 
     def heal(self, name: str, now: int) -> list[Step]:
         """Take a fault away; what it held goes on, to the faults behind it."""
         fault = self.faults.pop(name)
         place = self._boxes.index(fault)
         self._boxes.remove(fault)
-        self._note_translators()
+        self._note()
         return self._forward(fault.acting.release_all(), place, now)
 
-    def _note_translators(self) -> None:
+    def _note(self) -> None:
+        """Take in which faults there are now."""
+        self._awaited = [each.behind for each in self._boxes if each.behind is not None]
+        self._note_hits()
         behind = [fault.pick.behind for fault in self._boxes]
         self._translators = frozenset(ipaddress.ip_address(each).packed for each in behind if each)
+
+    def _note_hits(self) -> None:
+        """A fault that waits for a hit of another takes hold of what comes behind it, not of the very same packet."""
+        for each in self._awaited:
+            each.hits_before = each.hit_count
 
     def arrive(self, data: bytes, original: object, now: int) -> list[Step]:
         """A packet has come. `original` is given back in the steps that are about it."""
         self.arrived += 1
+        if self._awaited:
+            self._note_hits()
         packet = parse(data, original)
         if packet is None:
             self.garbage += 1
@@ -153,6 +180,8 @@ class Wire:
     def tick(self, now: int) -> list[Step]:
         """Let go what is due."""
         steps: list[Step] = []
+        if self._awaited:
+            self._note_hits()
         for place, box in enumerate(self._boxes):
             if box.acting.waiting:
                 going = box.acting.release(now)
