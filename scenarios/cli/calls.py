@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from rich.markup import escape
 from rich.text import Text
 
 from scenarios.calls import contract
@@ -59,7 +60,7 @@ def call(options: argparse.Namespace) -> int:
     bring_up(a_lab)
     contract.ready([chosen.service], image_step)
     with held_without_faults(a_lab):
-        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step)
+        shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step, with_tshark=options.tshark)
     return _show(a_lab, shown)
 
 
@@ -92,6 +93,8 @@ def watch(options: argparse.Namespace) -> int:
 def _show(a_lab: Lab, shown: Demonstration) -> int:
     """Print what a call showed. The lab stays up: to look around in, and for the next call, which takes two seconds."""
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
+    if shown.tshark:
+        console.print(escape(shown.tshark), soft_wrap=True, highlight=False)
     console.print(f"[dim]evidence: {display_path(shown.folder)}/ (runs/latest points to the run)[/]")
     looks = ", ".join([typed("status"), typed("shell", "HOST=client-be", "client-be"), typed("down")])
     console.print(f"[dim]lab {a_lab.number} is still up: {looks}[/]")
@@ -108,6 +111,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--to", metavar="HOST", help="(default: server, or the machine that always runs it)")
     sub.add_argument("--client", metavar="NAME", help="which of its clients (default: the one that fits the server)")
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
+    sub.add_argument("--tshark", action="store_true", help="print what tshark itself says of each leg, too")
     sub = command("init", init, "write the folder of a new service, for a program of your own", in_lab=False)
     sub.add_argument("name", metavar="NAME", help="lower-case letters, digits, underscores")
     sub.add_argument("--speaks", metavar="SERVICE", help="a server for the lab's own clients of this service: echo")

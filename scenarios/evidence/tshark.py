@@ -74,6 +74,15 @@ def frames(lab: Lab, pcapng: bytes, display_filter: str = "ip || ipv6", marks: S
     return decoded.frames(lab, display_filter, marks)
 
 
+def packet_list(lab: Lab, pcapng: bytes, display_filter: str) -> str:
+    """What tshark itself prints of a capture, a line a packet. Raises ValueError, with its words, where it fails."""
+    _refuse(pcapng, [display_filter])
+    status, out, err = lab.feed("firewall", ["tshark", "-n", "-r", "-", "-Y", display_filter], pcapng, TSHARK_TIMEOUT_S)
+    if status != 0:
+        raise ValueError(f"tshark: {_words(err) or f'status {status}'}")
+    return out.decode("utf-8").rstrip()
+
+
 def check_filters(lab: Lab, filters: Sequence[str]) -> None:
     """Raise ValueError, with Wireshark's words, for the filters that it does not take; all in one start of it.
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.text import Text
 
-from scenarios.evidence import run_folder, tcp_stream
+from scenarios.evidence import run_folder, tcp_stream, tshark
 from scenarios.evidence.shape import shape
 from scenarios.lab.architecture import query_architecture
 from scenarios.lab.heartbeat import under_way
@@ -46,6 +46,7 @@ class Demonstration:
     checks: Sequence[Check]
     picture: Sequence[Text]
     folder: Path
+    tshark: str = ""  # what tshark printed of each leg, where that was asked for
 
 
 def _byte_checks(made: Exchange) -> list[Check]:
@@ -100,9 +101,12 @@ def demonstrate(lab: Lab, say: Say) -> Demonstration:
     return _store("demo", claim, chosen, made, checks, proven)
 
 
-def call(lab: Lab, chosen: ServiceChoice, hosts: tuple[Host, Host], family: Family, say: Say) -> Demonstration:
+def call(
+    lab: Lab, chosen: ServiceChoice, hosts: tuple[Host, Host], family: Family, say: Say, *, with_tshark: bool = False
+) -> Demonstration:
     """Call a service once, from the first host to the second, and judge its outcome by what service.yaml says is right.
 
+    `with_tshark`: what tshark prints of each leg is told too.
     Raises LabProblem when the server does not come to listen.
     """
     checks = _introduce(lab, hosts, family, say)
@@ -118,7 +122,14 @@ def call(lab: Lab, chosen: ServiceChoice, hosts: tuple[Host, Host], family: Fami
         say(line)
     checks += leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
     claim = f"{chosen.name} on {made.server.name} answers {made.client.name} over {family}."
-    return _store("call", claim, chosen, made, checks, "both legs carried the same packets")
+    shown = _store("call", claim, chosen, made, checks, "both legs carried the same packets")
+    return replace(shown, tshark=_packet_lists(lab, made)) if with_tshark else shown
+
+
+def _packet_lists(lab: Lab, made: Exchange) -> str:
+    """What tshark prints of the packets between the two hosts, leg by leg."""
+    found = ((leg, tshark.packet_list(lab, each.pcapng, made.filtered)) for leg, each in made.captures.items())
+    return "\n\n".join(f"tshark -r {leg}.pcapng '{made.filtered}'\n{printed}" for leg, printed in found)
 
 
 def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:

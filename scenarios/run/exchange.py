@@ -44,6 +44,7 @@ class Exchange:
     captures: Mapping[str, LegCapture] = field(default_factory=dict)
     frames: Mapping[str, Sequence[Frame]] = field(default_factory=dict)  # between the two hosts, by leg
     rungs: Sequence[Rung] = ()
+    filtered: str = ""  # the display filter of packets between the two hosts
 
     @property
     def pair(self) -> str:
@@ -121,7 +122,8 @@ def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family
         frames = dict(zip(captures, read, strict=True))
     rungs = pairing.rungs(frames["client-leg"], frames["server-leg"], {client.address(family)}) if frames else []
     port = chosen.port
-    return Exchange(client, server, family, port, called, log, received, chosen.transport, captures, frames, rungs)
+    told = called, log, received, chosen.transport
+    return Exchange(client, server, family, port, *told, captures, frames, rungs, filtered)
 
 
 def leg_checks(made: Exchange) -> list[Check]:

@@ -220,3 +220,14 @@ def test_a_checksum_of_zero_that_is_written_as_ffff_is_right(lab: Lab) -> None:
     for written, good in ((b"\0\0", True), (b"\xff\xff", True), (b"\0\1", False)):
         made.frames[-1] = made.frames[-1][:at] + written + made.frames[-1][at + 2 :]
         assert tshark.frames(lab, made.pcapng())[-1].checksum_good is good, written
+
+
+def test_tsharks_own_list_has_a_line_for_each_packet_that_the_filter_keeps(lab: Lab, legs: dict[str, bytes]) -> None:
+    wanted = "tcp.flags.syn == 1 && ip && tcp.dstport == 65432"
+    for leg in legs.values():
+        lines = tshark.packet_list(lab, leg, wanted).splitlines()
+        assert [line.split()[0] for line in lines] == [str(each.number) for each in tshark.frames(lab, leg, wanted)]
+        assert lines
+        assert all("→ 65432 [SYN]" in line for line in lines), lines
+    with pytest.raises(ValueError, match="tshark: "):
+        tshark.packet_list(lab, next(iter(legs.values())), "tcp.nonsense == 1")
