@@ -29,7 +29,8 @@ def picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     ]
     stalls = seen.stalls.of_play
     if behind:
-        yield from pairing.draw_middle(drawn, client, server, behind[0], cast.addresses("backend"), stalls=stalls)
+        visitor, middle, last = ((end[0].partition(" ")[0], end[1]) for end in (client, server, behind[0]))
+        yield from pairing.draw_middle(drawn, visitor, middle, last, cast.addresses("backend"), stalls=stalls)
     else:
         yield from pairing.draw(drawn, client, server, stalls=stalls)
     for what in seen.stalls.unseen:

@@ -128,6 +128,11 @@ def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | Non
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
     if lent and drill.knows_client and not chosen.client_is_explicit:
         chosen = replace(chosen, client_name=drill.client or lent[0])
+    if drill.client and drill.control_with and drill.control_with.client and not chosen.client_is_explicit:
+        # what differs is the client, so the run is with the drill's own, whichever server that calls
+        if drill.client not in chosen.service.callers(chosen.server_name):
+            return chosen, f"it compares two clients, and {chosen.name} has no client {drill.client}"
+        chosen = replace(chosen, client_name=drill.client)
     return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen) or _runs_on_one_pair(drill, chosen)
 
 

@@ -125,3 +125,14 @@ def test_a_client_that_a_service_has_not_is_told(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageError, match="unknown service"):
         choose(drill, "nothing", KNOWN)
+
+
+def test_a_drill_that_compares_clients_runs_its_own_with_every_server_that_it_calls(tmp_path: Path) -> None:
+    text = RIGHT.replace("pair: le-le", "client: search").replace("echo/select", "search/selectors\nclient: array")
+    drill = read(tmp_path, text.replace("control_with", "fits: ['search/*', 'echo/*']\ncontrol_with"))
+    chosen, misfit = choose(drill, "search/asyncio", KNOWN)
+    assert (chosen.client_name, misfit) == ("array", "")
+    assert Cell(drill, chosen, "le-le").of_control.chosen.client_name == "search"
+    assert choose(drill, "search/asyncio:search", KNOWN)[0].client_name == "search"
+    _, misfit = choose(drill, "echo/select", KNOWN)
+    assert misfit == "it compares two clients, and echo/select has no client array"
