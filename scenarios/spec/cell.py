@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -71,7 +72,11 @@ class Cell:
 
     @property
     def command(self) -> str:
-        """What repeats it."""
+        """What repeats it. A submission of a class has a name of its own in the lab: `grade` finds it by its folder."""
+        folder = self.chosen.service.folder
+        if folder.name and self.chosen.service.service != folder.name:
+            words = f"--only {shlex.quote(folder.name)} --drills {self.drill.drill} --seed {self.seed}"
+            return f"{PROGRAM} grade {shlex.quote(str(folder.parent))} {words}"
         words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
         return f"{PROGRAM} run {self.drill.drill} {words}"
 

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,6 +203,9 @@ def test_the_command_runs_those_that_can_be_run_and_writes_table_csv_and_page(
     assert "any-lost-syn" in (run / "grades.html").read_text("utf-8")
     results = [json.loads(each.read_text("utf-8")) for each in run.glob("*/*/*/result.json")]
     assert len(results) == 4
+    assert {shlex.split(each["repeat_with"])[3] for each in results} == {"grade"}  # python -m scenarios grade
+    repeats = f"grade {shlex.quote(str(folder))} --only 'Ben & Co' --drills "
+    assert any(repeats in each["repeat_with"] for each in results)
     assert {each["seed"] for each in results} == {7}
     assert json.loads((run / "grade.json").read_text("utf-8"))["unfinished"] is False
 
