@@ -51,6 +51,7 @@ A drill passes only when all of it is seen: first, in a control run of the same 
 failure is not there; then that the fault took hold (its counter), what the application came to, and the packets on both
 legs of the firewall.
 """
+FEW = 3  # sentences in a cell
 # What means something in a line of Markdown; what stands between backticks does not.
 CODE = re.compile(r"(`[^`]*`)")
 SPECIAL = str.maketrans({"\\": "\\\\", "*": "\\*", "[": "\\[", "]": "\\]", "<": "&lt;", ">": "&gt;", "#": "\\#"})
@@ -94,8 +95,8 @@ def _group(group: str, of_group: Sequence[Drill]) -> str:
     rows = [
         (
             f"[`{drill.drill}`]({drill.drill}.md)",
-            "; ".join(_faults(drill)),
-            "; ".join(_of_application(drill)) or "(of any program)",
+            _few(list(_faults(drill))),
+            _few(list(_of_application(drill))) or "(of any program)",
         )
         for drill in of_group
     ]
@@ -162,6 +163,12 @@ def _source(source: Source) -> str:
     if source.not_looked_up:
         return f"- {name}{title} (not looked up: {source.not_looked_up})"
     return f"- {name}{title}" + (f": “{plain(source.says)}”" if source.says else "")
+
+
+def _few(sentences: Sequence[str]) -> str:
+    """Those that a cell of a table has room for; the drill's page has all."""
+    left_out = len(sentences) - FEW
+    return "; ".join(sentences[:FEW]) + (f"; and {left_out} more" if left_out > 0 else "")
 
 
 def _faults(drill: Drill) -> Iterator[str]:
