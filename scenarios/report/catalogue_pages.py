@@ -8,20 +8,19 @@ cells come to docs/ladders.json first. A test compares the files with this.
 
 from __future__ import annotations
 
-import difflib
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from scenarios.lab.places import ROOT
-from scenarios.report import ladder_text, markdown_table
+from scenarios.report import ladder_text, markdown_table, tutorial_programs_page, tutorials_page
 from scenarios.report.ladder_text import Kept
 from scenarios.spec.catalogue import DRILLS, drills
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Log, Outcomes
 from scenarios.spec.sources import Source, sources_of
-from scenarios.spec.tutorials import PROGRAMS, Pair, load_pairs
+from scenarios.spec.tutorials import Pair, every_sentence, load_pairs
 
 DOCS = ROOT / "docs"
 LADDERS = DOCS / "ladders.json"
@@ -129,6 +128,9 @@ def _drill(drill: Drill, ladder: Kept | None, programs: Sequence[Pair]) -> Itera
         yield "## The packets"
         yield f"With the faults, on {ladder.taken}, `{ladder.service}`, client and server {ladder.pair}:"
         yield "\n".join(("```text", *ladder.lines, "```"))
+    if of_drill := [each for each in every_sentence() if each.drill == drill.drill]:
+        yield "## What tutorials say"
+        yield "\n".join(f"- {plain(each.says)} {tutorials_page.verdict(each)}" for each in of_drill)
     if programs:
         yield "## In a program"
     for each in programs:
@@ -146,14 +148,7 @@ def _difference(pair: Pair) -> Iterator[str]:
     places = [f"[{name}](../../../services/tutorial/program/{name})" for name in (pair.naive, pair.repaired)]
     naive, repaired = (" or ".join(f"*{word}*" for word in words) for words in pair.words)
     yield f"{pair.lesson} As tutorials teach it, {places[0]} comes to {naive}; {places[1]}, its repair, to {repaired}:"
-    before, after = (_code((PROGRAMS / name).read_text("utf-8")) for name in (pair.naive, pair.repaired))
-    lines = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
-    yield "\n".join(("```diff", *(line for line in lines if not line.startswith("@@")), "```"))
-
-
-def _code(text: str) -> list[str]:
-    """The lines of a program behind its docstring."""
-    return re.sub(r'^""".*?"""\n', "", text, count=1, flags=re.DOTALL).splitlines()
+    yield "\n".join(("```diff", *tutorial_programs_page.difference(pair)[2:], "```"))
 
 
 def _source(source: Source) -> str:

@@ -5,6 +5,8 @@ Nothing in these files says what a drill shows: that is looked up in the drill. 
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +100,13 @@ def load_sentences(path: Path = SENTENCES) -> Sentences:
     return load(path, Sentences)
 
 
+@functools.cache
+def every_sentence() -> tuple[Sentence, ...]:
+    """All sentences, in their order. Raise DeclarationError."""
+    return tuple(itertools.chain.from_iterable(load_sentences().sentences.values()))
+
+
+@functools.cache
 def load_pairs(path: Path = PAIRS) -> Pairs:
     """Read the pairs of programs. Raise DeclarationError."""
     return load(path, Pairs)

@@ -3,8 +3,9 @@
     python -m services.peers.shuts HOST PORT rd|rdwr
 
 With `rd` it asks nothing for half a second, then asks: shutdown(SHUT_RD) sends nothing, so the other end answers, and
-on Linux the answer can even be read. With `rdwr` it asks first: a FIN goes, and what is answered then meets a RST.
-Prints `did: shut down rd, then 12 bytes came`. Exit status: as every client (services/outcome.py).
+on Linux the answer can even be read. With `rdwr` it asks first: a FIN goes, and what is answered then meets a RST, of
+which this end is told too. Prints `did: shut down rd`, and how many bytes came. Exit status: as every client
+(services/outcome.py).
 """
 
 import socket
@@ -23,6 +24,7 @@ QUIET_S: Final = 0.5  # in which a packet that shutdown() sent would be seen by 
 def after_rd(call: Call, connected: socket.socket) -> int:
     """Shut down reading, and ask; how many bytes came all the same. Raises CallError."""
     connected.shutdown(socket.SHUT_RD)
+    did("shut down rd")
     time.sleep(QUIET_S)
     call.send(connected, ASKED)
     time.sleep(QUIET_S)  # recv() would not wait: it gives what has come by now
@@ -30,9 +32,10 @@ def after_rd(call: Call, connected: socket.socket) -> int:
 
 
 def after_rdwr(call: Call, connected: socket.socket) -> int:
-    """Ask, and shut down both; how many bytes came, which is none. Raises CallError."""
+    """Ask, and shut down both; how many bytes came. Raises CallError: a reset, where the peer answers."""
     call.send(connected, ASKED)
     connected.shutdown(socket.SHUT_RDWR)
+    did("shut down rdwr")
     time.sleep(QUIET_S)
     return len(call.recv(connected))
 
@@ -45,7 +48,7 @@ def main() -> None:
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             came = (after_rd if asked.how == "rd" else after_rdwr)(call, connected)
-    did(f"shut down {asked.how}, then {came} bytes came")
+    print(f"{came} bytes came")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from tests.report.making import catalogue as drills
 PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 ERRNO = re.compile(r"\bE[A-Z]{3,}\b")
 SAME = {"EWOULDBLOCK": "EAGAIN", "ENOTSUP": "EOPNOTSUPP"}  # on Linux
-IN_PASSING = {"EACCES"}  # a drill's `why` says that it does not come
 
 
 def _rows(heading: str) -> list[list[str]]:
@@ -61,4 +60,4 @@ def test_every_errno_of_the_catalogue_has_its_row() -> None:
     spoken_of = {SAME.get(each, each) for drill in drills().values() for each in ERRNO.findall(drill.text)}
     known = {each for each in spoken_of if hasattr(errno, each)}
     assert known - set(BY_ERRNO) == set()
-    assert {name for name in known - IN_PASSING if not BY_ERRNO[name][3]} == set()
+    assert {name for name in known if not BY_ERRNO[name][3]} == set()

@@ -25,6 +25,8 @@ OF_THE_CLONE = re.compile(
 OF_THE_MAKERS = {
     "report/gallery_page.py",
     "report/catalogue_pages.py",
+    "report/tutorial_programs_page.py",
+    "report/tutorials_page.py",
     "byteorder/emulation.py",
     "lab/bundle_file.py",
 } | {

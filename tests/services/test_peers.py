@@ -444,9 +444,9 @@ def test_after_the_fin_one_send_is_taken_and_the_next_is_epipe(tmp_path: Path) -
 
 def test_after_shutting_down_reading_the_answer_comes_and_after_both_it_does_not(tmp_path: Path) -> None:
     with started("echo.server_selectors", tmp_path / "journal") as server:
-        assert called(shuts.main, server.host, server.port, "rd")[1] == "did: shut down rd, then 12 bytes came\n"
+        assert called(shuts.main, server.host, server.port, "rd")[1] == "did: shut down rd\n12 bytes came\n"
     with started("sink.server_poll", tmp_path / "sink") as server:  # it answers nothing, and a FIN tells it nothing
-        assert called(shuts.main, server.host, server.port, "rdwr")[1] == "did: shut down rdwr, then 0 bytes came\n"
+        assert called(shuts.main, server.host, server.port, "rdwr")[1] == "did: shut down rdwr\n0 bytes came\n"
 
 
 def test_an_urgent_byte_comes_in_the_third_list_of_select_and_not_among_the_others(tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ import sys
 import time
 
 with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as connected:
-    connected.settimeout(10)
     connected.connect((sys.argv[1], int(sys.argv[2])))
+    connected.settimeout(10)
     for _ in range(10):
         connected.sendall(bytes(32768))
         time.sleep(0.1)
