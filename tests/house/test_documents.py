@@ -30,7 +30,13 @@ FILE = re.compile(r"(?<![\w/.-])((?:scenarios|services|images|tests|docs)/[\w./-
 LONGEST = 120  # characters of a line
 
 # What a page has its reader write, or stands for any name.
-OF_THE_READER = {"scenarios/drills/lost-answer.yaml", "services/mine", "services/mine/service.yaml"}
+OF_THE_READER = {
+    "scenarios/drills/lost-answer.yaml",
+    "services/mine",
+    "services/mine/service.yaml",
+    "services/thermo",
+    "services/thermo/service.yaml",
+}
 
 
 def code() -> Iterator[tuple[str, str]]:
