@@ -32,8 +32,7 @@ setup: ## install and start what is missing: Docker Engine, Compose v2, the virt
 	@scenarios/setup.sh
 
 setup-cluster: setup ## what many machines need in the virtual environment (Dask): docs/cluster.md
-	@lock=$$(sha256sum requirements-cluster.lock); [ "$$(cat .venv/cluster.sha256 2>/dev/null)" = "$$lock" ] || \
-	    { $(ALOUD) "pip installs requirements-cluster.lock" .venv/bin/pip install --quiet --no-input --disable-pip-version-check --require-hashes -r requirements-cluster.lock && echo "$$lock" >.venv/cluster.sha256; }
+	@scenarios/setup.sh cluster
 
 demo: setup ## the main thing: a big-endian client is answered across the firewall, with the packets to prove it
 	@$(SCENARIOS) demo --lab $(LAB)

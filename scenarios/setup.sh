@@ -8,6 +8,7 @@
 #   setup.sh engine       the engine alone, for a program that is installed in an environment of its own
 #   setup.sh base-image   the image faultwire/debian:trixie
 #   setup.sh site         what `make site` needs: MkDocs with its theme, in the environment .venv-site
+#   setup.sh cluster      what many machines need: Dask, in the environment .venv
 #   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
 cd "$(dirname "$0")/.."
@@ -237,6 +238,15 @@ site_environment() {
     echo "$lock" >"$stamp"
 }
 
+# Dask, which a cluster of machines needs, in .venv.
+cluster_environment() {
+    stamp=.venv/cluster.sha256
+    lock=$(sha256sum requirements-cluster.lock)
+    [ "$(cat "$stamp" 2>/dev/null)" = "$lock" ] && return
+    quietly "installing requirements-cluster.lock into .venv" .venv/bin/pip install --no-input --disable-pip-version-check --require-hashes -r requirements-cluster.lock
+    echo "$lock" >"$stamp"
+}
+
 # What is there and what is missing, a line each, where the lab's own program cannot say so because it has no environment.
 doctor() {
     missing=0
@@ -263,6 +273,7 @@ case ${1:-} in
     engine) engine ;;
     base-image) base_image ;;
     site) site_environment ;;
+    cluster) cluster_environment ;;
     doctor) doctor ;;
-    *) echo "usage: setup.sh [load FILE|engine|base-image|site|doctor]" >&2; exit 64 ;;
+    *) echo "usage: setup.sh [load FILE|engine|base-image|site|cluster|doctor]" >&2; exit 64 ;;
 esac

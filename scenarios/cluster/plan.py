@@ -15,7 +15,7 @@ from typing import Any
 from scenarios.lab.errors import UsageError
 from scenarios.run import fingerprint
 from scenarios.run.gallery import patient
-from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, files_beside, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill
 from scenarios.spec.service import Service, resolve
@@ -31,6 +31,7 @@ class Plan:
     drill: str
     text: str
     path: str  # of its file on the head, for messages
+    beside: dict[str, str]  # the files that it names, and what stands in them
     patience_s: float
     service: str
     pair: str
@@ -41,7 +42,11 @@ class Plan:
     def of(cls, cell: Cell, patience: Seconds) -> Plan:
         drill = cell.drill
         path = str(drill.path)
-        return cls(drill.drill, drill.text, path, patience, cell.chosen.label, cell.pair, cell.seed, cell.repeat)
+        beside = files_beside(drill)
+        if outside := next((name for name in beside if Path(name).name != name), ""):
+            raise UsageError(f"{path}: {outside!r} is not a file beside the drill's own, and cannot go to a worker")
+        label = cell.chosen.label
+        return cls(drill.drill, drill.text, path, beside, patience, label, cell.pair, cell.seed, cell.repeat)
 
     def cell(self, known: Mapping[str, Service]) -> Cell:
         """Return the cell, with the services of this machine. Raise UsageError, DeclarationError."""
@@ -49,11 +54,13 @@ class Plan:
         return Cell(drill, chosen_service(drill, self.service, known), self.pair, self.seed, self.repeat)
 
     def _drill(self, known: Mapping[str, Service]) -> Drill:
-        key = self.drill, self.text, self.patience_s
+        key = self.drill, "\0".join((self.text, *self.beside.values())), self.patience_s
         if key not in _drills:
             with tempfile.TemporaryDirectory(prefix="faultwire-drill-") as folder:
                 path = Path(folder) / f"{self.drill}.yaml"
                 path.write_text(self.text, "utf-8")
+                for name, text in self.beside.items():
+                    (path.parent / Path(name).name).write_text(text, "utf-8")
                 drill = load_drill(path, known)
             object.__setattr__(drill, "path", Path(self.path))
             _drills[key] = patient(drill, Seconds(self.patience_s)) if self.patience_s else drill

@@ -17,6 +17,7 @@ from scenarios.calls import compositions
 from scenarios.lab import engine
 from scenarios.lab.places import CODE, ROOT
 from scenarios.lab.topology import COMPOSE_FILE
+from scenarios.spec.catalogue import files_beside
 from scenarios.spec.cell import Cell
 
 SCENARIOS, SERVICES, IMAGES = CODE, ROOT / "services", ROOT / "images"
@@ -79,6 +80,7 @@ def inputs(cell: Cell) -> str:
         f"{name} {each.within}" for name, each in cell.drill.calls.items()
     )  # may be more than the text's
     parts = [of_lab(), of_folder(service.folder), cell.drill.text, patience]
+    parts += [text for _, text in sorted(files_beside(cell.drill).items())]
     by_name = [each for each in service.images if each not in service.dockerfiles]
     parts += [engine.image_id(each) or "" for each in by_name]  # what stands behind a name may change
     if service.compose:

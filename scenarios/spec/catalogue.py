@@ -54,6 +54,12 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
     return found
 
 
+def files_beside(drill: Drill) -> dict[str, str]:
+    """What stands in the files that a drill names beside its own, by name: the traces of its paths."""
+    faults = (fault for step in drill.script for fault in (step.given, step.fault) if fault and fault.path)
+    return {name: text for fault in faults if fault.path for name, text in fault.path.files.items()}
+
+
 def drill_files(*roots: Path) -> dict[str, Path]:
     """The files of the drills of these folders, by name; without a folder, the lab's and the caller's own.
 

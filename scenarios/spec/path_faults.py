@@ -83,6 +83,13 @@ class PathBetween:
         object.__setattr__(self, "traces", tuple(found))
 
     @property
+    def files(self) -> dict[str, str]:
+        """What stands in its files, by their names; nothing of a path with a name."""
+        if self.trace is None:
+            return {}
+        return {self.trace: self.traces[0], self.trace_back or self.trace: self.traces[1]}
+
+    @property
     def action(self) -> injected.Action:
         """What is done to the packets on the way there, for the injector."""
         return self._way("up", self.traces[0])

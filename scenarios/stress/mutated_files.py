@@ -31,7 +31,8 @@ from scenarios.spec.explain import explained
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Refuse
 from scenarios.spec.mapping_faults import Rebind
-from scenarios.spec.program_faults import Kill, Pause, Replace
+from scenarios.spec.path_faults import PathBetween
+from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Service, ServiceChoice, read_service, services
 from scenarios.stress.mutations import Mutant, Original, mutants
 
@@ -122,7 +123,9 @@ def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
         match fault.effect:
             case (Picked() | Refuse()) as picked if picked.action:
                 picked.pick(lambda role, family=picked.family: cast.address(role, family))  # type: ignore[misc]
-            case Kill() | Pause() | Replace() | Rebind():
+            case PathBetween() as path:
+                path.pick(lambda role, family=path.family: cast.address(role, family))  # type: ignore[misc]
+            case Kill() | Pause() | Signal() | Replace() | Rebind():
                 pass
             case effect:
                 made = of_kernel(fault.name, effect, Lab(1), cast)

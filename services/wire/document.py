@@ -38,8 +38,8 @@ is 65432.
     +-------------------------------+
     |     next message, or end      |
 
-Nothing aligns, pads or ends a message: its length is 2 + H + content-length. Segment boundaries mean nothing. The length
-is big-endian on every machine; `byteorder` does not change how anything of this framing is read.
+Nothing aligns, pads or ends a message: its length is 2 + H + content-length. Segment boundaries mean nothing. The
+length is big-endian on every machine; `byteorder` does not change how anything of this framing is read.
 
 ## Header
 
@@ -52,8 +52,9 @@ One JSON object (RFC 8259). Names are exact and case-sensitive, in any order whe
 | `content-encoding` | string | {encodings} |
 | `content-length` | number, an integer (not `41.0`, not `4.1e1`, not `true`) | bytes of content, 0 to the content limit |
 
-All four are required. Further names may follow, of any JSON value; they are kept and ignored. We write non-ASCII characters
-as UTF-8, not as `\\u` escapes, with one space after `:` and `,`; a reader takes any JSON whitespace and any escapes.
+All four are required. Further names may follow, of any JSON value; they are kept and ignored. We write non-ASCII
+characters as UTF-8, not as `\\u` escapes, with one space after `:` and `,`; a reader takes any JSON whitespace and any
+escapes.
 
 ## Limits
 
@@ -69,8 +70,8 @@ bytes that a header promises.
 
 ## Malformed
 
-Each of these, and nothing else, breaks the protocol. The one who sees it reads no more, answers the messages that came whole
-before, and closes. There is no way to find the next message: nothing marks its start.
+Each of these, and nothing else, breaks the protocol. The one who sees it reads no more, answers the messages that came
+whole before, and closes. There is no way to find the next message: nothing marks its start.
 
 | what | example |
 |---|---|
@@ -115,19 +116,20 @@ What `content-encoding` says of a content that is text. The names are exact; no 
 | `latin-1` | ISO 8859-1: U+0000 to U+00FF | there is none | none |
 | `binary` | no text | | |
 
-Nobody guesses: neither the header's `byteorder` nor the reader's machine says how UTF-16 without a mark is to be read (RFC 2781,
-4.3, would have it big-endian, and most programs that write it would not). The header of a message is UTF-8 without a mark, always.
+Nobody guesses: neither the header's `byteorder` nor the reader's machine says how UTF-16 without a mark is to be read
+(RFC 2781, 4.3, would have it big-endian, and most programs that write it would not). The header of a message is UTF-8
+without a mark, always.
 
-Bytes that are no text in their encoding are a wrong content: an error that says which byte, in the message's place in the stream.
-Characters that have no form in an encoding are an error at the sender, before a byte is sent, that names the first of them and its
-place: `character 1, '🐶' (U+1F436), has no form in latin-1`; U+FEFF as the first of a text in `utf-8`, which would be lost, is
-one too. Nothing is replaced by a `?`. In JSON a lone surrogate, which is legal as an escape (`"\\ud800"`) and has no form in any UTF,
-is written as that escape; in `latin-1` it is an error too.
+Bytes that are no text in their encoding are a wrong content: an error that says which byte, in the message's place in
+the stream. Characters that have no form in an encoding are an error at the sender, before a byte is sent, that names
+the first of them and its place: `character 1, '🐶' (U+1F436), has no form in latin-1`; U+FEFF as the first of a text in
+`utf-8`, which would be lost, is one too. Nothing is replaced by a `?`. In JSON a lone surrogate, which is legal as an
+escape (`"\\ud800"`) and has no form in any UTF, is written as that escape; in `latin-1` it is an error too.
 
 ## Numbers
 
-A message of `content-type` `binary/array` and `content-encoding` `binary` holds numbers of one kind, one behind the other, nothing
-between, with two more names in its header, both required:
+A message of `content-type` `binary/array` and `content-encoding` `binary` holds numbers of one kind, one behind the
+other, nothing between, with two more names in its header, both required:
 
 | name | JSON type | value |
 |---|---|---|
@@ -138,17 +140,18 @@ between, with two more names in its header, both required:
 |---|---|---|
 {elements}
 
-Signed integers are two's complement. Each element lies in the byte order that the header's `byteorder` says: that of the machine that
-sent it, which writes its numbers as they are in its memory. The receiver swaps each element's bytes if the header's byte order is not
-its own, and only then. It does not look at the numbers to find out: every four bytes are an `int32` in either order, so a wrong `byteorder`
-is right bytes and wrong numbers, and nobody can notice (the drill `byteorder-lie`).
+Signed integers are two's complement. Each element lies in the byte order that the header's `byteorder` says: that of
+the machine that sent it, which writes its numbers as they are in its memory. The receiver swaps each element's bytes if
+the header's byte order is not its own, and only then. It does not look at the numbers to find out: every four bytes are
+an `int32` in either order, so a wrong `byteorder` is right bytes and wrong numbers, and nobody can notice (the drill
+`byteorder-lie`).
 
-NaN, the infinities, -0.0 and subnormal numbers are elements as any other; which of the many NaNs it was is carried, and means nothing.
-What is no element is an error at the sender: an integer out of range, a fraction for an integer, a finite number that would round to an
-infinity in `float32`. Otherwise a float is rounded to its element, ties to even.
+NaN, the infinities, -0.0 and subnormal numbers are elements as any other; which of the many NaNs it was is carried, and
+means nothing. What is no element is an error at the sender: an integer out of range, a fraction for an integer, a
+finite number that would round to an infinity in `float32`. Otherwise a float is rounded to its element, ties to even.
 
-A header that is wrong in this is a wrong content, not a broken message: its framing was right. It is one error that names the part,
-what was expected and what came:
+A header that is wrong in this is a wrong content, not a broken message: its framing was right. It is one error that
+names the part, what was expected and what came:
 
 | what | part | error |
 |---|---|---|
@@ -159,14 +162,15 @@ what was expected and what came:
 | `count` and `content-length` disagree | `count` | `count: expected the count of 13 bytes of content, 4 for each int32, got 3` |
 | another `content-encoding` than `binary` | `content-encoding` | `content-encoding: expected one of binary, got 'utf-8'` |
 
-An array is swapped in pieces of {piece} bytes. Its service holds the content and the doubled numbers, and then these and the answer's
-bytes: at most three times the content, whatever its size; its client, which keeps its own numbers too, three times.
+An array is swapped in pieces of {piece} bytes. Its service holds the content and the doubled numbers, and then these
+and the answer's bytes: at most three times the content, whatever its size; its client, which keeps its own numbers too,
+three times.
 
 ## The search service
 
 One request is one message; each is answered by one message, in order. A connection carries one request or many, which
-may be sent without waiting for answers. The content of a `text/json` message is JSON by the same rules as the header's, in
-the character encoding that `content-encoding` names.
+may be sent without waiting for answers. The content of a `text/json` message is JSON by the same rules as the header's,
+in the character encoding that `content-encoding` names.
 
 | request | answer: `content-type`, `content-encoding`, content |
 |---|---|
@@ -188,8 +192,9 @@ Other names in a request are ignored. A binary request of fewer than 10 bytes is
 | `🐶` | `🐾 Playing ball! 🏐` |
 | any other | `No match for 'v'.` |
 
-The answer to an array has the request's `element` and `count`; its numbers are in the server's own byte order. `sum`, `minimum` and
-`maximum` are strings of decimal digits, for a JSON number of more than 53 bits is another number to many readers (RFC 8259, 6):
+The answer to an array has the request's `element` and `count`; its numbers are in the server's own byte order. `sum`,
+`minimum` and `maximum` are strings of decimal digits, for a JSON number of more than 53 bits is another number to many
+readers (RFC 8259, 6):
 
 | | integers | floats |
 |---|---|---|
@@ -198,14 +203,14 @@ The answer to an array has the request's `element` and `count`; its numbers are 
 | doubled | an error if one does not fit | in the element's own format: too great a number becomes an infinity |
 | of no elements | `"0"`, `null`, `null` | `"0.0"`, `null`, `null` |
 
-A float is written with as many digits as read back as the same binary64, or as `NaN`, `Infinity`, `-Infinity`. The client holds all of it
-against its own numbers; what is not right is a `wrong answer`.
+A float is written with as many digits as read back as the same binary64, or as `NaN`, `Infinity`, `-Infinity`. The
+client holds all of it against its own numbers; what is not right is a `wrong answer`.
 
 The client sends the action `search` as `text/json`, in `utf-8` if nothing else is asked for; any other as
 `binary/custom-client-binary-type` in `binary`, its content the action and the value as UTF-8 with nothing between.
 
-The server closes when the peer has finished and all its answers are sent; when nothing moved for the idle time; and when a
-message is not whole a given time after its first byte, however many bytes keep coming.
+The server closes when the peer has finished and all its answers are sent; when nothing moved for the idle time; and
+when a message is not whole a given time after its first byte, however many bytes keep coming.
 
 ### One exchange, whole
 

@@ -211,6 +211,9 @@ def test_every_command_of_the_program_says_that_it_is_at_work(
         "bundle": ["lab.tar"],
         "load": ["lab.tar"],
         "merge": ["a", "--out", "b"],
+        "worker": ["tcp://127.0.0.1:8786"],
+        "cluster": ["keys"],
+        "grade": ["x"],
     }
     assert {"demo", "images", "soak", "bench-services"} < set(commands.choices)
     monkeypatch.setattr(module.pulse, "silent_for_s", 0.01)

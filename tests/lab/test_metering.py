@@ -169,8 +169,8 @@ def test_this_program_notes_its_own_delay() -> None:
     own = OwnMeter()
     time.sleep(0.1)
     parent = os.getpid()
-    script = f"kill -STOP {parent}; sleep 0.3; kill -CONT {parent}"
+    script = f"kill -STOP {parent}; sleep 0.35; kill -CONT {parent}"
     child = subprocess.Popen(["sh", "-c", script])
     wait_for(lambda: child.poll() is not None, "the child to end", 30)
     time.sleep(0.1)
-    assert max(each.length_s for each in own.stop()) >= 0.29
+    assert max(each.length_s for each in own.stop()) >= 0.29  # it may stand still a little after it was told to

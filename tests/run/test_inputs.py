@@ -14,7 +14,7 @@ from scenarios.lab.topology import ROOT
 from scenarios.run import fingerprint
 from scenarios.run.fingerprint import inputs
 from scenarios.run.gallery import patient
-from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import resolve
 from scenarios.spec.units import Seconds
@@ -100,3 +100,19 @@ def test_a_result_rests_on_how_long_a_call_was_given() -> None:
     cell = Cell(load_drill(DRILLS / "any-silent-answer.yaml"), resolve("echo/selectors"), "le-le")
     longer = replace(cell, drill=patient(cell.drill, Seconds(20)))
     assert inputs(longer) != inputs(cell) == inputs(replace(cell))
+
+
+def test_a_result_depends_on_the_files_that_its_drill_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fingerprint.engine, "image_id", lambda _: "")
+    for each in DRILLS.glob("path-by-trace.*"):
+        (tmp_path / each.name).write_bytes(each.read_bytes())
+
+    def digest() -> str:
+        drill = load_drill(tmp_path / "path-by-trace.yaml")
+        return fingerprint.inputs(Cell(drill, chosen_service(drill, None), "le-le"))
+
+    before = digest()
+    assert digest() == before
+    trace = tmp_path / "path-by-trace.trace"
+    trace.write_text(trace.read_text("utf-8") + "999999\n", encoding="utf-8")
+    assert digest() != before

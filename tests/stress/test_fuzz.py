@@ -139,7 +139,7 @@ def test_every_server_that_the_lab_starts_from_its_own_programs_is_a_target() ->
         f"{service.service}/{name}"
         for service in known.values()
         for name, server in service.servers.items()
-        if not service.image and server.run is not None
+        if not service.image and service.python is None and server.run is not None
     }
     assert mine == {
         f"{service.service}/{name}" for service in known.values() for name in service.servers if not service.image
