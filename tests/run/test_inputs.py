@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.lab import engine
 from scenarios.lab.topology import ROOT
 from scenarios.run import fingerprint
 from scenarios.run.fingerprint import inputs
@@ -103,7 +104,7 @@ def test_a_result_rests_on_how_long_a_call_was_given() -> None:
 
 
 def test_a_result_depends_on_the_files_that_its_drill_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fingerprint.engine, "image_id", lambda _: "")
+    monkeypatch.setattr(engine, "image_id", lambda _: "")
     for each in DRILLS.glob("path-by-trace.*"):
         (tmp_path / each.name).write_bytes(each.read_bytes())
 
