@@ -85,8 +85,8 @@ storm: setup ## runs of every kind of fault, ended by kill -9, SIGTERM and Ctrl-
 fuzz: setup ## random and mutated messages to every server on every CPU, and mutated files to their readers: make fuzz FOR=10min SEED=7 ONLY="search files"
 	@$(SCENARIOS) fuzz $(ONLY) --lab $(LAB) $(if $(filter command line,$(origin FOR)),--for $(FOR)) $(if $(SEED),--seed $(SEED))
 
-bench: setup ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
-	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick)
+bench: setup $(CLUSTERED) ## what the lab itself costs: a drill's overhead, the injector, the firewall, coming up, the catalogue (QUICK=1)
+	@$(SCENARIOS) bench --lab $(LAB) $(if $(QUICK),--quick) $(if $(CLUSTER),--cluster)
 
 report: setup ## make the pages of a run again, and open them where there is a screen: make report RUN=runs/latest; LIVE=1 serves them while the run goes on
 	@$(SCENARIOS) report --open $(RUN) $(if $(LIVE),--live)

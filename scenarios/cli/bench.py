@@ -10,6 +10,7 @@ from rich.markup import escape
 from scenarios.bench import apache_bench as ab
 from scenarios.bench import services, tables
 from scenarios.bench.lab_cost import measure
+from scenarios.cli.workforce import no_dask
 from scenarios.evidence import run_folder as runs
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.heartbeat import under_way
@@ -44,12 +45,27 @@ def bench_services(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
+    if options.cluster:
+        return _bench_cluster(options)
     lab = Lab(options.lab)
     bring_up(lab)
     made = measure(lab, step, with_catalogue=not options.quick)
     for line in made.lines:
         console.print(escape(line))
     console.print(f"[dim]figures: {runs.display_path(made.folder)}/result.json[/]")
+    return 0
+
+
+def _bench_cluster(options: argparse.Namespace) -> int:
+    """Head and scheduler under cells that do nothing: no lab and no engine is needed."""
+    try:
+        from scenarios.bench import cluster_load
+    except ModuleNotFoundError as error:
+        raise no_dask(error) from error
+    with under_way("cells that do nothing are run"):
+        load = cluster_load.measure(step, cluster_load.QUICK_CELLS if options.quick else cluster_load.CELLS)
+    for line in cluster_load.lines(load):
+        console.print(escape(line))
     return 0
 
 
@@ -60,3 +76,5 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--quick", action="store_true", help="small counts: shows that it works, not how fast")
     sub = command("bench", bench, "what the lab costs: overhead, injector, firewall, coming up, the catalogue")
     sub.add_argument("--quick", action="store_true", help="without the catalogue on 1, 2 and 4 labs")
+    about = "instead: how many cells a second a head and a scheduler carry, and their memory (docs/scale.md)"
+    sub.add_argument("--cluster", action="store_true", help=about)

@@ -72,14 +72,16 @@ class ClusterCampaign:
     _looked_s: float = 0.0
     _alone_since_s: float | None = None
     _run: str = ""
+    _began_ns: int = field(default_factory=time.time_ns)
     _numbered: int = 0
+    _ran_on: dict[str, Mapping[str, str]] = field(default_factory=dict)  # by machine, once each
 
     def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]:
         """Run them all, or until told, as Campaign.run does; and raise as it does.
 
         Raise LabProblem when the scheduler is gone, or no worker that may run cells is there for a minute.
         """
-        self._run = self._run or f"{self.run_folder.name}-{time.time_ns()}"
+        self._run = self._run or f"{self.run_folder.name}-{self._began_ns}"
         self._ask_for(cells)
         self._waiting.extend(cells)
         try:
@@ -170,8 +172,9 @@ class ClusterCampaign:
                 del self._machines[address]
 
     def _key(self, what: str) -> str:
+        """A name for Dask that no other task has. Its scheduler keeps what stands before the first number for ever."""
         self._numbered += 1
-        return f"{what} {self._run} {self._numbered}"
+        return f"{what}-{self._began_ns}-{self._numbered}"
 
     # Cells out and home
 
@@ -216,7 +219,7 @@ class ClusterCampaign:
         wanted = plan.as_plain(Plan.of(cell, self.patience))
         out.future = self.cluster.client.submit(
             *(work.perform, self._run, self.run_folder.name, wanted, self.beside, self.tries),
-            key=self._key(cell.title), workers=[machine.address], resources={RESOURCE: 1}, pure=False, retries=0,
+            key=self._key("cell"), workers=[machine.address], resources={RESOURCE: 1}, pure=False, retries=0,
         )  # fmt: skip
         self.began(f"{machine.name} lab {out.lab}", cell)
         out.future.add_done_callback(lambda _: self._fetch_later(out, fetching))
@@ -295,7 +298,9 @@ class ClusterCampaign:
             self._refuse(machine.address, f"{machine.name} ({machine.address}) is set aside: {too_many}")
 
     def _tell(self, result: Result) -> None:
-        self.results.append(result)
+        """Tell of a result, and keep of it what the summary needs: the rest is in its folder."""
+        ran_on = self._ran_on.setdefault(str(sorted(result.ran_on.items())), result.ran_on)
+        self.results.append(replace(result, control=(), checks=(), machines={}, ran_on=ran_on))
         self.tell(result)
 
     def _lost(self, out: Out) -> None:
