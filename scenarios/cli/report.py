@@ -5,6 +5,7 @@ goes on; `merge` puts the parts of one together.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -50,10 +51,8 @@ def _serve(folder: Path, port: int) -> int:
         opener = opens_with()
         if opener:
             _open(opener, server.url)
-        try:
+        with under_way(f"{server.url} is served"), contextlib.suppress(KeyboardInterrupt):
             server.serve_forever(poll_interval=0.2)
-        except KeyboardInterrupt:
-            return 0
     return 0
 
 
