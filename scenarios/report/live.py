@@ -35,8 +35,8 @@ LIVE_JS: Final = """// Load the page again when the run has more to show; stop w
     let state;
     try {
       state = await (await fetch("/live.json", { cache: "no-store" })).json();
-    } catch {
-      return;  // the server was ended: what is on the screen stays
+    } catch {  // a file was being written, or the server was ended: what is on the screen stays
+      return setTimeout(look, 2000);
     }
     if (seen !== null && state.state !== seen) return location.reload();
     seen = state.state;
