@@ -39,7 +39,7 @@ class Idle(work.Worker):
 
     def perform(self, run: str, name: str, wanted: Plan, *, beside: bool, tries: int) -> dict[str, Any]:
         del run, beside, tries
-        cell = wanted.cell(self.known)
+        cell = wanted.cell(self.services)
         with tempfile.TemporaryDirectory(prefix="faultwire-idle-") as temporary:
             folder = run_folder.folder_of(Path(temporary) / name, cell)
             leave(cell, folder)

@@ -12,8 +12,8 @@ from typing import Final, Literal
 
 from scenarios.lab.box import AUTHORITY_FOLDER, KEYS_FOLDER, PREFIX, Box
 from scenarios.lab.topology import Host
-from scenarios.spec.brought import Brought
 from scenarios.spec.command_line import filled_mapping, words
+from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.python_programs import begins_in, folder_to_mount
 from scenarios.spec.service import Service, ServiceChoice
 
@@ -51,16 +51,16 @@ def places(address: str, port: int, key: str = "") -> Mapping[str, object]:
     return {"host": address, "bind": address, "port": port, "ca": AUTHORITY, "cert": key, "key": key}
 
 
-def given_to(service: Service, program: Brought) -> Brought:
+def given_to(service: Service, program: ContainerSettings) -> ContainerSettings:
     """What a program of its own is given, with what all of the service's are."""
-    return Brought(
+    return ContainerSettings(
         environment={**service.environment, **program.environment},
         credentials={**service.credentials, **program.credentials},
         files={**service.files, **program.files, **folder_to_mount(service, program)},
     )
 
 
-def _mounted(service: Service, given: Brought) -> Mapping[Path, str]:
+def _mounted(service: Service, given: ContainerSettings) -> Mapping[Path, str]:
     """The files that a program is given, each with its place there."""
     return {(service.folder / name).resolve(): place for name, place in given.files.items()}
 

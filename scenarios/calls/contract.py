@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 
-from scenarios.calls import boxes, on_cpus, said
+from scenarios.calls import boxes, error_texts, on_cpus
 from scenarios.calls.call import Ending
 from scenarios.lab import engine
 from scenarios.lab.errors import UsageError
@@ -47,12 +47,12 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
     what it was built for.
     """
     text = f"{ran.stdout}\n{ran.stderr}"
-    with_names = said.with_names(text, cpu)
+    with_names = error_texts.with_names(text, cpu)
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
-        return Ending(Outcome.HUNG, said.errno_in(with_names))
+        return Ending(Outcome.HUNG, error_texts.errno_in(with_names))
     by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
     right = by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE)
     for word, pattern in client.says.items():
@@ -67,21 +67,21 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
 
 def _by_words(outcome: Outcome, text: str) -> Ending:
     """What `says` made of it; with the errno of another outcome, where only that was printed: it is a conflict."""
-    other = said.errno_in(text) if outcome in OF_ERRNO.values() else None
-    return Ending(outcome, said.errno_in(text, outcome) or (other if other in OF_ERRNO else None))
+    other = error_texts.errno_in(text) if outcome in OF_ERRNO.values() else None
+    return Ending(outcome, error_texts.errno_in(text, outcome) or (other if other in OF_ERRNO else None))
 
 
 def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:
-    told = said.outcomes(text)
+    told = error_texts.outcomes(text)
     if by_status is not None and (by_status not in BY_ERRNO or by_status in told or not told):
-        return Ending(by_status, said.errno_in(text, by_status))
+        return Ending(by_status, error_texts.errno_in(text, by_status))
     if told:
         both = f"`exits` has {by_status.value} for status {status}" if by_status else ""
         conflict = f"{both}, and it printed {told[-1].value}, which is believed" if both else ""
-        return Ending(told[-1], said.errno_in(text, told[-1]), conflict)
+        return Ending(told[-1], error_texts.errno_in(text, told[-1]), conflict)
     if status == client.status:
         return Ending(Outcome.WRONG_ANSWER, None)
-    return Ending(Outcome.CRASHED if status > 128 else Outcome.FAILED, said.errno_in(text))
+    return Ending(Outcome.CRASHED if status > 128 else Outcome.FAILED, error_texts.errno_in(text))
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:

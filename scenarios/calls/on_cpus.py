@@ -42,7 +42,7 @@ _INTERPRETER: Final = (
 class Found:
     """What the emulator of a program said that it is, and what the program (its interpreter) was built for."""
 
-    said: str
+    machine_words: str
     built: Built
 
 
@@ -161,8 +161,8 @@ def checked(chosen: ServiceChoice, side: Side, cpu: str) -> Found:
             raise UsageError(
                 f"{image}: {_program(run or '')} was built for {found.built}, expected {elf.expected_for(cpu)}"
             )
-    if found.said != str(promised(cpu)):
-        raise LabProblem(f"the emulator of {cpu} says {found.said!r}, and should say {str(promised(cpu))!r}")
+    if found.machine_words != str(promised(cpu)):
+        raise LabProblem(f"the emulator of {cpu} says {found.machine_words!r}, and should say {str(promised(cpu))!r}")
     return found
 
 
@@ -203,4 +203,4 @@ def machines(chosen: ServiceChoice, cpus: Sequence[str]) -> Mapping[str, str]:
     """What the emulator of each CPU says that it is, where both programs of a service run on each of them."""
     for cpu in cpus:
         checked(chosen, "server", cpu)
-    return {cpu: checked(chosen, "client", cpu).said for cpu in cpus}
+    return {cpu: checked(chosen, "client", cpu).machine_words for cpu in cpus}

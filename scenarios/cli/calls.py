@@ -10,8 +10,8 @@ from rich.text import Text
 
 from scenarios.calls import contract
 from scenarios.cli import watch as watching
-from scenarios.cli.known import known_services
 from scenarios.cli.lab import hosts, lab_with
+from scenarios.cli.service_files import known_services
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way

@@ -24,10 +24,10 @@ from scenarios.cli.arguments import (
     patience,
     time_s,
 )
-from scenarios.cli.known import known_services
 from scenarios.cli.picture import picture
 from scenarios.cli.progress import Progress
-from scenarios.cli.workforce import Asked, Workforce, add_cluster, workforce
+from scenarios.cli.service_files import known_services
+from scenarios.cli.workforce import RunOptions, Workforce, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
@@ -110,7 +110,7 @@ def _run(options: argparse.Namespace, whole_run: Sequence[Cell], asked: Sequence
     if options.events:
         _tell_line({"run": run_folder.name})
     happened = _tell_event if options.events else lambda _: None
-    campaign = force.running(Asked(run_folder, tell, progress.began, keep=options.keep, happened=happened))
+    campaign = force.running(RunOptions(run_folder, tell, progress.begin_cell, keep=options.keep, happened=happened))
     broke_off: BaseException | None = None
     try:
         with shown:

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.cli import fits
-from scenarios.cli.known import NO_SDK, known_services
+from scenarios.cli.service_files import NO_SDK, known_services
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import EX_USAGE, console, marked

@@ -13,7 +13,7 @@ from pathlib import Path
 from scenarios.cli.arguments import add_keep_runs, between
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
-from scenarios.cli.workforce import Asked, add_cluster, workforce
+from scenarios.cli.workforce import RunOptions, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes
@@ -79,7 +79,9 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     with workforce(options, min(options.jobs, len(cells)), cells) as force:
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         progress = Progress(len(cells), force.jobs, previous.durations_s(beside=False), cells)
-        campaign = force.running(Asked(run_folder, progress.report, progress.began, patience=load_gallery().patience))
+        campaign = force.running(
+            RunOptions(run_folder, progress.report, progress.begin_cell, patience=load_gallery().patience)
+        )
         campaign.results = ran
         with progress.display():
             campaign.run(cells)
@@ -87,7 +89,7 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
 
 def _keep(run_folder: Path) -> None:
     """Put what the cells came to into docs/gallery.json, in the place of what was there of the same cells."""
-    found = gallery_cells.together(gallery_cells.stored(), gallery_cells.of_run(run_folder))
+    found = gallery_cells.merge_cells(gallery_cells.stored(), gallery_cells.of_run(run_folder))
     runs.write(gallery_cells.STORED, gallery_cells.text(found))
 
 

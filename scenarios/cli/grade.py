@@ -13,10 +13,10 @@ from rich.table import Table
 
 from scenarios.calls import contract
 from scenarios.cli.arguments import add_keep_runs, add_labs, between, patience
-from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
-from scenarios.cli.workforce import Asked, workforce
+from scenarios.cli.service_files import known_services
+from scenarios.cli.workforce import RunOptions, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, UsageError
@@ -147,7 +147,7 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     with workforce(options, jobs, cells) as force:
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         progress = Progress(len(cells), force.jobs, previous.durations_s(beside=False), cells)
-        campaign = force.running(Asked(run_folder, progress.report, progress.began))
+        campaign = force.running(RunOptions(run_folder, progress.report, progress.begin_cell))
         campaign.results = ran
         with progress.display():
             campaign.run(cells)
@@ -184,8 +184,8 @@ def _show(rows: Sequence[Row]) -> None:
     for row in run_rows:
         table.add_column(escape(row.name), overflow="fold")
     for drill in ordered(run_rows):
-        table.add_row(drill, *(_told(row.grades[drill]) for row in run_rows))
-    table.add_row("[bold]good[/]", *(f"[bold]{row.told}[/]" for row in run_rows))
+        table.add_row(drill, *(_mark_in_words(row.grades[drill]) for row in run_rows))
+    table.add_row("[bold]good[/]", *(f"[bold]{row.score}[/]" for row in run_rows))
     if run_rows:
         console.print(table)
         console.print("\n[green]✓ good[/] · [bold red]✗ bad[/] · [yellow]? open[/] · [dim]· the drill is not for it[/]")
@@ -194,7 +194,7 @@ def _show(rows: Sequence[Row]) -> None:
             console.print(f"[bold red]✗[/] {escape(f'{row.name}: not run: {row.reason}')}")
 
 
-def _told(grade: Grade) -> str:
+def _mark_in_words(grade: Grade) -> str:
     return f"[{STYLES[grade.mark]}]{SIGNS[grade.mark]}[/] {escape(grade.word)}".rstrip()
 
 

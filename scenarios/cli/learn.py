@@ -16,14 +16,14 @@ from rich.table import Table
 from rich.text import Text
 
 from scenarios.cli.arguments import between
-from scenarios.cli.known import known_services
+from scenarios.cli.service_files import known_services
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.places import LEARNT, typed
 from scenarios.report.console import console, step, warn
 from scenarios.spec.cell import Cell
-from scenarios.teaching.learnt import Learnt
 from scenarios.teaching.lesson import Lesson, cells_of, find_lesson, lessons, terms
+from scenarios.teaching.logbook import Logbook
 from scenarios.teaching.session import Ran, Session
 from scenarios.teaching.sheet import sheet
 from scenarios.verdict.result import Result
@@ -108,7 +108,7 @@ def learn(options: argparse.Namespace) -> int:
     if options.answers and not options.sheet:
         raise UsageError("--answers goes with --sheet")
     if options.list:
-        return _list(lessons(), Learnt.read(LEARNT))
+        return _list(lessons(), Logbook.read(LEARNT))
     known = known_services()
     chosen = [find_lesson(options.lesson)] if options.lesson is not None else lessons()
     if options.sheet:
@@ -121,7 +121,7 @@ def learn(options: argparse.Namespace) -> int:
             f"a lesson asks questions, and standard input is no terminal; type `{typed('learn')}` at one, "
             f"without a pipe. `{listed}` shows the lessons, `{printed}` prints them with the questions"
         )
-    learnt = Learnt.read(LEARNT)
+    learnt = Logbook.read(LEARNT)
     lesson = chosen[0] if options.lesson is not None else _next(chosen, learnt)
     performing = Performing(options.lab)
     session = Session(lesson, cells_of(lesson, known), terms(), Keyboard(), performing, learnt)
@@ -132,7 +132,7 @@ def learn(options: argparse.Namespace) -> int:
     return 0
 
 
-def _next(found: Sequence[Lesson], learnt: Learnt) -> Lesson:
+def _next(found: Sequence[Lesson], learnt: Logbook) -> Lesson:
     """The first lesson with an exercise that was not done; the first of all where none is left."""
     for each in found:
         if not all(learnt.of(each.lesson, exercise.name) for exercise in each.exercises):
@@ -140,7 +140,7 @@ def _next(found: Sequence[Lesson], learnt: Learnt) -> Lesson:
     return found[0]
 
 
-def _list(found: Sequence[Lesson], learnt: Learnt) -> int:
+def _list(found: Sequence[Lesson], learnt: Logbook) -> int:
     table = Table(box=None, pad_edge=False)
     for column in ("lesson", "title", "minutes", "exercises", "done", "right"):
         table.add_column(column)

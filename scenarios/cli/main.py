@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from rich.markup import escape
 
-from scenarios.cli.known import NO_SDK, told
+from scenarios.cli.service_files import NO_SDK, error_lines
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
@@ -127,7 +127,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cannot(error: Exception, status: int) -> int:
-    console.print(f"[bold red]cannot[/]: {escape(told(error) if isinstance(error, DeclarationError) else str(error))}")
+    console.print(
+        f"[bold red]cannot[/]: {escape(error_lines(error) if isinstance(error, DeclarationError) else str(error))}"
+    )
     if notes := _notes(error):
         console.print(escape(notes))
     return status

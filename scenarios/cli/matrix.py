@@ -10,10 +10,10 @@ from pathlib import Path
 
 from rich.markup import escape
 
-from scenarios.cli.known import known_services
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
-from scenarios.cli.workforce import Asked, workforce
+from scenarios.cli.service_files import known_services
+from scenarios.cli.workforce import RunOptions, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.places import typed
@@ -104,7 +104,7 @@ def _perform(
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         expected_s = previous.durations_s(beside=True)
         progress = Progress(len(cells), force.jobs, expected_s, cells)
-        asked = Asked(run_folder, progress.report, progress.began, True, options.keep, patience=given)
+        asked = RunOptions(run_folder, progress.report, progress.begin_cell, True, options.keep, patience=given)
         campaign = force.running(asked)
         campaign.results = ran
         with progress.display():

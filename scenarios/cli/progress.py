@@ -51,7 +51,7 @@ class Progress:
         """Keep it in sight for the time of the `with` block."""
         return pulse.display(self, at_once=True)
 
-    def began(self, lab: str, cell: Cell) -> None:
+    def begin_cell(self, lab: str, cell: Cell) -> None:
         """A lab has begun with a cell."""
         with self._lock:
             self._running[lab] = cell, time.monotonic()
@@ -89,7 +89,7 @@ class Progress:
             line += f"\n      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}"
         return line
 
-    def _shown(self) -> list[tuple[str, Cell, float]]:
+    def _labs_shown(self) -> list[tuple[str, Cell, float]]:
         """The labs by name, `lab 4` before `lab 10`, each with its cell and since when: as many as one can look at."""
         running = sorted(self._running.items(), key=lambda each: (len(each[0]), each[0]))
         return [(lab, cell, began_s) for lab, (cell, began_s) in running[:SHOWN]]
@@ -98,7 +98,7 @@ class Progress:
         """What is to be said where no terminal is: how far it is, and where each lab is."""
         with self._lock:
             now_s = time.monotonic()
-            labs = [f"{lab}: {cell.title} ({minutes(now_s - began_s)})" for lab, cell, began_s in self._shown()]
+            labs = [f"{lab}: {cell.title} ({minutes(now_s - began_s)})" for lab, cell, began_s in self._labs_shown()]
             left = f", {minutes(self.left_s)} left" if self.done else ""
             took = minutes(now_s - self._began_s)
             return ["; ".join([f"{self.done} of {self._total} done in {took}{left}", *labs])]
@@ -108,7 +108,7 @@ class Progress:
         with self._lock:
             now_s = time.monotonic()
             labs = Table.grid(padding=(0, 2))
-            for lab, cell, began_s in self._shown():
+            for lab, cell, began_s in self._labs_shown():
                 labs.add_row(f"[cyan]{escape(lab)}[/]", escape(cell.title), f"[dim]{now_s - began_s:.0f} s[/]")
             counts = "  ".join(f"[{STYLES[each]}]{MARKS[each]} {self.verdicts[each]}[/]" for each in Verdict)
             bar = Table.grid(padding=(0, 2))

@@ -17,8 +17,8 @@ from scenarios.cli.arguments import (
     between,
     time_s,
 )
-from scenarios.cli.known import known_services
-from scenarios.cli.workforce import Asked, Workforce, add_cluster, workforce
+from scenarios.cli.service_files import known_services
+from scenarios.cli.workforce import RunOptions, Workforce, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.heartbeat import minutes, under_way
@@ -84,7 +84,7 @@ def _soak(
 
     run_folder = runs.new_run()
     runs.keep_room(run_folder, SOAK_ROOM_CELLS)
-    campaign = force.running(Asked(run_folder, tell, keep=True))
+    campaign = force.running(RunOptions(run_folder, tell, keep=True))
     round_number = 0
     asked: list[Cell] = []
     broke_off: BaseException | None = None

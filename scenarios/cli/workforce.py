@@ -34,12 +34,12 @@ class Running(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunOptions:
     """What a command wants of its cells; see Campaign. `patience` is what their drills were given."""
 
     run_folder: Path
     tell: Callable[[Result], None]
-    began: Callable[[str, Cell], None] = lambda _, __: None
+    on_begin: Callable[[str, Cell], None] = lambda _, __: None
     beside: bool = False
     keep: bool = False
     happened: Callable[[Happened], None] = lambda _: None
@@ -52,7 +52,7 @@ class Workforce:
 
     jobs: int
     labs: Sequence[Lab]
-    running: Callable[[Asked], Running]
+    running: Callable[[RunOptions], Running]
 
 
 @contextlib.contextmanager
@@ -63,20 +63,20 @@ def workforce(options: argparse.Namespace, jobs: int, cells: Sequence[Cell]) -> 
     """
     if getattr(options, "cluster", None) is None:
         on = prepare(options.lab, jobs, cells, getattr(options, "labs", ())) if cells else []
-        yield Workforce(jobs, on, lambda asked: _here(asked, on))
+        yield Workforce(jobs, on, lambda asked: _local_campaign(asked, on))
         return
-    with _joined(options) as found:
+    with _join_cluster(options) as found:
         yield found
 
 
-def _here(asked: Asked, on: Sequence[Lab]) -> Campaign:
+def _local_campaign(asked: RunOptions, on: Sequence[Lab]) -> Campaign:
     return Campaign(
-        asked.run_folder, on, asked.tell, step, warn, asked.began, asked.beside, asked.keep, happened=asked.happened
+        asked.run_folder, on, asked.tell, step, warn, asked.on_begin, asked.beside, asked.keep, happened=asked.happened
     )
 
 
 @contextlib.contextmanager
-def _joined(options: argparse.Namespace) -> Iterator[Workforce]:
+def _join_cluster(options: argparse.Namespace) -> Iterator[Workforce]:
     try:
         from scenarios.cluster.campaign import ClusterCampaign
         from scenarios.cluster.joining import joined
@@ -91,9 +91,9 @@ def _joined(options: argparse.Namespace) -> Iterator[Workforce]:
             cluster = stack.enter_context(joined(options.cluster, options.keys, labs))
         step(f"joined {cluster.address}")
 
-        def running(asked: Asked) -> ClusterCampaign:
+        def running(asked: RunOptions) -> ClusterCampaign:
             return ClusterCampaign(
-                asked.run_folder, cluster, rests_on(), asked.tell, step, warn, asked.began, asked.beside,
+                asked.run_folder, cluster, rests_on(), asked.tell, step, warn, asked.on_begin, asked.beside,
                 patience=asked.patience,
             )  # fmt: skip
 

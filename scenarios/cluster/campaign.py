@@ -55,7 +55,7 @@ class ClusterCampaign:
     tell: Callable[[Result], None]
     say: Callable[[str], None] = lambda _: None
     complain: Callable[[str], None] = lambda _: None
-    began: Callable[[str, Cell], None] = lambda _, __: None
+    on_begin: Callable[[str, Cell], None] = lambda _, __: None
     beside: bool = False
     results: list[Result] = field(default_factory=list)
     patience: Seconds = Seconds(0)
@@ -221,7 +221,7 @@ class ClusterCampaign:
             *(work.perform, self._run, self.run_folder.name, wanted, self.beside, self.tries),
             key=self._key("cell"), workers=[machine.address], resources={RESOURCE: 1}, pure=False, retries=0,
         )  # fmt: skip
-        self.began(f"{machine.name} lab {out.lab}", cell)
+        self.on_begin(f"{machine.name} lab {out.lab}", cell)
         out.future.add_done_callback(lambda _: self._fetch_later(out, fetching))
 
     def _fetch_later(self, out: Out, fetching: ThreadPoolExecutor) -> None:

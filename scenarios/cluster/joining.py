@@ -43,7 +43,7 @@ class Cluster:
     def check(self) -> None:
         """Raise LabProblem when all of its own workers have ended, with what the last of them said."""
         if self.workers and all(each.process.poll() is not None for each in self.workers):
-            raise LabProblem(f"no worker of {self.address} is left: {self.workers[-1].said()}")
+            raise LabProblem(f"no worker of {self.address} is left: {self.workers[-1].last_words()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class LocalWorker:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def said(self) -> str:
+    def last_words(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-LINES_TOLD:]
         return f"{' / '.join(lines) or 'it said nothing'} ({display_path(self.log)})"
 

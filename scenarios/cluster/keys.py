@@ -31,7 +31,7 @@ FOLDER: Final = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config
 MAKES_KEYS: Final = f"{PROGRAM} cluster keys"
 
 
-def _named(name: str) -> x509.Name:
+def _common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"faultwire {name}")])
 
 
@@ -41,8 +41,8 @@ def _signed(
     now = datetime.datetime.now(datetime.UTC)
     made = (
         x509.CertificateBuilder()
-        .subject_name(_named(name))
-        .issuer_name(_named("authority"))
+        .subject_name(_common_name(name))
+        .issuer_name(_common_name("authority"))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))  # clocks differ

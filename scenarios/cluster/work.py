@@ -48,7 +48,7 @@ class Worker:
     _free: queue.SimpleQueue[Workplace] = field(default_factory=queue.SimpleQueue)
     _running: dict[int, str] = field(default_factory=dict)  # the run that each lab works for
     _preparing: threading.Lock = field(default_factory=threading.Lock)
-    _known: Services | None = None
+    _services: Services | None = None
 
     def __post_init__(self) -> None:
         for lab in self.labs:
@@ -59,19 +59,19 @@ class Worker:
         return self.stop.is_set() or self._running.get(lab) in self._ended
 
     @property
-    def known(self) -> Services:
-        if self._known is None:
-            self._known = services()
-        return self._known
+    def services(self) -> Services:
+        if self._services is None:
+            self._services = services()
+        return self._services
 
     def prepare(self, plans: Sequence[Plan], of_services: Mapping[str, str]) -> dict[str, Any]:
         """Have images, programs and one lab ready for these cells, if the services are those of the head."""
-        own = plan.own_services(plans, self.known)
+        own = plan.own_services(plans, self.services)
         if differ := [name for name, digest in of_services.items() if own.get(name) != digest]:
             missing = [name for name in differ if not own.get(name)]
             why = f"; it has no {', '.join(missing)}" if missing else ""
             return {CANNOT: f"its services differ from the head's: {', '.join(differ)}{why}"}
-        cells = [each.cell(self.known) for each in plans]
+        cells = [each.cell(self.services) for each in plans]
         needed = needed_profiles(cells)
         with self._preparing:
             places = [self._free.get()]
@@ -93,7 +93,7 @@ class Worker:
 
     def perform(self, run: str, name: str, wanted: Plan, *, beside: bool, tries: int) -> dict[str, Any]:
         """Run a cell of the run `run`, whose folder on the head has this name."""
-        cell = wanted.cell(self.known)
+        cell = wanted.cell(self.services)
         place = self._free.get()
         try:
             self._running[place.lab.number] = run

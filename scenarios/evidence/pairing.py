@@ -138,7 +138,7 @@ def draw(ladder: Sequence[Rung], client: End, server: End, *, stalls: Sequence[S
             (client[1], "", server[1], "dim"),
         )
     )
-    yield from _drawn(ladder, ladder_lines, stalls)
+    yield from _ladder_lines(ladder, ladder_lines, stalls)
 
 
 def draw_middle(
@@ -170,10 +170,10 @@ def draw_middle(
         yield line.append("│")
         yield from _carried(rung, style)
 
-    yield from _drawn(ladder, lines, stalls)
+    yield from _ladder_lines(ladder, lines, stalls)
 
 
-def _drawn(
+def _ladder_lines(
     ladder: Sequence[Rung], lines: Callable[[Rung, str], Iterator[Text]], stalls: Sequence[Stall]
 ) -> Iterator[Text]:
     start = ladder[0].frame.time_ns if ladder else 0

@@ -75,7 +75,7 @@ def _tidy() -> None:
             path.unlink()
 
 
-def began(run: Path) -> datetime | None:
+def start_time_of(run: Path) -> datetime | None:
     """When a run began, by the name of its folder; None where a person has given it another name."""
     with contextlib.suppress(ValueError):
         if NAME.fullmatch(run.name):

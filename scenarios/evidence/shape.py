@@ -35,7 +35,7 @@ class Shape:
         return "request" if (self.connections, self.exchanges, self.segments) == (1, 1, 1) else "other"
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """`1 connection, the client speaks first, 2 exchanges, the client closes first`."""
         if self.transport == "udp":
             return f"{so_many(self.connections, 'source port')}, {so_many(self.exchanges, 'question')} answered"

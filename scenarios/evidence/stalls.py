@@ -198,7 +198,7 @@ class Pause:
     began_ns: int
     ended_ns: int | None = None  # None: at the end of the script
 
-    def made(self, stall: Stall) -> bool:
+    def is_cause_of(self, stall: Stall) -> bool:
         """Whether the stall is this pause."""
         if stall.machine != self.machine or stall.why == "starved":
             return False
@@ -208,7 +208,7 @@ class Pause:
 
 def without(found: Iterable[Stall], pauses: Sequence[Pause]) -> list[Stall]:
     """The stalls that no pause of the drill made."""
-    return [each for each in found if not any(pause.made(each) for pause in pauses)]
+    return [each for each in found if not any(pause.is_cause_of(each) for pause in pauses)]
 
 
 # What a stall may have made of a time

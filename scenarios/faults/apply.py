@@ -57,13 +57,13 @@ SEEN: Mapping[Sees, LegName | None] = {"both": None, "client": "client-leg", "se
 class Applied(Interface):
     """A fault that is in force, or was."""
 
-    def caught(self) -> Caught:
+    def read_hits(self) -> Caught:
         """What it took hold of so far."""
 
     def end(self, known: Caught | None = None) -> Caught:
         """Undo it; what it took hold of in all, if that is not known yet. Done twice, it says the same."""
 
-    def held(self) -> int:
+    def count_held(self) -> int:
         """How many packets it holds now that will go on by themselves."""
 
 
@@ -75,13 +75,13 @@ class _Rule:
         self._last: Caught | None = None
         fault.__enter__()
 
-    def caught(self) -> Caught:
+    def read_hits(self) -> Caught:
         return self._last or Caught(self.fault.hits())
 
     def end(self, known: Caught | None = None) -> Caught:
         if self._last is None:
             try:
-                self._last = known or (None if _counts_at_its_end(self.fault) else self.caught())
+                self._last = known or (None if _counts_at_its_end(self.fault) else self.read_hits())
             finally:
                 self.fault.__exit__(None, None, None)
             final = getattr(self.fault, "final", None)
@@ -90,7 +90,7 @@ class _Rule:
             )
         return self._last
 
-    def held(self) -> int:
+    def count_held(self) -> int:
         return self.fault.waiting() if isinstance(self.fault, Rate) and self._last is None else 0
 
 
@@ -105,18 +105,18 @@ class _Injection:
     def __init__(self, fault: Injected, *, for_ever: bool) -> None:
         self._fault, self._for_ever = fault, for_ever
 
-    def caught(self) -> Caught:
-        return _caught(self._fault.hits())
+    def read_hits(self) -> Caught:
+        return _as_caught(self._fault.hits())
 
     def end(self, known: Caught | None = None) -> Caught:
-        healed = _caught(self._fault.heal())
+        healed = _as_caught(self._fault.heal())
         return known or healed
 
-    def held(self) -> int:
+    def count_held(self) -> int:
         return 0 if self._for_ever else self._fault.hits().held
 
 
-def _caught(hits: Hits) -> Caught:
+def _as_caught(hits: Hits) -> Caught:
     details = [
         f"{each.protocol} {each.source} → {each.destination}, {each.length} bytes: {each.did}" for each in hits.hits
     ]
@@ -130,16 +130,16 @@ class _BothWays(_Injection):
         super().__init__(there, for_ever=False)
         self._ways = there, back
 
-    def caught(self) -> Caught:
-        there, back = (_caught(way.hits()) for way in self._ways)
+    def read_hits(self) -> Caught:
+        there, back = (_as_caught(way.hits()) for way in self._ways)
         return Caught(there.hits + back.hits, there.unsure or back.unsure, there.details + back.details)
 
     def end(self, known: Caught | None = None) -> Caught:
         for way in self._ways:
             way.heal()
-        return known or self.caught()
+        return known or self.read_hits()
 
-    def held(self) -> int:
+    def count_held(self) -> int:
         return sum(way.hits().held for way in self._ways)
 
 
@@ -267,7 +267,7 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
         case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
         case host_settings.HostSettings():
-            return HostSettings(lab, name, cast.host(effect.who).name, effect.given, effect.ports)
+            return HostSettings(lab, name, cast.host(effect.who).name, effect.by_place, effect.ports)
         case kernel_faults.Answer():
             families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
             addresses = [cast.address(role, family) for role in effect.gives for family in families]

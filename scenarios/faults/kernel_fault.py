@@ -89,7 +89,7 @@ class Chain:
     kind: str = "filter"
     table: str = TABLE
 
-    def made(self) -> str:
+    def creation(self) -> str:
         """The lines of a transaction that make it."""
         lines = [f"add table {self.table}"]
         lines += [f"add {_of(how)} {self.table} {name} {{ {how} }}" for name, how in self.sets]
@@ -138,7 +138,7 @@ class Standing:
     def transaction(self) -> str:
         """What nft is given to put its chains in force; empty if there are none."""
         chains = self._chains()
-        return "\n".join([*(chain.made() for chain in chains), ""]) if chains else ""
+        return "\n".join([*(chain.creation() for chain in chains), ""]) if chains else ""
 
     @property
     def table(self) -> str:

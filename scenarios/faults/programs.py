@@ -34,10 +34,10 @@ class _OfProgram:
 
     _caught: Caught
 
-    def held(self) -> int:
+    def count_held(self) -> int:
         return 0
 
-    def caught(self) -> Caught:
+    def read_hits(self) -> Caught:
         return self._caught
 
     def end(self, known: Caught | None = None) -> Caught:
@@ -155,10 +155,10 @@ class Signalled(_OfProgram):
         except LabProblem as problem:
             self._problem = str(problem)
 
-    def caught(self) -> Caught:
+    def read_hits(self) -> Caught:
         return Caught(self._caught.hits, self._problem, self._caught.details)
 
     def end(self, known: Caught | None = None) -> Caught:
         self._over.set()
         self._thread.join()
-        return known or self.caught()
+        return known or self.read_hits()

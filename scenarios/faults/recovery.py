@@ -35,7 +35,7 @@ NAMES = f"{JOURNALS}exit $status\n"
 @contextlib.contextmanager
 def held_without_faults(lab: Lab) -> Iterator[None]:
     """Hold the lab alone, with none of a dead run's faults in force. Raises LabProblem as held() and remove_all()."""
-    with lab.held():
+    with lab.hold_alone():
         remove_all(lab)
         yield
 

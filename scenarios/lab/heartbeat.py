@@ -42,9 +42,9 @@ class Voice(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         super().print(*objects, **options)
-        self.spoke()
+        self.note_output()
 
-    def spoke(self) -> None:
+    def note_output(self) -> None:
         """Note that somebody has just been told something."""
         self._spoke_s = self._clock()
 
@@ -119,7 +119,7 @@ class Heartbeat:
     def beating(self, what: str) -> Iterator[None]:
         """Say what is under way, for the time of the `with` block; `what` is the command as a whole."""
         self._whole = Task(what, clock=self._clock)
-        self._console.spoke()
+        self._console.note_output()
         self._over.clear()
         thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         thread.start()

@@ -38,7 +38,7 @@ class Lab(Machines):
         self.guests: dict[str, str] = {}
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def hold_alone(self) -> Iterator[None]:
         """Hold the lab alone: two runs in one lab would be in each other's captures.
 
         The lock goes with the process that holds it, however it ends. What an earlier, killed, run left running

@@ -56,7 +56,7 @@ class FaultBlock:
         if self._caught is not None:
             return self._caught
         if self.name in self._session.applied:
-            return self._session.applied[self.name].caught()
+            return self._session.applied[self.name].read_hits()
         return self._of_replacement() if self._fault.replace and self._armed else Caught(0)
 
     def _of_replacement(self) -> Caught:
@@ -140,7 +140,7 @@ class FaultBlock:
         """Wait for what it holds and will let go by itself."""
         made = self._session.applied[self.name]
         with contextlib.suppress(DeadlinePassed):
-            wait_for(lambda: not made.held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
+            wait_for(lambda: not made.count_held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
 
     def _check(self, caught: Caught) -> None:
         """Raise Unproven unless it took hold of something, for sure."""

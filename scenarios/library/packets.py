@@ -45,7 +45,7 @@ class Recorded:
         self._marked: dict[tuple[str, str], frozenset[int]] = {}
         self._folder: Path | None = None  # where the captures are kept, once somebody wants to know
 
-    def seen(self, at: str = "", where: str = "") -> Seen:
+    def evidence(self, at: str = "", where: str = "") -> Seen:
         """All of it, as the verdicts' checks take it; the frames of `at` that the filter `where` keeps are marked."""
         if self.base is None:
             raise UsageError("lab.recording: its packets are there when its block has ended; ask after the `with`")
@@ -88,7 +88,7 @@ class Recorded:
 
     def ladder(self) -> str:
         """The picture of the exchange: both legs, in order of time."""
-        seen = self.seen()
+        seen = self.evidence()
         topology = self.session.stage.lab.topology
         ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
         ours |= {address for both in topology.here.values() for address in both}
@@ -127,7 +127,7 @@ class Packets:
     def where(self, display_filter: str) -> Packets:
         """Those that a Wireshark display filter keeps. Raises ValueError, with Wireshark's words, for a wrong one."""
         at = self._at("where")
-        self._recorded.seen()
+        self._recorded.evidence()
         numbers = self._recorded.marked(at, display_filter)
         return self._with(f"where {display_filter}", lambda frame: frame.number in numbers)
 
@@ -145,7 +145,7 @@ class Packets:
     def alone(self) -> Packets:
         """Those that are on this leg and not on the other: they ended at the firewall, or began there."""
         at = self._at("alone")
-        crossed = crossing_times(self._recorded.seen(), at)
+        crossed = crossing_times(self._recorded.evidence(), at)
         return self._with("on this leg alone", lambda frame: crossed[frame.number] is None)
 
     def _with(self, words: str, keep: Callable[[Frame], bool]) -> Packets:
@@ -157,7 +157,7 @@ class Packets:
         return self.leg
 
     def _addresses(self, role: str, key: str) -> frozenset[str]:
-        known = self._recorded.seen().addresses
+        known = self._recorded.evidence().addresses
         if role not in known:
             raise UsageError(f"packets.{key}: unknown role {quoted(role)}{advice(role, known)}")
         return frozenset(known[role])  # type: ignore[index] # it is one of them
@@ -166,7 +166,7 @@ class Packets:
     def frames(self) -> tuple[Frame, ...]:
         """The packets themselves, in the order of the capture, each as Wireshark decodes it."""
         at = self._at("frames")
-        return tuple(each for each in self._recorded.seen().frames[at] if all(keep(each) for keep in self._keep))
+        return tuple(each for each in self._recorded.evidence().frames[at] if all(keep(each) for keep in self._keep))
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self.frames)
@@ -175,7 +175,7 @@ class Packets:
     def count(self) -> int:
         """How many they are."""
         frames, at = self.frames, self._at("count")
-        seen = self._recorded.seen()
+        seen = self._recorded.evidence()
         self._recorded.story.is_counted = True
         repeated = repeated_by_a_stall(seen, at)
         made = {*repeated, *answers_to(repeated, seen.frames[at])}
@@ -205,7 +205,7 @@ class Packets:
             raise UsageError(
                 "packets.expect: during: a recording is its own time; expected a `with lab.record` of that time"
             )
-        check = check_packets(expected, self._recorded.seen(expected.at, expected.where))
+        check = check_packets(expected, self._recorded.evidence(expected.at, expected.where))
         if check.holds is Verdict.UNPROVEN:
             raise Unproven(f"{check.stalled}: {check.sentence}\n{self.shown}")
         if check.holds is not Verdict.PASS:

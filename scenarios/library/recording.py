@@ -42,7 +42,7 @@ def recording(session: Session) -> Iterator[Packets]:
                     until_ns = time.time_ns()
                     captures = capture.stop()
                     with metering:
-                        recorded.base = _seen(session, captures, until_ns)
+                        recorded.base = _collect_evidence(session, captures, until_ns)
                     session.story.recorded.append(recorded.base)
                     session.story.ladders.append(recorded.ladder)
     finally:
@@ -65,7 +65,7 @@ def _settle(session: Session) -> None:
             wait_for(closed, "the server to close", SETTLES_WITHIN_S)
 
 
-def _seen(session: Session, captures: dict[str, LegCapture], until_ns: int) -> Seen:
+def _collect_evidence(session: Session, captures: dict[str, LegCapture], until_ns: int) -> Seen:
     dissector, story, cast = session.stage.dissector, session.story, session.cast
     with ThreadPoolExecutor() as pool:
         read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, ()), captures.values())

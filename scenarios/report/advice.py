@@ -5,7 +5,7 @@ It says what to change in a program, and nothing of the program that the cell di
 
 from __future__ import annotations
 
-from scenarios.verdict.did import NOT_DONE, TRYING, UNCLEAR, Did
+from scenarios.verdict.behaviour import NOT_DONE, TRYING, UNCLEAR, Behaviour
 
 ADVICE = {
     "hung": "A time limit for the whole exchange: for connect() and for each wait for bytes. Without one, a silence "
@@ -20,6 +20,6 @@ ADVICE = {
 }
 
 
-def advice(did: Did | None) -> str:
+def advice(did: Behaviour | None) -> str:
     """Return what helps; an empty string where nothing needs to change."""
     return ADVICE.get(did.kind, "") if did else ""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scenarios.lab.places import ROOT
 from scenarios.report import ladder_text, markdown_table, tutorial_programs_page, tutorials_page
-from scenarios.report.ladder_text import Kept
+from scenarios.report.ladder_text import StoredLadder
 from scenarios.spec.catalogue import DRILLS, drills
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Log, Outcomes
@@ -56,7 +56,9 @@ CODE = re.compile(r"(`[^`]*`)")
 SPECIAL = str.maketrans({"\\": "\\\\", "*": "\\*", "[": "\\[", "]": "\\]", "<": "&lt;", ">": "&gt;", "#": "\\#"})
 
 
-def pages(known: Mapping[str, Drill], ladders: Mapping[str, Kept], programs: Sequence[Pair] = ()) -> dict[str, str]:
+def pages(
+    known: Mapping[str, Drill], ladders: Mapping[str, StoredLadder], programs: Sequence[Pair] = ()
+) -> dict[str, str]:
     """The text of each page by its place in docs/. Raises ValueError for a drill whose first tag names no group."""
     for drill in known.values():
         if drill.tags[0] not in GROUPS:
@@ -104,7 +106,7 @@ def _group(group: str, of_group: Sequence[Drill]) -> str:
     return f"# {GROUPS[group]}\n\n[All drills, by their claims](../../{DOOR})\n\n{table}\n\n{len(of_group)} drills.\n"
 
 
-def _drill(drill: Drill, ladder: Kept | None, programs: Sequence[Pair]) -> Iterator[str]:
+def _drill(drill: Drill, ladder: StoredLadder | None, programs: Sequence[Pair]) -> Iterator[str]:
     group = drill.tags[0]
     yield f"# {drill.drill}"
     yield f"**{plain(drill.claim)}**"
@@ -199,7 +201,7 @@ def write(runs: Sequence[Path]) -> None:
     known = drills(DRILLS)
     ladders = ladder_text.stored(LADDERS)
     for run in runs:
-        ladders = ladder_text.together(ladders, ladder_text.taken(run, known))
+        ladders = ladder_text.merge_ladders(ladders, ladder_text.ladders_of_run(run, known))
     if runs:
         LADDERS.write_text(ladder_text.text({name: ladders[name] for name in ladders if name in known}), "utf-8")
     made = pages(known, ladders, load_pairs().pairs)

@@ -46,11 +46,11 @@ def of_run(folder: Path) -> list[Seen]:
     found = []
     for path in sorted(folder.glob(f"*/*/*/{read_run.RESULT}")):
         stored = json.loads(path.read_text(encoding="utf-8"))
-        found.append(_seen(stored, folder.name, path.parent.relative_to(folder).as_posix()))
+        found.append(_read_cell(stored, folder.name, path.parent.relative_to(folder).as_posix()))
     return found
 
 
-def _seen(stored: Mapping[str, Any], run: str, cell: str) -> Seen:
+def _read_cell(stored: Mapping[str, Any], run: str, cell: str) -> Seen:
     verdict = Verdict(stored["verdict"])
     did = stored.get("did") or {}
     captures = stored["runs"].get("fault", {}).get("captures", {})
@@ -79,7 +79,7 @@ def stored(path: Path = STORED) -> dict[tuple[str, str], Seen]:
     return {each.key: each for each in found}
 
 
-def together(kept: Mapping[tuple[str, str], Seen], new: Iterable[Seen]) -> dict[tuple[str, str], Seen]:
+def merge_cells(kept: Mapping[tuple[str, str], Seen], new: Iterable[Seen]) -> dict[tuple[str, str], Seen]:
     """Those that are kept, with new ones in the place of old ones.
 
     One that proved nothing does not take the place of one that did.

@@ -101,15 +101,15 @@ def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, ServiceCh
     yield from ("", f"### {client.name}", "")
     yield from ("```sh", *programs[client.as_it_comes].client.run.strip().splitlines(), "```")
     yield ""
-    yield from _wrapped(_said("As it comes", gallery, client.as_it_comes, cells))
+    yield from _wrapped(_column_summary("As it comes", gallery, client.as_it_comes, cells))
     if client.cured:
         yield ""
-        yield from _wrapped(_said(f"With `{client.option}`", gallery, client.cured, cells))
+        yield from _wrapped(_column_summary(f"With `{client.option}`", gallery, client.cured, cells))
     yield ""
     yield from _wrapped(f"**The cure.** {client.cure} (Source: {client.source}.)")
 
 
-def _said(how: str, gallery: Gallery, program: str, cells: Cells) -> str:
+def _column_summary(how: str, gallery: Gallery, program: str, cells: Cells) -> str:
     """What one column did, in sentences."""
     return summarize(how, gallery, program, cells, escaped).replace("it hangs where", "it **hangs** where")
 

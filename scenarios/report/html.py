@@ -135,10 +135,10 @@ def cell(folder: Path, run_folder: Path, *, live: bool = False) -> str:
     return environment().get_template("cell.html.j2").render(
         result=result,
         live=live,
-        cure=advice(read_run.did(result)),
+        cure=advice(read_run.read_behaviour(result)),
         sources=[_source(each) for each in result["source"]],
         survival=read_run.survival(result),
-        did=read_run.did(result),
+        did=read_run.read_behaviour(result),
         home="/".join([".."] * len(place.parts)),
         run_name=run_folder.name,
         byteorders=(ORDERS.get(client, client), ORDERS.get(server, server)),

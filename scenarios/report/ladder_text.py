@@ -27,7 +27,7 @@ SCRIPT = re.compile(r"^script:\n(.*?)^\w", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredLadder:
     """A ladder of a drill. `script` identifies what was performed: see script_of()."""
 
     taken: str
@@ -44,7 +44,7 @@ def script_of(drill: Drill) -> str:
     return hashlib.sha256(f"{drill.service} {words}".encode()).hexdigest()[:12]
 
 
-def drawn(ladder: Picture) -> list[str]:
+def draw(ladder: Picture) -> list[str]:
     """The lines of a ladder, the heads first: time, the leg of the client, the leg of the server."""
     heads = f"{'':>11}{'client':<{WIDTH + 1}}{'firewall':<{WIDTH + 1}}server"
     rows = [line for row in ladder.rows for line in _row(row.at_ms, row.packet, row.says, row.pause_s)]
@@ -54,7 +54,7 @@ def drawn(ladder: Picture) -> list[str]:
     return [line.rstrip() for line in (heads, *rows)]
 
 
-def taken(folder: Path, known: Mapping[str, Drill]) -> Iterator[tuple[str, Kept]]:
+def ladders_of_run(folder: Path, known: Mapping[str, Drill]) -> Iterator[tuple[str, StoredLadder]]:
     """The ladders of the cells of a run that passed with the drill's own service, one for each drill."""
     for path in sorted(folder.glob(f"*/*/*/{read_run.RESULT}")):
         result = read_run.result(path.parent)
@@ -63,16 +63,19 @@ def taken(folder: Path, known: Mapping[str, Drill]) -> Iterator[tuple[str, Kept]
             continue
         ladder = picture(result["runs"]["fault"], read_run.packets(path.parent / "fault"))
         if ladder.packets:
-            yield drill.drill, Kept(folder.name[:10], drill.service, result["pair"], script_of(drill), drawn(ladder))
+            yield (
+                drill.drill,
+                StoredLadder(folder.name[:10], drill.service, result["pair"], script_of(drill), draw(ladder)),
+            )
 
 
-def stored(path: Path) -> dict[str, Kept]:
+def stored(path: Path) -> dict[str, StoredLadder]:
     """The ladders that are kept; none where there is no file."""
     found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return {drill: Kept(**each) for drill, each in found.items()}
+    return {drill: StoredLadder(**each) for drill, each in found.items()}
 
 
-def text(ladders: Mapping[str, Kept]) -> str:
+def text(ladders: Mapping[str, StoredLadder]) -> str:
     """The file that keeps them."""
     plain = {drill: asdict(each) for drill, each in sorted(ladders.items())}
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
@@ -88,7 +91,7 @@ def _row(at_ms: float, packet: LadderRow | None, says: str, pause_s: float | Non
 
 
 def _legs(packet: LadderRow) -> str:
-    label = " ".join(word for word in (_from(packet), packet.flags, packet.size or packet.about) if word)
+    label = " ".join(word for word in (_source_label(packet), packet.flags, packet.size or packet.about) if word)
     if packet.marks:
         label += f" ({', '.join(packet.marks)})"
     near, far = packet.client_leg is not None, packet.server_leg is not None
@@ -99,7 +102,7 @@ def _legs(packet: LadderRow) -> str:
     return "│" + "│".join((first, second) if packet.rightwards else (second, first)) + "│"
 
 
-def _from(packet: LadderRow) -> str:
+def _source_label(packet: LadderRow) -> str:
     return "" if packet.source in ("client", "server", "firewall") else f"{packet.source}:"
 
 
@@ -112,6 +115,6 @@ def _leg(label: str, rightwards: bool, *, ends: bool) -> str:
     return ("╳" if ends else "◀") + f"{words}──".rjust(WIDTH - 1, "─")
 
 
-def together(kept: Mapping[str, Kept], new: Iterable[tuple[str, Kept]]) -> dict[str, Kept]:
+def merge_ladders(kept: Mapping[str, StoredLadder], new: Iterable[tuple[str, StoredLadder]]) -> dict[str, StoredLadder]:
     """Those that are kept, and in their places the new ones."""
     return {**kept, **dict(new)}

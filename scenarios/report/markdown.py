@@ -37,7 +37,7 @@ def _lines(run: Run, changes: Changes | None) -> Iterator[str]:
         if run.duration_s is not None
         else "; broken off before its summary was written"
     )
-    asked = f" of {run.asked} that were asked for" if run.asked != run.ran else ""
+    asked = f" of {run.cells_wanted} that were asked for" if run.cells_wanted != run.ran else ""
     yield f"{so_many(run.ran, 'cell')}{asked}{took}, {date(run.folder.name)}."
     others = [line for line in run.lines if line.verdict is not Verdict.PASS]
     if others:

@@ -13,8 +13,8 @@ from typing import Any
 from scenarios.evidence import frames_json
 from scenarios.lab.errors import UsageError
 from scenarios.spec.cell import cell_title
+from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.did import Did
 from scenarios.verdict.survival import Survival
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
@@ -38,7 +38,7 @@ class Line:
     folder: str  # from the folder of the run
     repeat_with: str
     survival: Survival | None
-    did: Did | None
+    did: Behaviour | None
     has_page: bool  # its folder is there
 
     @property
@@ -93,7 +93,7 @@ class Run:
 
     folder: Path
     lines: Sequence[Line]
-    asked: int
+    cells_wanted: int
     counts: Mapping[Verdict, int]  # of all that was run: more than there are lines, where what passed left nothing
     duration_s: float | None  # None: it was broken off before it could write its summary
     versions: Mapping[str, str]
@@ -257,10 +257,10 @@ def survival(stored: Mapping[str, Any]) -> Survival | None:
     return Survival(**found) if found else None
 
 
-def did(stored: Mapping[str, Any]) -> Did | None:
+def read_behaviour(stored: Mapping[str, Any]) -> Behaviour | None:
     """What a program did, of a line of summary.json, or of result.json."""
     found = stored.get("did")
-    return Did(**found) if found else None
+    return Behaviour(**found) if found else None
 
 
 def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
@@ -287,7 +287,7 @@ def _line(stored: Mapping[str, Any], run_folder: Path) -> Line:
         folder=place.as_posix(),
         repeat_with=_text(stored, "repeat_with"),
         survival=survival(stored),
-        did=did(stored),
+        did=read_behaviour(stored),
         has_page=(folder / RESULT).is_file(),
     )
 

@@ -16,7 +16,7 @@ from scenarios.verdict.check import Verdict
 NAMED = 5  # cells by name in a message; more are counted
 
 
-def named(titles: Sequence[str]) -> str:
+def join_titles(titles: Sequence[str]) -> str:
     """`lost-syn · echo/select · be-le, … and 4 more`."""
     return ", ".join(titles[:NAMED]) + (f" and {len(titles) - NAMED} more" if titles[NAMED:] else "")
 

@@ -47,7 +47,7 @@ def document(told: Pairs, known: Mapping[str, Drill]) -> str:
 
 def _section(pair: Pair, drill: Drill) -> Iterator[str]:
     yield _wrapped(f"Under [`{drill.drill}`](drills/{drill.tags[0]}/{drill.drill}.md): {drill.claim}") + "\n"
-    yield _wrapped(f"{seen(pair)}.") + "\n"
+    yield _wrapped(f"{outcomes_in_words(pair)}.") + "\n"
     yield "```diff"
     yield from difference(pair)
     yield "```"
@@ -57,7 +57,7 @@ def _wrapped(text: str) -> str:
     return textwrap.fill(text, LINE, break_long_words=False, break_on_hyphens=False)
 
 
-def seen(pair: Pair) -> str:
+def outcomes_in_words(pair: Pair) -> str:
     """What becomes of both under the drill."""
     naive, repaired = (" or ".join(words) for words in pair.words)
     return f"`{pair.columns[0]}` is **{naive}**, `{pair.columns[1]}` **{repaired}**"

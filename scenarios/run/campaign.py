@@ -41,7 +41,7 @@ class Campaign:
     tell: Callable[[Result], None]
     say: Callable[[str], None] = lambda _: None
     complain: Callable[[str], None] = lambda _: None
-    began: Callable[[str, Cell], None] = lambda _, __: None
+    on_begin: Callable[[str, Cell], None] = lambda _, __: None
     beside: bool = False  # also ask what becomes of other clients
     keep: bool = False  # leave the borrowed labs up
     results: list[Result] = field(default_factory=list)
@@ -103,7 +103,7 @@ class Campaign:
                     cell = waiting.get_nowait()
                 except queue.Empty:
                     return
-                self.began(f"lab {place.lab.number}", cell)
+                self.on_begin(f"lab {place.lab.number}", cell)
                 folder = folder_of(self.run_folder, cell)
                 result = place.run(cell, folder, beside=self.beside, tries=self.tries)
                 with self._reporting:

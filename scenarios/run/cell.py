@@ -25,8 +25,8 @@ from scenarios.spec.cast import Cast
 from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.program_ends import Side
 from scenarios.spec.roles import SERVER
+from scenarios.verdict.behaviour import behaviour_of
 from scenarios.verdict.check import Check, Verdict, combine, only_stalled, proof
-from scenarios.verdict.did import did
 from scenarios.verdict.emulated import cannot
 from scenarios.verdict.judge import ending, judged
 from scenarios.verdict.result import Result
@@ -61,13 +61,13 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     `beside`: also what became of other clients meanwhile, and of the service afterwards; no verdict rests on that.
     """
     began_s = time.monotonic()
-    found = _tried(stage, cell)
+    found = _try_once(stage, cell)
     while len(found.earlier_tries) + 1 < tries and only_stalled((*found.control, *found.checks)):
         checks = [*found.control, *found.checks]
         earlier = [*found.earlier_tries, _sentence(cell, combine(checks), checks)]
         del found  # it holds all packets of two runs: the memory is for the next try
         _pause(stage, PAUSE_S * 2 ** (len(earlier) - 1))
-        found = _tried(stage, cell, earlier)
+        found = _try_once(stage, cell, earlier)
     if beside and not found.problems and "fault" in found.seen and is_measurable(cell):
         try:
             found.others = perform_beside(stage, cell, found.seen["control"])
@@ -80,7 +80,7 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     try:
         result = replace(result, inputs=inputs(cell))
         if armed := found.seen.get("fault"):
-            result = replace(result, did=did(cell.drill, found.seen.get("control"), armed))
+            result = replace(result, did=behaviour_of(cell.drill, found.seen.get("control"), armed))
         if beside:
             said = survival(cell, result.verdict, armed, found.others, result.did)
             result = replace(result, survival=said)
@@ -122,7 +122,7 @@ def _pause(stage: Stage, seconds: float) -> None:
         time.sleep(min(left_s, 0.2))
 
 
-def _tried(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:
+def _try_once(stage: Stage, cell: Cell, earlier: Sequence[str] = ()) -> _Found:
     found = _Found(earlier_tries=earlier)
     try:
         _perform(stage, cell, found)

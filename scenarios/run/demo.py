@@ -137,7 +137,7 @@ def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:
     found = shape(made.frames.get("client-leg", ()), {made.client.address(made.family)}, made.port)
     if found is None:
         return
-    yield f"in the packets: {found.told}"
+    yield f"in the packets: {found.words}"
     said = chosen.client.conversation or chosen.service.conversation
     if chosen.image and found.transport == "tcp" and said not in (found.conversation, "stays"):
         yield f"write `conversation: {found.conversation}` into service.yaml; `{said}` holds where it says nothing"

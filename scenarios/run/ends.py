@@ -28,12 +28,17 @@ def machine(stage: Stage, cell: Cell, side: Side, host: Host) -> tuple[Mapping[s
     right, built = str(on_cpus.promised(cpu)), elf.expected_for(cpu)
     program = "interpreter" if program_ends.is_python(cell.chosen, side) else "program"
     checks = [
-        proof(f"byte order, word size and CPU of the {side}'s program", right, found.said, found.said == right),
+        proof(
+            f"byte order, word size and CPU of the {side}'s program",
+            right,
+            found.machine_words,
+            found.machine_words == right,
+        ),
         proof(
             f"for which machine the {side}'s {program} was built", str(built), str(found.built), found.built == built
         ),
     ]
-    return {"host": host.name, "said": found.said, "program": f"{program} for {found.built}"}, checks
+    return {"host": host.name, "said": found.machine_words, "program": f"{program} for {found.built}"}, checks
 
 
 def is_emulated(cell: Cell, side: Side) -> bool:

@@ -80,8 +80,8 @@ class Performance:
         except Exception as problem:
             self.run.note(f"broke off: {problem}")
             self._gather()
-            raise BrokeOff(problem, self._seen()) from problem
-        return self._seen()
+            raise BrokeOff(problem, self._collect_evidence()) from problem
+        return self._collect_evidence()
 
     def _perform_captured(self) -> None:
         timed = self.run.timed
@@ -156,7 +156,7 @@ class Performance:
                 self.run.note(f"the settings of the {role} are not known: {problem}")
         return found
 
-    def _seen(self) -> Seen:
+    def _collect_evidence(self) -> Seen:
         roles: tuple[spec_roles.Role, ...] = get_args(spec_roles.Role)
         cast, recording = self.run.cast, self.recording
         hosts = self.stage.lab.topology.places.values()
@@ -250,7 +250,7 @@ class Performance:
                 self.calls.wait(float(step.wait))
         elif step.until:
             with timed("waits"):
-                self._until(step.until)
+                self._wait_until(step.until)
         elif step.look:
             began_ns = time.time_ns()
             with timed("looks"):
@@ -260,14 +260,14 @@ class Performance:
             with timed("servers"):
                 self.servers.restart()
 
-    def _until(self, until: steps.Until) -> None:
+    def _wait_until(self, until: steps.Until) -> None:
         """Wait for a condition of the script; that it does not come is noted, and is no error."""
 
         def come() -> bool:
             self.stage.check_interrupted()
             self.calls.tick()
             if until.fault:
-                return self.faults.applied[until.fault].caught().hits >= until.hits
+                return self.faults.applied[until.fault].read_hits().hits >= until.hits
             if until.log:
                 return any(re.search(until.line, line) for line in self._printed(until.log))
             looked = self.settling.look(until.on or "server")

@@ -64,6 +64,6 @@ def bring_up(a_lab: Lab) -> None:
     if a_lab.is_up():
         return
     # Held: another run's machines must not be made anew under it, because their images are older than their files.
-    with a_lab.held(), under_way(f"lab {a_lab.number} comes up"):
+    with a_lab.hold_alone(), under_way(f"lab {a_lab.number} comes up"):
         seconds = a_lab.up()
     step(f"lab {a_lab.number} is up: {len(a_lab.required_machines)} machines, {seconds:.1f} s")

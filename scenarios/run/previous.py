@@ -57,7 +57,7 @@ def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path
     if kept is None:
         return removed
     now = datetime.now(UTC)
-    found = [(run, began) for run in _folders() if (began := runs.began(run))]
+    found = [(run, began) for run in _folders() if (began := runs.start_time_of(run))]
     for number, (run, began) in enumerate(found):
         if kept.removes(number, now - began) and not runs.is_taken(run):
             try:
@@ -118,7 +118,7 @@ def _result(cell: Cell, folder: Path, stored: Mapping[str, Any]) -> Result:
         broke_off=False,
         machines=stored.get("machines", {}),
         survival=Survival(**stored["survival"]) if "survival" in stored else None,
-        did=read_run.did(stored),
+        did=read_run.read_behaviour(stored),
         inputs=stored["inputs"],
         ran_on=stored["versions"],
         earlier_tries=stored.get("earlier_tries", ()),

@@ -101,7 +101,7 @@ class ScriptFaults:
 
         def nothing_held() -> bool:
             self.run.stage.check_interrupted()
-            held = {name: made.held() for name, made in self.applied.items()}
+            held = {name: made.count_held() for name, made in self.applied.items()}
             self.still_held = {name: count for name, count in held.items() if count}
             return not self.still_held
 
@@ -112,13 +112,13 @@ class ScriptFaults:
         """Note what each fault in force has caught, and that the script is over for it."""
         for name in list(self._began_ns):
             self._end_span(name)
-        self.caught |= {name: made.caught() for name, made in self.applied.items()}
+        self.caught |= {name: made.read_hits() for name, made in self.applied.items()}
 
     def rescue(self) -> None:
         """Note what each fault in force has caught, as far as it can still tell."""
         for name, made in self.applied.items():
             with contextlib.suppress(Exception):
-                self.caught.setdefault(name, made.caught())
+                self.caught.setdefault(name, made.read_hits())
 
     def end(self) -> None:
         """Undo those in force, of which `count` has noted what they caught."""

@@ -51,7 +51,7 @@ def not_run(results: Sequence[Result], asked: Sequence[Cell], goes_on: str = "")
     if goes_on:
         said += f"; `{goes_on}` goes on"
     if left:
-        said += f"; not run: {summary_files.named(left)}"
+        said += f"; not run: {summary_files.join_titles(left)}"
     return said
 
 

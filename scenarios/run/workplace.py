@@ -62,7 +62,7 @@ class Workplace:
             try:
                 if number == OPENS_TIMES:  # whatever is the matter with its machines, new ones have it not
                     self.say(f"lab {lab.number} is made anew")
-                    with lab.held():
+                    with lab.hold_alone():
                         lab.down()
                 if not lab.is_up():
                     with under_way(f"lab {lab.number} comes up"):

@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 
 from scenarios.lab.topology import topology
-from scenarios.spec.brought import Brought
+from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.fault import Fault
 from scenarios.spec.roles import SERVER
@@ -41,7 +41,7 @@ def misfit_inside(name: str, faults: Iterable[Fault], calls: Iterable[Call]) -> 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Composed(Brought):
+class Composed(ContainerSettings):
     """What a service.yaml says of a composition. `compose` is its file, or are its files, in their order.
 
     `client_side` and `server_side` name its services that stand on either side of the firewall; the others stand
@@ -104,7 +104,7 @@ class Composed(Brought):
 
     def problems_of_files(self, folder: Path) -> Iterator[str]:
         """What is wrong with its files, those of the composition too. Raise DeclarationError for a compose file."""
-        yield from Brought.problems_of_files(self, folder)
+        yield from ContainerSettings.problems_of_files(self, folder)
         named: set[str] = set()
         is_whole = True
         for path in self.compose_files(folder):

@@ -109,7 +109,7 @@ class HostSettings:
     somaxconn: int | None = None
 
     def __post_init__(self) -> None:
-        if not self.given:
+        if not self.by_place:
             raise ValueError(f"expected one or more of: ports, {', '.join(NUMBERS)}")
         for name, value in self.numbers.items():
             _, least, most = NUMBERS[name]
@@ -122,7 +122,7 @@ class HostSettings:
         return {name: value for name in NUMBERS if (value := getattr(self, name)) is not None}
 
     @property
-    def given(self) -> dict[str, str]:
+    def by_place(self) -> dict[str, str]:
         """What is set, by its place below /proc/sys/net, as the kernel is told it."""
         told = {NUMBERS[name].place: str(value) for name, value in self.numbers.items()}
         return told | ({PORTS_AT: f"{self.ports.first} {self.ports.last}"} if self.ports else {})

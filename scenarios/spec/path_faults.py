@@ -117,11 +117,11 @@ class PathBetween:
         ends = f"between {role_label(self.from_)} and {role_label(self.to)}"
         if self.like is None:
             return f"packets {ends} go by a link with the times of {self.trace}"
-        up, down = (_told(self._way(way, "")) for way in ("up", "down"))
+        up, down = (_describe(self._way(way, "")) for way in ("up", "down"))
         return f"packets {ends} go by a path like {self.like}: {up} there, {down} back"
 
 
-def _told(path: Path) -> str:
+def _describe(path: Path) -> str:
     jitter = f" ± {path.jitter_s * 1000:g}" if path.jitter_s else ""
     lost = 100 * path.worsens / (path.worsens + path.recovers) if path.worsens else 0
     loss = f", {lost:.2g} percent lost in bursts of {100 / path.recovers:.2g}" if lost else ""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
-from scenarios.spec.brought import Brought
+from scenarios.spec.container_settings import ContainerSettings
 
 if TYPE_CHECKING:
     from scenarios.spec.service import Service
@@ -18,7 +18,7 @@ PYTHON_IMAGE: Final = "faultwire/python"  # and with `-CPU` that of another CPU
 PYTHON_FOLDER: Final = "/program"  # where a program in Python finds its folder, and begins
 
 
-def python_of(service: Service, program: Brought) -> str | None:
+def python_of(service: Service, program: ContainerSettings) -> str | None:
     """The folder of a program in Python; None where it is none.
 
     A program with an image of its own is none, unless it says so itself.
@@ -49,19 +49,19 @@ def python_programs(service: Service) -> Mapping[str, tuple[str, str]]:
     return found
 
 
-def folder_to_mount(service: Service, program: Brought) -> Mapping[str, str]:
+def folder_to_mount(service: Service, program: ContainerSettings) -> Mapping[str, str]:
     """The folder of a program in Python that stands beside service.yaml, with its place."""
     folder = python_of(service, program)
     return {} if folder is None or folder.startswith("/") else {folder: PYTHON_FOLDER}
 
 
-def begins_in(service: Service, program: Brought) -> str:
+def begins_in(service: Service, program: ContainerSettings) -> str:
     """The folder in which a program begins: of one in Python its own; empty where that is its image's affair."""
     folder = python_of(service, program)
     return "" if folder is None else folder if folder.startswith("/") else PYTHON_FOLDER
 
 
-def wrong_python(service: Service, program: Brought) -> str:
+def wrong_python(service: Service, program: ContainerSettings) -> str:
     """What is wrong with the folder of a program in Python, beside the image that it has; empty where nothing is."""
     folder, image = python_of(service, program), service.brought_image(program)
     if folder is None or folder.startswith("/") == (image is not None):

@@ -17,8 +17,8 @@ from typing import get_args
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import ROOT
 from scenarios.lab.topology import Family
-from scenarios.spec.brought import DOCKERFILE, Brought, check_dockerfile, suffix_of
 from scenarios.spec.composition import Composed
+from scenarios.spec.container_settings import DOCKERFILE, ContainerSettings, check_dockerfile, suffix_of
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.project import name_taken, project
@@ -121,11 +121,11 @@ class Service(Composed):
         """The image in which this server runs; None for a server of ours, and for one that a machine always runs."""
         return None if self.servers[server].run is None else self._image(self.servers[server])
 
-    def _image(self, program: Brought) -> str | None:
+    def _image(self, program: ContainerSettings) -> str | None:
         source, folder = self.brought_image(program), python_of(self, program)
         return source if folder is None else python_image(source, folder)
 
-    def brought_image(self, program: Brought) -> str | None:
+    def brought_image(self, program: ContainerSettings) -> str | None:
         """The image that a program names or is built with; None where it has none."""
         if program.dockerfile is not None:
             return f"faultwire/service-{self.service}-{suffix_of(program.dockerfile)}"

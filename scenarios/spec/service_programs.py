@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from scenarios.lab.topology import topology
-from scenarios.spec.brought import Brought
 from scenarios.spec.command_line import PLACEHOLDERS_OF_GUESTS, problems_of_command
+from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.strict_yaml import problems_of_pattern
@@ -63,7 +63,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Server(Brought):
+class Server(ContainerSettings):
     """One architecture. `run` is its command; `about` the idea, in a sentence; `serves` is what it promises to others.
 
     A server that a machine of the lab always runs has `runs_on`, the machine, in place of a command; one that is a
@@ -117,7 +117,7 @@ class Server(Brought):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Client(Brought):
+class Client(ContainerSettings):
     """One way to call. `status` and `prints` (a regular expression, found in what it prints) are the right outcome.
 
     What became of a call is read from `says` (regular expressions, by outcome), then from the right outcome, then from

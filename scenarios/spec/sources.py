@@ -71,7 +71,7 @@ class Source:
         return str(self._entry.get("not looked up", ""))
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether the table has this very place. The whole of a document is known with any place of it."""
         return self.document in table() and (not self.place or bool(self._entry))
 

@@ -114,7 +114,7 @@ class OnThisMachine:
                     process.wait()
 
     def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
-        argv = [sys.executable, str(CALLER), *_called("127.0.0.1", self._port, chosen, asked, within_s)]
+        argv = [sys.executable, str(CALLER), *_caller_arguments("127.0.0.1", self._port, chosen, asked, within_s)]
         within_s = _ends_within_s(asked, within_s)
         try:
             ran = subprocess.run(argv, input=lines_of(asked), capture_output=True, timeout=within_s, check=False)
@@ -176,7 +176,7 @@ class OnHost:
             yield Program()
 
     def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
-        words_of_it = _called(self._host.ipv4, chosen.port, chosen, asked, within_s)
+        words_of_it = _caller_arguments(self._host.ipv4, chosen.port, chosen, asked, within_s)
         argv = ["python", "-c", CALLER.read_text("utf-8"), *words_of_it]
         within_s = _ends_within_s(asked, within_s)
         status, out, err = self._lab.feed(CALLED_FROM, argv, lines_of(asked), within_s)
@@ -199,7 +199,7 @@ def _command(chosen: ServiceChoice) -> str:
     return chosen.server.run
 
 
-def _called(host: str, port: int, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[str]:
+def _caller_arguments(host: str, port: int, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[str]:
     """The words of fuzz_caller.py."""
     return [host, str(port), chosen.transport, f"{within_s:g}", f"{_patience_s(asked, within_s):g}"]
 

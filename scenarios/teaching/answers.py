@@ -34,7 +34,7 @@ class Answer:
     figure: str = ""
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         return f"{self.value} ({self.figure})" if self.figure else self.value
 
 

@@ -17,8 +17,8 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
+from scenarios.verdict.behaviour import AGAIN, NOT_DONE, TRYING, UNCLEAR
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.did import AGAIN, NOT_DONE, TRYING, UNCLEAR
 
 RUBRIC: Final = LESSONS / "grading.yaml"
 Want = Literal["answered", "told", "either"]
@@ -72,7 +72,7 @@ class Row:
         return sum(each.mark is mark for each in self.grades.values())
 
     @property
-    def told(self) -> str:
+    def score(self) -> str:
         """`7 of 9`: the good ones of those that are clear."""
         clear = self.count(Mark.GOOD) + self.count(Mark.BAD)
         return f"{self.count(Mark.GOOD)} of {clear}" if clear else "nothing is clear"

@@ -18,8 +18,8 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.units import so_many
 from scenarios.teaching.answers import Answer, Evidence, NotThere, answer
-from scenarios.teaching.learnt import Learnt, Prediction
 from scenarios.teaching.lesson import Exercise, Lesson
+from scenarios.teaching.logbook import Logbook, Prediction
 from scenarios.teaching.question import Question
 from scenarios.verdict.check import Verdict
 
@@ -72,15 +72,15 @@ class Session:
     terms: Mapping[str, str]
     terminal: Terminal
     perform: Perform
-    learnt: Learnt
-    met: list[str] = field(default_factory=list)  # the words that were explained
+    logbook: Logbook
+    terms_explained: list[str] = field(default_factory=list)  # the words that were explained
     right: int = 0
-    asked: int = 0
+    questions_asked: int = 0
 
     def run(self, *, again: bool = False) -> None:
         """Go through the exercises that were not done yet; `again`: through all. What was done is kept at once."""
         exercises = list(zip(self.lesson.exercises, self.cells, strict=True))
-        left = [each for each in exercises if again or not self.learnt.of(self.lesson.lesson, each[0].name)]
+        left = [each for each in exercises if again or not self.logbook.of(self.lesson.lesson, each[0].name)]
         done = 0 if again else len(exercises) - len(left)
         left = left or exercises
         try:
@@ -152,8 +152,8 @@ class Session:
 
     def _explain(self, words: Sequence[str]) -> None:
         """Explain words that are met first here."""
-        new = [each for each in words if each not in self.met]
-        self.met += new
+        new = [each for each in words if each not in self.terms_explained]
+        self.terms_explained += new
         self.terminal.say()
         if new:
             self.terminal.say("New words:")
@@ -198,11 +198,11 @@ class Session:
                 continue
             kept.append(Prediction(question.ask, word, was.value))
             say(f"  {_mark(word, was)}: {question.ask}")
-            say(f"         you said {word or 'nothing'}; it was {was.told}")
+            say(f"         you said {word or 'nothing'}; it was {was.words}")
         if kept:
-            self.learnt.note(self.lesson.lesson, exercise.name, kept)
+            self.logbook.note(self.lesson.lesson, exercise.name, kept)
         right = sum(each.is_right for each in kept)
-        self.right, self.asked = self.right + right, self.asked + len(kept)
+        self.right, self.questions_asked = self.right + right, self.questions_asked + len(kept)
         say()
         say(f"{right} of {len(kept)} right.", strong=True)
         say()
@@ -217,8 +217,8 @@ class Session:
     def _end(self) -> None:
         say, number = self.terminal.say, self.lesson.lesson
         say()
-        if self.asked:
-            say(f"Lesson {number}: {self.right} of {self.asked} predictions right.", strong=True)
+        if self.questions_asked:
+            say(f"Lesson {number}: {self.right} of {self.questions_asked} predictions right.", strong=True)
         more = typed("learn", f"LESSON={number}", str(number))
         say(f"`{more}` goes on with this lesson, `{typed('learn', 'LIST=1', '--list')}` shows all of them.")
 
@@ -249,8 +249,10 @@ class Session:
         elif word:
             self.terminal.say(f"no lesson explains {word!r}{advice(word.lower(), by_small)}")
         else:
-            self.terminal.say(f"Type ? and a word, as in: ? {self.met[0] if self.met else 'SYN'}")
-            self.terminal.say(f"Words that you have met: {', '.join(self.met)}")
+            self.terminal.say(
+                f"Type ? and a word, as in: ? {self.terms_explained[0] if self.terms_explained else 'SYN'}"
+            )
+            self.terminal.say(f"Words that you have met: {', '.join(self.terms_explained)}")
 
 
 def _mark(word: str, was: Answer) -> str:

@@ -76,7 +76,7 @@ def _answered(exercise: Exercise, cell: Cell, folder: Path | None) -> Iterator[s
         told = "not known"
         if evidence:
             try:
-                told = answer(question, evidence).told
+                told = answer(question, evidence).words
             except NotThere as lacking:
                 told = f"this run does not tell: {lacking}"
         yield f"Question {number}. {question.ask} **{told}**\n"

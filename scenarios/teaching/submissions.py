@@ -41,10 +41,12 @@ def find(folder: Path, known: Mapping[str, Service], only: Sequence[str] = ()) -
     if not folders:
         raise UsageError(f"{folder} has no folder in it; expected one for each submission, with its {SERVICE_FILE}")
     taken: set[str] = set()
-    return [_read(path, known, _called(name, taken)) for name, path in folders.items() if not only or name in only]
+    return [
+        _read(path, known, _service_name(name, taken)) for name, path in folders.items() if not only or name in only
+    ]
 
 
-def _called(name: str, taken: set[str]) -> str:
+def _service_name(name: str, taken: set[str]) -> str:
     """The name of its service in the lab, which no other submission has."""
     plain = "by_" + (re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:20] or "one")
     found, number = plain, 1

@@ -43,24 +43,28 @@ def sender(cpu: str) -> Sender:
 
 def check_alike(expected: Alike, seen: Seen, drill: Drill, control: Seen | None) -> Check:
     """Hold the conversations of a run against each other, or against those of the control."""
-    found = _held(expected, seen)
+    found = _conversations_of(expected, seen)
     frames: dict[str, list[int]] = {
         expected.at: sorted(number for made in found.values() for each in made for number in each.frames)
     }
     check = Check(expected.says, "it does", _sizes(found), Verdict.PASS, frames)
     if expected.beside is None:
-        unlike = next(_unlike(found, seen), "")
+        unlike = next(_differences(found, seen), "")
         check = dataclasses.replace(check, seen=unlike or check.seen, holds=verdict_of(not unlike))
     elif control is None:
         check = dataclasses.replace(check, seen="there is no control to compare with", holds=Verdict.UNPROVEN)
     else:
-        unlikes = [each for each in _beside(expected, seen, found, control, _held(expected, control)) if each.differs]
+        unlikes = [
+            each
+            for each in _differences_from_control(expected, seen, found, control, _conversations_of(expected, control))
+            if each.differs
+        ]
         if unlikes:
             check = _of_unlike(check, unlikes, drill, seen)
     return weighed(check, seen, COURSE_SLACK_S)
 
 
-def _held(expected: Alike, seen: Seen) -> Found:
+def _conversations_of(expected: Alike, seen: Seen) -> Found:
     frames = seen.frames.get(expected.at, ())
     return {
         (client, server): conversations(frames, seen.addresses[client], seen.addresses[server], seen.port)
@@ -78,7 +82,7 @@ def _sizes(found: Found) -> str:
 # In one run: every mix of machines beside the first
 
 
-def _unlike(found: Found, seen: Seen) -> Iterator[str]:
+def _differences(found: Found, seen: Seen) -> Iterator[str]:
     """What makes conversations unlike, beside the first of them; also what would make them alike for lack of any."""
     first = next(iter(found))
     for (client, server), made in found.items():
@@ -117,7 +121,9 @@ class _Unlike:
     is_known: bool = True
 
 
-def _beside(expected: Alike, seen: Seen, found: Found, control: Seen, before: Found) -> Iterator[_Unlike]:
+def _differences_from_control(
+    expected: Alike, seen: Seen, found: Found, control: Seen, before: Found
+) -> Iterator[_Unlike]:
     for (client, server), made in found.items():
         ends, earlier = f"{client} and {server}", before[client, server]
         if silent := _silent(ends, made) or _silent(f"in the control, {ends}", earlier):
@@ -163,7 +169,7 @@ def _unread(
             mine, theirs = (
                 _without_addresses(getattr(each, what).raw, of) for each, of in ((one, own), (other, there))
             )
-            named = _named(expected.may_differ, what) or _named(seen.may_differ, what)
+            named = _ranges_of(expected.may_differ, what) or _ranges_of(seen.may_differ, what)
             theirs = _with_bytes_of(mine, theirs, _inside(named or ()))
             if mine != theirs:
                 again = [
@@ -180,7 +186,7 @@ def _unread(
         yield _Unlike(f"connection {at + 1}: {_guessed(streams, control, seen, ends)}", steady, known)
 
 
-def _named(may_differ: MayDiffer | None, what: What) -> tuple[ByteRange, ...] | None:
+def _ranges_of(may_differ: MayDiffer | None, what: What) -> tuple[ByteRange, ...] | None:
     return getattr(may_differ, what) if may_differ else None
 
 

@@ -242,7 +242,7 @@ def _last(lines: Sequence[str]) -> str:
 
 
 def _duration(expected: Duration, seen: Seen, step: steps.Call) -> Check:
-    taken = [(call, strangers.took(call, step, seen)) for call in seen.calls.get(expected.call, ())]
+    taken = [(call, strangers.duration_of(call, step, seen)) for call in seen.calls.get(expected.call, ())]
     holds = bool(taken) and all(each is not None and expected.is_.holds(each) for _, each in taken)
     known = [each for _, each in taken if each is not None]
     told = f"{min(known):.3f}s" if known else "it never began"
@@ -263,7 +263,7 @@ def _window_of_calls(expected: Duration, check: Check, seen: Seen, step: steps.C
     held_up = seen.held_up
     found: Window | None = None
     for _, ended_ns, call in spans(seen.calls.get(expected.call, ())):
-        took_s, band = strangers.took(call, step, seen) or 0.0, expected.is_
+        took_s, band = strangers.duration_of(call, step, seen) or 0.0, expected.is_
         began_ns = ended_ns - took_s * 1e9
         inside = band.holds(took_s)
         if not inside:

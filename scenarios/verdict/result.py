@@ -8,8 +8,8 @@ from pathlib import Path
 
 from scenarios.evidence.record import Seen
 from scenarios.spec.cell import Cell
+from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Check, Verdict, only_stalled
-from scenarios.verdict.did import Did
 from scenarios.verdict.survival import Survival
 
 
@@ -28,7 +28,7 @@ class Result:
     broke_off: bool  # a script did not run to its end: the stage may be broken
     # by role ("client", "server"): the host's name, and what it said that it is
     machines: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    did: Did | None = None  # what the program did under the failure, whatever the verdict
+    did: Behaviour | None = None  # what the program did under the failure, whatever the verdict
     survival: Survival | None = None  # for the matrix: where others were asked too
     inputs: str = ""  # the digest of all that it rests on, for the matrix
     ran_on: Mapping[str, str] = field(default_factory=dict)  # kernel, engine, …: where that may not be this machine

@@ -18,8 +18,8 @@ from scenarios.spec.expectations import Outcomes
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
+from scenarios.verdict.behaviour import conflict, retried, signal_of
 from scenarios.verdict.check import Check, Verdict
-from scenarios.verdict.did import conflict, retried, signal_of
 
 # How a call ends where no errno is needed to know it.
 PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome.CANCELLED, Outcome.UNSUPPORTED})
@@ -80,11 +80,11 @@ def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
         found = shape(control.frames.get("client-leg", ()), control.addresses.get(step.from_, ()), control.port)
         if found and found.transport == "tcp" and "request" in drill.fits and found.conversation != "request":
             line = f"`conversation: {found.conversation}` in service.yaml says so"
-            return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.told}: {line}")
+            return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.words}: {line}")
     return check
 
 
-def took(call: Call, step: CallStep, seen: Seen) -> float | None:
+def duration_of(call: Call, step: CallStep, seen: Seen) -> float | None:
     """How long a call took. Of one that starts a program it is from the first packet; None: that is not known."""
     if call.warm:
         return call.duration_s

@@ -20,8 +20,8 @@ from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service_programs import Serves
 from scenarios.spec.validate import SERVICE_PLACE
+from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.did import Did
 
 UNASKED, UNKNOWN = "not asked", "not known"
 WELL, SERVED, LATE, UNSERVED, FAILED, GONE = "well", "served", "served late", "not served", "failed", "gone"
@@ -101,7 +101,9 @@ def is_measurable(cell: Cell) -> bool:
     return all(SERVICE_PLACE in each.run for each in instead)
 
 
-def survival(cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str, did: Did | None = None) -> Survival:
+def survival(
+    cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str, did: Behaviour | None = None
+) -> Survival:
     """The cell's word. `seen` is the run with the fault; `beside`, where it is a text, is why nothing is known of it.
 
     An empty text: others and afterwards were not asked. What the program `did` is the word of one that nobody here

@@ -13,7 +13,7 @@ from scenarios.byteorder.own_program import Compared, Row
 from scenarios.calls import elf, on_cpus
 from scenarios.calls.call import Ending
 from scenarios.calls.contract import ended
-from scenarios.calls.said import errno_in, with_names
+from scenarios.calls.error_texts import errno_in, with_names
 from scenarios.cli.main import main
 from scenarios.evidence.frame import Frame
 from scenarios.lab.cpus import CPUS

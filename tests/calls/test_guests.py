@@ -10,7 +10,7 @@ import pytest
 
 from scenarios.calls.boxes import environment
 from scenarios.calls.contract import ended
-from scenarios.calls.said import STRERROR
+from scenarios.calls.error_texts import STRERROR
 from scenarios.lab.process import Finished
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service_programs import Client

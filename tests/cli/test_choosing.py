@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.cli import known as cli_known
 from scenarios.cli import main as command_line
+from scenarios.cli import service_files as cli_known
 from scenarios.spec.catalogue import architectures, choose, drills
 from scenarios.spec.json_schema import service_schema
 from scenarios.spec.program_ends import default_pairs

@@ -134,7 +134,7 @@ def test_what_a_killed_run_left_running_is_ended_by_the_next(lab: Lab) -> None:
     left.kill()  # the local process; the one on the machine goes on
     left.wait()
     other = Lab(lab.number)
-    with pytest.raises(LabProblem, match="in use by another run"), other.held():
+    with pytest.raises(LabProblem, match="in use by another run"), other.hold_alone():
         pass
     lab._sweep()
     assert not lab.run("server", ["sh", "-c", "ss -Hltn | grep 65432"], timeout_s=5).stdout

@@ -241,5 +241,5 @@ def test_a_wrong_display_filter_is_told_before_anything_is_run(own_lab: Lab, sta
     wrong.path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"tcp\.flags\.sin"):
         stage.dissector.check_filters(load_drill(wrong.path).filters)
-    with pytest.raises(LabProblem, match="in use by another run"), own_lab.held():
+    with pytest.raises(LabProblem, match="in use by another run"), own_lab.hold_alone():
         pass

@@ -10,8 +10,8 @@ import pytest
 
 from scenarios.calls.boxes import CA, CERT, KEY, environment
 from scenarios.lab.topology import ROOT
-from scenarios.spec.brought import Brought
 from scenarios.spec.catalogue import chosen_service, drills
+from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.outcome import OF_STATUS
 from scenarios.spec.scaffold import TEMPLATES
 from scenarios.spec.service import SERVICES, load_service, services
@@ -90,6 +90,6 @@ def test_every_key_of_its_last_table_is_one_that_is_read() -> None:
     of_the_service = {"speaks", "conversation", "may_differ"}
     of_a_client = {"says", "exits", "contract", "connects"}
     of_a_server = {"ports", "starts_within", "setup", "teardown"}
-    assert keys == {field.name for field in fields(Brought)} | of_the_service | of_a_client | of_a_server
+    assert keys == {field.name for field in fields(ContainerSettings)} | of_the_service | of_a_client | of_a_server
     services_page = (ROOT / "docs" / "services.md").read_text(encoding="utf-8")
     assert not [key for key in keys if f"| `{key}` |" in services_page]

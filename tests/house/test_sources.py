@@ -65,7 +65,7 @@ def test_places_are_found_as_they_are_written(text: str, found: list[str]) -> No
 
 def test_each_rfc_and_section_that_is_named_anywhere_is_in_the_table() -> None:
     assert len({each for _, each in everywhere()}) > 150
-    missing = sorted(f"{path}: {each}" for path, each in everywhere() if not each.known)
+    missing = sorted(f"{path}: {each}" for path, each in everywhere() if not each.is_known)
     assert not missing, "\n".join(missing)
 
 

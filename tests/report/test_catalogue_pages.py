@@ -53,7 +53,7 @@ def test_no_cell_of_a_table_is_too_long_to_read() -> None:
 
 def test_a_ladder_of_another_script_is_not_shown() -> None:
     drill = catalogue()["lost-syn"]
-    kept = ladder_text.Kept("2026-11-27", drill.service, "be-le", ladder_text.script_of(drill), ["the ladder"])
+    kept = ladder_text.StoredLadder("2026-11-27", drill.service, "be-le", ladder_text.script_of(drill), ["the ladder"])
     place = f"{FOLDER}/reaching/lost-syn.md"
     assert "the ladder" in pages(catalogue(), {"lost-syn": kept})[place]
     assert "the ladder" not in pages(catalogue(), {"lost-syn": replace(kept, script="of before")})[place]
@@ -82,12 +82,12 @@ def test_a_ladder_of_another_script_is_not_shown() -> None:
     ],
 )
 def test_a_packet_is_an_arrow_on_each_leg_that_it_was_seen_on(row: LadderRow, line: str) -> None:
-    drawn = ladder_text.drawn(Picture([Row(0.0, packet=row)], 1, 0, (), {}, ()))
+    drawn = ladder_text.draw(Picture([Row(0.0, packet=row)], 1, 0, (), {}, ()))
     assert drawn[1] == f"    0.0 ms {line}"
 
 
 def test_a_long_ladder_is_cut_in_its_middle() -> None:
-    drawn = ladder_text.drawn(Picture([Row(float(at), packet=ROW) for at in range(100)], 100, 0, (), {}, ()))
+    drawn = ladder_text.draw(Picture([Row(float(at), packet=ROW) for at in range(100)], 100, 0, (), {}, ()))
     assert len(drawn) == ladder_text.ROWS + 2
     assert drawn[1].startswith("    0.0 ms")
     assert drawn[-1].startswith("   99.0 ms")

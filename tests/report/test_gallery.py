@@ -141,10 +141,10 @@ def test_a_claim_that_failed_and_a_drill_that_does_not_fit_are_told() -> None:
 
 def test_what_proved_nothing_does_not_take_the_place_of_what_did() -> None:
     old, new = seen(), seen(verdict=Verdict.UNPROVEN, run="later")
-    assert gallery_cells.together({old.key: old}, [new]) == {old.key: old}
-    assert gallery_cells.together({new.key: new}, [old]) == {old.key: old}
+    assert gallery_cells.merge_cells({old.key: old}, [new]) == {old.key: old}
+    assert gallery_cells.merge_cells({new.key: new}, [old]) == {old.key: old}
     later = seen(run="later")
-    assert gallery_cells.together({old.key: old}, [later]) == {old.key: later}
+    assert gallery_cells.merge_cells({old.key: old}, [later]) == {old.key: later}
 
 
 def test_cells_are_read_from_a_run_and_kept_as_they_are(tmp_path: Path) -> None:

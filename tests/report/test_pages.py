@@ -26,8 +26,8 @@ from scenarios.report.changes import since_the_run_before
 from scenarios.report.markdown import escaped
 from scenarios.run import summary
 from scenarios.spec.sources import sources_of
+from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.did import Did
 from scenarios.verdict.result import Result
 from tests.report.making import HOSTILE, catalogue, handshake_with_a_lost_syn, result, run, seen, segment, survival
 
@@ -251,8 +251,8 @@ def test_a_program_that_hung_is_told_what_helps_and_one_that_was_answered_is_not
     assert advice(None) == ""
 
 
-def did(kind: str) -> Did:
-    return Did("hello", kind, kind, 1.0, 0, 1, "", "")
+def did(kind: str) -> Behaviour:
+    return Behaviour("hello", kind, kind, 1.0, 0, 1, "", "")
 
 
 def test_a_run_in_which_each_drill_has_one_service_has_a_column_a_pair(tmp_path: Path) -> None:

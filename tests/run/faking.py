@@ -48,7 +48,7 @@ class FakeLab(Lab):
         pass
 
     @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
+    def hold_alone(self) -> Iterator[None]:
         yield
 
 

@@ -223,7 +223,7 @@ def test_where_no_terminal_is_each_verdict_is_a_line_and_a_bad_one_says_why(
     cells = [cell(), cell(service="echo/once")]
     told = progress.Progress(2, 1, {}, cells)
     with told.display():
-        told.began("lab 1", cells[0])
+        told.begin_cell("lab 1", cells[0])
         told.report(result(cells[0], tmp_path))
         told.report(result(cells[1], tmp_path, Verdict.FAIL, BAD))
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
@@ -236,8 +236,8 @@ def test_where_no_terminal_is_each_verdict_is_a_line_and_a_bad_one_says_why(
 def test_on_a_terminal_one_sees_each_lab_with_its_cell_what_is_done_and_what_is_left(tmp_path: Path) -> None:
     cells = [cell(), cell(service="echo/once"), cell(service="echo/threads")]
     told = progress.Progress(3, 2, {cells[0].title: 1.5, cells[1].title: 3.0, cells[2].title: 3.0}, cells)
-    told.began("lab 1", cells[0])
-    told.began("lab 4", cells[1])
+    told.begin_cell("lab 1", cells[0])
+    told.begin_cell("lab 4", cells[1])
     told.report(result(cells[0], tmp_path))
     out = io.StringIO()
     Console(file=out, width=100, highlight=False).print(told.picture())

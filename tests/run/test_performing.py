@@ -119,7 +119,7 @@ def broken(happens: Any, **more: Any) -> BrokeOff:
 
 
 def in_force(made: Script) -> None:
-    made.faults.applied["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+    made.faults.applied["lose-one"] = SimpleNamespace(read_hits=lambda: Caught(2), end=lambda *_: Caught(2))
     made.faults.stack.callback(made.run.note, "lose-one is undone")
     raise LabProblem("the call did not end")
 
@@ -225,7 +225,7 @@ def test_an_interrupt_is_no_script_that_broke_off() -> None:
 def test_each_event_is_told_as_it_happens_with_the_faults_that_are_in_force() -> None:
     def happens(made: Script) -> None:
         made.run.in_force.append("lose-one")
-        made.faults.applied["lose-one"] = SimpleNamespace(caught=lambda: Caught(2), end=lambda *_: Caught(2))
+        made.faults.applied["lose-one"] = SimpleNamespace(read_hits=lambda: Caught(2), end=lambda *_: Caught(2))
         made.run.note("lose-one is in force")
         made.faults.heal("lose-one")
         made.run.note("the script ends")
@@ -248,7 +248,7 @@ def test_a_fault_that_is_not_healed_is_told_to_be_undone_at_the_end() -> None:
     def happens(made: Script) -> None:
         made.run.in_force.append("lose-one")
         made.faults.applied["lose-one"] = SimpleNamespace(
-            caught=lambda: Caught(2), end=lambda *_: Caught(2), held=lambda: 0
+            read_hits=lambda: Caught(2), end=lambda *_: Caught(2), count_held=lambda: 0
         )
 
     made = Script(happens)

@@ -33,7 +33,7 @@ def test_every_number_is_a_key_and_every_key_a_setting() -> None:
 def test_what_is_set_is_what_the_kernel_is_told(tmp_path: Path) -> None:
     (fault,) = read(tmp_path, ", ports: 40000-40007, tcp_ecn: 1, somaxconn: 5").faults
     assert fault.host is not None
-    assert fault.host.given == {
+    assert fault.host.by_place == {
         "ipv4/tcp_ecn": "1",
         "core/somaxconn": "5",
         "ipv4/ip_local_port_range": "40000 40007",

@@ -13,7 +13,7 @@ from scenarios.cli import learn
 from scenarios.cli.main import main
 from scenarios.evidence import run_folder
 from scenarios.lab.places import typed
-from scenarios.teaching.learnt import Learnt, Prediction
+from scenarios.teaching.logbook import Logbook, Prediction
 from tests.report import making
 
 
@@ -36,7 +36,7 @@ def test_without_a_terminal_it_says_what_to_do_and_ends_as_a_usage_error(
 
 
 def test_the_list_says_what_was_done_and_what_of_it_was_right(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    learnt = Learnt.read(places / "learnt.json")
+    learnt = Logbook.read(places / "learnt.json")
     learnt.note(1, "lost-syn · le-le", [Prediction("How?", "answered", "answered"), Prediction("Long?", "", "at once")])
     assert main(["learn", "--list"]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]

@@ -14,8 +14,8 @@ from scenarios.lab.errors import UsageError
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import services
-from scenarios.teaching.learnt import Learnt
 from scenarios.teaching.lesson import Lesson, cells_of, find_lesson, terms
+from scenarios.teaching.logbook import Logbook
 from scenarios.teaching.session import Ran, Session
 from scenarios.verdict.check import Verdict
 from tests.report import making
@@ -76,7 +76,7 @@ def play(lesson: Lesson, tmp_path: Path) -> Play:
             return Ran(verdict, "the sentence of the verdict", [Text("a rung of the ladder")], made.folder)
 
         person = Person(list(types))
-        learnt = Learnt.read(tmp_path / "learnt.json")
+        learnt = Logbook.read(tmp_path / "learnt.json")
         Session(lesson, cells, terms(), person, perform, learnt).run(again=again)
         return person
 
@@ -140,7 +140,7 @@ def test_what_was_right_is_kept_and_the_next_time_says_so(play: Play, tmp_path: 
         ("3", "2"),
         ("1", "1"),
     ]
-    done = Learnt.read(tmp_path / "learnt.json").of(1, LOST_SYN)
+    done = Logbook.read(tmp_path / "learnt.json").of(1, LOST_SYN)
     assert done is not None
     assert done.right == 2
     assert "You have done 1 of the 1 exercises already" in play(["q"]).text
@@ -184,5 +184,5 @@ def test_a_file_that_is_not_of_this_form_is_told_and_left_as_it_is(tmp_path: Pat
     ):
         path.write_text(text, "utf-8")
         with pytest.raises(UsageError, match=r"learnt\.json has not the form that `learn` writes"):
-            Learnt.read(path)
+            Logbook.read(path)
         assert path.read_text("utf-8") == text

@@ -15,7 +15,7 @@ from scenarios.evidence.sockets import parse_waiting
 from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
-from scenarios.verdict.did import Did, did
+from scenarios.verdict.behaviour import Behaviour, behaviour_of
 from tests.verdict.test_judging import CLIENT, SERVER, frame
 
 DRILL = load_drill(DRILLS / "lost-syn.yaml")
@@ -58,8 +58,8 @@ def seen(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
     )  # fmt: skip
 
 
-def found(made: Call, frames: Sequence[Frame] = ONE, control: Sequence[Frame] = ONE, waiting: str = "") -> Did:
-    told = did(DRILL, seen(call(), control), seen(made, frames, waiting=waiting))
+def found(made: Call, frames: Sequence[Frame] = ONE, control: Sequence[Frame] = ONE, waiting: str = "") -> Behaviour:
+    told = behaviour_of(DRILL, seen(call(), control), seen(made, frames, waiting=waiting))
     assert told is not None
     return told
 
@@ -114,7 +114,7 @@ def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_ker
     assert (told.word, told.kind, told.retries) == ("answered after 2 retries, 2.1 s", "answered after retries", 2)
     assert found(call(duration_s=4.1), again[:2]).word == "answered after 2.1 s"
     slow = seen(call(duration_s=4.1), again)
-    same = did(DRILL, slow, slow)  # it does so where nothing fails
+    same = behaviour_of(DRILL, slow, slow)  # it does so where nothing fails
     assert same
     assert (same.word, same.tried) == ("answered", 3)
     refused = call(Outcome.REFUSED, errno="ECONNREFUSED", status=1)
@@ -180,10 +180,12 @@ def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -
 
 def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:
     silent = seen(call(Outcome.HUNG, duration_s=21.0), [])
-    told = did(DRILL, seen(call(), ONE), silent)
+    told = behaviour_of(DRILL, seen(call(), ONE), silent)
     assert told
     assert (told.kind, told.word) == ("not done", "not done (had sent nothing after 21 s)")
-    told = did(DRILL, seen(call(), ONE), replace(silent, caught={"name": Caught(2)}))  # of its question for a name, say
+    told = behaviour_of(
+        DRILL, seen(call(), ONE), replace(silent, caught={"name": Caught(2)})
+    )  # of its question for a name, say
     assert told
     assert told.word == "hung (still waiting after 21 s)"
 
@@ -209,6 +211,6 @@ def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
         addresses={"client": (theirs,)},
         client_side=frozenset({theirs}),
     )
-    told = did(DRILL, other, seen(call(), ONE))
+    told = behaviour_of(DRILL, other, seen(call(), ONE))
     assert told is not None
     assert (told.word, told.retries) == ("answered", 0)

@@ -153,7 +153,7 @@ def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
     def word(*frames: Frame) -> tuple[str, str]:
         found = shape([*ONE, *frames], {CLIENT}, PORT)
         assert found
-        return found.conversation, found.told
+        return found.conversation, found.words
 
     assert word(ask, answer, close) == (
         "request", "1 connection, the client speaks first, 1 exchange, the client closes first"

@@ -12,8 +12,8 @@ from scenarios.faults.caught import Caught
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
+from scenarios.verdict.behaviour import behaviour_of
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.did import did
 from scenarios.verdict.survival import Survival, is_measurable, survival
 
 
@@ -137,7 +137,7 @@ def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> 
 def test_the_word_of_a_drill_that_claims_nothing_of_the_program_is_of_the_last_of_its_calls() -> None:
     of = cell(drill="any-killed-after-answer")
     made = replace(seen(), calls={"before": (call(),), "next": (call(Outcome.REFUSED, "ECONNREFUSED"),)})
-    assert survival(of, Verdict.PASS, made, WELL, did(of.drill, None, made)).word == "refused (ECONNREFUSED)"
+    assert survival(of, Verdict.PASS, made, WELL, behaviour_of(of.drill, None, made)).word == "refused (ECONNREFUSED)"
 
 
 def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() -> None:
@@ -145,16 +145,16 @@ def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() 
     kept = tuple(each for each in asked.drill.expect if not each.outcome)
     asked = replace(asked, drill=replace(asked.drill, expect=kept, fits=("tcp",)))
     armed = seen(call(Outcome.TIMED_OUT, duration_s=5.0))
-    found = survival(asked, Verdict.PASS, armed, WELL, did(asked.drill, None, armed))
+    found = survival(asked, Verdict.PASS, armed, WELL, behaviour_of(asked.drill, None, armed))
     assert (found.word, found.is_as_promised) == ("timed out 5.0 s", True)
-    found = survival(asked, Verdict.FAIL, armed, WELL, did(asked.drill, None, armed))
+    found = survival(asked, Verdict.FAIL, armed, WELL, behaviour_of(asked.drill, None, armed))
     assert (found.word, found.notes) == ("timed out 5.0 s", ((False, "promised: what the drill claims"),))
 
 
 def test_the_word_of_a_program_from_elsewhere_is_what_it_did_and_is_there_where_the_claim_is_unproven() -> None:
     asked = cell("caddy/respond", "any-refused")
     armed = seen(call(Outcome.REFUSED, "ECONNREFUSED"))
-    told = did(asked.drill, None, armed)
+    told = behaviour_of(asked.drill, None, armed)
     assert survival(asked, Verdict.PASS, armed, "", told).word == "refused (ECONNREFUSED)"
     unproven = survival(asked, Verdict.UNPROVEN, armed, "", told)
     assert (unproven.word, unproven.is_as_promised) == ("unproven", None)  # the failure did not happen, it may be

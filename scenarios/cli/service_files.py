@@ -20,10 +20,12 @@ def known_services(asked: str | None = None) -> Services:
     wanted = {re.split("[/:]", each)[0] for each in (asked or "").split(",")}
     for name, error in found.wrong.items():
         if name not in wanted:
-            warn(f"{told(error)}\n  so the service {name} is left out; `{typed('validate')}` reads its file again")
+            warn(
+                f"{error_lines(error)}\n  so the service {name} is left out; `{typed('validate')}` reads its file again"
+            )
     return found
 
 
-def told(error: DeclarationError) -> str:
+def error_lines(error: DeclarationError) -> str:
     """Every error of a file, a line each."""
     return "\n".join(str(each) for each in error.all)

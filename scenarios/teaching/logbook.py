@@ -33,7 +33,7 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Entry:
     """An exercise that was done last at a time, in UTC."""
 
     at: str
@@ -45,20 +45,20 @@ class Done:
 
 
 @dataclass(slots=True)
-class Learnt:
+class Logbook:
     """All that was done, by lesson and exercise: `1/lost-syn · le-le`."""
 
     path: Path
-    done: dict[str, Done] = field(default_factory=dict)
+    entries: dict[str, Entry] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Learnt:
+    def read(cls, path: Path) -> Logbook:
         """Read it; nothing where there is no file yet. Raise UsageError where the file is of another form."""
         try:
             stored = json.loads(path.read_text("utf-8"))
             if stored["schema"] != SCHEMA:
                 raise ValueError(f"schema {stored['schema']!r}, where {SCHEMA} is read")
-            return cls(path, {str(key): _done(each) for key, each in stored["done"].items()})
+            return cls(path, {str(key): _read_entry(each) for key, each in stored["done"].items()})
         except FileNotFoundError:
             return cls(path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -67,21 +67,21 @@ class Learnt:
 
     def note(self, lesson: int, exercise: str, predictions: Sequence[Prediction]) -> None:
         """Keep what came of an exercise, in place of what came of it before. Raise StorageProblem."""
-        self.done[f"{lesson}/{exercise}"] = Done(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", tuple(predictions))
-        document = {"schema": SCHEMA, "done": {key: asdict(each) for key, each in self.done.items()}}
+        self.entries[f"{lesson}/{exercise}"] = Entry(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", tuple(predictions))
+        document = {"schema": SCHEMA, "done": {key: asdict(each) for key, each in self.entries.items()}}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write(self.path, f"{json.dumps(document, indent=2, ensure_ascii=False)}\n")
         except OSError as error:
             raise StorageProblem(f"what you have learnt cannot be kept in {self.path}: {error.strerror}") from error
 
-    def of(self, lesson: int, exercise: str) -> Done | None:
+    def of(self, lesson: int, exercise: str) -> Entry | None:
         """Return what came of an exercise; None where it was not done."""
-        return self.done.get(f"{lesson}/{exercise}")
+        return self.entries.get(f"{lesson}/{exercise}")
 
 
-def _done(stored: Mapping[str, object]) -> Done:
+def _read_entry(stored: Mapping[str, object]) -> Entry:
     predictions = stored["predictions"]
     if not isinstance(predictions, list):
         raise ValueError(f"predictions: expected a sequence, got {predictions!r}")
-    return Done(str(stored["at"]), tuple(Prediction(**{key: str(each[key]) for key in each}) for each in predictions))
+    return Entry(str(stored["at"]), tuple(Prediction(**{key: str(each[key]) for key in each}) for each in predictions))

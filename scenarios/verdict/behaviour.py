@@ -45,7 +45,7 @@ UNCAUGHT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Did:
+class Behaviour:
     """What the program of one call did. `kind` is the word without its figures."""
 
     call: str
@@ -58,15 +58,15 @@ class Did:
     conflict: str  # where its exit status and what it printed say two things
 
 
-def did(drill: Drill, control: Seen | None, armed: Seen) -> Did | None:
+def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour | None:
     """What the drill's ordinary call did: of several under the failure, the first that was not answered, or the
     last.
 
     None where no call was made.
     """
     found = [
-        _did(drill.calls[name], number, call, control, armed)
-        for name in _asked(drill)
+        _behaviour_of_call(drill.calls[name], number, call, control, armed)
+        for name in _calls_in_question(drill)
         for number, call in enumerate(armed.calls.get(name, ()))
     ]
     return next((each for each in found if not each.kind.startswith("answered")), found[-1] if found else None)
@@ -95,7 +95,7 @@ def is_untold(call: Call) -> bool:
     return untold and OF_STATUS.get(call.status or 0) is not call.outcome
 
 
-def _asked(drill: Drill) -> Sequence[str]:
+def _calls_in_question(drill: Drill) -> Sequence[str]:
     """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
     claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
     met = {name for fault in drill.faults for name in drill.calls_under(fault.name)}
@@ -103,7 +103,7 @@ def _asked(drill: Drill) -> Sequence[str]:
     return claimed or [name for name in plain if name in met] or plain or list(drill.calls)
 
 
-def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Did:
+def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Behaviour:
     made = tries(armed, call, armed.addresses.get(step.from_, ()))
     took = took_s(call, made.began_s)
     before = control.calls.get(step.name, ()) if control else ()
@@ -121,7 +121,7 @@ def _did(step: CallStep, number: int, call: Call, control: Seen | None, armed: S
     if told is not None:
         kind = UNCLEAR
         word = f"{told.value} or {call.outcome.value}: it printed {call.errno}, and ended with status {call.status}"
-    return Did(
+    return Behaviour(
         call=step.name,
         word=word,
         kind=kind,

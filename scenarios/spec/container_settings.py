@@ -26,7 +26,7 @@ _NOT_OURS: Final = ("/proc", "/sys", "/dev", AUTHORITY_FOLDER, KEYS_FOLDER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Brought:
+class ContainerSettings:
     """What a program of an image is given, or all the programs of a service are.
 
     `image` is the name of an image that is on this machine, `dockerfile` a file `NAME.Dockerfile` of the folder.
