@@ -22,6 +22,7 @@ FLAGS = ("SYN", "FIN", "RST", "PSH", "URG", "ACK")
 
 
 Fate = Literal["crossed", "lost", "made", "altered", "cut", "piece", "taken", "local"]
+Ends = tuple[str, ...]  # roles, from left to right; the firewall stands between each two of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class LadderRow:
 
     client_leg: int | None  # numbers of the frames
     server_leg: int | None
-    rightwards: bool
+    rightwards: bool  # as it is drawn
     fate: Fate
     source: str
     destination: str
@@ -43,6 +44,22 @@ class LadderRow:
     details: str  # for whoever asks: ports, windows, lengths
     crossing_us: float | None
     connection: int | None  # counted from 1, in the order in which they begin
+    of_backend: bool = False  # it is drawn between the server in the middle and its backend
+
+    @property
+    def legs(self) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
+        """The two legs as they are drawn, the left one first: name, and the number of the frame there.
+
+        A backend stands on the client's side of the firewall, so in its half the server's leg is the left one.
+        """
+        of_client, of_server = ("client-leg", self.client_leg), ("server-leg", self.server_leg)
+        return (of_server, of_client) if self.of_backend else (of_client, of_server)
+
+    @property
+    def first_leg(self) -> str:
+        """The leg on which it was seen first, or alone."""
+        on_its_way = self.legs if self.rightwards else self.legs[::-1]
+        return next(leg for leg, number in on_its_way if number is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,7 @@ class Picture:
     roles: Mapping[str, str]  # of an address
     connections: Sequence[str]
     left_out: int = 0  # packets that have no row
+    ends: Ends = ("client", "server")
 
 
 def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
@@ -103,8 +121,9 @@ def picture(run: Mapping[str, Any], kept: Packets | None) -> Picture:
     items.sort(key=lambda item: item[:2])
     rows = list(_rows(items, bars, windows, [(each.began_ns, each.ended_ns) for each in stalls]))
     lanes = max((bar.lane + 1 for bar in bars if bar.lane is not None), default=0)
+    ends: Ends = ("client", "server", "backend") if "backend" in roles.values() else ("client", "server")
     return Picture(
-        rows, count, lanes, tuple(dict.fromkeys(name for name, _, _ in windows)), roles, flows.names, left_out
+        rows, count, lanes, tuple(dict.fromkeys(name for name, _, _ in windows)), roles, flows.names, left_out, ends
     )
 
 
@@ -156,10 +175,11 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
     connection, numbers = flows.place(seen, from_client) if frame.transport == "tcp" else (None, "")
     size = f"{frame.payload_bytes} byte{'s' * (frame.payload_bytes != 1)}" if frame.payload_bytes else ""
     flags = " ".join(name for name in FLAGS if name in frame.flags) or frame.protocol
+    of_backend = "backend" in (roles.get(frame.source), roles.get(frame.destination))
     return LadderRow(
         client_leg=packet.client_leg.number if packet.client_leg else None,
         server_leg=packet.server_leg.number if packet.server_leg else None,
-        rightwards=from_client,
+        rightwards=from_client is not of_backend,
         fate=fate,
         source=roles.get(frame.source, frame.source),
         destination=roles.get(frame.destination, frame.destination),
@@ -172,6 +192,7 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
         details=_details(frame),
         crossing_us=abs(near.time_ns - far.time_ns) / 1e3 if near and far else None,
         connection=connection,
+        of_backend=of_backend,
     )
 
 

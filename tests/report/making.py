@@ -161,3 +161,24 @@ def run(run_folder: Path, results: Sequence[Result], not_run: int = 0) -> Path:
     """The end of a run: its summary and its report; the path of its first page. `not_run`: after an interrupt."""
     summary.write(run_folder, results, len(results) + not_run, 9.0)
     return run_folder / "index.html"
+
+
+BACKEND = "198.18.1.12"  # on the client's side again: see docs/your-own-composition.md
+
+
+def of_backend(number: int, time_ms: float, *, back: bool = False, **changes: object) -> Frame:
+    """A segment from the server to its backend (or back from it) as the server's leg shows it."""
+    ends = {"source": BACKEND, "destination": SERVER} if back else {"source": SERVER, "destination": BACKEND}
+    ports = (
+        {"source_port": 9000, "destination_port": 50000} if back else {"source_port": 50000, "destination_port": 9000}
+    )
+    return segment(number, time_ms, **{**ends, **ports, **changes})
+
+
+def through_a_proxy() -> Seen:
+    """A request through a server in the middle: to it, on to its backend, and the backend's answer, which is lost."""
+    asked = segment(1, 0, payload=b"question", flags=frozenset({"PSH", "ACK"}))
+    on = of_backend(2, 5, payload=b"question", flags=frozenset({"PSH", "ACK"}))
+    answered = of_backend(3, 7, back=True, payload=b"answer", flags=frozenset({"PSH", "ACK"}))
+    found = seen([asked, replace(on, number=2, time_ns=on.time_ns + 10_000), answered], [crossed(asked, 1), on])
+    return replace(found, addresses={**ROLES, "backend": (BACKEND,)}, client_side=found.client_side | {BACKEND})

@@ -15,7 +15,7 @@ from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from tests.report.conftest import Chromium, Opened, opened
-from tests.report.making import HOSTILE, crossed, result, run, seen, segment, survival
+from tests.report.making import HOSTILE, crossed, result, run, seen, segment, survival, through_a_proxy
 from tests.report.screenshots import LARGEST, take
 from tests.report.test_gallery import CURED
 from tests.report.test_gallery import made_html as gallery_html_of
@@ -253,6 +253,73 @@ def test_the_pictures_of_the_readme_can_be_taken_and_are_small(browser: Chromium
     take(browser.browser, cell(runs), ".script > div:nth-child(1) > :not(h2)", 1400, None, into)
     assert into.read_bytes().startswith(b"\x89PNG")
     assert 10_000 < into.stat().st_size < LARGEST
+
+
+# A server in the middle
+
+
+@pytest.fixture(scope="module")
+def proxied(browser: Chromium) -> Path:
+    """The page of a cell whose server asks a backend."""
+    folder = browser.folder / "proxied" / LATER
+    made = result(folder, of={"fault": through_a_proxy(), "control": seen([], [], armed=False)})
+    run(folder, [made])
+    return made.folder / "index.html"
+
+
+def drawn_at(page: Page, selector: str) -> list[tuple[float, float]]:
+    """Where each of these elements begins and ends, as parts of the width of the ladder's column."""
+    return [
+        (round(left, 2), round(right, 2))
+        for left, right in page.locator(f"#fault-figure {selector}").evaluate_all(
+            """all => all.map(each => {
+                const of = document.querySelector('#fault-figure td.rung').getBoundingClientRect();
+                const box = each.getBoundingClientRect();
+                return [(box.left - of.left) / of.width, (box.right - of.left) / of.width];
+            })"""
+        )
+    ]
+
+
+def test_a_server_in_the_middle_stands_between_its_client_and_its_backend(proxied: Path, tab: Opened) -> None:
+    page = tab.go(proxied)
+    heads = page.locator("#fault-figure .heads b").all_inner_texts()
+    assert heads == ["client", "firewall", "server", "firewall", "backend"]
+    places = [(left + right) / 2 for left, right in drawn_at(page, ".heads > span")]
+    assert [places[1], places[2], places[3]] == pytest.approx([0.25, 0.5, 0.75], abs=0.01)
+    assert drawn_at(page, "tr.packet .legs") == [(0.0, 0.5), (0.5, 1.0), (0.5, 1.0)]
+    walls = [(left + right) / 2 for left, right in drawn_at(page, "tr.packet .wall")]
+    assert walls == pytest.approx([0.25, 0.75, 0.75], abs=0.01)
+    (lost,) = drawn_at(page, "tr.lost .leg.dead")  # the backend's answer, which ends at the firewall
+    assert lost[0] > 0.75
+    assert lost[1] == 1.0
+    (text,) = page.locator("tr.lost .rung").all_inner_texts()
+    assert "backend to server, ends at the firewall" in " ".join(text.split())
+    assert all(left >= 0.5 for left, _ in drawn_at(page, "tr.of-backend .carries"))
+    assert "The server stands in the middle" in page.inner_text(".legend")
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+def test_the_page_of_a_server_in_the_middle_shuts_nobody_out(
+    browser: Chromium, proxied: Path, viewport: dict[str, int]
+) -> None:
+    context = browser.browser.new_context(viewport=viewport, offline=True)  # type: ignore[arg-type]
+    page = opened(context).go(proxied)
+    found = Axe().run(page, options={"preload": False})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    context.close()
+
+
+def test_a_server_in_the_middle_fits_on_a_sheet_of_paper(proxied: Path, tab: Opened) -> None:
+    page = tab.go(proxied)
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": A4["height"], "height": A4["width"]})
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    clipped = page.eval_on_selector_all(
+        ".ladder", "all => all.filter(each => each.scrollWidth > each.clientWidth + 1).map(each => each.id)"
+    )
+    assert clipped == []
 
 
 # 10,000 packets

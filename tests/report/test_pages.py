@@ -29,7 +29,18 @@ from scenarios.spec.sources import sources_of
 from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
-from tests.report.making import HOSTILE, catalogue, handshake_with_a_lost_syn, result, run, seen, segment, survival
+from tests.report.making import (
+    BACKEND,
+    HOSTILE,
+    catalogue,
+    handshake_with_a_lost_syn,
+    result,
+    run,
+    seen,
+    segment,
+    survival,
+    through_a_proxy,
+)
 
 EARLIER, LATER = "2026-11-20T10-00-00.000Z", "2026-11-21T10-00-00.000Z"
 ELSEWHERE = "https://"
@@ -237,6 +248,14 @@ def test_the_page_of_a_cell_has_why_it_is_so_with_the_sentence_of_each_source(tm
     for source in sources_of(drill.source):
         assert source.says in text
         assert source.url in hrefs(page)
+
+
+def test_the_page_of_a_server_in_the_middle_is_valid_html(tmp_path: Path) -> None:
+    made = result(tmp_path / LATER, of={"fault": through_a_proxy()})
+    run(tmp_path / LATER, [made])
+    text = text_of(parsed(made.folder / "index.html"))
+    assert "The server stands in the middle" in text
+    assert BACKEND in text
 
 
 def test_the_ladder_stands_above_the_table_of_expectations(hostile: Path) -> None:

@@ -26,6 +26,7 @@ from tests.report.making import (
     result,
     seen,
     segment,
+    through_a_proxy,
 )
 
 
@@ -212,6 +213,27 @@ def test_what_the_firewall_says_itself_begins_there_and_what_stays_on_its_link_i
     ]
     assert of[0].marks == ("reset",)
     assert (of[1].carries, of[2].carries, of[2].about) == (("unreachable",), (), "Who has")
+
+
+def test_a_server_in_the_middle_has_its_client_on_its_left_and_its_backend_on_its_right(tmp_path: Path) -> None:
+    made = result(tmp_path, of={"fault": through_a_proxy()})
+    of = picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault"))
+    assert of.ends == ("client", "server", "backend")
+    asked, on, answered = packets(of)
+    assert [(each.of_backend, each.rightwards, each.fate) for each in packets(of)] == [
+        (False, True, "crossed"),
+        (True, True, "crossed"),
+        (True, False, "lost"),
+    ]
+    assert [each.first_leg for each in (asked, on, answered)] == ["client-leg", "server-leg", "client-leg"]
+    assert [leg for leg, _ in asked.legs] == ["client-leg", "server-leg"]
+    assert answered.legs == (("server-leg", None), ("client-leg", 3)), "the backend is on the client's side"
+    assert [each.connection for each in (asked, on, answered)] == [1, 2, 2]
+
+
+def test_a_server_without_a_backend_has_two_ends(lost_syn: Picture) -> None:
+    assert lost_syn.ends == ("client", "server")
+    assert not any(each.of_backend for each in packets(lost_syn))
 
 
 def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> None:
