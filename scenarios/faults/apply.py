@@ -19,6 +19,7 @@ from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.caught import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.host_addresses import NoAddress, SecondAddress
 from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.idle_timeout import IdleTimeout
@@ -41,7 +42,15 @@ from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Family
-from scenarios.spec import capacity_faults, host_settings, kernel_faults, mapping_faults, name_faults, neighbour_faults
+from scenarios.spec import (
+    capacity_faults,
+    host_addresses,
+    host_settings,
+    kernel_faults,
+    mapping_faults,
+    name_faults,
+    neighbour_faults,
+)
 from scenarios.spec.cast import Cast
 from scenarios.spec.fault import Fault as Declared
 from scenarios.spec.header_faults import Shift
@@ -268,11 +277,19 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return LinkDown(lab, name, effect.at)
         case host_settings.HostSettings():
             return HostSettings(lab, name, cast.host(effect.who).name, effect.by_place, effect.ports)
+        case host_addresses.SecondAddress():
+            return SecondAddress(lab, name, cast.host(effect.who), _families(effect.family))
+        case host_addresses.NoAddress():
+            return NoAddress(lab, name, cast.host(effect.who), _families(effect.family))
         case kernel_faults.Answer():
-            families: tuple[Family, ...] = (effect.family,) if effect.family else get_args(Family)
-            addresses = [cast.address(role, family) for role in effect.gives for family in families]
+            addresses = [cast.address(role, family) for role in effect.gives for family in _families(effect.family)]
             return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
     raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
+
+
+def _families(family: Family | None) -> tuple[Family, ...]:
+    found: tuple[Family, ...] = (family,) if family else get_args(Family)
+    return found
 
 
 def _protocols(of: Protocol | None) -> tuple[Protocol, ...]:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+from scenarios.faults.host_addresses import addresses_again
 from scenarios.faults.host_settings import set_again
 from scenarios.faults.kernel_fault import JOURNAL, OF_DEVICES, TABLE, WITHIN_S
 from scenarios.faults.mtu import forget_path_mtus
@@ -60,6 +61,7 @@ def remove_all(lab: Lab) -> list[str]:
         undone = list(pool.map(run, [each for each in scripts if states.get(each) in ("running", "healthy")]))
     forget_path_mtus(lab, "".join(undone))
     set_again(lab, "".join(undone))
+    addresses_again(lab, "".join(undone))
     written_again(lab, "".join(undone))
     found = [
         line.removeprefix("fault: ") for said in undone for line in said.splitlines() if line.startswith("fault: ")

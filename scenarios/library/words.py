@@ -37,6 +37,8 @@ MAIN_WORDS: Final[Mapping[str, str]] = {
     "path": "like",
     "replace": "who",
     "host": "who",
+    "second_address": "who",
+    "no_address": "who",
     "name_answer": "becomes",
     "resolver": "who",
     "limit": "connections",

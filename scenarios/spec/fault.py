@@ -12,6 +12,7 @@ from scenarios.spec import kernel_faults as kernel
 from scenarios.spec import mapping_faults as mapping
 from scenarios.spec.forged_faults import After, Forge, Watch
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
+from scenarios.spec.host_addresses import NoAddress, SecondAddress
 from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.name_faults import NameAnswer, Resolver
 from scenarios.spec.neighbour_faults import NoNeighbours
@@ -67,6 +68,8 @@ class Fault:
     answer: kernel.Answer | None = None
     resolver: Resolver | None = None
     host: HostSettings | None = None
+    second_address: SecondAddress | None = None
+    no_address: NoAddress | None = None
     kill: Kill | None = None
     pause: Pause | None = None
     signal: Signal | None = None

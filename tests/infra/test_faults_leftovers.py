@@ -10,6 +10,7 @@ from scenarios.faults import Unsupported
 from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.conntrack import Stateful
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.host_addresses import NoAddress, SecondAddress
 from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.idle_timeout import IdleTimeout
@@ -27,9 +28,11 @@ from scenarios.faults.vip import Vip
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
+from scenarios.lab.topology import Family
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 ASKED = {"ipv4/ip_local_port_range": "40000 40007", "ipv4/tcp_retries2": "3"}
+BOTH: Sequence[Family] = ("ipv4", "ipv6")
 SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
 ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'
@@ -40,13 +43,17 @@ true
 """
 
 
+ADDRESSES = "ip -o address | sed 's/ valid_lft.*//' | sort; ip route | sort; ip -6 route | sort"
+
+
 def configured(lab: Lab) -> str:
     """All that a fault can have changed, on the firewall, on the name server, and of what a host goes by."""
     firewall = lab.run("firewall", ["sh", "-c", SAY_ALL], timeout_s=5).stdout
     names = lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
     asked = f"cd /proc/sys/net; cat {' '.join(ASKED)} /etc/resolv.conf"
     settings = lab.run("client", ["sh", "-c", asked], timeout_s=5).stdout
-    return firewall + names + settings
+    addresses = "".join(lab.run(host, ["sh", "-c", ADDRESSES], timeout_s=5).stdout for host in ("client", "server"))
+    return firewall + names + settings + addresses
 
 
 def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) -> None:
@@ -67,6 +74,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         ),
         Rules(lab, "no-later", Silence(), Selection(*ends, "later-fragment")),
         NoNeighbours(lab, "unheard", "client-leg"),
+        *(SecondAddress(lab, "second", ends[1], BOTH), NoAddress(lab, "lost", ends[0], BOTH)),
     ]
     for fault in left:
         fault.__enter__()
@@ -201,4 +209,25 @@ def test_a_setting_that_the_kernel_does_not_take_leaves_the_host_as_it_was(lab: 
     assert configured(lab) == before
     with pytest.raises(Unsupported, match="client does not have all that new sets"):
         HostSettings(lab, "new", "client", {"ipv4/tcp_of_tomorrow": "1"}).__enter__()
+    assert configured(lab) == before
+
+
+def test_a_second_address_is_there_until_the_end_and_lost_ones_come_back_with_their_routes(lab: Lab) -> None:
+    before = configured(lab)
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
+    ping = ["ping", "-c", "1", "-W", "1", lab.topology.nobody[0]]
+    assert lab.run("client", ping, timeout_s=5).status != 0
+    with SecondAddress(lab, "second", server, BOTH) as second:
+        assert second.hits() == 2
+        assert lab.run("client", ping, timeout_s=5).status == 0
+        with pytest.raises(LabProblem, match="the-addresses-of-server is in the hands of the fault second"):
+            NoAddress(lab, "lost", server, BOTH).__enter__()
+        assert lab.run("client", ping, timeout_s=5).status == 0
+    assert configured(lab) == before
+    with pytest.raises(LabProblem, match="second is not in force: server has the addresses that it had before"):
+        second.hits()
+    with NoAddress(lab, "lost", client, ["ipv4"]) as lost:
+        assert lost.hits() == 1
+        assert "Network is unreachable" in lab.run("client", ["ping", "-c", "1", server.ipv4], timeout_s=5).printed
+        assert lab.run("client", ["ping", "-c", "1", "-W", "1", server.ipv6], timeout_s=5).status == 0
     assert configured(lab) == before

@@ -55,6 +55,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "vip": {"vip": "server"},
     "resolver": {"resolver": "client", "search": ("lab",)},
     "host": {"host": "client", "tcp_syn_retries": 1},
+    "second_address": {"second_address": "server"},
+    "no_address": {"no_address": "client", "family": "ipv4"},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},
 }
 

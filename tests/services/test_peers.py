@@ -24,8 +24,8 @@ PEERS = ROOT / "services" / "peers"
 SHARED = {"__init__", "asking", "lies", "serving"}
 PROGRAMS = sorted({path.stem for path in PEERS.glob("*.py")} - SHARED)
 SERVERS = ["closes_first", "liar", "linger_zero", "long_quote", "never_accepts", "never_answers", "trickle"]
-OF_DATAGRAMS = ["gives_back", "long_quote"]
-SERVERS += ["unread_close", "gives_back", "urgent_reader"]
+OF_DATAGRAMS = ["gives_back", "long_quote", "plain_udp"]
+SERVERS += ["unread_close", "gives_back", "urgent_reader", "plain_udp"]
 NEEDS = {"liar": ("--lie", "none"), "liar_client": ("--lie", "none"), "holder": ("1",), "shuts": ("rd",)}
 FOUND = "Follow the white rabbit. 🐰"
 

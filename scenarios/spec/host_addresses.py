@@ -1,0 +1,46 @@
+"""The words of the addresses of a host that change while it runs: one that it gets, and those that it loses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scenarios.lab.topology import Family
+from scenarios.spec.roles import CallerRole, HostRole, family_label, is_client_side, role_label
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondAddress:
+    """A host of the server's side has the address of `nobody` too, of each family, or of one `family`.
+
+    A `call: {to: nobody}` calls it there. What the kernel sends by itself, and what an unbound socket sends, comes from
+    the address that the kernel prefers: over IPv4 from the first. Hits are the addresses that it got.
+    """
+
+    who: HostRole
+    family: Family | None = None
+
+    def __post_init__(self) -> None:
+        if is_client_side(self.who):
+            raise ValueError(f"who: expected a host of the server's side, got {self.who}")
+
+    @property
+    def says(self) -> str:
+        what = f"the {family_label(self.family)} address" if self.family else "the addresses"
+        return f"{role_label(self.who)} has {what} of nobody too"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAddress:
+    """A host has lost its own address, of each family, or of one `family`, and its routes with it; it has it again at
+    the end.
+
+    Sockets that are open stay open, as the kernel has it. Hits are the addresses that are gone.
+    """
+
+    who: CallerRole
+    family: Family | None = None
+
+    @property
+    def says(self) -> str:
+        what = f"its {family_label(self.family)} address" if self.family else "its addresses"
+        return f"{role_label(self.who)} has lost {what}"
