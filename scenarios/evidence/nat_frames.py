@@ -13,11 +13,13 @@ from dataclasses import replace
 from scenarios.evidence.frame import Endpoint, Frame
 
 
-def _unchanged_by_nat(frame: Frame, peer: Endpoint) -> tuple[object, ...]:
-    """What a NAT leaves as it was. `peer` is the end of the frame that it does not hide."""
+def _unchanged_by_nat(frame: Frame, peer: Endpoint, of_peer: bool) -> tuple[object, ...]:
+    """What a NAT leaves as it was. `peer` is the end of the frame that it does not hide, with the address where that is
+    the same on both legs.
+    """
     port = None if frame.transport == "icmp" else peer[1]
     what = frame.flags, frame.seq, frame.ack, frame.options, frame.payload, frame.fragment
-    return (frame.transport, peer[0], port, frame.identification, *what)
+    return (frame.transport, peer[0] if of_peer else "", port, frame.identification, *what)
 
 
 def behind_translations(
@@ -28,31 +30,36 @@ def behind_translations(
     """
     found = dict(frames)
     if nat:
-        found["server-leg"] = with_true_ends(found["client-leg"], found["server-leg"], nat)
+        found["server-leg"] = with_true_ends(found["client-leg"], found["server-leg"], nat, peers_stay=not virtual)
     if virtual:
         found["client-leg"] = with_true_ends(found["server-leg"], found["client-leg"], virtual)
     return found
 
 
-def with_true_ends(inside: Sequence[Frame], outside: Sequence[Frame], nat: Collection[str]) -> list[Frame]:
+def with_true_ends(
+    inside: Sequence[Frame], outside: Sequence[Frame], nat: Collection[str], *, peers_stay: bool = True
+) -> list[Frame]:
     """The frames of the outside leg, those that are to or from the NAT's addresses with the end that it hides.
 
     `inside` are the frames of the leg of the hidden hosts. A frame that is on the outside leg alone (it was lost, or
     made on the way) is of the host whose conversation it belongs to; a RST may be the NAT's own, and stays its own.
+    The far ends have the same addresses on both legs where `peers_stay`: they are behind no virtual one.
     """
     sent: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
     received: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
     for frame in inside:
-        sent[_unchanged_by_nat(frame, (frame.destination, frame.destination_port))].append(frame)
-        received[_unchanged_by_nat(frame, (frame.source, frame.source_port))].append(frame)
+        sent[_unchanged_by_nat(frame, frame.receiver, peers_stay)].append(frame)
+        received[_unchanged_by_nat(frame, frame.sender, peers_stay)].append(frame)
 
     def twin(frame: Frame) -> Endpoint | None:
         """The hidden end, from the same packet on the inside leg: the nearest in time, one of the same port first."""
         if is_from_nat(frame):
-            found = [each for each in sent[_unchanged_by_nat(frame, _far(frame))] if each.time_ns <= frame.time_ns]
+            same = sent[_unchanged_by_nat(frame, _far(frame), peers_stay)]
+            found = [each for each in same if each.time_ns <= frame.time_ns]
             ends = [((each.source, each.source_port), each.time_ns) for each in found]
         else:
-            found = [each for each in received[_unchanged_by_nat(frame, _far(frame))] if each.time_ns >= frame.time_ns]
+            same = received[_unchanged_by_nat(frame, _far(frame), peers_stay)]
+            found = [each for each in same if each.time_ns >= frame.time_ns]
             ends = [((each.destination, each.destination_port), -each.time_ns) for each in found]
         own = frame.source_port if is_from_nat(frame) else frame.destination_port
         ends = [(end, at) for end, at in ends if end[0] not in nat]

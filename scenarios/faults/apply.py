@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Protocol as Interface
 from typing import get_args
 
+from images.firewall.inject.declared import Pick
 from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.faults import Fault
@@ -58,7 +59,7 @@ from scenarios.spec.injected_faults import Hold, Picked
 from scenarios.spec.kernel_faults import Protocol, Sees
 from scenarios.spec.path_faults import PathBetween
 from scenarios.spec.program_faults import Kill, Pause, Signal
-from scenarios.spec.roles import SERVER, LegName
+from scenarios.spec.roles import SERVER, LegName, Role
 
 SEEN: Mapping[Sees, LegName | None] = {"both": None, "client": "client-leg", "server": "server-leg"}
 
@@ -106,6 +107,22 @@ class _Rule:
 def _counts_at_its_end(fault: Fault) -> bool:
     """Whether undoing it tells its hits: then none can come between the counting and the end."""
     return isinstance(fault, Standing) and type(fault).hits is Standing.hits
+
+
+class _Led(_Rule):
+    """A virtual address of the kernel's, which the injector knows too: it stands in front of the translation."""
+
+    def __init__(self, fault: Vip, injector: Injector) -> None:
+        self._injector = injector
+        super().__init__(fault)
+        injector.take(fault.name, fault.addresses)
+
+    def end(self, known: Caught | None = None) -> Caught:
+        is_first = self._last is None
+        ended = super().end(known)
+        if is_first:
+            self._injector.take(self.fault.name, {})
+        return ended
 
 
 class _Injection:
@@ -207,33 +224,39 @@ def applied(
             whom = [running()] if effect.who == SERVER else calls_that_run(fault.name, effect.who, calls)
             return Signalled(whom, effect.by, effect.times, float(effect.every))
         case Picked() | kernel_faults.Refuse() if effect.action:
-            pick = effect.pick(lambda role: cast.address(role, effect.family))
-            pick = replace(pick, behind=cast.translated(effect.to, effect.family))
+            pick = _translated(effect.pick(lambda role: cast.address(role, effect.family)), effect.to, effect, cast)
             if fault.after:
                 pick = replace(pick, after=fault.after.fault, after_hits=fault.after.hits)
-            of_pick = ports(left, pick.from_, pick.to, pick.behind)
+            of_pick = ports(left, pick.from_, pick.to, pick.behind, pick.virtual)
             injector.apply(fault.name, effect.action, pick, seed, of_pick)
             if isinstance(effect, Shift):
                 back = effect.pick_back(lambda role: cast.address(role, effect.family))
-                back = replace(back, behind=cast.translated(effect.from_, effect.family))
-                of_back = ports(left, back.from_, back.to, back.behind)
+                back = _translated(back, effect.from_, effect, cast)
+                of_back = ports(left, back.from_, back.to, back.behind, back.virtual)
                 injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
                 return _Shifted(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
             return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
         case PathBetween():
             address = functools.partial(cast.address, family=effect.family)
-            there, back = effect.pick(address), effect.pick_back(address)
-            there = replace(there, behind=cast.translated(effect.to, effect.family))
-            back = replace(back, behind=cast.translated(effect.from_, effect.family))
+            there = _translated(effect.pick(address), effect.to, effect, cast)
+            back = _translated(effect.pick_back(address), effect.from_, effect, cast)
             for name, action, pick in (
                 (fault.name, effect.action, there),
                 (f"{fault.name}.back", effect.action_back, back),
             ):
-                injector.apply(name, action, pick, seed, ports(left, pick.from_, pick.to, pick.behind))
+                of_pick = ports(left, pick.from_, pick.to, pick.behind, pick.virtual)
+                injector.apply(name, action, pick, seed, of_pick)
             return _BothWays(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
+        case mapping_faults.Vip():
+            return _Led(Vip(lab, fault.name, cast.host(effect.to), effect.hairpin), injector)
         case mapping_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
     return _Rule(of_kernel(fault.name, effect, lab, cast, left))
+
+
+def _translated(pick: Pick, to: Role, effect: Picked | PathBetween | kernel_faults.Refuse, cast: Cast) -> Pick:
+    """The pick with the addresses that stand in the place of the role's where they are translated."""
+    return replace(pick, behind=cast.translated(to, effect.family), virtual=cast.virtual(to, effect.family))
 
 
 def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[Connection] = ()) -> Fault:
@@ -266,8 +289,6 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return IdleTimeout(lab, name, float(effect.after), effect.by, effect.of)
         case mapping_faults.Nat():
             return Nat(lab, name, kind=effect.kind, ports=str(effect.ports or ""))
-        case mapping_faults.Vip():
-            return Vip(lab, name, cast.host(effect.to))
         case name_faults.Resolver():
             asked = effect.resolv_conf(cast.address(effect.server, effect.family))
             return Resolver(lab, name, cast.host(effect.who).name, asked)

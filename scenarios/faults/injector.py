@@ -11,7 +11,7 @@ The words, Pick and the actions, are the injector's own: images/firewall/inject/
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -147,7 +147,8 @@ class Injector:
         self._child.close(END_WITHIN_S)  # where it died before, the kernel lets all packets pass
 
     def _ask(self, verb: str, what: object, name: str, key: str) -> Any:
-        to = {"apply": "put {} in force", "heal": "end {}", "hits": "count the hits of {}"}[verb].format(name)
+        does = {"apply": "put {} in force", "heal": "end {}", "hits": "count the hits of {}", "take": "know of {}"}
+        to = does[verb].format(name)
         return self._child.ask({verb: what}, to, ANSWER_WITHIN_S)[key]
 
     def apply(
@@ -160,6 +161,10 @@ class Injector:
         """
         what = {"name": name, "action": to_json(action), "pick": to_json(pick), "seed": seed}
         self._ask("apply", {**what, "earlier": [list(each) for each in earlier]}, name, "applied")
+
+    def take(self, name: str, addresses: Mapping[str, str]) -> None:
+        """Have packets to virtual addresses be known as of these hosts; empty: those of this name are it no more."""
+        self._ask("take", {"name": name, "to": dict(addresses)}, name, "taken")
 
     def heal(self, name: str) -> Hits:
         """End a fault and let go what it held; what it had seen and done."""

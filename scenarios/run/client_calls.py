@@ -52,7 +52,7 @@ class ClientCalls:
         cast = self.run.cast
         if call.named is not None:
             return cast.host(call.named).name if roles.is_host(call.named) else call.named
-        return cast.address(call.to) if call.to != "firewall" else cast.addresses("firewall")[0]
+        return cast.address(call.to) if call.to != "firewall" else cast.gateway(call.from_)
 
     def guest(self, call: steps.Call) -> tuple[Box | None, Reader | None]:
         """What the program of a call is given, and how its end is read; of one of ours, nothing."""

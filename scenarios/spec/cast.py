@@ -87,12 +87,23 @@ class Cast:
             return self._topology.nobody[("ipv4", "ipv6").index(family or self.family)]
         return self.host(role).address(family or self.family)
 
+    def gateway(self, role: Role) -> str:
+        """The firewall's address on the network of a role's host, of the family of the drill."""
+        leg = next(each for each in self._topology.legs.values() if each.network == self.host(role).network)
+        return leg.ipv4 if self.family == "ipv4" else leg.ipv6
+
     def translated(self, role: Role, family: Family | None = None) -> str | None:
         """The firewall's address that a NAT has in the place of the role's; None for who is not behind one."""
         if role in ("firewall", "nobody") or self.host(role).network != CLIENT_NET:
             return None
         leg = next(each for each in self._topology.legs.values() if each.network == SERVER_NET)
         return leg.ipv4 if (family or self.family) == "ipv4" else leg.ipv6
+
+    def virtual(self, role: Role, family: Family | None = None) -> str | None:
+        """The virtual address behind which the role's host may be; None for who is behind none."""
+        if role in ("firewall", "nobody") or self.host(role).network != SERVER_NET:
+            return None
+        return self.address("nobody", family)
 
     @property
     def client_side(self) -> frozenset[str]:

@@ -8,9 +8,8 @@ from dataclasses import fields, is_dataclass
 from scenarios.spec.counted import COUNTS
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Duration, Expectation, Outcomes
-from scenarios.spec.injected_faults import Picked
 from scenarios.spec.packet_expectations import Matched
-from scenarios.spec.roles import Role, is_client_side
+from scenarios.spec.roles import Role
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
 
@@ -70,23 +69,3 @@ def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iter
             yield f"{at}: this never holds: {call.name} is called {call.times} times, and not {expected.amount}"
         elif expected.least == 0 and expected.most is not None and expected.most >= call.times:
             yield f"{at}.at_most: this always holds: {call.name} is called {call.times} times"
-
-
-def problems_behind_virtual(script: Sequence[Step]) -> Iterator[str]:
-    """The faults of packets that would pick none: what the client's side sends to a virtual address, picked by the host
-    behind it. The injector stands in front of the translation.
-    """
-    calls = [call for step in script if (call := step.call or step.start)]
-    behind: set[Role] = set()
-    for number, step in enumerate(script, 1):
-        fault = step.fault or step.given
-        if fault is None:
-            continue
-        behind |= {fault.vip.to} if fault.vip else set()
-        effect = fault.effect
-        if not isinstance(effect, Picked) or effect.to not in behind or not is_client_side(effect.from_):
-            continue
-        if not any(call.to == effect.to or call.named for call in calls):
-            (kind,) = (key for key in given_keys(fault) if key != "name")
-            at = f"script.{number}.{given_keys(step)[0]}.{kind}.to"
-            yield f"{at}: what is sent to {effect.to} goes to the virtual address when it is picked; expected nobody"

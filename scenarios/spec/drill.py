@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
-from scenarios.spec import cross_references
 from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
 from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, speaks_of, unknown
@@ -44,13 +43,13 @@ class Serving:
     """
 
     args: str = ""
-    on: tuple[Literal["server", "other-server"], ...] = ("server",)
+    on: tuple[Literal["server", "other-server", "bystander"], ...] = ("server",)
     bind: Literal["address", "all"] = "address"
 
     def __post_init__(self) -> None:
         check_words(self.args, "args")
-        if self.on not in (("server",), ("server", "other-server")):
-            raise ValueError("on: expected [server] or [server, other-server]")
+        if self.on not in (("server",), ("server", "other-server"), ("server", "bystander")):
+            raise ValueError("on: expected [server], or [server, other-server] or [server, bystander]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +90,6 @@ class Drill:
     def __post_init__(self) -> None:
         check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
-        check_all(cross_references.problems_behind_virtual(self.script))
         fails = any(step.fault and not step.fault.watch for step in self.script)
         check_all(problems_of_difference(self.control_with, fails, self.parts))
         if not self.calls:

@@ -5,6 +5,7 @@ The kinds of a NAT are those that programs call them by; RFC 4787 has the behavi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,12 @@ from scenarios.spec.roles import HostRole, is_client_side, role_label
 
 SYMMETRIC_LIMIT = 1000  # ports, each of which stands in the rule
 NatKind = Literal["full-cone", "restricted-cone", "port-restricted-cone", "symmetric"]
+Hairpin = Literal["external", "internal", "none"]
+HAIRPIN_SAID: Mapping[Hairpin, str] = {
+    "external": "back to {}, as from the firewall's own address (hairpin)",
+    "internal": "back to {}, as from the client's own address (hairpin)",
+    "none": "to {} from outside only; those of the client's side are dropped (no hairpin)",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +69,24 @@ class Vip:
 
     A conversation stays with the host that it began with, as connection tracking has it, also when another `vip` takes
     its place: the newest in force has the new ones. Hits are the conversations that it was given.
+
+    Where the host is on the client's own side, as one whose public address is the NAT's, `hairpin` says what the
+    firewall does with what comes from there: it sends it back with an `external` source, its own address on the far
+    side, as RFC 4787, 6 and RFC 5382, 7.2 demand; with an `internal` one, the client's own; or it has `none`, and drops
+    it: then hits are the packets.
     """
 
     to: HostRole
+    hairpin: Hairpin | None = None
 
     def __post_init__(self) -> None:
-        if is_client_side(self.to):
-            raise ValueError(f"to: expected a host of the server's side, got {self.to}")
+        if is_client_side(self.to) and self.hairpin is None:
+            raise ValueError(f"hairpin: expected {', '.join(HAIRPIN_SAID)}: {self.to} is on the client's own side")
+        if self.hairpin is not None and not is_client_side(self.to):
+            raise ValueError(f"hairpin: it is for a host of the client's own side, and {self.to} is on the other")
 
     @property
     def says(self) -> str:
-        return f"the address of nobody is a virtual one, whose new conversations go to {role_label(self.to)}"
+        to = role_label(self.to)
+        where = HAIRPIN_SAID[self.hairpin].format(to) if self.hairpin else f"to {to}"
+        return f"the address of nobody is a virtual one, whose new conversations go {where}"

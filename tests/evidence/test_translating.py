@@ -94,6 +94,20 @@ def test_behind_a_virtual_address_is_the_host_that_the_packet_came_to_and_an_ans
     assert found["server-leg"] == [*led, answered]
 
 
+def test_who_is_behind_a_nat_and_calls_a_virtual_address_is_known_on_both_legs() -> None:
+    virtual = "198.18.1.180"
+    asked = replace(frame(1, CLIENT, 40000, b"1"), destination=virtual)
+    led = replace(asked, source=NAT, source_port=10001, destination=SERVER, time_ns=asked.time_ns + 100)
+    answered = back(led, 2, b"2")
+    shown = replace(answered, source=virtual, destination=CLIENT, destination_port=40000, time_ns=2100)
+    found = behind_translations({"client-leg": [asked, shown], "server-leg": [led, answered]}, [NAT], [virtual])
+    for near, far in zip(found["client-leg"], found["server-leg"], strict=True):
+        assert (near.sender, near.receiver) == (far.sender, far.receiver)
+        assert near.crossing == far.crossing
+    assert found["client-leg"][0].receiver == (SERVER, 7007)
+    assert found["server-leg"][0].sender == (CLIENT, 40000)
+
+
 def test_without_translations_the_frames_stay_as_they_are() -> None:
     frames = {"client-leg": [frame(1, CLIENT, 1)], "server-leg": [frame(2, NAT, 1)]}
     assert behind_translations(frames, (), ()) == frames

@@ -714,6 +714,70 @@ def test_behind_a_nat_a_packet_is_picked_for_whom_it_will_reach() -> None:
     assert len(asked) == 3
 
 
+VIRTUAL, MOVED = "198.18.1.180", "198.18.1.139"
+
+
+def packed(address: str) -> bytes:
+    return bytes(map(int, address.split(".")))
+
+
+def test_a_packet_to_a_virtual_address_is_picked_for_the_host_that_it_is_led_to() -> None:
+    known = {7: (packed(SERVER), 5300)}  # conversations that connection tracking has, by the port they come from
+
+    def led(packet: Packet) -> tuple[bytes, int] | None:
+        return known.get(packet.destination_port)
+
+    wire = Wire(led=led)
+    for name, to in (("to-server", SERVER), ("to-moved", MOVED), ("to-address", VIRTUAL)):
+        pick = Pick(SERVER, to, of="udp", virtual=None if to == VIRTUAL else VIRTUAL)
+        wire.apply(Fault(name, Watch(), pick, 0))
+
+    def hits() -> list[int]:
+        return [fault.hit_count for fault in wire.faults.values()]
+
+    wire.arrive(reply(b"x", 9, VIRTUAL), "of nobody", 0)
+    assert hits() == [0, 0, 1], "nobody has the address"
+    wire.take("virtual", {packed(VIRTUAL): packed(SERVER)})
+    wire.arrive(reply(b"x", 9, VIRTUAL), "begins", 0)
+    assert hits() == [1, 0, 2]
+    wire.take("moved", {packed(VIRTUAL): packed(MOVED)})
+    wire.arrive(reply(b"x", 9, VIRTUAL), "begins at the newest", 0)
+    assert hits() == [1, 1, 3]
+    wire.arrive(reply(b"x", 7, VIRTUAL), "stays where it began", 0)
+    assert hits() == [2, 1, 4]
+    wire.arrive(reply(b"x", 9, MOVED), "called by its own address", 0)
+    assert hits() == [2, 2, 4]
+    wire.take("moved", {})
+    wire.arrive(reply(b"x", 9, VIRTUAL), "begins at the one that is left", 0)
+    assert hits() == [3, 2, 5]
+
+
+def test_the_kernel_queues_what_comes_to_a_virtual_address_by_the_port_that_is_called() -> None:
+    both = rules.matches(Pick(CLIENT, SERVER, of="udp", to_port=9, virtual=VIRTUAL), needs_stream=False)
+    assert [" ".join(match) for match in both] == [
+        f"-s {CLIENT} -d {SERVER} -p udp --dport 9",
+        f"-s {CLIENT} -d {VIRTUAL} -p udp --dport 9",
+    ]
+
+
+@pytest.mark.parametrize("original", [False, True])
+def test_the_kernel_is_asked_by_the_tuple_of_the_packets_way_and_answers_with_the_other(original: bool) -> None:
+    packet = parsed(reply(b"x", 9, VIRTUAL))
+    asked = translation.question(packet, original=original)
+    assert asked is not None
+    whose = {1: "original", 2: "replies"}
+    (kind,) = (kind for kind, _ in translation._attributes(asked[20:]))
+    assert whose[kind] == ("original" if original else "replies")
+    ends = struct.pack("=HH4sHH4s", 8, 1, packed(MOVED), 8, 2, packed(SERVER))
+    ports = struct.pack("=HHB3xHHHxxHHHxx", 5, 1, 17, 6, 2, 0x1234, 6, 3, 0x5678)
+    both = struct.pack("=HH", len(ends) + 4, 1) + ends + struct.pack("=HH", len(ports) + 4, 2) + ports
+    other = struct.pack("=HH", len(both) + 4, 2 if original else 1) + both
+    answer = struct.pack("=IHHII", 20 + len(other), 0x0100, 0, 0, 0) + bytes(4) + other
+    port = int.from_bytes(struct.pack("=H", 0x1234), "big")
+    assert translation.answered(answer, packet, original=original) == (packed(MOVED), port)
+    assert translation.answered(answer, packet, original=not original) is None, "that tuple is not there"
+
+
 def test_what_is_made_of_a_packet_behind_a_nat_is_for_whom_that_one_was() -> None:
     wire = Wire(lambda _: (bytes((198, 18, 1, 10)), 40_000))
     to_client = Pick(SERVER, CLIENT, of="udp", behind=NAT)

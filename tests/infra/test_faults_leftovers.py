@@ -67,6 +67,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         *(LinkDown(lab, "pulled", "server-leg"), HostSettings(lab, "few-ports", "client", ASKED)),
         *(Limit(lab, "full", 5), Police(lab, "bucket", *ends, 10**6, 1514), SynProxy(lab, "proxy", 1460)),
         *(Nat(lab, "cone", kind="restricted-cone"), Nat(lab, "symmetric", kind="symmetric"), Vip(lab, "vip", ends[1])),
+        *(Vip(lab, "turned", ends[0], "external"), Vip(lab, "straight", ends[0], "none")),
         *(Nat(lab, "open", kind="full-cone", ports="10000-10003"), Limit(lab, "few-new", new_per_s=2)),
         *(
             Stateful(lab, "half", sees="client-leg"),

@@ -66,6 +66,10 @@ SAID = {
         "10000-10003"
     ),
     "nat: {}": "the firewall translates the addresses of the client's side (source NAT)",
+    "vip: {to: bystander, hairpin: external}": (
+        "the address of nobody is a virtual one, whose new conversations go back to a bystander, as from the firewall's"
+        " own address (hairpin)"
+    ),
     "vip: {to: other-server}": (
         "the address of nobody is a virtual one, whose new conversations go to the other server"
     ),
@@ -119,7 +123,9 @@ def test_a_resolver_is_the_file_that_resolv_conf_5_describes(tmp_path: Path) -> 
         ("nat: {kind: cone}", "nat.kind", "unknown word 'cone'"),
         ("nat: {ports: 80-90}", "nat.ports", "expected ports of 1024 to 65535"),
         ("nat: {kind: symmetric, ports: 10000-11000}", "nat.ports", "expected at most 1000 for a symmetric NAT"),
-        ("vip: {to: bystander}", "vip.to", "expected a host of the server's side, got bystander"),
+        ("vip: {to: bystander}", "vip.hairpin", "expected external, internal, none: bystander is on the client's own"),
+        ("vip: {to: server, hairpin: none}", "vip.hairpin", "for a host of the client's own side, and server is on"),
+        ("vip: {to: bystander, hairpin: both}", "vip.hairpin", "unknown word 'both'"),
         ("limit: {}", "limit", "expected one of connections and new_per_s, got neither"),
         ("limit: {connections: 1, new_per_s: 1}", "limit", "expected one of connections and new_per_s, got both"),
         ("limit: {connections: 0}", "limit.connections", "expected 1 to 65535, got 0"),
@@ -146,24 +152,3 @@ def test_what_could_not_be_made_is_refused_where_it_stands(tmp_path: Path, words
         fault(tmp_path, words)
     assert f"one.yaml:8: script.1.fault.{key}" in str(caught.value)
     assert problem in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("fault", "called", "refused"),
-    [
-        ("drop: {of: udp, from: client, to: server}", "nobody", True),
-        ("drop: {of: udp, from: client, to: nobody}", "nobody", False),
-        ("drop: {of: udp, from: client, to: server}", "server", False),
-        ("drop: {of: udp, from: server, to: client}", "nobody", False),
-        ("silence: {from: client, to: server}", "nobody", False),
-    ],
-)
-def test_packets_to_a_virtual_address_are_picked_by_it(tmp_path: Path, fault: str, called: str, refused: bool) -> None:
-    text = DRILL.format(fault=fault).replace("script:\n", "script:\n  - given: {name: virtual, vip: {to: server}}\n")
-    path = tmp_path / "one.yaml"
-    path.write_text(text.replace("call: {name: hello}", f"call: {{name: hello, to: {called}}}"), encoding="utf-8")
-    if not refused:
-        assert len(load(path, Drill).faults) == 2
-        return
-    with pytest.raises(DeclarationError, match=r"one\.yaml:9: script\.2\.fault\.drop\.to: .*expected nobody"):
-        load(path, Drill)

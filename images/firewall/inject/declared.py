@@ -67,7 +67,8 @@ class Pick:
     that; with `across: stream`, the segment that ends it, where it may have begun in segments before.
 
     The addresses may be names of roles until the fault is applied. `behind` is the address that a NAT, where one is in
-    force, puts in the place of `to`: what is sent there and is for `to` is picked too.
+    force, puts in the place of `to`: what is sent there and is for `to` is picked too. So is what is sent to `virtual`,
+    an address behind which `to` may be one of several hosts.
     """
 
     from_: str
@@ -83,6 +84,7 @@ class Pick:
     name: str | None = None
     type_: RecordType | None = None
     behind: str | None = None
+    virtual: str | None = None
     with_option: Option | None = None
     holds: str | None = None
     matches: str | None = None

@@ -2,7 +2,7 @@
 
 What is not such a message is None; nothing here raises on bytes from the network.
 
-Sources: RFC 1035, 4.1 (messages); RFC 2181 (TC); RFC 2308 (no data); RFC 3597 (compressed names in
+Sources: RFC 1035, 4.1 (messages); RFC 2181, 9 (TC); RFC 2308 (no data); RFC 3597 (compressed names in
 the data of a record).
 """
 

@@ -55,7 +55,7 @@ class Packet:
         self.payload = end  # where the transport's payload begins
         self.source_port = self.destination_port = self.flags = self.seq = self.ack = 0
         self.is_whole = True  # not a fragment, and none of its bytes is missing: it can be written anew
-        self.inside: Endpoint | None = None  # whom it is for, where its destination is a NAT's own address
+        self.inside: Endpoint | None = None  # whom it is for, where its destination is a NAT's own address, or virtual
 
     @property
     def receiver(self) -> Endpoint:

@@ -77,8 +77,9 @@ class Connection:
 
 def addresses(pick: Pick) -> tuple[bytes, bytes]:
     """The two addresses of a pick, packed. Raises ValueError when they are not addresses of one family."""
-    one, other, *behind = (ipaddress.ip_address(each) for each in (pick.from_, pick.to, pick.behind) if each)
-    for each in (other, *behind):
+    ends = pick.from_, pick.to, pick.behind, pick.virtual
+    one, other, *translated = (ipaddress.ip_address(each) for each in ends if each)
+    for each in (other, *translated):
         if one.version != each.version:
             raise ValueError(f"{one} and {each} are not of one family")
     return one.packed, other.packed
@@ -109,11 +110,11 @@ class Picker:
         self.unplaced = 0
 
     def concerns(self, packet: Packet) -> bool:
-        """Whether the packet goes the pick's way."""
+        """Whether the packet goes the pick's way: to a virtual address by that very address too, whoever gets it."""
         address, port = packet.receiver
         return (
             packet.source == self._source
-            and address == self._destination
+            and self._destination in (address, packet.destination)
             and (self._to_port is None or port == self._to_port)
             and (self._from_port is None or packet.source_port == self._from_port)
             and not (self._earlier and self._is_earlier(packet))

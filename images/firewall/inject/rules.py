@@ -72,6 +72,8 @@ def matches(pick: Pick, *, needs_stream: bool) -> list[list[str]]:
     ports = ["--sport", str(pick.out_of_port)] if pick.out_of_port is not None else []
     at_port = ["--dport", str(pick.at_port)] if pick.at_port is not None else []
     found = _matches(pick, pick.to, [*ports, *at_port], needs_stream)
+    if pick.virtual:
+        found = found + _matches(pick, pick.virtual, [*ports, *at_port], needs_stream)
     return found + _matches(pick, pick.behind, ports, needs_stream) if pick.behind else found  # a NAT changes the port
 
 

@@ -1,7 +1,9 @@
-"""Asking the kernel whom a packet is for that came to the address of a NAT: the question and its answer, as bytes.
+"""Asking the kernel whom a packet is for that came to a translated address: the question and its answer, as bytes.
 
 A NAT makes a mapping for each connection and keeps it in the entry of connection tracking. The entry has two tuples:
-the original one, as the inside sees the connection, and that of the replies, which come to the NAT's own address.
+the original one, as who began the connection sees it, and that of the replies. A packet to the NAT's own address is a
+reply, for whom the original tuple begins with; one to a virtual address is an original, and replies come from whom it
+is for.
 
 Sources: netlink(7); linux/netfilter/nfnetlink_conntrack.h; RFC 5508 for ICMP.
 """
@@ -9,7 +11,7 @@ Sources: netlink(7); linux/netfilter/nfnetlink_conntrack.h; RFC 5508 for ICMP.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .packet import ICMP, ICMPV6, TCP, UDP, Endpoint, Packet, parse
 
@@ -23,6 +25,7 @@ _ADDRESSES = {4: (1, 2), 16: (3, 4)}  # CTA_IP_V4_SRC, …_DST; CTA_IP_V6_SRC, �
 _NUMBER, _FROM_PORT, _TO_PORT = 1, 2, 3  # CTA_PROTO_NUM, …_SRC_PORT, …_DST_PORT
 _ECHO = {ICMP: (4, 5, 6), ICMPV6: (7, 8, 9)}  # CTA_PROTO_ICMP_ID, …_TYPE, …_CODE
 _ECHO_REPLY = {ICMP: 0, ICMPV6: 129}
+_ECHO_REQUEST = {ICMP: 8, ICMPV6: 128}
 _ERRORS = {ICMP: (3, 4, 5, 11, 12), ICMPV6: (1, 2, 3, 4)}
 _HEADER = struct.Struct("=IHHII")  # nlmsghdr
 _FAMILY = {4: 2, 16: 10}  # AF_INET, AF_INET6
@@ -42,8 +45,10 @@ def _attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
         at += length + -length % 4
 
 
-def _replies(packet: Packet) -> tuple[bytes, bytes, bytes] | None:
-    """The addresses and the protocol's part of the tuple of replies that a packet is of; None where it is of none.
+def _tuple(packet: Packet, echo: Mapping[int, int]) -> tuple[bytes, bytes, bytes] | None:
+    """The addresses and the protocol's part of the tuple that a packet is of; None where it is of none.
+
+    `echo` is the type of an ICMP echo that goes this way.
 
     An ICMP error is of the connection whose packet it quotes, and which went the other way.
     """
@@ -59,7 +64,7 @@ def _replies(packet: Packet) -> tuple[bytes, bytes, bytes] | None:
         return quoted.destination, quoted.source, _ports(quoted.protocol, *ports)
     if number in (TCP, UDP):
         return packet.source, packet.destination, _ports(number, packet.source_port, packet.destination_port)
-    if number in _ECHO and kind == _ECHO_REPLY[number]:
+    if number in _ECHO and kind == echo[number]:
         of_id, of_type, of_code = _ECHO[number]
         identifier = packet.data[packet.transport + 4 : packet.transport + 6]
         parts = (of_id, identifier), (of_type, bytes([kind])), (of_code, b"\0")
@@ -76,29 +81,32 @@ def _ports(number: int, source: int, destination: int) -> bytes:
     return _protocol(number, *((kind, port.to_bytes(2, "big")) for kind, port in parts))
 
 
-def question(packet: Packet) -> bytes | None:
-    """The message that asks for the entry of which this packet is a reply; None where it can be of none."""
-    replies = _replies(packet)
-    if replies is None:
+def question(packet: Packet, *, original: bool = False) -> bytes | None:
+    """The message that asks for the entry of which this packet is a reply, or an original; None: it can be of none."""
+    found = _tuple(packet, _ECHO_REQUEST if original else _ECHO_REPLY)
+    if found is None:
         return None
-    source, destination, protocol = replies
+    source, destination, protocol = found
     addresses = zip(_ADDRESSES[len(source)], (source, destination), strict=True)
     ip = b"".join(_attribute(*each) for each in addresses)
     both = _attribute(_NESTED | _IP, ip) + _attribute(_NESTED | _PROTO, protocol)
-    body = struct.pack("=BBH", _FAMILY[len(source)], 0, 0) + _attribute(_NESTED | _REPLY, both)
+    body = struct.pack("=BBH", _FAMILY[len(source)], 0, 0)
+    body += _attribute(_NESTED | (_ORIGINAL if original else _REPLY), both)
     return _HEADER.pack(_HEADER.size + len(body), _GET, _REQUEST, 0, 0) + body
 
 
-def answered(answer: bytes, packet: Packet) -> Endpoint | None:
-    """Who opened the connection, as the inside sees it, says the kernel's answer; None: there is no such entry."""
+def answered(answer: bytes, packet: Packet, *, original: bool = False) -> Endpoint | None:
+    """Whom the packet is for, says the kernel's answer: of a reply who opened the connection, as the inside sees it, of
+    an original who replies. None: there is no such entry, or nothing is translated.
+    """
     if len(answer) < _HEADER.size + 4 or _HEADER.unpack_from(answer)[1] != _NEW:
         return None  # ENOENT
     length = _HEADER.unpack_from(answer)[0]
     for kind, value in _attributes(answer[_HEADER.size + 4 : length]):
-        if kind == _ORIGINAL:
+        if kind == (_REPLY if original else _ORIGINAL):
             parts = dict(_attributes(value))
             address = dict(_attributes(parts.get(_IP, b""))).get(_ADDRESSES[len(packet.source)][0])
             port = int.from_bytes(dict(_attributes(parts.get(_PROTO, b""))).get(_FROM_PORT, b""), "big")
-            is_reply = address is not None and (address, port) != (packet.source, packet.source_port)
-            return (address, port) if address is not None and is_reply else None
+            plain = (packet.destination, packet.destination_port) if original else (packet.source, packet.source_port)
+            return (address, port) if address is not None and (address, port) != plain else None
     return None

@@ -8,7 +8,7 @@ to take, in order.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -105,14 +105,21 @@ class Fault:
 class Wire:
     """The faults in force, by name, in the order in which they were applied.
 
-    `inside` says whom a packet is for that came to the address of a NAT; None: it is for the NAT itself.
+    `inside` says whom a packet is for that came to the address of a NAT; None: it is for the NAT itself. `led` says the
+    same of one to a virtual address; None: it begins a conversation, which whoever took that address last is given.
     """
 
-    def __init__(self, inside: Callable[[Packet], Endpoint | None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        inside: Callable[[Packet], Endpoint | None] = lambda _: None,
+        led: Callable[[Packet], Endpoint | None] = lambda _: None,
+    ) -> None:
         self.faults: dict[str, Fault] = {}
         self._boxes: list[Fault] = []
-        self._inside = inside
+        self._inside, self._led = inside, led
         self._translators: frozenset[bytes] = frozenset()  # the addresses of NATs
+        self._virtual: frozenset[bytes] = frozenset()  # virtual addresses
+        self._taken: dict[str, Mapping[bytes, bytes]] = {}  # who took them, one behind the other: address to host
         self._awaited: list[Fault] = []  # those after whose hits others take hold; they need not be in force any more
         self.arrived = 0
         self.garbage = 0  # packets that could not be read, and went on as they were
@@ -142,12 +149,27 @@ class Wire:
         self._note()
         return self._forward(fault.acting.release_all(), place, now)
 
+    def take(self, name: str, addresses: Mapping[bytes, bytes]) -> None:
+        """Have virtual addresses lead new conversations to these hosts; empty: those of this name do so no more."""
+        self._taken.pop(name, None)
+        if addresses:
+            self._taken[name] = addresses
+
+    def _newest(self, packet: Packet) -> Endpoint | None:
+        """Whom a conversation is given that begins with a packet to a virtual address."""
+        for addresses in reversed(self._taken.values()):
+            if packet.destination in addresses:
+                return addresses[packet.destination], packet.destination_port
+        return None
+
     def _note(self) -> None:
         """Take in which faults there are now."""
         self._awaited = [each.behind for each in self._boxes if each.behind is not None]
         self._note_hits()
         behind = [fault.pick.behind for fault in self._boxes]
         self._translators = frozenset(ipaddress.ip_address(each).packed for each in behind if each)
+        virtual = [fault.pick.virtual for fault in self._boxes]
+        self._virtual = frozenset(ipaddress.ip_address(each).packed for each in virtual if each)
 
     def _note_hits(self) -> None:
         """A fault that waits for a hit of another takes hold of what comes behind it, not of the very same packet."""
@@ -165,6 +187,8 @@ class Wire:
             return [Step(Verb.ACCEPT, original, b"")]
         if packet.destination in self._translators:
             packet.inside = self._inside(packet)
+        elif packet.destination in self._virtual and self._taken:
+            packet.inside = self._led(packet) or self._newest(packet)
         for place, box in enumerate(self._boxes):
             steps: list[Step] = []
             going = box.receive(packet, now, steps)
