@@ -12,6 +12,7 @@ from scenarios.spec.mapping_faults import Hairpin
 INSIDE, OUTSIDE = "client-leg", "server-leg"
 # Linux tells who sends by way of a gateway on its own network that there is a shorter way; a NAT must not.
 NO_REDIRECTS = ["icmp type redirect drop", "icmpv6 type nd-redirect drop"]
+TURNED = "0x7475726e"  # the mark of conversations that get an external source; those of another `vip` get none
 # Where a client called the host itself a while ago, from the same port, the entry of that would be in the way: the
 # kernel would give the client another port.
 DIRECT = """
@@ -49,8 +50,9 @@ class Vip(Standing):
 
     def _chains(self) -> Sequence[Chain]:
         addresses = zip(("ip", "ip6"), self._inside, self._lab.topology.nobody, self._hosts, strict=True)
+        marking = f"ct mark set {TURNED} " if self._hairpin == "external" else ""
         rules = [
-            f"{ip} saddr {inside} {ip} daddr {virtual} counter "
+            f"{ip} saddr {inside} {ip} daddr {virtual} counter {marking}"
             + ("drop" if self._hairpin == "none" else f"dnat {ip} to {host}")
             for ip, inside, virtual, host in addresses
         ]
@@ -60,7 +62,7 @@ class Vip(Standing):
         if self._hairpin == "external":
             ways = zip(("ip", "ip6"), self._inside, self._hosts, self._outside, strict=True)
             back = [
-                f"{ip} saddr {inside} {ip} daddr {host} ct status dnat snat {ip} to {outside}"
+                f"{ip} saddr {inside} {ip} daddr {host} ct mark {TURNED} snat {ip} to {outside}"
                 for ip, inside, host, outside in ways
             ]
             chains.append(Chain(f"{self.name}_back", "postrouting priority srcnat", back, kind="nat"))

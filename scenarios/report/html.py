@@ -50,6 +50,7 @@ FATES = {
     "piece": "is a piece that the firewall cut",
     "taken": "is addressed to the firewall",
     "local": "is of this link only",
+    "turned": "goes back by the leg that it came by",
 }
 # What a page must not hold as it is: controls, what is no character, and what turns the direction of the text.
 UNSEEN = re.compile(

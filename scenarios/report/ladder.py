@@ -21,7 +21,7 @@ FIRST, LAST = 12_000, 3_000  # of a very long exchange, so many packets have row
 FLAGS = ("SYN", "FIN", "RST", "PSH", "URG", "ACK")
 
 
-Fate = Literal["crossed", "lost", "made", "altered", "cut", "piece", "taken", "local"]
+Fate = Literal["crossed", "lost", "made", "altered", "cut", "piece", "taken", "local", "turned"]
 Ends = tuple[str, ...]  # roles, from left to right; the firewall stands between each two of them
 
 
@@ -165,12 +165,16 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
     from_client = frame.source in kept.client_side
     if None in legs and (local or by_firewall or to_firewall):  # to the firewall, unless it is the firewall that speaks
         from_client = (packet.client_leg is not None) is not by_firewall
+    if rung.turned:
+        from_client = rung.turned == "in"
     near, far = legs if from_client else legs[::-1]
     fate: Fate = "crossed" if near and far else "lost" if near else "made"
     if None in legs and (local or (near and to_firewall)):
         fate = "local" if local else "taken"
     if rung.altered or rung.cut or rung.is_piece:
         fate = "altered" if rung.altered else "cut" if rung.cut else "piece"
+    if rung.turned:
+        fate = "turned"
     seen = [each for each in legs if each is not None]
     connection, numbers = flows.place(seen, from_client) if frame.transport == "tcp" else (None, "")
     size = f"{frame.payload_bytes} byte{'s' * (frame.payload_bytes != 1)}" if frame.payload_bytes else ""

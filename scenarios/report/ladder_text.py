@@ -97,12 +97,14 @@ def _legs(packet: LadderRow) -> str:
     near, far = packet.client_leg is not None, packet.server_leg is not None
     if not packet.rightwards:
         near, far = far, near  # of whoever sends it
-    first = _leg(label, packet.rightwards, ends=not far) if near else " " * WIDTH
+    first = _leg(label, packet.rightwards, ends=not far and packet.fate != "turned") if near else " " * WIDTH
     second = _leg("" if near else label, packet.rightwards, ends=False) if far else " " * WIDTH
     return "│" + "│".join((first, second) if packet.rightwards else (second, first)) + "│"
 
 
 def _source_label(packet: LadderRow) -> str:
+    if packet.fate == "turned":
+        return f"{packet.source} to {packet.destination}:"
     return "" if packet.source in ("client", "server", "firewall") else f"{packet.source}:"
 
 

@@ -90,6 +90,7 @@ class Rung:
     altered: str = ""
     cut: int = 0  # into so many segments, which follow
     is_piece: bool = False
+    turned: str = ""  # `in` and `out`: both halves of its way are on the client's leg (hairpin)
 
 
 def joined(kept: Packets) -> list[Rung]:
@@ -129,10 +130,13 @@ def joined(kept: Packets) -> list[Rung]:
             pieces_of[id(near)] = len(pieces)
             taken |= {id(far) for far in pieces}
     is_piece = taken - {id(far) for far in far_of.values()}
+    turned = _turned(kept)
     rungs = []
     for each in kept.packets:
         frame = first(each)
-        if across := far_of.get(id(frame)):
+        if id(frame) in turned:
+            rungs.append(Rung(each, turned=turned[id(frame)]))
+        elif across := far_of.get(id(frame)):
             legs = (frame, across) if from_client(frame) else (across, frame)
             rungs.append(Rung(Packet(*legs), altered=_difference(frame, across)))
         elif id(frame) in is_piece:
@@ -141,6 +145,26 @@ def joined(kept: Packets) -> list[Rung]:
             translated = _translation(each, is_from_client=from_client(frame))
             rungs.append(Rung(each, cut=pieces_of.get(id(frame), 0), altered=translated))
     return rungs
+
+
+def _turned(kept: Packets) -> dict[int, str]:
+    """Of packets that the firewall sent back by the leg they came by, the frames, by their identity: `in` or `out`.
+
+    Such a packet comes for an address beyond the firewall, or its own, and leaves for a host of the client's side.
+    """
+    beyond = {address for role in ("nobody", "firewall") for address in kept.addresses.get(role, ())}
+    found: dict[int, str] = {}
+    came: dict[tuple[object, ...], Frame] = {}
+    for each in kept.packets:
+        frame = each.client_leg
+        if frame is None or each.server_leg is not None:
+            continue
+        key = (frame.identification, *_same(frame, from_client=True))
+        if frame.destination in beyond and frame.source in kept.client_side - beyond:
+            came[key] = frame
+        elif key in came and frame.destination in kept.client_side - beyond:
+            found |= {id(came.pop(key)): "in", id(frame): "out"}
+    return found
 
 
 def _translation(packet: Packet, *, is_from_client: bool) -> str:

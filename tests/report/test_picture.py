@@ -236,6 +236,27 @@ def test_a_server_without_a_backend_has_two_ends(lost_syn: Picture) -> None:
     assert not any(each.of_backend for each in packets(lost_syn))
 
 
+def test_a_packet_that_is_sent_back_by_the_leg_it_came_by_is_neither_lost_nor_made(tmp_path: Path) -> None:
+    virtual, neighbour = "198.18.1.180", "198.18.1.12"
+    syn = segment(1, 0, destination=virtual)
+    turned = replace(syn, number=2, time_ns=syn.time_ns + 10_000, source=TRANSLATED, destination=neighbour)
+    answer = replace(turned, number=3, time_ns=syn.time_ns + 20_000, seq=5, source=neighbour, destination=TRANSLATED)
+    shown = replace(answer, number=4, time_ns=syn.time_ns + 30_000, source=virtual, destination=CLIENT)
+    lost = replace(syn, number=5, time_ns=syn.time_ns + 40_000, identification=9)
+    of = seen([syn, turned, answer, shown, lost], [])
+    addresses = {**of.addresses, "nobody": (virtual,), "bystander": (neighbour,)}
+    of = replace(of, addresses=addresses, client_side=frozenset({CLIENT, neighbour, TRANSLATED}))
+    made = result(tmp_path, of={"fault": of})
+    found = packets(picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault")))
+    assert [(each.client_leg, each.fate, each.rightwards, each.destination) for each in found] == [
+        (1, "turned", True, "nobody"),
+        (2, "turned", False, "bystander"),
+        (3, "turned", True, "firewall"),
+        (4, "turned", False, "client"),
+        (5, "lost", True, "nobody"),
+    ]
+
+
 def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> None:
     client_leg, server_leg = handshake_with_a_lost_syn()
     found = packets(lost_syn)
