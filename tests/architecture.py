@@ -16,6 +16,7 @@ from typing import Final
 import grimp
 
 from scenarios.lab.topology import ROOT
+from tests import rooms_picture
 
 PAGE: Final = ROOT / "docs" / "architecture.md"
 BEGIN: Final = "<!-- made by `python -m tests.architecture` -->\n"
@@ -63,10 +64,20 @@ def reduced(imports: Mapping[str, Set[str]]) -> list[tuple[str, str]]:
     ]
 
 
+def in_short(room: str) -> str:
+    """Return what a room is for in a few words, as a picture has them."""
+    return purpose(room).split(":")[0].rstrip(".")
+
+
+def drawn() -> str:
+    """Return the same picture as SVG."""
+    return rooms_picture.svg(rooms(), reduced(arrows()), {room: in_short(room) for room in rooms()})
+
+
 def picture(order: Sequence[str], imports: Mapping[str, Set[str]]) -> str:
     """Return the picture and the table below it, as Markdown."""
     lines = ["```mermaid", "flowchart TB"]
-    lines += [f'    {room}["<b>{room}</b><br/>{purpose(room).split(":")[0].rstrip(".")}"]' for room in order]
+    lines += [f'    {room}["<b>{room}</b><br/>{in_short(room)}"]' for room in order]
     lines += [f"    {one} --> {other}" for one, other in reduced(imports)]
     lines += ["```", "", "| room | what it is for | imports |", "|---|---|---|"]
     for room in order:

@@ -19,6 +19,7 @@ from typing import Final
 
 from scenarios.lab.topology import ROOT
 from scenarios.report import write
+from tests import architecture, rooms_picture
 
 SOURCE: Final = ROOT / "build" / "site-source"
 SITE: Final = ROOT / "build" / "site"
@@ -26,6 +27,8 @@ MKDOCS: Final = ROOT / ".venv-site" / "bin" / "mkdocs"
 SAMPLE: Final = ROOT / "docs" / "sample-run.zip"
 REPORT: Final = "report/sample"  # where the sample run's pages are in the site
 MADE_ANEW: Final = {".html", ".css", ".js", ".md", ".xml"}  # of a run's files
+MERMAID: Final = re.compile(r"```mermaid\n.*?```\n", re.DOTALL)  # a page of code hosts draws it; the site does not
+ROOMS: Final = "images/rooms.svg"
 LONGEST_S: Final = 300
 
 
@@ -46,9 +49,17 @@ def lay_out(into: Path = SOURCE) -> None:
         shutil.copy(page, into)
     for linked in ("scenarios/drills", "services/tutorial/program", "examples"):
         shutil.copytree(ROOT / linked, into / linked)
+    draw_rooms(into / "docs")
     with zipfile.ZipFile(SAMPLE) as sample:
         sample.extractall(into / REPORT)
     write.write(into / REPORT, anew=True)
+
+
+def draw_rooms(docs: Path) -> None:
+    """Put a picture in the place of the text that only a code host makes a picture of."""
+    page = docs / architecture.PAGE.name
+    (docs / ROOMS).write_text(architecture.drawn(), "utf-8")
+    page.write_text(MERMAID.sub(f"![{rooms_picture.ALT}]({ROOMS})\n", page.read_text("utf-8")), "utf-8")
 
 
 def build() -> None:

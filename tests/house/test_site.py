@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 
 from scenarios.lab.topology import ROOT
-from tests.house.site import REPORT, SITE, build, fetched, lay_out
+from tests.house.site import REPORT, ROOMS, SITE, build, fetched, lay_out
 
 CONFIGURATION = (ROOT / "mkdocs.yml").read_text("utf-8")
 
@@ -51,6 +52,10 @@ def test_the_sample_report_can_be_made_of_the_run_that_is_kept(tmp_path: Path) -
     assert "lost-syn" in (report / "index.html").read_text("utf-8"), "python -m tests.house.site runs/… keeps another"
     assert len(list(report.glob("*/*/*/index.html"))) > 2
     assert (tmp_path / "source" / "docs" / "drills" / "reaching" / "lost-syn.md").is_file()
+    texts = [page.read_text("utf-8") for page in (tmp_path / "source").rglob("*.md")]
+    assert not [text[:60] for text in texts if "```mermaid" in text], "the site draws none of it"
+    assert f"]({ROOMS})" in (tmp_path / "source" / "docs" / "architecture.md").read_text("utf-8")
+    ElementTree.parse(tmp_path / "source" / "docs" / ROOMS)  # noqa: S314 (our own file)
 
 
 def test_what_a_page_would_fetch_is_seen() -> None:
