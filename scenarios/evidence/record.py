@@ -106,6 +106,7 @@ class Socket:
     local: str
     peer: str
     programs: tuple[str, ...] = ()  # `7/python`, as netstat writes them; empty where nobody asked, or none is seen
+    timer_s: float | None = None  # until the kernel's timer of it is over: in TIME-WAIT, until it is gone
 
     def has_port(self, port: int) -> bool:
         """Whether either of its ends has this port."""

@@ -18,14 +18,14 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
 
-COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline")
+COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline", "--options")
 WITH_PROGRAMS = (*COMMAND, "--processes")
 WITHIN_S = 5
 # Docker's own resolver listens inside each host; those two sockets belong to no program of the lab.
 DOCKER_RESOLVER = "127.0.0.11:"
 RFC_9293 = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": ""}
-UNITS_S = {"ms": 0.001, "sec": 1.0, "min": 60.0}
-TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:([\d.]+)(ms|sec))?")
+# `119min`, `1min30sec`, `59sec`, `804ms`; and below ten seconds `3.064ms`, which is 3 seconds and 64 milliseconds.
+TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:(\d+)(?:sec|\.(?=\d+ms)))?(?:(\d+)ms)?,")
 RTO = re.compile(r"\brto:([\d.]+)")
 BACKOFF = re.compile(r"\bbackoff:(\d+)")
 PROGRAM = re.compile(r'\("(.*?)",pid=(\d+),fd=\d+\)')
@@ -52,8 +52,17 @@ def parse(text: str, host: str, byteorder: str) -> list[Socket]:
         if not local.startswith(DOCKER_RESOLVER):
             state = RFC_9293.get(state, state)
             queues = int(recv_q), int(send_q)
-            found.append(Socket(host, byteorder, transport, state, *queues, local, peer, _programs(line)))
+            _, timer_s = _timer(line)
+            found.append(Socket(host, byteorder, transport, state, *queues, local, peer, _programs(line), timer_s))
     return found
+
+
+def _timer(line: str) -> tuple[str, float | None]:
+    """The kernel's timer of a socket and the seconds that are left of it: "timewait", 59.0; "", None without one."""
+    if not (found := TIMER.search(line)):
+        return "", None
+    minutes, seconds, milliseconds = (int(each or 0) for each in found.groups()[1:])
+    return found[1], minutes * 60 + seconds + milliseconds / 1000
 
 
 def _programs(line: str) -> tuple[str, ...]:
@@ -100,7 +109,7 @@ def of_machine(lab: Lab, name: str, command: Sequence[str] = COMMAND) -> list[So
 
 def waiting_sockets(lab: Lab, name: str) -> list[Waiting]:
     """Every socket of a host, with its timer. Raise LabProblem when `ss` fails."""
-    listed = lab.run(name, (*COMMAND, "--options", "--info"), timeout_s=WITHIN_S)
+    listed = lab.run(name, (*COMMAND, "--info"), timeout_s=WITHIN_S)
     if listed.status != 0:
         raise LabProblem(f"ss on {name} failed (status {listed.status}): {listed.printed}")
     return parse_waiting(listed.stdout, name)
@@ -111,10 +120,9 @@ def parse_waiting(text: str, host: str) -> list[Waiting]:
     found = []
     for line in text.splitlines():
         for socket in parse(line, host, ""):  # none, for those of Docker's own resolver
-            timer, rto, backoff = TIMER.search(line), RTO.search(line), BACKOFF.search(line)
-            left_s = (int(timer[2] or 0) * 60 + float(timer[3] or 0) * UNITS_S[timer[4] or "sec"]) if timer else 0.0
+            (timer, left_s), rto, backoff = _timer(line), RTO.search(line), BACKOFF.search(line)
             first_rto_s = float(rto[1]) / 1000 / 2 ** int(backoff[1] if backoff else 0) if rto else 0.0
-            found.append(Waiting(socket, timer[1] if timer else "", left_s, first_rto_s))
+            found.append(Waiting(socket, timer, left_s or 0.0, first_rto_s))
     return found
 
 

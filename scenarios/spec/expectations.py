@@ -99,7 +99,8 @@ def _errno_advice(wrong: str, names: list[str], same: str | None) -> str:
 class Sockets(Counted):
     """How many sockets were in a `state` at a `look`, with at least so much in their queues.
 
-    The states are RFC 9293's; no socket is CLOSED.
+    The states are RFC 9293's; no socket is CLOSED. `timer` is how long the kernel's timer of the socket still runs, as
+    `ss --options` tells: in TIME-WAIT, until the socket is gone.
 
     Only sockets of the service's port count, unless `any_port`, and no connections that were there before the script.
     """
@@ -108,6 +109,7 @@ class Sockets(Counted):
     state: State
     recv_q: int = 0
     send_q: int = 0
+    timer: Band | None = None
     any_port: bool = False
 
     def __post_init__(self) -> None:
@@ -117,9 +119,19 @@ class Sockets(Counted):
 
     @property
     def says(self) -> str:
-        queues = f", Recv-Q at least {self.recv_q}" if self.recv_q else ""
-        queues += f", Send-Q at least {self.send_q}" if self.send_q else ""
-        return f"sockets in {self.state} at the look {self.look}{queues}: {self.amount}"
+        return f"sockets in {self.state} at the look {self.look}{self.more}: {self.amount}"
+
+    @property
+    def more(self) -> str:
+        """What is demanded beside the state: `, Recv-Q at least 5`."""
+        more = f", Recv-Q at least {self.recv_q}" if self.recv_q else ""
+        more += f", Send-Q at least {self.send_q}" if self.send_q else ""
+        return more + (f", with {self.timer} left of their timer" if self.timer else "")
+
+    def fits(self, state: str, recv_q: int, send_q: int, timer_s: float | None) -> bool:
+        """Return whether a socket is as it says."""
+        in_time = self.timer is None or (timer_s is not None and self.timer.holds(timer_s))
+        return state == self.state and recv_q >= self.recv_q and send_q >= self.send_q and in_time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from scenarios.calls.call import Call
 from scenarios.evidence import stalls
-from scenarios.evidence.record import Seen
+from scenarios.evidence.record import Seen, Socket
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.faults.caught import Caught
 from scenarios.lab.process import CUT, was_cut
@@ -200,19 +200,16 @@ def _ended_by_no_timer(began_ns: float, ended_ns: float, seen: Seen) -> bool:
     return stalls.follows_at_once(ends, frames)
 
 
+def _told(socket: Socket) -> str:
+    timer = "" if socket.timer_s is None else f" timer {socket.timer_s:g} s"
+    return f"{socket.state} Recv-Q {socket.recv_q} Send-Q {socket.send_q}{timer}"
+
+
 def _sockets(expected: Sockets, seen: Seen) -> Check:
     of_port = [each for each in seen.looks.get(expected.look, ()) if expected.any_port or each.has_port(seen.port)]
-    right = [
-        each
-        for each in of_port
-        if each.state == expected.state and each.recv_q >= expected.recv_q and each.send_q >= expected.send_q
-    ]
-    told = f"{len(right)}; there were " + (
-        ", ".join(f"{each.state} Recv-Q {each.recv_q} Send-Q {each.send_q}" for each in of_port[:8]) or "none"
-    )
-    rule = f"sockets at the look {expected.look} in {expected.state}"
-    rule += f", Recv-Q at least {expected.recv_q}" if expected.recv_q else ""
-    rule += f", Send-Q at least {expected.send_q}" if expected.send_q else ""
+    right = [each for each in of_port if expected.fits(each.state, each.recv_q, each.send_q, each.timer_s)]
+    told = f"{len(right)}; there were " + (", ".join(_told(each) for each in of_port[:8]) or "none")
+    rule = f"sockets at the look {expected.look} in {expected.state}{expected.more}"
     check = Check(rule, expected.amount, told, verdict_of(expected.holds(len(right))))
     looked_ns = seen.look_times_ns.get(expected.look)
     if looked_ns and passes(check):  # a program that is held leaves a state as it is

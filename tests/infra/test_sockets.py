@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from scenarios.evidence.record import Socket
-from scenarios.evidence.sockets import parse, sockets, table
+from scenarios.evidence.sockets import parse, parse_waiting, sockets, table
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 
@@ -37,6 +37,26 @@ def test_each_line_is_a_socket_and_dockers_own_are_left_out() -> None:
     ]
     assert [each.proto for each in parse(SAID, "x", "big")] == ["udp", "udp", "tcp6", "tcp6", "tcp6"]
     assert parse("", "x", "big") == []
+
+
+@pytest.mark.parametrize(
+    ("printed", "seconds"),
+    [
+        ("timewait,59sec", 59.0),
+        ("timewait,1min", 60.0),
+        ("keepalive,119min", 7140.0),
+        ("keepalive,1min15sec", 75.0),
+        ("on,204ms", 0.204),
+        ("persist,3.064ms", 3.064),  # ss(8) writes seconds and milliseconds so, below ten seconds
+        ("on,9.007ms", 9.007),
+    ],
+)
+def test_what_is_left_of_a_timer_is_read_as_ss_writes_it(printed: str, seconds: float) -> None:
+    line = f"tcp TIME-WAIT 0 0 198.18.1.10:40000 198.18.1.138:7007 timer:({printed},0)"
+    (found,) = parse(line, "client", "little")
+    assert found.timer_s == pytest.approx(seconds)
+    (waiting,) = parse_waiting(line, "client")
+    assert waiting.left_s == pytest.approx(seconds)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,12 @@ def wrong(expectation: Expectation, drill: Drill, seen: Seen) -> Iterator[Eviden
                 for key in ("recv_q", "send_q"):
                     if least := getattr(found, key):
                         yield f"with less in {key}", _sockets(seen, found, found.least, **{key: least - 1})
+                if found.timer:
+                    yield (
+                        "with longer to wait",
+                        _sockets(seen, found, found.least, timer=f"{found.timer.most + 1:.0f}sec"),
+                    )
+                    yield "with no timer", _sockets(seen, found, found.least, timer="none")
         case Log() as log:
             yield from _miscounted(log, lambda count: _log(seen, log, count))
             if log.least:
@@ -269,17 +275,25 @@ def _order(seen: Seen, expected: Order, numbers: Sequence[int]) -> Seen:
 
 
 def _sockets(
-    seen: Seen, expected: Sockets, count: int, *, state: str = "", port: int = 0, recv_q: int = -1, send_q: int = -1
+    seen: Seen,
+    expected: Sockets,
+    count: int,
+    *,
+    state: str = "",
+    port: int = 0,
+    recv_q: int = -1,
+    send_q: int = -1,
+    timer: str = "",
 ) -> Seen:
     """So many sockets, as ss(8) prints them and as the lab reads that."""
     state = state or expected.state
     recv_q, send_q = (
         least if given < 0 else given for given, least in ((recv_q, expected.recv_q), (send_q, expected.send_q))
     )
-    lines = [
-        f"tcp {SS.get(state, state)} {recv_q} {send_q} 198.18.1.138:{port or seen.port} 198.18.1.10:{40000 + number}"
-        for number in range(count)
-    ]
+    timer = timer or (f"{expected.timer.most:.0f}sec" if expected.timer else "none")
+    more = "" if timer == "none" else f" timer:(timewait,{timer},0)"
+    ends = f"198.18.1.138:{port or seen.port} 198.18.1.10"
+    lines = [f"tcp {SS.get(state, state)} {recv_q} {send_q} {ends}:{40000 + number}{more}" for number in range(count)]
     found = sockets.parse("\n".join(lines), "server", "little")
     if state not in sockets_can_be():
         raise NoEvidence(f"no socket is ever in the state {state!r}")

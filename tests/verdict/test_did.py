@@ -138,15 +138,17 @@ def test_a_guest_that_is_quicker_than_the_engine_notes_its_beginning_has_tried_a
 
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
 WAITS = [
-    ("SYN-SENT", 1, "timer:(on,2.1sec,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
-    ("ESTAB", 18, "timer:(on,2.1sec,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
+    ("ESTAB", 18, "timer:(on,2.100ms,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
     ("ESTAB", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("CLOSE-WAIT", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("ESTAB", 0, "timer:(keepalive,119min,0) rto:204",
      "; the kernel alone would end it only if nobody answered its keepalive, from 7140 s on"),
-    ("ESTAB", 0, "timer:(keepalive,1.2sec,0) rto:204",
+    ("ESTAB", 0, "timer:(keepalive,1min15sec,0) rto:204",
+     "; the kernel alone would end it only if nobody answered its keepalive, from 75 s on"),
+    ("ESTAB", 0, "timer:(keepalive,1.200ms,0) rto:204",
      "; the kernel alone would end it only if nobody answered its keepalive"),
-    ("ESTAB", 9, "timer:(persist,1.2sec,2) rto:204", ""),
+    ("ESTAB", 9, "timer:(persist,1.200ms,2) rto:204", ""),
 ]  # fmt: skip
 
 

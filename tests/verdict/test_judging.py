@@ -64,7 +64,14 @@ def seen(**changes: object) -> Seen:
         client_side=frozenset({CLIENT}),
         calls={"hello": [call(), call(duration_s=1.2)]},
         caught={"lose": Caught(1)},
-        looks={"after": [Socket("server", "little", "tcp", "CLOSE-WAIT", 5, 0, f"{SERVER}:65432", f"{CLIENT}:40000")]},
+        looks={
+            "after": [
+                Socket("server", "little", "tcp", "CLOSE-WAIT", 5, 0, f"{SERVER}:65432", f"{CLIENT}:40000"),
+                Socket(
+                    "server", "little", "tcp", "TIME-WAIT", 0, 0, f"{SERVER}:65432", f"{CLIENT}:40001", timer_s=59.0
+                ),
+            ]
+        },
         logs={"server": ["listening on", "did: one", "did: two"], "hello": []},
         captures={leg: LegCapture(leg, b"", 3, 0) for leg in ("client-leg", "server-leg")},
         frames={"client-leg": CLIENT_LEG, "server-leg": SERVER_LEG},
@@ -119,6 +126,10 @@ CASES: list[tuple[str, dict[str, object]]] = [
     ]}}),
     ("sockets: {look: after, state: CLOSE-WAIT}", {"looks": {"after": [
         Socket("server", "little", "tcp", "CLOSE-WAIT", 5, 0, f"{SERVER}:165", f"{CLIENT}:40000"),
+    ]}}),
+    ("sockets: {look: after, state: TIME-WAIT, timer: 55s to 60s}", {"looks": {"after": [
+        Socket("server", "little", "tcp", "TIME-WAIT", 0, 0, f"{SERVER}:65432", f"{CLIENT}:40000", timer_s=119.0),
+        Socket("server", "little", "tcp", "TIME-WAIT", 0, 0, f"{SERVER}:65432", f"{CLIENT}:40001"),
     ]}}),
     ("log: {of: server, line: '^did', exactly: 2}", {"logs": {"server": ["did: one"]}}),
     ("duration: {call: hello, is: 0.9s to 1.3s}", {"calls": {"hello": [call(), call(duration_s=1.4)]}}),
