@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from docker.errors import DockerException
+from docker.models.containers import Container
 
 from scenarios.evidence import run_folder
 from scenarios.lab import engine, locks
@@ -66,10 +67,16 @@ def of_lab(lab: Lab) -> list[str]:
     found = [line for lines in looked for line in lines]
     label = f"{engine.LAB_LABEL}={lab.number}"
     with engine.request("list what a lab has"):
-        found += [f"container {each.name}" for each in engine.containers(label)]
+        found += [_container(each) for each in engine.containers(label)]
         found += [f"network {each.name}" for each in engine.client().networks.list(filters={"label": label})]
         found += [f"volume {each.name}" for each in engine.client().volumes.list(filters={"label": label})]
     return found
+
+
+def _container(container: Container) -> str:
+    """A container, and from which image and since when it runs: one made anew has much that differs, and says so."""
+    image, since = container.attrs["Image"], container.attrs["State"]["StartedAt"]
+    return f"container {container.name} {container.short_id} of {image[:19]}, started {since}"
 
 
 def _of_machine(lab: Lab, machine: str) -> list[str]:
