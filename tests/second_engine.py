@@ -73,6 +73,10 @@ class SecondEngine:
             check=False,
         )
 
+    def kill(self) -> None:
+        """Kill it and all of its processes, as a machine that loses its power does."""
+        os.kill(self.pid, signal.SIGKILL)
+
     def images(self) -> set[str]:
         """The tags of its images."""
         listed = self.run(["docker", "images", "--format", "{{.Repository}}:{{.Tag}}"], timeout_s=20)
@@ -121,6 +125,25 @@ def second_engine() -> Iterator[SecondEngine]:
             _stop(outside)
     finally:
         shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def cable(engine: SecondEngine, here: str, there: str) -> Iterator[None]:
+    """A cable between this machine and the engine's, for the time of the `with` block (veth(4)), with addresses."""
+    ours, theirs = f"fw{engine.pid}h", f"fw{engine.pid}t"  # a name has at most 15 bytes
+    inside = ["nsenter", f"--net=/proc/{engine.pid}/ns/net", "--"]
+    subprocess.run(
+        ["ip", "link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", str(engine.pid)], check=True
+    )
+    try:
+        for where, link, address in (([], ours, here), (inside, theirs, there)):
+            subprocess.run([*where, "ip", "address", "add", address, "dev", link], check=True)
+            subprocess.run([*where, "ip", "link", "set", link, "up"], check=True)
+        yield
+    finally:
+        subprocess.run(
+            ["ip", "link", "delete", ours], capture_output=True, check=False
+        )  # it may have gone with the engine
 
 
 def _child_of(pid: int) -> int | None:

@@ -35,7 +35,7 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.service import services
 
 CELLS, QUICK_CELLS = 10_000, 500
-WORKERS, LABS = 2, 4  # of each
+WORKERS, LABS = 2, 16  # of each
 EVERY = 100  # cells, for a rate
 TELLS_EVERY = 2000
 LISTENS_WITHIN_S = 60

@@ -3,12 +3,14 @@
     python -m scenarios.bench.idle_worker worker ADDRESS --labs N --name NAME --keys FOLDER
 
 It is started as `faultwire worker` is (cluster/joining.py). Its evidence is as large as a cell's usually is, and takes
-no lab and no engine. It must not be joined to a cluster of anybody's.
+no lab, no engine, and next to nothing of the processor: it is packed once. It must not be joined to a cluster of
+anybody's.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import tempfile
 from collections.abc import Sequence
@@ -23,7 +25,9 @@ from scenarios.cluster.version import rests_on
 from scenarios.evidence import run_folder
 from scenarios.lab import signals
 from scenarios.lab.lab import Lab
+from scenarios.spec.catalogue import chosen_service, find_drills
 from scenarios.spec.cell import Cell
+from scenarios.spec.service import services
 from scenarios.verdict.check import Check, Verdict
 
 CAPTURE_BYTES = 4 << 10  # of each of two, random: what does not compress
@@ -38,12 +42,20 @@ class Idle(work.Worker):
         return {work.READY: len(plans)}
 
     def perform(self, run: str, name: str, wanted: Plan, *, beside: bool, tries: int) -> dict[str, Any]:
-        del run, beside, tries
-        cell = wanted.cell(self.services)
-        with tempfile.TemporaryDirectory(prefix="faultwire-idle-") as temporary:
-            folder = run_folder.folder_of(Path(temporary) / name, cell)
-            leave(cell, folder)
-            return {work.EVIDENCE: evidence.pack(folder)}
+        del run, name, beside, tries
+        return {work.EVIDENCE: packed(wanted.drill)}
+
+
+@functools.cache
+def packed(name: str) -> bytes:
+    """The evidence of a cell of this drill. It does for each: the head reads no more of it than what it came to."""
+    known = services()
+    drill = find_drills([name], known)[0]
+    cell = Cell(drill, chosen_service(drill, None, known), "le-le")
+    with tempfile.TemporaryDirectory(prefix="faultwire-idle-") as temporary:
+        folder = run_folder.folder_of(Path(temporary) / "run", cell)
+        leave(cell, folder)
+        return evidence.pack(folder)
 
 
 def leave(cell: Cell, folder: Path) -> None:

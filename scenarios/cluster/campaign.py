@@ -12,7 +12,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +20,9 @@ from typing import Any, Final
 from distributed import Future, KilledWorker
 from distributed.client import FutureCancelledError
 
-from scenarios.cluster import card, evidence, plan, work
+from scenarios.cluster import card, plan, work
 from scenarios.cluster.card import Card
+from scenarios.cluster.fetching import COMING, Answer, Fetching, beside
 from scenarios.cluster.joining import Cluster
 from scenarios.cluster.machine import Machine, Out
 from scenarios.cluster.plan import Plan
@@ -30,7 +31,6 @@ from scenarios.cluster.share import Shares
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.errors import LabProblem, UsageError
-from scenarios.run import previous
 from scenarios.run.cell import TRIES, not_run
 from scenarios.spec.cell import Cell
 from scenarios.spec.units import Seconds
@@ -40,8 +40,7 @@ from scenarios.verdict.result import Result
 LOOKS_EVERY_S: Final = 0.2
 WORKERS_EVERY_S: Final = 1.0  # how often the scheduler is asked who is there
 WAITS_FOR_WORKERS_S = 60.0
-FETCHERS: Final = 4  # threads that take evidence home: as many cells are in memory at once
-FETCHED_WITHIN_S: Final = 120.0
+READY_WITHIN_S: Final = 120.0  # what a machine says of it, when it has said that it is
 LOST_TIMES: Final = 2  # a cell whose machine is lost so often is unproven
 
 
@@ -67,7 +66,7 @@ class ClusterCampaign:
     _refused: dict[str, str] = field(default_factory=dict)  # why others may not, by address
     _lost_on: dict[str, list[str]] = field(default_factory=dict)  # by title: machines
     _shares: Shares = field(default_factory=Shares)
-    _done: queue.SimpleQueue[tuple[Out, Result | Exception | dict[str, Any]]] = field(default_factory=queue.SimpleQueue)
+    _done: queue.SimpleQueue[tuple[Out, Answer]] = field(default_factory=queue.SimpleQueue)
     _prepared: queue.SimpleQueue[tuple[Machine, Future[Any]]] = field(default_factory=queue.SimpleQueue)
     _looked_s: float = 0.0
     _alone_since_s: float | None = None
@@ -85,7 +84,7 @@ class ClusterCampaign:
         self._ask_for(cells)
         self._waiting.extend(cells)
         try:
-            with ThreadPoolExecutor(FETCHERS, thread_name_prefix="evidence") as fetching:
+            with Fetching(self.cluster.client, self.run_folder, self._done) as fetching:
                 while self._waiting or any(each.out for each in self._machines.values()):
                     if until():
                         self._waiting.clear()
@@ -178,11 +177,12 @@ class ClusterCampaign:
 
     # Cells out and home
 
-    def _hand_out(self, fetching: ThreadPoolExecutor) -> None:
-        """Give each lab that is free a cell."""
+    def _hand_out(self, fetching: Fetching) -> None:
+        """Give each lab that is free a cell; a machine gets those for all of its labs at once."""
         while not self._prepared.empty():
             self._is_prepared(*self._prepared.get())
         free = deque(each for each in self._machines.values() if each.is_ready and each.free)
+        given: dict[Machine, list[Out]] = {}
         while self._waiting and free:
             runs.check_room(self.run_folder)
             cell = self._waiting.popleft()
@@ -191,15 +191,17 @@ class ClusterCampaign:
                     break
                 free.rotate(-1)
             machine = free.popleft()
-            self._give(cell, machine, fetching)
+            given.setdefault(machine, []).append(machine.take(cell))
             if machine.free:
                 free.append(machine)
+        for machine, outs in given.items():
+            self._give(machine, outs, fetching)
 
     def _is_prepared(self, machine: Machine, future: Future[Any]) -> None:
         if self._machines.get(machine.address) is not machine:
             return
         try:
-            answer = future.result(timeout=FETCHED_WITHIN_S)
+            answer = future.result(timeout=READY_WITHIN_S)
         except (KilledWorker, FutureCancelledError, CancelledError, TimeoutError):
             return  # it is gone, or the scheduler is: the next look says so
         if work.WRONG in answer:
@@ -211,42 +213,17 @@ class ClusterCampaign:
         labs = "a lab" if machine.free == 1 else f"{machine.free} labs"
         self.say(f"{machine.name} runs cells on {labs}")
 
-    def _give(self, cell: Cell, machine: Machine, fetching: ThreadPoolExecutor) -> None:
-        taken = {each.lab for each in machine.out}
-        out = Out(cell, machine, next(lab for lab in range(1, machine.card.labs + 1) if lab not in taken))
-        machine.out.add(out)
-        machine.free -= 1
-        wanted = plan.as_plain(Plan.of(cell, self.patience))
-        out.future = self.cluster.client.submit(
-            *(work.perform, self._run, self.run_folder.name, wanted, self.beside, self.tries),
-            key=self._key("cell"), workers=[machine.address], resources={RESOURCE: 1}, pure=False, retries=0,
+    def _give(self, machine: Machine, outs: Sequence[Out], fetching: Fetching) -> None:
+        """Send a machine its cells in one message: each message costs the head and the scheduler as much as a cell."""
+        wanted = [plan.as_plain(Plan.of(out.cell, self.patience)) for out in outs]
+        same = (self._run, self.run_folder.name, self.beside, self.tries)
+        futures = self.cluster.client.map(
+            work.perform, wanted, *([each] * len(outs) for each in same), key=[self._key("cell") for _ in outs],
+            workers=[machine.address], resources={RESOURCE: 1}, pure=False, retries=0,
         )  # fmt: skip
-        self.on_begin(f"{machine.name} lab {out.lab}", cell)
-        out.future.add_done_callback(lambda _: self._fetch_later(out, fetching))
-
-    def _fetch_later(self, out: Out, fetching: ThreadPoolExecutor) -> None:
-        with contextlib.suppress(RuntimeError):  # the run has ended meanwhile
-            fetching.submit(self._fetch, out)
-
-    def _fetch(self, out: Out) -> None:
-        """In a thread of its own: have the evidence of a cell beside its place, and read what it came to."""
-        future, out.future = out.future, None
-        if out.is_over or future is None:
-            return
-        try:
-            answer = future.result(timeout=FETCHED_WITHIN_S)
-            if work.EVIDENCE in answer:
-                beside = self._beside(out)
-                evidence.unpack(answer.pop(work.EVIDENCE), beside)
-                answer = previous.from_evidence(out.cell, beside)
-        except Exception as problem:
-            self._done.put((out, problem))
-        else:
-            self._done.put((out, answer))
-
-    def _beside(self, out: Out) -> Path:
-        """Where the evidence of a cell is until it is whole."""
-        return self.run_folder / f".coming-{id(out)}"
+        for out, future in zip(outs, futures, strict=True):
+            self.on_begin(f"{machine.name} lab {out.lab}", out.cell)
+            fetching.when_done(out, future)
 
     def _take_home(self) -> None:
         """Take what has come, and wait a moment where nothing has."""
@@ -255,9 +232,9 @@ class ClusterCampaign:
             while True:
                 self._take(*self._done.get_nowait())
 
-    def _take(self, out: Out, answer: Result | Exception | dict[str, Any]) -> None:
+    def _take(self, out: Out, answer: Answer) -> None:
         if out.is_over:  # it was given up, and is run elsewhere
-            shutil.rmtree(self._beside(out), ignore_errors=True)
+            shutil.rmtree(beside(self.run_folder, out), ignore_errors=True)
             return
         if isinstance(answer, KilledWorker | TimeoutError | FutureCancelledError | CancelledError):
             self._looked_s = 0.0  # is it gone, or the scheduler?
@@ -270,6 +247,9 @@ class ClusterCampaign:
             return
         if isinstance(answer, Exception):
             raise answer
+        if not isinstance(answer, Result) and work.LOST in answer:
+            self._lost(out)
+            return
         self._over(out)
         if isinstance(answer, Result):
             self._home(out, answer)
@@ -289,7 +269,7 @@ class ClusterCampaign:
         folder = folder_of(self.run_folder, out.cell)
         folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(folder, ignore_errors=True)  # of soak: an earlier round's
-        self._beside(out).rename(folder)
+        beside(self.run_folder, out).rename(folder)
         self._tell(replace(result, folder=folder))
         machine = out.machine
         self._shares.add(machine.name, is_unproven=result.verdict is Verdict.UNPROVEN)
@@ -329,5 +309,5 @@ class ClusterCampaign:
                     self._home(out, answer)
         for out in [out for each in self._machines.values() for out in each.out]:
             out.is_over = True
-        for each in self.run_folder.glob(".coming-*"):
+        for each in self.run_folder.glob(f"{COMING}*"):
             shutil.rmtree(each, ignore_errors=True)

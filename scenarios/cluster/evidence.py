@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from scenarios.evidence.run_folder import StorageProblem
@@ -36,7 +37,7 @@ def unpack(archive: bytes, into: Path) -> None:
                 left -= member.size
                 if left < 0:
                     raise ValueError(f"an archive of more than {MOST_UNPACKED_BYTES} bytes, unpacked")
-                opened.extract(member, into, filter="data")  # no link, and nothing outside of the folder
+                _extract(opened, member, into)
     except (tarfile.TarError, EOFError) as error:
         shutil.rmtree(into, ignore_errors=True)
         raise ValueError(f"not an archive of evidence: {error}") from error
@@ -46,3 +47,24 @@ def unpack(archive: bytes, into: Path) -> None:
     except ValueError:
         shutil.rmtree(into, ignore_errors=True)
         raise
+
+
+def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None:
+    """Write a member of an archive into a folder that was made for it; nothing outside of that, and no link.
+
+    TarFile.extract with its filter does so too, and asks the system for each part of each path: that took a third of
+    what a cell costs the head.
+    """
+    place = PurePosixPath(member.name)
+    if place.is_absolute() or ".." in place.parts or not (member.isreg() or member.isdir()):
+        raise tarfile.FilterError(f"{member.name!r} is no file or folder of a cell's")
+    path = f"{into}/{place}"
+    if member.isdir():
+        Path(path).mkdir(parents=True, exist_ok=True)
+        return
+    content = archive.extractfile(member)
+    assert content is not None  # noqa: S101 (it is a regular file)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 | member.mode & 0o755)
+    with os.fdopen(descriptor, "wb", buffering=0) as file:
+        shutil.copyfileobj(content, file)
+    os.utime(path, (member.mtime, member.mtime))

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
-
-from distributed import Future
 
 from scenarios.cluster.card import Card
 from scenarios.spec.cell import Cell
@@ -25,6 +22,14 @@ class Machine:
     def name(self) -> str:
         return self.card.machine
 
+    def take(self, cell: Cell) -> Out:
+        """Note that one of its free labs has this cell."""
+        taken = {each.lab for each in self.out}
+        out = Out(cell, self, next(lab for lab in range(1, self.card.labs + 1) if lab not in taken))
+        self.out.add(out)
+        self.free -= 1
+        return out
+
 
 @dataclass(slots=True, eq=False)
 class Out:
@@ -33,5 +38,4 @@ class Out:
     cell: Cell
     machine: Machine
     lab: int  # its place among the machine's labs, from 1
-    future: Future[Any] | None = None
     is_over: bool = False

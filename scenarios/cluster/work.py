@@ -22,7 +22,7 @@ from scenarios.lab.errors import CommandFailed, LabProblem, UsageError
 from scenarios.lab.lab import Lab
 from scenarios.run.prepare import make_ready, needed_profiles
 from scenarios.run.session import Interrupted
-from scenarios.run.workplace import Workplace
+from scenarios.run.workplace import OF_A_LAB, Workplace
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.service import Services, services
 
@@ -31,8 +31,10 @@ EVIDENCE: Final = "evidence"  # the archive of a cell's folder
 READY: Final = "ready"
 CANNOT: Final = "cannot"  # why this worker runs no cell
 WRONG: Final = "wrong"  # why nobody can: what was asked for is wrong
+LOST: Final = "lost"  # the lab is gone from beneath the cell, as it is when its engine was killed
 ENDED: Final = "ended"  # the run was ended, or this worker is about to end
 
+RUNNING: Final = {"running", "healthy", "starting", "unhealthy", "paused"}  # of a machine, see Machines.states
 ENDS_REMEMBERED: Final = 100  # runs
 
 
@@ -101,7 +103,9 @@ class Worker:
                 return {ENDED: True}
             with tempfile.TemporaryDirectory(prefix="faultwire-cell-") as temporary:
                 folder = folder_of(Path(temporary) / name, cell)  # by the run's own name, for the pages say it
-                place.run(cell, folder, beside=beside, tries=tries)
+                result = place.run(cell, folder, beside=beside, tries=tries)
+                if result.broke_off and (why := _gone(place.lab)):
+                    return {LOST: why}
                 return {EVIDENCE: evidence.pack(folder)}
         except Interrupted:
             place.close()
@@ -127,6 +131,15 @@ class Worker:
             self._free.get().close()
 
 
+def _gone(lab: Lab) -> str:
+    """Return why nothing is left of a lab, or that its engine cannot be asked; empty where a machine of it runs."""
+    try:
+        states = lab.states().values()
+    except OF_A_LAB as problem:
+        return str(problem)
+    return "" if RUNNING & {*states} else f"no machine of lab {lab.number} runs any more"
+
+
 _here: list[Worker] = []  # that of this process, when it is a worker
 
 
@@ -140,7 +153,7 @@ def prepare(plans: Sequence[Mapping[str, Any]], of_services: Mapping[str, str]) 
     return _here[0].prepare([Plan(**each) for each in plans], of_services)
 
 
-def perform(run: str, name: str, wanted: Mapping[str, Any], beside: bool, tries: int) -> dict[str, Any]:
+def perform(wanted: Mapping[str, Any], run: str, name: str, beside: bool, tries: int) -> dict[str, Any]:
     """As Worker.perform, of this process."""
     return _here[0].perform(run, name, Plan(**wanted), beside=beside, tries=tries)
 

@@ -18,7 +18,7 @@ from unittest import mock
 from scenarios.cli import cluster
 from scenarios.cluster import joining, version, work
 from scenarios.lab import pool, signals, versions
-from scenarios.lab.errors import LabProblem
+from scenarios.lab.errors import LabProblem, NoEngine
 from scenarios.run import cell as run_cell
 from scenarios.run.session import Interrupted
 from scenarios.spec.cell import Cell
@@ -26,6 +26,7 @@ from tests.run.faking import FakeLab, Stage, faked, taking
 
 CELL_S, UNPROVEN_AT, KILLED_BY, VERSION = "FAKE_CELL_S", "FAKE_UNPROVEN_AT", "FAKE_KILLED_BY", "FAKE_VERSION"
 NO_LAB_AT, KILLED_ONCE_BY = "FAKE_NO_LAB_AT", "FAKE_KILLED_ONCE_BY"
+ENGINE_LOST_AT = "FAKE_ENGINE_LOST_AT"
 
 
 def _perform(stage: Stage, cell: Cell, armed: bool) -> None:
@@ -36,6 +37,9 @@ def _perform(stage: Stage, cell: Cell, armed: bool) -> None:
     is_first = cell.title == once and _is_first(Path(marker))
     if is_first or cell.title == os.environ.get(KILLED_BY):
         os.kill(os.getpid(), signal.SIGKILL)
+    if me == os.environ.get(ENGINE_LOST_AT):
+        _NoEngine.is_lost = True
+        raise NoEngine("the engine was killed")
     if me == os.environ.get(UNPROVEN_AT) and armed:
         raise LabProblem("this machine is ill")
     if stage.interrupted():
@@ -54,7 +58,7 @@ def _is_first(marker: Path) -> bool:
 def _fake_labs(count: int, _: object) -> list[FakeLab]:
     if os.environ.get(NO_LAB_AT) == os.environ.get(versions.NAME):
         return [_NoLab(number) for number in range(1, count + 1)]
-    return [FakeLab(number) for number in range(1, count + 1)]
+    return [_NoEngine(number) for number in range(1, count + 1)]
 
 
 def _versions() -> dict[str, str]:
@@ -64,6 +68,20 @@ def _versions() -> dict[str, str]:
 class _NoLab(FakeLab):
     def is_up(self) -> bool:
         raise LabProblem("no address is free")
+
+
+class _NoEngine(FakeLab):
+    """A lab until its engine is lost."""
+
+    is_lost = False
+
+    def is_up(self) -> bool:
+        return bool(self.states())
+
+    def states(self) -> dict[str, str]:
+        if _NoEngine.is_lost:
+            raise NoEngine("the engine was killed")
+        return {"client-le": "running"}
 
 
 @contextlib.contextmanager

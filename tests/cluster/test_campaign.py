@@ -20,7 +20,7 @@ from scenarios.cluster import joining
 from scenarios.evidence import run_folder
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
-from tests.cluster.faking import CELL_S, KILLED_BY, KILLED_ONCE_BY, NO_LAB_AT, VERSION, faked_cluster
+from tests.cluster.faking import CELL_S, ENGINE_LOST_AT, KILLED_BY, KILLED_ONCE_BY, NO_LAB_AT, VERSION, faked_cluster
 from tests.run.faking import faked
 
 DRILLS = ("lost-*", "reordered-segments")
@@ -92,6 +92,20 @@ def test_a_cell_whose_worker_is_lost_runs_once_more_and_one_that_is_lost_twice_i
     assert f"was lost while it ran {once}, which is run once more" in told
     assert (newest(place) / lost["folder"] / "index.html").is_file()
     assert lost["sentence"] in (newest(place) / "junit.xml").read_text("utf-8")
+
+
+def test_a_cell_whose_lab_went_with_its_engine_is_run_elsewhere(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worker is well, and its engine is killed by the first cell: that is no verdict of a cell."""
+    monkeypatch.setenv(ENGINE_LOST_AT, "local-1")
+    assert main(["run", *DRILLS, "--cluster", "local:2"]) == 0
+    stored = summary(place)
+    assert (stored["run"], stored["verdicts"]["pass"]) == (12, 12)
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert told.count("local-1 was lost while it ran") == 1
+    assert "which is run once more" in told
+    assert re.search(r"local-1 \([^)]*\): lab 1 cannot be had: the engine was killed; it gets no cells", told), told
 
 
 @contextlib.contextmanager

@@ -11,8 +11,7 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,36 +19,14 @@ from typing import Final
 import pytest
 
 from scenarios.lab.images import DEBIAN, recipes_of
-from scenarios.lab.topology import ROOT, topology
+from scenarios.lab.topology import topology
+from tests.bundling import bundled, checkout
 from tests.conftest import free_lab
 from tests.second_engine import SecondEngine, second_engine, why_not
 from tests.services.running import eventually
 
-PACKAGES: Final = (
-    *("certifi", "charset-normalizer", "docker", "idna", "jinja2", "markdown-it-py", "markupsafe", "mdurl", "pygments"),
-    *("pyyaml", "requests", "rich", "urllib3"),
-)
 A_SERVICE: Final = Path("services/search/answers.py")
 WITHIN_S: Final = 1800.0  # for a command that would hang; a busy machine takes minutes
-
-
-def checkout(folder: Path) -> Path:
-    """A copy of this working tree as git would have it, with a shorter requirements.lock."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file() and not (ROOT / name).is_symlink():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    lock = folder / "requirements.lock"
-    pinned = {each.partition("==")[0]: each for each in re.split(r"^(?=\S)", lock.read_text(), flags=re.MULTILINE)}
-    lock.write_text("".join(pinned[package] for package in PACKAGES))
-    return folder
-
-
-def bundled(file: Path, names: Sequence[str]) -> list[str]:
-    """The command that writes a bundle of these images, in a checkout."""
-    return [sys.executable, "-m", "scenarios", "bundle", str(file), *(f"--image={name}" for name in names)]
 
 
 @dataclass(frozen=True, slots=True)
