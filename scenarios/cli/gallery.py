@@ -78,13 +78,14 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
         return
     with workforce(options, min(options.jobs, len(cells)), cells) as force:
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
-        progress = Progress(len(cells), force.jobs, previous.durations_s(beside=False), cells)
+        expected_s = previous.durations_s(beside=False)
+        progress = Progress(len(cells), force.jobs, expected_s, cells)
         campaign = force.running(
             RunOptions(run_folder, progress.report, progress.begin_cell, patience=load_gallery().patience)
         )
         campaign.results = ran
         with progress.display():
-            campaign.run(cells)
+            campaign.run(previous.longest_first(cells, expected_s))
 
 
 def _keep(run_folder: Path) -> None:

@@ -108,7 +108,7 @@ def _perform(
         campaign = force.running(asked)
         campaign.results = ran
         with progress.display():
-            campaign.run(sorted(cells, key=lambda each: -expected_s.get(each.title, 0.0)))
+            campaign.run(previous.longest_first(cells, expected_s))
 
 
 def _tell(results: Sequence[Result], of_what: str) -> int:

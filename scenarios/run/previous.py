@@ -172,3 +172,21 @@ def durations_s(*, beside: bool) -> dict[str, float]:
                 if bool(line.survival) is beside:
                     found.setdefault(cell_title(line.drill, line.service, line.pair), line.duration_s)
     return found
+
+
+def longest_first(cells: Sequence[Cell], took_s: Mapping[str, float]) -> list[Cell]:
+    """Return the cells so that the one that takes longest begins first: `took_s` is what `durations_s` found.
+
+    One that was never run is taken to be as long as its drill was with other programs; of a drill that was never run,
+    to be longer than any that was, for a long cell that begins last is waited for alone.
+    """
+    of_drill: dict[str, list[float]] = {}
+    for cell in cells:
+        if cell.title in took_s:
+            of_drill.setdefault(cell.drill.drill, []).append(took_s[cell.title])
+
+    def expected_s(cell: Cell) -> float:
+        others = of_drill.get(cell.drill.drill)
+        return took_s.get(cell.title, max(others) if others else float("inf"))
+
+    return sorted(cells, key=expected_s, reverse=True)

@@ -32,6 +32,7 @@ from scenarios.report import read_run
 from scenarios.run import cell, workplace
 from scenarios.run.campaign import Campaign
 from scenarios.run.performance import BrokeOff
+from scenarios.run.previous import longest_first
 from scenarios.run.session import Interrupted
 from scenarios.run.workplace import OPENS_TIMES
 from scenarios.spec.cell import Cell
@@ -182,6 +183,46 @@ def test_a_lab_that_is_gone_leaves_its_cells_to_the_others(tmp_path: Path) -> No
         results = Campaign(tmp_path, on, lambda _: None, complain=complained.append).run(cells(4))
     assert len(results) == 4
     assert complained[-1] == "lab 2 cannot be had: the engine is gone"
+
+
+def test_a_lab_comes_up_while_others_run_cells(tmp_path: Path) -> None:
+    """The second is up when a cell has been run on the first, and not before."""
+    ran = threading.Event()
+
+    class Slow(FakeLab):
+        is_there = False
+
+        def is_up(self) -> bool:
+            return self.is_there
+
+        def up(self) -> float:
+            self.is_there = ran.wait(20)
+            return 0.0
+
+    began: list[str] = []
+
+    def begin(lab: str, _: Cell) -> None:
+        began.append(lab)
+
+    def perform(stage: Stage, cell: Cell, armed: bool) -> None:
+        if cell.repeat > 2:
+            taking(0.05)(stage, cell, armed)
+
+    slow = Slow(2)
+    with faked(tmp_path, perform):
+        results = Campaign(tmp_path, [FakeLab(1), slow], lambda _: ran.set(), on_begin=begin).run(cells(20))
+    assert len(results) == 20
+    assert slow.is_there
+    assert began[0] == "lab 1"
+    assert "lab 2" in began
+
+
+def test_the_longest_cells_begin_first_and_those_that_nobody_knows_before_them() -> None:
+    found = cells(4)
+    other = replace(found[0], drill=replace(found[0].drill, drill="never-run"))
+    took_s = {found[0].title: 1.0, found[1].title: 3.0, found[2].title: 2.0}
+    assert longest_first([*found, other], took_s) == [other, found[1], found[3], found[2], found[0]]
+    assert longest_first(found, {}) == found
 
 
 def test_that_another_run_has_the_lab_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
