@@ -29,6 +29,8 @@ AFTER_WITHIN_S = 10  # each command of a box after its program
 AFTER_LIMIT = 64 << 10  # bytes that are kept of what such a command prints
 LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
 KILLER = "faultwire/host"  # an image that has a shell, and is there where a lab is up
+# Every process but the first of the container, where there is another: a container may have no init, and one process.
+KILL_OTHERS = "for each in /proc/[0-9]*; do case $each in /proc/1 | /proc/$$) ;; *) kill -9 -1; exit ;; esac; done"
 GUEST_LABEL = "faultwire.guest"  # on each container that runs in the network of a machine
 
 
@@ -79,14 +81,14 @@ def _kill_paused(container: str, as_whom: Sequence[str]) -> None:
     """Give SIGKILL to all processes of a paused container but its first, before the engine ends that one.
 
     The engine lets a paused container go on when it kills it, and a program that lives until its first process has
-    ended may still answer (seen: Redis). One that goes on with SIGKILL pending does nothing more (signal(7)). Raise
-    CommandFailed.
+    ended may still answer (seen: Redis). One that goes on with SIGKILL pending does nothing more (signal(7)), and the
+    first process has the engine's own signal by then. Raise CommandFailed.
     """
     words = (
         *("run", "--rm", "--label", f"{engine.LAB_LABEL}={NO_LAB}", "--network", "none", "--cap-drop", "ALL"),
         *("--pull", "never", "--pid", f"container:{container}", *as_whom, "--entrypoint", "sh", KILLER),
     )
-    engine.docker_command(*words, "-c", "kill -9 -1", timeout_s=GUEST_BEGINS_WITHIN_S)
+    engine.docker_command(*words, "-c", KILL_OTHERS, timeout_s=GUEST_BEGINS_WITHIN_S)
 
 
 def _exec_for_log(container: str, argv: Sequence[str], box: Box) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed
-from scenarios.lab.guest import Guest
+from scenarios.lab.guest import KILL_OTHERS, Guest
 
 
 def sent(monkeypatch: pytest.MonkeyPatch, signal: str, *, paused: list[bool], fails: bool = False) -> list[str]:
@@ -32,7 +32,7 @@ def test_a_program_that_runs_is_killed_by_the_engine_alone(monkeypatch: pytest.M
 
 
 def test_a_paused_program_has_its_sigkill_before_the_engine_lets_it_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sent(monkeypatch, "KILL", paused=[True]) == ["run kill -9 -1", "kill theirs"]
+    assert sent(monkeypatch, "KILL", paused=[True]) == [f"run {KILL_OTHERS}", "kill theirs"]
 
 
 def test_one_that_cannot_be_killed_while_it_is_paused_is_told_and_not_let_go_on(
@@ -43,7 +43,7 @@ def test_one_that_cannot_be_killed_while_it_is_paused_is_told_and_not_let_go_on(
 
 
 def test_one_that_ended_meanwhile_is_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert sent(monkeypatch, "KILL", paused=[True, False], fails=True) == ["run kill -9 -1", "kill theirs"]
+    assert sent(monkeypatch, "KILL", paused=[True, False], fails=True) == [f"run {KILL_OTHERS}", "kill theirs"]
 
 
 @pytest.mark.parametrize(("signal", "word"), [("STOP", "pause"), ("CONT", "unpause"), ("TERM", "kill")])
