@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 
-from scenarios.lab import composition, engine
+from scenarios.lab import composition, engine, images
 from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.seats import Member, Plan, extended, image_of
@@ -57,13 +57,12 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
     """Have the compositions of these services read, and their images here. Raises UsageError, DeclarationError."""
     for service in {each.service: each for each in services if each.compose}.values():
         plan = plan_of(service)
-        with under_way(f"the images of the composition {service.service} are built"):
+        with under_way(f"the images of the composition {service.service} are built") as task:
             try:
-                composition.build(plan, topology())
+                composition.build(plan, topology(), task.is_at)
             except CommandFailed as error:
-                raise UsageError(
-                    f"{service.folder / SERVICE_FILE}: compose: an image cannot be built: {error}"
-                ) from error
+                raise UsageError(f"{service.folder / SERVICE_FILE}: compose: {error}") from error
+        images.prune()  # what a service was before it was built anew
         if missing := composition.missing_images(plan):
             raise UsageError(
                 f"{service.folder / SERVICE_FILE}: compose: not here: {', '.join(missing)}; "

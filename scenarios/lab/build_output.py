@@ -33,6 +33,7 @@ LAST_LINES: Final = 20  # that are shown of a step which failed
 BUILDER: Final = 0  # the number of the line that names the builder, and is no step
 LONGEST_LINE: Final = 400  # characters that are shown of one; the log has all of it
 LOOKS_EVERY_S: Final = 0.2
+DOCKER_BUILD: Final = ("docker", "build", "--progress=plain")
 BUILDKIT: Final = {"DOCKER_BUILDKIT": "1", "BUILDKIT_COLORS": "", "NO_COLOR": "1"}
 
 Job = Callable[[threading.Event], None]
@@ -145,15 +146,19 @@ def build(
     tell: Callable[[str], None] = lambda _: None,
     stop: threading.Event | None = None,
     logs: Path | None = None,
+    builder: Sequence[str] = DOCKER_BUILD,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> float:
     """Build an image, and return the seconds that it took. `words` follow `docker build`, the tag is among them.
+
+    `builder` is another command that prints as `docker build --progress=plain` does; `environment` is for it.
 
     `tell` is given the steps that run, whenever they change; `stop`, once set, ends the build. The log comes into
     `logs` (default: LOGS).
     Raises CommandFailed with the cause, the last lines of the step that failed, and the path of the whole log; and
     BuildEnded when it was ended by `stop`. Nothing of the builder is left then.
     """
-    command = ["docker", "build", "--progress=plain", *words]
+    command = [*builder, *words]
     began_s, reading, told = time.monotonic(), Reading(), ""
     with _log(tag, logs or LOGS) as (log, path):
         whole_log = f"the whole log: {display_path(path)}"
@@ -163,22 +168,22 @@ def build(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, **BUILDKIT},
+            env={**os.environ, **BUILDKIT, **environment},
             start_new_session=True,  # Ctrl-C comes to us alone; we end the builder, and the plugin below it
-        ) as builder:
+        ) as building:
             try:
-                for line in _lines(builder, log, began_s + within_s, stop):
+                for line in _lines(building, log, began_s + within_s, stop):
                     reading.feed(line)
                     if reading.at != told:
                         tell(told := reading.at)
                 if stop is not None and stop.is_set():
-                    end_group(builder)
-                status = builder.wait(max(0.0, began_s + within_s - time.monotonic()))
+                    end_group(building)
+                status = building.wait(max(0.0, began_s + within_s - time.monotonic()))
             except (TimeoutError, subprocess.TimeoutExpired):
                 problem = f"{tag} was not built within {within_s:g} s: {reading.so_far}\n{whole_log}"
                 raise CommandFailed(problem) from None
             finally:
-                end_group(builder)
+                end_group(building)
     if status == 0:
         return time.monotonic() - began_s
     if stop is not None and stop.is_set():

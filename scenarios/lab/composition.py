@@ -7,18 +7,20 @@ All of it has the lab's labels: so what a killed run leaves is swept when the ne
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
 import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from docker.errors import APIError, NotFound
 
-from scenarios.lab import engine
+from scenarios.lab import build_output, engine
 from scenarios.lab.box import Box
 from scenarios.lab.engine import LAB_LABEL
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
@@ -36,6 +38,7 @@ RESTARTED_WITHIN_S: Final = 60
 WELL_WITHIN_S: Final = 3.0  # so long a service has to be well again by itself after a drill
 LOOKS_EVERY_S: Final = 0.1
 NOT_WELL: Final = ("(unhealthy)", "(health: starting)", "(Paused)")
+COMPOSE_ENVIRONMENT: Final = {"COMPOSE_PROGRESS": "plain", "COMPOSE_IGNORE_ORPHANS": "1", "COMPOSE_PROFILES": ""}
 SECRET_FILE: Final = 0o600  # what the user's .env files gave is in it
 
 
@@ -77,11 +80,27 @@ def resolved(files: Sequence[Path]) -> dict[str, Any]:
     return found
 
 
-def build(plan: Plan, topology: Topology) -> None:
-    """Build the images of the services that have `build`, under names of the lab's. Raises CommandFailed."""
-    if any(each.get("build") for each in plan.resolved["services"].values()):
-        with _file(programs_document(plan, topology)) as path:
-            _compose(path, f"faultwire-build-{plan.name}", "build", "--quiet", timeout_s=BUILT_WITHIN_S)
+def build(plan: Plan, topology: Topology, tell: Callable[[str], None] = lambda _: None) -> None:
+    """Build the images of the services that have `build`, under names of the lab's. `tell` is given the steps that run.
+
+    Raises CommandFailed with the cause, the last lines of the step that failed, and where the whole log is.
+    """
+    built = [name for name, each in plan.resolved["services"].items() if each.get("build")]
+    with _file(programs_document(plan, topology)) as path:
+        builder = _compose_words(path, f"faultwire-build-{plan.name}")
+
+        def make(service: str, stop: threading.Event) -> None:
+            build_output.build(
+                image_of(plan, service),
+                ["build", service],
+                within_s=BUILT_WITHIN_S,
+                tell=tell,
+                stop=stop,
+                builder=builder,
+                environment=COMPOSE_ENVIRONMENT,
+            )
+
+        build_output.side_by_side({name: functools.partial(make, name) for name in built})
 
 
 def missing_images(plan: Plan) -> list[str]:
@@ -101,9 +120,13 @@ def _file(document: dict[str, Any]) -> Iterator[Path]:
 
 
 def _compose(path: Path, project: str, *words: str, timeout_s: float) -> str:
-    environment = {**os.environ, "COMPOSE_PROGRESS": "plain", "COMPOSE_IGNORE_ORPHANS": "1", "COMPOSE_PROFILES": ""}
-    started = ("compose", "--project-name", project, "--project-directory", str(path.parent), "--file", str(path))
-    return engine.docker_command(*started, *words, timeout_s=timeout_s, env=environment)
+    _, *started = _compose_words(path, project)
+    return engine.docker_command(*started, *words, timeout_s=timeout_s, env={**os.environ, **COMPOSE_ENVIRONMENT})
+
+
+def _compose_words(path: Path, project: str) -> list[str]:
+    of_file = ("--project-directory", str(path.parent), "--file", str(path))
+    return ["docker", "compose", "--project-name", project, *of_file]
 
 
 def _printed(*words: str) -> str:

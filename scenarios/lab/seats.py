@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from scenarios.lab.engine import LAB_LABEL
+from scenarios.lab.engine import IMAGE_LABEL, LAB_LABEL
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Family, Host, Topology, lab_document
@@ -129,7 +129,7 @@ def programs_document(plan: Plan, topology: Topology) -> dict[str, Any]:
         }
         services[member.service] = kept | {
             **{key: given.get(key) or bound for key, bound in bounds.items()},
-            **({"image": image_of(plan, member.service)} if given.get("build") else {}),
+            **(_built(plan, member.service, given["build"]) if given.get("build") else {}),
             "network_mode": f"container:{topology.project}-{member.machine}-1",
             "restart": "no",
             "pull_policy": "never",
@@ -143,6 +143,13 @@ def programs_document(plan: Plan, topology: Topology) -> dict[str, Any]:
     volumes = {name: {"labels": labels} for name in resolved.get("volumes") or {}}
     kept = {key: resolved[key] for key in ("secrets", "configs") if resolved.get(key)}
     return {"services": services, "volumes": volumes, **kept}
+
+
+def _built(plan: Plan, service: str, build: Mapping[str, Any]) -> dict[str, Any]:
+    """What the lab says of an image that it builds: a name, and a label by which it goes with all others of the lab."""
+    label = f"composition-{plan.name}-{service}"
+    labels = {**(build.get("labels") or {}), IMAGE_LABEL: label}
+    return {"image": image_of(plan, service), "build": {**build, "labels": labels}}
 
 
 def image_of(plan: Plan, service: str) -> str:

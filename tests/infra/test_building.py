@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.calls import compositions
+from scenarios.lab import engine
 from scenarios.lab.build_output import build
-from scenarios.lab.errors import CommandFailed
+from scenarios.lab.engine import IMAGE_LABEL
+from scenarios.lab.errors import CommandFailed, UsageError
+from scenarios.spec.service import load_service
 
 TAG = "faultwire-test/fails"
 WITHIN_S = 300
@@ -38,3 +42,49 @@ def test_a_command_that_fails_is_named_with_its_stage_its_exit_code_and_its_own_
 def test_a_dockerfile_that_cannot_be_read_is_told_with_its_line_and_its_word(tmp_path: Path) -> None:
     cause, *_ = why_it_fails(tmp_path, "FROM scratch\nRUNN x\n")
     assert re.search(r"line 2: unknown instruction: RUNN", cause)
+
+
+COMPOSITION = """
+services:
+  web: {build: {context: fails}}
+  db: {build: {context: works}}
+"""
+SERVICE = """
+service: unbuildable
+about: a composition of which one image cannot be built
+compose: compose.yaml
+client_side: [web]
+server_side: [db]
+families: [ipv4]
+port: 7000
+servers:
+  db: {in: db, about: a server}
+clients:
+  ask: {in: web, run: ask db, about: a client, prints: yes}
+"""
+
+
+def test_an_image_of_a_composition_that_cannot_be_built_is_told_as_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "unbuildable"
+    for name, dockerfile in (("fails", 'FROM scratch\nCOPY p /p\nRUN ["/p"]\n'), ("works", "FROM scratch\nCOPY p /\n")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "p").write_text("not a program", "utf-8")
+        (folder / name / "Dockerfile").write_text(dockerfile, "utf-8")
+    (folder / "compose.yaml").write_text(COMPOSITION, "utf-8")
+    (folder / "service.yaml").write_text(SERVICE, "utf-8")
+    monkeypatch.setattr("scenarios.lab.build_output.LOGS", tmp_path / "logs")
+    with pytest.raises(UsageError) as failed:
+        compositions.ready([load_service(folder)], print)
+    cause, *printed, log = str(failed.value).splitlines()
+    start = f"{folder / 'service.yaml'}: compose: faultwire/composition-unbuildable-web could not be built: "
+    assert cause.startswith(start)
+    assert re.fullmatch(r'(stage \S+, )?step 2/2: `RUN \["/p"\]` ended with exit code \d+', cause.removeprefix(start))
+    assert any("/p" in each for each in printed)
+    assert log == f"the whole log: {tmp_path / 'logs' / 'build-composition-unbuildable-web.log'}"
+    labels = [f"{IMAGE_LABEL}=composition-unbuildable-{each}" for each in ("web", "db")]
+    left = [image for label in labels for image in engine.client().images.list(filters={"label": label})]
+    assert all(each.labels[IMAGE_LABEL] == "composition-unbuildable-db" for each in left)
+    for image in left:  # the one that could be built is for the next try, and goes with all images of the lab
+        engine.client().images.remove(str(image.id), force=True)
