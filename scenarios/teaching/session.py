@@ -25,6 +25,8 @@ from scenarios.verdict.check import Verdict
 
 UNSAID: Final = ""  # of a prediction: the learner did not know
 KEYS: Final = "? explains the words, q leaves"
+STOOD_STILL: Final = "▒"  # in a ladder
+READ_HOW: Final = "(An RFC is a standard, at www.rfc-editor.org; `man 2 connect` shows connect(2).)"
 WHERE: Final = (
     "    client ───────── firewall ───────── server",
     "          client-leg          server-leg",
@@ -76,6 +78,7 @@ class Session:
     terms_explained: list[str] = field(default_factory=list)  # the words that were explained
     right: int = 0
     questions_asked: int = 0
+    is_told_how_to_read: bool = False
 
     def run(self, *, again: bool = False) -> None:
         """Go through the exercises that were not done yet; `again`: through all. What was done is kept at once."""
@@ -112,7 +115,7 @@ class Session:
             say(f"You have done {done} of the {count} exercises already{begins}.")
             say()
         say("How it goes: you read what will be done, you predict, it is run, and the packets answer.")
-        self._wait("begins")
+        self._wait("Press Enter to begin")
 
     def _exercise(self, exercise: Exercise, cell: Cell, number: int) -> None:
         """Do one exercise; again, for as long as the learner wants it."""
@@ -124,7 +127,8 @@ class Session:
                 self._predict(each, place, len(exercise.questions)) for place, each in enumerate(exercise.questions, 1)
             ]
             self.terminal.say()
-            self._wait("runs it now (some ten seconds; the first time it also brings up the lab, which takes longer)")
+            self.terminal.say("Now it is run, which takes some ten seconds; the first time the lab comes up too.")
+            self._wait("Press Enter to run it")
             ran = self.perform(cell, tries)
             if ran.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
                 self.terminal.say(f"This run proves nothing ({ran.verdict.value}): {ran.sentence}")
@@ -132,10 +136,8 @@ class Session:
             else:
                 self._compare(exercise, cell, ran, said)
             last = number == len(self.lesson.exercises)
-            if (
-                self._choose(f"Enter goes on{' to the end' if last else ''}, r does this exercise again", ("", "r"))
-                != "r"
-            ):
+            on = "end" if last else "go on"
+            if self._choose(f"Press Enter to {on}, or type r and Enter to do this exercise again", ("", "r")) != "r":
                 return
 
     def _tell(self, exercise: Exercise, cell: Cell, number: int) -> None:
@@ -145,7 +147,10 @@ class Session:
         say()
         say(exercise.told)
         self._explain(exercise.terms)
-        say("What the script does, step by step (the word before a colon is the name of a fault or a call):")
+        say(
+            "What the script does, step by step. The word before a colon is the name of a fault or a call; a word in "
+            "quotes is the name of a program."
+        )
         for place, step in enumerate(cell.drill.script, 1):
             say(f"  {place}. {step.says}")
         say()
@@ -162,7 +167,7 @@ class Session:
             self.terminal.say()
 
     def _predict(self, question: Question, number: int, count: int) -> str:
-        """Ask one question, and return the word that was chosen, or the number; UNSAID for `s`."""
+        """Ask one question, and return the word that was chosen, or the number; UNSAID for `.`."""
         say = self.terminal.say
         say(f"Question {number} of {count}: {question.ask}", strong=True)
         letters = {chr(ord("a") + place): choice for place, choice in enumerate(question.choices)}
@@ -182,7 +187,12 @@ class Session:
     def _compare(self, exercise: Exercise, cell: Cell, ran: Ran, said: Sequence[str]) -> None:
         """Show the ladder, and what was predicted beside what was so; and keep it."""
         say, drill = self.terminal.say, cell.drill
-        say("The ladder of what happened. A line ends in a cross where a packet ends at the firewall:")
+        say(
+            "The ladder of what happened, with times from the first packet on. A line ends in a cross where a packet "
+            "ends at the firewall."
+        )
+        if any(STOOD_STILL in each.plain for each in ran.picture):
+            say(f"Lines with {STOOD_STILL} are of this machine, which was busy with something else; pass over them.")
         self.terminal.draw([Text(), *ran.picture, Text()])
         try:
             evidence = Evidence.of(ran.folder)
@@ -212,6 +222,9 @@ class Session:
         say(f"Why: {drill.why}")
         say(f"Look at the ladder: {exercise.look}")
         say(f"To read more: {'; '.join(drill.source)}. The evidence, with a page: {ran.folder}")
+        if not self.is_told_how_to_read:
+            say(READ_HOW)
+        self.is_told_how_to_read = True
         say()
 
     def _end(self) -> None:
@@ -219,16 +232,18 @@ class Session:
         say()
         if self.questions_asked:
             say(f"Lesson {number}: {self.right} of {self.questions_asked} predictions right.", strong=True)
-        more = typed("learn", f"LESSON={number}", str(number))
-        say(f"`{more}` goes on with this lesson, `{typed('learn', 'LIST=1', '--list')}` shows all of them.")
+        left = not all(self.logbook.of(number, each.name) for each in self.lesson.exercises)
+        more = typed("learn", f"LESSON={number}", str(number)) if left else typed("learn")
+        goes_on = "with this lesson" if left else "with the next lesson"
+        say(f"`{more}` goes on {goes_on}, `{typed('learn', 'LIST=1', '--list')}` shows all of them.")
 
     # What a person types
 
     def _wait(self, what: str) -> None:
-        self._choose(f"Enter {what}", ("",))
+        self._choose(what, ("",))
 
     def _choose(self, about: str, among: Sequence[str]) -> str:
-        while (word := self._ask(f"{about} ({KEYS})")) not in among:
+        while (word := self._ask(f"{about}. ({KEYS})")) not in among:
             self.terminal.say(f"{word!r} does nothing here")
         return word
 

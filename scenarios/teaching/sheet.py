@@ -38,7 +38,7 @@ def _lesson(
         yield f"## Exercise {number}\n"
         yield f"{exercise.told}\n"
         yield from _words(exercise.terms, terms, met)
-        yield "The script (the word before a colon is the name of a fault or a call):\n"
+        yield "The script. The word before a colon is the name of a fault or a call:\n"
         yield from (f"{place}. {step.says}" for place, step in enumerate(cell.drill.script, 1))
         yield ""
         yield from _questions(exercise) if find is None else _answered(exercise, cell, find(cell))

@@ -114,7 +114,7 @@ def test_the_answer_follows_the_evidence_and_not_the_drill(play: Play) -> None:
 
 def test_nothing_is_told_of_the_claim_before_the_predictions(play: Play) -> None:
     person = play([*RIGHT, GOES_ON])
-    at = next(number for number, line in enumerate(person.heard) if "runs it now" in line)
+    at = next(number for number, line in enumerate(person.heard) if "Press Enter to run it" in line)
     before, after = "\n".join(person.heard[:at]), "\n".join(person.heard[at:])
     claim = "Losing one SYN delays the client by about one second"
     assert claim in after

@@ -68,7 +68,7 @@ def test_an_exercise_of_lesson_one_is_played_by_keys_and_answered_by_its_packets
     assert "you said no errno; it was ECONNREFUSED" in text
     assert "you said nothing; it was" in text
     assert "RST: A flag of a segment" in text
-    before, _, after = text.partition("runs it now")
+    before, _, after = text.partition("Press Enter to run it")
     assert "refused-closed-port" not in before
     assert "firewall" in after.partition("The ladder of what happened")[2]
     (kept,) = json.loads((tmp_path / "learnt.json").read_text("utf-8"))["done"].values()
