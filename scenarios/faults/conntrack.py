@@ -173,11 +173,12 @@ def forget_all(lab: Lab) -> None:
         raise LabProblem(f"the firewall does not forget its connections: {said.printed}")
 
 
+# By who began a connection and who answers it: behind a virtual address that is not whom the first packet was sent to.
 FORGET = """
-delete -f ipv4 -s "$1" -d "$2"
-delete -f ipv4 -s "$2" -d "$1"
-delete -f ipv6 -s "$3" -d "$4"
-delete -f ipv6 -s "$4" -d "$3"
+delete -f ipv4 --orig-src "$1" --reply-src "$2"
+delete -f ipv4 --orig-src "$2" --reply-src "$1"
+delete -f ipv6 --orig-src "$3" --reply-src "$4"
+delete -f ipv6 --orig-src "$4" --reply-src "$3"
 """
 
 

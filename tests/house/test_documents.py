@@ -125,3 +125,11 @@ def test_no_line_of_prose_is_too_long_to_read() -> None:
             if len(line) > LONGEST and not line.startswith(("|", "    ", "![")):
                 wrong.append(f"{page.name}:{number}: {len(line)} characters; at most {LONGEST}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_the_page_on_limits_counts_its_own_table() -> None:
+    text = " ".join((ROOT / "docs" / "limits.md").read_text("utf-8").split())
+    rows = [text.count(f"| {word} |") for word in ("yes", "partly", "no")]
+    counted = re.search(r"Of (\d+) reports (\d+) can be said, (\d+) in part, (\d+) not\.", text)
+    assert counted
+    assert [int(each) for each in counted.groups()] == [sum(rows), *rows]

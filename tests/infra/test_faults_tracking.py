@@ -16,6 +16,7 @@ from scenarios.faults.conntrack import Forget, Stateful, forget_all
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.faults.nat import PORTS, Nat, Rebind
 from scenarios.faults.recovery import remove_all
+from scenarios.faults.vip import Vip
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
@@ -103,6 +104,11 @@ class Conversation:
         self.begin(word)
         return self.heard()
 
+    def end(self) -> None:
+        assert self._stream.stdin is not None
+        self._stream.stdin.close()
+        self._stream.wait(timeout=10)
+
     def seen_as(self, word: str = "who") -> tuple[str, int]:
         """The address and the port that the server sees this connection come from."""
         self.begin(word)
@@ -125,8 +131,10 @@ def talk(lab: Lab, echo: Running) -> Iterator[Talk]:  # noqa: ARG001
     """Opens conversations, which end with the test, as do the firewall's memories of them."""
     streams: list[subprocess.Popen[bytes]] = []
 
-    def open_one(family: Family = "ipv4", kind: str = "SOCK_STREAM", timeout_s: float = 0.7) -> Conversation:
-        address = lab.topology.hosts["server"].address(family)
+    def open_one(
+        family: Family = "ipv4", kind: str = "SOCK_STREAM", timeout_s: float = 0.7, address: str = ""
+    ) -> Conversation:
+        address = address or lab.topology.hosts["server"].address(family)
         streams.append(lab.open("client", ["python", "-c", SAY, address, kind, str(timeout_s)]))
         return Conversation(streams[-1])
 
@@ -157,6 +165,21 @@ each_refusal = pytest.mark.parametrize(
 
 def forget(lab: Lab) -> Forget:
     return Forget(lab, "forget", lab.topology.hosts["client"], lab.topology.hosts["server"])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_connection_by_way_of_a_virtual_address_is_forgotten_as_one_of_the_host_behind_it(
+    lab: Lab, talk: Talk, echo: Running, family: Family
+) -> None:
+    virtual = lab.topology.nobody[FAMILIES.index(family)]
+    with Vip(lab, "virtual", lab.topology.hosts["server"]):
+        old = talk(family, address=virtual)
+        assert old.say("before") == "before"
+        with forget(lab) as forgotten:
+            assert forgotten.hits() == 1
+        assert old.say("after") == "after", "the next segment makes another entry"
+        old.end()  # while somebody has the address
+        echo.wait_for_line(f"ended {old.port}")
 
 
 @each_refusal
