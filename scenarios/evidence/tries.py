@@ -28,6 +28,8 @@ class Tries:
     ports: frozenset[int]  # of the client, that spoke to the service
     began_s: float | None  # Unix time of the first packet; None: there was none
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
+    answered_s: float | None  # the same, but of new bytes or of the service's own FIN: then the answer was there
+    closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
     error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
     frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
 
@@ -50,6 +52,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
         progress_s=_progress_s(sent, seen.port),
+        answered_s=_answered_s(sent, seen.port),
+        closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
     )
@@ -79,6 +83,46 @@ def _progress_s(frames: Iterable[Frame], port: int) -> float | None:
             found = each.time_ns / 1e9
         known.add(content)
     return found
+
+
+def _answered_s(frames: Iterable[Frame], port: int) -> float | None:
+    """When the last bytes of the service came that had not come before, or its FIN; what answers a FIN is none.
+
+    What comes after the client's RST does not count, and what comes after its FIN does: it may have closed one half.
+    """
+    known: set[tuple[object, ...]] = set()
+    ended: dict[object, frozenset[str]] = {}
+    found = None
+    for each in frames:
+        if each.source_port != port:
+            flow = (each.receiver, each.sender)
+            ended[flow] = ended.get(flow, frozenset()) | each.flags & {"FIN", "RST"}
+            continue
+        flow = (each.sender, each.receiver)
+        closed = ended.get(flow, frozenset())
+        is_end = "FIN" in each.flags and not closed
+        content = (flow, each.seq, each.payload, is_end)
+        if content not in known and (each.payload or is_end) and "RST" not in closed:
+            found = each.time_ns / 1e9
+        known.add(content)
+    return found
+
+
+def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float | None:
+    """When the client had closed each of its connections, or they were reset; None where it did something later."""
+    closed_ns: dict[tuple[object, ...], int | None] = {}
+    for each in frames:
+        if each.transport != "tcp" or port not in (each.source_port, each.destination_port):
+            continue
+        is_own = each.destination_port == port
+        flow = (each.sender, each.receiver) if is_own else (each.receiver, each.sender)
+        ends = each.flags & ({"FIN", "RST"} if is_own else {"RST"})
+        closed_ns[flow] = closed_ns.get(flow) or (each.time_ns if ends else None)
+    last_ns = max((at_ns or 0 for at_ns in closed_ns.values()), default=0)
+    if not last_ns or None in closed_ns.values():
+        return None
+    goes_on = any(each.time_ns > last_ns for each in own if each.transport == "udp" or each.flags == {"SYN"})
+    return None if goes_on else last_ns / 1e9
 
 
 def took_s(call: Call, began_s: float | None) -> float | None:

@@ -26,7 +26,7 @@ from scenarios.report import read_run
 from scenarios.report.advice import advice
 from scenarios.report.changes import Changes
 from scenarios.report.ladder import PAUSE_NS, Picture, Row, picture
-from scenarios.report.ladder_events import seconds, tone_of
+from scenarios.report.ladder_events import ran_for, seconds, tone_of
 from scenarios.report.matrix import matrix
 from scenarios.report.read_run import Run
 from scenarios.spec.sources import Source
@@ -192,7 +192,7 @@ def _script(name: str, folder: Path, run_folder: Path, result: Mapping[str, Any]
         ],
         "printed": list(_printed(folder / name, run)),
         "outcomes": [
-            {"name": call, "ended": each["ended"], "tone": tone_of(each["call"]["outcome"]), **each["call"]}
+            {"name": call, "ended": each["ended"] + ran_for(each["call"]), "tone": tone_of(each["call"]["outcome"])}
             for call, made in run["calls"].items()
             for each in made
         ],

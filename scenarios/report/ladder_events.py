@@ -75,7 +75,17 @@ def calls(run: Mapping[str, Any]) -> Iterator[tuple[int, str, str, str]]:
             tone, begins_ns = tone_of(call["outcome"]), round(call["started_s"] * 1e9)
             yield begins_ns, f"{which}: the program begins on {call['host']}", "call", tone
             ends_ns = begins_ns + round(call["duration_s"] * 1e9)
-            yield ends_ns, f"{which}: {each['ended']} after {seconds(call['duration_s'])}", "ended", tone
+            yield ends_ns, f"{which}: {each['ended']}{ran_for(call)}", "ended", tone
+
+
+def ran_for(call: Mapping[str, Any]) -> str:
+    """How long a call took, behind how it ended. The start and the end of a program that was started for it are in
+    its time, so there it is the program's and not the answer's."""
+    if call["duration_s"] is None:
+        return ""
+    if call.get("warm", True):
+        return f" after {seconds(call['duration_s'])}"
+    return f"; its program ran for {seconds(call['duration_s'])}"
 
 
 def steps(run: Mapping[str, Any], bars: Sequence[Bar]) -> Iterator[tuple[int, str, str, str]]:

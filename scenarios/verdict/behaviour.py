@@ -51,11 +51,14 @@ class Behaviour:
     call: str
     word: str
     kind: str
-    took_s: float | None  # from its first packet on; None: it sent none, or did not begin
+    took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
     retries: int  # connections, or questions over UDP, more than in the control
     tried: int  # of them in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
+    settled_s: float | None = (
+        None  # from its first packet until, by its packets, it was over; None: they do not show it
+    )
 
 
 def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour | None:
@@ -111,9 +114,17 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     if control and before:  # another host may have called there
         usual = tries(control, before[min(number, len(before) - 1)], control.addresses.get(step.from_, ()))
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
+    settled = _settled_s(call, made, usual)
+    usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
     retries = max(0, made.count - usual.count)
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
-    kind, word = _word(call, made, took, usual_s, retries, waits)
+    if settled is None or took is None:
+        kind, word = _word(call, made, took, usual_s, retries, waits)
+    else:
+        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries, waits)
+        later_s = took - settled
+        if later_s - (0.0 if usual_s is None or usually is None else usual_s - usually) >= LATER_S:
+            word += f", ended {_seconds(later_s)} later"
     if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
@@ -126,6 +137,7 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         word=word,
         kind=kind,
         took_s=None if took is None else round(took, 3),
+        settled_s=None if settled is None or took is None else round(settled, 3),
         retries=retries,
         tried=made.count,
         kernel_end=waits,
@@ -133,6 +145,23 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         if told
         else call.conflict,
     )
+
+
+def _settled_s(call: Call, made: Tries, usual: Tries) -> float | None:
+    """From the first packet until it was over for the program, as its packets show: the start and the end of an
+    interpreter are not in it.
+
+    An answered call is over with the last of its answer; another that ended by itself, where it closed or lost its
+    last connection. A program that closes one half of its connection before it is answered does not show the latter.
+    """
+    if made.began_s is None or call.outcome is Outcome.HUNG:
+        return None
+    over_s = made.answered_s if call.outcome is Outcome.ANSWERED else made.closed_s
+    if call.outcome is not Outcome.ANSWERED:
+        closes_at_its_end = None not in (usual.answered_s, usual.closed_s)
+        if not closes_at_its_end or (usual.closed_s or 0.0) < (usual.answered_s or 0.0):
+            return None
+    return None if over_s is None else max(0.0, over_s - made.began_s)
 
 
 def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:

@@ -188,10 +188,15 @@ def _others(calls: Sequence[Call], patience: Patience) -> str:
     if lost is not None:
         return _unserved(lost, patience)
     waited = [each for each in calls if (each.duration_s or 0.0) > patience.late_after_s(each)]
-    return f"{LATE}: {max(each.duration_s or 0.0 for each in waited):.1f} s" if waited else SERVED
+    return _late(max(waited, key=lambda each: each.duration_s or 0.0)) if waited else SERVED
 
 
 def _afterwards(call: Call, patience: Patience) -> str:
     if call.outcome is not Outcome.ANSWERED:
         return _unserved(call, patience)
-    return f"{LATE}: {call.duration_s:.1f} s" if (call.duration_s or 0.0) > patience.late_after_s(call) else WELL
+    return _late(call) if (call.duration_s or 0.0) > patience.late_after_s(call) else WELL
+
+
+def _late(call: Call) -> str:
+    """`served late: 2.0 s`. No packets of such a call are kept, so a program that was started for it is in its time."""
+    return f"{LATE}: {call.duration_s or 0.0:.1f} s{'' if call.warm else ' with the start and the end of its program'}"

@@ -136,6 +136,12 @@ def test_a_call_stands_beside_the_packets_from_its_begin_to_its_end_with_its_out
     assert set(bars[:begins] + bars[ends + 1 :]) <= {""}
 
 
+def test_of_a_program_that_was_started_for_a_call_the_time_is_called_the_programs(tmp_path: Path) -> None:
+    cold = {"hello": [replace(called(), warm=False)]}
+    words = said(drawn(tmp_path, *handshake_with_a_lost_syn(), calls=cold))
+    assert "hello: answered; its program ran for 1.030 s" in words
+
+
 def test_a_call_that_never_began_keeps_its_event(tmp_path: Path) -> None:
     cancelled = replace(called(Outcome.TIMED_OUT), started_s=None, duration_s=None)
     events = [(1.0, "hello ended: timed out")]

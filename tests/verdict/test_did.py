@@ -100,6 +100,63 @@ def test_the_word_says_how_it_ended_with_its_time_from_the_first_packet_on(made:
     assert found(made).word == word
 
 
+def fin(number: int, at_s: float, port: int) -> Frame:
+    """Of the client."""
+    return replace(frame(number, at_s), source_port=port, flags=frozenset({"FIN", "ACK"}), seq=9)
+
+
+ANSWERED = [*ONE, data(2, 100.3, 40000, 1), fin(3, 100.31, 40000)]  # and its program ends at 100.5 s
+
+
+def test_the_time_of_an_answer_is_that_of_its_last_packet_and_the_end_of_the_program_is_told_apart() -> None:
+    assert found(call(), ANSWERED, ANSWERED).settled_s == pytest.approx(0.3)
+    late = [*ONE, data(2, 103.1, 40000, 1)]
+    assert found(call(duration_s=5.3), late, ANSWERED).word == "answered after 3.1 s"
+    told = found(call(duration_s=9.0), ANSWERED, ANSWERED)
+    assert (told.word, told.kind, told.took_s) == ("answered, ended 6.7 s later", "answered", 7.0)
+    assert found(call(duration_s=9.0), late, ANSWERED).word == "answered after 3.1 s, ended 3.9 s later"
+
+
+def test_bytes_that_came_before_make_no_answer_later_and_those_that_fill_a_gap_do() -> None:
+    again = [*ANSWERED[:2], data(3, 102.0, 40000, 1)]
+    assert found(call(duration_s=4.2), again, ANSWERED).settled_s == pytest.approx(0.3)
+    gap = [*ONE, data(2, 100.3, 40000, 2), data(3, 102.0, 40000, 1)]
+    assert found(call(duration_s=4.2), gap, ANSWERED).word == "answered after 2.0 s"
+
+
+def test_an_answer_that_ends_with_the_services_fin_is_there_with_it() -> None:
+    fin_of_service = replace(data(3, 104.0, 40000, 2), flags=frozenset({"FIN", "ACK"}), payload=b"")
+    assert found(call(duration_s=6.1), [*ANSWERED[:2], fin_of_service], ANSWERED).word == "answered after 4.0 s"
+    after_its_own = [*ANSWERED, fin_of_service]
+    assert found(call(), after_its_own, ANSWERED).word == "answered"
+
+
+def test_a_program_that_gives_up_has_the_time_at_which_it_closed_and_its_end_is_told_apart() -> None:
+    gave_up = [*ONE, fin(2, 105.0, 40000)]
+    slow_to_end = call(Outcome.TIMED_OUT, status=28, duration_s=9.2)
+    assert found(slow_to_end, gave_up, ANSWERED).word == "timed out 5.0 s, ended 2.2 s later"
+    same = behaviour_of(DRILL, seen(call(duration_s=4.3), ANSWERED), seen(slow_to_end, gave_up))
+    assert same
+    assert (same.word, same.took_s, same.settled_s) == ("timed out 5.0 s", 7.2, 5.0), "it ends so slowly always"
+
+
+@pytest.mark.parametrize(
+    ("frames", "control"),
+    [
+        ([*ONE, fin(2, 100.1, 40000)], [*ONE, fin(2, 100.1, 40000), data(3, 100.3, 40000, 1)]),  # it closes one half
+        ([*ONE, fin(2, 100.1, 40000), syn(3, 100.2, 40001)], ANSWERED),  # its other connection is left open
+        ([*ONE, fin(2, 100.1, 40000), question(3, 104.0, 40002)], ANSWERED),  # it goes on otherwise
+        ([*ONE], ANSWERED),
+        ([*ONE, fin(2, 100.1, 40000)], ONE),  # nothing is known of when it closes
+    ],
+)
+def test_a_close_that_is_not_the_end_is_not_told_as_one(frames: Sequence[Frame], control: Sequence[Frame]) -> None:
+    told = found(call(Outcome.TIMED_OUT, status=28, duration_s=7.0), frames, control)
+    assert told.settled_s is None
+    assert told.word.startswith("timed out 5.0 s")
+    assert "later" not in told.word
+
+
 def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came() -> None:
     """dig's status 9 is "no reply from a server", be that silent or not there."""
     icmp = replace(frame(2, 100.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
