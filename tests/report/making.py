@@ -168,11 +168,12 @@ BACKEND = "198.18.1.12"  # on the client's side again: see docs/your-own-composi
 
 def of_backend(number: int, time_ms: float, *, back: bool = False, **changes: object) -> Frame:
     """A segment from the server to its backend (or back from it) as the server's leg shows it."""
-    ends = {"source": BACKEND, "destination": SERVER} if back else {"source": SERVER, "destination": BACKEND}
-    ports = (
-        {"source_port": 9000, "destination_port": 50000} if back else {"source_port": 50000, "destination_port": 9000}
-    )
-    return segment(number, time_ms, **{**ends, **ports, **changes})
+    ends: tuple[object, ...] = (SERVER, 50000, BACKEND, 9000)
+    if back:
+        ends = (*ends[2:], *ends[:2])
+    frame = segment(number, time_ms)
+    keys = ("source", "source_port", "destination", "destination_port")
+    return replace(frame, **{**dict(zip(keys, ends, strict=True)), **changes})  # type: ignore[arg-type]
 
 
 def through_a_proxy() -> Seen:
@@ -181,4 +182,6 @@ def through_a_proxy() -> Seen:
     on = of_backend(2, 5, payload=b"question", flags=frozenset({"PSH", "ACK"}))
     answered = of_backend(3, 7, back=True, payload=b"answer", flags=frozenset({"PSH", "ACK"}))
     found = seen([asked, replace(on, number=2, time_ns=on.time_ns + 10_000), answered], [crossed(asked, 1), on])
-    return replace(found, addresses={**ROLES, "backend": (BACKEND,)}, client_side=found.client_side | {BACKEND})
+    return replace(
+        found, addresses={**found.addresses, "backend": (BACKEND,)}, client_side=found.client_side | {BACKEND}
+    )
