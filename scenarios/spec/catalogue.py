@@ -16,6 +16,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import own_pairs
 from scenarios.spec.project import name_taken, project
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
+from scenarios.spec.service_programs import KINDS
 from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 DRILLS = CODE / "drills"
@@ -127,12 +128,13 @@ def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Servic
 def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> tuple[ServiceChoice, str]:
     """What the drill would run with, and why it cannot; that is empty when it can. Raises UsageError for another name.
 
-    The client is the service's own; a client of the service that it speaks as, where it has none or the drill knows
-    more of the client than its protocol.
+    The client is the service's own; a client of the service that it speaks as, where it has none, where the drill knows
+    more of the client than its protocol, and where the drill is for a kind of which its own is not. Which of those
+    clients, says the drill.
     """
     chosen = resolve(service or drill.service, drill.client if service in (None, drill.service) else None, known)
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
-    if lent and drill.knows_client and not chosen.client_is_explicit:
+    if lent and not chosen.client_is_explicit and _asks_for_lent(drill, chosen, lent):
         chosen = replace(chosen, client_name=drill.client or lent[0])
     if drill.client and drill.control_with and drill.control_with.client and not chosen.client_is_explicit:
         # what differs is the client, so the run is with the drill's own, whichever server that calls
@@ -140,6 +142,16 @@ def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | Non
             return chosen, f"it compares two clients, and {chosen.name} has no client {drill.client}"
         chosen = replace(chosen, client_name=drill.client)
     return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen) or _runs_on_one_pair(drill, chosen)
+
+
+def _asks_for_lent(drill: Drill, chosen: ServiceChoice, lent: Sequence[str]) -> bool:
+    """Whether a drill needs another client than the usual one: one of those that the service has from another."""
+    if drill.knows_client:
+        return True
+    if drill.client not in lent or not drill.fits_service(chosen.service.speaks or ""):
+        return False
+    kinds = {*drill.fits} & {*KINDS}
+    return chosen.client_name in lent or bool(kinds and not chosen.kinds & kinds)
 
 
 def _runs_on_one_pair(drill: Drill, chosen: ServiceChoice) -> str:

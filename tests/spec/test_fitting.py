@@ -187,3 +187,20 @@ def test_many_drills_of_the_catalogue_fit_programs_that_nobody_here_wrote() -> N
     assert fits["socat/pipe"] >= 30
     assert fits["caddy/respond"] >= 15
     assert fits["redis/redis"] >= 8
+
+
+@pytest.mark.parametrize(
+    ("name", "client"),
+    [
+        ("any-exchange-closed", "paced"),  # for clients that ask again: the usual one asks once
+        ("any-mtu-hole-there", "large"),  # it takes a large message to meet it
+        ("any-lost-answer", "blocking"),
+    ],
+)
+def test_a_service_that_speaks_as_another_is_called_by_that_ones_client_that_the_drill_asks_for(
+    name: str, client: str
+) -> None:
+    asked = drills()[name]
+    assert asked.fits_service(KNOWN["socat"].speaks or ""), "the drill's own service"
+    assert chosen_service(asked, "socat", KNOWN).client_name == client
+    assert chosen_service(asked, "socat:multi", KNOWN).client_name == "multi", "one that was asked for stays"
