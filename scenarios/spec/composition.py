@@ -22,6 +22,10 @@ from scenarios.spec.steps import Call
 
 SIDES: Final = ("client_side", "middle", "server_side")
 SERVICES_AT_MOST: Final = 12
+_PROXY_OF_AN_IMAGE: Final = (
+    "; a proxy of an image of your own stands in the middle in a compose.yaml of three services, itself, its backend "
+    "and who calls it (docs/your-own-composition.md, A program in the middle)"
+)
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_INSIDE: Final = ("image", "dockerfile", "environment", "credentials", "files", "contract", "setup", "teardown")
 
@@ -64,7 +68,8 @@ class Composed(ContainerSettings):
         if not self.compose:
             for key in SIDES:
                 if getattr(self, key):
-                    yield f"{key}: it is for a composition, and no `compose` names its file"
+                    cure = _PROXY_OF_AN_IMAGE if key == "middle" else ""
+                    yield f"{key}: it is for a composition, and no `compose` names its file{cure}"
         elif not self.server_side:
             yield "server_side: expected one or more services of the composition"
         for one, other, where in (
@@ -87,7 +92,8 @@ class Composed(ContainerSettings):
             if self.middle and server.in_:
                 yield f"{at}: it stands in the middle; expected a `backend`, the service of server_side that it asks"
         elif not self.middle:
-            yield f"{at}.backend: it is for a server that stands in the middle, and no `middle` names its service"
+            cure = "" if self.compose else _PROXY_OF_AN_IMAGE
+            yield f"{at}.backend: it is for a server that stands in the middle, and no `middle` names its service{cure}"
         elif server.backend not in self.server_side:
             what = f"unknown service {quoted(server.backend)} of server_side{advice(server.backend, self.server_side)}"
             yield f"{at}.backend: {what}"

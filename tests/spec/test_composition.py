@@ -270,6 +270,18 @@ def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, wrong
 def test_a_program_of_no_composition_has_no_middle(tmp_path: Path) -> None:
     with pytest.raises(DeclarationError) as error:
         load_service(folder_of(tmp_path, MIDDLE.replace("compose: my/compose.yaml\n", "")))
-    assert "middle: it is for a composition, and no `compose` names its file" in "\n".join(
-        str(each) for each in error.value.all
+    told = "\n".join(str(each) for each in error.value.all)
+    assert "middle: it is for a composition, and no `compose` names its file; a proxy of an image of your own" in told
+
+
+def test_a_proxy_of_an_image_without_a_composition_is_told_how_it_comes_to_stand_in_the_middle(tmp_path: Path) -> None:
+    text = "service: mine\nabout: x\nport: 80\nimage: mine/proxy\n"
+    text += (
+        "servers:\n  proxy: {run: proxy, about: x, backend: app}\nclients:\n  ask: {run: ask, about: x, prints: x}\n"
     )
+    with pytest.raises(DeclarationError) as error:
+        load_service(folder_of(tmp_path, text))
+    (told,) = error.value.all
+    assert told.line == 6
+    assert "servers.proxy.backend: it is for a server that stands in the middle" in str(told)
+    assert "a compose.yaml of three services" in str(told)
