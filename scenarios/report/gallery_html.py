@@ -31,6 +31,7 @@ class Client:
     command: str
     cure: str
     source: str
+    looked_up: str
     paragraphs: tuple[str, ...]
     cells: tuple[tuple[str, str, Seen], ...]  # the failure in words, the column, the cell
 
@@ -98,6 +99,7 @@ def _client(gallery: Gallery, shown: Shown, programs: Mapping[str, ServiceChoice
         command=programs[shown.as_it_comes].client.run.strip(),
         cure=shown.cure,
         source=shown.source,
+        looked_up=shown.looked_up,
         paragraphs=tuple(summarize(begin_upper(how), gallery, program, cells) for how, program in columns),
         cells=tuple(
             (begin_upper(title), how, cells[drill, program])

@@ -106,7 +106,7 @@ def _paragraph(gallery: Gallery, client: Shown, programs: Mapping[str, ServiceCh
         yield ""
         yield from _wrapped(_column_summary(f"With `{client.option}`", gallery, client.cured, cells))
     yield ""
-    yield from _wrapped(f"**The cure.** {client.cure} (Source: {client.source}.)")
+    yield from _wrapped(f"**The cure.** {client.cure} (Source: {client.source}. Looked up: {client.looked_up}.)")
 
 
 def _column_summary(how: str, gallery: Gallery, program: str, cells: Cells) -> str:

@@ -21,18 +21,20 @@ GALLERY = SERVICES / "gallery" / "gallery.yaml"
 class Shown:
     """A client of the gallery: a program as it comes, and the same with the option that its manual recommends.
 
-    Both are named as `make matrix SERVICE=` takes them, with the client: `gallery/nginx:curl`.
+    Both are named as `make matrix SERVICE=` takes them, with the client: `gallery/nginx:curl`. `looked_up` says what of
+    the source was read when the cure was written, and where; or that it was not looked up.
     """
 
     name: str
     as_it_comes: str
     cure: str
     source: str
+    looked_up: str
     cured: str | None = None
     option: str = ""
 
     def __post_init__(self) -> None:
-        for key in ("name", "as_it_comes", "cure", "source"):
+        for key in ("name", "as_it_comes", "cure", "source", "looked_up"):
             if not getattr(self, key).strip():
                 raise ValueError(f"{key}: expected a string, got an empty one")
         if (self.cured is None) != (not self.option):

@@ -28,7 +28,7 @@ NEVER = "the kernel alone would never end it"
 SMALL = Gallery(
     patience=Seconds(20),
     failures={"any-paused": "the server's program stands still", "any-refused": "nobody listens on the port"},
-    clients=(Shown("curl", CURL, "Give both.", "curl(1)", CURED, "--max-time 10"),),
+    clients=(Shown("curl", CURL, "Give both.", "curl(1)", "nothing", CURED, "--max-time 10"),),
 )
 
 
@@ -192,6 +192,8 @@ def test_a_drill_that_claims_how_a_call_ends_waits_no_longer_than_it_says() -> N
         (("  - name: GNU Wget", "  - name: curl"), "the name 'curl' is there twice"),
         (("as_it_comes: gallery/nginx:wget\n", "as_it_comes: gallery/nginx:curl\n"), "'gallery/nginx:curl' is there"),
         (("    option: --tries=1 --timeout=5\n", ""), "option: expected beside `cured`"),
+        (("    looked_up: nothing\n", "    looked_up: ''\n"), "looked_up: expected a string"),
+        (("    looked_up: nothing\n", ""), "looked_up"),
     ],
 )
 def test_a_wrong_plan_is_told(tmp_path: Path, change: tuple[str, str], says: str) -> None:
