@@ -21,6 +21,7 @@ from scenarios.cluster.address import Address
 from scenarios.cluster.card import KEY, Card
 from scenarios.cluster.dask_settings import NO_PAGES
 from scenarios.lab.errors import LabProblem
+from scenarios.spec.units import so_many
 
 LOOKS_EVERY_S: Final = 0.2
 JOINS_WITHIN_S: Final = 60.0
@@ -119,7 +120,8 @@ def be_worker(
         )
 
     with dask_settings.applied(), _looping(make, f"a worker of {address}") as (_, loop, ended):
-        worker.say(f"{card.machine} has joined {address} with {card.labs} labs (process {os.getpid()})")
+        labs = so_many(card.labs, "lab")
+        worker.say(f"{card.machine} has joined {address} with {labs} (process {os.getpid()})")
         try:
             _until(ended)
         finally:
