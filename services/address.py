@@ -12,6 +12,6 @@ def resolved(host: str, port: int) -> list[tuple[int, Address]]:
     return [(family, address) for family, _, _, _, address in found]  # type: ignore[misc]
 
 
-def spoken(address: Address) -> str:
+def address_words(address: Address) -> str:
     """`198.18.0.1 port 65432`; an IPv4 peer of an IPv6 socket (RFC 4291, 2.5.5.2) by its IPv4 address."""
     return f"{address[0].removeprefix('::ffff:')} port {address[1]}"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from . import command
-from .address import Address, resolved, spoken
+from .address import Address, address_words, resolved
 from .outcome import CallError, Outcome, errno_name
 
 READ_BYTES: Final = 256 * 1024
@@ -74,14 +74,14 @@ class Call:
         addresses = self.resolve()
         failures: list[CallError] = []
         for number, (family, address) in enumerate(addresses):
-            doing = f"connecting to {spoken(address)}"
+            doing = f"connecting to {address_words(address)}"
             share_s = self.left_s(doing) / (len(addresses) - number)
             made = socket.socket(family, socket.SOCK_STREAM)
             try:
                 if self.syn_retries is not None:
-                    have(made, socket.IPPROTO_TCP, "TCP_SYNCNT", self.syn_retries)
+                    set_option(made, socket.IPPROTO_TCP, "TCP_SYNCNT", self.syn_retries)
                 if self.fast_open:
-                    have(made, socket.IPPROTO_TCP, "TCP_FASTOPEN_CONNECT", 1)
+                    set_option(made, socket.IPPROTO_TCP, "TCP_FASTOPEN_CONNECT", 1)
                 made.settimeout(share_s)
                 made.connect(address)
                 return made
@@ -130,7 +130,7 @@ class Call:
 UNNAMED: Final = {"TCP_FASTOPEN_CONNECT": 30}
 
 
-def have(made: socket.socket, level: int, name: str, value: int) -> None:
+def set_option(made: socket.socket, level: int, name: str, value: int) -> None:
     """Set an option of a socket, and read it back: an emulator may take one and do nothing. Raises CallError."""
     try:
         option = UNNAMED.get(name) or getattr(socket, name)
@@ -160,7 +160,7 @@ def parse(made: command.Parser) -> Namespace:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def reporting_errors() -> Iterator[None]:
     """A CallError of the `with` block becomes its one line on stderr and its exit status."""
     try:
         yield

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import calling, command
-from .address import Address, resolved, spoken
+from .address import Address, address_words, resolved
 from .calling import Call
 from .journal import Entry
 from .listening import refusals_told
@@ -55,7 +55,7 @@ class Datagram:
     content: bytes
     peer: Address
     receiving: socket.socket
-    asked: list[tuple[int, int, bytes]]
+    reply_control: list[tuple[int, int, bytes]]
 
     def answer(self, content: bytes) -> None:
         """Send one datagram back, from the address that was asked, and write the journal's line."""
@@ -66,7 +66,7 @@ class Datagram:
             what = f"not answered: port {self.peer[1]} would answer the answer"
         else:
             try:
-                entry.sent = self.receiving.sendmsg([content], self.asked, 0, self.peer)
+                entry.sent = self.receiving.sendmsg([content], self.reply_control, 0, self.peer)
             except OSError as error:  # EAGAIN: no room to send; EINVAL: asked by broadcast, or from port 0; …
                 what = f"not answered: {errno_name(error)}"
         entry.write(what, now_s)
@@ -83,10 +83,10 @@ def arriving(receiving: socket.socket, stop: socket.socket) -> Iterator[Datagram
                 content, ancillary, _, peer = receiving.recvmsg(LARGEST, socket.CMSG_SPACE(20))
             except BlockingIOError:
                 break
-            yield Datagram(content, peer, receiving, _asked(ancillary))
+            yield Datagram(content, peer, receiving, _reply_control(ancillary))
 
 
-def _asked(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
+def _reply_control(ancillary: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
     """From which address to answer: ip(7), ipv6(7). A socket on several would take the one that the route prefers.
 
     The interface's index is left at 0: any. Addresses are in network order, but an emulated machine sees the index
@@ -120,7 +120,7 @@ def ask(call: Call, asking: bytes, retries: int, wait_s: float, room: int = LARG
     addresses = call.resolve()
     failures: list[CallError] = []
     for number, (family, address) in enumerate(addresses):
-        peer = spoken(address)
+        peer = address_words(address)
         until_s = time.monotonic() + call.left_s(f"asking {peer}") / (len(addresses) - number)
         sent = 0
         try:

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass
 
-from .address import Address, spoken
+from .address import Address, address_words
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Entry:
     def write(self, what: str, now_s: float) -> None:
         """`198.18.0.1 port 40000: finished; 143 bytes in, 148 bytes out, 0.002 s`"""
         took_s = now_s - self.began_s
-        note(f"{spoken(self.peer)}: {what}; {self.received} bytes in, {self.sent} bytes out, {took_s:.3f} s")
+        note(f"{address_words(self.peer)}: {what}; {self.received} bytes in, {self.sent} bytes out, {took_s:.3f} s")
 
 
 def note(line: str) -> None:

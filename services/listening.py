@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from .address import resolved, spoken
+from .address import address_words, resolved
 from .outcome import errno_name
 
 # Connections waiting for accept(); the kernel takes net.core.somaxconn if that is less, which is this by default. A
@@ -47,7 +47,7 @@ def refusals_told(host: str, port: int) -> Iterator[None]:
 
 def announce(listening: socket.socket) -> None:
     """One line on stderr that says where: the real port where 0 was asked for."""
-    print(f"listening on {spoken(listening.getsockname())}", file=sys.stderr, flush=True)
+    print(f"listening on {address_words(listening.getsockname())}", file=sys.stderr, flush=True)
 
 
 def _address(host: str, port: int) -> tuple[int, tuple[object, ...]]:

@@ -31,7 +31,7 @@ def stop_signal() -> Iterator[socket.socket]:
 
 
 @contextmanager
-def held(*signals: signal.Signals) -> Iterator[None]:
+def defer_signals(*signals: signal.Signals) -> Iterator[None]:
     """These signals come when the `with` block is left, and not before (sigprocmask(2))."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     try:

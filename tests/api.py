@@ -63,7 +63,7 @@ def listed() -> Iterator[str]:
         yield ""
 
 
-def made() -> str:
+def block() -> str:
     """Return the part of the page that lists them."""
     return "```python\n" + "\n".join(listed()).rstrip() + "\n```\n"
 
@@ -72,7 +72,7 @@ def page(text: str) -> str:
     """Return the text of the page with that part made anew."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{made()}{END}{after}"
+    return f"{before}{BEGIN}{block()}{END}{after}"
 
 
 def write(path: Path = PAGE) -> None:

@@ -21,7 +21,7 @@ MOST_BYTES: Final = 128 * 1024 * 1024
 STUCK_S: Final = 60.0
 
 
-def asking(kind: str, size: int, byteorder: str) -> tuple[bytes, bytes]:
+def request_and_answer(kind: str, size: int, byteorder: str) -> tuple[bytes, bytes]:
     """A message with `size` bytes of content, and its answer."""
     if kind == "text":
         value = "x" * (size - len('{"action": "search", "value": ""}'))
@@ -63,7 +63,7 @@ def main() -> int:
     asked = made.parse_args()
     if not 64 <= min(asked.sizes) <= max(asked.sizes) <= MOST_BYTES or asked.rounds > 100:
         made.error(f"sizes are 64 to {MOST_BYTES} bytes, and rounds at most 100")
-    exchanges = {size: asking(asked.kind, size, asked.byteorder) for size in asked.sizes}
+    exchanges = {size: request_and_answer(asked.kind, size, asked.byteorder) for size in asked.sizes}
     came = {size: bytearray(b"-") * len(answer) for size, (_, answer) in exchanges.items()}
     seconds: dict[int, list[float]] = {size: [] for size in asked.sizes}
     _, address = resolved(asked.host, asked.port)[0]

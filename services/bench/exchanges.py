@@ -40,7 +40,7 @@ class Exchanges:
         object.__setattr__(self, "_starts", list(accumulate(map(len, self.requests * repeated), initial=0)))
         object.__setattr__(self, "_ends", list(accumulate(map(len, self.answers))))
 
-    def asking(self, number: int, count: int) -> bytes:
+    def request_bytes(self, number: int, count: int) -> bytes:
         """The bytes of the `count` requests from the one with this number on, from 0."""
         first = number % len(self.requests)
         return self._asking[self._starts[first] : self._starts[first + count]]

@@ -63,7 +63,7 @@ class Flow:
         self.under_way: deque[tuple[float, int]] = deque()  # how many were asked at once, and when
 
     def ask(self, exchanges: Exchanges, count: int, at: float) -> None:
-        asking = exchanges.asking(self.asked, count)
+        asking = exchanges.request_bytes(self.asked, count)
         try:
             sent = self.socket.send(asking)
         except BlockingIOError:
@@ -127,7 +127,7 @@ class Round:
         self.left -= count
         return count
 
-    def told(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         seconds = self.ended - self.began
         return {
             "requests": self.took.count,
@@ -307,14 +307,14 @@ def main() -> int:
     if not asked.steered:
         run = run_once(asked.requests, asked.seconds)
         run.errors.update(errors)
-        tell(run.told())
+        tell(run.as_json())
         return 1 if run.errors else 0
     tell({"ready": len(load.flows), "errors": dict(errors)})
     while select.select([sys.stdin], [], [], STEERED_S)[0] and (line := sys.stdin.readline()):
         said = json.loads(line)
         run = run_once(asked.requests, min(float(said["seconds"]), MOST_SECONDS))
         errors.update(run.errors)
-        tell({"id": said["id"], **run.told()})
+        tell({"id": said["id"], **run.as_json()})
     return 1 if errors else 0
 
 

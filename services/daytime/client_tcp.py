@@ -17,7 +17,7 @@ from .line import LIMIT, fault
 
 def main() -> None:
     asked = calling.parse(calling.parser("services.daytime.client_tcp", __doc__))
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             answer = read_until_closed(call, connected, LIMIT)

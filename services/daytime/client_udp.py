@@ -14,7 +14,7 @@ from .line import fault
 
 def main() -> None:
     asked = calling.parse(datagrams.parser("services.daytime.client_udp", __doc__))
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         answer = datagrams.ask(call, b"", asked.retries, asked.wait)
         if wrong := fault(answer):

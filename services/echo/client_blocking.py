@@ -29,7 +29,7 @@ def main() -> None:
     if (asked.syn_retries or 1) > calling.SYN_RETRIES_LIMIT:
         parser.error(f"--syn-retries {asked.syn_retries}: at most {calling.SYN_RETRIES_LIMIT}")
     message = asked.message.encode("utf-8", "surrogateescape")  # what is no UTF-8 came so, and goes as it was (PEP 383)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout, asked.syn_retries, fast_open=asked.fast_open)
         came = converse(call, message)
     print(f"Received {came!r}")

@@ -24,7 +24,7 @@ def main() -> None:
     message = asked.message.encode("utf-8", "surrogateescape")
     if len(message) > MOST_BYTES:
         parser.error(f"MESSAGE has {len(message)} bytes; at most {MOST_BYTES} are sent before any is read")
-    with calling.told():
+    with calling.reporting_errors():
         chunks = converse(Call(asked.host, asked.port, asked.timeout), message)
     print(f"{len(message)} bytes came back in {chunks} pieces")
 

@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("connections", metavar="CONNECTIONS", type=command.count)
     asked = calling.parse(parser)
     call = Call(asked.host, asked.port, asked.timeout)
-    with calling.told():
+    with calling.reporting_errors():
         count = converse(call, asked.connections)
     print(f"{2 * asked.connections} messages on {asked.connections} connections came back: {count} bytes")
 

@@ -48,7 +48,7 @@ def main() -> None:
     came: list[int] = []
     if asked.handles:
         signal.signal(asked.handles, lambda number, _: came.append(number))
-    with calling.told():
+    with calling.reporting_errors():
         converse(Call(asked.host, asked.port, asked.timeout), asked)
     print(f"{asked.messages} messages came back" + (f"; {len(came)} signals" if asked.handles else ""))
 
@@ -88,7 +88,7 @@ def converse(call: Call, asked: Namespace) -> None:
     count = asked.messages if asked.silent_after is None else asked.silent_after
     with call.connect() as connected:
         for option in options(asked):
-            calling.have(connected, *option)
+            calling.set_option(connected, *option)
         send_at_s = time.monotonic()
         for number in range(1, count + 1):
             name = f"message {number} of {count}"

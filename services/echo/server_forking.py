@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from services.accepting import Accepting
-from services.stopping import STOPS, held
+from services.stopping import STOPS, defer_signals
 
 from .echoing import echo, main
 
@@ -24,7 +24,7 @@ def serve(accepting: Accepting) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: reap(accepting, os.WNOHANG))
     for peer in accepting:
         try:
-            with held(signal.SIGCHLD, *STOPS):  # a child is among `children` before it can be told of, or end
+            with defer_signals(signal.SIGCHLD, *STOPS):  # a child is among `children` before it can be told of, or end
                 pid = os.fork()
                 accepting.children = accepting.children | {pid} if pid else set()
         except OSError as error:  # EAGAIN: too many processes
@@ -48,7 +48,7 @@ def reap(accepting: Accepting, options: int) -> None:
 
 
 def wait_for_fewer(accepting: Accepting, children: int) -> None:
-    with held(signal.SIGCHLD):  # else it could be reaped between the question and the waiting
+    with defer_signals(signal.SIGCHLD):  # else it could be reaped between the question and the waiting
         while len(accepting.children) >= children:
             reap(accepting, 0)
 

@@ -63,66 +63,66 @@ class Option:
     tells_value: bool = True
 
 
-def _named(name: str, level: int, value: tuple[int, ...] | str | None, **more: object) -> Option:
+def _option(name: str, level: int, value: tuple[int, ...] | str | None, **more: object) -> Option:
     return Option(name, level, getattr(socket, name), value, **more)  # type: ignore[arg-type]
 
 
 OPTIONS: Final = (
-    _named("SO_REUSEADDR", socket.SOL_SOCKET, (1,)),
-    _named("SO_REUSEPORT", socket.SOL_SOCKET, (1,)),
-    _named("SO_KEEPALIVE", socket.SOL_SOCKET, (1,)),
-    _named("SO_BROADCAST", socket.SOL_SOCKET, (1,), kind=UDP),
-    _named("SO_OOBINLINE", socket.SOL_SOCKET, (1,)),
-    _named("SO_LINGER", socket.SOL_SOCKET, (1, 7), shape="@ii"),
-    _named("SO_RCVBUF", socket.SOL_SOCKET, (65536,)),
-    _named("SO_SNDBUF", socket.SOL_SOCKET, (65536,)),
-    _named("SO_RCVLOWAT", socket.SOL_SOCKET, (7,)),
-    _named("SO_RCVTIMEO", socket.SOL_SOCKET, (1, 200_000), shape="@qq"),
-    _named("SO_SNDTIMEO", socket.SOL_SOCKET, (1, 200_000), shape="@qq"),
-    _named("SO_PRIORITY", socket.SOL_SOCKET, (5,)),
-    _named("SO_MARK", socket.SOL_SOCKET, (7,)),
-    _named("SO_BINDTODEVICE", socket.SOL_SOCKET, "lo", shape="text"),
-    _named("SO_ERROR", socket.SOL_SOCKET, None),
-    _named("SO_TYPE", socket.SOL_SOCKET, None),
-    _named("SO_DOMAIN", socket.SOL_SOCKET, None),
-    _named("SO_PROTOCOL", socket.SOL_SOCKET, None),
-    _named("SO_ACCEPTCONN", socket.SOL_SOCKET, None),
-    _named("TCP_NODELAY", socket.IPPROTO_TCP, (1,)),
-    _named("TCP_CORK", socket.IPPROTO_TCP, (1,)),
-    _named("TCP_MAXSEG", socket.IPPROTO_TCP, (1000,), tells_value=False),
-    _named("TCP_KEEPIDLE", socket.IPPROTO_TCP, (3,)),
-    _named("TCP_KEEPINTVL", socket.IPPROTO_TCP, (4,)),
-    _named("TCP_KEEPCNT", socket.IPPROTO_TCP, (5,)),
-    _named("TCP_SYNCNT", socket.IPPROTO_TCP, (2,)),
-    _named("TCP_LINGER2", socket.IPPROTO_TCP, (6,)),
-    _named("TCP_DEFER_ACCEPT", socket.IPPROTO_TCP, (7,)),
-    _named("TCP_WINDOW_CLAMP", socket.IPPROTO_TCP, (30_000,), tells_value=False),
-    _named("TCP_QUICKACK", socket.IPPROTO_TCP, (0,), connected=True, tells_value=False),
-    _named("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, (1234,)),
-    _named("TCP_FASTOPEN", socket.IPPROTO_TCP, (5,), tells_value=False),
-    _named("TCP_NOTSENT_LOWAT", socket.IPPROTO_TCP, (16384,)),
-    _named("TCP_CONGESTION", socket.IPPROTO_TCP, "reno", shape="text"),
-    _named("TCP_INFO", socket.IPPROTO_TCP, None, shape=104, connected=True),
-    _named("IP_TOS", IP, (0x10,)),
-    _named("IP_TTL", IP, (33,)),
-    _named("IP_RECVTOS", IP, (1,), kind=UDP),
-    _named("IP_MULTICAST_TTL", IP, (3,), kind=UDP),
-    _named("IP_MULTICAST_LOOP", IP, (0,), kind=UDP),
-    _named("IP_TRANSPARENT", IP, (1,)),
-    _named("IP_BIND_ADDRESS_NO_PORT", IP, (1,)),
+    _option("SO_REUSEADDR", socket.SOL_SOCKET, (1,)),
+    _option("SO_REUSEPORT", socket.SOL_SOCKET, (1,)),
+    _option("SO_KEEPALIVE", socket.SOL_SOCKET, (1,)),
+    _option("SO_BROADCAST", socket.SOL_SOCKET, (1,), kind=UDP),
+    _option("SO_OOBINLINE", socket.SOL_SOCKET, (1,)),
+    _option("SO_LINGER", socket.SOL_SOCKET, (1, 7), shape="@ii"),
+    _option("SO_RCVBUF", socket.SOL_SOCKET, (65536,)),
+    _option("SO_SNDBUF", socket.SOL_SOCKET, (65536,)),
+    _option("SO_RCVLOWAT", socket.SOL_SOCKET, (7,)),
+    _option("SO_RCVTIMEO", socket.SOL_SOCKET, (1, 200_000), shape="@qq"),
+    _option("SO_SNDTIMEO", socket.SOL_SOCKET, (1, 200_000), shape="@qq"),
+    _option("SO_PRIORITY", socket.SOL_SOCKET, (5,)),
+    _option("SO_MARK", socket.SOL_SOCKET, (7,)),
+    _option("SO_BINDTODEVICE", socket.SOL_SOCKET, "lo", shape="text"),
+    _option("SO_ERROR", socket.SOL_SOCKET, None),
+    _option("SO_TYPE", socket.SOL_SOCKET, None),
+    _option("SO_DOMAIN", socket.SOL_SOCKET, None),
+    _option("SO_PROTOCOL", socket.SOL_SOCKET, None),
+    _option("SO_ACCEPTCONN", socket.SOL_SOCKET, None),
+    _option("TCP_NODELAY", socket.IPPROTO_TCP, (1,)),
+    _option("TCP_CORK", socket.IPPROTO_TCP, (1,)),
+    _option("TCP_MAXSEG", socket.IPPROTO_TCP, (1000,), tells_value=False),
+    _option("TCP_KEEPIDLE", socket.IPPROTO_TCP, (3,)),
+    _option("TCP_KEEPINTVL", socket.IPPROTO_TCP, (4,)),
+    _option("TCP_KEEPCNT", socket.IPPROTO_TCP, (5,)),
+    _option("TCP_SYNCNT", socket.IPPROTO_TCP, (2,)),
+    _option("TCP_LINGER2", socket.IPPROTO_TCP, (6,)),
+    _option("TCP_DEFER_ACCEPT", socket.IPPROTO_TCP, (7,)),
+    _option("TCP_WINDOW_CLAMP", socket.IPPROTO_TCP, (30_000,), tells_value=False),
+    _option("TCP_QUICKACK", socket.IPPROTO_TCP, (0,), connected=True, tells_value=False),
+    _option("TCP_USER_TIMEOUT", socket.IPPROTO_TCP, (1234,)),
+    _option("TCP_FASTOPEN", socket.IPPROTO_TCP, (5,), tells_value=False),
+    _option("TCP_NOTSENT_LOWAT", socket.IPPROTO_TCP, (16384,)),
+    _option("TCP_CONGESTION", socket.IPPROTO_TCP, "reno", shape="text"),
+    _option("TCP_INFO", socket.IPPROTO_TCP, None, shape=104, connected=True),
+    _option("IP_TOS", IP, (0x10,)),
+    _option("IP_TTL", IP, (33,)),
+    _option("IP_RECVTOS", IP, (1,), kind=UDP),
+    _option("IP_MULTICAST_TTL", IP, (3,), kind=UDP),
+    _option("IP_MULTICAST_LOOP", IP, (0,), kind=UDP),
+    _option("IP_TRANSPARENT", IP, (1,)),
+    _option("IP_BIND_ADDRESS_NO_PORT", IP, (1,)),
     Option("IP_PKTINFO", IP, IP_PKTINFO, (1,), kind=UDP),
     Option("IP_RECVTTL", IP, IP_RECVTTL, (1,), kind=UDP),
     Option("IP_RECVERR", IP, IP_RECVERR, (1,), kind=UDP),
     Option("IP_MTU_DISCOVER", IP, IP_MTU_DISCOVER, (IP_PMTUDISC_DO,), kind=UDP),
     Option("IP_MTU", IP, IP_MTU, None, connected=True, tells_value=False),
-    _named("IPV6_V6ONLY", IPV6, (1,), family=V6),
-    _named("IPV6_UNICAST_HOPS", IPV6, (33,), family=V6),
-    _named("IPV6_MULTICAST_HOPS", IPV6, (3,), family=V6, kind=UDP),
-    _named("IPV6_TCLASS", IPV6, (0x10,), family=V6),
-    _named("IPV6_DONTFRAG", IPV6, (1,), family=V6, kind=UDP),
-    _named("IPV6_RECVPKTINFO", IPV6, (1,), family=V6, kind=UDP),
-    _named("IPV6_RECVHOPLIMIT", IPV6, (1,), family=V6, kind=UDP),
-    _named("IPV6_RECVTCLASS", IPV6, (1,), family=V6, kind=UDP),
+    _option("IPV6_V6ONLY", IPV6, (1,), family=V6),
+    _option("IPV6_UNICAST_HOPS", IPV6, (33,), family=V6),
+    _option("IPV6_MULTICAST_HOPS", IPV6, (3,), family=V6, kind=UDP),
+    _option("IPV6_TCLASS", IPV6, (0x10,), family=V6),
+    _option("IPV6_DONTFRAG", IPV6, (1,), family=V6, kind=UDP),
+    _option("IPV6_RECVPKTINFO", IPV6, (1,), family=V6, kind=UDP),
+    _option("IPV6_RECVHOPLIMIT", IPV6, (1,), family=V6, kind=UDP),
+    _option("IPV6_RECVTCLASS", IPV6, (1,), family=V6, kind=UDP),
     Option("IPV6_RECVERR", IPV6, IPV6_RECVERR, (1,), family=V6, kind=UDP),
     Option("IPV6_MTU_DISCOVER", IPV6, IPV6_MTU_DISCOVER, (IP_PMTUDISC_DO,), family=V6, kind=UDP),
     Option("IPV6_MTU", IPV6, IPV6_MTU, None, family=V6, connected=True, tells_value=False),
@@ -167,7 +167,7 @@ def of_option(option: Option) -> str:
         said = []
         if option.value is not None:
             said.append(f"set {_answered(lambda: _set(tried, option))}")
-        said.append(f"got {_answered(lambda: _got(tried, option))}")
+        said.append(f"got {_answered(lambda: _read_option(tried, option))}")
     return ", ".join(said)
 
 
@@ -180,7 +180,7 @@ def _set(tried: socket.socket, option: Option) -> str:
     return _several(option.value)
 
 
-def _got(tried: socket.socket, option: Option) -> str:
+def _read_option(tried: socket.socket, option: Option) -> str:
     if isinstance(option.shape, int):
         return f"{len(tried.getsockopt(option.level, option.number, option.shape))} bytes"
     size = 16 if option.shape == "text" else struct.calcsize(option.shape)

@@ -82,7 +82,7 @@ class Call:
     escaped: int = 0
     ended: tuple[int, resource.struct_rusage, float] | None = None  # wait status, usage, CLOCK_MONOTONIC
     # Of what is followed:
-    told: int = 0  # bytes of its output
+    told_bytes: int = 0  # bytes of its output
     paused: bool = False  # by a SIGSTOP from here
     stopping: bool = False
 
@@ -219,16 +219,16 @@ class ForkServer:
                 case Start() as start:
                     self._start(start)
                 case Cancel(name):
-                    call = self._named(name, "cancel", followed=False)
+                    call = self._find_call(name, "cancel", followed=False)
                     call.cancelled = True
                     self._terminate(call)
                 case Signal(name, number):
-                    program = self._calls.get(name) or self._named(name, "signal", followed=True)
+                    program = self._calls.get(name) or self._find_call(name, "signal", followed=True)
                     self._send(program, number)
                     said = {"signalled": _signal_name(number), "to": name}
                     self.answer(said if program.start.followed else {**said, "pid": program.pid})
                 case Stop(name):
-                    self._stop(self._named(name, "stop", followed=True))
+                    self._stop(self._find_call(name, "stop", followed=True))
                 case Release(barrier):
                     self._release(barrier)
                 case Warm(module):
@@ -236,7 +236,7 @@ class ForkServer:
         except CommandError as error:
             self.answer({"error": str(error), **error.about})
 
-    def _named(self, name: str, verb: str, followed: bool) -> Call:
+    def _find_call(self, name: str, verb: str, followed: bool) -> Call:
         call = self._calls.get(name)
         if call is None or call.start.followed != followed:
             raise CommandError(
@@ -273,7 +273,7 @@ class ForkServer:
         elif start.barrier is not None:
             self._barriers[start.barrier].calls.append(call)
         else:
-            self._after(start.timeout_s, call, self._time_out)
+            self._schedule(start.timeout_s, call, self._time_out)
 
     def _fork(self, start: Start, out: int, out_writing: int, err: int = -1, err_writing: int = -1) -> Call:
         """Without a pipe of its own, stderr goes into that of stdout."""
@@ -303,12 +303,12 @@ class ForkServer:
             raise CommandError(f"nobody is held at {name!r}", {"release": name})
         for call in barrier.calls:
             call.clock.release()
-            self._after(call.start.timeout_s, call, self._time_out)
+            self._schedule(call.start.timeout_s, call, self._time_out)
         barrier.close()
 
     # Ends
 
-    def _after(self, seconds: float, call: Call, act: Callable[[Call], None]) -> None:
+    def _schedule(self, seconds: float, call: Call, act: Callable[[Call], None]) -> None:
         heapq.heappush(self._due, (time.monotonic() + seconds, next(self._serial), call, act))
 
     def _time_out(self, call: Call) -> None:
@@ -318,7 +318,7 @@ class ForkServer:
 
     def _terminate(self, call: Call) -> None:
         self._signal_group(call, signal.SIGTERM)
-        self._after(KILL_AFTER_S, call, self._kill)
+        self._schedule(KILL_AFTER_S, call, self._kill)
 
     def _kill(self, call: Call) -> None:
         self._signal_group(call, signal.SIGKILL)
@@ -344,13 +344,13 @@ class ForkServer:
         call.stopping = True
         if call.ended:
             leavings.kill_group(call.pid)
-            self._after(DRAIN_S, call, self._end_escaped)
+            self._schedule(DRAIN_S, call, self._end_escaped)
             self._tell_if_over(call)
         elif call.paused:
             self._kill(call)
         else:
             self._send(call, signal.SIGTERM)
-            self._after(STOP_WITHIN_S, call, self._kill)
+            self._schedule(STOP_WITHIN_S, call, self._kill)
 
     def _read_signals(self) -> None:
         if set(self._signals.recv(4096)) & set(STOPS):
@@ -374,7 +374,7 @@ class ForkServer:
                     if call.start.followed:
                         self.answer(call.answer())
                     if not goes_on:
-                        self._after(DRAIN_S, call, self._end_escaped)
+                        self._schedule(DRAIN_S, call, self._end_escaped)
                         self._tell_if_over(call)
 
     def _read(self, call: Call, stream: Stream) -> None:
@@ -390,8 +390,8 @@ class ForkServer:
 
     def _tell(self, call: Call, data: bytes) -> None:
         """What a program that is followed printed. A character that came in pieces is told with its last."""
-        taken = data[: FOLLOWED_LIMIT - call.told]
-        call.told += len(taken)
+        taken = data[: FOLLOWED_LIMIT - call.told_bytes]
+        call.told_bytes += len(taken)
         call.stdout.dropped += len(data) - len(taken)
         if text := call.stdout.decoder.decode(taken):
             self.answer({"printed": call.start.name, "text": text})
@@ -415,7 +415,7 @@ class ForkServer:
         """The program has ended, and somebody outside of its group still holds its output: that one is killed."""
         pipes = [os.fstat(stream.descriptor).st_ino for stream in call.streams if stream.is_open]
         call.escaped += leavings.kill_holders(pipes, self._by_pid)
-        self._after(DRAIN_S, call, self._give_up)
+        self._schedule(DRAIN_S, call, self._give_up)
 
     def _give_up(self, call: Call) -> None:
         for stream in call.streams:

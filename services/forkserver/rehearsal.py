@@ -28,7 +28,7 @@ def main() -> None:
             call.send_eof(connected)
         print(f"Received {json.loads(answer)!r}")
     sys.stdout.flush()
-    with calling.told():
+    with calling.reporting_errors():
         Call(asked.host, port, asked.timeout).connect()
 
 

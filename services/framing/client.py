@@ -28,7 +28,7 @@ def main() -> None:
         stream = b"".join(framing.send(message) for message in messages)
     except ValueError as error:
         parser.error(f"MESSAGE: {error}")
-    with calling.told():
+    with calling.reporting_errors():
         for reply in converse(Call(asked.host, asked.port, asked.timeout), framing, stream, messages):
             print(f"{reply!r}")
 
@@ -64,11 +64,11 @@ def check(peer: str, replies: list[bytes], messages: list[bytes]) -> None:
         raise CallError(Outcome.WRONG_ANSWER, f"{peer}: expected {len(messages)} answers, got another")
     expected, got = answer(messages[number - 1]), replies[-1]
     if got != expected:
-        why = f"{peer}: answer {number}: expected {shown(expected)}, got {shown(got)}"
+        why = f"{peer}: answer {number}: expected {excerpt(expected)}, got {excerpt(got)}"
         raise CallError(Outcome.WRONG_ANSWER, why)
 
 
-def shown(message: bytes) -> str:
+def excerpt(message: bytes) -> str:
     return f"{message[:30]!r} ({len(message)} bytes)"
 
 

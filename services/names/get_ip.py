@@ -137,7 +137,7 @@ def main() -> None:
     asked = parser.parse_args()
     if not asked.name:
         parser.error("NAME is empty: there is nothing to resolve")
-    with calling.told():
+    with calling.reporting_errors():
         if asked.all:
             print(in_columns([FIELDS, *within(asked.timeout, asked.name, lambda: fives(asked.name, asked.port))]))
             return

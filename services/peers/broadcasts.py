@@ -11,13 +11,13 @@ import socket
 from services import calling
 from services.outcome import CallError, Outcome, errno_name
 
-from .asking import did
+from .reporting import report
 
 
 def main() -> None:
     asked = calling.parse(calling.parser("services.peers.broadcasts", __doc__))
     everybody = "<broadcast>", asked.port
-    with calling.told(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+    with calling.reporting_errors(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
         try:
             sending.sendto(b"", everybody)
         except OSError as error:
@@ -26,7 +26,7 @@ def main() -> None:
             raise CallError(Outcome.WRONG_ANSWER, "sendto() a broadcast address without SO_BROADCAST: no error")
         sending.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         sending.sendto(b"", everybody)
-        did(f"{without} without SO_BROADCAST; 1 datagram with it")
+        report(f"{without} without SO_BROADCAST; 1 datagram with it")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from services.calling import Call
 from services.echo.expecting import Expecting
 from services.outcome import CallError, Outcome
 
-from .asking import did
+from .reporting import report
 
 FIRST, SECOND = b"Hello, world", b"Still there?"
 
@@ -34,7 +34,7 @@ def break_pipe(call: Call, connected: socket.socket) -> None:
     if unasked := call.recv(connected):
         raise CallError(Outcome.WRONG_ANSWER, f"expected the end of {call.peer}, got {unasked[:10]!r}")
     call.send(connected, SECOND)
-    did(f"sent {len(SECOND)} bytes after the FIN, and they were taken")
+    report(f"sent {len(SECOND)} bytes after the FIN, and they were taken")
     poll = select.poll()
     poll.register(connected, 0)  # POLLERR and POLLHUP: the reset has come
     if not poll.poll(call.left_s("waiting for the reset") * 1000):
@@ -48,7 +48,7 @@ def main() -> None:
     wait = "for the server to close (%(default)s)"
     parser.add_argument("--wait", metavar="SECONDS", type=command.seconds, default=1.0, help=wait)
     asked = calling.parse(parser)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             exchange(call, connected, FIRST)

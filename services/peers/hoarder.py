@@ -18,7 +18,7 @@ from services.calling import Call
 from services.outcome import CallError, Outcome
 from services.wire import Connection
 
-from .asking import did
+from .reporting import report
 
 
 def hoard(call: Call, peers: int, size: int, cut_off: int, stay_s: float) -> None:
@@ -41,7 +41,7 @@ def hoard(call: Call, peers: int, size: int, cut_off: int, stay_s: float) -> Non
                     ended += 1
             time.sleep(stay_s)
         finally:
-            did(f"{ended} of {peers} peers, with {size} bytes each, were cut off")
+            report(f"{ended} of {peers} peers, with {size} bytes each, were cut off")
     raise CallError(Outcome.BROKEN_OFF, f"{call.peer} cut {ended} of {peers} off")
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     add("--cut-off", metavar="PEERS", type=command.count, default=4, help="to wait for (%(default)s)")
     add("--stay", metavar="SECONDS", type=command.seconds, default=0.001, help="after that (%(default)s)")
     asked = calling.parse(parser)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         hoard(call, asked.peers, asked.bytes, asked.cut_off, asked.stay)
 

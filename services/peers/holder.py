@@ -16,7 +16,7 @@ from services import calling, command
 from services.calling import Call
 from services.outcome import CallError
 
-from .asking import did
+from .reporting import report
 
 
 def opened(call: Call, count: int, stack: ExitStack) -> list[socket.socket]:
@@ -50,11 +50,11 @@ def main() -> None:
     parser.add_argument("connections", metavar="CONNECTIONS", type=command.count)
     parser.add_argument("--hold", metavar="SECONDS", type=command.seconds, default=5.0, help="(%(default)s)")
     asked = calling.parse(parser)
-    with calling.told(), ExitStack() as stack:
+    with calling.reporting_errors(), ExitStack() as stack:
         held = opened(Call(asked.host, asked.port, asked.timeout), asked.connections, stack)
         print(f"holding {len(held)} connections", flush=True)
         by_peer = ended(held, asked.hold)
-        did(f"held {len(held)} connections for {asked.hold:g} s; the peer ended {by_peer}")
+        report(f"held {len(held)} connections for {asked.hold:g} s; the peer ended {by_peer}")
 
 
 if __name__ == "__main__":

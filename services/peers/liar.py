@@ -19,8 +19,8 @@ def converse(peer: Peer, name: str) -> str:
         told = lie(name, answer(request, Connection()))
         peer.send_all(told.raw)
         if told.ends:
-            return told.told
-        serving.did(told.told)
+            return told.report
+        serving.report(told.report)
     return ""
 
 

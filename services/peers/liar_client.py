@@ -9,11 +9,11 @@ For content that never comes it waits as long as it gives a message to be whole.
 
 from services import calling
 from services.calling import Call
-from services.search.client import next_answer, request, told
+from services.search.client import next_answer, printable_answer, request
 from services.wire import Connection
 
-from .asking import did, show
 from .lies import LIES, lie
+from .reporting import report, show
 
 
 def main() -> None:
@@ -26,14 +26,14 @@ def main() -> None:
         asking = lie(asked.lie, request("search", asked.value, connection))
     except UnicodeEncodeError as error:
         parser.error(f"VALUE: {error.reason}")
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             call.send(connected, asking.raw)
             if asking.ends:
                 call.send_eof(connected)
-            did(asking.told)
-            show(told("search", next_answer(call, connected, connection)))
+            report(asking.report)
+            show(printable_answer("search", next_answer(call, connected, connection)))
 
 
 if __name__ == "__main__":

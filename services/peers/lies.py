@@ -28,7 +28,7 @@ class Parts:
         """The message; its header's length is said wrong by `off`."""
         return LENGTH.pack(len(self.header) + off) + self.header + self.content
 
-    def saying(self, name: str, value: object) -> bytes:
+    def with_value(self, name: str, value: object) -> bytes:
         """The message, its header with this value in place of the right one."""
         header = json.dumps(json.loads(self.header) | {name: value}, ensure_ascii=False)
         return Parts(header.encode(), self.content).framed()
@@ -39,7 +39,7 @@ class Lie:
     """What is sent in place of a message, and, in words, what that was. One that `ends` is followed by a FIN."""
 
     raw: bytes
-    told: str
+    report: str
     ends: bool = False
 
 
@@ -66,13 +66,15 @@ def _content_length(off: int) -> Callable[[Parts], Lie]:
     def lie(right: Parts) -> Lie:
         has = len(right.content)
         said = max(0, has + off)
-        return Lie(right.saying("content-length", said), f"said content-length {said}; sent {has} bytes, and no end")
+        return Lie(
+            right.with_value("content-length", said), f"said content-length {said}; sent {has} bytes, and no end"
+        )
 
     return lie
 
 
 def _unknown_encoding(right: Parts) -> Lie:
-    return Lie(right.saying("content-encoding", "utf-7"), "said content-encoding utf-7, which there is not")
+    return Lie(right.with_value("content-encoding", "utf-7"), "said content-encoding utf-7, which there is not")
 
 
 def _bad_utf8(right: Parts) -> Lie:
@@ -83,7 +85,7 @@ def _bad_utf8(right: Parts) -> Lie:
 
 def _byteorder(right: Parts) -> Lie:
     own = json.loads(right.header)["byteorder"]
-    return Lie(right.saying("byteorder", OTHER[own]), f"said byteorder {OTHER[own]}; the numbers are {own}-endian")
+    return Lie(right.with_value("byteorder", OTHER[own]), f"said byteorder {OTHER[own]}; the numbers are {own}-endian")
 
 
 LIES: Final[Mapping[str, Callable[[Parts], Lie]]] = {

@@ -11,7 +11,7 @@ import socket
 import struct
 
 from services.accepting import Peer
-from services.sink.queues import asked
+from services.sink.queues import queues_by_ioctl
 
 from . import serving
 
@@ -19,7 +19,7 @@ from . import serving
 def reset(peer: Peer) -> str:
     if not (data := peer.recv()):
         return ""
-    unread = asked(peer.socket).receive  # were there any, a close without SO_LINGER would reset too
+    unread = queues_by_ioctl(peer.socket).receive  # were there any, a close without SO_LINGER would reset too
     peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("@ii", 1, 0))
     return f"closed with SO_LINGER 0, {len(data)} bytes read, {unread} unread"
 

@@ -11,7 +11,7 @@ import select
 from services import command
 from services.journal import note
 from services.listening import announce, listener
-from services.sink.queues import shown
+from services.sink.queues import queues_in_table
 from services.stopping import stop_signal
 
 
@@ -25,7 +25,7 @@ def main() -> None:
         arrivals.register(listening, select.EPOLLIN | select.EPOLLET)  # each arrival, once
         announce(listening)
         while not any(number == stop.fileno() for number, _ in arrivals.poll()):
-            waiting = shown(listening).receive  # proc(5): of a listening socket, the connections that wait
+            waiting = queues_in_table(listening).receive  # proc(5): of a listening socket, the connections that wait
             note(f"did: left {waiting} connections unaccepted, room for {asked.backlog + 1}")
 
 

@@ -13,7 +13,7 @@ from . import serving
 
 def read(peer: Peer) -> str:
     while data := peer.recv():
-        serving.did(f"read {len(data)} bytes, and answers nothing")
+        serving.report(f"read {len(data)} bytes, and answers nothing")
     return ""
 
 

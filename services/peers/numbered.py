@@ -11,25 +11,25 @@ answer to another question, or as every client (services/outcome.py).
 import socket
 
 from services import calling, command
-from services.address import spoken
+from services.address import address_words
 from services.calling import Call
 from services.outcome import CallError, Outcome
 
-from .asking import did
+from .reporting import report
 
 
 def exchanged(call: Call, sent: list[bytes]) -> list[int]:
     """The numbers, from 1, of the datagrams in the order in which they came back. Raises CallError."""
     family, address = call.resolve()[0]
     order: list[int] = []
-    doing = f"sending to {spoken(address)}"
+    doing = f"sending to {address_words(address)}"
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as asked:
             asked.connect(address)
             for each in sent:
                 asked.send(each)
             while len(order) < len(sent):
-                doing = f"{len(order)} of {len(sent)} datagrams having come back of {spoken(address)}"
+                doing = f"{len(order)} of {len(sent)} datagrams having come back of {address_words(address)}"
                 asked.settimeout(call.left_s(doing))
                 came = asked.recv(1024)
                 if came not in sent:
@@ -48,9 +48,9 @@ def main() -> None:
     add("--in-order", action="store_true", help="take the first answer for that to the first question, and so on")
     asked = calling.parse(parser)
     sent = [f"{number} of {asked.count}".encode("ascii") for number in range(1, asked.count + 1)]
-    with calling.told():
+    with calling.reporting_errors():
         order = exchanged(Call(asked.host, asked.port, asked.timeout), sent)
-        did(f"sent {len(sent)} datagrams; they came back in the order {' '.join(map(str, order))}")
+        report(f"sent {len(sent)} datagrams; they came back in the order {' '.join(map(str, order))}")
         for place, number in enumerate(order, 1):
             if asked.in_order and place != number:
                 raise CallError(Outcome.WRONG_ANSWER, f"answer {place} is to question {number}")

@@ -13,10 +13,10 @@ import socket
 
 from services import calling, command
 from services.calling import Call
-from services.search.client import next_answer, request, told
+from services.search.client import next_answer, printable_answer, request
 from services.wire import Connection
 
-from .asking import did, show
+from .reporting import report, show
 
 
 def send_slowly(call: Call, connected: socket.socket, asking: bytes, every_s: float) -> None:
@@ -31,7 +31,7 @@ def send_slowly(call: Call, connected: socket.socket, asking: bytes, every_s: fl
             if select.select([connected], [], [], min(every_s, left_s))[0]:
                 break
     finally:
-        did(f"sent {sent} of {len(asking)} bytes, one a segment, {every_s:g} s apart")
+        report(f"sent {sent} of {len(asking)} bytes, one a segment, {every_s:g} s apart")
 
 
 def main() -> None:
@@ -44,11 +44,11 @@ def main() -> None:
         asking = request("search", asked.value, connection)
     except UnicodeEncodeError as error:
         parser.error(f"VALUE: {error.reason}")
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             send_slowly(call, connected, asking, asked.every)
-            show(told("search", next_answer(call, connected, connection)))
+            show(printable_answer("search", next_answer(call, connected, connection)))
 
 
 if __name__ == "__main__":

@@ -31,14 +31,14 @@ def main(asked: Namespace, misbehave: Callable[[Peer], str], *, reuse: bool = Tr
             if what := misbehave(peer):
                 raise Ended(what)
         if what:
-            did(what)  # now that it is closed
+            report(what)  # now that it is closed
 
     with Accepting(listener(asked.host, asked.port, reuse), asked.idle_timeout, MOST_THREADS) as accepting:
         announce(accepting.listening)
         serve(accepting, converse)
 
 
-def did(what: str) -> None:
+def report(what: str) -> None:
     """Say that it took place, for whoever has to prove it."""
     note(f"did: {what}")
 

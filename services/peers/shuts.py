@@ -15,7 +15,7 @@ from typing import Final
 from services import calling
 from services.calling import Call
 
-from .asking import did
+from .reporting import report
 
 ASKED: Final = b"Hello, world"
 QUIET_S: Final = 0.5  # in which a packet that shutdown() sent would be seen by itself
@@ -24,7 +24,7 @@ QUIET_S: Final = 0.5  # in which a packet that shutdown() sent would be seen by 
 def after_rd(call: Call, connected: socket.socket) -> int:
     """Shut down reading, and ask; how many bytes came all the same. Raises CallError."""
     connected.shutdown(socket.SHUT_RD)
-    did("shut down rd")
+    report("shut down rd")
     time.sleep(QUIET_S)
     call.send(connected, ASKED)
     time.sleep(QUIET_S)  # recv() would not wait: it gives what has come by now
@@ -35,7 +35,7 @@ def after_rdwr(call: Call, connected: socket.socket) -> int:
     """Ask, and shut down both; how many bytes came. Raises CallError: a reset, where the peer answers."""
     call.send(connected, ASKED)
     connected.shutdown(socket.SHUT_RDWR)
-    did("shut down rdwr")
+    report("shut down rdwr")
     time.sleep(QUIET_S)
     return len(call.recv(connected))
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser = calling.parser("services.peers.shuts", __doc__)
     parser.add_argument("how", choices=("rd", "rdwr"))
     asked = calling.parse(parser)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             came = (after_rd if asked.how == "rd" else after_rdwr)(call, connected)

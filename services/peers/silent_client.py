@@ -13,12 +13,12 @@ from services import calling
 from services.calling import Call
 from services.outcome import CallError, Outcome
 
-from .asking import did
+from .reporting import report
 
 
 def main() -> None:
     asked = calling.parse(calling.parser("services.peers.silent_client", __doc__))
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             began_s = time.monotonic()
@@ -26,7 +26,7 @@ def main() -> None:
                 came = call.recv(connected)
             finally:
                 silent = f"sent nothing for {time.monotonic() - began_s:.3f} s"
-                did(silent)
+                report(silent)
         if came:
             raise CallError(Outcome.WRONG_ANSWER, f"{call.peer} sent {came[:30]!r}, and nobody had asked")
         raise CallError(Outcome.BROKEN_OFF, f"{call.peer} finished; we {silent}")

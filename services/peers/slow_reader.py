@@ -15,9 +15,9 @@ from contextlib import suppress
 from services import calling, command
 from services.calling import Call
 from services.echo.expecting import Expecting
-from services.sink.queues import asked as queues
+from services.sink.queues import queues_by_ioctl as queues
 
-from .asking import did
+from .reporting import report
 
 
 def converse(call: Call, message: bytes, every_s: float, buffer: int) -> int:
@@ -37,7 +37,7 @@ def converse(call: Call, message: bytes, every_s: float, buffer: int) -> int:
                         unsent = unsent[connected.send(unsent) :]
                 if time.monotonic() >= read_at_s:
                     unread = queues(connected).receive
-                    did(f"left {unread} bytes unread for {every_s:g} s")
+                    report(f"left {unread} bytes unread for {every_s:g} s")
                     with suppress(BlockingIOError):
                         expecting.receive(connected.recv(max(1, unread)))
                     turns, read_at_s = turns + 1, time.monotonic() + every_s
@@ -54,7 +54,7 @@ def main() -> None:
     add("--receive-buffer", metavar="BYTES", type=command.count, default=65536, help="SO_RCVBUF (%(default)s)")
     asked = calling.parse(parser)
     message = b"".join(b"%07d\n" % number for number in range(asked.bytes // 8 + 1))[: asked.bytes]
-    with calling.told():
+    with calling.reporting_errors():
         turns = converse(Call(asked.host, asked.port, asked.timeout), message, asked.every, asked.receive_buffer)
     print(f"{asked.bytes} bytes came back in {turns} turns")
 

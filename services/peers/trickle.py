@@ -22,7 +22,7 @@ def trickle(peer: Peer, every_s: float) -> str:
         for at in range(len(answering)):
             peer.send_all(answering[at : at + 1])  # TCP_NODELAY was set on the listening socket (services/listening.py)
             time.sleep(every_s)
-        serving.did(f"sent {len(answering)} bytes, one a segment, {every_s:g} s apart")
+        serving.report(f"sent {len(answering)} bytes, one a segment, {every_s:g} s apart")
     return ""
 
 

@@ -8,10 +8,10 @@ They go in one segment, and come in one recv(): a server that takes that for one
 
 from services import calling
 from services.calling import Call
-from services.search.client import next_answer, request, told
+from services.search.client import next_answer, printable_answer, request
 from services.wire import Connection
 
-from .asking import did, show
+from .reporting import report, show
 
 
 def main() -> None:
@@ -24,13 +24,13 @@ def main() -> None:
         requests = [request("search", value, connection) for value in (asked.first, asked.second)]
     except UnicodeEncodeError as error:
         parser.error(f"VALUE: {error.reason}")
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             call.send(connected, b"".join(requests))
-            did(f"sent 2 requests of {len(requests[0])} and {len(requests[1])} bytes in one send()")
+            report(f"sent 2 requests of {len(requests[0])} and {len(requests[1])} bytes in one send()")
             for _ in requests:
-                show(told("search", next_answer(call, connected, connection)))
+                show(printable_answer("search", next_answer(call, connected, connection)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ what there is (tcp(7), SIOCINQ). Prints `did: closed with 12 bytes unread`.
 import socket
 
 from services.accepting import Peer
-from services.sink.queues import asked
+from services.sink.queues import queues_by_ioctl
 
 from . import serving
 
@@ -17,7 +17,7 @@ from . import serving
 def close(peer: Peer) -> str:
     if not peer.socket.recv(1, socket.MSG_PEEK):
         return ""
-    return f"closed with {asked(peer.socket).receive} bytes unread"
+    return f"closed with {queues_by_ioctl(peer.socket).receive} bytes unread"
 
 
 def main() -> None:

@@ -10,17 +10,17 @@ import socket
 from services import calling
 from services.calling import Call
 
-from .asking import did
+from .reporting import report
 
 
 def main() -> None:
     asked = calling.parse(calling.parser("services.peers.urgent", __doc__))
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         with call.connect() as connected:
             call.send(connected, b"Hello")
             connected.send(b"!", socket.MSG_OOB)
-            did("sent 5 bytes, and 1 urgent byte")
+            report("sent 5 bytes, and 1 urgent byte")
             call.send_eof(connected)
             while call.recv(connected):
                 pass

@@ -19,7 +19,7 @@ def read(peer: Peer) -> str:
     while True:
         readable, _, exceptional = select.select([peer], [], [peer], peer.idle_s)
         if exceptional:
-            serving.did(f"in the third list: urgent byte {peer.socket.recv(1, socket.MSG_OOB)!r}")
+            serving.report(f"in the third list: urgent byte {peer.socket.recv(1, socket.MSG_OOB)!r}")
         elif not readable:
             raise TimeoutError
         elif data := peer.recv():

@@ -18,7 +18,7 @@ def main() -> None:
     room = "for the quote; of a longer datagram the rest is lost (%(default)s)"
     parser.add_argument("--room", metavar="BYTES", type=command.count, default=datagrams.LARGEST, help=room)
     asked = calling.parse(parser)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         answer = datagrams.ask(call, b"", asked.retries, asked.wait, asked.room)
         if wrong := fault(answer):

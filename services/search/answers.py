@@ -60,7 +60,7 @@ def array_answer(request: Message, connection: Connection) -> bytes:
         doubled.extend(reckoning.doubled(piece))
     if isinstance(request.content, bytearray):
         request.content.clear()  # it has been read: its memory is the answer's now
-    return send_array(connection, doubled, reckoning.found)
+    return send_array(connection, doubled, reckoning.results)
 
 
 def result(request: Message) -> str:

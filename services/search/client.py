@@ -45,7 +45,7 @@ def request(action: str, value: str, connection: Connection, encoding: str = "ut
     return connection.send_message(content, "binary/custom-client-binary-type", "binary")
 
 
-def told(action: str, reply: Message) -> str:
+def printable_answer(action: str, reply: Message) -> str:
     """What the answer says to a person. Raises CallError when it answers something else than was asked."""
     asked_type = "text/json" if action == "search" else "binary/custom-server-binary-type"
     if reply.header.content_type != asked_type:
@@ -99,8 +99,8 @@ def main() -> None:
         parser.error(f"ACTION and VALUE: {error.reason}")
     except LocalProtocolError as error:
         parser.error(f"VALUE: {error}")
-    with calling.told():
-        line = told(asked.action, ask(Call(asked.host, asked.port, asked.timeout), asking, connection))
+    with calling.reporting_errors():
+        line = printable_answer(asked.action, ask(Call(asked.host, asked.port, asked.timeout), asking, connection))
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     print(line)
 

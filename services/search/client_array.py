@@ -33,7 +33,7 @@ from services.wire import (
     send_array,
 )
 
-from .client import ask, told
+from .client import ask, printable_answer
 from .reckoning import NoDouble, Reckoning, number_text
 
 RULE_LENGTH: Final = 4093  # numbers of --count, then they come again; a prime, so that no two pieces are alike
@@ -41,7 +41,7 @@ RULE_FACTOR: Final = 0x9E3779B97F4A7C15  # odd, and its bits well mixed (Knuth, 
 FLOAT_BITS: Final = {4: 24, 8: 53}  # of an integer that a float of so many bytes holds exactly
 
 
-def made(element: Element, count: int) -> Numbers:
+def numbers_by_rule(element: Element, count: int) -> Numbers:
     """`count` numbers by the rule: of each bit of an integer or fraction some are 0 and some 1. All have doubles."""
     bits = FLOAT_BITS[element.size] if element.is_float else element.size * 8 - 1
     least = 0 if element.least == 0 else -(1 << (bits - 1))
@@ -67,18 +67,20 @@ def checked(asked: Numbers, element: Element, reply: Message) -> str:
             expect("element", element.name, element_of(reply).name)
             expect("count", len(asked), reply.header.further["count"])
             compare(asked, ours, reply)
-            for name, number in ours.found.items():
+            for name, number in ours.results.items():
                 expect(name, number, plain(reply.header.further.get(name), element))
-            said = ", ".join(f"{name} {number or 'none'}" for name, number in ours.found.items())
+            said = ", ".join(f"{name} {number or 'none'}" for name, number in ours.results.items())
             return f"{said}; {len(asked)} doubled"
         for at in range(0, len(asked), RULE_LENGTH):
             ours.doubled(asked[at : at + RULE_LENGTH])
     except RemoteProtocolError as error:
         raise CallError(Outcome.WRONG_ANSWER, str(error)) from error
     except NoDouble as error:
-        expect("answer", f"Error: overflow: {error}.", told("search", reply))
+        expect("answer", f"Error: overflow: {error}.", printable_answer("search", reply))
         return f"Error: overflow: {error}."
-    raise CallError(Outcome.WRONG_ANSWER, f"expected {ARRAY}, got {reply.header.content_type}: {told('search', reply)}")
+    raise CallError(
+        Outcome.WRONG_ANSWER, f"expected {ARRAY}, got {reply.header.content_type}: {printable_answer('search', reply)}"
+    )
 
 
 def compare(asked: Numbers, ours: Reckoning, reply: Message) -> None:
@@ -137,11 +139,11 @@ def main() -> None:
     if count * element.size > asked.content_limit:
         parser.error(f"{count} elements of {element.size} bytes are over the content limit of {asked.content_limit}")
     try:
-        numbers = parsed(element, asked.numbers) if asked.count is None else made(element, asked.count)
+        numbers = parsed(element, asked.numbers) if asked.count is None else numbers_by_rule(element, asked.count)
     except (ValueError, LocalProtocolError) as error:
         parser.error(f"NUMBER: {error}")
     connection = Connection(content_limit=asked.content_limit)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout)
         print(checked(numbers, element, ask(call, send_array(connection, numbers), connection)))
 

@@ -16,7 +16,7 @@ from services import calling, command, tls
 from services.outcome import CallError, Outcome
 from services.wire import CONTENT_LIMIT, Connection
 
-from .client import ask, request, told
+from .client import ask, printable_answer, request
 
 
 class Call(calling.Call):
@@ -68,9 +68,9 @@ def main() -> None:
         asking = request(asked.action, asked.value, connection)
     except UnicodeEncodeError as error:
         parser.error(f"ACTION and VALUE: {error.reason}")
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(asked.host, asked.port, asked.timeout, tls.trusts(asked.ca), name)
-        line = told(asked.action, ask(call, asking, connection))
+        line = printable_answer(asked.action, ask(call, asking, connection))
     sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # type: ignore[union-attr]
     print(line)
 

@@ -25,7 +25,7 @@ class Conversation:
         return self._connection.in_message
 
     @property
-    def held(self) -> int:
+    def buffered(self) -> int:
         """Bytes of a message that is not whole yet."""
         return self._connection.buffered
 

@@ -33,7 +33,7 @@ class Reckoning:
         self._most: float = -inf
 
     @property
-    def found(self) -> dict[str, str | None]:
+    def results(self) -> dict[str, str | None]:
         """`sum`, `minimum` and `maximum` of what was taken; no elements have no minimum and no maximum."""
         least, most = (number_text(n) if self.count else None for n in (self._least, self._most))
         return {"sum": number_text(self._sum), "minimum": least, "maximum": most}

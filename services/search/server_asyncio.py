@@ -39,9 +39,9 @@ class Peer(asyncio.Protocol):
         self.paused = False
 
     @property
-    def held(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes in memory for this peer."""
-        return self.conversation.held + self.transport.get_write_buffer_size()
+        return self.conversation.buffered + self.transport.get_write_buffer_size()
 
     @property
     def in_message(self) -> bool:
@@ -117,7 +117,7 @@ class Server:
         self.listening, self.content_limit = listening, chosen.content_limit
         self.loop = asyncio.get_running_loop()
         self.deadlines: Deadlines[Peer] = Deadlines(chosen.idle_s, chosen.message_s)
-        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.held)
+        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.memory_bytes)
         self.timer = self.loop.call_later(chosen.idle_s, self.clock)
         self.peers: set[Peer] = set()
         self.opening: set[asyncio.Task[object]] = set()  # the loop itself keeps no task alive

@@ -39,9 +39,9 @@ class Peer:
         self.unsent = memoryview(b"".join((self.unsent, answers)) if self.unsent else answers)
 
     @property
-    def held(self) -> int:
+    def memory_bytes(self) -> int:
         """Bytes in memory for this peer."""
-        return self.conversation.held + len(self.unsent)
+        return self.conversation.buffered + len(self.unsent)
 
     @property
     def wants(self) -> int:
@@ -55,7 +55,7 @@ class Server:
         self.listening, self.content_limit = listening, chosen.content_limit
         self.selector = selectors.DefaultSelector()
         self.deadlines: Deadlines[Peer] = Deadlines(chosen.idle_s, chosen.message_s)
-        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.held)
+        self.holding: Holding[Peer] = Holding(chosen.memory_limit, lambda peer: peer.memory_bytes)
         self.at_once = ALL  # answers to a peer in this turn
         self.accept_at_s: float | None = None  # when accepting goes on, while it is paused
         self.stop_at_s: float | None = None  # when those still busy are cut off, once SIGTERM came

@@ -82,12 +82,12 @@ class Server:
                 return  # SIGTERM
             with self.answering:
                 answers = conversation.receive_data(data) if data else conversation.receive_eof()
-            self.hold(peer, conversation.held + len(answers))
+            self.hold(peer, conversation.buffered + len(answers))
             if answers or not in_message:
                 due_s = time.monotonic() + self.chosen.message_s
             peer.socket.settimeout(peer.idle_s)
             peer.send_all(answers)
-            self.hold(peer, conversation.held)
+            self.hold(peer, conversation.buffered)
         if conversation.ended != "finished":
             raise OSError(conversation.ended)
 

@@ -20,7 +20,7 @@ from services import calling, command
 from services.calling import Call
 from services.outcome import CallError, Outcome
 
-from .queues import Queues, asked, shown
+from .queues import Queues, queues_by_ioctl, queues_in_table
 
 BLOCK: Final = bytes(64 * 1024)
 
@@ -29,15 +29,15 @@ BLOCK: Final = bytes(64 * 1024)
 class Filled:
     written: int
     writes: int
-    asked: Queues
-    shown: Queues
+    by_ioctl: Queues
+    in_table: Queues
 
     def lines(self) -> str:
         """What a person reads: a line for what was written, and one for each kernel."""
-        took = self.written - self.asked.send
+        took = self.written - self.by_ioctl.send
         return (
             f"written until EWOULDBLOCK  {self.written:>12,} bytes, in {self.writes} writes\n"
-            f"this kernel holds          {self.asked.send:>12,} bytes; its Send-Q is {self.shown.send:,}\n"
+            f"this kernel holds          {self.by_ioctl.send:>12,} bytes; its Send-Q is {self.in_table.send:,}\n"
             f"the other kernel took      {took:>12,} bytes; its Recv-Q, while nothing is read"
         )
 
@@ -57,11 +57,11 @@ def fill(connected: socket.socket, call: Call, settle_s: float, limit: int) -> F
             pass
         else:
             raise CallError(Outcome.WRONG_ANSWER, f"all of {limit:,} bytes were taken: the other end reads")
-        before_held, held = held, asked(connected).send
+        before_held, held = held, queues_by_ioctl(connected).send
         if (written, held) != (before, before_held):
             still_since_s = time.monotonic()
         elif time.monotonic() - still_since_s >= settle_s:
-            return Filled(written, writes, asked(connected), shown(connected))
+            return Filled(written, writes, queues_by_ioctl(connected), queues_in_table(connected))
         # Writable means that a third of the kernel's buffer is free: less than that is found by trying, after the time.
         left_s = call.left_s(f"waiting until nothing moves; {written:,} bytes written, {held:,} of them held here")
         select.select([], [connected], [], min(settle_s, left_s))
@@ -76,7 +76,7 @@ def main() -> None:
     parser.add_argument("--send-buffer", metavar="BYTES", type=command.count, help=buffer)
     parser.add_argument("--hold", metavar="SECONDS", type=command.seconds, help="the connection, when it is full")
     chosen = calling.parse(parser)
-    with calling.told():
+    with calling.reporting_errors():
         call = Call(chosen.host, chosen.port, chosen.timeout)
         with call.connect() as connected:
             # Closed with unsent bytes, a connection would live on in the kernel, probing a window that stays shut.

@@ -24,7 +24,7 @@ class Queues:
     send: int
 
 
-def asked(of: socket.socket) -> Queues:
+def queues_by_ioctl(of: socket.socket) -> Queues:
     """From the socket, by ioctl. They are one int each, in the byte order of this machine."""
     receive, send = (
         struct.unpack("@i", fcntl.ioctl(of, request, bytes(4)))[0]
@@ -33,7 +33,7 @@ def asked(of: socket.socket) -> Queues:
     return Queues(receive, send)
 
 
-def shown(of: socket.socket) -> Queues:
+def queues_in_table(of: socket.socket) -> Queues:
     """From the kernel's table, which `ss` and netstat read. Raises LookupError for a socket that is not in it."""
     inode = str(os.fstat(of.fileno()).st_ino)
     for line in TABLES[socket.AddressFamily(of.family)].read_text(encoding="ascii").splitlines()[1:]:

@@ -16,14 +16,14 @@ from services.accepting import Accepting, Peer
 from services.listening import announce, listener
 from services.outcome import errno_name
 
-from .queues import asked
+from .queues import queues_by_ioctl
 
 CONNECTIONS: Final = 1000
 RESETS: Final = 0  # POLLERR and POLLHUP are told without being asked for (poll(2))
 
 
 def close(peer: Peer, why: str) -> None:
-    peer.entry.received = asked(peer.socket).receive
+    peer.entry.received = queues_by_ioctl(peer.socket).receive
     peer.close(why)
 
 

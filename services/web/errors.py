@@ -15,7 +15,7 @@ class RemoteProtocolError(Exception):
     def __init__(self, part: str, expected: str, got: object, status: int = 400) -> None:
         super().__init__(part, expected, got)
         self.part, self.expected, self.status, self.offset = part, expected, status, 0
-        self.got = got if isinstance(got, str) else shown(got)
+        self.got = got if isinstance(got, str) else excerpt(got)
 
     def __str__(self) -> str:
         return f"byte {self.offset}: {self.part}: expected {self.expected}, got {self.got}"
@@ -25,7 +25,7 @@ class Incomplete(RemoteProtocolError):
     """The stream ended inside a message (RFC 9112, 8)."""
 
 
-def shown(value: object) -> str:
+def excerpt(value: object) -> str:
     """Short, on one line, safe to print: repr escapes the rest."""
     text = repr(value)
     return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}… ({len(text)} characters)"

@@ -9,17 +9,17 @@ HTTP), 64 usage, 68 name not resolved, 71 another error. All but 0 say why in on
 
 from services import calling
 
-from . import asking
+from . import client_request
 from .http import Data
 
 
 def main() -> None:
-    asked = asking.parse("services.web.get", __doc__)
-    with calling.told():
-        for event in asking.exchange("GET", asked):
+    asked = client_request.parse("services.web.get", __doc__)
+    with calling.reporting_errors():
+        for event in client_request.exchange("GET", asked):
             if isinstance(event, Data):
                 # As it comes: nothing is held, so a body has no limit. A call that breaks off has printed a part of it.
-                asking.put(event.data)
+                client_request.write_out(event.data)
 
 
 if __name__ == "__main__":

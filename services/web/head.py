@@ -9,22 +9,22 @@ HTTP), 64 usage, 68 name not resolved, 71 another error. All but 0 say why in on
 
 from services import calling
 
-from . import asking
+from . import client_request
 from .grammar import Response
 
 
-def shown(response: Response) -> bytes:
+def head_lines(response: Response) -> bytes:
     lines = [f"HTTP/{response.version} {response.status:03} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.fields]
     return "\n".join([*lines, ""]).encode("latin-1")
 
 
 def main() -> None:
-    asked = asking.parse("services.web.head", __doc__)
-    with calling.told():
-        for event in asking.exchange("HEAD", asked):
+    asked = client_request.parse("services.web.head", __doc__)
+    with calling.reporting_errors():
+        for event in client_request.exchange("HEAD", asked):
             if isinstance(event, Response) and not event.interim:
-                asking.put(shown(event))
+                client_request.write_out(head_lines(event))
 
 
 if __name__ == "__main__":

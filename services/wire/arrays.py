@@ -13,7 +13,7 @@ from math import isfinite
 from typing import Any, Final, TypeAlias
 
 from .connection import Connection
-from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .errors import LocalProtocolError, RemoteProtocolError, excerpt
 from .events import Message
 from .header import one_of, required
 
@@ -79,10 +79,10 @@ def _checked(message: Message) -> Element:
     element = ELEMENTS[name]
     count = required(header.further, "count", int)
     if count < 0:
-        raise RemoteProtocolError("count", "0 or more elements", shown(count))
+        raise RemoteProtocolError("count", "0 or more elements", excerpt(count))
     if count * element.size != len(message.content):
         of = f"{len(message.content)} bytes of content, {element.size} for each {name}"
-        raise RemoteProtocolError("count", f"the count of {of}", shown(count))
+        raise RemoteProtocolError("count", f"the count of {of}", excerpt(count))
     return element
 
 
@@ -124,11 +124,11 @@ def array_of(name: str, values: Iterable[int | float]) -> Numbers:
         numbers: Numbers = array(element.code, listed)
     except (OverflowError, TypeError):
         refused = next(at for at, value in enumerate(listed) if not _fits(element, value))
-        raise LocalProtocolError(f"element {refused}: {_bounds(element)}, got {shown(listed[refused])}") from None
+        raise LocalProtocolError(f"element {refused}: {_bounds(element)}, got {excerpt(listed[refused])}") from None
     if element.name == "float32":
         for at, value in enumerate(listed):
             if isfinite(value) and not isfinite(numbers[at]):
-                raise LocalProtocolError(f"element {at}: {shown(value)} is beyond the greatest float32")
+                raise LocalProtocolError(f"element {at}: {excerpt(value)} is beyond the greatest float32")
     return numbers
 
 

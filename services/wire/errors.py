@@ -38,7 +38,7 @@ class RemoteProtocolError(Exception):
         return f"message {self.message}, byte {self.offset}: {self.reason}"
 
 
-def shown(value: object) -> str:
+def excerpt(value: object) -> str:
     """The peer's value as an error shows it: short, on one line, safe to print (repr escapes the rest)."""
     text = repr(value)
     return text if len(text) <= SHOWN_LIMIT else f"{text[:SHOWN_LIMIT]}… ({len(text)} characters)"

@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .errors import LocalProtocolError, RemoteProtocolError, excerpt
 from .events import Header
 from .jsontext import decode_json, encode_json, json_name
 from .text import ENCODINGS
@@ -48,14 +48,14 @@ def required(found: Mapping[str, object], key: str, kind: type[T]) -> T:
         raise RemoteProtocolError(key, _NAMES[kind], "no such name")
     value = found[key]
     if type(value) is not kind:  # not isinstance: True is an int to Python, and is none to JSON
-        raise RemoteProtocolError(key, _NAMES[kind], f"{json_name(value)}, {shown(value)}")
+        raise RemoteProtocolError(key, _NAMES[kind], f"{json_name(value)}, {excerpt(value)}")
     return value
 
 
 def one_of(key: str, allowed: Collection[str], value: str) -> None:
     """Raises RemoteProtocolError about `key` for a value that is none of these."""
     if value not in allowed:
-        raise RemoteProtocolError(key, f"one of {', '.join(allowed)}", shown(value))
+        raise RemoteProtocolError(key, f"one of {', '.join(allowed)}", excerpt(value))
 
 
 def _decode(raw: bytes, content_limit: int) -> Header:
@@ -75,7 +75,7 @@ def _decode(raw: bytes, content_limit: int) -> Header:
     one_of("content-encoding", ENCODINGS, header.content_encoding)
     if not 0 <= header.content_length <= content_limit:
         expected, limit = f"0 to {content_limit} bytes", f"content limit {content_limit}"
-        raise RemoteProtocolError("content-length", expected, shown(header.content_length), limit=limit)
+        raise RemoteProtocolError("content-length", expected, excerpt(header.content_length), limit=limit)
     return header
 
 

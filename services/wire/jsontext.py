@@ -10,7 +10,7 @@ import sys
 from json.encoder import encode_basestring
 from typing import Final, Never
 
-from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .errors import LocalProtocolError, RemoteProtocolError, excerpt
 from .text import UNICODE, encode_text, undecodable, writing
 
 # Objects and arrays in one text: bounds its depth and its memory. Counted before the text is parsed, so that the
@@ -37,7 +37,7 @@ def decode_json(raw: bytes | bytearray, encoding: str, part: str) -> object:
         return _decode(text)
     except json.JSONDecodeError as error:
         offset = len(text[: error.pos].encode(encoding))
-        got = f"{error.msg!r} at {shown(text[error.pos : error.pos + 8])}"
+        got = f"{error.msg!r} at {excerpt(text[error.pos : error.pos + 8])}"
         raise RemoteProtocolError(part, "JSON", got, offset=offset) from error
     except RemoteProtocolError as error:  # from the hooks below, which do not know what they are reading
         error.part = part
@@ -92,7 +92,7 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         seen: set[str] = set()
         for name, _ in pairs:
             if name in seen:
-                raise RemoteProtocolError("", "each name once in an object", f"{shown(name)} twice")
+                raise RemoteProtocolError("", "each name once in an object", f"{excerpt(name)} twice")
             seen.add(name)
     return found
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-from .errors import LocalProtocolError, RemoteProtocolError, shown
+from .errors import LocalProtocolError, RemoteProtocolError, excerpt
 
 # content-encoding -> Python's codec; None: bytes with no meaning as text. Exact and case-sensitive.
 ENCODINGS: Final[dict[str, str | None]] = {
@@ -47,7 +47,7 @@ def codec_of(raw: bytes | bytearray, named: str, part: str) -> tuple[str, int]:
     """Python's codec for this content, and how many bytes of it are the mark. Raises RemoteProtocolError."""
     codec = ENCODINGS[named]
     if codec is None:
-        raise RemoteProtocolError("content-encoding", "a character encoding", shown(named))
+        raise RemoteProtocolError("content-encoding", "a character encoding", excerpt(named))
     for mark, marked in MARKS.get(named, {}).items():
         if raw.startswith(mark):
             return marked, len(mark)
@@ -59,7 +59,7 @@ def codec_of(raw: bytes | bytearray, named: str, part: str) -> tuple[str, int]:
 
 def undecodable(error: UnicodeDecodeError, named: str, part: str, start: int = 0) -> RemoteProtocolError:
     """What codecs say of bytes that are no text. `start`: where in the part the codec began."""
-    got = f"{error.reason} at {shown(bytes(error.object[error.start : error.start + 4]))}"
+    got = f"{error.reason} at {excerpt(bytes(error.object[error.start : error.start + 4]))}"
     return RemoteProtocolError(part, f"text in {named}", got, offset=start + error.start)
 
 

@@ -36,14 +36,14 @@ BENCH = Bench(
 )
 
 
-def shown() -> str:
+def rendered() -> str:
     console = Console(width=300, record=True, file=io.StringIO())
     for table in tables.on_a_terminal(BENCH):
         console.print(table)
     return console.export_text()
 
 
-@pytest.mark.parametrize("text", [shown, lambda: tables.markdown(BENCH)], ids=["terminal", "markdown"])
+@pytest.mark.parametrize("text", [rendered, lambda: tables.markdown(BENCH)], ids=["terminal", "markdown"])
 def test_a_cell_that_could_not_be_run_says_why_and_every_other_has_its_figures(text: Callable[[], str]) -> None:
     lines = text().splitlines()
     (once,) = [line for line in lines if "echo/once" in line]

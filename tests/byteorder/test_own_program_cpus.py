@@ -101,7 +101,7 @@ def test_a_second_connection_comes_behind_the_first() -> None:
     assert messages(frames, "c", "s", 8) == ()
 
 
-def mine(folder: Path, dockerfile: str) -> ServiceChoice:
+def own_service(folder: Path, dockerfile: str) -> ServiceChoice:
     place = folder / "mine"
     place.mkdir()
     (place / "service.yaml").write_text(SERVICE)
@@ -110,7 +110,7 @@ def mine(folder: Path, dockerfile: str) -> ServiceChoice:
 
 
 def test_an_image_is_built_for_each_cpu_from_one_dockerfile(tmp_path: Path) -> None:
-    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
+    chosen = own_service(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
     found = {name: each for cpu in (NATIVE, "mips") for name, each in on_cpus.recipes(chosen, "client", cpu).items()}
     assert {name: each.arguments for name, each in found.items() if each.folder} == {
         "service-mine": {"CPU": NATIVE},
@@ -121,32 +121,32 @@ def test_an_image_is_built_for_each_cpu_from_one_dockerfile(tmp_path: Path) -> N
 
 
 def test_a_dockerfile_without_the_argument_is_refused_with_the_line_that_it_lacks(tmp_path: Path) -> None:
-    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPUS=native\n# ARG CPU\n")
+    chosen = own_service(tmp_path, "FROM faultwire/cross\nARG CPUS=native\n# ARG CPU\n")
     with pytest.raises(UsageError, match=r"mine/Dockerfile: expected .* a line `ARG CPU=native`"):
         own_program.check_fits(chosen)
 
 
-def heard(client: str, server: str, *contents: bytes) -> tuple[Row, tuple[Message, ...]]:
+def row_and_messages(client: str, server: str, *contents: bytes) -> tuple[Row, tuple[Message, ...]]:
     sent = tuple(Message("client" if number % 2 == 0 else "server", each) for number, each in enumerate(contents))
     return Row(client, server, Outcome.ANSWERED, "answered"), sent
 
 
 def beside(row: tuple[Row, tuple[Message, ...]], again: bytes = b"\x06\0\0\0") -> Row:
-    native = own_program._exchange(*heard(NATIVE, NATIVE, b"\x06\0\0\0", b"OK"))
-    second = own_program._exchange(*heard(NATIVE, NATIVE, again, b"OK"))
+    native = own_program._exchange(*row_and_messages(NATIVE, NATIVE, b"\x06\0\0\0", b"OK"))
+    second = own_program._exchange(*row_and_messages(NATIVE, NATIVE, again, b"OK"))
     difference = first_difference(native, own_program._exchange(*row))
     return own_program._beside(row[0], difference, first_difference(native, second))
 
 
 def test_a_row_has_the_first_byte_that_differs_with_its_name() -> None:
-    row = beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK"))
+    row = beside(row_and_messages("mips", NATIVE, b"\0\0\0\x06", b"OK"))
     assert row.pair == "mips-native"
     assert row.says == "message 1, of the client: the number at byte 0 is 0x06000000 here and 6 there: not converted"
-    assert beside(heard("mips", NATIVE, b"\x06\0\0\0", b"OK")).says == "the same bytes"
+    assert beside(row_and_messages("mips", NATIVE, b"\x06\0\0\0", b"OK")).says == "the same bytes"
 
 
 def test_where_two_native_runs_differ_no_difference_has_a_name() -> None:
-    row = beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK"), again=b"\x07\0\0\0")
+    row = beside(row_and_messages("mips", NATIVE, b"\0\0\0\x06", b"OK"), again=b"\x07\0\0\0")
     assert row.says == (
         "message 1, of the client: from byte 0 it differs, for a reason the lab cannot name: two native runs differ "
         "there too"
@@ -154,12 +154,14 @@ def test_where_two_native_runs_differ_no_difference_has_a_name() -> None:
 
 
 def compared(tmp_path: Path, *rows: Row, native: Outcome = Outcome.ANSWERED) -> Compared:
-    chosen = mine(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
+    chosen = own_service(tmp_path, "FROM faultwire/cross\nARG CPU=native\n")
     return Compared(chosen, {}, Row(NATIVE, NATIVE, native, "no"), rows, None, tmp_path)
 
 
 ANSWERED, WRONG = Row("mips", NATIVE, Outcome.ANSWERED, ""), Row("mips", NATIVE, Outcome.WRONG_ANSWER, "no")
-OTHER = Row("mips", NATIVE, Outcome.ANSWERED, "", beside(heard("mips", NATIVE, b"\0\0\0\x06", b"OK")).difference)
+OTHER = Row(
+    "mips", NATIVE, Outcome.ANSWERED, "", beside(row_and_messages("mips", NATIVE, b"\0\0\0\x06", b"OK")).difference
+)
 UNSUPPORTED = Row("hppa", NATIVE, Outcome.FAILED, "", None, "the emulator does not know it")
 
 

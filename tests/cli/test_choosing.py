@@ -49,7 +49,7 @@ def known(root: Path) -> Services:
     return services(root)
 
 
-def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+def run_command(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     status = command_line.main(words)
     return status, capsys.readouterr().out
 
@@ -62,28 +62,30 @@ def test_without_a_pair_a_program_runs_in_those_that_it_can_run_in(known: Servic
 
 @pytest.mark.usefixtures("root")
 def test_the_matrix_of_a_program_of_an_image_has_no_cell_that_cannot_run(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--dry-run")
+    status, told = run_command(capsys, "run", "any-lost-syn", "--service", "mine/one", "--dry-run")
     assert (status, told.count("any-lost-syn · mine/one · ")) == (0, 1)
     assert "unsupported" not in told
     assert "any-lost-syn · mine/one · le-le" in told
-    status, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "be-le", "--dry-run")
+    status, told = run_command(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "be-le", "--dry-run")
     assert status == 64
     assert "cannot be run with mine/one: the client of mine is a program of its own image" in told
     assert "It can run clients on le and servers on le" in told
-    _, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "all", "--dry-run")
+    _, told = run_command(capsys, "run", "any-lost-syn", "--service", "mine/one", "--pair", "all", "--dry-run")
     assert "unsupported: the client of mine is a program of its own image" in told
-    _, told = said(capsys, "run", "lost-syn", "--dry-run", "--one-pair")
+    _, told = run_command(capsys, "run", "lost-syn", "--dry-run", "--one-pair")
     assert "lost-syn · search/selectors · be-le\n1 cell" in told
 
 
 @pytest.mark.usefixtures("root")
 def test_a_client_is_chosen_by_its_name_in_a_run_and_in_a_matrix(capsys: pytest.CaptureFixture[str]) -> None:
-    _, told = said(capsys, "run", "any-lost-syn", "--service", "mine/one", "--client", "wget", "--dry-run")
+    _, told = run_command(capsys, "run", "any-lost-syn", "--service", "mine/one", "--client", "wget", "--dry-run")
     assert "any-lost-syn · mine/one:wget · le-le" in told
-    status, told = said(capsys, "matrix", "any-lost-syn", "--service", "mine", "--client", "curl,wget", "--dry-run")
+    status, told = run_command(
+        capsys, "matrix", "any-lost-syn", "--service", "mine", "--client", "curl,wget", "--dry-run"
+    )
     assert status == 0
     assert "2 cells, of 2 architectures" in told
-    status, told = said(capsys, "matrix", "any-lost-syn", "--service", "mine", "--client", "crul", "--dry-run")
+    status, told = run_command(capsys, "matrix", "any-lost-syn", "--service", "mine", "--client", "crul", "--dry-run")
     assert status == 64
     assert "mine has no client 'crul'; did you mean 'curl'?" in told
 
@@ -112,17 +114,17 @@ def test_a_drill_that_knows_its_client_is_not_run_with_another_that_is_asked_for
 
 @pytest.mark.usefixtures("root")
 def test_the_list_says_which_drills_fit_a_service_and_why_others_do_not(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = said(capsys, "list", "--service", "mine/one", "--client", "curl")
+    status, told = run_command(capsys, "list", "--service", "mine/one", "--client", "curl")
     assert status == 0
     lines = {line.split()[0]: line.split()[1] for line in told.splitlines() if re.match(r"[a-z-]+ +(fits|no) ", line)}
     assert (lines["any-lost-syn"], lines["udp-reordered"]) == ("fits", "no")
     assert "it is for qotd/udp" in told
     assert "fit mine/one:curl, with the client curl, in le-le" in told
-    status, told = said(capsys, "list", "any-lost-syn", "--service", "mine/one", "--json")
+    status, told = run_command(capsys, "list", "any-lost-syn", "--service", "mine/one", "--json")
     (made,) = [each for each in map(json.loads, told.splitlines()) if each["drill"] == "any-lost-syn"]
     assert (made["fits"], made["pairs"]) == (True, ["le-le"])
     assert (made["drill"], made["service"], made["client"]) == ("any-lost-syn", "mine/one", "curl")
-    status, told = said(capsys, "list", "any-lost-syn", "--service", "mine/two", "--json")
+    status, told = run_command(capsys, "list", "any-lost-syn", "--service", "mine/two", "--json")
     (made,) = [each for each in map(json.loads, told.splitlines()) if each["drill"] == "any-lost-syn"]
     assert (status, made["fits"], made["pairs"]) == (1, False, [])
     assert made["why_not"].startswith("it is for ")
@@ -132,13 +134,13 @@ def test_the_list_says_which_drills_fit_a_service_and_why_others_do_not(capsys: 
 def test_a_wrong_service_file_stops_no_other_service_and_every_error_of_it_is_told_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    status, told = said(capsys, "run", "any-lost-syn", "--service", "redis", "--dry-run")
+    status, told = run_command(capsys, "run", "any-lost-syn", "--service", "redis", "--dry-run")
     assert status == 0
     assert "any-lost-syn · redis/redis · le-le" in told
     for error in ("unknown key 'prot'; did you mean 'port'?", "unknown key 'and'"):
         assert told.count(error) == 1
     assert told.count("so the service broken is left out") == 1
-    status, told = said(capsys, "run", "any-lost-syn", "--service", "broken/one", "--dry-run")
+    status, told = run_command(capsys, "run", "any-lost-syn", "--service", "broken/one", "--dry-run")
     assert status == 64
     for error in ("unknown key 'prot'; did you mean 'port'?", "unknown key 'and'"):
         assert told.count(error) == 1
@@ -166,7 +168,7 @@ def test_labs_are_named_by_their_numbers(labs: str, told: str, capsys: pytest.Ca
 
 
 def test_the_schema_of_a_service_has_every_key(capsys: pytest.CaptureFixture[str]) -> None:
-    status, told = said(capsys, "schema", "service")
+    status, told = run_command(capsys, "schema", "service")
     assert (status, json.loads(told)) == (0, service_schema())
     schema = service_schema()
     of_client = schema["$defs"]["service_programs.Client"]["properties"]

@@ -18,14 +18,14 @@ from scenarios.cli.main import COMMANDS, main, parser
 from scenarios.lab import ping
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import LAB_NUMBERS, ROOT, Host, Leg, topology
-from tests.services.starting import called
+from tests.services.starting import run_main
 
 VERBS = "setup demo test up down status shell logs clean images doctor lint".split()
 
 
 def scenarios(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the program in this process: a second of imports less."""
-    status, stdout, stderr = called(lambda: sys.exit(main()), *words)
+    status, stdout, stderr = run_main(lambda: sys.exit(main()), *words)
     return subprocess.CompletedProcess(words, status, stdout, stderr)
 
 

@@ -18,7 +18,7 @@ from scenarios.spec.expectations import Alike, Expectation
 from scenarios.spec.roles import Role
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
-from tests.verdict.test_judging import seen
+from tests.verdict.test_judging import run_with
 
 PORT = 65432
 NUMBERS = {"little": "01000000feffffff2c010000", "big": "00000001fffffffe0000012c"}  # int32: 1, -2, 300
@@ -145,7 +145,7 @@ EXPECTED = Alike(at="client-leg", from_=("client", "bystander"), to=("server", "
 
 def frames(made: Mapping[tuple[Role, Role], tuple[bytes, bytes]], size: int) -> Iterator[Frame]:
     """The segments of a connection for each pair of roles: what each end says, `size` bytes a segment."""
-    template = seen().frames["client-leg"][0]
+    template = run_with().frames["client-leg"][0]
     number = 0
     for at, ((client, server), said_by) in enumerate(made.items()):
         ports = [40_000 + at, PORT]
@@ -163,7 +163,7 @@ def frames(made: Mapping[tuple[Role, Role], tuple[bytes, bytes]], size: int) -> 
                 )  # fmt: skip
 
 
-def alike(instead: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}), size: int = 1000) -> Check:
+def check_alike_with(instead: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}), size: int = 1000) -> Check:
     """The check of the drill's expectation, where `client_server` is given in place of what the two would say."""
     made: dict[tuple[Role, Role], tuple[bytes, bytes]] = {
         (client, server): instead.get(f"{client}_{server}".replace("-", "_"), (array(order), array(HOSTS[server][1])))
@@ -171,7 +171,7 @@ def alike(instead: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}), siz
         for server in HOSTS
         if client in EXPECTED.from_ and server in EXPECTED.to
     }
-    shown: Seen = seen(
+    shown: Seen = run_with(
         port=PORT,
         addresses={role: (address,) for role, (address, _) in HOSTS.items()},
         byteorders={role: order for role, (_, order) in HOSTS.items()},
@@ -184,7 +184,7 @@ def alike(instead: Mapping[str, tuple[bytes, bytes]] = MappingProxyType({}), siz
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 def test_the_four_mixes_are_alike_however_their_streams_are_cut(size: int) -> None:
-    found = alike(size=size)
+    found = check_alike_with(size=size)
     assert found.holds is Verdict.PASS, found.seen
     assert "4 conversations" in found.seen
     assert found.frames["client-leg"], "the frames are the evidence"
@@ -197,7 +197,7 @@ def test_one_byte_that_is_altered_in_one_of_them_fails(pair: str, at: int) -> No
     order, of_server = "little" if client == "client" else "big", "little" if server == "server" else "big"
     answer = bytearray(array(of_server))
     answer[at] ^= 0x20
-    found = alike({pair: (array(order), bytes(answer))})
+    found = check_alike_with({pair: (array(order), bytes(answer))})
     assert found.holds is Verdict.FAIL
     assert "answer of connection 1" in found.seen
     assert "\n- " in found.seen
@@ -205,7 +205,7 @@ def test_one_byte_that_is_altered_in_one_of_them_fails(pair: str, at: int) -> No
 
 
 def test_a_machine_that_names_the_byte_order_of_another_fails() -> None:
-    found = alike({"bystander_server": (array("little"), array("little"))})
+    found = check_alike_with({"bystander_server": (array("little"), array("little"))})
     assert (found.holds, found.seen) == (
         Verdict.FAIL,
         "the request of connection 1 between bystander and server calls its sender little-endian",
@@ -213,13 +213,13 @@ def test_a_machine_that_names_the_byte_order_of_another_fails() -> None:
 
 
 def test_silence_is_not_alike() -> None:
-    nothing = alike(
+    nothing = check_alike_with(
         dict.fromkeys(
             ["client_server", "bystander_server", "client_other_server", "bystander_other_server"], (b"", b"")
         )
     )
     assert (nothing.holds, nothing.seen) == (Verdict.FAIL, "client and server said nothing to each other")
-    one = alike({"client_server": (array("little"), b"")})
+    one = check_alike_with({"client_server": (array("little"), b"")})
     assert (one.holds, one.seen) == (Verdict.FAIL, "client and server: one of them said nothing")
 
 

@@ -23,7 +23,7 @@ def vectors(name: str) -> list[dict[str, Any]]:
     return found
 
 
-def shown(tshark: Tshark, streams: list[bytes]) -> list[list[Shown]]:
+def decode(tshark: Tshark, streams: list[bytes]) -> list[list[Shown]]:
     """What is shown of each stream, each being a connection of its own that ends."""
     capture = Capture()
     frames = []
@@ -53,7 +53,7 @@ def read(element: str, text: str) -> float | int | str:
 
 def test_the_elements_of_every_array_are_shown_in_the_order_of_their_header(tshark: Tshark) -> None:
     cases = vectors("arrays")
-    for case, messages in zip(cases, shown(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
+    for case, messages in zip(cases, decode(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
         (one,) = messages
         assert (one.good, one.wrong_content) == (True, False), case["name"]
         assert (one.element, one.count) == (case["element"], len(case["values"])), case["name"]
@@ -86,7 +86,7 @@ def test_the_summary_of_an_array_has_its_first_numbers_to_the_last_digit(tshark:
         array("<", "B", "uint8"),
         array("<", "H", "uint16", *range(70)),
     ]
-    messages = [one for (one,) in shown(tshark, streams)]
+    messages = [one for (one,) in decode(tshark, streams)]
     begins = ["big binary/array binary 12 bytes", "little binary/array binary 12 bytes"]
     assert [one.summary for one in messages] == [
         f"{begins[0]} int32 × 3: 1, -2, 300",
@@ -105,7 +105,7 @@ def test_the_summary_of_an_array_has_its_first_numbers_to_the_last_digit(tshark:
 def test_the_same_bytes_under_the_other_byte_order_are_shown_as_other_numbers(tshark: Tshark) -> None:
     right = make.message("little", "binary/array", "binary", b"\2\0\0\0", {"element": "int32", "count": 1})
     lie = right[2:].replace(b'"little"', b'"big"')
-    [[true], [false]] = shown(tshark, [right, (len(lie) - 4).to_bytes(2, "big") + lie])
+    [[true], [false]] = decode(tshark, [right, (len(lie) - 4).to_bytes(2, "big") + lie])
     assert (true.numbers, false.numbers) == (("2",), ("33554432",))
     assert true.content == false.content
     assert false.good and not false.wrong_content  # noqa: PT018 - nothing can be found wrong with it
@@ -114,7 +114,7 @@ def test_the_same_bytes_under_the_other_byte_order_are_shown_as_other_numbers(ts
 @pytest.mark.parametrize("name", ["messages", "text"])
 def test_every_right_vector_is_right_to_the_dissector(tshark: Tshark, name: str) -> None:
     cases = [case for case in vectors(name) if "content-limit" not in case]
-    for case, messages in zip(cases, shown(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
+    for case, messages in zip(cases, decode(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
         (one,) = messages
         assert (one.good, one.byteorder) == (True, case["machine"]), case["name"]
         assert one.content_encoding == case["content-encoding"]
@@ -125,7 +125,7 @@ def test_every_right_vector_is_right_to_the_dissector(tshark: Tshark, name: str)
 def test_every_refused_vector_is_refused_by_the_dissector_too(tshark: Tshark) -> None:
     cases = [case for case in vectors("refused") if case["refused"]["reads"] != "text" and "content-limit" not in case]
     assert len(cases) > 80
-    for case, messages in zip(cases, shown(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
+    for case, messages in zip(cases, decode(tshark, [bytes.fromhex(case["bytes"]) for case in cases]), strict=True):
         last = [one for one in messages if not one.untrusted][-1]
         framing = case["refused"]["reads"] == "framing"
         assert (last.malformed is not None, last.wrong_content) == (framing, not framing), case["name"]
@@ -148,7 +148,7 @@ def test_text_in_every_encoding_is_shown_as_the_same_text(tshark: Tshark) -> Non
     streams = [make.message("big", "text/json", encoding, content) for encoding, content in contents.items()]
     streams.append(make.message("big", "text/json", "utf-16", b"\xfe\xff" + SAID.encode("utf-16-be")))
     streams.append(make.message("big", "text/json", "utf-32", b"\xff\xfe\0\0" + SAID.encode("utf-32-le")))
-    messages = [one for (one,) in shown(tshark, streams)]
+    messages = [one for (one,) in decode(tshark, streams)]
     assert [one.text for one in messages] == [SAID] * 5 + [LATIN] + [SAID] * 2
     assert not any(one.wrong_content for one in messages)
     assert [(one.summary or "").partition("bytes ")[2] for one in messages] == [one.text for one in messages]
@@ -173,6 +173,6 @@ def test_a_content_that_is_no_text_in_its_encoding_is_wrong_and_not_malformed(
     tshark: Tshark, encoding: str, content: bytes
 ) -> None:
     wrong = make.message("big", "text/json", encoding, content)
-    [[first, second]] = shown(tshark, [wrong + make.message("big", "text/json", "utf-8", b"{}")])
+    [[first, second]] = decode(tshark, [wrong + make.message("big", "text/json", "utf-8", b"{}")])
     assert (first.wrong_content, first.good) == (True, True)
     assert (second.wrong_content, second.text) == (False, "{}")

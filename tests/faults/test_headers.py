@@ -20,7 +20,17 @@ from images.firewall.inject.header_words import (
 )
 from images.firewall.inject.headers import has_ecn, has_option, header_change, options
 from images.firewall.inject.packet import SYN, URG, Packet
-from tests.faults.test_injector import CLIENT, SERVER, assert_sound, datagram, one, parsed, picked, spoken, wire_with
+from tests.faults.test_injector import (
+    CLIENT,
+    SERVER,
+    a_pick,
+    assert_sound,
+    datagram,
+    packets_of,
+    parsed,
+    picked,
+    wire_with,
+)
 
 MSS, SCALE, SACK_OK, TIMES = b"\2\4\5\xb4", b"\3\3\7", b"\4\2", b"\x08\x0a\0\0\0\1\0\0\0\2"
 SACK = b"\5\x12" + struct.pack("!IIII", 5000, 6000, 7000, 8000)
@@ -32,7 +42,7 @@ EVERY: list[Action] = [
 
 def segment(*held: bytes, ipv6: bool = False, flags: int | None = None, ack: int | None = None) -> Packet:
     """A segment of a conversation, with these options, padded by NOPs, behind its header."""
-    data = spoken(b"twelve bytes", ipv6=ipv6)[0 if flags is not None and flags & SYN else 3]
+    data = packets_of(b"twelve bytes", ipv6=ipv6)[0 if flags is not None and flags & SYN else 3]
     packet = parsed(data)
     filled = b"".join(held)
     filled += b"\1" * (-len(filled) % 4)
@@ -155,7 +165,7 @@ def test_a_checksum_that_was_wrong_stays_wrong() -> None:
 
 @pytest.mark.parametrize("action", EVERY)
 def test_what_is_no_whole_segment_is_left_alone(action: Action) -> None:
-    wire, fault = wire_with(action, one())
+    wire, fault = wire_with(action, a_pick())
     fragment = bytearray(datagram(b"more"))
     fragment[6] |= 0x20
     (step,) = wire.arrive(bytes(fragment), "it", 0)
@@ -171,14 +181,14 @@ def test_a_syn_with_data_and_a_packet_with_ecn_are_picked_by_what_they_are() -> 
     assert capable is not None
     assert has_ecn(capable)
     came = [each.data for each in (packets.with_payload(plain, b"", None, plain.seq, SYN), data, fast, capable)]
-    assert picked(one(of="syn-with-data"), came) == [2]
-    assert picked(one(of="ecn"), came) == [3]
+    assert picked(a_pick(of="syn-with-data"), came) == [2]
+    assert picked(a_pick(of="ecn"), came) == [3]
 
 
 def test_segments_are_picked_by_an_option_that_they_have() -> None:
     came = [each.data for each in (segment(SACK_OK, flags=SYN), segment(TIMES), segment(TIMES, flags=SYN))]
-    assert picked(one(with_option="timestamps"), came) == [1, 2]
-    assert picked(one(of="syn", with_option="timestamps"), came) == [2]
+    assert picked(a_pick(with_option="timestamps"), came) == [1, 2]
+    assert picked(a_pick(of="syn", with_option="timestamps"), came) == [2]
     with pytest.raises(ValueError, match="with_option is of TCP, and udp is not"):
         Pick(CLIENT, SERVER, of="udp", with_option="timestamps")
 
@@ -190,4 +200,4 @@ def test_each_comes_back_from_its_json_and_is_for_tcp_where_it_must_be(action: A
     assert read_pick(to_json(pick)) == pick
     if not (isinstance(action, Rewrite) and action.field == "ecn"):
         with pytest.raises(ValueError, match="of is TCP where its header is changed, not udp"):
-            wire_with(action, one(of="udp"))
+            wire_with(action, a_pick(of="udp"))

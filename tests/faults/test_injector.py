@@ -58,7 +58,7 @@ def parsed(data: bytes, original: object = None) -> Packet:
     return packet
 
 
-def spoken(*pieces: bytes, ipv6: bool = False, sequence: int = 1_000) -> list[bytes]:
+def packets_of(*pieces: bytes, ipv6: bool = False, sequence: int = 1_000) -> list[bytes]:
     """The IP packets of a conversation in which the client sends these pieces: SYN, SYN ACK, ACK, then the pieces."""
     capture = Capture()
     conversation: Conversation = capture.conversation(ipv6=ipv6, sequence=sequence)
@@ -84,7 +84,7 @@ def question(name: str, *, response: bool = False) -> bytes:
     return datagram(message, port=53)
 
 
-def one(**words: object) -> Pick:
+def a_pick(**words: object) -> Pick:
     return Pick(CLIENT, SERVER, **words)  # type: ignore[arg-type]
 
 
@@ -132,7 +132,7 @@ def test_the_checksum_of_nothing_and_of_ones_is_right(data: bytes) -> None:
 
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_segment_is_read_and_written_again_to_the_byte(ipv6: bool) -> None:
-    for data in spoken(b"hello", b"odd", ipv6=ipv6):
+    for data in packets_of(b"hello", b"odd", ipv6=ipv6):
         packet = parsed(data)
         payload = data[packet.payload : packet.end]
         assert packets.with_payload(packet, payload, None, packet.seq, packet.flags).data == data
@@ -140,7 +140,7 @@ def test_a_segment_is_read_and_written_again_to_the_byte(ipv6: bool) -> None:
 
 
 def test_what_a_segment_says_is_read() -> None:
-    packet = parsed(spoken(b"hello", sequence=77)[3])
+    packet = parsed(packets_of(b"hello", sequence=77)[3])
     assert (packet.source_port, packet.destination_port) == (10_000, 65432)
     assert (packet.seq, packet.length, packet.flags) == (78, 5, packets.PSH | packets.ACK)
     assert packets.describe(packet)["head"] == b"hello".hex()
@@ -148,7 +148,7 @@ def test_what_a_segment_says_is_read() -> None:
 
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_packet_cut_short_anywhere_raises_nothing_and_is_never_written_anew(ipv6: bool) -> None:
-    data = spoken(b"hello", ipv6=ipv6)[3]
+    data = packets_of(b"hello", ipv6=ipv6)[3]
     for length in range(len(data)):
         packet = packets.parse(data[:length])
         assert packet is None or not packet.is_whole
@@ -156,7 +156,7 @@ def test_a_packet_cut_short_anywhere_raises_nothing_and_is_never_written_anew(ip
 
 def test_a_packet_with_too_many_extension_headers_is_garbage() -> None:
     def with_options(count: int) -> bytes:
-        data = spoken(b"hello", ipv6=True)[3]
+        data = packets_of(b"hello", ipv6=True)[3]
         options = b"".join(bytes([60 if left else 6, 0, 1, 4, 0, 0, 0, 0]) for left in reversed(range(count)))
         body = options + data[40:]
         return data[:4] + struct.pack("!HB", len(body), 60 if count else 6) + data[7:40] + body
@@ -230,7 +230,7 @@ def test_a_dns_question_of_any_bytes_raises_nothing(message: bytes) -> None:
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_a_kind_picks_its_packets_and_only_those_of_its_direction(of: Kind, expected: list[int], ipv6: bool) -> None:
     ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
-    conversation = spoken(b"one", b"two", ipv6=ipv6)
+    conversation = packets_of(b"one", b"two", ipv6=ipv6)
     assert picked(Pick(*ends, of=of), conversation) == expected
     assert picked(Pick(*ends, of=of, to_port=1), conversation) == []
     assert picked(Pick(ends[1], ends[0], of="syn-ack"), conversation) == [1]
@@ -238,24 +238,24 @@ def test_a_kind_picks_its_packets_and_only_those_of_its_direction(of: Kind, expe
 
 def test_the_nth_the_first_n_and_every_one_are_counted_from_one() -> None:
     data = numbered(6)
-    assert picked(one(of="udp", nth=1), data) == [0]
-    assert picked(one(of="udp", nth=4), data) == [3]
-    assert picked(one(of="udp", first=2), data) == [0, 1]
-    assert picked(one(of="udp"), data) == [0, 1, 2, 3, 4, 5]
+    assert picked(a_pick(of="udp", nth=1), data) == [0]
+    assert picked(a_pick(of="udp", nth=4), data) == [3]
+    assert picked(a_pick(of="udp", first=2), data) == [0, 1]
+    assert picked(a_pick(of="udp"), data) == [0, 1, 2, 3, 4, 5]
 
 
 @given(seed=st.integers(), percent=st.floats(0, 100))
 def test_the_same_seed_picks_the_same_packets_and_the_draw_is_that_of_python(seed: int, percent: float) -> None:
     draws = random.Random(seed)  # noqa: S311 (it is to be foretold)
     expected = [place for place in range(40) if draws.random() * 100 < percent]
-    assert picked(one(of="udp", percent=percent), numbered(40), seed) == expected
+    assert picked(a_pick(of="udp", percent=percent), numbered(40), seed) == expected
 
 
 def test_packets_that_are_not_of_the_kind_do_not_change_the_draws() -> None:
     data = numbered(40)
-    mixed = [each for number in data for each in (spoken(b"x")[3], number)]
-    alone = picked(one(of="udp", percent=30), data, seed=7)
-    assert [place // 2 for place in picked(one(of="udp", percent=30), mixed, seed=7)] == alone
+    mixed = [each for number in data for each in (packets_of(b"x")[3], number)]
+    alone = picked(a_pick(of="udp", percent=30), data, seed=7)
+    assert [place // 2 for place in picked(a_pick(of="udp", percent=30), mixed, seed=7)] == alone
     assert alone
 
 
@@ -264,8 +264,8 @@ def test_packets_that_are_not_of_the_kind_do_not_change_the_draws() -> None:
 def test_byte_n_is_carried_by_one_segment_though_sequence_numbers_wrap(
     sequence: int, byte: int, place: int | None
 ) -> None:
-    conversation = spoken(b"01234", b"56789", sequence=sequence)
-    assert picked(one(byte=byte), conversation) == ([] if place is None else [place])
+    conversation = packets_of(b"01234", b"56789", sequence=sequence)
+    assert picked(a_pick(byte=byte), conversation) == ([] if place is None else [place])
 
 
 def test_byte_n_is_picked_once_in_each_connection_and_again_picks_its_retransmissions() -> None:
@@ -276,13 +276,13 @@ def test_byte_n_is_picked_once_in_each_connection_and_again_picks_its_retransmis
         conversation.send_again(5, b"56789")
         conversation.send_again(10, b"0123456789")
     data = [frame[14:] for frame in capture.frames]
-    assert picked(one(byte=7), data) == [4, 11]
-    assert picked(one(byte=7, again=True), data) == [4, 5, 6, 11, 12, 13]
+    assert picked(a_pick(byte=7), data) == [4, 11]
+    assert picked(a_pick(byte=7, again=True), data) == [4, 5, 6, 11, 12, 13]
 
 
 def test_bytes_of_a_connection_whose_syn_was_not_seen_are_not_placed() -> None:
-    wire, fault = wire_with(Drop(), one(byte=0))
-    for data in spoken(b"hello")[2:]:
+    wire, fault = wire_with(Drop(), a_pick(byte=0))
+    for data in packets_of(b"hello")[2:]:
         assert wire.arrive(data, 0, 0)[0].verb is Verb.ACCEPT
     assert fault.hits(0)["unplaced"] == 1
 
@@ -296,21 +296,21 @@ def test_again_picks_whatever_carries_any_of_what_was_picked() -> None:
     conversation.send_again(10, b"01234")  # ends where what was picked begins
     conversation.send(b"abc")
     data = [frame[14:] for frame in capture.frames]
-    assert picked(one(of="data", nth=2), data) == [4]
-    assert picked(one(of="data", nth=2, again=True), data) == [4, 5, 6]
+    assert picked(a_pick(of="data", nth=2), data) == [4]
+    assert picked(a_pick(of="data", nth=2, again=True), data) == [4, 5, 6]
     syn = data[0]
-    assert picked(one(of="syn", nth=1, again=True), [syn, *data, syn]) == [0, 1, len(data) + 1]
-    assert picked(one(of="syn", nth=1), [syn, *data, syn]) == [0]
+    assert picked(a_pick(of="syn", nth=1, again=True), [syn, *data, syn]) == [0, 1, len(data) + 1]
+    assert picked(a_pick(of="syn", nth=1), [syn, *data, syn]) == [0]
 
 
 def test_the_handshakes_ack_is_the_first_and_its_repetition_only_with_again() -> None:
-    conversation = spoken(b"hello")
+    conversation = packets_of(b"hello")
     repeated = [*conversation[:3], conversation[2], *conversation[3:]]
-    assert picked(one(of="handshake-ack", nth=1), repeated) == [2]
-    assert picked(one(of="handshake-ack", nth=1, again=True), repeated) == [2, 3]
+    assert picked(a_pick(of="handshake-ack", nth=1), repeated) == [2]
+    assert picked(a_pick(of="handshake-ack", nth=1, again=True), repeated) == [2, 3]
     later = bytearray(conversation[2])
     later[31] += 1  # it acknowledges data of the server's: a pure ACK, but not the handshake's
-    assert picked(one(of="handshake-ack"), [*conversation[:3], bytes(later)]) == [2]
+    assert picked(a_pick(of="handshake-ack"), [*conversation[:3], bytes(later)]) == [2]
 
 
 def test_a_dns_query_is_picked_by_its_name() -> None:
@@ -320,12 +320,12 @@ def test_a_dns_query_is_picked_by_its_name() -> None:
         question("server.lab", response=True),
         datagram(b"x", port=53),
     ]
-    assert picked(one(of="dns-query", name="SERVER.lab."), data) == [1]
+    assert picked(a_pick(of="dns-query", name="SERVER.lab."), data) == [1]
 
 
 def test_no_more_connections_are_remembered_than_the_limit() -> None:
-    picker = Picker(one(byte=0), 0, needs_stream=False)
-    syn = parsed(spoken(b"")[0])
+    picker = Picker(a_pick(byte=0), 0, needs_stream=False)
+    syn = parsed(packets_of(b"")[0])
     for port in range(CONNECTIONS_LIMIT + 1):
         syn.source_port = port + 1
         assert picker.connection(syn) is not None
@@ -355,7 +355,7 @@ def times(wire: Wire, arrivals: list[tuple[int, bytes]]) -> Iterator[tuple[int, 
 
 
 def test_a_delay_is_exact_and_other_packets_wait_for_nothing() -> None:
-    wire, _ = wire_with(Delay(0.1), one(of="udp", nth=2))
+    wire, _ = wire_with(Delay(0.1), a_pick(of="udp", nth=2))
     arrivals = [(number * MS, data) for number, data in enumerate(numbered(3))]
     assert list(times(wire, arrivals)) == [(0, 0), (2 * MS, 2), (101 * MS, 1)]
 
@@ -363,38 +363,38 @@ def test_a_delay_is_exact_and_other_packets_wait_for_nothing() -> None:
 @given(seed=st.integers(0, 1000))
 def test_jitter_keeps_the_order_unless_it_is_to_reorder(seed: int) -> None:
     arrivals = [(number * MS, data) for number, data in enumerate(numbered(20))]
-    wire, _ = wire_with(Delay(0.1, 0.1), one(of="udp"), seed)
+    wire, _ = wire_with(Delay(0.1, 0.1), a_pick(of="udp"), seed)
     kept = list(times(wire, arrivals))
     assert [place for _, place in kept] == list(range(20))
     assert all(arrivals[place][0] <= at <= arrivals[place][0] + 200 * MS + 20 * MS for at, place in kept)
-    again, _ = wire_with(Delay(0.1, 0.1), one(of="udp"), seed)
+    again, _ = wire_with(Delay(0.1, 0.1), a_pick(of="udp"), seed)
     assert list(times(again, arrivals)) == kept, "the same seed, the same times"
 
 
 def test_jitter_reorders_when_it_is_to() -> None:
     arrivals = [(number * MS, data) for number, data in enumerate(numbered(20))]
-    wire, _ = wire_with(Delay(0.1, 0.1, reorder=True), one(of="udp"), seed=1)
+    wire, _ = wire_with(Delay(0.1, 0.1, reorder=True), a_pick(of="udp"), seed=1)
     order = [place for _, place in times(wire, arrivals)]
     assert sorted(order) == list(range(20))
     assert order != sorted(order)
 
 
 def test_duplicates_follow_each_other() -> None:
-    wire, _ = wire_with(Duplicate(copies=2, after_s=0.05), one(of="udp", nth=1))
+    wire, _ = wire_with(Duplicate(copies=2, after_s=0.05), a_pick(of="udp", nth=1))
     assert list(times(wire, [(0, datagram(b"1"))])) == [(0, 0), (50 * MS, -1), (100 * MS, -1)]
 
 
 def test_a_packet_is_overtaken_by_so_many_or_waits_no_longer_than_it_is_told() -> None:
     arrivals = [(number * MS, data) for number, data in enumerate(numbered(5))]
-    wire, _ = wire_with(Reorder(behind=2, within_s=1), one(of="udp", nth=2))
+    wire, _ = wire_with(Reorder(behind=2, within_s=1), a_pick(of="udp", nth=2))
     assert [place for _, place in times(wire, arrivals)] == [0, 2, 3, 1, 4]
-    wire, _ = wire_with(Reorder(behind=9, within_s=1), one(of="udp", first=2))
+    wire, _ = wire_with(Reorder(behind=9, within_s=1), a_pick(of="udp", first=2))
     assert list(times(wire, arrivals))[-2:] == [(1000 * MS, 0), (1001 * MS, 1)]
 
 
 def test_what_is_held_goes_on_when_healed_through_the_faults_behind() -> None:
-    wire, _ = wire_with(Hold(), one(of="udp"))
-    behind = Fault("behind", Drop(), one(of="udp", nth=2), 0)
+    wire, _ = wire_with(Hold(), a_pick(of="udp"))
+    behind = Fault("behind", Drop(), a_pick(of="udp", nth=2), 0)
     wire.apply(behind)
     data = numbered(3)
     assert [wire.arrive(each, place, 0) for place, each in enumerate(data)] == [[], [], []]
@@ -406,7 +406,7 @@ def test_what_is_held_goes_on_when_healed_through_the_faults_behind() -> None:
 
 @given(data=st.binary(min_size=1, max_size=40), seed=st.integers(0, 100), ipv6=st.booleans())
 def test_corruption_flips_one_bit_and_the_checksum_no_longer_fits(data: bytes, seed: int, ipv6: bool) -> None:
-    segment = spoken(data, ipv6=ipv6)[3]
+    segment = packets_of(data, ipv6=ipv6)[3]
     ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
     wire, _ = wire_with(Corrupt(), Pick(*ends, of="data"), seed)
     (step,) = wire.arrive(segment, "it", 0)
@@ -418,8 +418,8 @@ def test_corruption_flips_one_bit_and_the_checksum_no_longer_fits(data: bytes, s
 
 
 def test_a_segment_without_payload_has_its_checksum_damaged() -> None:
-    syn = spoken(b"")[0]
-    (step,) = wire_with(Corrupt(), one(of="syn"))[0].arrive(syn, "it", 0)
+    syn = packets_of(b"")[0]
+    (step,) = wire_with(Corrupt(), a_pick(of="syn"))[0].arrive(syn, "it", 0)
     assert step.data[:36] + step.data[38:] == syn[:36] + syn[38:]
     assert step.data != syn
 
@@ -431,7 +431,7 @@ def test_a_segment_without_payload_has_its_checksum_damaged() -> None:
     start=st.integers(0, 2**32 - 1),
 )
 def test_the_parts_of_a_segment_are_sound_and_make_up_the_whole(data: bytes, size: int, ipv6: bool, start: int) -> None:
-    segment = spoken(data, ipv6=ipv6, sequence=start)[3]
+    segment = packets_of(data, ipv6=ipv6, sequence=start)[3]
     ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
     wire, _ = wire_with(Split(size), Pick(*ends, of="data"))
     steps = wire.arrive(segment, "it", 0)
@@ -447,9 +447,9 @@ def test_the_parts_of_a_segment_are_sound_and_make_up_the_whole(data: bytes, siz
 
 
 def test_the_fin_goes_with_the_last_part_and_the_syn_with_the_first() -> None:
-    packet = parsed(spoken(b"hello")[3])
+    packet = parsed(packets_of(b"hello")[3])
     whole = packets.with_payload(packet, b"hello", None, 9, packets.SYN | packets.FIN | packets.ACK)
-    steps = wire_with(Split(2), one(of="data"))[0].arrive(whole.data, "it", 0)
+    steps = wire_with(Split(2), a_pick(of="data"))[0].arrive(whole.data, "it", 0)
     parts = [parsed(step.data) for step in steps]
     assert [(part.flags, part.seq) for part in parts] == [
         (packets.SYN | packets.ACK, 9),
@@ -459,18 +459,18 @@ def test_the_fin_goes_with_the_last_part_and_the_syn_with_the_first() -> None:
 
 
 def test_the_urgent_pointer_counts_from_the_part_that_has_it() -> None:
-    packet = parsed(spoken(b"hello")[3])
+    packet = parsed(packets_of(b"hello")[3])
     urgent = packets.with_byte(packet, packet.transport + 19, 3)
     urgent = packets.with_payload(urgent, b"hello", None, 9, packets.URG | packets.ACK)
-    steps = wire_with(Split(2), one(of="data"))[0].arrive(urgent.data, "it", 0)
+    steps = wire_with(Split(2), a_pick(of="data"))[0].arrive(urgent.data, "it", 0)
     parts = [parsed(step.data) for step in steps]
     assert [(bool(part.flags & packets.URG), part.data[39]) for part in parts] == [(True, 3), (True, 1), (False, 0)]
 
 
 def test_a_cut_lets_through_exactly_the_bytes_before_it() -> None:
-    data = spoken(b"01234", b"56789", b"abc")
+    data = packets_of(b"01234", b"56789", b"abc")
     for at in range(14):
-        wire, _ = wire_with(Cut(at), one(of="any"))
+        wire, _ = wire_with(Cut(at), a_pick(of="any"))
         steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
         assert b"".join(came_out(steps, data)) == b"0123456789abc"[:at]
         fin = parsed(data[-1])
@@ -482,9 +482,9 @@ def test_a_cut_lets_through_exactly_the_bytes_before_it() -> None:
 @pytest.mark.parametrize("then", ["fin", "rst"])
 @pytest.mark.parametrize("ipv6", [False, True])
 def test_behind_a_cut_stands_the_fin_or_the_reset_that_was_asked_for(then: Literal["fin", "rst"], ipv6: bool) -> None:
-    data = spoken(b"01234", b"56789", b"abc", ipv6=ipv6)
+    data = packets_of(b"01234", b"56789", b"abc", ipv6=ipv6)
     flag = {"fin": packets.FIN, "rst": packets.RST}[then]
-    pick = Pick(CLIENT6, SERVER6) if ipv6 else one(of="any")
+    pick = Pick(CLIENT6, SERVER6) if ipv6 else a_pick(of="any")
     for at in range(13):
         wire, _ = wire_with(Cut(at, then), pick)
         steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
@@ -500,17 +500,17 @@ def test_behind_a_cut_stands_the_fin_or_the_reset_that_was_asked_for(then: Liter
 
 
 def test_a_cut_behind_everything_ends_nothing() -> None:
-    data = spoken(b"01234")
+    data = packets_of(b"01234")
     for then in ("fin", "rst"):
-        wire, fault = wire_with(Cut(6, then), one(of="data"))
+        wire, fault = wire_with(Cut(6, then), a_pick(of="data"))
         steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
         assert all(step.verb is Verb.ACCEPT and not step.data for step in steps)
         assert fault.hits(0)["untouched"] == 1
 
 
 def test_what_is_sent_again_is_cut_at_the_same_place() -> None:
-    data = spoken(b"0123456789")
-    wire, _ = wire_with(Cut(4, "fin"), one(of="data"))
+    data = packets_of(b"0123456789")
+    wire, _ = wire_with(Cut(4, "fin"), a_pick(of="data"))
     first, again = ([step for each in data for step in wire.arrive(each, "it", 0)] for _ in range(2))
     assert [step.data for step in first] == [step.data for step in again]
 
@@ -562,8 +562,8 @@ ERRORS: dict[IcmpError, tuple[int, int]] = {
 
 @pytest.mark.parametrize("by", ICMP_ERRORS)
 def test_a_packet_is_lost_and_its_sender_is_told_by_an_error_that_quotes_it(by: IcmpError) -> None:
-    syn, *_, data = spoken(b"hello")[:4]
-    wire, fault = wire_with(Refuse(by), one(of="syn"))
+    syn, *_, data = packets_of(b"hello")[:4]
+    wire, fault = wire_with(Refuse(by), a_pick(of="syn"))
     lost, told = wire.arrive(syn, "it", 0)
     assert (lost.verb, lost.original, told.verb) == (Verb.LOSE, "it", Verb.SEND)
     error = parsed(told.data)
@@ -578,7 +578,7 @@ def test_a_packet_is_lost_and_its_sender_is_told_by_an_error_that_quotes_it(by: 
 
 @pytest.mark.parametrize(("size", "quoted"), [(packets.QUOTED, packets.QUOTED), (packets.QUOTED + 1, packets.QUOTED)])
 def test_an_error_has_at_most_576_bytes(size: int, quoted: int) -> None:
-    wire, _ = wire_with(Refuse("host-unknown"), one(of="udp"))
+    wire, _ = wire_with(Refuse("host-unknown"), a_pick(of="udp"))
     long = datagram(bytes(size - 28))
     told = wire.arrive(long, "it", 0)[1].data
     assert len(told) == 28 + quoted <= 576
@@ -588,12 +588,12 @@ def test_an_error_has_at_most_576_bytes(size: int, quoted: int) -> None:
 def test_no_error_is_told_of_icmp_of_a_later_fragment_or_over_ipv6() -> None:
     later = bytearray(datagram(b"hello"))
     later[6:8] = struct.pack("!H", 100)
-    error = wire_with(Refuse("net-unknown"), one())[0].arrive(datagram(b"x"), "it", 0)[1].data
-    for data in (bytes(later), error, spoken(ipv6=True)[0]):
+    error = wire_with(Refuse("net-unknown"), a_pick())[0].arrive(datagram(b"x"), "it", 0)[1].data
+    for data in (bytes(later), error, packets_of(ipv6=True)[0]):
         with pytest.raises(ValueError, match="no ICMP error"):
             packets.icmp_error(parsed(data), 3, 6)
     wire, fault = wire_with(Refuse("net-unknown"), Pick(CLIENT6, SERVER6))
-    assert wire.arrive(spoken(ipv6=True)[0], "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
+    assert wire.arrive(packets_of(ipv6=True)[0], "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
     assert fault.hits(0)["untouched"] == 1
 
 
@@ -607,7 +607,7 @@ def test_a_cut_behind_the_last_byte_takes_the_fin_off_the_segment() -> None:
     capture = Capture()
     capture.conversation().finish(b"hello")
     data = [frame[14:] for frame in capture.frames]
-    wire, _ = wire_with(Cut(5), one(of="data"))
+    wire, _ = wire_with(Cut(5), a_pick(of="data"))
     steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
     cut = parsed(steps[-1].data)
     assert (cut.length, cut.flags & packets.FIN) == (5, 0)
@@ -615,13 +615,13 @@ def test_a_cut_behind_the_last_byte_takes_the_fin_off_the_segment() -> None:
 
 
 def test_a_byte_is_altered_in_its_payload_or_in_its_stream_and_the_checksum_fits() -> None:
-    data = spoken(b"01234", b"56789")
-    wire, fault = wire_with(Alter(7, ord("!"), of="stream"), one(of="data"))
+    data = packets_of(b"01234", b"56789")
+    wire, fault = wire_with(Alter(7, ord("!"), of="stream"), a_pick(of="data"))
     steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
     assert came_out(steps, data)[3:5] == [b"01234", b"56!89"]
     assert_sound(steps[4].data)
     assert fault.hits(0)["untouched"] == 1
-    wire, _ = wire_with(Alter(4, ord("!")), one(of="data"))
+    wire, _ = wire_with(Alter(4, ord("!")), a_pick(of="data"))
     steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
     assert came_out(steps, data)[3:5] == [b"0123!", b"5678!"]
 
@@ -631,7 +631,7 @@ def test_a_byte_is_altered_in_its_payload_or_in_its_stream_and_the_checksum_fits
 
 @given(data=st.binary(max_size=120), action=st.sampled_from(EVERY_ACTION))
 def test_garbage_goes_on_unchanged_whatever_the_fault(data: bytes, action: Action) -> None:
-    wire, _ = wire_with(action, one(of="any", first=1000))
+    wire, _ = wire_with(action, a_pick(of="any", first=1000))
     assert wire.arrive(data, "it", 0) == [Step(Verb.ACCEPT, "it", b"")]
 
 
@@ -648,7 +648,7 @@ def test_a_damaged_packet_raises_nothing_and_gets_one_verdict(
     ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
     wire, _ = wire_with(action, Pick(*ends, first=1000))
     steps: list[Step] = []
-    data = spoken(b"hello", b"world", ipv6=ipv6)
+    data = packets_of(b"hello", b"world", ipv6=ipv6)
     for number, each in enumerate(data):
         damaged = bytearray(each)
         if place < len(damaged):
@@ -660,9 +660,9 @@ def test_a_damaged_packet_raises_nothing_and_gets_one_verdict(
 
 
 def test_faults_compose_in_the_order_in_which_they_were_applied() -> None:
-    wire, _ = wire_with(Duplicate(), one(of="udp"))
-    wire.apply(Fault("lose", Drop(), one(of="udp", nth=2), 0))
-    wire.apply(Fault("alter", Alter(0, ord("x")), one(of="udp"), 0))
+    wire, _ = wire_with(Duplicate(), a_pick(of="udp"))
+    wire.apply(Fault("lose", Drop(), a_pick(of="udp", nth=2), 0))
+    wire.apply(Fault("alter", Alter(0, ord("x")), a_pick(of="udp"), 0))
     steps = wire.arrive(datagram(b"1"), "it", 0)
     assert [(step.verb, step.original) for step in steps] == [(Verb.ACCEPT, "it")]
     assert steps[0].data[-1:] == b"x"
@@ -673,7 +673,7 @@ def test_faults_compose_in_the_order_in_which_they_were_applied() -> None:
 def test_what_is_made_comes_in_as_the_original_did(ipv6: bool) -> None:
     """Its hop is counted where every packet's is: as the firewall forwards it."""
     ends = (CLIENT6, SERVER6) if ipv6 else (CLIENT, SERVER)
-    data = spoken(b"hello", ipv6=ipv6)[3]
+    data = packets_of(b"hello", ipv6=ipv6)[3]
     wire, _ = wire_with(Duplicate(copies=2), Pick(*ends, of="data"))
     padded = data + bytes(6)  # as a link fills a short frame up
     assert [(step.verb, step.data) for step in wire.arrive(padded, "it", 0)] == [
@@ -797,9 +797,9 @@ def test_behind_a_nat_the_kernel_queues_what_comes_to_the_nats_address_whatever_
 
 @pytest.mark.parametrize("of", ["any", "data", "fin", "udp"])
 def test_packets_of_an_earlier_connection_are_neither_picked_nor_counted(of: Kind) -> None:
-    data = numbered(3) if of == "udp" else spoken(b"one", b"two")
+    data = numbered(3) if of == "udp" else packets_of(b"one", b"two")
     without_syn = [each for each in data if not parsed(each).flags & packets.SYN]
-    fault = Fault("lose", Drop(), one(of=of, first=1), 0, [("udp", 40000, 5300), ("tcp", 10_000, 65432)])
+    fault = Fault("lose", Drop(), a_pick(of=of, first=1), 0, [("udp", 40000, 5300), ("tcp", 10_000, 65432)])
     wire = Wire()
     wire.apply(fault)
     assert all(step.verb is Verb.ACCEPT for each in without_syn for step in wire.arrive(each, 0, 0))
@@ -807,16 +807,16 @@ def test_packets_of_an_earlier_connection_are_neither_picked_nor_counted(of: Kin
 
 
 def test_a_syn_makes_a_new_connection_of_an_earlier_one() -> None:
-    fault = Fault("lose", Drop(), one(of="data", first=1), 0, [("tcp", 10_000, 65432)])
+    fault = Fault("lose", Drop(), a_pick(of="data", first=1), 0, [("tcp", 10_000, 65432)])
     wire = Wire()
     wire.apply(fault)
-    lost = [wire.arrive(each, 0, 0)[0].verb is Verb.LOSE for each in spoken(b"one", b"two")]
+    lost = [wire.arrive(each, 0, 0)[0].verb is Verb.LOSE for each in packets_of(b"one", b"two")]
     assert lost == [False, False, False, True, False, False]
     assert fault.needs_stream, "so the kernel must queue SYNs too"
 
 
 def test_a_fault_describes_what_it_picked_up_to_the_limit() -> None:
-    wire, fault = wire_with(Drop(), one(of="udp", first=HITS_LIMIT + 2), seed=3)
+    wire, fault = wire_with(Drop(), a_pick(of="udp", first=HITS_LIMIT + 2), seed=3)
     for data in numbered(HITS_LIMIT + 5):
         wire.arrive(data, "it", 1000)
     told = fault.hits(wall_offset=500)
@@ -831,11 +831,11 @@ def test_a_fault_describes_what_it_picked_up_to_the_limit() -> None:
 def test_there_is_no_second_fault_of_a_name_nor_one_beyond_the_limit() -> None:
     wire = Wire()
     for number in range(FAULTS_LIMIT):
-        wire.apply(Fault(str(number), Drop(), one(), 0))
+        wire.apply(Fault(str(number), Drop(), a_pick(), 0))
     with pytest.raises(ValueError, match="faults already"):
-        wire.apply(Fault("more", Drop(), one(), 0))
+        wire.apply(Fault("more", Drop(), a_pick(), 0))
     with pytest.raises(ValueError, match="fault '0' already"):
-        wire.apply(Fault("0", Drop(), one(), 0))
+        wire.apply(Fault("0", Drop(), a_pick(), 0))
 
 
 # The rules --------------------------------------------------------------------------------------------------------
@@ -884,10 +884,10 @@ def test_the_kernel_is_told_apart_data_and_pure_acknowledgements(ipv6: bool) -> 
     def program(of: Kind) -> str:
         return rules.matches(Pick(*ends, of=of), needs_stream=False)[0][-1].strip('"')
 
-    for data in spoken(b"h", b"hello", ipv6=ipv6):
+    for data in packets_of(b"h", b"hello", ipv6=ipv6):
         assert bool(bpf(program("data"), data)) == (parsed(data).length > 0)
         assert bool(bpf(program("ack"), data)) == (parsed(data).length == 0)
-    with_options = bytearray(spoken(b"h", ipv6=ipv6)[2])  # twelve bytes of options, and no payload
+    with_options = bytearray(packets_of(b"h", ipv6=ipv6)[2])  # twelve bytes of options, and no payload
     header = 40 if ipv6 else 20
     with_options[header + 12] = 8 << 4
     with_options += bytes(12)
@@ -897,26 +897,26 @@ def test_the_kernel_is_told_apart_data_and_pure_acknowledgements(ipv6: bool) -> 
     assert not bpf(program("data"), bytes(with_options))
     assert bpf(program("ack"), bytes(with_options))
     if ipv6:
-        extended = bytearray(spoken(b"h", ipv6=True)[3])
+        extended = bytearray(packets_of(b"h", ipv6=True)[3])
         extended[6] = 60
         assert bpf(program("data"), bytes(extended))
         assert bpf(program("ack"), bytes(extended)), "what a rule cannot tell is queued"
 
 
 def test_only_what_a_pick_names_is_queued() -> None:
-    assert rules.matches(one(of="syn", to_port=80), needs_stream=False) == [
+    assert rules.matches(a_pick(of="syn", to_port=80), needs_stream=False) == [
         f"-s {CLIENT} -d {SERVER} -p tcp --dport 80 --tcp-flags SYN,ACK,FIN,RST SYN".split()
     ]
-    assert [match[-1] for match in rules.matches(one(of="dns-query", name="a"), needs_stream=False)] == ["53"]
-    of_byte = rules.matches(one(of="data", byte=3), needs_stream=False)
+    assert [match[-1] for match in rules.matches(a_pick(of="dns-query", name="a"), needs_stream=False)] == ["53"]
+    of_byte = rules.matches(a_pick(of="data", byte=3), needs_stream=False)
     assert of_byte[0][-3:] == ["--tcp-flags", "SYN", "SYN"], "the SYN too: the bytes are counted from it"
-    assert rules.matches(one(of="any", to_port=9), needs_stream=False) == [
+    assert rules.matches(a_pick(of="any", to_port=9), needs_stream=False) == [
         f"-s {CLIENT} -d {SERVER} -p {protocol} --dport 9".split() for protocol in ("tcp", "udp")
     ]
 
 
 def test_the_chain_comes_with_the_first_fault_and_goes_with_the_last() -> None:
-    faults = [("lose", one(of="icmp"), False)]
+    faults = [("lose", a_pick(of="icmp"), False)]
     rule = (
         f"-A FAULTWIRE -s {CLIENT} -d {SERVER} -p icmp -m comment --comment lose"
         " -j NFQUEUE --queue-num 4242 --queue-bypass"
@@ -1017,12 +1017,12 @@ def test_an_action_is_the_same_after_its_json(action: Action) -> None:
 @pytest.mark.parametrize(
     "pick",
     [
-        one(),
-        one(of="syn", first=2, again=True),
-        one(byte=0, from_port=1, to_port=65535),
-        one(percent=12.5),
-        one(of="dns-query", name="server.lab"),
-        one(behind="198.18.1.190"),
+        a_pick(),
+        a_pick(of="syn", first=2, again=True),
+        a_pick(byte=0, from_port=1, to_port=65535),
+        a_pick(percent=12.5),
+        a_pick(of="dns-query", name="server.lab"),
+        a_pick(behind="198.18.1.190"),
     ],
     ids=str,
 )
@@ -1031,7 +1031,7 @@ def test_a_pick_is_the_same_after_its_json(pick: Pick) -> None:
 
 
 def test_the_json_form_is_what_is_written_in_the_documentation() -> None:
-    assert to_json(one(of="syn", first=1)) == {"from": CLIENT, "to": SERVER, "of": "syn", "first": 1}
+    assert to_json(a_pick(of="syn", first=1)) == {"from": CLIENT, "to": SERVER, "of": "syn", "first": 1}
     assert to_json(Delay(0.2, 0.05)) == {"delay": {"by_s": 0.2, "jitter_s": 0.05}}
     assert to_json(Drop()) == {"drop": {}}
 
@@ -1096,8 +1096,8 @@ def test_a_fault_needs_addresses_of_one_family() -> None:
 
 def test_what_cannot_be_done_to_such_packets_is_refused() -> None:
     for action, pick in (
-        *((Reorder(1, 1), one(of="udp")), (Split(1), one(of="syn")), (Cut(1), one(of="icmp"))),
-        *((Cut(1, "fin"), one(of="udp")), (Cut(1, "rst"), one(of="udp")), (OtherPort(9), one(of="any"))),
+        *((Reorder(1, 1), a_pick(of="udp")), (Split(1), a_pick(of="syn")), (Cut(1), a_pick(of="icmp"))),
+        *((Cut(1, "fin"), a_pick(of="udp")), (Cut(1, "rst"), a_pick(of="udp")), (OtherPort(9), a_pick(of="any"))),
     ):
         with pytest.raises(ValueError, match=r"overtaken|done to data|UDP has no (fin|rst)|given to udp"):
             Fault("fault", action, pick, 0)

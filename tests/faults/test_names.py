@@ -46,7 +46,7 @@ def parsed(data: bytes) -> packet.Packet:
     return found
 
 
-def made(declared: NameAnswer, asked: bytes) -> bytes:
+def answered(declared: NameAnswer, asked: bytes) -> bytes:
     """The message that goes on."""
     found = names.answered_otherwise(parsed(datagram(asked)), declared)
     assert found is not None
@@ -81,27 +81,27 @@ def test_a_question_is_no_answer_and_what_comes_from_another_port_is_none_of_a_n
 )
 def test_an_answer_without_its_records_repeats_the_question(becomes: Becomes, flags: int) -> None:
     asked = message(addresses=3, more=b"\0" + struct.pack("!HHIH", 41, 1232, 0, 0))
-    assert made(NameAnswer(becomes), asked) == struct.pack("!HHHHHH", 77, flags, 1, 0, 0, 0) + asked[12:28]
+    assert answered(NameAnswer(becomes), asked) == struct.pack("!HHHHHH", 77, flags, 1, 0, 0, 0) + asked[12:28]
 
 
 def test_an_answer_to_nobody_has_another_identification_or_another_name() -> None:
-    assert made(NameAnswer("wrong-id"), message())[:2] == struct.pack("!H", 78)
-    other = names.question(made(NameAnswer("wrong-question"), message()))
+    assert answered(NameAnswer("wrong-id"), message())[:2] == struct.pack("!H", 78)
+    other = names.question(answered(NameAnswer("wrong-question"), message()))
     assert other is not None
     assert other.name == "xerver.lab"
-    assert made(NameAnswer("wrong-question"), message("xerver.lab"))[13:14] == b"y"
+    assert answered(NameAnswer("wrong-question"), message("xerver.lab"))[13:14] == b"y"
 
 
 def test_every_record_has_the_ttl_but_what_edns_says_there() -> None:
     edns = b"\0" + struct.pack("!HHIH", 41, 1232, 0x8000, 0)
-    found = made(NameAnswer(ttl=7), message(addresses=2, more=edns))
+    found = answered(NameAnswer(ttl=7), message(addresses=2, more=edns))
     assert found.count(struct.pack("!HHIH", 1, 1, 7, 4) + A) == 2
     assert found.endswith(edns)
 
 
 @pytest.mark.parametrize("of", ["A", "AAAA"])
 def test_an_alias_has_the_addresses_by_its_other_name(of: RecordType) -> None:
-    found = made(NameAnswer(cname="real.lab."), message(of=of, addresses=2))
+    found = answered(NameAnswer(cname="real.lab."), message(of=of, addresses=2))
     assert struct.unpack_from("!HHHH", found, 4) == (1, 3, 0, 0)
     alias = b"\xc0\x0c" + struct.pack("!HHIH", 5, 1, 5, 10) + labels("real.lab")
     at = found.index(alias) + len(alias) - 10
@@ -111,7 +111,7 @@ def test_an_alias_has_the_addresses_by_its_other_name(of: RecordType) -> None:
 
 
 def test_what_is_so_already_is_no_hit() -> None:
-    once = made(NameAnswer("servfail"), message())
+    once = answered(NameAnswer("servfail"), message())
     assert names.answered_otherwise(parsed(datagram(once)), NameAnswer("servfail")) is None
     assert names.answered_otherwise(parsed(datagram(message(addresses=0))), NameAnswer(ttl=3)) is None
     assert names.answered_otherwise(parsed(datagram(message(answer=False))), NameAnswer("empty")) is None

@@ -10,7 +10,7 @@ from images.firewall.inject.declared import read_action, to_json
 from images.firewall.inject.path_words import OPPORTUNITY_BYTES, TRACE_LIMIT, Path, opportunities
 from images.firewall.inject.pathing import Link
 from images.firewall.inject.wire import Verb
-from tests.faults.test_injector import datagram, one, wire_with
+from tests.faults.test_injector import a_pick, datagram, wire_with
 
 MS = 1_000_000
 
@@ -135,11 +135,11 @@ def test_its_words_are_the_same_behind_json() -> None:
 
 
 def test_on_the_wire_a_packet_waits_for_its_time_and_a_lost_one_never_comes() -> None:
-    wire, fault = wire_with(Path(delay_s=0.01, bits_per_s=1_000_000_000), one(of="udp"))
+    wire, fault = wire_with(Path(delay_s=0.01, bits_per_s=1_000_000_000), a_pick(of="udp"))
     assert wire.arrive(datagram(b"a"), "it", 0) == []
     assert wire.due is not None
     assert wire.tick(wire.due - 1) == []
     assert wire.tick(wire.due) == [(Verb.ACCEPT, "it", b"")]
     assert fault.hit_count == 1
-    wire, _ = wire_with(Path(bits_per_s=1_000_000, worsens=100.0, recovers=0.0), one(of="udp"))
+    wire, _ = wire_with(Path(bits_per_s=1_000_000, worsens=100.0, recovers=0.0), a_pick(of="udp"))
     assert wire.arrive(datagram(b"a"), "it", 0) == [(Verb.LOSE, "it", b"")]

@@ -14,7 +14,7 @@ RATE = 800_000  # bits a second: one goes in 10 ms
 MS = 1_000_000
 
 
-def played(
+def simulate(
     discipline: Discipline, arrivals: list[int], *, limit_packets: int = 10, seed: int = 1
 ) -> tuple[dict[int, int], list[int]]:
     """When each packet that came at these times (ms) went on, in ms, by its place; and those lost, in their order."""
@@ -45,47 +45,47 @@ def played(
 
 
 def test_a_packet_alone_is_out_when_its_bits_are() -> None:
-    assert played("drop-tail", [0, 100]) == ({0: 10, 1: 110}, [])
+    assert simulate("drop-tail", [0, 100]) == ({0: 10, 1: 110}, [])
 
 
 def test_packets_go_one_behind_the_other_in_their_order() -> None:
-    assert played("drop-tail", [0, 0, 5]) == ({0: 10, 1: 20, 2: 30}, [])
+    assert simulate("drop-tail", [0, 0, 5]) == ({0: 10, 1: 20, 2: 30}, [])
 
 
 def test_what_finds_no_place_is_lost_and_one_place_less_would_lose_one_more() -> None:
-    gone, lost = played("drop-tail", [0] * 6, limit_packets=4)
+    gone, lost = simulate("drop-tail", [0] * 6, limit_packets=4)
     assert (list(gone), lost) == ([0, 1, 2, 3], [4, 5])
-    assert played("drop-tail", [0] * 6, limit_packets=3)[1] == [3, 4, 5]
+    assert simulate("drop-tail", [0] * 6, limit_packets=3)[1] == [3, 4, 5]
 
 
 def test_a_long_queue_is_all_delay_and_codel_does_not_let_it_stand() -> None:
     arrivals = list(range(0, 1000, 5))  # twice as many as the link takes
-    bloated, lost = played("drop-tail", arrivals, limit_packets=200)
+    bloated, lost = simulate("drop-tail", arrivals, limit_packets=200)
     assert lost == []
     assert max(out - arrivals[place] for place, out in bloated.items()) > 900
-    controlled, dropped = played("codel", arrivals, limit_packets=200)
+    controlled, dropped = simulate("codel", arrivals, limit_packets=200)
     assert dropped
     assert max(out - arrivals[place] for place, out in controlled.items()) < 900
 
 
 def test_codel_lets_a_burst_be_and_drops_at_the_head_once_it_has_stood_for_an_interval() -> None:
-    assert played("codel", [0] * 8, limit_packets=20)[1] == [], "80 ms: less than an interval of 100 ms"
-    _, lost = played("codel", [0] * 40, limit_packets=40)
+    assert simulate("codel", [0] * 8, limit_packets=20)[1] == [], "80 ms: less than an interval of 100 ms"
+    _, lost = simulate("codel", [0] * 40, limit_packets=40)
     assert lost[0] == 11, "at the head at 110 ms: 100 ms after number 1, the first that had waited for 5 ms"
 
 
 def test_codel_lets_a_queue_of_one_frame_be() -> None:
-    assert played("codel", list(range(0, 2000, 10)), limit_packets=20)[1] == []
+    assert simulate("codel", list(range(0, 2000, 10)), limit_packets=20)[1] == []
 
 
 def test_red_drops_some_before_the_queue_is_full_and_the_same_ones_by_the_same_seed() -> None:
     # A steady queue, long enough for an average that moves by 0.002 a packet
     arrivals = sorted([*[1] * 60, *range(0, 20_000, 10)])
-    first = played("red", arrivals, limit_packets=100, seed=3)
+    first = simulate("red", arrivals, limit_packets=100, seed=3)
     assert 0 < len(first[1]) < len(arrivals) / 4
-    assert first == played("red", arrivals, limit_packets=100, seed=3)
-    assert first[1] != played("red", arrivals, limit_packets=100, seed=4)[1]
-    assert played("drop-tail", arrivals, limit_packets=100)[1] == []
+    assert first == simulate("red", arrivals, limit_packets=100, seed=3)
+    assert first[1] != simulate("red", arrivals, limit_packets=100, seed=4)[1]
+    assert simulate("drop-tail", arrivals, limit_packets=100)[1] == []
 
 
 def test_what_waits_goes_on_when_it_is_healed() -> None:

@@ -31,7 +31,7 @@ def section(title: str) -> str:
 
 def test_every_public_name_is_on_the_page_with_its_signature_and_no_other() -> None:
     assert api.page(TEXT) == TEXT, "python -m tests.api makes it anew; is it a change for the major number?"
-    assert re.findall(r"^class (\w+)", api.made(), re.MULTILINE) == [*library.__all__]
+    assert re.findall(r"^class (\w+)", api.block(), re.MULTILINE) == [*library.__all__]
 
 
 def test_a_parameter_more_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,14 +39,14 @@ def test_a_parameter_more_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         return f"{self}{role}{new}"
 
     monkeypatch.setattr(library.Lab, "url", url)
-    assert "lab.url(role: str, *, new: int=1) -> str" in api.made()
+    assert "lab.url(role: str, *, new: int=1) -> str" in api.block()
     assert api.page(TEXT) != TEXT
 
 
 def test_no_name_of_the_package_is_public_beside_those(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library, "__all__", (*library.__all__, "Recording"))
     with pytest.raises(AttributeError):
-        api.made()
+        api.block()
 
 
 def test_the_plugins_fixtures_options_and_mark_are_on_the_page_and_no_others() -> None:

@@ -49,33 +49,35 @@ def code() -> Iterator[tuple[str, str]]:
             yield from ((page.name, line) for line in block.splitlines())
 
 
-def found(pattern: re.Pattern[str]) -> list[tuple[str, tuple[str, ...]]]:
+def matches_in_code(pattern: re.Pattern[str]) -> list[tuple[str, tuple[str, ...]]]:
     return sorted({(page, match.groups("")) for page, piece in code() for match in pattern.finditer(piece)})
 
 
 def test_the_pages_name_commands_at_all() -> None:
-    assert len(found(MAKE)) > 50
-    assert len(found(MODULE)) > 5
-    assert len(found(FILE)) > 20
+    assert len(matches_in_code(MAKE)) > 50
+    assert len(matches_in_code(MODULE)) > 5
+    assert len(matches_in_code(FILE)) > 20
 
 
 def test_each_verb_of_make_and_each_of_its_variables_is_in_the_makefile() -> None:
-    wrong = [f"{page}: make {verb}" for page, (_, verb, _) in found(MAKE) if verb not in TARGETS] + [
+    wrong = [f"{page}: make {verb}" for page, (_, verb, _) in matches_in_code(MAKE) if verb not in TARGETS] + [
         f"{page}: make {verb} {name}="
-        for page, (before, verb, after) in found(MAKE)
+        for page, (before, verb, after) in matches_in_code(MAKE)
         for name in re.findall(r"([A-Z_]+)=", f"{before}{after}")
         if name not in VARIABLES
     ]
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("module", sorted({named[0] for _, named in found(MODULE) if not named[0].endswith(".NAME")}))
+@pytest.mark.parametrize(
+    "module", sorted({named[0] for _, named in matches_in_code(MODULE) if not named[0].endswith(".NAME")})
+)
 def test_each_module_that_a_page_would_run_is_there(module: str) -> None:
     assert importlib.util.find_spec(module), module
 
 
 @pytest.mark.parametrize(
-    "verb", sorted({verb for _, (module, verb) in found(MODULE) if module == "scenarios" and verb})
+    "verb", sorted({verb for _, (module, verb) in matches_in_code(MODULE) if module == "scenarios" and verb})
 )
 def test_each_command_that_a_page_would_run_explains_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -85,13 +87,13 @@ def test_each_command_that_a_page_would_run_explains_itself(verb: str, capsys: p
 
 
 def test_each_file_that_a_page_names_is_there() -> None:
-    named = [(page, name) for page, (name,) in found(FILE) if name not in OF_THE_READER]
+    named = [(page, name) for page, (name,) in matches_in_code(FILE) if name not in OF_THE_READER]
     wrong = [f"{page}: {name}" for page, name in named if not (ROOT / name).exists()]
     assert not wrong, "\n".join(wrong)
 
 
 def commands() -> list[tuple[str, str]]:
-    named = found(COMMAND)
+    named = matches_in_code(COMMAND)
     # A verb without a word or with a flag alone, `faultwire run --json`, is a name and nothing to type.
     return [(page, words) for page, (words,) in named if not PLACEHOLDER.search(words) and TYPED.search(words)]
 

@@ -23,16 +23,16 @@ class Plain(yaml.SafeLoader):
 Plain.add_multi_constructor("tag:yaml.org,2002:python/", lambda *_: None)
 
 
-def named(nav: Any) -> Iterator[str]:
+def files_of(nav: Any) -> Iterator[str]:
     """The files that a navigation names."""
     if isinstance(nav, str):
         yield nav
     for each in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
-        yield from named(each)
+        yield from files_of(each)
 
 
 def test_each_document_is_in_the_navigation() -> None:
-    nav = set(named(yaml.load(CONFIGURATION, Plain)["nav"]))  # noqa: S506 (a safe loader, with one tag more)
+    nav = set(files_of(yaml.load(CONFIGURATION, Plain)["nav"]))  # noqa: S506 (a safe loader, with one tag more)
     pages = {path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))}
     groups = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "drills").glob("*/README.md")}
     wrong = nav ^ (pages | groups | {f"{REPORT}/index.html"})

@@ -95,7 +95,7 @@ def chosen(folder: Path, text: str) -> ServiceChoice:
     return resolve(text, known={"mine": load_service(folder)})
 
 
-def called(lab: Lab, which: ServiceChoice) -> Finished:
+def call_service(lab: Lab, which: ServiceChoice) -> Finished:
     return call(lab, which, lab.topology.hosts["client"], lab.topology.hosts["server"], "ipv4")
 
 
@@ -105,13 +105,13 @@ def test_programs_of_two_images_speak_tls_with_the_lab_s_own_authority_without_a
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     with serving(lab, chosen(folder, "mine/caddy"), server, "ipv4") as program:
         for name in ("plain", "wget", "socat"):
-            ran = called(lab, chosen(folder, f"mine/caddy:{name}"))
+            ran = call_service(lab, chosen(folder, f"mine/caddy:{name}"))
             assert ran.status == 0, (name, ran.printed)
             assert "Follow the white rabbit." in ran.stdout, name
-        refused = called(lab, chosen(folder, "mine/caddy:stranger"))
+        refused = call_service(lab, chosen(folder, "mine/caddy:stranger"))
         assert refused.status == 255
         assert "certificate verify failed" in refused.printed
-        told = called(lab, chosen(folder, "mine/caddy:teller"))
+        told = call_service(lab, chosen(folder, "mine/caddy:teller"))
         assert told.stdout == "(hidden)\n1000\n"
         assert "Read-only file system" in told.stderr
     assert program

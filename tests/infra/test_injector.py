@@ -141,7 +141,7 @@ def line_after(service: Running, seen: int, pattern: str, within_s: float = 10) 
     return found
 
 
-def took(service: Running, seen: int) -> bytes:
+def bytes_taken(service: Running, seen: int) -> bytes:
     """All that the service over TCP got from the connection that came after its first `seen` lines."""
     return bytes.fromhex(line_after(service, seen, r"^took (\w*)$")[1])
 
@@ -201,7 +201,7 @@ def test_a_lost_syn_is_repeated_after_a_second_and_the_packets_show_it(
     with Capture(lab) as capture, injector.fault("lose-one", declared.Drop(), lose) as fault:
         connected_s, reply = give(lab, MESSAGE, family=family)
         client_leg, server_leg = legs(lab, capture)
-    assert (reply, took(taking, lines)) == ("taken", MESSAGE)
+    assert (reply, bytes_taken(taking, lines)) == ("taken", MESSAGE)
     first, second = syns(client_leg)
     assert 0.9 < (second.time_ns - first.time_ns) / 1e9 < 1.5
     assert 0.9 < connected_s < 3
@@ -239,7 +239,7 @@ def test_a_duplicate_is_the_same_packet_once_more_and_the_application_does_not_s
     with Capture(lab) as capture, injector.fault("twice", declared.Duplicate(copies=2, after_s=0.01), twice) as fault:
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
-    assert took(taking, lines) == MESSAGE
+    assert bytes_taken(taking, lines) == MESSAGE
     sent, *again = from_client(client_leg)
     arrived = from_client(server_leg)
     assert [frame.crossing for frame in arrived if frame.crossing == sent.crossing] == [sent.crossing] * 3
@@ -258,7 +258,7 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
     ):
         assert give(lab, MESSAGE)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
-    assert took(taking, lines) == MESSAGE
+    assert bytes_taken(taking, lines) == MESSAGE
     assert checksum_errors(lab, "server") == before + 1
     sent = from_client(client_leg)
     assert len(sent) >= 2
@@ -277,7 +277,7 @@ def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taki
     ):
         assert give(lab, MESSAGE, family=family)[1] == "taken"
         client_leg, server_leg = legs(lab, capture)
-    assert took(taking, lines) == MESSAGE
+    assert bytes_taken(taking, lines) == MESSAGE
     sent, *_ = from_client(client_leg)
     arrived = from_client(server_leg)[: len(MESSAGE)]
     assert [frame.payload for frame in arrived] == [bytes([byte]) for byte in MESSAGE]
@@ -305,7 +305,7 @@ def test_the_segment_with_byte_n_is_lost_each_time_it_is_sent_until_it_is_healed
             until_healed.close()
             giving.wait_for_line("taken", within_s=10)
         client_leg, server_leg = legs(lab, capture)
-    assert took(taking, lines) == b"".join(pieces)
+    assert bytes_taken(taking, lines) == b"".join(pieces)
     lost = [frame for frame in from_client(client_leg) if pieces[2] in frame.payload]
     through = [frame for frame in from_client(server_leg) if pieces[2] in frame.payload]
     assert len(lost) - len(through) == fault.hits().picked
@@ -334,14 +334,14 @@ def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injec
                 line_after(taking, lines, "^(has (2[6-9]|[3-9])|took)", within_s=0.5)
             until_healed.close()
             giving.wait_for_line("taken", within_s=10)
-    assert took(taking, lines) == MESSAGE * 2
+    assert bytes_taken(taking, lines) == MESSAGE * 2
 
 
 def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, taking: Running) -> None:
     lines = len(taking.lines)
     with injector.fault("alter", declared.Alter(at=20, to=0x21, of="stream"), pick(lab, of="data")) as fault:
         assert give(lab, MESSAGE, MESSAGE)[1] == "taken"
-    assert took(taking, lines) == MESSAGE + b"on!" + MESSAGE[3:]
+    assert bytes_taken(taking, lines) == MESSAGE + b"on!" + MESSAGE[3:]
     assert [hit.did for hit in fault.hits().hits] == ["untouched", "byte 20 altered from 101 to 33"]
 
 
@@ -359,7 +359,7 @@ def test_options_are_taken_away_and_numbers_shifted_on_the_far_leg_and_nobody_no
         injector.fault("shifted-back", ShiftAcknowledgement(by), back),
     ):
         assert give(lab, b"hello", b"world", family=family)[1]
-        assert took(taking, seen) == b"helloworld"
+        assert bytes_taken(taking, seen) == b"helloworld"
         near, far = legs(lab, capture)
     assert stripped.hits().picked == 1
     assert shifted.hits().untouched == 0

@@ -78,7 +78,7 @@ def looks(meter: Any, proc: Proc, times: int = 1, after_ms: int = 20) -> None:
         meter.look()
 
 
-def told(meter: Any, came: Mapping[str, str] | None = None) -> list[tuple[str, str, str, int, int]]:
+def stalls_of(meter: Any, came: Mapping[str, str] | None = None) -> list[tuple[str, str, str, int, int]]:
     """Machine, program, why, and from when to when in milliseconds since the beginning."""
     return [
         (
@@ -95,7 +95,7 @@ def told(meter: Any, came: Mapping[str, str] | None = None) -> list[tuple[str, s
 def test_a_quiet_lab_has_no_stall(meter: Any, proc: Proc) -> None:
     proc.task(10, SERVER, ran=2, waited_ms=5)
     looks(meter, proc, 10)
-    assert told(meter) == []
+    assert stalls_of(meter) == []
 
 
 def test_a_stopped_task_is_noted_from_the_look_before_to_the_look_after(meter: Any, proc: Proc) -> None:
@@ -104,7 +104,7 @@ def test_a_stopped_task_is_noted_from_the_look_before_to_the_look_after(meter: A
     looks(meter, proc, 5)
     proc.task(10, SERVER, "S", ran=3)
     looks(meter, proc, 3)
-    assert told(meter) == [("server", "python", "stopped", 20, 140)]
+    assert stalls_of(meter) == [("server", "python", "stopped", 20, 140)]
 
 
 def test_one_that_is_stopped_to_the_end_or_was_so_from_the_beginning_is_noted_too(
@@ -116,7 +116,7 @@ def test_one_that_is_stopped_to_the_end_or_was_so_from_the_beginning_is_noted_to
         proc.now_ns = BEGAN_NS
         meter.start({SERVER: "server"})
         looks(meter, proc, 3)
-        assert told(meter) == [("server", "python", "stopped", 0, 60)]
+        assert stalls_of(meter) == [("server", "python", "stopped", 0, 60)]
 
 
 def test_a_task_that_ends_while_it_is_stopped_was_stopped_until_then(meter: Any, proc: Proc) -> None:
@@ -127,7 +127,7 @@ def test_a_task_that_ends_while_it_is_stopped_was_stopped_until_then(meter: Any,
     looks(meter, proc)
     (one,) = meter.noted
     assert one.pid == 7  # or it would not be known as the pause that a drill made
-    assert told(meter) == [("server", "python", "stopped", 0, 80)]
+    assert stalls_of(meter) == [("server", "python", "stopped", 0, 80)]
     assert 10 not in meter.tasks
 
 
@@ -140,7 +140,7 @@ def test_a_moment_in_the_state_of_a_frozen_task_is_no_stall_and_two_looks_are(me
     looks(meter, proc, 4)
     proc.task(10, SERVER, "S", ran=5)
     looks(meter, proc)
-    assert told(meter) == [("server", "python", "held", 40, 140)]
+    assert stalls_of(meter) == [("server", "python", "held", 40, 140)]
 
 
 def test_what_waited_for_a_processor_is_noted_by_its_run_delay(meter: Any, proc: Proc) -> None:
@@ -148,7 +148,7 @@ def test_what_waited_for_a_processor_is_noted_by_its_run_delay(meter: Any, proc:
     looks(meter, proc)
     proc.task(10, SERVER, "S", ran=3, waited_ms=19 + 35)
     looks(meter, proc, 3)
-    assert told(meter) == [("server", "python", "starved", 5, 40)]
+    assert stalls_of(meter) == [("server", "python", "starved", 5, 40)]
 
 
 def test_when_the_meter_itself_waits_for_a_processor_nothing_else_stood_still(meter: Any, proc: Proc) -> None:
@@ -156,11 +156,11 @@ def test_when_the_meter_itself_waits_for_a_processor_nothing_else_stood_still(me
     looks(meter, proc)
     proc.write("self/schedstat", "30000000 640000000 2\n")
     looks(meter, proc, after_ms=700)
-    assert told(meter) == []
+    assert stalls_of(meter) == []
     looks(meter, proc)
     proc.write("self/schedstat", "40000000 700000000 3\n")  # 70 ms of 200: the rest is nobody's
     looks(meter, proc, after_ms=200)
-    assert told(meter) == [("", "", "still", 740, 940)]
+    assert stalls_of(meter) == [("", "", "still", 740, 940)]
 
 
 @pytest.mark.parametrize(
@@ -186,14 +186,14 @@ def test_who_only_reads_for_the_lab_holds_no_packet_up(meter: Any, proc: Proc, c
     proc.task(11, SERVER, "T", ran=4, waited_ms=105, name="register_all_pr")
     looks(meter, proc, 3)
     noted = [("server", "register_all_pr", "starved", -60, 40), ("server", "register_all_pr", "stopped", 40, 100)]
-    assert told(meter) == (noted if is_noted else [])
+    assert stalls_of(meter) == (noted if is_noted else [])
 
 
 def test_when_the_meter_wakes_late_all_of_the_machine_stood_still(meter: Any, proc: Proc) -> None:
     looks(meter, proc)
     looks(meter, proc, after_ms=39)
     looks(meter, proc, after_ms=700)
-    assert told(meter) == [("", "", "still", 59, 759)]
+    assert stalls_of(meter) == [("", "", "still", 59, 759)]
 
 
 def test_a_container_that_a_cgroup_of_version_2_froze_is_seen_though_its_tasks_seem_to_sleep(
@@ -210,7 +210,7 @@ def test_a_container_that_a_cgroup_of_version_2_froze_is_seen_though_its_tasks_s
     looks(meter, proc, 3)
     events.write_text("populated 1\nfrozen 0\n")
     looks(meter, proc)
-    assert told(meter) == [("server", "", "frozen", 20, 100)]
+    assert stalls_of(meter) == [("server", "", "frozen", 20, 100)]
 
 
 def test_what_only_waits_for_the_end_of_its_container_may_be_stopped_but_not_frozen(meter: Any, proc: Proc) -> None:
@@ -218,13 +218,13 @@ def test_what_only_waits_for_the_end_of_its_container_may_be_stopped_but_not_fro
     proc.task(13, SERVER, waited_ms=90, name="runc:[2:INIT]")
     proc.task(12, SERVER, "D", name="sleep")
     looks(meter, proc, 3)
-    assert told(meter) == [("server", "sleep", "held", 0, 60)]
+    assert stalls_of(meter) == [("server", "sleep", "held", 0, 60)]
 
 
 def test_a_name_with_a_parenthesis_hides_no_state(meter: Any, proc: Proc) -> None:
     proc.task(11, SERVER, "T", name="a) S 1 (b")
     looks(meter, proc, 2)
-    assert told(meter) == [("server", "a) S 1 (b", "stopped", 0, 40)]
+    assert stalls_of(meter) == [("server", "a) S 1 (b", "stopped", 0, 40)]
 
 
 def test_tasks_that_come_are_looked_at_and_those_of_other_labs_are_not(
@@ -238,13 +238,13 @@ def test_tasks_that_come_are_looked_at_and_those_of_other_labs_are_not(
         proc.task(number, container, "T")
     looks(meter, proc, 2)
     assert sorted(meter.tasks) == [10, 20, 22]
-    assert [each[0] for each in told(meter, {GUEST: "client"})] == ["server", "client"]
+    assert [each[0] for each in stalls_of(meter, {GUEST: "client"})] == ["server", "client"]
 
 
 def test_a_container_that_came_and_is_nobodys_here_is_told_nothing_of(meter: Any, proc: Proc) -> None:
     proc.task(22, GUEST, "T")
     looks(meter, proc, 2)
-    assert told(meter) == []
+    assert stalls_of(meter) == []
     meter.start({SERVER: "server"})
     assert sorted(meter.tasks) == [10]
     proc.task(23, GUEST, "T")

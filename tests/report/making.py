@@ -76,7 +76,7 @@ def handshake_with_a_lost_syn() -> tuple[list[Frame], list[Frame]]:
     return client_leg, server_leg
 
 
-def called(ended: Outcome = Outcome.ANSWERED, *, began_ms: float = -5, took_ms: float = 1030, said: str = "") -> Call:
+def call_of(ended: Outcome = Outcome.ANSWERED, *, began_ms: float = -5, took_ms: float = 1030, said: str = "") -> Call:
     """A call of the client's program."""
     return Call(
         host="client-be", argv=("client", HOSTILE), outcome=ended, errno=None, status=0, signal=None, stdout=said,
@@ -85,7 +85,7 @@ def called(ended: Outcome = Outcome.ANSWERED, *, began_ms: float = -5, took_ms: 
     )  # fmt: skip
 
 
-def seen(
+def evidence(
     client_leg: Sequence[Frame],
     server_leg: Sequence[Frame],
     *,
@@ -105,7 +105,7 @@ def seen(
         port=65432,
         addresses=ROLES,  # type: ignore[arg-type]
         client_side=frozenset({CLIENT, TRANSLATED}),
-        calls=calls if calls is not None else {"hello": [called()]},
+        calls=calls if calls is not None else {"hello": [call_of()]},
         caught={"lose-one": Caught(1, details=("tcp client to server",))} if armed else {},
         looks={},
         logs=logs if logs is not None else {"server": ["listening on"], "hello": [HOSTILE]},
@@ -145,7 +145,7 @@ def result(
     folder = folder_of(run_folder, cell)
     if of is None:
         client_leg, server_leg = handshake_with_a_lost_syn()
-        of = {"control": seen(client_leg[1:], server_leg, armed=False), "fault": seen(client_leg, server_leg)}
+        of = {"control": evidence(client_leg[1:], server_leg, armed=False), "fault": evidence(client_leg, server_leg)}
     checks = [
         Check("hits of the fault lose-one", "exactly 1", "1", Verdict.PASS),
         Check("packets with SYN on the client-leg", "exactly 2", HOSTILE, verdict, {"client-leg": [1, 2]}),
@@ -181,7 +181,7 @@ def through_a_proxy() -> Seen:
     asked = segment(1, 0, payload=b"question", flags=frozenset({"PSH", "ACK"}))
     on = of_backend(2, 5, payload=b"question", flags=frozenset({"PSH", "ACK"}))
     answered = of_backend(3, 7, back=True, payload=b"answer", flags=frozenset({"PSH", "ACK"}))
-    found = seen([asked, replace(on, number=2, time_ns=on.time_ns + 10_000), answered], [crossed(asked, 1), on])
+    found = evidence([asked, replace(on, number=2, time_ns=on.time_ns + 10_000), answered], [crossed(asked, 1), on])
     return replace(
         found, addresses={**found.addresses, "backend": (BACKEND,)}, client_side=found.client_side | {BACKEND}
     )

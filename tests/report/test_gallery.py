@@ -32,14 +32,14 @@ SMALL = Gallery(
 )
 
 
-def seen(drill: str = "any-paused", program: str = CURL, word: str = "answered", **changes: object) -> Seen:
+def cell(drill: str = "any-paused", program: str = CURL, word: str = "answered", **changes: object) -> Seen:
     kinds = ("answered", "hung", "still trying", "timed out", "refused", "wrong answer")
     kind = next(each for each in kinds if word.startswith(each))
     found = Seen(drill, program, Verdict.PASS, "", word, kind, 1.0, "", "2026-11-27T03-00-00.000Z", "a/b/le-le", 9, 8)
     return replace(found, **changes)  # type: ignore[arg-type]
 
 
-def made(*cells: Seen, misfits: Mapping[tuple[str, str], str] | None = None) -> str:
+def render(*cells: Seen, misfits: Mapping[tuple[str, str], str] | None = None) -> str:
     programs = {each: resolve(each, known=offered()) for each in SMALL.programs}
     return page(SMALL, programs, {each.key: each for each in cells}, misfits or {})
 
@@ -75,7 +75,7 @@ def made_html(*cells: Seen) -> str:
 
 def test_each_word_of_the_html_page_leads_to_its_evidence() -> None:
     text = made_html(
-        seen(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER), seen("any-refused", CURED)
+        cell(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER), cell("any-refused", CURED)
     )
     anchors = set(re.findall(r'<tr id="([^"]+)"', text))
     assert anchors == {"any-paused--gallery-nginx--curl", "any-refused--gallery-nginx--curl-timeout"}
@@ -87,27 +87,27 @@ def test_each_word_of_the_html_page_leads_to_its_evidence() -> None:
 
 
 def test_what_a_program_printed_cannot_break_the_html_page() -> None:
-    text = made_html(seen(word="refused (<script>alert(1)</script>)"))
+    text = made_html(cell(word="refused (<script>alert(1)</script>)"))
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
 
 
 def test_a_call_that_hung_is_told_with_what_the_kernel_would_do() -> None:
-    text = made(seen(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER))
+    text = render(cell(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER))
     assert "| The server's program stands still | **hung (still waiting after 20 s)** | not run |" in text
     assert f"As it comes, of 1 failure: it **hangs** where the server's program stands still ({NEVER})." in text
 
 
 def test_a_call_that_still_tried_again_is_no_call_that_only_waited() -> None:
-    text = made(seen(word="still trying after 19 s, 1 retry"))
+    text = render(cell(word="still trying after 19 s, 1 retry"))
     assert "| The server's program stands still | still trying after 19 s, 1 retry |" in text
     assert "it had not given up, and tried again and again, where the server's program" in " ".join(text.split())
     assert "**hangs**" not in text
 
 
 def test_a_column_that_never_hung_says_so_and_names_what_ended_each_call() -> None:
-    text = made(
-        seen(program=CURED, word="timed out 10.0 s (ETIMEDOUT)"), seen("any-refused", CURED, "refused (ECONNREFUSED)")
+    text = render(
+        cell(program=CURED, word="timed out 10.0 s (ETIMEDOUT)"), cell("any-refused", CURED, "refused (ECONNREFUSED)")
     )
     text = " ".join(text.split())
     assert "With `--max-time 10`, of 2 failures: it hangs under none of them; its own clock ends it where the" in text
@@ -118,32 +118,34 @@ def test_a_column_that_never_hung_says_so_and_names_what_ended_each_call() -> No
 @pytest.mark.parametrize(
     "unknown",
     [
-        seen(verdict=Verdict.UNPROVEN, sentence="the machine stood still"),
-        seen(word=f"hung (still waiting after 4 s; {NEVER})"),
+        cell(verdict=Verdict.UNPROVEN, sentence="the machine stood still"),
+        cell(word=f"hung (still waiting after 4 s; {NEVER})"),
     ],
     ids=["unproven", "began late"],
 )
 def test_what_a_cell_does_not_show_is_not_said(unknown: Seen) -> None:
-    text = made(unknown)
+    text = render(unknown)
     assert "| The server's program stands still | ? |" in text
     assert "As it comes: no cell of it was run." in text
 
 
 def test_a_claim_that_failed_and_a_drill_that_does_not_fit_are_told() -> None:
-    text = made(seen(verdict=Verdict.FAIL, sentence="hits of the fault"), misfits={("any-refused", CURL): "not for it"})
+    text = render(
+        cell(verdict=Verdict.FAIL, sentence="hits of the fault"), misfits={("any-refused", CURL): "not for it"}
+    )
     assert "answered, but the drill's claim failed" in text
     assert "| any-paused | gallery/nginx:curl | fail | hits of the fault |" in text
     assert "1 of 3 cells were run: 1 fail." in text
     assert "| Nobody listens on the port |" not in text  # no cell of this row was run
-    text = made(seen("any-refused", CURED), misfits={("any-refused", CURL): "not for it"})
+    text = render(cell("any-refused", CURED), misfits={("any-refused", CURL): "not for it"})
     assert "| Nobody listens on the port | · | answered |" in text
 
 
 def test_what_proved_nothing_does_not_take_the_place_of_what_did() -> None:
-    old, new = seen(), seen(verdict=Verdict.UNPROVEN, run="later")
+    old, new = cell(), cell(verdict=Verdict.UNPROVEN, run="later")
     assert gallery_cells.merge_cells({old.key: old}, [new]) == {old.key: old}
     assert gallery_cells.merge_cells({new.key: new}, [old]) == {old.key: old}
-    later = seen(run="later")
+    later = cell(run="later")
     assert gallery_cells.merge_cells({old.key: old}, [later]) == {old.key: later}
 
 

@@ -15,11 +15,11 @@ from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from tests.report.conftest import Chromium, Opened, opened
-from tests.report.making import HOSTILE, crossed, result, run, seen, segment, survival, through_a_proxy
+from tests.report.making import HOSTILE, crossed, result, run, evidence, segment, survival, through_a_proxy
 from tests.report.screenshots import LARGEST, take
 from tests.report.test_gallery import CURED
+from tests.report.test_gallery import cell as seen_in_gallery
 from tests.report.test_gallery import made_html as gallery_html_of
-from tests.report.test_gallery import seen as seen_in_gallery
 from tests.report.test_pages import EARLIER, LATER, all_pages, hostile_run, matrix_run
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
@@ -73,7 +73,7 @@ def cell(runs: Path, run_name: str = LATER, pair: str = "be-le") -> Path:
     return runs / run_name / "lost-syn" / "search-selectors" / pair / "index.html"
 
 
-def shown(page: Page) -> list[str]:
+def visible_cells(page: Page) -> list[str]:
     """The cells of the matrix that one sees, as their drill and the end of their link."""
     found: list[str] = page.eval_on_selector_all(
         "#matrix a[data-verdict]",
@@ -93,7 +93,7 @@ def test_every_page_loads_and_nothing_hostile_runs(runs: Path, tab: Opened) -> N
 
 def test_every_cell_of_the_matrix_opens_its_page_and_leads_back(runs: Path, tab: Opened) -> None:
     page = tab.go(runs / EARLIER / "index.html")
-    cells = shown(page)
+    cells = visible_cells(page)
     assert len(cells) == 5
     for number, href in enumerate(cells):
         page.locator("#matrix a[data-verdict]").nth(number).click()
@@ -105,18 +105,18 @@ def test_every_cell_of_the_matrix_opens_its_page_and_leads_back(runs: Path, tab:
 def test_filters_show_the_cells_that_fit_and_are_kept_in_the_address(runs: Path, tab: Opened) -> None:
     page = tab.go(runs / EARLIER / "index.html")
     page.select_option("select[name=word]", "timed")
-    assert shown(page) == ["lost-syn/echo-threads/le-le/index.html"]
+    assert visible_cells(page) == ["lost-syn/echo-threads/le-le/index.html"]
     assert page.inner_text("#shown") == "1 of 5 cells"
     expect(page).to_have_url(re.compile("#word=timed$"))
     assert page.locator("#matrix thead tr:last-child th:visible").all_inner_texts() == ["drill", "threads"]
     assert page.locator("#matrix tbody tr:visible").count() == 1
     page.reload()
-    assert shown(page) == ["lost-syn/echo-threads/le-le/index.html"]
+    assert visible_cells(page) == ["lost-syn/echo-threads/le-le/index.html"]
     page.click("#filters button")
     expect(page.locator("#shown")).to_have_text("5 cells")
     expect(page).to_have_url(re.compile("^[^#]*$"))
     page.fill("input[name=drill]", "REQUEST")
-    assert shown(page) == ["lost-request/echo-select/be-le/index.html"]
+    assert visible_cells(page) == ["lost-request/echo-select/be-le/index.html"]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_filters_show_the_cells_that_fit_and_are_kept_in_the_address(runs: Path,
     ],
 )
 def test_an_address_with_filters_opens_on_what_fits(runs: Path, tab: Opened, place: str, left: int) -> None:
-    assert len(shown(tab.go(runs / EARLIER / "index.html", place))) == left
+    assert len(visible_cells(tab.go(runs / EARLIER / "index.html", place))) == left
 
 
 def test_each_word_of_the_gallery_leads_to_its_evidence(gallery: Path, tab: Opened) -> None:
@@ -182,7 +182,7 @@ def test_the_keyboard_reaches_every_cell_and_every_box_that_scrolls(runs: Path, 
     for _ in range(80):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.getAttribute('href') || document.activeElement.className"))
-    assert set(shown(page)) <= reached
+    assert set(visible_cells(page)) <= reached
     assert "scroll" in reached
     assert page.evaluate("document.querySelector('.skip').getAttribute('href')") == "#main"
 
@@ -335,7 +335,9 @@ def many(browser: Chromium) -> Path:
     ]
     server_leg = [crossed(each, each.number) for each in client_leg if each.number != MANY // 2]
     made = result(
-        folder, of={"fault": seen(client_leg, server_leg), "control": seen([], [], armed=False)}, word=survival()
+        folder,
+        of={"fault": evidence(client_leg, server_leg), "control": evidence([], [], armed=False)},
+        word=survival(),
     )
     run(folder, [made])
     return made.folder / "index.html"

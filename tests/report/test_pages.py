@@ -36,7 +36,7 @@ from tests.report.making import (
     handshake_with_a_lost_syn,
     result,
     run,
-    seen,
+    evidence,
     segment,
     survival,
     through_a_proxy,
@@ -67,8 +67,8 @@ def hostile_run(folder: Path) -> Path:
     client_leg, server_leg = handshake_with_a_lost_syn()
     data = segment(9, 2000, payload=b"<b>", protocol="TCP", info=HOSTILE, notes=(HOSTILE,), messages=(HOSTILE,))
     raw = segment(10, 2001, payload=HOSTILE.encode()[:40])
-    armed = seen([*client_leg, data, raw], server_leg, logs={"server": [HOSTILE] * 300, "hello": []})
-    control = seen([], [], armed=False)
+    armed = evidence([*client_leg, data, raw], server_leg, logs={"server": [HOSTILE] * 300, "hello": []})
+    control = evidence([], [], armed=False)
     results = [
         result(folder, of={"fault": armed, "control": control}, verdict=Verdict.FAIL, sentence=HOSTILE),
         result(folder, pair="le-le", verdict=Verdict.UNPROVEN, sentence=HOSTILE, of={"control": control}),
@@ -265,12 +265,12 @@ def test_the_ladder_stands_above_the_table_of_expectations(hostile: Path) -> Non
 
 
 def test_a_program_that_hung_is_told_what_helps_and_one_that_was_answered_is_not() -> None:
-    assert "time limit" in advice(did("hung"))
-    assert advice(did("answered")) == ""
+    assert "time limit" in advice(behaviour("hung"))
+    assert advice(behaviour("answered")) == ""
     assert advice(None) == ""
 
 
-def did(kind: str) -> Behaviour:
+def behaviour(kind: str) -> Behaviour:
     return Behaviour("hello", kind, kind, 1.0, 0, 1, "", "")
 
 

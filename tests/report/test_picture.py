@@ -20,19 +20,19 @@ from tests.report.making import (
     FIREWALL,
     SERVER,
     TRANSLATED,
-    called,
+    call_of,
     crossed,
+    evidence,
     handshake_with_a_lost_syn,
     result,
-    seen,
     segment,
     through_a_proxy,
 )
 
 
-def drawn(folder: Path, client_leg: list[Frame], server_leg: list[Frame], **changes: object) -> Picture:
+def draw(folder: Path, client_leg: list[Frame], server_leg: list[Frame], **changes: object) -> Picture:
     """The picture of these packets, by way of the folder of a run."""
-    made = result(folder, of={"fault": seen(client_leg, server_leg, **changes)})  # type: ignore[arg-type]
+    made = result(folder, of={"fault": evidence(client_leg, server_leg, **changes)})  # type: ignore[arg-type]
     stored = read_run.result(made.folder)["runs"]["fault"]
     return picture(stored, read_run.packets(made.folder / "fault"))
 
@@ -41,13 +41,13 @@ def packets(of: Picture) -> list[LadderRow]:
     return [row.packet for row in of.rows if row.packet]
 
 
-def said(of: Picture) -> list[str]:
+def words_of_rows(of: Picture) -> list[str]:
     return [row.says for row in of.rows if row.says]
 
 
 @pytest.fixture
 def lost_syn(tmp_path: Path) -> Picture:
-    return drawn(tmp_path, *handshake_with_a_lost_syn())
+    return draw(tmp_path, *handshake_with_a_lost_syn())
 
 
 def test_a_lost_packet_ends_at_the_firewall_and_its_retransmission_crosses_it(lost_syn: Picture) -> None:
@@ -74,13 +74,13 @@ def test_sequence_and_acknowledgement_numbers_are_relative_to_the_syn_of_their_d
 def test_sequence_numbers_that_wrap_stay_relative(tmp_path: Path) -> None:
     syn = segment(1, 0, flags=frozenset({"SYN"}), seq=2**32 - 1, ack=0)
     data = segment(2, 1, seq=0, ack=0, payload=b"x")
-    assert packets(drawn(tmp_path, [syn, data], []))[1].numbers.startswith("seq 1 ")
+    assert packets(draw(tmp_path, [syn, data], []))[1].numbers.startswith("seq 1 ")
 
 
 def test_a_connection_that_uses_the_same_ports_again_begins_anew(tmp_path: Path) -> None:
     one = segment(1, 0, flags=frozenset({"SYN"}), seq=100, ack=0)
     other = segment(2, 1, flags=frozenset({"SYN"}), seq=700, ack=0)
-    of = drawn(tmp_path, [one, other], [])
+    of = draw(tmp_path, [one, other], [])
     assert [(each.connection, each.numbers) for each in packets(of)] == [(1, "seq 0"), (2, "seq 0")]
     assert len(of.connections) == 2
 
@@ -114,21 +114,21 @@ def test_rows_are_shaded_from_the_moment_of_the_fault_to_its_heal(lost_syn: Pict
 
 def test_a_fault_that_nobody_heals_is_in_force_to_the_end(tmp_path: Path) -> None:
     events = [(-2.0, "fault x: it"), (-1.0, "x is in force"), (3000.0, "wait 1ms")]
-    of = drawn(tmp_path, *handshake_with_a_lost_syn(), events=events)
+    of = draw(tmp_path, *handshake_with_a_lost_syn(), events=events)
     assert [row.in_force for row in of.rows if row.says == "wait 1ms"] == [True]
 
 
 def test_what_is_given_is_no_fault_and_shades_nothing(tmp_path: Path) -> None:
     events = [(-2.0, "given that the firewall delays (distance)"), (-1.0, "distance is in force")]
-    of = drawn(tmp_path, *handshake_with_a_lost_syn(), events=events)
+    of = draw(tmp_path, *handshake_with_a_lost_syn(), events=events)
     assert not any(row.in_force for row in of.rows)
     assert {row.kind for row in of.rows if row.says == "distance is in force"} == {"step"}
 
 
 def test_a_call_stands_beside_the_packets_from_its_begin_to_its_end_with_its_outcome(lost_syn: Picture) -> None:
-    assert "hello: the program begins on client-be" in said(lost_syn)
-    assert "hello: answered after 1.030 s" in said(lost_syn)
-    assert "hello ended: answered" not in said(lost_syn), "the call's own record says it, with a better time"
+    assert "hello: the program begins on client-be" in words_of_rows(lost_syn)
+    assert "hello: answered after 1.030 s" in words_of_rows(lost_syn)
+    assert "hello ended: answered" not in words_of_rows(lost_syn), "the call's own record says it, with a better time"
     bars = [row.lanes[0] for row in lost_syn.rows]
     assert bars.count("begins answered") == bars.count("ends answered") == 1
     begins, ends = bars.index("begins answered"), bars.index("ends answered")
@@ -143,22 +143,22 @@ def test_of_a_program_that_was_started_for_a_call_the_time_is_called_the_program
 
 
 def test_a_call_that_never_began_keeps_its_event(tmp_path: Path) -> None:
-    cancelled = replace(called(Outcome.TIMED_OUT), started_s=None, duration_s=None)
+    cancelled = replace(call_of(Outcome.TIMED_OUT), started_s=None, duration_s=None)
     events = [(1.0, "hello ended: timed out")]
-    of = drawn(tmp_path, [segment(1, 0)], [], calls={"hello": [cancelled]}, events=events)
-    assert "hello ended: timed out" in said(of)
+    of = draw(tmp_path, [segment(1, 0)], [], calls={"hello": [cancelled]}, events=events)
+    assert "hello ended: timed out" in words_of_rows(of)
     assert of.lanes == 0
 
 
 def test_calls_at_the_same_time_stand_side_by_side_and_others_one_below_the_other(tmp_path: Path) -> None:
-    together = [called(began_ms=0, took_ms=10), called(began_ms=5, took_ms=10), called(began_ms=20, took_ms=10)]
-    assert drawn(tmp_path, [segment(1, 0)], [], calls={"crowd": together}).lanes == 2
+    together = [call_of(began_ms=0, took_ms=10), call_of(began_ms=5, took_ms=10), call_of(began_ms=20, took_ms=10)]
+    assert draw(tmp_path, [segment(1, 0)], [], calls={"crowd": together}).lanes == 2
 
 
 def test_a_translated_packet_is_one_packet_and_says_how_its_address_changed(tmp_path: Path) -> None:
     here = segment(1, 0, seq=7, ack=7)
     there = crossed(here, 1, source=TRANSLATED, source_port=50000)
-    (packet,) = packets(drawn(tmp_path, [here], [there]))
+    (packet,) = packets(draw(tmp_path, [here], [there]))
     assert (packet.client_leg, packet.server_leg, packet.fate) == (1, 1, "altered")
     assert packet.marks == (f"from {CLIENT}:40000 becomes {TRANSLATED}:50000",)
 
@@ -173,7 +173,7 @@ def test_a_connection_whose_addresses_are_translated_is_one_and_its_numbers_go_o
     rebound = {"source": TRANSLATED, "source_port": 60000}
     server_leg = [crossed(syn, 1, **there), crossed(answer, 2, **back), crossed(data, 3, **rebound)]
     server_leg.append(crossed(reset, 4, destination=TRANSLATED, destination_port=60000))
-    of = drawn(tmp_path, [syn, answer, data, reset], server_leg)
+    of = draw(tmp_path, [syn, answer, data, reset], server_leg)
     assert [each.fate for each in packets(of)] == ["altered"] * 4
     assert {each.connection for each in packets(of)} == {1}
     assert [each.numbers for each in packets(of)] == ["seq 0", "seq 0 ack 1", "seq 1 ack 1", "seq 1"]
@@ -181,7 +181,7 @@ def test_a_connection_whose_addresses_are_translated_is_one_and_its_numbers_go_o
 
 def test_a_damaged_segment_is_one_packet_that_the_firewall_altered(tmp_path: Path) -> None:
     here = segment(1, 0, payload=b"Hello")
-    (packet,) = packets(drawn(tmp_path, [here], [crossed(here, 1, payload=b"Jello", checksum_good=False)]))
+    (packet,) = packets(draw(tmp_path, [here], [crossed(here, 1, payload=b"Jello", checksum_good=False)]))
     assert packet.fate == "altered"
     assert packet.marks == ("its bytes are altered", "bad checksum")
 
@@ -189,7 +189,7 @@ def test_a_damaged_segment_is_one_packet_that_the_firewall_altered(tmp_path: Pat
 def test_a_segment_that_the_firewall_cuts_is_followed_by_its_pieces(tmp_path: Path) -> None:
     here = segment(1, 0, seq=10, payload=b"abc")
     pieces = [crossed(segment(9, 1, seq=10 + n, payload=b"abc"[n : n + 1]), n + 1) for n in range(3)]
-    of = packets(drawn(tmp_path, [here], pieces))
+    of = packets(draw(tmp_path, [here], pieces))
     assert [each.fate for each in of] == ["cut", "piece", "piece", "piece"]
     assert of[0].marks == ("cut into 3 segments",)
 
@@ -200,7 +200,7 @@ def test_pieces_that_do_not_carry_just_the_bytes_of_a_segment_do_not_explain_its
 ) -> None:
     here = segment(1, 0, seq=10, payload=b"abc")
     pieces = [crossed(segment(9, 1, seq=10 + n * length, payload=b"x" * length), n + 1) for n in range(2)]
-    assert [each.fate for each in packets(drawn(tmp_path, [here], pieces))] == ["lost", "made", "made"]
+    assert [each.fate for each in packets(draw(tmp_path, [here], pieces))] == ["lost", "made", "made"]
 
 
 def test_what_the_firewall_says_itself_begins_there_and_what_stays_on_its_link_is_not_lost(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_what_the_firewall_says_itself_begins_there_and_what_stays_on_its_link_i
     arp = segment(3, 2, transport="arp", source=CLIENT, destination="198.18.1.10", protocol="ARP", info="Who has")
     solicitation = segment(4, 3, transport="icmp", source="fe80::1", destination="ff02::1", protocol="ICMPv6", info="x")
     ping = segment(5, 4, transport="icmp", source=CLIENT, destination=FIREWALL, protocol="ICMP", info="Echo request")
-    of = packets(drawn(tmp_path, [reset, icmp, arp, solicitation, ping], []))
+    of = packets(draw(tmp_path, [reset, icmp, arp, solicitation, ping], []))
     assert [(each.fate, each.rightwards) for each in of] == [
         ("made", False),
         ("made", False),
@@ -272,7 +272,7 @@ def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> N
 
 
 def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_preview(tmp_path: Path) -> None:
-    made = seen([segment(1, 0, payload=bytes(1000), notes=("a note",))], [])
+    made = evidence([segment(1, 0, payload=bytes(1000), notes=("a note",))], [])
     frames_json.write(tmp_path, made)
     kept = read_run.packets(tmp_path)
     assert kept is not None
@@ -286,7 +286,7 @@ def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_previ
 
 
 def stalled(folder: Path, *found: Stall) -> Picture:
-    run = seen(*handshake_with_a_lost_syn())
+    run = evidence(*handshake_with_a_lost_syn())
     made = result(folder, of={"fault": replace(run, stalls=Stalls(found, stolen_s=0.02))})
     stored = read_run.result(made.folder)["runs"]["fault"]
     assert stored["stalls"]["largest_s"] == {each.machine or "machine": each.length_s for each in found}
@@ -305,12 +305,12 @@ def test_a_stall_stands_on_the_time_axis_from_its_beginning_to_its_end(tmp_path:
 def test_a_stall_of_all_of_the_machine_and_one_of_the_runner_are_called_so(tmp_path: Path) -> None:
     machine = Stall("", "still", BEGAN_NS + 200_000_000, BEGAN_NS + 300_000_000)
     runner = replace(machine, machine="runner", began_ns=BEGAN_NS + 250_000_000)
-    words = [each for each in said(stalled(tmp_path, machine, runner)) if "still" in each]
+    words = [each for each in words_of_rows(stalled(tmp_path, machine, runner)) if "still" in each]
     assert words == ["the machine stood still for 0.10 s", "the runner stood still for 0.05 s"]
 
 
 def test_the_result_of_an_earlier_version_has_a_picture_without_stalls(tmp_path: Path) -> None:
-    made = result(tmp_path, of={"fault": seen(*handshake_with_a_lost_syn())})
+    made = result(tmp_path, of={"fault": evidence(*handshake_with_a_lost_syn())})
     stored = read_run.result(made.folder)["runs"]["fault"]
     del stored["stalls"]
     assert not any(row.stalled or row.kind == "stall" for row in picture(stored, None).rows)

@@ -92,7 +92,7 @@ def cells(count: int) -> list[Cell]:
     return [Cell(drill, chosen, "le-le", number, number) for number in range(1, count + 1)]
 
 
-def seen(*, armed: bool, capture: bytes = b"a capture") -> Seen:
+def evidence(*, armed: bool, capture: bytes = b"a capture") -> Seen:
     """What a script saw, without a packet in it."""
     return Seen(
         armed=armed,
@@ -118,7 +118,7 @@ def faked(
 
     def performed(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
         perform(stage, cell, armed)
-        return seen(armed=armed, capture=capture)
+        return evidence(armed=armed, capture=capture)
 
     with contextlib.ExitStack() as stack:
         for where, name, what in (

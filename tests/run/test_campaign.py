@@ -38,7 +38,7 @@ from scenarios.run.workplace import OPENS_TIMES
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
-from tests.run.faking import FakeLab, Stage, cells, faked, seen, taking
+from tests.run.faking import FakeLab, Stage, cells, evidence, faked, taking
 
 MAIN = threading.main_thread().ident or 0
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -97,7 +97,7 @@ def test_any_number_of_broken_cells_in_a_row_end_no_run(tmp_path: Path) -> None:
 def test_what_a_script_had_seen_when_it_broke_off_is_in_the_cells_folder_and_on_its_page(tmp_path: Path) -> None:
     def perform(_: Stage, __: Cell, armed: bool) -> None:
         if armed:
-            raise BrokeOff(LabProblem("a call did not end"), seen(armed=True))
+            raise BrokeOff(LabProblem("a call did not end"), evidence(armed=True))
 
     with faked(tmp_path, perform) as on:
         (result,) = Campaign(tmp_path, on, lambda _: None).run(cells(1))
@@ -478,7 +478,7 @@ def test_a_cell_whose_evidence_the_disk_cannot_take_is_unproven_and_smaller_ones
     small_disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def performed(_: Stage, cell: Cell, *, armed: bool) -> object:
-        return seen(armed=armed, capture=bytes(300 << 10 if cell.repeat == 2 else 1 << 10))
+        return evidence(armed=armed, capture=bytes(300 << 10 if cell.repeat == 2 else 1 << 10))
 
     with faked(small_disk):
         monkeypatch.setattr(cell, "perform", performed)
@@ -541,7 +541,7 @@ def test_the_evidence_of_a_try_is_given_back_before_the_next_one_begins(
             alive.append(sum(each() is not None for each in held))
         looks = Held()
         held.append(weakref.ref(looks))
-        return replace(seen(armed=armed), looks=looks)
+        return replace(evidence(armed=armed), looks=looks)
 
     with faked(tmp_path) as on:
         monkeypatch.setattr(cell, "perform", performed)

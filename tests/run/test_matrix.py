@@ -99,7 +99,7 @@ def test_a_service_that_there_is_not_or_that_no_drill_fits_is_told(service: str,
         matrix.cells([loaded("lost-syn")], ["echo/select", service], ("le-le",), 1, KNOWN)
 
 
-def drawn(said: Mapping[tuple[str, str, str], tuple[Verdict, Survival]]) -> str:
+def draw_table(said: Mapping[tuple[str, str, str], tuple[Verdict, Survival]]) -> str:
     out = io.StringIO()
     Console(file=out, width=120).print(matrix.table(("le-le", "be-le"), said))
     return out.getvalue()
@@ -114,7 +114,7 @@ def test_what_pairs_have_in_common_is_said_once_and_what_not_by_pair() -> None:
         ("two", "echo/once", "le-le"): (Verdict.PASS, BLOCKED),
         ("two", "echo/once", "be-le"): (Verdict.UNPROVEN, replace(GOOD, word="unproven", kind="unproven")),
     }
-    lines = [" ".join(line.split()) for line in drawn(said).splitlines() if line.strip()]
+    lines = [" ".join(line.split()) for line in draw_table(said).splitlines() if line.strip()]
     assert lines == [
         "echo echo",
         "drill select once",

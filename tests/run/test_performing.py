@@ -19,7 +19,7 @@ from scenarios.run.performance import BrokeOff, Performance
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
-from tests.report.making import called
+from tests.report.making import call_of
 from tests.run.faking import cells
 
 CAPTURES = {leg: LegCapture(leg, b"captured", 3, 0) for leg in ("client-leg", "server-leg")}
@@ -74,7 +74,7 @@ class Pending:
         self.ended = False
 
     def wait(self) -> Any:
-        return replace(called(Outcome.CANCELLED, said="half an answer\n"))
+        return replace(call_of(Outcome.CANCELLED, said="half an answer\n"))
 
     def cancel(self) -> None:
         self.ended = True

@@ -152,7 +152,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
 # Which are kept
 
 
-def made(place: Path, days_ago: float) -> Path:
+def make_run(place: Path, days_ago: float) -> Path:
     at = datetime.now(UTC) - timedelta(days=days_ago)
     folder = place / (at.strftime("%Y-%m-%dT%H-%M-%S.%f")[:-3] + "Z")
     (folder / "lost-syn").mkdir(parents=True)
@@ -161,7 +161,7 @@ def made(place: Path, days_ago: float) -> Path:
 
 @pytest.mark.parametrize(("said", "left"), [("2", [0, 1]), ("14d", [0, 1, 2]), ("99", [0, 1, 2, 3]), ("1d", [0])])
 def test_the_newest_runs_are_kept_or_those_of_so_many_days(own_runs: Path, said: str, left: list[int]) -> None:
-    folders = [made(own_runs, days) for days in (0.5, 3, 13, 15)]
+    folders = [make_run(own_runs, days) for days in (0.5, 3, 13, 15)]
     named = own_runs / "mine"
     named.mkdir()
     (own_runs / "latest").symlink_to(folders[0].name)
@@ -173,10 +173,10 @@ def test_the_newest_runs_are_kept_or_those_of_so_many_days(own_runs: Path, said:
 
 
 def test_a_run_that_goes_on_is_never_removed_and_not_gone_on_with_by_another(own_runs: Path) -> None:
-    going = made(own_runs, 20)
+    going = make_run(own_runs, 20)
     run_folder.take(going)
     MATRIX.note(going, {"services": [], "pairs": ["le-le"], "seed": 1, "drills": ["all"]}, unfinished=True)
-    made(own_runs, 0)
+    make_run(own_runs, 0)
     assert previous.remove_runs(KeepRuns.parse("1"), pytest.fail) == []
     assert going.exists()
     with pytest.raises(UsageError, match="goes on still"):
@@ -192,7 +192,7 @@ def test_what_is_no_number_of_runs_or_days_is_a_usage_error(said: str, capsys: p
 
 
 def test_a_run_removes_older_ones_when_it_has_ended(own_runs: Path) -> None:
-    old = made(own_runs, 20)
+    old = make_run(own_runs, 20)
     with faked(own_runs):
         assert main(["run", "lost-syn", "--pair", "le-le", "--keep-runs", "14d"]) == 0
     assert not old.exists()
@@ -201,7 +201,7 @@ def test_a_run_removes_older_ones_when_it_has_ended(own_runs: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"unfinished": true}', '{"unfinished": 1, "drills": 5}'])
 def test_a_note_of_another_form_is_no_matrix_to_go_on_with(own_runs: Path, text: str) -> None:
-    folder = made(own_runs, 0)
+    folder = make_run(own_runs, 0)
     (folder / MATRIX.file).write_text(text, "utf-8")
     with pytest.raises(UsageError, match="the newest matrix was not broken off"):
         MATRIX.unfinished()

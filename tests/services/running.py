@@ -114,7 +114,7 @@ class Running:
     def journal(self) -> str:
         return self.written.read_text(encoding="utf-8")
 
-    def said(self, pattern: str, times: int = 1) -> None:
+    def wait_for_journal(self, pattern: str, times: int = 1) -> None:
         """Wait until the journal has `pattern` so many times."""
         found = re.compile(pattern)
         eventually(lambda: len(found.findall(self.journal)) >= times, f"{pattern!r} in:\n{self.journal}")
@@ -188,7 +188,7 @@ def running(
         process = place.python(words, stderr, files)
     server = Running(process, written, host, place=place)
     try:
-        server.said(r"listening on .* port \d+\n")
+        server.wait_for_journal(r"listening on .* port \d+\n")
         server.port = int(server.journal.split("\n")[0].rpartition(" ")[2])
         yield server
         assert process.poll() in (None, 0), server.journal
@@ -216,7 +216,7 @@ def run(module: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
 
-def asking(value: str, action: str = "search") -> bytes:
+def search_request(value: str, action: str = "search") -> bytes:
     return request(action, value, Connection())
 
 

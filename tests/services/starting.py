@@ -21,7 +21,7 @@ def started(
         yield server
 
 
-def called(main: Callable[[], None], *words: object) -> tuple[int, str, str]:
+def run_main(main: Callable[[], None], *words: object) -> tuple[int, str, str]:
     """The exit status of a program's `main`, and what it printed on stdout and stderr."""
     out, err, status = io.StringIO(), io.StringIO(), 0
     with redirect_stdout(out), redirect_stderr(err), patch.object(sys, "argv", ["", *map(str, words)]):

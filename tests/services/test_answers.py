@@ -8,7 +8,7 @@ from services.search.conversation import Conversation
 from services.wire import Connection, Header, Message
 
 
-def asked(content: bytes, encoding: str = "utf-8") -> Message:
+def search_message(content: bytes, encoding: str = "utf-8") -> Message:
     return Message(Header("big", "text/json", encoding, len(content)), content, number=1, offset=100)
 
 
@@ -35,11 +35,11 @@ def asked(content: bytes, encoding: str = "utf-8") -> Message:
     ],
 )
 def test_a_json_request_gets_its_answer_or_what_is_wrong_with_it(content: str, says: str) -> None:
-    assert result(asked(content.encode())).startswith(says)
+    assert result(search_message(content.encode())).startswith(says)
 
 
 def test_a_json_request_in_no_character_encoding_is_told_so() -> None:
-    assert "content-encoding: expected a character encoding" in result(asked(b"{}", "binary"))
+    assert "content-encoding: expected a character encoding" in result(search_message(b"{}", "binary"))
 
 
 def test_a_wrong_content_leaves_the_conversation_going_and_a_wrong_header_ends_it() -> None:

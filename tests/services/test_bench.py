@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from services.bench.content import asking as large
+from services.bench.content import request_and_answer as large
 from services.bench.exchanges import ASKED, Exchanges, echo, search
 from services.bench.histogram import WIDER, Histogram
 from services.bench.usage import Stat, family, pss, stat
 from services.search.client import request
 from services.wire import Connection
 from tests.services.forking import ran
-from tests.services.running import ROOT, answers, asking, ended, exactly
+from tests.services.running import ROOT, answers, ended, exactly, search_request
 from tests.services.starting import peer, started
 
 SEARCH = search(sys.byteorder)
@@ -88,7 +88,7 @@ def test_requests_are_asked_in_their_order_whatever_number_they_start_with(excha
     cycle = exchanges.requests
     for number in range(3 * len(cycle)):
         expected = b"".join(cycle[(number + more) % len(cycle)] for more in range(16))
-        assert exchanges.asking(number, 16) == expected
+        assert exchanges.request_bytes(number, 16) == expected
 
 
 def load(port: int, *flags: str, protocol: str = "search") -> tuple[int, dict[str, object]]:
@@ -202,17 +202,17 @@ def test_an_unbounded_load_is_refused(flags: tuple[str, ...]) -> None:
 def test_the_textbook_search_server_answers_by_the_protocol_however_it_is_cut(tmp_path: Path) -> None:
     with started("bench.textbook_search", tmp_path / "journal") as server:
         with server.connect() as connected:
-            for byte in asking("ring"):
+            for byte in search_request("ring"):
                 connected.sendall(bytes([byte]))
-            connected.sendall(asking("unicorn") + asking("x", action="binary"))
+            connected.sendall(search_request("unicorn") + search_request("x", action="binary"))
             ring, unicorn, binary = answers(connected, 3)
             assert "Misty Mountains" in ring
             assert unicorn == "No match for 'unicorn'."
             assert binary == repr(b"First 10 bytes of request: binaryx")
         with server.connect() as connected:
-            connected.sendall(Connection().send_message(b"[1", "text/json", "utf-8") + asking("ring"))
+            connected.sendall(Connection().send_message(b"[1", "text/json", "utf-8") + search_request("ring"))
             assert answers(connected, 2)[0].startswith("Error: invalid request: ")
-        for wrong in (b"\x00\x02[]", b"\x00\x01{", asking("ring").replace(b'"utf-8"', b'"utf-7"')):
+        for wrong in (b"\x00\x02[]", b"\x00\x01{", search_request("ring").replace(b'"utf-8"', b'"utf-7"')):
             with server.connect() as connected:
                 connected.sendall(wrong)
                 assert ended(connected), wrong

@@ -13,7 +13,7 @@ import pytest
 from services import calling
 from services.echo import client_paced
 from tests.services.running import PATIENCE_S, exactly, reset
-from tests.services.starting import called, peer, started
+from tests.services.starting import peer, run_main, started
 
 SIZE = 64
 QUICK = ("--every", "0.1", "--messages", "3")
@@ -22,7 +22,7 @@ QUICK = ("--every", "0.1", "--messages", "3")
 def call(serve: Callable[[socket.socket], object], *words: object) -> tuple[int, str, str]:
     """Against a peer that is played by `serve`."""
     with peer(socket.SOCK_STREAM, serve) as port:
-        return called(client_paced.main, "127.0.0.1", port, *words)
+        return run_main(client_paced.main, "127.0.0.1", port, *words)
 
 
 def echo_one(connected: socket.socket) -> bytes:
@@ -35,11 +35,11 @@ def test_each_message_comes_back_on_the_one_connection_and_has_a_line_with_its_t
     with started("echo.server_selectors", tmp_path / "journal") as server:
         words = ("--messages", "3", "--every", "0.05", "--size", "5000", "--nodelay")
         options = ("--keepalive", "1,1,2", "--user-timeout", "1.5")
-        status, out, err = called(client_paced.main, "127.0.0.1", server.port, *words, *options)
+        status, out, err = run_main(client_paced.main, "127.0.0.1", server.port, *words, *options)
         assert (status, err) == (0, "")
         lines = [rf"message {number} of 3: 5000 bytes back in [\d.]+ ms\n" for number in (1, 2, 3)]
         assert re.fullmatch("".join(lines) + "3 messages came back\n", out), out
-        server.said("finished; 15000 bytes in, 15000 bytes out")
+        server.wait_for_journal("finished; 15000 bytes in, 15000 bytes out")
 
 
 def test_messages_are_sent_one_every_so_often_and_no_two_are_the_same() -> None:
@@ -179,8 +179,8 @@ def test_the_socket_options_are_set_before_the_first_message() -> None:
         have(connected, level, name, value)
         assert connected.getsockopt(level, getattr(socket, name)) == value
 
-    have = calling.have
-    with patch.object(calling, "have", note):
+    have = calling.set_option
+    with patch.object(calling, "set_option", note):
         status, _, err = call(
             swallow_the_second,
             *("--messages", "1", "--keepalive", "60,10,3", "--user-timeout", "1.5", "--nodelay"),
@@ -219,7 +219,7 @@ def test_a_closed_port_is_refused() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        status, out, err = called(client_paced.main, "127.0.0.1", port)
+        status, out, err = run_main(client_paced.main, "127.0.0.1", port)
     assert (status, out, err) == (10, "", f"refused: ECONNREFUSED connecting to 127.0.0.1 port {port}\n")
 
 
@@ -240,13 +240,13 @@ def test_a_closed_port_is_refused() -> None:
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_64(words: tuple[str, ...]) -> None:
-    status, out, err = called(client_paced.main, "127.0.0.1", "1", *words)
+    status, out, err = run_main(client_paced.main, "127.0.0.1", "1", *words)
     assert (status, out, err.count("\n")) == (64, "", 1)
 
 
 def test_the_largest_message_comes_back(tmp_path: Path) -> None:
     with started("echo.server_blocking", tmp_path / "journal") as server:
         words = ("--messages", "1", "--size", client_paced.SIZE_LIMIT, "--timeout", PATIENCE_S)
-        status, out, _ = called(client_paced.main, "127.0.0.1", server.port, *words)
+        status, out, _ = run_main(client_paced.main, "127.0.0.1", server.port, *words)
     assert status == 0
     assert "65536 bytes back" in out

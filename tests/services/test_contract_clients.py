@@ -119,7 +119,7 @@ def until_closed(connected: socket.socket) -> None:
             pass
 
 
-def saying(reply: bytes) -> Script:
+def script_that_replies(reply: bytes) -> Script:
     """Say this, and wait until the client has ended the connection."""
 
     def script(connected: socket.socket) -> None:
@@ -138,7 +138,7 @@ def assert_one_line(ran: Ran, status: int, begins: str) -> None:
 
 @clients()
 def test_the_right_answer_is_printed_and_the_status_is_0(clients_place: ClientsPlace, client: Client) -> None:
-    with peer(clients_place, client, saying(client.reply)) as port:
+    with peer(clients_place, client, script_that_replies(client.reply)) as port:
         ran = clients_place.program(client, clients_place.host, str(port), *client.words)
     assert (ran.status, ran.stderr) == (0, "")
     assert client.prints in ran.stdout
@@ -164,7 +164,7 @@ def test_a_peer_that_closes_at_any_byte_of_its_answer_has_broken_off_and_the_sta
 ) -> None:
     """But an answer that is delimited by its end looks whole wherever it ends: it is wrong, then."""
     for cut in range(len(client.reply)):
-        with peer(clients_place, client, saying(client.reply[:cut])) as port:
+        with peer(clients_place, client, script_that_replies(client.reply[:cut])) as port:
             ran = call(clients_place, client, port)
         assert_one_line(ran, client.cut_status, "broken off: " if client.cut_status == 14 else "wrong answer: ")
 
@@ -217,7 +217,7 @@ def test_the_deadline_is_over_the_whole_answer_and_not_over_each_byte(
 @clients()
 def test_what_is_no_right_answer_is_a_wrong_answer_and_status_15(clients_place: ClientsPlace, client: Client) -> None:
     for reply in (client.wrong, client.reply + client.more) if client.more else (client.wrong,):
-        with peer(clients_place, client, saying(reply)) as port:
+        with peer(clients_place, client, script_that_replies(reply)) as port:
             ran = call(clients_place, client, port)
         assert_one_line(ran, 15, "wrong answer: ")
 
@@ -229,7 +229,7 @@ def test_what_comes_after_the_right_answer_and_the_half_close_is_a_wrong_answer_
     def say_more_at_the_end(connected: socket.socket) -> None:
         connected.sendall(client.reply)
         assert connected.recv(1) == b"", "the client finishes"
-        saying(client.more)(connected)
+        script_that_replies(client.more)(connected)
 
     with peer(clients_place, client, say_more_at_the_end) as port:
         ran = call(clients_place, client, port)

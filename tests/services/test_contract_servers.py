@@ -140,7 +140,7 @@ def test_a_request_is_answered_over_ipv4_and_ipv6_and_the_journal_tells_of_it(
         ask(protocol, peer, "morphe")
         assert_answered(protocol, peer, "morphe")
     asked, answered = len(protocol.asking("morphe")), len(protocol.answer("morphe"))
-    server.said(
+    server.wait_for_journal(
         rf"\n{own} port {own_port}: finished; {asked} bytes in, {answered} bytes out, \d\.\d\d\d s\n",
     )
     assert server.journal.count(f"{own} port {own_port}: ") == 1
@@ -251,7 +251,7 @@ def test_the_largest_request_is_answered_and_one_byte_more_is_refused(
             peer.sendall(protocol.asking("x" * 41))
             peer.shutdown(socket.SHUT_WR)
             assert until_end(peer) != protocol.answer("x" * 41)
-        server.said(protocol.too_large)
+        server.wait_for_journal(protocol.too_large)
 
 
 @servers(lambda server: server.protocol.largest is not None)
@@ -274,7 +274,7 @@ def test_a_peer_that_finishes_at_any_byte_gets_what_its_bytes_are_worth_and_the_
             peer.sendall(whole[:cut])
             peer.shutdown(socket.SHUT_WR)
             assert until_end(peer) == subject.protocol.answer_to_cut(whole[:cut]), f"cut at {cut}"
-        server.said(rf" port {own_port}: .*; {cut} bytes in, ")
+        server.wait_for_journal(rf" port {own_port}: .*; {cut} bytes in, ")
 
 
 @servers(lambda server: server.again)
@@ -286,7 +286,7 @@ def test_a_peer_that_vanishes_or_resets_at_any_byte_touches_no_other(shared: Sha
                 own_port = peer.getsockname()[1]
                 peer.sendall(whole[:cut])
                 leave(peer)
-            server.said(rf" port {own_port}: ")
+            server.wait_for_journal(rf" port {own_port}: ")
         assert_serves(subject, server)
 
 
@@ -306,7 +306,7 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(place: Place, tm
             began_s = time.monotonic()
             assert ended(silent)
             assert 0.4 <= time.monotonic() - began_s < 3
-            server.said("idle for 0.5 s; 0 bytes in, 0 bytes out")
+            server.wait_for_journal("idle for 0.5 s; 0 bytes in, 0 bytes out")
 
     at_once(place, check, tmp_path, lambda _: True)
 
@@ -355,7 +355,7 @@ def test_a_peer_that_does_not_read_is_not_read_and_is_closed_after_the_idle_time
             status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
             peak_kb = int(status.partition("VmHWM:")[2].split()[0])
             assert peak_kb < 120_000
-            server.said("idle for 0.5 s; [1-9]")
+            server.wait_for_journal("idle for 0.5 s; [1-9]")
 
     at_once(place, check, tmp_path, lambda server: not server.protocol.one_a_stream)
 
@@ -407,7 +407,7 @@ def test_sigterm_does_not_make_a_whole_message_of_a_part(place: Place, subject: 
         eventually(lambda: unacknowledged(peer) == 0, "the part has arrived")
         server.process.terminate()
         assert until_end(peer) == b""
-        server.said(rf"server stopped; {before + 3} bytes in, {before} bytes out")
+        server.wait_for_journal(rf"server stopped; {before + 3} bytes in, {before} bytes out")
 
 
 def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place, tmp_path: Path) -> None:
@@ -421,7 +421,7 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place,
             else:
                 sent_until_stuck(deaf, bytes(1 << 20), at_most=200_000_000, still_s=0.5)
             assert server.terminate() < 2
-            server.said("server stopped, not done within 1 s")
+            server.wait_for_journal("server stopped, not done within 1 s")
 
     at_once(place, check, tmp_path, lambda _: True)
 
@@ -439,7 +439,7 @@ def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(
 ) -> None:
     with started(place, subject, tmp_path / "journal", files=20) as server:
         peers = [server.connect() for _ in range(30)]
-        server.said("accepting again in 0.2 s: EMFILE")
+        server.wait_for_journal("accepting again in 0.2 s: EMFILE")
         assert server.journal.count("EMFILE") < 20
         for peer in peers[:25]:
             peer.close()

@@ -115,14 +115,16 @@ def test_select_refuses_whom_it_cannot_watch_aloud_and_serves_the_others(tmp_pat
         server = stack.enter_context(running("echo.server_select", tmp_path / "journal", files=1100))
         peers = [stack.enter_context(server.connect()) for _ in range(1030)]
         why = r"refused: select\(\) watches no descriptor from 1024 on; 0 bytes in, 0 bytes out"
-        server.said(f"port {peers[-1].getsockname()[1]}: {why}")  # they come and are told of in order: it is the last
+        server.wait_for_journal(
+            f"port {peers[-1].getsockname()[1]}: {why}"
+        )  # they come and are told of in order: it is the last
         refused = server.journal.count(": refused: ")
         assert refused >= 1030 - 1024
         assert ended(peers[-1])
         assert echoes(peers[0], b"still")
         assert echoes(peers[1029 - refused], b"the last that was taken")
         peers[0].close()
-        server.said("finished; 5 bytes in")
+        server.wait_for_journal("finished; 5 bytes in")
         with server.connect() as again:
             assert echoes(again, b"there is room again")
 
@@ -178,7 +180,7 @@ def test_asyncio_closes_a_peer_that_stopped_reading_after_one_idle_time_and_not_
             with suppress(BlockingIOError):  # neither end's buffers take any more
                 while peer.send(bytes(65536)):
                     pass
-            server.said("idle for 2 s; [1-9]")
+            server.wait_for_journal("idle for 2 s; [1-9]")
         (took_s,) = re.findall(r" out, ([\d.]+) s", server.journal)
     assert 2 <= float(took_s) < 3.5
 

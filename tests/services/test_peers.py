@@ -17,11 +17,11 @@ from services.echo import client_blocking
 from services.peers import broken_pipe, holder, numbered, shuts, silent_client, slow_reader, urgent
 from services.qotd import client_udp
 from services.wire import Connection
-from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, eventually, exactly, reset, run
-from tests.services.starting import called, peer, started
+from tests.services.running import PATIENCE_S, ROOT, Running, answers, eventually, exactly, reset, run, search_request
+from tests.services.starting import peer, run_main, started
 
 PEERS = ROOT / "services" / "peers"
-SHARED = {"__init__", "asking", "lies", "serving"}
+SHARED = {"__init__", "reporting", "lies", "serving"}
 PROGRAMS = sorted({path.stem for path in PEERS.glob("*.py")} - SHARED)
 SERVERS = ["closes_first", "liar", "linger_zero", "long_quote", "never_accepts", "never_answers", "trickle"]
 OF_DATAGRAMS = ["gives_back", "long_quote", "plain_udp"]
@@ -50,7 +50,7 @@ def data_segments(connected: socket.socket) -> int:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_wrong_command_line_is_one_line_and_status_64(name: str) -> None:
-    status, out, err = called(main(name), "127.0.0.1", "65536")
+    status, out, err = run_main(main(name), "127.0.0.1", "65536")
     assert (status, out, err.count("\n")) == (64, "", 1), err
     assert err.startswith(f"python -m services.peers.{name}: ")
 
@@ -66,8 +66,8 @@ def test_sigterm_ends_a_server_in_the_middle_of_it(name: str, tmp_path: Path) ->
     with serving(name, tmp_path) as server, ExitStack() as stack:
         if name not in OF_DATAGRAMS:
             connected = stack.enter_context(server.connect())
-            connected.sendall(asking("morpheus")[:50])
-            server.said("did: ") if name not in ("liar", "trickle", "urgent_reader") else None
+            connected.sendall(search_request("morpheus")[:50])
+            server.wait_for_journal("did: ") if name not in ("liar", "trickle", "urgent_reader") else None
         assert server.terminate() < 2
 
 
@@ -79,7 +79,7 @@ def test_a_server_that_cannot_listen_says_so_by_the_errnos_name(name: str) -> No
         if kind == socket.SOCK_STREAM:
             bound.listen()
         port = bound.getsockname()[1]
-        status, _, err = called(main(name), "127.0.0.1", port, *NEEDS.get(name, ()))
+        status, _, err = run_main(main(name), "127.0.0.1", port, *NEEDS.get(name, ()))
     assert (status, err) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
 
 
@@ -97,7 +97,7 @@ def test_a_client_is_refused_in_one_line(name: str) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        status, out, err = called(main(name), "127.0.0.1", port, *NEEDS.get(name, ()))
+        status, out, err = run_main(main(name), "127.0.0.1", port, *NEEDS.get(name, ()))
     assert (status, out, err.count("\n")) == (10, "", 1)
     assert err.endswith(f"ECONNREFUSED connecting to 127.0.0.1 port {port}\n")
 
@@ -105,7 +105,7 @@ def test_a_client_is_refused_in_one_line(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CLIENTS if name not in ("holder", "slow_reader", "shuts", "urgent")])
 def test_a_client_whose_server_never_answers_has_a_deadline(name: str, tmp_path: Path) -> None:
     with serving("never_answers", tmp_path) as server:
-        status, _, err = called(main(name), server.host, server.port, *NEEDS.get(name, ()), "--timeout", "0.4")
+        status, _, err = run_main(main(name), server.host, server.port, *NEEDS.get(name, ()), "--timeout", "0.4")
     assert (status, err.count("\n")) == (12, 1), err
     assert re.match(r"timed out: not done within 0\.4 s, (waiting for|sending) ", err), err
 
@@ -129,11 +129,11 @@ def test_a_close_that_resets(name: str, did: str, tmp_path: Path) -> None:
             connected.sendall(bytes(41))
             with pytest.raises(ConnectionResetError):
                 connected.recv(1)
-        server.said(f"did: {did}\n")
-        status, _, err = called(client_blocking.main, server.host, server.port)
+        server.wait_for_journal(f"did: {did}\n")
+        status, _, err = run_main(client_blocking.main, server.host, server.port)
         assert (status, err[:17]) == (11, "reset: ECONNRESET")
-        server.said("did: ", times=2)
-        server.said(rf"{did}; \d+ bytes in, 0 bytes out")
+        server.wait_for_journal("did: ", times=2)
+        server.wait_for_journal(rf"{did}; \d+ bytes in, 0 bytes out")
     assert server.journal.count("did: ") == 2
 
 
@@ -142,28 +142,30 @@ def test_what_is_never_accepted_is_connected_until_the_queue_is_full(tmp_path: P
         for number in (1, 2, 3):
             connected = stack.enter_context(server.connect())
             connected.sendall(b"taken, and read by nobody")
-            server.said(rf"did: left {number} connections unaccepted, room for 3\n")
-        status, _, err = called(client_blocking.main, server.host, server.port, "--timeout", "0.5")
+            server.wait_for_journal(rf"did: left {number} connections unaccepted, room for 3\n")
+        status, _, err = run_main(client_blocking.main, server.host, server.port, "--timeout", "0.5")
         assert status == 12
         assert err.startswith("timed out: not done within 0.5 s, connecting to 127.0.0.1 port ")
 
 
 def test_the_kernel_gives_up_an_unanswered_syn_as_soon_as_it_is_asked_to(tmp_path: Path) -> None:
     with serving("never_accepts", tmp_path, "--backlog", "0") as server, server.connect():
-        server.said(r"did: left 1 connections unaccepted, room for 1\n")
+        server.wait_for_journal(r"did: left 1 connections unaccepted, room for 1\n")
         began_s = time.monotonic()
-        status, _, err = called(client_blocking.main, server.host, server.port, "--syn-retries", "1", "--timeout", "20")
+        status, _, err = run_main(
+            client_blocking.main, server.host, server.port, "--syn-retries", "1", "--timeout", "20"
+        )
         assert (status, err[:32]) == (12, "timed out: ETIMEDOUT connecting ")
         assert time.monotonic() - began_s >= 2.9, "1 s, and twice that for the one repeat (RFC 6298, 5.5)"
-    status, _, err = called(client_blocking.main, server.host, server.port, "--syn-retries", "128")
+    status, _, err = run_main(client_blocking.main, server.host, server.port, "--syn-retries", "128")
     assert (status, "at most 127" in err) == (64, True)
 
 
 def test_a_server_that_never_answers_is_waited_for_until_the_deadline(tmp_path: Path) -> None:
     with serving("never_answers", tmp_path) as server:
-        status, _, err = called(client_blocking.main, server.host, server.port, "--timeout", "0.4")
+        status, _, err = run_main(client_blocking.main, server.host, server.port, "--timeout", "0.4")
         assert (status, err[:44]) == (12, "timed out: not done within 0.4 s, waiting fo")
-        server.said("did: read 12 bytes, and answers nothing\n")
+        server.wait_for_journal("did: read 12 bytes, and answers nothing\n")
 
 
 def time_wait(server: int, client: int) -> bool:
@@ -182,7 +184,7 @@ def test_who_closes_first_has_time_wait_and_needs_so_reuseaddr_to_start_again(re
             assert exactly(connected, 13) == b"Hello, world"
             client = connected.getsockname()[1]
         eventually(lambda: time_wait(server.port, client), "TIME-WAIT at the server's end")
-        server.said("did: closed first, 12 bytes given back\n")
+        server.wait_for_journal("did: closed first, 12 bytes given back\n")
         assert server.terminate() < 2
     words = [sys.executable, "-m", "services.peers.closes_first", server.host, str(server.port), *flags]
     with subprocess.Popen(words, cwd=ROOT, stderr=subprocess.PIPE, text=True) as again:
@@ -197,30 +199,30 @@ def test_who_closes_first_has_time_wait_and_needs_so_reuseaddr_to_start_again(re
 
 def test_an_answer_trickles_in_one_byte_a_segment_and_is_the_right_one(tmp_path: Path) -> None:
     with serving("trickle", tmp_path, "--every", "0.002") as server, server.connect() as connected:
-        connected.sendall(asking("morpheus"))
+        connected.sendall(search_request("morpheus"))
         assert answers(connected, 1) == [FOUND]
         assert data_segments(connected) >= 148
-        server.said("did: sent 148 bytes, one a segment, 0.002 s apart\n")
+        server.wait_for_journal("did: sent 148 bytes, one a segment, 0.002 s apart\n")
 
 
 def test_a_datagram_that_does_not_fit_is_broken_off_and_one_that_does_is_judged(tmp_path: Path) -> None:
     with serving("long_quote", tmp_path, "--bytes", "513") as server:
-        status, out, err = called(client_udp.main, server.host, server.port, "--room", "512")
+        status, out, err = run_main(client_udp.main, server.host, server.port, "--room", "512")
         assert (status, out) == (14, "")
         assert err.endswith(": a datagram of 513 bytes came; 512 of them had room\n")
-        status, out, err = called(client_udp.main, server.host, server.port, "--room", "513")
+        status, out, err = run_main(client_udp.main, server.host, server.port, "--room", "513")
         assert (status, out) == (15, "")
         assert err.endswith("expected 1 to 512 bytes, got 513\n")
-        server.said("did: sent a datagram of 513 bytes\n", times=2)
+        server.wait_for_journal("did: sent a datagram of 513 bytes\n", times=2)
     with started("qotd.server_udp", tmp_path / "quotes") as server:
-        assert called(client_udp.main, server.host, server.port, "--room", "512")[0] == 0
+        assert run_main(client_udp.main, server.host, server.port, "--room", "512")[0] == 0
 
 
 def test_numbered_datagrams_are_told_in_the_order_in_which_they_came_back(tmp_path: Path) -> None:
     with serving("gives_back", tmp_path) as server:
-        status, out, err = called(numbered.main, server.host, server.port, "--count", "4", "--in-order")
+        status, out, err = run_main(numbered.main, server.host, server.port, "--count", "4", "--in-order")
         assert (status, out) == (0, "did: sent 4 datagrams; they came back in the order 1 2 3 4\n"), err
-        server.said("did: gave back 6 bytes\n", times=4)
+        server.wait_for_journal("did: gave back 6 bytes\n", times=4)
 
 
 @contextmanager
@@ -242,16 +244,16 @@ def turning() -> Iterator[int]:
 
 def test_by_numbers_each_answer_finds_its_question_and_without_them_it_does_not() -> None:
     with turning() as port:
-        status, out, err = called(numbered.main, "127.0.0.1", port)
+        status, out, err = run_main(numbered.main, "127.0.0.1", port)
     assert (status, out) == (0, "did: sent 3 datagrams; they came back in the order 2 3 1\n"), err
     with turning() as port:
-        status, _, err = called(numbered.main, "127.0.0.1", port, "--in-order")
+        status, _, err = run_main(numbered.main, "127.0.0.1", port, "--in-order")
     assert (status, err) == (15, "wrong answer: answer 1 is to question 2\n")
 
 
 def test_of_numbered_datagrams_a_lost_one_is_waited_for_until_the_deadline() -> None:
     with turning() as port:
-        status, _, err = called(numbered.main, "127.0.0.1", port, "--count", "5", "--timeout", "0.4")
+        status, _, err = run_main(numbered.main, "127.0.0.1", port, "--count", "5", "--timeout", "0.4")
     doing = f"3 of 5 datagrams having come back of 127.0.0.1 port {port}"
     assert (status, err) == (12, f"timed out: not done within 0.4 s, {doing}\n")
 
@@ -262,10 +264,10 @@ def test_of_numbered_datagrams_a_lost_one_is_waited_for_until_the_deadline() -> 
 @pytest.mark.parametrize("module", ["echo.server_selectors", "search.server_asyncio"])
 def test_a_silent_client_is_cut_off_by_an_idle_time(module: str, tmp_path: Path) -> None:
     with started(module, tmp_path / "journal", "--idle-timeout", "0.4") as server:
-        status, out, err = called(silent_client.main, server.host, server.port)
+        status, out, err = run_main(silent_client.main, server.host, server.port)
         assert (status, err.count("\n")) == (14, 1)
         assert re.fullmatch(r"did: sent nothing for 0\.[4-9]\d\d s\n", out), out
-        server.said(r"idle for 0\.4 s; 0 bytes in")
+        server.wait_for_journal(r"idle for 0\.4 s; 0 bytes in")
 
 
 def test_a_silent_client_tells_a_reset_and_what_nobody_asked_for() -> None:
@@ -276,10 +278,10 @@ def test_a_silent_client_tells_a_reset_and_what_nobody_asked_for() -> None:
         reset(connected)
 
     with peer(socket.SOCK_STREAM, reset_after_a_while) as port:
-        status, out, err = called(silent_client.main, "127.0.0.1", port)
+        status, out, err = run_main(silent_client.main, "127.0.0.1", port)
     assert (status, err[:17], out[:10]) == (11, "reset: ECONNRESET", "did: sent ")
     with peer(socket.SOCK_STREAM, lambda connected: connected.sendall(b"welcome")) as port:
-        status, _, err = called(silent_client.main, "127.0.0.1", port)
+        status, _, err = run_main(silent_client.main, "127.0.0.1", port)
     assert (status, err.endswith("sent b'welcome', and nobody had asked\n")) == (15, True)
 
 
@@ -308,9 +310,9 @@ def test_one_byte_a_segment_is_answered_by_whoever_takes_it_for_a_stream(module:
 
 def test_one_byte_a_segment_is_just_that() -> None:
     def serve(connected: socket.socket) -> None:
-        exactly(connected, len(asking("morpheus")))
-        assert data_segments(connected) >= len(asking("morpheus"))
-        connected.sendall(asking("x"))
+        exactly(connected, len(search_request("morpheus")))
+        assert data_segments(connected) >= len(search_request("morpheus"))
+        connected.sendall(search_request("x"))
 
     with peer(socket.SOCK_STREAM, serve) as port:
         assert run("peers.one_byte", "127.0.0.1", str(port)).returncode == 15, "what came is no answer"
@@ -325,7 +327,7 @@ def test_a_slow_writer_is_cut_off_by_the_time_for_a_message(module: str, tmp_pat
         assert (ran.returncode, ran.stderr.count("\n")) in ((14, 1), (11, 1))
         did = r"did: sent ([5-9]|10) of \d+ bytes, one a segment, 0\.25 s apart\n"
         assert re.fullmatch(did, ran.stdout), ran.stdout
-        server.said(r"message not whole within 2 s; ([5-9]|10) bytes in, 0 bytes out")
+        server.wait_for_journal(r"message not whole within 2 s; ([5-9]|10) bytes in, 0 bytes out")
 
 
 @pytest.mark.parametrize("module", ["search.server_selectors", "search.server_asyncio"])
@@ -338,7 +340,7 @@ def test_two_requests_in_one_send_have_two_answers(module: str, tmp_path: Path) 
 
 def test_two_requests_are_one_segment_and_one_answer_is_not_enough() -> None:
     def serve(connected: socket.socket) -> None:
-        assert connected.recv(4096) == asking("morpheus") + asking("ring"), "in one recv()"
+        assert connected.recv(4096) == search_request("morpheus") + search_request("ring"), "in one recv()"
         connected.sendall(Connection().send_message(b'{"result": "one"}', "text/json", "utf-8"))
 
     with peer(socket.SOCK_STREAM, serve) as port:
@@ -349,7 +351,7 @@ def test_two_requests_are_one_segment_and_one_answer_is_not_enough() -> None:
 def test_a_slow_reader_gets_everything_in_the_end(tmp_path: Path) -> None:
     with started("echo.server_selectors", tmp_path / "journal") as server:
         words = ("--bytes", 300_000, "--every", "0.1", "--receive-buffer", 32768)
-        status, out, err = called(slow_reader.main, server.host, server.port, *words)
+        status, out, err = run_main(slow_reader.main, server.host, server.port, *words)
     assert (status, err) == (0, "")
     unread = [int(count) for count in re.findall(r"did: left (\d+) bytes unread for 0\.1 s\n", out)]
     assert sum(unread) >= 300_000 - 1
@@ -361,7 +363,7 @@ def test_a_slow_reader_gets_everything_in_the_end(tmp_path: Path) -> None:
 def test_a_slow_reader_has_a_deadline_and_tells_a_reset() -> None:
     words = ("--bytes", 300_000, "--every", "0.2")
     with peer(socket.SOCK_STREAM, lambda connected: exactly(connected, 300_001)) as port:
-        status, _, err = called(slow_reader.main, "127.0.0.1", port, *words, "--timeout", "0.7")
+        status, _, err = run_main(slow_reader.main, "127.0.0.1", port, *words, "--timeout", "0.7")
     assert (status, err[:60]) == (12, "timed out: not done within 0.7 s, 0 of 300000 bytes having c")
 
     def read_some_and_reset(connected: socket.socket) -> None:
@@ -369,7 +371,7 @@ def test_a_slow_reader_has_a_deadline_and_tells_a_reset() -> None:
         reset(connected)
 
     with peer(socket.SOCK_STREAM, read_some_and_reset) as port:
-        status, _, err = called(slow_reader.main, "127.0.0.1", port, *words)
+        status, _, err = run_main(slow_reader.main, "127.0.0.1", port, *words)
     assert status == 11
     assert re.match("reset: (ECONNRESET|EPIPE) 0 of 300000 bytes having come back", err), err
 
@@ -383,7 +385,7 @@ def limited(tmp_path: Path, files: int) -> Iterator[Running]:
         process = subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=stderr)
     server = Running(process, written, "127.0.0.1")
     try:
-        server.said(r"listening on .* port \d+\n")
+        server.wait_for_journal(r"listening on .* port \d+\n")
         server.port = int(server.journal.splitlines()[1].rpartition(" ")[2])
         yield server
     finally:
@@ -398,21 +400,21 @@ def test_who_holds_all_descriptors_keeps_others_waiting_until_it_lets_go(tmp_pat
         with subprocess.Popen([sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, text=True) as holding:
             assert holding.stdout
             assert holding.stdout.readline() == "holding 30 connections\n"
-            server.said("accepting again in 0.2 s: EMFILE")
-            status, _, err = called(client_blocking.main, server.host, server.port, "--timeout", "0.3")
+            server.wait_for_journal("accepting again in 0.2 s: EMFILE")
+            status, _, err = run_main(client_blocking.main, server.host, server.port, "--timeout", "0.3")
             assert (status, err[:45]) == (12, "timed out: not done within 0.3 s, waiting for")
             assert holding.communicate()[0] == "did: held 30 connections for 4 s; the peer ended 0\n"
         assert holding.returncode == 0
-        assert called(client_blocking.main, server.host, server.port)[0] == 0, "it recovers"
+        assert run_main(client_blocking.main, server.host, server.port)[0] == 0, "it recovers"
         assert server.terminate() < 2
 
 
 def test_a_holder_says_how_many_were_ended_and_which_could_not_be_opened(tmp_path: Path) -> None:
     with started("echo.server_selectors", tmp_path / "journal", "--idle-timeout", "0.2") as server:
-        status, out, _ = called(holder.main, server.host, server.port, 3, "--hold", "1")
+        status, out, _ = run_main(holder.main, server.host, server.port, 3, "--hold", "1")
         assert (status, out.splitlines()[1]) == (0, "did: held 3 connections for 1 s; the peer ended 3")
     with serving("never_accepts", tmp_path, "--backlog", "0") as server:
-        status, out, err = called(holder.main, server.host, server.port, 3, "--timeout", "0.5")
+        status, out, err = run_main(holder.main, server.host, server.port, 3, "--timeout", "0.5")
         assert (status, out) == (12, "")
         assert err.startswith("timed out: connection 2 of 3: not done within 0.5 s, connecting to ")
 
@@ -434,24 +436,24 @@ def test_limited_ends_as_its_program_does() -> None:
 
 def test_after_the_fin_one_send_is_taken_and_the_next_is_epipe(tmp_path: Path) -> None:
     with serving("closes_first", tmp_path) as server:
-        status, out, err = called(broken_pipe.main, server.host, server.port)
+        status, out, err = run_main(broken_pipe.main, server.host, server.port)
         assert (status, out) == (11, "did: sent 12 bytes after the FIN, and they were taken\n")
         assert err == f"reset: EPIPE sending to 127.0.0.1 port {server.port}\n"
     with started("echo.server_selectors", tmp_path / "echoes") as server:
-        status, out, err = called(broken_pipe.main, server.host, server.port, "--wait", "0.1")
+        status, out, err = run_main(broken_pipe.main, server.host, server.port, "--wait", "0.1")
         assert (status, out, err) == (0, "2 messages came back: the server did not close\n", "")
 
 
 def test_after_shutting_down_reading_the_answer_comes_and_after_both_it_does_not(tmp_path: Path) -> None:
     with started("echo.server_selectors", tmp_path / "journal") as server:
-        assert called(shuts.main, server.host, server.port, "rd")[1] == "did: shut down rd\n12 bytes came\n"
+        assert run_main(shuts.main, server.host, server.port, "rd")[1] == "did: shut down rd\n12 bytes came\n"
     with started("sink.server_poll", tmp_path / "sink") as server:  # it answers nothing, and a FIN tells it nothing
-        assert called(shuts.main, server.host, server.port, "rdwr")[1] == "did: shut down rdwr\n0 bytes came\n"
+        assert run_main(shuts.main, server.host, server.port, "rdwr")[1] == "did: shut down rdwr\n0 bytes came\n"
 
 
 def test_an_urgent_byte_comes_in_the_third_list_of_select_and_not_among_the_others(tmp_path: Path) -> None:
     with serving("urgent_reader", tmp_path) as server:
-        status, out, _ = called(urgent.main, server.host, server.port)
+        status, out, _ = run_main(urgent.main, server.host, server.port)
         assert (status, out) == (0, "did: sent 5 bytes, and 1 urgent byte\n")
-        server.said(r"did: in the third list: urgent byte b'!'\n")
-        server.said(r"did: in the first list: 5 bytes\n")
+        server.wait_for_journal(r"did: in the third list: urgent byte b'!'\n")
+        server.wait_for_journal(r"did: in the first list: 5 bytes\n")

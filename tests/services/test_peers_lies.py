@@ -10,8 +10,8 @@ from services.peers.lies import LIES, lie
 from services.search import client_array
 from services.search.answers import answer
 from services.wire import Connection, Message
-from tests.services.running import answers, asking, run
-from tests.services.starting import called, started
+from tests.services.running import answers, run, search_request
+from tests.services.starting import run_main, started
 
 FOUND = "Follow the white rabbit. 🐰"
 AT = r"message 1, byte \d+: "
@@ -61,18 +61,18 @@ def test_our_client_has_a_plain_outcome_for_each_lie_of_a_server(name: str, tmp_
     status, said = TO_A_CLIENT[name]
     with started("peers.liar", tmp_path / "journal", "--lie", name) as server:
         ran = run("search.client", server.host, str(server.port), "search", "morpheus", "--timeout", "0.5")
-        server.said("did: ")
+        server.wait_for_journal("did: ")
         told = server.journal
     assert ran.returncode == status
     assert re.search(said, ran.stderr if status else ran.stdout), ran.stderr
     assert (ran.stderr.count("\n"), bool(ran.stdout)) == ((0, True) if status == 0 else (1, False))
     right = answer(request(), Connection())
-    assert f"did: {lie(name, right).told}\n" in told
+    assert f"did: {lie(name, right).report}\n" in told
 
 
 def request() -> Message:
     connection = Connection()
-    connection.receive_data(asking("morpheus"))
+    connection.receive_data(search_request("morpheus"))
     event = connection.next_event()
     assert isinstance(event, Message)
     return event
@@ -86,12 +86,12 @@ def test_our_servers_survive_each_lie_of_a_client_and_serve_the_next(module: str
             ran = run("peers.liar_client", server.host, str(server.port), "--lie", name)
             assert (ran.returncode, ran.stderr.count("\n")) == (status, 1 if status else 0), (name, ran.stderr)
             did, _, rest = ran.stdout.partition("\n")
-            assert did == f"did: {lie(name, asking('morpheus')).told}"
+            assert did == f"did: {lie(name, search_request('morpheus')).report}"
             assert rest.startswith(printed) if printed else not rest, (name, rest)
             with server.connect() as connected:
-                connected.sendall(asking("ring"))
+                connected.sendall(search_request("ring"))
                 assert answers(connected, 1) == ["In the caves beneath the Misty Mountains. 💍"], name
-            server.said(r"; \d+ bytes in", times=before.count("bytes in") + 2)
+            server.wait_for_journal(r"; \d+ bytes in", times=before.count("bytes in") + 2)
             assert re.search(journal, server.journal.removeprefix(before)), (name, server.journal)
 
 
@@ -100,12 +100,12 @@ def test_numbers_under_the_wrong_byte_order_are_a_wrong_sum_and_no_crash(
     name: str, status: int, tmp_path: Path
 ) -> None:
     with started("peers.liar", tmp_path / "journal", "--lie", name) as server:
-        ended, out, err = called(client_array.main, server.host, server.port, "int32", 1, -2, 300)
+        ended, out, err = run_main(client_array.main, server.host, server.port, "int32", 1, -2, 300)
         assert ended == status
         if status:
             other = {"big": "little", "little": "big"}[sys.byteorder]
             wrong = f"expected of the doubles the sum 598, got 1459748863, reading {other}-endian int32; element 0: "
             assert err == f"wrong answer: {wrong}expected 2, got 33554432\n"
-            server.said("did: said byteorder (big|little); the numbers are (big|little)-endian\n")
+            server.wait_for_journal("did: said byteorder (big|little); the numbers are (big|little)-endian\n")
         else:
             assert (out, err) == ("sum 299, minimum -2, maximum 300; 3 doubled\n", "")

@@ -19,7 +19,7 @@ from services.daytime import client_udp as daytime_udp
 from services.qotd import client_tcp as qotd_tcp
 from services.qotd import client_udp as qotd_udp
 from tests.services.running import PATIENCE_S, Running, ended, reset
-from tests.services.starting import called, peer, started
+from tests.services.starting import peer, run_main, started
 
 ANSWERS = {"qotd": rb"[\x20-\x7e]+\r\n    -- [A-Z][A-Za-z ]+\r\n", "daytime": rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\r\n"}
 SERVICES = sorted(ANSWERS)
@@ -85,7 +85,7 @@ def test_a_connection_brings_an_answer_and_a_line_in_the_journal(over_tcp: tuple
         port = connected.getsockname()[1]
         answer = until_closed(connected)
     assert is_answer(service, answer)
-    server.said(rf"\n{host} port {port}: finished; 0 bytes in, {len(answer)} bytes out, \d\.\d\d\d s\n")
+    server.wait_for_journal(rf"\n{host} port {port}: finished; 0 bytes in, {len(answer)} bytes out, \d\.\d\d\d s\n")
 
 
 @pytest.mark.parametrize("sent", [b"\r\n", b"GET / HTTP/1.1\r\n\r\n" * 2, bytes(300_000)], ids=["one", "two", "much"])
@@ -95,7 +95,7 @@ def test_what_a_peer_sends_is_thrown_away_and_destroys_no_answer(over_tcp: tuple
         port = connected.getsockname()[1]
         connected.sendall(sent)
         assert is_answer(service, until_closed(connected))
-    server.said(rf" port {port}: finished; {len(sent)} bytes in")
+    server.wait_for_journal(rf" port {port}: finished; {len(sent)} bytes in")
 
 
 def test_a_peer_that_sends_byte_by_byte_is_answered(over_tcp: tuple[Running, str]) -> None:
@@ -117,7 +117,7 @@ def test_peers_that_close_or_reset_after_any_number_of_bytes_do_no_harm(over_tcp
             leave(connected)
     with server.connect() as connected:
         assert is_answer(service, until_closed(connected))
-    server.said("ECONNRESET")
+    server.wait_for_journal("ECONNRESET")
 
 
 def test_200_peers_at_once_are_answered(over_tcp: tuple[Running, str]) -> None:
@@ -139,7 +139,7 @@ def test_a_peer_that_does_not_finish_is_closed_though_it_goes_on_sending(service
                 slow.sendall(b".")
             select.select([], [], [], 0.05)
         assert 0.3 < time.monotonic() - began_s < 3
-        server.said(r"answered, but did not finish within 0\.4 s; [1-9]\d* bytes in, \d\d+ bytes out")
+        server.wait_for_journal(r"answered, but did not finish within 0\.4 s; [1-9]\d* bytes in, \d\d+ bytes out")
 
 
 def test_a_peer_that_does_not_finish_holds_up_the_others_in_daytime_and_not_in_qotd(
@@ -172,7 +172,9 @@ def test_a_datagram_of_any_size_brings_one_answer(over_udp: tuple[Running, str],
     with asker(server) as asking:
         asking.send(bytes(size))
         answer = asking.recv(65536)
-        server.said(rf" port {asking.getsockname()[1]}: answered; {size} bytes in, {len(answer)} bytes out, ")
+        server.wait_for_journal(
+            rf" port {asking.getsockname()[1]}: answered; {size} bytes in, {len(answer)} bytes out, "
+        )
         asking.setblocking(False)
         with pytest.raises(BlockingIOError):
             asking.recv(65536)
@@ -267,7 +269,7 @@ def test_a_port_that_is_taken_is_one_clear_line_and_status_71(module: str) -> No
         if kind is socket.SOCK_STREAM:
             taken.listen()
         port = taken.getsockname()[1]
-        status, _, err = called(main_of(module), "127.0.0.1", port)
+        status, _, err = run_main(main_of(module), "127.0.0.1", port)
     assert (status, err) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
 
 
@@ -277,15 +279,15 @@ def test_a_port_that_is_taken_is_one_clear_line_and_status_71(module: str) -> No
     [(["127.0.0.1"], "PORT"), (["127.0.0.1", "65536"], "'65536' is not a whole"), (["::1", "0", "--x"], "--x")],
 )
 def test_a_wrong_command_line_is_one_line_and_status_64(module: str, words: list[str], says: str) -> None:
-    status, _, err = called(main_of(module), *words)
+    status, _, err = run_main(main_of(module), *words)
     assert (status, err.count("\n")) == (64, 1)
     assert says in err
 
 
 def test_an_address_that_is_not_ours_and_a_name_without_address_are_told() -> None:
     main = main_of("qotd.server_udp")
-    assert called(main, "192.0.2.1", 0) == (71, "", "cannot listen on 192.0.2.1 port 0: EADDRNOTAVAIL\n")  # RFC 5737
-    assert called(main, "no.such.host.invalid", 0)[0] == 68
+    assert run_main(main, "192.0.2.1", 0) == (71, "", "cannot listen on 192.0.2.1 port 0: EADDRNOTAVAIL\n")  # RFC 5737
+    assert run_main(main, "no.such.host.invalid", 0)[0] == 68
 
 
 # Clients, over TCP
@@ -300,20 +302,20 @@ def byte_by_byte(connected: socket.socket) -> None:
 @pytest.mark.parametrize("say", [lambda connected: connected.sendall(LINE), byte_by_byte], ids=["whole", "by byte"])
 def test_a_client_reads_until_the_server_closes(service: str, say: Callable[[socket.socket], None]) -> None:
     with peer(socket.SOCK_STREAM, say) as port:
-        assert called(TCP_CLIENTS[service], "127.0.0.1", port) == (0, PRINTED, "")
+        assert run_main(TCP_CLIENTS[service], "127.0.0.1", port) == (0, PRINTED, "")
 
 
 def test_a_server_that_closes_before_the_end_of_the_line_has_broken_off(service: str) -> None:
     for cut in range(len(LINE)):
         with peer(socket.SOCK_STREAM, lambda connected, cut=cut: connected.sendall(LINE[:cut])) as port:  # type: ignore[misc]
-            status, out, err = called(TCP_CLIENTS[service], "127.0.0.1", port)
+            status, out, err = run_main(TCP_CLIENTS[service], "127.0.0.1", port)
         assert (status, out) == (14, "")
         assert err.startswith(f"broken off: 127.0.0.1 port {port} closed after {cut} bytes, before ")
 
 
 def test_a_server_that_resets_is_told_by_econnreset(service: str) -> None:
     with peer(socket.SOCK_STREAM, reset) as port:
-        status, _, err = called(TCP_CLIENTS[service], "127.0.0.1", port)
+        status, _, err = run_main(TCP_CLIENTS[service], "127.0.0.1", port)
     assert status == 11
     assert re.fullmatch(rf"reset: ECONNRESET [a-z ]+ 127\.0\.0\.1 port {port}\n", err), err
 
@@ -331,7 +333,7 @@ def test_a_server_that_says_nothing_or_never_ends_is_left_at_the_deadline(servic
     for serve in (ended, drip):
         began_s = time.monotonic()
         with peer(socket.SOCK_STREAM, serve) as port:
-            status, _, err = called(TCP_CLIENTS[service], "127.0.0.1", port, "--timeout", "0.3")
+            status, _, err = run_main(TCP_CLIENTS[service], "127.0.0.1", port, "--timeout", "0.3")
         assert status == 12
         assert err.startswith("timed out: not done within 0.3 s, ")
         assert time.monotonic() - began_s < 2
@@ -344,7 +346,7 @@ def test_an_answer_that_is_too_long_or_no_text_is_wrong(service: str, answer: by
             connected.sendall(answer)
 
     with peer(socket.SOCK_STREAM, say) as port:
-        status, out, err = called(TCP_CLIENTS[service], "127.0.0.1", port)
+        status, out, err = run_main(TCP_CLIENTS[service], "127.0.0.1", port)
     assert (status, out) == (15, "")
     assert err.startswith(f"wrong answer: 127.0.0.1 port {port}: ")
 
@@ -361,7 +363,7 @@ def test_a_lost_question_is_asked_again_and_answered(service: str) -> None:
         bound.sendto(LINE, asker_address)
 
     with peer(socket.SOCK_DGRAM, lose_two) as port:
-        assert called(UDP_CLIENTS[service], "127.0.0.1", port, "--wait", "0.1") == (0, PRINTED, "")
+        assert run_main(UDP_CLIENTS[service], "127.0.0.1", port, "--wait", "0.1") == (0, PRINTED, "")
 
 
 def test_the_waits_double_and_then_the_call_has_timed_out(service: str) -> None:
@@ -375,7 +377,7 @@ def test_the_waits_double_and_then_the_call_has_timed_out(service: str) -> None:
             came_s.append(seconds + nanoseconds / 1e9)
 
     with peer(socket.SOCK_DGRAM, note_times) as port:
-        status, _, err = called(UDP_CLIENTS[service], "127.0.0.1", port, "--wait", "0.1", "--retries", "3")
+        status, _, err = run_main(UDP_CLIENTS[service], "127.0.0.1", port, "--wait", "0.1", "--retries", "3")
         over_s = time.time()
     assert (status, err) == (12, f"timed out: no answer from 127.0.0.1 port {port}; datagrams sent: 4\n")
     gaps = [later - earlier for earlier, later in zip(came_s, [*came_s[1:], over_s], strict=True)]
@@ -386,7 +388,7 @@ def test_the_waits_double_and_then_the_call_has_timed_out(service: str) -> None:
 def test_the_deadline_is_over_all_of_the_asking(service: str) -> None:
     began_s = time.monotonic()
     with peer(socket.SOCK_DGRAM, lambda bound: bound.recv(1)) as port:
-        status, _, err = called(UDP_CLIENTS[service], "127.0.0.1", port, "--timeout", "0.3", "--retries", "9")
+        status, _, err = run_main(UDP_CLIENTS[service], "127.0.0.1", port, "--timeout", "0.3", "--retries", "9")
     assert (status, time.monotonic() - began_s < 5) == (12, True)
     assert err.endswith("; datagrams sent: 1\n")
 
@@ -396,7 +398,7 @@ def test_a_port_where_nobody_is_is_refused_by_name_and_at_once(service: str) -> 
         unbound.bind(("127.0.0.1", 0))
         port = unbound.getsockname()[1]
     began_s = time.monotonic()
-    status, _, err = called(UDP_CLIENTS[service], "127.0.0.1", port)
+    status, _, err = run_main(UDP_CLIENTS[service], "127.0.0.1", port)
     assert (status, err) == (10, f"refused: ECONNREFUSED asking 127.0.0.1 port {port}\n")
     assert time.monotonic() - began_s < 5, "half of the time that it has"
 
@@ -410,7 +412,7 @@ def test_an_answer_from_elsewhere_is_not_heard_and_a_second_answer_does_no_harm(
         bound.sendto(LINE, asker_address)
 
     with peer(socket.SOCK_DGRAM, answer_from_elsewhere_first) as port:
-        assert called(UDP_CLIENTS[service], "127.0.0.1", port) == (0, PRINTED, "")
+        assert run_main(UDP_CLIENTS[service], "127.0.0.1", port) == (0, PRINTED, "")
 
 
 @pytest.mark.parametrize("answer", [b"", b"x" * 513, bytes(LARGEST), b"\x07\r\n"], ids=["empty", "513", "most", "bell"])
@@ -419,12 +421,12 @@ def test_a_datagram_that_is_no_answer_is_wrong(service: str, answer: bytes) -> N
         bound.sendto(answer, bound.recvfrom(1)[1])
 
     with peer(socket.SOCK_DGRAM, say) as port:
-        status, out, err = called(UDP_CLIENTS[service], "127.0.0.1", port)
+        status, out, err = run_main(UDP_CLIENTS[service], "127.0.0.1", port)
     assert (status, out) == (15, "")
     assert err.startswith(f"wrong answer: 127.0.0.1 port {port}: ")
 
 
 @pytest.mark.parametrize("words", [[], ["", "17"], ["127.0.0.1", "17", "--retries", "-1"], ["::1", "x"]])
 def test_a_client_takes_a_wrong_command_line_with_one_line_and_status_64(service: str, words: list[str]) -> None:
-    status, out, err = called(UDP_CLIENTS[service], *words)
+    status, out, err = run_main(UDP_CLIENTS[service], *words)
     assert (status, out, err.count("\n")) == (64, "", 1)

@@ -34,13 +34,13 @@ from services.wire import (
     send_array,
 )
 from tests.services.running import ROOT, running
-from tests.services.starting import called, peer
+from tests.services.starting import peer, run_main
 
 MIB = 2**20
 SERVERS = ["server_selectors", "server_asyncio"]
 
 
-def asked(element: str, *numbers: float, byteorder: str = sys.byteorder) -> Message:
+def array_message(element: str, *numbers: float, byteorder: str = sys.byteorder) -> Message:
     return received(send_array(Connection(byteorder=byteorder), array_of(element, numbers)))
 
 
@@ -66,7 +66,7 @@ def wrong(content: bytes, encoding: str = "binary", **further: object) -> str:
 @pytest.mark.parametrize("byteorder", ["big", "little"])
 @pytest.mark.parametrize("own", ["big", "little"])
 def test_the_answer_is_in_the_order_of_the_machine_that_answers_and_the_same_numbers(byteorder: str, own: str) -> None:
-    raw = answer(asked("int32", 1, -2, 300, byteorder=byteorder), Connection(byteorder=own))
+    raw = answer(array_message("int32", 1, -2, 300, byteorder=byteorder), Connection(byteorder=own))
     prefix = {"big": ">", "little": "<"}[own]
     header = (
         f'{{"byteorder": "{own}", "content-type": "binary/array", "content-encoding": "binary", "content-length": 12, '
@@ -115,7 +115,7 @@ def test_integers_are_summed_exactly_however_they_come_in_pieces(numbers: list[i
         doubled += reckoning.doubled(array_of("int64", numbers[at : at + size]))
     assert doubled == [2 * number for number in numbers]
     exact = {"sum": str(sum(numbers)), "minimum": str(min(numbers)), "maximum": str(max(numbers))}
-    assert reckoning.found == exact
+    assert reckoning.results == exact
 
 
 def rounded_sum(numbers: list[float]) -> float:
@@ -140,7 +140,7 @@ def test_floats_are_summed_in_their_order_each_sum_rounded_once(numbers: list[fl
     reckoning = Reckoning(ELEMENTS["float64"])
     for at in range(0, len(numbers), size):
         reckoning.doubled(array_of("float64", numbers[at : at + size]))
-    assert float(reckoning.found["sum"] or "") == rounded_sum(numbers)
+    assert float(reckoning.results["sum"] or "") == rounded_sum(numbers)
 
 
 @given(st.lists(st.floats(), min_size=1, max_size=20), st.integers(1, 5))
@@ -150,7 +150,7 @@ def test_the_least_and_the_greatest_float_do_not_depend_on_the_order(numbers: li
         reckoning = Reckoning(ELEMENTS["float64"])
         for at in range(0, len(listed), size):
             reckoning.doubled(array_of("float64", listed[at : at + size]))
-        found.append((reckoning.found["minimum"], reckoning.found["maximum"]))
+        found.append((reckoning.results["minimum"], reckoning.results["maximum"]))
     assert found == [found[0]] * 3
     if any(map(math.isnan, numbers)):
         assert found[0] == ("NaN", "NaN")
@@ -178,7 +178,7 @@ def test_the_client_prints_what_it_found_right(
     module: str, words: tuple[str, ...], prints: str, tmp_path: Path
 ) -> None:
     with running(f"search.{module}", tmp_path / "journal") as server:
-        status, out, err = called(client_array.main, server.host, server.port, *words)
+        status, out, err = run_main(client_array.main, server.host, server.port, *words)
     assert (status, err) == (0, "")
     assert out.endswith(prints)
 
@@ -199,7 +199,7 @@ WRONG = {
 }
 
 
-def saying(reply: bytes) -> Callable[[socket.socket], None]:
+def server_that_replies(reply: bytes) -> Callable[[socket.socket], None]:
     def serve(connected: socket.socket) -> None:
         connected.recv(65536)
         connected.sendall(reply)
@@ -214,8 +214,8 @@ def test_what_is_not_right_in_an_answer_is_a_wrong_answer_that_says_what(
 ) -> None:
     element, numbers, further = reply
     raw = send_array(Connection(), array_of(element, numbers), further)
-    with peer(socket.SOCK_STREAM, saying(raw)) as port:
-        status, out, err = called(client_array.main, "127.0.0.1", port, "int32", 1, 2)
+    with peer(socket.SOCK_STREAM, server_that_replies(raw)) as port:
+        status, out, err = run_main(client_array.main, "127.0.0.1", port, "int32", 1, 2)
     assert (status, out, err.count("\n")) == (15, "", 1), err
     assert re.search(f"^wrong answer: .*{says}", err), err
 
@@ -239,19 +239,19 @@ def test_the_client_tells_0_from_negative_0_and_one_last_bit_but_no_nan_from_ano
     own = Reckoning(ELEMENTS["float64"])
     own.doubled(array_of("float64", map(float, numbers)))
     nans = array.array("Q", [0x7FF8_0000_0000_BEEF]).tobytes()
-    raw = send_array(Connection(), array_of("float64", doubled), own.found)
+    raw = send_array(Connection(), array_of("float64", doubled), own.results)
     if math.isnan(doubled[0]):
         raw = raw[:-8] + nans
-    with peer(socket.SOCK_STREAM, saying(raw)) as port:
-        ended, _, err = called(client_array.main, "127.0.0.1", port, "float64", "--", *numbers)
+    with peer(socket.SOCK_STREAM, server_that_replies(raw)) as port:
+        ended, _, err = run_main(client_array.main, "127.0.0.1", port, "float64", "--", *numbers)
     assert ended == status, err
 
 
 def test_a_float_in_the_answer_may_be_written_in_any_way_that_reads_back_as_it() -> None:
     further = {"sum": "15E-1", "minimum": "1.50", "maximum": "1.5000000000000000001"}
     raw = send_array(Connection(), array_of("float64", [3.0]), further)
-    with peer(socket.SOCK_STREAM, saying(raw)) as port:
-        assert called(client_array.main, "127.0.0.1", port, "float64", "1.5")[0] == 0
+    with peer(socket.SOCK_STREAM, server_that_replies(raw)) as port:
+        assert run_main(client_array.main, "127.0.0.1", port, "float64", "1.5")[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -263,16 +263,16 @@ def test_a_float_in_the_answer_may_be_written_in_any_way_that_reads_back_as_it()
     ],
 )
 def test_an_error_that_is_not_the_right_one_is_a_wrong_answer(words: tuple[str, ...], reply: bytes, says: str) -> None:
-    with peer(socket.SOCK_STREAM, saying(Connection().send_message(reply, "text/json", "utf-8"))) as port:
-        status, out, err = called(client_array.main, "127.0.0.1", port, *words)
+    with peer(socket.SOCK_STREAM, server_that_replies(Connection().send_message(reply, "text/json", "utf-8"))) as port:
+        status, out, err = run_main(client_array.main, "127.0.0.1", port, *words)
     assert (status, out) == (15, "")
     assert says in err
 
 
 def test_an_answer_without_the_overflow_that_there_must_be_is_a_wrong_answer() -> None:
     raw = send_array(Connection(), array_of("int8", [-2]), {"sum": "127", "minimum": "127", "maximum": "127"})
-    with peer(socket.SOCK_STREAM, saying(raw)) as port:
-        status, _, err = called(client_array.main, "127.0.0.1", port, "int8", "127")
+    with peer(socket.SOCK_STREAM, server_that_replies(raw)) as port:
+        status, _, err = run_main(client_array.main, "127.0.0.1", port, "int8", "127")
     assert status == 15
     assert err.startswith("wrong answer: expected text/json, got 'binary/array'")
 
@@ -295,7 +295,7 @@ def test_an_answer_without_the_overflow_that_there_must_be_is_a_wrong_answer() -
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_status_64(words: tuple[str, ...], says: str) -> None:
-    status, out, err = called(client_array.main, "127.0.0.1", 1, *words)
+    status, out, err = run_main(client_array.main, "127.0.0.1", 1, *words)
     assert (status, out, err.count("\n")) == (64, "", 1)
     assert says in err
 
@@ -303,7 +303,7 @@ def test_a_wrong_command_line_is_one_line_and_status_64(words: tuple[str, ...], 
 @pytest.mark.parametrize("name", ELEMENTS)
 def test_the_numbers_of_the_rule_use_every_bit_and_each_has_a_double(name: str) -> None:
     element = ELEMENTS[name]
-    numbers = client_array.made(element, 10_000)
+    numbers = client_array.numbers_by_rule(element, 10_000)
     assert len(numbers) == 10_000
     Reckoning(element).doubled(numbers)
     bits = [int.from_bytes(struct.pack(f">{element.code}", number), "big") for number in numbers]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from services.sink import fill, server_poll
-from services.sink.queues import Queues, asked, in_line, shown
+from services.sink.queues import Queues, in_line, queues_by_ioctl, queues_in_table
 from tests.services.running import PATIENCE_S, Running, ended, eventually, reset
-from tests.services.starting import called, peer, started
+from tests.services.starting import peer, run_main, started
 
 SERVER = "sink.server_poll"
 REPORT = re.compile(
@@ -57,27 +57,27 @@ def wrote_until_full(connected: socket.socket) -> int:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_fill_reports_every_byte_in_one_kernel_or_the_other(sink: Running, host: str) -> None:
-    status, out, err = called(fill.main, host, sink.port, "--settle", "0.2")
+    status, out, err = run_main(fill.main, host, sink.port, "--settle", "0.2")
     assert (status, err) == (0, "")
     report = REPORT.fullmatch(out)
     assert report, out
     written, held, send_q, took = (int(number.replace(",", "")) for number in report.groups())
     assert written == held + took
     assert held == send_q > 0
-    sink.said(rf"{host} port \d+: ECONNRESET; {took} bytes in, 0 bytes out")
+    sink.wait_for_journal(rf"{host} port \d+: ECONNRESET; {took} bytes in, 0 bytes out")
 
 
 def test_what_is_not_read_is_in_the_queues_of_the_two_ends(sink: Running) -> None:
     with sink.connect() as connected:
         port = connected.getsockname()[1]
         written = wrote_until_full(connected)
-        mine = shown(connected)
-        assert mine == asked(connected)
+        mine = queues_in_table(connected)
+        assert mine == queues_by_ioctl(connected)
         (near,) = queues_by_ports(port, sink.port)
         (far,) = queues_by_ports(sink.port, port, "/proc/net/tcp6")  # the sink listens on both families
         assert (near, near.send + far.receive) == (mine, written)
         reset(connected)
-    sink.said(rf" port {port}: ECONNRESET; {far.receive} bytes in, 0 bytes out")
+    sink.wait_for_journal(rf" port {port}: ECONNRESET; {far.receive} bytes in, 0 bytes out")
 
 
 def test_fill_says_so_when_the_other_end_reads() -> None:
@@ -87,7 +87,7 @@ def test_fill_says_so_when_the_other_end_reads() -> None:
                 pass
 
     with peer(socket.SOCK_STREAM, read_all) as port:
-        status, out, err = called(fill.main, "127.0.0.1", port, "--limit", "20000000")
+        status, out, err = run_main(fill.main, "127.0.0.1", port, "--limit", "20000000")
     assert (status, out) == (15, "")
     assert err == "wrong answer: all of 20,000,000 bytes were taken: the other end reads\n"
 
@@ -103,7 +103,7 @@ def test_fill_does_not_take_a_pause_for_the_end() -> None:
         assert until_reset.poll(PATIENCE_S * 1000)
 
     with peer(socket.SOCK_STREAM, read_after_a_pause) as port:
-        status, out, _ = called(fill.main, "127.0.0.1", port, "--settle", "0.6")
+        status, out, _ = run_main(fill.main, "127.0.0.1", port, "--settle", "0.6")
     report = REPORT.fullmatch(out)
     assert status == 0
     assert report
@@ -117,14 +117,14 @@ def test_fill_has_a_deadline_that_says_what_moved() -> None:
                 select.select([], [], [], 0.02)
 
     with peer(socket.SOCK_STREAM, read_slowly) as port:
-        status, out, err = called(fill.main, "127.0.0.1", port, "--timeout", "0.6", "--settle", "5")
+        status, out, err = run_main(fill.main, "127.0.0.1", port, "--timeout", "0.6", "--settle", "5")
     assert (status, out) == (12, "")
     said = r"timed out: not done within 0\.6 s, waiting until nothing moves; [\d,]+ bytes written, "
     assert re.match(said, err), err
 
 
 def test_fill_does_not_call_full_what_was_not_still_for_long_enough(sink: Running) -> None:
-    status, out, err = called(fill.main, "127.0.0.1", sink.port, "--timeout", "0.4", "--settle", "5")
+    status, out, err = run_main(fill.main, "127.0.0.1", sink.port, "--timeout", "0.4", "--settle", "5")
     assert (status, out) == (12, "")
     assert err.startswith("timed out: not done within 0.4 s, waiting until nothing moves; ")
 
@@ -137,16 +137,16 @@ def test_fill_is_refused_and_reset_by_name() -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        status, _, err = called(fill.main, "127.0.0.1", port)
+        status, _, err = run_main(fill.main, "127.0.0.1", port)
     assert (status, err) == (10, f"refused: ECONNREFUSED connecting to 127.0.0.1 port {port}\n")
     with peer(socket.SOCK_STREAM, read_one_and_reset) as port:
-        status, _, err = called(fill.main, "127.0.0.1", port)
+        status, _, err = run_main(fill.main, "127.0.0.1", port)
     assert (status, err) == (11, f"reset: ECONNRESET writing to 127.0.0.1 port {port}\n")
 
 
 @pytest.mark.parametrize("words", [["", "1"], ["::1"], ["::1", "1", "--limit", "-1"], ["::1", "1", "--hold", "0"]])
 def test_fill_takes_a_wrong_command_line_with_one_line_and_status_64(words: list[str]) -> None:
-    status, out, err = called(fill.main, *words)
+    status, out, err = run_main(fill.main, *words)
     assert (status, out, err.count("\n")) == (64, "", 1)
 
 
@@ -188,9 +188,9 @@ def test_one_more_than_the_most_is_closed_and_told(tmp_path: Path) -> None:
             connected.sendall(b".")
         with server.connect() as one_more:
             assert ended(one_more)
-        server.said("closed: no more than 2 are kept")
+        server.wait_for_journal("closed: no more than 2 are kept")
         reset(kept.pop())
-        server.said("ECONNRESET; 1 bytes in")
+        server.wait_for_journal("ECONNRESET; 1 bytes in")
         with server.connect() as now_there_is_room:
             now_there_is_room.settimeout(0.2)
             with pytest.raises(TimeoutError):
@@ -201,24 +201,24 @@ def test_one_more_than_the_most_is_closed_and_told(tmp_path: Path) -> None:
 def test_a_sink_out_of_descriptors_pauses_and_goes_on_when_there_are_some(tmp_path: Path) -> None:
     with started(SERVER, tmp_path / "journal", files=20) as server:
         peers = [server.connect() for _ in range(30)]
-        server.said("accepting again in 0.2 s: EMFILE")
+        server.wait_for_journal("accepting again in 0.2 s: EMFILE")
         for connected in peers:
             reset(connected)
-        server.said("ECONNRESET", times=30)
+        server.wait_for_journal("ECONNRESET", times=30)
         before = descriptors(server)
         with server.connect() as connected:
             connected.sendall(b".")
             eventually(lambda: descriptors(server) > before, "the new peer is accepted")
             assert server.terminate() < 2
-            server.said("server stopped; 1 bytes in")
+            server.wait_for_journal("server stopped; 1 bytes in")
 
 
 def test_a_port_that_is_taken_and_a_wrong_command_line_are_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        status, _, err = called(server_poll.main, "127.0.0.1", port)
+        status, _, err = run_main(server_poll.main, "127.0.0.1", port)
     assert (status, err) == (71, f"cannot listen on 127.0.0.1 port {port}: EADDRINUSE\n")
-    status, _, err = called(server_poll.main, "127.0.0.1", 0, "--connections", "many")
+    status, _, err = run_main(server_poll.main, "127.0.0.1", 0, "--connections", "many")
     assert (status, err.count("\n")) == (64, 1)
 
 
@@ -245,4 +245,4 @@ def test_a_line_of_another_socket_is_not_taken_for_it() -> None:
 
 def test_a_socket_that_is_not_in_the_table_is_an_error() -> None:
     with socket.socket() as unconnected, pytest.raises(LookupError, match=r"is not in /proc/net/tcp$"):
-        shown(unconnected)
+        queues_in_table(unconnected)

@@ -15,7 +15,7 @@ import pytest
 
 from services import tls
 from tests.services import playing_server
-from tests.services.running import PATIENCE_S, ROOT, Running, answers, asking, ended, reset, run, running
+from tests.services.running import PATIENCE_S, ROOT, Running, answers, ended, reset, run, running, search_request
 
 AUTHORITY = ROOT / "images" / "names" / "authority"
 RABBIT = "Follow the white rabbit. 🐰"
@@ -72,7 +72,7 @@ def test_a_request_is_answered_by_name_and_by_address_of_both_families(
 ) -> None:
     ran = search(authority, host, shared.port)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, f"{RABBIT}\n", "")
-    shared.said(r": finished; 14\d bytes in, 14\d bytes out, \d\.\d\d\d s\n")
+    shared.wait_for_journal(r": finished; 14\d bytes in, 14\d bytes out, \d\.\d\d\d s\n")
 
 
 def test_the_connection_is_tls_1_3_and_nothing_older_is_spoken(shared: Running, authority: Authority) -> None:
@@ -82,7 +82,7 @@ def test_the_connection_is_tls_1_3_and_nothing_older_is_spoken(shared: Running, 
     older.maximum_version = ssl.TLSVersion.TLSv1_2
     with shared.connect() as plain, pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
         older.wrap_socket(plain, server_hostname="localhost")
-    shared.said("TLS handshake: unsupported protocol")
+    shared.wait_for_journal("TLS handshake: unsupported protocol")
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_server_that_cannot_be_trusted_is_asked_nothing_and_is_status_16(
         ran = search(authority, "127.0.0.1", server.port, "--name", name)
         assert (ran.returncode, ran.stdout) == (16, "")
         assert ran.stderr == f"untrusted: {says}, in the TLS handshake with 127.0.0.1 port {server.port}\n"
-        server.said(r"127\.0\.0\.1 port \d+: TLS handshake: .* alert .*; 0 bytes in, 0 bytes out")
+        server.wait_for_journal(r"127\.0\.0\.1 port \d+: TLS handshake: .* alert .*; 0 bytes in, 0 bytes out")
 
 
 def test_each_of_the_bad_certificates_is_bad_in_one_thing_only(authority: Authority, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_who_was_found_out_is_not_tried_at_the_next_address_and_a_refusal_is(
     with serving(authority, tmp_path, bind="127.0.0.1") as server:
         assert search(authority, "localhost", server.port).returncode == 0
         assert search(authority, "localhost", server.port, "--name", "other.lab").returncode == 16
-        server.said("TLS handshake")
+        server.wait_for_journal("TLS handshake")
     assert server.journal.count("alert") == 1
 
 
@@ -151,17 +151,17 @@ def test_a_client_without_an_authority_and_a_server_without_a_certificate_say_so
 
 def test_a_request_that_comes_byte_by_byte_and_two_at_once_are_answered(shared: Running, authority: Authority) -> None:
     with authority.connect(shared) as peer:
-        for byte in asking("morpheus"):  # each a TLS record of its own
+        for byte in search_request("morpheus"):  # each a TLS record of its own
             peer.sendall(bytes([byte]))
         assert answers(peer, 1) == [RABBIT]
-        peer.sendall(asking("x") + asking("y"))
+        peer.sendall(search_request("x") + search_request("y"))
         assert answers(peer, 2) == ["No match for 'x'.", "No match for 'y'."]
 
 
 def test_a_request_of_many_records_is_answered_whole(authority: Authority, tmp_path: Path) -> None:
     value = "🐰" * 500_000
     with serving(authority, tmp_path) as server, authority.connect(server) as peer:
-        peer.sendall(asking(value))
+        peer.sendall(search_request(value))
         assert answers(peer, 1) == [f"No match for '{value}'."]
 
 
@@ -182,8 +182,8 @@ def test_a_silent_or_dripping_handshake_is_cut_off_at_its_deadline_and_touches_n
         assert 0.4 <= time.monotonic() - began_s < 5
         assert ended(silent)
         for port in ports:
-            shared.said(rf"127\.0\.0\.1 port {port}: TLS handshake not done within 0\.5 s; 0 bytes in")
-        good.sendall(asking("morpheus"))
+            shared.wait_for_journal(rf"127\.0\.0\.1 port {port}: TLS handshake not done within 0\.5 s; 0 bytes in")
+        good.sendall(search_request("morpheus"))
         assert answers(good, 1) == [RABBIT]
 
 
@@ -191,7 +191,7 @@ def test_a_silent_or_dripping_handshake_is_cut_off_at_its_deadline_and_touches_n
     ("garbage", "says"),
     [
         (b"GET / HTTP/1.1\r\nHost: server\r\n\r\n", "TLS handshake: http request"),
-        (asking("morpheus"), "TLS handshake: wrong version number"),
+        (search_request("morpheus"), "TLS handshake: wrong version number"),
         (HELLO, "TLS handshake: end of stream"),
         (b"", "TLS handshake: end of stream"),
     ],
@@ -204,7 +204,7 @@ def test_what_is_no_handshake_is_told_in_one_line_with_its_reason(shared: Runnin
             peer.shutdown(socket.SHUT_WR)
             while peer.recv(1024):  # an alert, perhaps
                 pass
-    shared.said(rf"127\.0\.0\.1 port {port}: {says}; 0 bytes in, 0 bytes out, \d")
+    shared.wait_for_journal(rf"127\.0\.0\.1 port {port}: {says}; 0 bytes in, 0 bytes out, \d")
     assert shared.journal.count(f" port {port}:") == 1
 
 
@@ -214,45 +214,45 @@ def test_a_reset_in_the_handshake_is_told(shared: Running) -> None:
     peer.sendall(HELLO)
     reset(peer)
     # Met in the handshake, or found when it was to begin
-    shared.said(rf"port {port}: (ECONNRESET|ENOTCONN|TLS handshake: closed before tls handshake)")
+    shared.wait_for_journal(rf"port {port}: (ECONNRESET|ENOTCONN|TLS handshake: closed before tls handshake)")
 
 
 def test_a_record_that_was_altered_ends_the_connection_and_is_told(shared: Running, authority: Authority) -> None:
     with authority.connect(shared) as peer:
         port = peer.getsockname()[1]
-        peer.sendall(asking("morpheus"))
+        peer.sendall(search_request("morpheus"))
         assert answers(peer, 1) == [RABBIT]
         socket.socket.sendall(peer, b"\x17\x03\x03\x00\x20" + bytes(32))  # in the clear, under the TLS of `peer`
-        shared.said(rf"port {port}: TLS: decryption failed or bad record mac")
+        shared.wait_for_journal(rf"port {port}: TLS: decryption failed or bad record mac")
 
 
 def test_an_end_without_close_notify_inside_a_message_is_seen(shared: Running, authority: Authority) -> None:
     peer = authority.connect(shared)
     port = peer.getsockname()[1]
-    peer.sendall(asking("morpheus")[:50])
+    peer.sendall(search_request("morpheus")[:50])
     os.close(peer.detach())
-    shared.said(rf"port {port}: protocol error: message 1, byte \d+: .*end of stream inside a message")
+    shared.wait_for_journal(rf"port {port}: protocol error: message 1, byte \d+: .*end of stream inside a message")
 
 
 def test_a_message_that_never_becomes_whole_is_cut_off(shared: Running, authority: Authority) -> None:
     with authority.connect(shared) as peer:
         port = peer.getsockname()[1]
-        peer.sendall(asking("morpheus")[:50])
-        shared.said(rf"port {port}: message not whole within 0\.5 s; 50 bytes in, 0 bytes out, 0\.[5-9]")
+        peer.sendall(search_request("morpheus")[:50])
+        shared.wait_for_journal(rf"port {port}: message not whole within 0\.5 s; 50 bytes in, 0 bytes out, 0\.[5-9]")
 
 
 def test_peers_that_together_hold_too_much_are_cut_off_the_oldest_first(authority: Authority, tmp_path: Path) -> None:
     flags = ("--content-limit", "100000", "--memory-limit", "250000")
-    whole = asking("x" * 90_000)
+    whole = search_request("x" * 90_000)
     with serving(authority, tmp_path, *flags) as server, ExitStack() as stack:
         peers = []
         for number in range(5):
             peers.append(stack.enter_context(authority.connect(server)))
             peers[-1].sendall(whole[:80_000])
             with authority.connect(server) as small:
-                small.sendall(asking("morpheus"))
+                small.sendall(search_request("morpheus"))
                 assert answers(small, 1) == [RABBIT], f"beside {number + 1}"
-        server.said("all peers together held more than 250000 bytes, and this one the longest; ", 2)
+        server.wait_for_journal("all peers together held more than 250000 bytes, and this one the longest; ", 2)
         for peer in peers[2:]:
             peer.sendall(whole[80_000:])
             assert answers(peer, 1) == [f"No match for '{'x' * 90_000}'."]
@@ -266,15 +266,15 @@ def test_a_peer_that_says_nothing_after_the_handshake_is_closed_and_told_by_clos
         context = tls.trusts(authority.ca)
         with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as peer:
             assert peer.recv(1) == b"", "an end without close_notify would raise SSLEOFError"
-        server.said(r"idle for 0\.3 s; 0 bytes in")
+        server.wait_for_journal(r"idle for 0\.3 s; 0 bytes in")
 
 
 def test_sigterm_ends_within_two_seconds_whatever_the_peers_are_at(authority: Authority, tmp_path: Path) -> None:
     with serving(authority, tmp_path) as server, server.connect() as silent:
         with authority.connect(server) as idle, authority.connect(server) as half:
             silent.sendall(HELLO)
-            half.sendall(asking("morpheus")[:50])
-            idle.sendall(asking("x"))
+            half.sendall(search_request("morpheus")[:50])
+            idle.sendall(search_request("x"))
             assert answers(idle, 1) == ["No match for 'x'."]
             assert server.terminate() < 2
         assert server.journal.count("\n") == 4

@@ -17,7 +17,7 @@ import pytest
 
 from services.calling import Call
 from services.outcome import CallError, Outcome
-from services.web.asking import exchange, request
+from services.web.client_request import exchange, request
 from services.web.http import FIELDS_LIMIT, Data
 from tests.services import playing_server
 from tests.services.forking import ran
@@ -35,7 +35,7 @@ def serving(serve: Callable[[socket.socket], object], times: int = 1) -> Abstrac
     return playing_server.serving(serve, times, until=b"\r\n\r\n")
 
 
-def saying(raw: bytes) -> Callable[[socket.socket], object]:
+def server_that_sends(raw: bytes) -> Callable[[socket.socket], object]:
     return lambda connected: connected.sendall(raw)
 
 
@@ -113,13 +113,13 @@ def test_the_request_names_the_host_as_rfc_9110_says(host: str, port: int, named
 
 @pytest.mark.parametrize("raw", [LENGTH, CHUNKED, UNTIL_CLOSED])
 def test_the_body_is_printed_however_its_end_is_known(raw: bytes) -> None:
-    with serving(saying(raw)) as port:
+    with serving(server_that_sends(raw)) as port:
         ran = run("get", "127.0.0.1", port, "/")
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"hello", b"")
 
 
 def test_the_head_is_printed_after_the_interim_ones_and_byte_for_byte() -> None:
-    with serving(saying(b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" + HEAD)) as port:
+    with serving(server_that_sends(b"HTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n" + HEAD)) as port:
         ran = run("head", "127.0.0.1", port, "/")
     printed = b"HTTP/1.1 200 OK\nContent-Length: 5\nX: a\xff\n"
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, printed, b"")
@@ -138,7 +138,7 @@ def test_an_answer_that_comes_byte_by_byte_is_read(raw: bytes) -> None:
 
 def test_a_body_far_larger_than_any_buffer_is_read_whole() -> None:
     part = b"x" * 1_000_000
-    with serving(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + part * 20)) as port:
+    with serving(server_that_sends(b"HTTP/1.1 200 OK\r\nContent-Length: 20000000\r\n\r\n" + part * 20)) as port:
         assert body(port) == part * 20
 
 
@@ -154,7 +154,7 @@ def test_a_peer_that_closes_at_any_byte_has_broken_off_the_call(raw: bytes) -> N
 
 def test_a_peer_that_closes_a_body_without_length_early_cannot_be_told_from_one_that_is_done() -> None:
     """RFC 9112, 8: this is why a length is better."""
-    with serving(saying(UNTIL_CLOSED[:-1])) as port:
+    with serving(server_that_sends(UNTIL_CLOSED[:-1])) as port:
         assert body(port) == b"hell"
 
 
@@ -169,7 +169,7 @@ def test_a_peer_that_closes_a_body_without_length_early_cannot_be_told_from_one_
 def test_broken_off_is_status_14_and_says_how_much_of_how_much_came(
     client: str, raw: bytes, printed: bytes, says: str
 ) -> None:
-    with serving(saying(raw)) as port:
+    with serving(server_that_sends(raw)) as port:
         ran = run(client, "127.0.0.1", port, "/")
     assert (ran.returncode, ran.stdout) == (14, printed)
     assert ran.stderr.decode() == f"broken off: 127.0.0.1 port {port}: byte {len(raw)}: {says}\n"
@@ -209,7 +209,7 @@ def test_refused_is_status_10_and_names_econnrefused(client: str) -> None:
 
 def test_each_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of the two is an address at which nobody listens."""
-    with serving(saying(LENGTH)) as port:
+    with serving(server_that_sends(LENGTH)) as port:
         addresses = [(socket.AF_INET, (host, int(port))) for host in ("127.255.255.254", "127.0.0.1")]
         monkeypatch.setattr(Call, "resolve", lambda _: addresses)
         assert body(port) == b"hello"
@@ -285,7 +285,7 @@ def test_a_server_that_answers_and_does_not_close_is_status_12_and_the_answer_is
 
 
 def test_what_comes_after_the_answer_is_not_printed_but_told_of() -> None:
-    with serving(saying(LENGTH + LENGTH)) as port:
+    with serving(server_that_sends(LENGTH + LENGTH)) as port:
         ran = run("get", "127.0.0.1", port, "/")
     assert (ran.returncode, ran.stdout) == (0, b"hello")
     assert ran.stderr.decode() == (
@@ -296,7 +296,7 @@ def test_what_comes_after_the_answer_is_not_printed_but_told_of() -> None:
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_an_output_that_is_full_is_status_71_and_one_line(unbuffered: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)  # empty: as if it were not set
-    with serving(saying(LENGTH)) as port:
+    with serving(server_that_sends(LENGTH)) as port:
         full = os.open("/dev/full", os.O_WRONLY)
         try:
             ran = run("get", "127.0.0.1", port, "/", stdout=full)

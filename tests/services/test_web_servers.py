@@ -84,7 +84,7 @@ def test_a_request_is_answered_with_itself_over_ipv4_and_ipv6(shared: Running, h
         assert (headers["Content-Type"], headers["Connection"]) == ("text/plain", "close")
         assert abs(parsedate_to_datetime(headers["Date"]).timestamp() - time.time()) < 60
         assert stream.finished()
-    shared.said(
+    shared.wait_for_journal(
         rf"\n{host} port {own_port}: 1 answered, closed as asked; {len(LAST)} bytes in, \d+ bytes out, \d\.\d{{3}} s\n"
     )
 
@@ -201,7 +201,7 @@ def test_a_body_one_byte_too_large_is_refused_and_the_refusal_arrives_though_it_
         assert (status, headers["Connection"]) == (413, "close")
         assert b"body: expected at most 1048576 bytes, got 1048577" in answer
         assert stream.finished()
-    shared.said(rf"port {own_port}: 0 answered, protocol error, 413: byte \d+: body: expected at most")
+    shared.wait_for_journal(rf"port {own_port}: 0 answered, protocol error, 413: byte \d+: body: expected at most")
 
 
 def test_the_longest_request_line_is_answered_and_one_byte_more_is_refused(shared: Running) -> None:
@@ -227,7 +227,7 @@ def test_a_request_that_can_be_read_in_two_ways_is_refused_and_what_follows_it_i
         assert stream.answer()[2] == echo(GET)
         assert stream.answer()[0] == 400
         assert stream.finished()
-    shared.said(rf"port {own_port}: 1 answered, protocol error, 400: byte \d+: body: expected either")
+    shared.wait_for_journal(rf"port {own_port}: 1 answered, protocol error, 400: byte \d+: body: expected either")
 
 
 def test_a_peer_that_ends_at_any_byte_is_told_so_and_is_told_of_once(shared: Running) -> None:
@@ -241,7 +241,7 @@ def test_a_peer_that_ends_at_any_byte_is_told_so_and_is_told_of_once(shared: Run
             status, _, answer = stream.answer()
             assert (status, b"the end of the stream" in answer) == (400, True), f"cut at {cut}"
             assert stream.finished()
-    shared.said("the end of the stream", before + len(whole) - 1)
+    shared.wait_for_journal("the end of the stream", before + len(whole) - 1)
     assert shared.journal.count("the end of the stream") == before + len(whole) - 1
 
 
@@ -260,7 +260,7 @@ def test_a_peer_that_resets_at_any_time_is_told_of_and_touches_no_other(shared: 
         own_port = peer.getsockname()[1]
         peer.sendall(sent)
         reset(peer)
-        shared.said(rf"port {own_port}: \d+ answered, (ECONNRESET|EPIPE|finished)")
+        shared.wait_for_journal(rf"port {own_port}: \d+ answered, (ECONNRESET|EPIPE|finished)")
     with shared.connect() as peer:
         peer.sendall(LAST)
         assert Stream(peer).answer()[2] == echo(LAST)
@@ -318,7 +318,7 @@ def test_a_peer_that_says_nothing_is_closed_after_the_idle_time(module: str, tmp
         assert stream.answer()[2] == echo(GET)
         assert stream.finished()
         assert 0.35 < time.monotonic() - began_s < 3
-        server.said(r"1 answered, idle for 0\.4 s; ")
+        server.wait_for_journal(r"1 answered, idle for 0\.4 s; ")
 
 
 def test_a_request_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_coming(
@@ -330,7 +330,7 @@ def test_a_request_that_never_becomes_whole_is_cut_off_however_many_bytes_keep_c
         began_s = time.monotonic()
         drip_until_cut_off(peer, b"GET /" + b"x" * 8000)
         assert 0.35 < time.monotonic() - began_s < 3
-        server.said(r"0 answered, message not whole within 0\.4 s; \d+ bytes in, 0 bytes out")
+        server.wait_for_journal(r"0 answered, message not whole within 0\.4 s; \d+ bytes in, 0 bytes out")
 
 
 def sent_until_stuck(peer: socket.socket, batch: bytes, at_most: int) -> int:
@@ -349,7 +349,7 @@ def test_a_peer_that_does_not_read_is_not_read_and_is_closed_after_the_idle_time
         assert sent < 50_000_000, "the server took in what it could not answer"
         status = Path(f"/proc/{server.process.pid}/status").read_text(encoding="ascii")
         assert int(status.partition("VmHWM:")[2].split()[0]) < 120_000  # kB, at its peak
-        server.said(r"\d answered, answer not taken within 0\.6 s; ")
+        server.wait_for_journal(r"\d answered, answer not taken within 0\.6 s; ")
 
 
 def test_sigterm_finishes_the_answer_in_flight_and_ends_within_two_seconds(module: str, tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_sigterm_ends_within_two_seconds_whoever_is_connected(module: str, sent:
             assert stream.answer()[2] == echo(GET)
         assert server.terminate() < 2
         assert ended(peer)
-        server.said(r"[12] answered, server stopped; ")
+        server.wait_for_journal(r"[12] answered, server stopped; ")
 
 
 def test_sigterm_ends_within_two_seconds_though_a_peer_never_takes_its_answer(module: str, tmp_path: Path) -> None:
@@ -401,7 +401,7 @@ def test_a_server_out_of_descriptors_pauses_and_goes_on_when_there_are_some(tmp_
     for module in MANY:
         with running(module, tmp_path / module, files=20) as server, ExitStack() as stack:
             peers = [stack.enter_context(server.connect()) for _ in range(30)]
-            server.said("accepting again in 0.2 s: EMFILE")
+            server.wait_for_journal("accepting again in 0.2 s: EMFILE")
             assert server.journal.count("EMFILE") < 20
             for peer in peers[:25]:
                 peer.close()

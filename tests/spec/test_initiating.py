@@ -96,7 +96,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def called(port: int, **changes: str) -> subprocess.CompletedProcess[str]:
+def run_client(port: int, **changes: str) -> subprocess.CompletedProcess[str]:
     told = {**os.environ, **environment("client", "127.0.0.1", port, 2), **changes}
     return subprocess.run([PROGRAM], env=told, capture_output=True, text=True, timeout=20, check=False)
 
@@ -108,13 +108,13 @@ def test_the_program_keeps_the_contract() -> None:
         assert server.stdout is not None
         assert server.stdout.readline().startswith("listening on ")
         try:
-            right = called(port)
+            right = run_client(port)
             assert (right.returncode, right.stdout) == (0, "hello\n")
-            assert OF_STATUS[called(port, FAULTWIRE_ASK="nonsense-1").returncode] is Outcome.UNSUPPORTED
+            assert OF_STATUS[run_client(port, FAULTWIRE_ASK="nonsense-1").returncode] is Outcome.UNSUPPORTED
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(5)
-    refused = called(port)
+    refused = run_client(port)
     assert (OF_STATUS[refused.returncode], refused.stderr) == (Outcome.REFUSED, "refused: ECONNREFUSED\n")
 
 
@@ -132,4 +132,4 @@ def test_the_program_tells_a_broken_answer_from_a_wrong_one(sent: bytes, outcome
 
 def test_the_program_ends_by_its_own_clock_where_nobody_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        assert OF_STATUS[called(listening.getsockname()[1]).returncode] is Outcome.TIMED_OUT
+        assert OF_STATUS[run_client(listening.getsockname()[1]).returncode] is Outcome.TIMED_OUT

@@ -152,7 +152,7 @@ clients:
 SPEAKS = GOOD[: GOOD.index("clients:")] + "image: mined\nspeaks: echo\n"
 
 
-def told_of(tmp_path: Path, text: str) -> str:
+def message_about(tmp_path: Path, text: str) -> str:
     """What is said of a folder `mine` with this file, beside a service `echo`."""
     service_of(tmp_path, text)
     (tmp_path / "echo").mkdir(exist_ok=True)
@@ -213,7 +213,7 @@ def told_of(tmp_path: Path, text: str) -> str:
     ],
 )
 def test_an_error_in_the_folder_of_a_newcomer_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
-    assert told_of(tmp_path, text).startswith(told)
+    assert message_about(tmp_path, text).startswith(told)
 
 
 @pytest.mark.parametrize(
@@ -230,13 +230,13 @@ def test_an_error_in_the_folder_of_a_newcomer_is_told_with_its_place(tmp_path: P
 def test_a_dockerfile_that_builds_on_nothing_is_told(tmp_path: Path, dockerfile: str, told: str) -> None:
     folder = service_of(tmp_path, GOOD.replace("image: mined\n", ""))
     (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
-    assert told_of(tmp_path, GOOD.replace("image: mined\n", "")).startswith(told)
+    assert message_about(tmp_path, GOOD.replace("image: mined\n", "")).startswith(told)
 
 
 def test_an_image_by_name_and_a_dockerfile_cannot_both_be_meant(tmp_path: Path) -> None:
     folder = service_of(tmp_path, GOOD)
     (folder / "Dockerfile").write_text("ARG VERSION=1\nFROM faultwire/base\n", encoding="utf-8")
-    assert told_of(tmp_path, GOOD).startswith("mine/service.yaml:9: image: the folder has a Dockerfile too")
+    assert message_about(tmp_path, GOOD).startswith("mine/service.yaml:9: image: the folder has a Dockerfile too")
     service_of(tmp_path, GOOD.replace("image: mined\n", ""))
     assert services(tmp_path)["mine"].image == "faultwire/service-mine"
 

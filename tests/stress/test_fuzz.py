@@ -178,20 +178,20 @@ class Faked:
         return ""
 
 
-def tried(place: Faked) -> ServerTarget:
+def echo_target(place: Faked) -> ServerTarget:
     target = ServerTarget(place, resolve("echo/select"), DIALECTS["echo"])
     target.turn(1, 0)
     return target
 
 
 def counts(place: Faked) -> tuple[int, int, int, int]:
-    tally = tried(place).tally
+    tally = echo_target(place).tally
     return tally.sent, tally.crashes, tally.hung, tally.wrong
 
 
 def test_a_server_that_is_right_is_well() -> None:
     assert counts(Faked([])) == (6, 0, 0, 0)
-    assert tried(Faked([])).tally.is_well
+    assert echo_target(Faked([])).tally.is_well
 
 
 def test_a_server_that_ends_prints_a_traceback_or_does_not_start_has_crashed(
@@ -270,7 +270,9 @@ def test_the_command_ends_with_a_table_and_status_1_where_something_was_wrong(
     assert "1 target not well" in capsys.readouterr().out
 
 
-def _called(serve: Callable[[socket.socket], object], pieces: list[bytes], within_s: float = 10.0) -> tuple[bytes, str]:
+def _call_with(
+    serve: Callable[[socket.socket], object], pieces: list[bytes], within_s: float = 10.0
+) -> tuple[bytes, str]:
     with peer(socket.SOCK_STREAM, serve) as port:
         return fuzz_caller.stream("127.0.0.1", port, pieces, within_s)
 
@@ -282,9 +284,9 @@ def test_the_caller_tells_the_end_a_reset_and_a_peer_that_says_nothing_apart() -
         while data := connected.recv(1 << 16):
             connected.sendall(data)
 
-    assert _called(echo, [large, b"", b"end"]) == (large + b"end", "end")
-    assert _called(reset, [b"x"])[1] == "reset"
-    assert _called(lambda _: threading.Event().wait(1.0), [b"x"], 0.2) == (b"", "late")
+    assert _call_with(echo, [large, b"", b"end"]) == (large + b"end", "end")
+    assert _call_with(reset, [b"x"])[1] == "reset"
+    assert _call_with(lambda _: threading.Event().wait(1.0), [b"x"], 0.2) == (b"", "late")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         assert fuzz_caller.stream("127.0.0.1", bound.getsockname()[1], [b"x"], 5.0) == (b"", "ECONNREFUSED")

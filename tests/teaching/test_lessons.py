@@ -33,7 +33,7 @@ CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Z]+(?:-[A-Z]+)?(?![\w-])")
 ROLES = ("bystander", "nobody")  # of steps; anywhere else `nobody` is plain English
 
 
-def shown(lesson: Lesson, cells: Sequence[Cell]) -> list[tuple[str, str, Sequence[str]]]:
+def texts_shown(lesson: Lesson, cells: Sequence[Cell]) -> list[tuple[str, str, Sequence[str]]]:
     """What a lesson shows but its ladders, in order: the texts, its steps, and the words that are explained there."""
     found: list[tuple[str, str, Sequence[str]]] = [(lesson.before, "", lesson.terms)]
     for exercise, cell in zip(lesson.exercises, cells, strict=True):
@@ -49,7 +49,7 @@ def unexplained(found: Sequence[Lesson], known: Services) -> list[str]:
     met: set[str] = set()
     wrong = []
     for lesson in found:
-        for text, steps, new in shown(lesson, cells_of(lesson, known)):
+        for text, steps, new in texts_shown(lesson, cells_of(lesson, known)):
             met |= {*new}
             words = {word.removesuffix("s") for word in CAPITALS.findall(f"{text} {steps}")} - PLAIN
             words |= {role for role in ROLES if re.search(rf"\b{role}\b", steps)}
@@ -62,7 +62,7 @@ def words_of(lesson: Lesson, known: Services) -> int:
     """How many words a reader reads in a lesson, but for its ladders."""
     texts = [
         f"{text} {steps} {' '.join(WORDS[word] for word in new)}"
-        for text, steps, new in shown(lesson, cells_of(lesson, known))
+        for text, steps, new in texts_shown(lesson, cells_of(lesson, known))
     ]
     return sum(len(re.findall(r"[\w'()-]+", text)) for text in texts)
 

@@ -70,7 +70,7 @@ def play(lesson: Lesson, tmp_path: Path) -> Play:
         types: Sequence[str], verdict: Verdict = Verdict.PASS, outcome: Outcome = Outcome.ANSWERED, again: bool = False
     ) -> Person:
         def perform(cell: Cell, tries: int) -> Ran:
-            seen = making.seen(*legs, calls={"hello": [making.called(outcome)]})
+            seen = making.evidence(*legs, calls={"hello": [making.call_of(outcome)]})
             folder = tmp_path / "2026-11-21T10-00-00.000Z"
             made = making.result(folder, drill=cell.drill.drill, pair="le-le", of={"fault": seen}, repeat=tries)
             return Ran(verdict, "the sentence of the verdict", [Text("a rung of the ladder")], made.folder)

@@ -31,7 +31,7 @@ def own_lab() -> Iterator[Lab]:
         yield lab
 
 
-def played(keys: list[str], *words: str) -> tuple[int, str]:
+def run_and_type(keys: list[str], *words: str) -> tuple[int, str]:
     """Run the command line at a pseudo-terminal without colours, and type a line at each prompt; status and output."""
     parent, child = pty.openpty()
     environment = {**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "100"}
@@ -60,7 +60,7 @@ def played(keys: list[str], *words: str) -> tuple[int, str]:
 def test_an_exercise_of_lesson_one_is_played_by_keys_and_answered_by_its_packets(own_lab: Lab, tmp_path: Path) -> None:
     # How it ends (b: refused), which errno (a: none, which is wrong), how long (. is: I do not know), how many SYNs.
     keys = ["", "? RST", "b", "a", ".", "1", "", "q"]
-    status, text = played(keys, str(tmp_path), "learn", "1", "--lab", str(own_lab.number))
+    status, text = run_and_type(keys, str(tmp_path), "learn", "1", "--lab", str(own_lab.number))
     assert status == 0, text
     assert "\x1b" not in text
     assert "2 of 4 right." in text, text

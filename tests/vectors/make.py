@@ -234,7 +234,7 @@ def refused(name: str, raw: bytes, part: str, reads: str, **more: object) -> Cas
     return {"name": name, "bytes": raw.hex(), "refused": {"part": part, "reads": reads}, **more}
 
 
-def saying(**changed: object) -> bytes:
+def header_with(**changed: object) -> bytes:
     """A right header, but for these names (with _ for -); None takes one away."""
     names = {name.replace("_", "-"): value for name, value in changed.items()}
     return framed(json.dumps({k: v for k, v in (json.loads(PLAIN) | names).items() if v is not None}).encode())
@@ -263,9 +263,9 @@ def refusals() -> Iterable[Case]:
     ):
         yield refused(name, raw, "header", "framing")
     for part in ("byteorder", "content-type", "content-encoding", "content-length"):
-        yield refused(f"{part}: missing", saying(**{part: None}), part, "framing")
+        yield refused(f"{part}: missing", header_with(**{part: None}), part, "framing")
         for wrong in ("5.5", "true", '["x"]', "{}", "null"):
-            raw = saying(**{part: "@"}).replace(b'"@"', wrong.encode())
+            raw = header_with(**{part: "@"}).replace(b'"@"', wrong.encode())
             yield refused(f"{part}: {wrong}", framed(raw[2:]), part, "framing")
     for part, value in (
         ("byteorder", "middle"),
@@ -280,7 +280,7 @@ def refusals() -> Iterable[Case]:
         ("content-length", 2**64),
         ("content-length", 0.0),
     ):
-        yield refused(f"{part}: {json.dumps(value)}", saying(**{part: value}), part, "framing")
+        yield refused(f"{part}: {json.dumps(value)}", header_with(**{part: value}), part, "framing")
     over = message("big", "a/b", "binary", b"x" * 41)
     yield refused("a content of the limit and 1", over, "content-length", "framing", **{"content-limit": 40})
     right = message("little", "a/b", "binary", b"abc")

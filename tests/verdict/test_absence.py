@@ -21,7 +21,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
-from tests.verdict.test_judging import call, frame, seen
+from tests.verdict.test_judging import call, frame, run_with
 from tests.verdict.test_judging_stalls import stall
 
 MEMORY = "idle_timeout: {after: 2.2s}"
@@ -59,8 +59,8 @@ def run(drill: Drill, **caught: Caught) -> Verdict:
     probes = [frame(number, number, "tcp.analysis.keep_alive") for number in range(1, 4)]
     calls = {"kept": [call()], "forgotten": [call(Outcome.TIMED_OUT)]}
     whole = {name.replace("_", "-"): each for name, each in caught.items()}
-    armed: Seen = seen(calls=calls, caught=whole, frames={"client-leg": probes, "server-leg": probes})
-    control = seen(calls=calls, caught={}, armed=False)
+    armed: Seen = run_with(calls=calls, caught=whole, frames={"client-leg": probes, "server-leg": probes})
+    control = run_with(calls=calls, caught={}, armed=False)
     return combine([each for checks in judged(drill, control, armed) for each in checks])
 
 
@@ -116,13 +116,13 @@ def test_a_stall_that_may_have_made_it_leaves_it_unproven_and_is_named(
     one = replace(frame(1, 1.0, "data"), seq=5, payload=b"hello", flags=frozenset({"ACK", "PSH"}))
     legs = [one, replace(one, number=2, time_ns=1_200_000_000), frame(3, 3.0, "data")]
     crossed = [replace(each, time_ns=each.time_ns + 1_000_000) for each in legs]
-    there = seen(caught=caught, frames={"client-leg": legs, "server-leg": crossed})
+    there = run_with(caught=caught, frames={"client-leg": legs, "server-leg": crossed})
     armed = replace(there, stalls=Stalls(made, in_play=("client", "server", "firewall")), captured_until_ns=4 * 10**9)
-    checks = judged(read(tmp_path), seen(), armed)[1]
+    checks = judged(read(tmp_path), run_with(), armed)[1]
     (check,) = (each for each in checks if each.rule == "hits of the fault short-memory")
     assert check.holds is verdict
     assert bool(check.stalled) is (verdict is Verdict.UNPROVEN)
-    still = judged(read(tmp_path), seen(), replace(armed, stalls=Stalls()))[1]
+    still = judged(read(tmp_path), run_with(), replace(armed, stalls=Stalls()))[1]
     (check,) = (each for each in still if each.rule == "hits of the fault short-memory")
     assert check.holds is (Verdict.PASS if caught["short-memory"].hits == 0 else Verdict.FAIL)
 
@@ -133,7 +133,7 @@ def test_the_check_says_what_shows_that_the_fault_could_have_taken_hold(tmp_path
         (2, "0, while the same fault took hold of 2 as forgets"),
         (0, "0, but nothing shows that it"),
     ):
-        checks = judged(drill, seen(), seen(caught={"short-memory": Caught(0), "forgets": Caught(forgets)}))[1]
+        checks = judged(drill, run_with(), run_with(caught={"short-memory": Caught(0), "forgets": Caught(forgets)}))[1]
         (check,) = (each for each in checks if each.rule == "hits of the fault short-memory")
         assert check.seen.startswith(told)
 

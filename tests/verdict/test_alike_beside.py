@@ -16,7 +16,7 @@ from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Check, Verdict, combine
 from scenarios.verdict.judge import judged
 from tests.evidence.test_conversation import HOSTS, PORT, array, frames
-from tests.verdict.test_judging import call, seen
+from tests.verdict.test_judging import call, run_with
 
 DRILL = load_drill(ROOT / "scenarios" / "drills" / "any-same-bytes.yaml")
 LITTLE, BIG = ("client", "server"), ("bystander", "server")
@@ -39,13 +39,13 @@ def run(pair: tuple[str, str], *said: tuple[bytes, bytes], outcome: Outcome = Ou
     addresses = {"client": (HOSTS[client][0],), "server": (HOSTS[server][0],)}  # type: ignore[index]
     cpu = {"little": "native", "big": "ppc"}
     orders = {"client": HOSTS[client][1], "server": HOSTS[server][1]}  # type: ignore[index]
-    return seen(
+    return run_with(
         port=PORT, addresses=addresses, byteorders=orders, frames={"client-leg": made}, caught={},
         cpus={role: cpu[order] for role, order in orders.items()}, calls={"ask": [call(outcome)] * len(said)}, **more,
     )  # fmt: skip
 
 
-def held(control: Seen, armed: Seen, drill: Drill = DRILL) -> Check:
+def check_of_alike(control: Seen, armed: Seen, drill: Drill = DRILL) -> Check:
     """The check of what is alike."""
     _, checks = judged(drill, control, armed)
     return next(each for each in checks if each.rule.endswith("as in the control"))
@@ -60,13 +60,13 @@ def with_(may_differ: MayDiffer | None) -> Drill:
 def test_the_same_bytes_from_another_machine_are_alike() -> None:
     control, armed = run(LITTLE, (AGREED, ANSWER), (AGREED, ANSWER)), run(BIG, (AGREED, ANSWER), (AGREED, ANSWER))
     assert combine([each for checks in judged(DRILL, control, armed) for each in checks]) is Verdict.PASS
-    assert held(control, armed).frames["client-leg"]
+    assert check_of_alike(control, armed).frames["client-leg"]
 
 
 def test_a_length_that_is_not_converted_is_named_and_fails_where_the_call_is_not_answered() -> None:
     control = run(LITTLE, (AS_IT_LIES[0], ANSWER), (AS_IT_LIES[0], ANSWER))
     armed = run(BIG, (AS_IT_LIES[1], ANSWER), (AS_IT_LIES[1], ANSWER), outcome=Outcome.WRONG_ANSWER)
-    found = held(control, armed)
+    found = check_of_alike(control, armed)
     assert found.holds is Verdict.FAIL
     assert "not converted" in found.seen
     assert "of the client" in found.seen
@@ -75,7 +75,7 @@ def test_a_length_that_is_not_converted_is_named_and_fails_where_the_call_is_not
 def test_a_strangers_bytes_that_differ_are_never_red_where_it_is_answered_all_the_same() -> None:
     control = run(LITTLE, (AS_IT_LIES[0], ANSWER), (AS_IT_LIES[0], ANSWER))
     armed = run(BIG, (AS_IT_LIES[1], ANSWER), (AS_IT_LIES[1], ANSWER))
-    found = held(control, armed)
+    found = check_of_alike(control, armed)
     assert found.holds is Verdict.UNPROVEN
     assert "may_differ: {request: [4-7], answer: []}` in service.yaml" in found.seen
 
@@ -93,7 +93,7 @@ def test_a_strangers_bytes_that_differ_are_never_red_where_it_is_answered_all_th
 def test_the_service_names_the_bytes_that_may_differ(may_differ: MayDiffer, verdict: Verdict) -> None:
     control = run(LITTLE, (AS_IT_LIES[0], ANSWER), (AS_IT_LIES[0], ANSWER))
     armed = run(BIG, (AS_IT_LIES[1], ANSWER), (AS_IT_LIES[1], ANSWER), may_differ=may_differ)
-    assert held(control, armed).holds is verdict
+    assert check_of_alike(control, armed).holds is verdict
 
 
 @pytest.mark.parametrize(
@@ -107,24 +107,24 @@ def test_the_service_names_the_bytes_that_may_differ(may_differ: MayDiffer, verd
 def test_a_drill_of_ones_own_names_the_bytes_too(may_differ: MayDiffer | None, verdict: Verdict) -> None:
     control = run(LITTLE, (AS_IT_LIES[0], ANSWER), (AS_IT_LIES[0], ANSWER))
     armed = run(BIG, (AS_IT_LIES[1], ANSWER), (AS_IT_LIES[1], ANSWER))
-    assert held(control, armed, with_(may_differ)).holds is verdict
+    assert check_of_alike(control, armed, with_(may_differ)).holds is verdict
 
 
 def test_a_longer_answer_fails_whatever_may_differ() -> None:
     control = run(LITTLE, (AGREED, ANSWER), (AGREED, ANSWER))
     armed = run(BIG, (AGREED, ANSWER + b"\0"), (AGREED, ANSWER + b"\0"))
-    assert held(control, armed, with_(MayDiffer(answer=(ByteRange(0, 99),)))).holds is Verdict.FAIL
+    assert check_of_alike(control, armed, with_(MayDiffer(answer=(ByteRange(0, 99),)))).holds is Verdict.FAIL
 
 
 def test_what_differs_from_call_to_call_on_one_machine_proves_nothing() -> None:
     """A clock, a nonce: byte 3 of the answer is another each time."""
     control = run(LITTLE, (AGREED, b"at 1!"), (AGREED, b"at 2!"))
     armed = run(BIG, (AGREED, b"at 3!"), (AGREED, b"at 4!"), outcome=Outcome.WRONG_ANSWER)
-    found = held(control, armed)
+    found = check_of_alike(control, armed)
     assert found.holds is Verdict.UNPROVEN
     assert "differs from call to call on one machine too" in found.seen
     beyond = run(BIG, (AGREED, b"AT 3!"), (AGREED, b"AT 4!"), outcome=Outcome.WRONG_ANSWER)
-    assert held(control, beyond).holds is Verdict.FAIL
+    assert check_of_alike(control, beyond).holds is Verdict.FAIL
 
 
 def test_a_hosts_own_address_in_a_message_is_no_difference() -> None:
@@ -133,25 +133,25 @@ def test_a_hosts_own_address_in_a_message_is_no_difference() -> None:
     assert asks[0] != asks[1]
     control = run(LITTLE, (asks[0], ANSWER), (asks[0], ANSWER))
     armed = run(("client", "other-server"), (asks[1], ANSWER), (asks[1], ANSWER))
-    assert held(control, armed).holds is Verdict.PASS
+    assert check_of_alike(control, armed).holds is Verdict.PASS
 
 
 def test_the_labs_own_protocol_may_say_its_senders_order_and_nothing_else() -> None:
     little, big = array("little"), array("big")
     control = run(LITTLE, (little, little), (little, little))
-    assert held(control, run(BIG, (big, little), (big, little))).holds is Verdict.PASS
+    assert check_of_alike(control, run(BIG, (big, little), (big, little))).holds is Verdict.PASS
     wrong = run(BIG, (little, little), (little, little))
-    found = held(control, wrong)
+    found = check_of_alike(control, wrong)
     assert found.holds is Verdict.FAIL
     assert "calls its sender little-endian" in found.seen
 
 
 def test_silence_and_another_number_of_connections_are_not_alike() -> None:
     control = run(LITTLE, (AGREED, ANSWER), (AGREED, ANSWER))
-    assert held(control, run(BIG)).holds is Verdict.FAIL
-    assert "said nothing to each other" in held(control, run(BIG)).seen
+    assert check_of_alike(control, run(BIG)).holds is Verdict.FAIL
+    assert "said nothing to each other" in check_of_alike(control, run(BIG)).seen
     more = run(BIG, (AGREED, ANSWER), (AGREED, ANSWER), (AGREED, ANSWER))
-    assert "had 3 connections, and 2 in the control" in held(control, more).seen
+    assert "had 3 connections, and 2 in the control" in check_of_alike(control, more).seen
 
 
 def test_without_a_control_nothing_is_proven() -> None:

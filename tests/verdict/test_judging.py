@@ -56,7 +56,7 @@ CLIENT_LEG = [frame(1, 0, "syn"), frame(2, 1, "syn"), frame(3, 1.01, "answer", s
 SERVER_LEG = [frame(1, 1.001, "syn", ident=2), frame(2, 1.009, "answer", source=SERVER, to=CLIENT, ident=9)]
 
 
-def seen(**changes: object) -> Seen:
+def run_with(**changes: object) -> Seen:
     whole = Seen(
         armed=True,
         port=65432,
@@ -88,7 +88,7 @@ def drill(tmp_path: Path, request: pytest.FixtureRequest) -> Drill:
 
 
 def verdict(drill: Drill, armed: Seen) -> Verdict:
-    control = seen(armed=False, caught={})
+    control = run_with(armed=False, caught={})
     return combine([each for checks in judged(drill, control, armed) for each in checks])
 
 
@@ -138,8 +138,8 @@ CASES: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("drill", "change"), CASES, indirect=["drill"], ids=[text for text, _ in CASES])
 def test_each_expectation_passes_on_its_evidence_and_fails_on_another(drill: Drill, change: dict[str, object]) -> None:
-    assert verdict(drill, seen()) is Verdict.PASS
-    assert verdict(drill, seen(**change)) is Verdict.FAIL
+    assert verdict(drill, run_with()) is Verdict.PASS
+    assert verdict(drill, run_with(**change)) is Verdict.FAIL
 
 
 ONE = ["hits: {fault: lose}"]
@@ -157,7 +157,7 @@ ONE = ["hits: {fault: lose}"]
     ids=["no hit", "no count", "an unsure count", "a capture with a hole"],
 )
 def test_what_the_evidence_does_not_carry_is_unproven(drill: Drill, change: dict[str, object]) -> None:
-    assert verdict(drill, seen(**change)) is Verdict.UNPROVEN
+    assert verdict(drill, run_with(**change)) is Verdict.UNPROVEN
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_the_evidence_does_not_carry_is_unproven(drill: Drill, change: dict
 )
 def test_of_a_log_that_was_cut_only_what_is_there_is_evidence(drill: Drill, lines: int, holds: Verdict) -> None:
     log = [*["did: one"] * lines, "[its output was cut after 4 MiB]"]
-    _, checks = judged(drill, seen(armed=False, caught={}), seen(logs={"server": log}))
+    _, checks = judged(drill, run_with(armed=False, caught={}), run_with(logs={"server": log}))
     (check,) = [each for each in checks if each.rule.startswith("lines of server")]
     assert check.holds is holds
     assert check.seen.endswith("; its output was cut")
@@ -183,27 +183,27 @@ def test_of_a_log_that_was_cut_only_what_is_there_is_evidence(drill: Drill, line
 
 @pytest.mark.parametrize("drill", ["log: {of: server, line: never, exactly: 0}"], indirect=True)
 def test_a_line_of_any_length_is_told_as_far_as_a_person_reads(drill: Drill) -> None:
-    _, checks = judged(drill, seen(armed=False, caught={}), seen(logs={"server": ["x" * 4_000_000]}))
+    _, checks = judged(drill, run_with(armed=False, caught={}), run_with(logs={"server": ["x" * 4_000_000]}))
     assert max(len(each.seen) for each in checks) < 1000
 
 
 @pytest.mark.parametrize("drill", ONE, indirect=True)
 def test_a_call_that_its_machine_cannot_make_is_unsupported_with_the_reason_it_gave(drill: Drill) -> None:
     lacking = replace(call(Outcome.UNSUPPORTED), stderr="unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here\n")
-    _, checks = judged(drill, seen(armed=False, caught={}), seen(calls={"hello": [call(), lacking]}))
+    _, checks = judged(drill, run_with(armed=False, caught={}), run_with(calls={"hello": [call(), lacking]}))
     assert combine(checks) is Verdict.UNSUPPORTED
     assert "unsupported: TCP_USER_TIMEOUT gives ENOPROTOOPT here" in {each.seen for each in checks}
 
 
 @pytest.mark.parametrize("drill", ["log: {of: server, line: did}"], indirect=True)
 def test_a_fault_must_take_hold_though_no_expectation_speaks_of_it(drill: Drill) -> None:
-    assert verdict(drill, seen(caught={"lose": Caught(0)})) is Verdict.UNPROVEN
+    assert verdict(drill, run_with(caught={"lose": Caught(0)})) is Verdict.UNPROVEN
 
 
 @pytest.mark.parametrize("drill", ONE, indirect=True)
 def test_a_control_that_does_not_go_as_it_should_makes_the_claim_unproven_and_not_false(drill: Drill) -> None:
-    control = seen(armed=False, caught={}, calls={"hello": [RESET, call()]})
-    of_control, checks = judged(drill, control, seen())
+    control = run_with(armed=False, caught={}, calls={"hello": [RESET, call()]})
+    of_control, checks = judged(drill, control, run_with())
     assert combine(checks) is Verdict.PASS
     assert combine(of_control) is Verdict.UNPROVEN
     assert combine([*of_control, *checks]) is Verdict.UNPROVEN
@@ -215,11 +215,11 @@ def test_a_claim_whose_premise_the_run_does_not_show_is_unproven_and_never_refut
     path = tmp_path / "one.yaml"
     path.write_text(DRILL.replace("EXPECTED", claim) + "premise:\n  - packets: {at: client-leg, where: ack}\n")
     drill = load_drill(path)
-    of_control, _ = judged(drill, seen(armed=False, caught={}), None)
+    of_control, _ = judged(drill, run_with(armed=False, caught={}), None)
     assert [(each.rule, each.holds) for each in of_control if each.holds is not Verdict.PASS] == [
         ("control: premise: packets on the client-leg where ack", Verdict.UNPROVEN)
     ]
-    _, checks = judged(drill, seen(armed=False), seen())
+    _, checks = judged(drill, run_with(armed=False), run_with())
     assert combine(checks) is Verdict.UNPROVEN
     path.write_text(path.read_text().replace("where: ack", "where: answer"))
-    assert combine(judged(load_drill(path), seen(armed=False), seen())[1]) is Verdict.FAIL
+    assert combine(judged(load_drill(path), run_with(armed=False), run_with())[1]) is Verdict.FAIL

@@ -32,7 +32,7 @@ from scenarios.spec.service import services
 from scenarios.spec.units import Band
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged, judged_alone
-from tests.verdict.test_judging import CLIENT, CLIENT_LEG, SERVER, SERVER_LEG, call, drill, frame, seen
+from tests.verdict.test_judging import CLIENT, CLIENT_LEG, SERVER, SERVER_LEG, call, drill, frame, run_with
 
 __all__ = ["drill"]  # the fixture
 
@@ -47,7 +47,7 @@ def with_stalls(evidence: Seen, *found: Stall) -> Seen:
 
 def the_check(of: Drill, armed: Seen) -> Check:
     """The one that the drill of the test is about: its last."""
-    return judged(of, seen(armed=False, caught={}), armed)[1][-1]
+    return judged(of, run_with(armed=False, caught={}), armed)[1][-1]
 
 
 def calls(*taken: Call) -> dict[str, Sequence[Call]]:
@@ -99,7 +99,7 @@ def check_doubted(drill: Drill, evidence: Seen, made: Stall, did_not: Stall) -> 
 def test_a_failure_that_a_stall_may_have_made_is_unproven_and_any_other_stays_one(
     drill: Drill, evidence: dict[str, object], made: Stall, did_not: Stall
 ) -> None:
-    assert check_doubted(drill, seen(**evidence), made, did_not) == (Verdict.FAIL, made.says(0))
+    assert check_doubted(drill, run_with(**evidence), made, did_not) == (Verdict.FAIL, made.says(0))
 
 
 # Both SYNs came to the other leg: so the second may be one that a stall made.
@@ -134,7 +134,7 @@ PASSES: list[tuple[str, dict[str, object], Stall, Stall]] = [
 def test_a_pass_is_never_made_by_a_stall_and_no_other_stall_takes_it_away(
     drill: Drill, evidence: dict[str, object], made: Stall, did_not: Stall
 ) -> None:
-    verdict, named = check_doubted(drill, seen(**evidence), made, did_not)
+    verdict, named = check_doubted(drill, run_with(**evidence), made, did_not)
     assert verdict is Verdict.PASS
     assert named
 
@@ -173,7 +173,7 @@ def test_a_reset_that_comes_at_once_is_no_timers_and_no_stall_makes_it(
     request = replace(CLIENT_LEG[0], number=5, time_ns=200_000_000)
     back = frame(6, 0.2 + after_s, source=SERVER, to=CLIENT)
     reset = replace(back, source_port=65432, destination_port=40000, flags=frozenset({"RST"}))
-    evidence = seen(calls=calls(call(Outcome.RESET, "ECONNRESET")), frames=legs(*CLIENT_LEG[:1], request, reset))
+    evidence = run_with(calls=calls(call(Outcome.RESET, "ECONNRESET")), frames=legs(*CLIENT_LEG[:1], request, reset))
     assert the_check(drill, evidence).holds is Verdict.PASS
     assert the_check(drill, with_stalls(evidence, stall(0.3, 0.3 + stood_s, "server"))).holds is holds
 
@@ -183,7 +183,7 @@ def test_a_reset_that_comes_at_once_is_no_timers_and_no_stall_makes_it(
 )
 def test_a_crossing_is_made_by_no_stall_of_an_end(drill: Drill) -> None:
     for machine, holds in (("server", Verdict.PASS), ("firewall", Verdict.UNPROVEN)):
-        assert the_check(drill, with_stalls(seen(), stall(0.8, 1.1, machine))).holds is holds
+        assert the_check(drill, with_stalls(run_with(), stall(0.8, 1.1, machine))).holds is holds
 
 
 @pytest.mark.parametrize("drill", ["packets: {at: client-leg, where: sack, at_least: 1}"], indirect=True)
@@ -196,7 +196,9 @@ def test_the_acknowledgement_of_what_a_stall_had_sent_again_proves_nothing_eithe
     )
     dsack = replace(back, number=7, time_ns=2_110_000_000, marks=frozenset({"sack"}))
     late = [replace(each, time_ns=each.time_ns + 1_000_000) for each in (one, again)]
-    evidence = seen(frames={"client-leg": [*CLIENT_LEG, one, back, again, dsack], "server-leg": [*SERVER_LEG, *late]})
+    evidence = run_with(
+        frames={"client-leg": [*CLIENT_LEG, one, back, again, dsack], "server-leg": [*SERVER_LEG, *late]}
+    )
     assert the_check(drill, evidence).holds is Verdict.PASS
     assert the_check(drill, with_stalls(evidence, stall(2.01, 2.08, "server"))).holds is Verdict.UNPROVEN
     another = replace(dsack, number=8, time_ns=2_200_000_000)
@@ -210,9 +212,9 @@ def test_the_acknowledgement_of_what_a_stall_had_sent_again_proves_nothing_eithe
 )
 def test_the_time_until_a_kernel_sends_again_is_made_by_no_program_that_stands_still(drill: Drill) -> None:
     again = (stall(0.8, 1.0, "client"), Verdict.PASS), (stall(0.8, 1.0, "firewall"), Verdict.PASS)
-    another = seen(frames=legs(CLIENT_LEG[0], replace(CLIENT_LEG[1], seq=2), ANSWER))
+    another = run_with(frames=legs(CLIENT_LEG[0], replace(CLIENT_LEG[1], seq=2), ANSWER))
     for meanwhile, holds in (*again, (stall(0.8, 1.0), Verdict.UNPROVEN)):
-        assert the_check(drill, with_stalls(seen(), meanwhile)).holds is holds
+        assert the_check(drill, with_stalls(run_with(), meanwhile)).holds is holds
         assert the_check(drill, with_stalls(another, meanwhile)).holds is Verdict.UNPROVEN
 
 
@@ -221,7 +223,7 @@ def test_the_time_until_a_kernel_sends_again_is_made_by_no_program_that_stands_s
 )
 def test_but_on_the_other_leg_by_the_firewall(drill: Drill) -> None:
     there = [frame(7, 0.001, "syn", ident=1), *SERVER_LEG]
-    crossed = seen(frames={"client-leg": CLIENT_LEG, "server-leg": there})
+    crossed = run_with(frames={"client-leg": CLIENT_LEG, "server-leg": there})
     for machine, holds in (("client", Verdict.PASS), ("firewall", Verdict.UNPROVEN)):
         assert the_check(drill, with_stalls(crossed, stall(0.8, 1.0, machine))).holds is holds
 
@@ -229,13 +231,13 @@ def test_but_on_the_other_leg_by_the_firewall(drill: Drill) -> None:
 def test_lines_that_a_program_printed_are_hits_that_no_repetition_made() -> None:
     hoards = load_drill(DRILLS / "memory-used-up.yaml", services())
     (hits,) = (each for each in hoards.expect if each.hits)
-    evidence = with_stalls(seen(caught={"hoards": Caught(1)}, **CROSSED), stall(0.1, 0.9))
+    evidence = with_stalls(run_with(caught={"hoards": Caught(1)}, **CROSSED), stall(0.1, 0.9))
     assert judged_alone(hits, evidence, hoards).holds is Verdict.PASS
 
 
 @pytest.mark.parametrize("drill", ["hits: {fault: lose}"], indirect=True)
 def test_a_fault_that_took_hold_of_nothing_is_put_down_to_a_stall_that_may_have_made_it_late(drill: Drill) -> None:
-    late = seen(caught={"lose": Caught(0)})
+    late = run_with(caught={"lose": Caught(0)})
     assert (the_check(drill, late).holds, the_check(drill, late).stalled) == (Verdict.UNPROVEN, "")
     assert the_check(drill, with_stalls(late, stall(0.2, 0.22))).stalled == ""
     stood_still = stall(0.2, 0.9)
@@ -251,7 +253,7 @@ def test_acknowledgements_of_different_things_are_no_repetitions() -> None:
 
 @pytest.mark.parametrize("drill", ["sockets: {look: after, state: CLOSE-WAIT}"], indirect=True)
 def test_a_stall_that_was_over_when_the_last_packet_came_kept_no_state(drill: Drill) -> None:
-    looked = seen(look_times_ns={"after": (1_030_000_000, 1_050_000_000)})  # the last packet is at 1.01 s
+    looked = run_with(look_times_ns={"after": (1_030_000_000, 1_050_000_000)})  # the last packet is at 1.01 s
     assert the_check(drill, with_stalls(looked, stall(0.9, 1.005))).holds is Verdict.PASS
     assert the_check(drill, with_stalls(looked, stall(0.9, 1.02))).holds is Verdict.UNPROVEN
 
@@ -262,8 +264,8 @@ NINE = "duration: {call: hello, is: 0.9s to 1s}"
 @pytest.mark.parametrize("drill", [NINE], indirect=True)
 def test_one_call_that_no_stall_explains_is_a_failure_though_a_stall_explains_the_others(drill: Drill) -> None:
     much_too_late = call(duration_s=9.0)
-    assert the_check(drill, with_stalls(seen(calls=calls(LATE)), stall(0.5, 1.2))).holds is Verdict.UNPROVEN
-    both = with_stalls(seen(calls=calls(LATE, much_too_late)), stall(0.5, 1.2))
+    assert the_check(drill, with_stalls(run_with(calls=calls(LATE)), stall(0.5, 1.2))).holds is Verdict.UNPROVEN
+    both = with_stalls(run_with(calls=calls(LATE, much_too_late)), stall(0.5, 1.2))
     assert the_check(drill, both).holds is Verdict.FAIL
 
 
@@ -279,12 +281,12 @@ def test_one_call_that_no_stall_explains_is_a_failure_though_a_stall_explains_th
     ],
 )
 def test_only_what_the_script_rests_on_counts(drill: Drill, machine: str, holds: Verdict) -> None:
-    assert the_check(drill, with_stalls(seen(calls=calls(LATE)), stall(0.5, 1.2, machine))).holds is holds
+    assert the_check(drill, with_stalls(run_with(calls=calls(LATE)), stall(0.5, 1.2, machine))).holds is holds
 
 
 @pytest.mark.parametrize("drill", [NINE], indirect=True)
 def test_the_words_say_what_stood_still_how_long_and_when_since_the_first_packet(drill: Drill) -> None:
-    evidence = seen(calls=calls(LATE), frames=legs(frame(1, 0.25, "syn"), frame(2, 1, "syn"), ANSWER))
+    evidence = run_with(calls=calls(LATE), frames=legs(frame(1, 0.25, "syn"), frame(2, 1, "syn"), ANSWER))
     python = stall(0.5, 1.2, "server", "stopped", program="python", pid=7)
     check = the_check(drill, with_stalls(evidence, stall(1.3, 1.32), python))
     assert check.stalled == "python on server stood still for 0.70 s at 0.25 s"
@@ -356,7 +358,7 @@ def test_what_was_sent_again_in_a_stall_proves_no_loss(drill: Drill) -> None:
     crossed = [replace(each, number=20 + each.number, time_ns=each.time_ns + 1_000_000) for each in (one, again, more)]
 
     def sent(*segments: Frame, to_the_server: Sequence[Frame]) -> Seen:
-        return seen(frames={"client-leg": [*syns, *segments], "server-leg": [*SERVER_LEG, *to_the_server]})
+        return run_with(frames={"client-leg": [*syns, *segments], "server-leg": [*SERVER_LEG, *to_the_server]})
 
     repeated = sent(one, again, to_the_server=crossed[:2])
     assert the_check(drill, repeated).holds is Verdict.PASS
@@ -371,7 +373,7 @@ def test_what_was_sent_again_in_a_stall_proves_no_loss(drill: Drill) -> None:
 def test_the_runner_holds_up_nothing_but_its_own_steps(drill: Drill) -> None:
     """A client that was started goes on by itself, however late the runner hears of it."""
     runner = stall(0.8, 0.95, RUNNER)
-    waiting = seen(events=[Event(0, "hello: the client calls"), Event(980_000_000, "hello ended: answered")])
+    waiting = run_with(events=[Event(0, "hello: the client calls"), Event(980_000_000, "hello ended: answered")])
     healing = replace(waiting, events=[*waiting.events, Event(980_000_000, "heal lose")])
     assert the_check(drill, with_stalls(waiting, runner)).holds is Verdict.PASS
     meanwhile = stall(0.96, 1.0, "client", "starved")
@@ -383,7 +385,7 @@ def test_the_runner_holds_up_nothing_but_its_own_steps(drill: Drill) -> None:
 def test_a_stall_that_another_follows_held_up_what_that_one_did(drill: Drill) -> None:
     """A program that may go on waits for a processor next; only then comes its packet."""
     stopped, waited = stall(0.2, 0.6, "server", "stopped"), stall(0.7, 0.95, "server", "starved")
-    assert the_check(drill, with_stalls(seen(), stopped)).holds is Verdict.PASS
-    both = with_stalls(seen(), stopped, waited).held_up
+    assert the_check(drill, with_stalls(run_with(), stopped)).holds is Verdict.PASS
+    both = with_stalls(run_with(), stopped, waited).held_up
     assert list(both.found) == [stopped, waited]
-    assert the_check(drill, with_stalls(seen(), stopped, waited)).holds is Verdict.UNPROVEN
+    assert the_check(drill, with_stalls(run_with(), stopped, waited)).holds is Verdict.UNPROVEN

@@ -18,7 +18,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged
-from tests.verdict.test_did import PORT, call, data, question, syn
+from tests.verdict.test_behaviour import PORT, call, data, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
 
 TEXT = """\
@@ -49,7 +49,7 @@ def drill(folder: Path, expected: str) -> Drill:
     return load_drill(path)
 
 
-def seen(made: Call, frames: Sequence[Frame] = ONE, hits: int = 1) -> Seen:
+def evidence(made: Call, frames: Sequence[Frame] = ONE, hits: int = 1) -> Seen:
     marked = [replace(each, marks=frozenset({"tcp", "syn"} if "SYN" in each.flags else {"tcp"})) for each in frames]
     return Seen(
         armed=True, port=PORT, addresses={"client": (CLIENT,), "server": (SERVER,)}, client_side=frozenset({CLIENT}),
@@ -59,7 +59,7 @@ def seen(made: Call, frames: Sequence[Frame] = ONE, hits: int = 1) -> Seen:
 
 
 def last(folder: Path, expected: str, armed: Seen) -> Check:
-    return judged(drill(folder, expected), seen(call()), armed)[1][-1]
+    return judged(drill(folder, expected), evidence(call()), armed)[1][-1]
 
 
 def failed(outcome: Outcome = Outcome.FAILED, *, errno: str | None = None, status: int = 7) -> Call:
@@ -91,7 +91,7 @@ READ = [
 def test_how_a_call_ended_that_its_program_did_not_tell_is_unproven(
     tmp_path: Path, made: Call, expected: str, holds: Verdict, hint: str
 ) -> None:
-    found = last(tmp_path, expected, seen(made))
+    found = last(tmp_path, expected, evidence(made))
     assert found.holds is holds
     assert hint in found.seen
 
@@ -102,9 +102,9 @@ TWICE = [*ONE, syn(2, 100.1, 40001), syn(3, 100.2, 40002)]
 @pytest.mark.parametrize(
     ("expected", "armed"),
     [
-        ("hits: {fault: lose, exactly: 1}", seen(call(), TWICE, hits=3)),
-        ("packets: {at: client-leg, where: syn, exactly: 1}", seen(call(), TWICE)),
-        (REFUSED, seen(call(), TWICE)),  # it was let in at its third try
+        ("hits: {fault: lose, exactly: 1}", evidence(call(), TWICE, hits=3)),
+        ("packets: {at: client-leg, where: syn, exactly: 1}", evidence(call(), TWICE)),
+        (REFUSED, evidence(call(), TWICE)),  # it was let in at its third try
     ],
 )
 def test_a_count_of_one_try_is_unproven_where_a_program_tried_again(tmp_path: Path, expected: str, armed: Seen) -> None:
@@ -119,19 +119,19 @@ def test_a_count_of_one_try_is_unproven_where_a_program_tried_again(tmp_path: Pa
 def test_a_count_of_one_question_over_udp_is_unproven_where_a_program_asked_again(tmp_path: Path) -> None:
     asked = [question(number, 100 + number / 10, 50000) for number in range(3)]
     of = drill(tmp_path, "hits: {fault: lose, exactly: 1}")
-    armed = seen(call(), asked, hits=3)
-    assert judged(of, seen(call(), asked[:1]), armed)[1][-1].holds is Verdict.UNPROVEN
-    assert judged(of, seen(call(), asked), armed)[1][-1].holds is Verdict.FAIL  # it asks so without the failure too
+    armed = evidence(call(), asked, hits=3)
+    assert judged(of, evidence(call(), asked[:1]), armed)[1][-1].holds is Verdict.UNPROVEN
+    assert judged(of, evidence(call(), asked), armed)[1][-1].holds is Verdict.FAIL  # it asks so without the failure too
 
 
 def test_a_duration_begins_with_the_first_packet_and_not_with_the_start_of_a_program(tmp_path: Path) -> None:
     """requests takes 1.84 s to be imported, on a busy machine, before it sends its SYN."""
     slow = call(started_s=96.0, duration_s=4.2)  # its SYN is at 100 s
-    assert last(tmp_path, "duration: {call: hello, is: 0s to 3s}", seen(slow)).seen == "0.200s"
-    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", seen(slow)).holds is Verdict.FAIL
+    assert last(tmp_path, "duration: {call: hello, is: 0s to 3s}", evidence(slow)).seen == "0.200s"
+    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", evidence(slow)).holds is Verdict.FAIL
     warm = replace(slow, warm=True)
-    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", seen(warm)).holds is Verdict.PASS
-    found = last(tmp_path, "duration: {call: hello, is: 0s to 3s}", seen(slow, []))
+    assert last(tmp_path, "duration: {call: hello, is: 3s to 5s}", evidence(warm)).holds is Verdict.PASS
+    found = last(tmp_path, "duration: {call: hello, is: 0s to 3s}", evidence(slow, []))
     assert found.holds is Verdict.UNPROVEN
     assert found.seen.startswith("it sent no packet")
 
@@ -139,7 +139,7 @@ def test_a_duration_begins_with_the_first_packet_and_not_with_the_start_of_a_pro
 def test_a_control_that_shows_another_conversation_says_which_line_to_write(tmp_path: Path) -> None:
     asks = [replace(syn(2 + n, 100.1 + n / 10, 40000, 100 + n), flags=frozenset({"ACK"}), payload=b"?") for n in (0, 2)]
     frames = [*ONE, asks[0], data(3, 100.2, 40000, 5), asks[1], data(4, 100.4, 40000, 6)]
-    control = seen(call(), [*frames, syn(9, 100.0, 40000, 8)])
+    control = evidence(call(), [*frames, syn(9, 100.0, 40000, 8)])
     checks, _ = judged(drill(tmp_path, REFUSED), control, None)
     assert "1 connection, the client speaks first, 2 exchanges" in checks[-1].seen
     assert "`conversation: exchanges` in service.yaml says so" in checks[-1].seen

@@ -29,7 +29,7 @@ def cell(service: str = "echo/selectors", drill: str = "lost-syn") -> Cell:
     return Cell(found, chosen_service(found, service), "le-le")
 
 
-def seen(*calls: Call) -> Seen:
+def evidence(*calls: Call) -> Seen:
     return Seen(
         armed=True, port=7007, addresses={}, client_side=frozenset(), calls={"hello": calls}, caught={}, looks={},
         logs={}, captures={}, frames={}, events=(),
@@ -40,10 +40,10 @@ WELL = Beside((call(),), call())
 HUNG = call(Outcome.HUNG, duration_s=3.0)
 
 
-def said(
+def survival_of(
     *calls: Call, beside: Beside | str = WELL, verdict: Verdict = Verdict.PASS, of: Cell | None = None
 ) -> Survival:
-    return survival(of or cell(), verdict, seen(*(calls or (call(),))), beside)
+    return survival(of or cell(), verdict, evidence(*(calls or (call(),))), beside)
 
 
 @pytest.mark.parametrize(
@@ -62,25 +62,25 @@ def said(
     ids=str,
 )
 def test_the_word_is_how_the_call_ended_with_its_errno_or_its_time(ended: Call, word: str) -> None:
-    assert said(ended, verdict=Verdict.FAIL).word == word
+    assert survival_of(ended, verdict=Verdict.FAIL).word == word
 
 
 def test_of_several_calls_the_word_is_what_became_of_most_and_of_how_many() -> None:
     lost = call(Outcome.RESET, "ECONNRESET")
-    assert said(call(), lost, lost, verdict=Verdict.FAIL).word == "reset ECONNRESET, 2 of 3"
+    assert survival_of(call(), lost, lost, verdict=Verdict.FAIL).word == "reset ECONNRESET, 2 of 3"
 
 
 def test_a_drill_that_fails_is_not_as_promised_and_says_what_was() -> None:
-    found = said(call(Outcome.RESET, "ECONNRESET"), verdict=Verdict.FAIL)
+    found = survival_of(call(Outcome.RESET, "ECONNRESET"), verdict=Verdict.FAIL)
     assert (found.is_as_promised, found.promised) == (False, "survived")
     assert found.otherwise == "reset ECONNRESET, promised: survived"
-    assert said().is_as_promised is True
-    assert said().otherwise == ""
+    assert survival_of().is_as_promised is True
+    assert survival_of().otherwise == ""
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNPROVEN, Verdict.UNSUPPORTED])
 def test_what_is_not_proven_is_neither_as_promised_nor_not(verdict: Verdict) -> None:
-    found = said(verdict=verdict, beside="")
+    found = survival_of(verdict=verdict, beside="")
     assert (found.word, found.is_as_promised) == (verdict.value, None)
 
 
@@ -100,7 +100,7 @@ def test_what_others_meet_with_is_held_against_how_many_the_server_says_that_it_
 ) -> None:
     servers = {"echo/selectors": by_many, "echo/blocking": by_one_at_a_time, "echo/once": by_one}
     for service, as_promised in servers.items():
-        found = said(beside=Beside((call(), meanwhile), call()), of=cell(service))
+        found = survival_of(beside=Beside((call(), meanwhile), call()), of=cell(service))
         assert (found.others, found.others_as_promised) == (others, as_promised), service
 
 
@@ -110,25 +110,27 @@ def test_of_a_call_that_started_a_program_the_time_says_that_the_program_is_in_i
 
 
 def test_a_server_that_keeps_others_waiting_has_blocked_them_though_its_own_client_survived() -> None:
-    assert said(beside=Beside((HUNG,), call())).word == "blocked others"
+    assert survival_of(beside=Beside((HUNG,), call())).word == "blocked others"
     # where the failure itself cuts everybody off, that is not the server's doing
     drill = replace(cell().drill, others=("not served", "failed"))
-    found = said(beside=Beside((HUNG,), call()), of=Cell(drill, cell().chosen, "le-le"))
+    found = survival_of(beside=Beside((HUNG,), call()), of=Cell(drill, cell().chosen, "le-le"))
     assert (found.word, found.others_as_promised) == ("survived", True)
-    assert said(of=Cell(drill, cell().chosen, "le-le")).others_as_promised is False  # they were not cut off
+    assert survival_of(of=Cell(drill, cell().chosen, "le-le")).others_as_promised is False  # they were not cut off
     # and a server that serves one at a time may keep them waiting besides
-    found = said(beside=Beside((call(duration_s=2.0),), call()), of=Cell(drill, cell("echo/blocking").chosen, "le-le"))
+    found = survival_of(
+        beside=Beside((call(duration_s=2.0),), call()), of=Cell(drill, cell("echo/blocking").chosen, "le-le")
+    )
     assert found.others_as_promised
 
 
 def test_a_server_that_is_not_well_when_all_is_undone_is_told() -> None:
-    found = said(beside=Beside((call(),), HUNG))
+    found = survival_of(beside=Beside((call(),), HUNG))
     assert (found.after, found.after_as_promised) == ("not served: within 3 s", False)
     assert found.otherwise == "afterwards: not served: within 3 s, promised: well"
 
 
 def test_what_could_not_be_asked_is_not_taken_for_well() -> None:
-    found = said(beside="the server did not come to listen")
+    found = survival_of(beside="the server did not come to listen")
     assert found.others == "not known: the server did not come to listen"
     assert found.is_as_promised is False
 
@@ -141,7 +143,7 @@ def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> 
 
 def test_the_word_of_a_drill_that_claims_nothing_of_the_program_is_of_the_last_of_its_calls() -> None:
     of = cell(drill="any-killed-after-answer")
-    made = replace(seen(), calls={"before": (call(),), "next": (call(Outcome.REFUSED, "ECONNREFUSED"),)})
+    made = replace(evidence(), calls={"before": (call(),), "next": (call(Outcome.REFUSED, "ECONNREFUSED"),)})
     assert survival(of, Verdict.PASS, made, WELL, behaviour_of(of.drill, None, made)).word == "refused (ECONNREFUSED)"
 
 
@@ -149,7 +151,7 @@ def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() 
     asked = cell()
     kept = tuple(each for each in asked.drill.expect if not each.outcome)
     asked = replace(asked, drill=replace(asked.drill, expect=kept, fits=("tcp",)))
-    armed = seen(call(Outcome.TIMED_OUT, duration_s=5.0))
+    armed = evidence(call(Outcome.TIMED_OUT, duration_s=5.0))
     found = survival(asked, Verdict.PASS, armed, WELL, behaviour_of(asked.drill, None, armed))
     assert (found.word, found.is_as_promised) == ("timed out 5.0 s", True)
     found = survival(asked, Verdict.FAIL, armed, WELL, behaviour_of(asked.drill, None, armed))
@@ -158,7 +160,7 @@ def test_a_drill_that_claims_nothing_of_the_program_has_its_word_all_the_same() 
 
 def test_the_word_of_a_program_from_elsewhere_is_what_it_did_and_is_there_where_the_claim_is_unproven() -> None:
     asked = cell("caddy/respond", "any-refused")
-    armed = seen(call(Outcome.REFUSED, "ECONNREFUSED"))
+    armed = evidence(call(Outcome.REFUSED, "ECONNREFUSED"))
     told = behaviour_of(asked.drill, None, armed)
     assert survival(asked, Verdict.PASS, armed, "", told).word == "refused (ECONNREFUSED)"
     unproven = survival(asked, Verdict.UNPROVEN, armed, "", told)
@@ -171,11 +173,11 @@ def test_the_word_of_a_program_from_elsewhere_is_what_it_did_and_is_there_where_
 def test_another_client_has_the_patience_that_the_control_shows_it_needs() -> None:
     """A program that starts for 2.7 s is not unserved after 3 s."""
     slow = replace(call(duration_s=2.7), warm=False)
-    patience = Patience.shown_by(seen(slow))
+    patience = Patience.shown_by(evidence(slow))
     assert patience.within_s == 3 + 2 * 2.7
     late = replace(slow, duration_s=5.6)
-    assert said(beside=Beside((late,), late, patience)).notes == ()
-    assert said(beside=Beside((late,), late)).notes != ()
-    assert Patience.shown_by(seen(call(duration_s=2.7))).within_s == 3  # a warm one has no start in its time
+    assert survival_of(beside=Beside((late,), late, patience)).notes == ()
+    assert survival_of(beside=Beside((late,), late)).notes != ()
+    assert Patience.shown_by(evidence(call(duration_s=2.7))).within_s == 3  # a warm one has no start in its time
     unserved = replace(slow, outcome=Outcome.HUNG, duration_s=8.4)
-    assert said(beside=Beside((unserved,), late, patience)).others == "not served: within 8.4 s"
+    assert survival_of(beside=Beside((unserved,), late, patience)).others == "not served: within 8.4 s"

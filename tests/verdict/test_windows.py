@@ -11,11 +11,13 @@ from scenarios.spec.units import Seconds
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.counters import check_counters
 from scenarios.verdict.packets import check_bytes, check_packets
-from tests.verdict.test_judging import frame, seen
+from tests.verdict.test_judging import frame, run_with
 
 
 def with_times(*times_s: float) -> Seen:
-    return seen(frames={"client-leg": [frame(at, time, "syn") for at, time in enumerate(times_s, 1)], "server-leg": []})
+    return run_with(
+        frames={"client-leg": [frame(at, time, "syn") for at, time in enumerate(times_s, 1)], "server-leg": []}
+    )
 
 
 def most_in_any(time_s: float, *times_s: float) -> Check:
@@ -38,7 +40,7 @@ def test_its_frames_are_told() -> None:
 
 @pytest.mark.parametrize(("began_s", "ended_s", "count"), [(0, 10, 3), (1.5, 2.5, 1), (1, 2, 2), (4, 5, 0)])
 def test_packets_of_a_time_are_those_while_it_was(began_s: float, ended_s: float, count: int) -> None:
-    evidence = seen(
+    evidence = run_with(
         frames={"client-leg": [frame(at, at, "syn") for at in (1, 2, 3)], "server-leg": []},
         spans={"lose": [(int(began_s * 1e9), int(ended_s * 1e9))]},
     )
@@ -61,7 +63,7 @@ def test_bytes_are_those_of_the_payload_or_of_the_frames() -> None:
 
 
 def test_a_counter_that_rose_as_it_should() -> None:
-    evidence = seen(counters={"server": {"TcpExtListenOverflows": 2, "TcpExtListenDrops": 2}})
+    evidence = run_with(counters={"server": {"TcpExtListenOverflows": 2, "TcpExtListenDrops": 2}})
     right = Counters(on="server", of="TcpExtListenOverflows", exactly=2)
     assert check_counters(right, evidence).holds is Verdict.PASS
     assert check_counters(Counters(on="server", of="TcpExtListenDrops", exactly=3), evidence).holds is Verdict.FAIL

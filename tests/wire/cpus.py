@@ -86,7 +86,7 @@ CPUS: Final = (
 )
 
 
-def said(stdout: IO[str]) -> dict[str, Any]:
+def next_line(stdout: IO[str]) -> dict[str, Any]:
     """The next line that the program prints."""
     line = stdout.readline()
     assert line, "the program ended without saying so: its own words are on stderr"

@@ -48,7 +48,7 @@ SWAPPED_BYTES: Final = 64 * 2**20
 # What the messages say ----------------------------------------------------------------------------------------------
 
 
-def said(message: Message) -> Case:
+def vector(message: Message) -> Case:
     """A message as the vectors write it: what it says, and nothing of how it was encoded but its names."""
     header = message.header
     named: Case = {
@@ -62,7 +62,7 @@ def said(message: Message) -> Case:
         numbers = content_array(message)
         assert [n for piece in array_pieces(message) for n in map(number, piece)] == [*map(number, numbers)]
         element, count = named["further"].pop("element"), named["further"].pop("count")
-        same("count", len(numbers), count)
+        agree("count", len(numbers), count)
         return {**named, "element": element, "values": [*map(number, numbers)]}
     if header.content_type == "text/plain":
         return {**named, "text": content_text(message)}
@@ -94,7 +94,9 @@ def said_again(message: Message, byteorder: str = sys.byteorder) -> bytes:
 # How they come ------------------------------------------------------------------------------------------------------
 
 
-def heard(pieces: list[bytes], content_limit: int = CONTENT_LIMIT) -> tuple[list[Message], RemoteProtocolError | None]:
+def receive(
+    pieces: list[bytes], content_limit: int = CONTENT_LIMIT
+) -> tuple[list[Message], RemoteProtocolError | None]:
     """The messages that came in these pieces, then the end of the stream; and what was wrong, if something was."""
     connection = Connection(content_limit=content_limit)
     messages: list[Message] = []
@@ -119,7 +121,7 @@ def cuts(stream: bytes) -> Iterator[tuple[str, list[bytes]]]:
         yield f"cut at {at}", [stream[:at], stream[at:]]
 
 
-def same(what: str, expected: object, got: object) -> None:
+def agree(what: str, expected: object, got: object) -> None:
     if expected != got:
         raise AssertionError(f"{what}: expected {expected!r}, got {got!r}"[:500])
 
@@ -133,13 +135,13 @@ def check_message(case: Case) -> None:
     limit = case.get("content-limit", CONTENT_LIMIT)
     expected = {"further": {}, **{k: v for k, v in case.items() if k not in OF_A_CASE}}
     for how, pieces in cuts(raw):
-        messages, error = heard(pieces, limit)
-        same(how, None, error and str(error))
-        same(how, [expected], [{k: v for k, v in said(message).items() if k in expected} for message in messages])
-    messages, error = heard([raw + raw], limit)
-    same("two at once", ([expected] * 2, None), ([{k: said(m)[k] for k in expected} for m in messages], error))
+        messages, error = receive(pieces, limit)
+        agree(how, None, error and str(error))
+        agree(how, [expected], [{k: v for k, v in vector(message).items() if k in expected} for message in messages])
+    messages, error = receive([raw + raw], limit)
+    agree("two at once", ([expected] * 2, None), ([{k: vector(m)[k] for k in expected} for m in messages], error))
     if case.get("written", True):
-        same(f"as {case['machine']} writes it", raw.hex(), said_again(messages[0], case["machine"]).hex())
+        agree(f"as {case['machine']} writes it", raw.hex(), said_again(messages[0], case["machine"]).hex())
 
 
 OF_A_CASE: Final = ("name", "bytes", "content-limit", "written", "answer")
@@ -149,22 +151,22 @@ def check_array(case: Case) -> None:
     """A right array: as a message; what the search service answers; and the same numbers from this machine's memory."""
     check_message(case)
     raw = bytes.fromhex(case["bytes"])
-    ((message,), _) = heard([raw])
+    ((message,), _) = receive([raw])
     of_float = case["element"].startswith("float")
     numbers = array_of(case["element"], [float.fromhex(v) if of_float else int(v) for v in case["values"]])
     if case["machine"] == sys.byteorder and "nan" not in case["values"]:
-        same("sent from memory", raw.hex(), send_array(Connection(), numbers).hex())
-    ((reply,), _) = heard([answer(message, Connection())])
-    same("the answer's byte order", sys.byteorder, reply.header.byteorder)
+        agree("sent from memory", raw.hex(), send_array(Connection(), numbers).hex())
+    ((reply,), _) = receive([answer(message, Connection())])
+    agree("the answer's byte order", sys.byteorder, reply.header.byteorder)
     wanted = case["answer"]
     if "overflow" in wanted:
         begins = f"Error: overflow: element {wanted['overflow']}: "
         result: Any = content_json(reply)
-        same("overflow", begins, result["result"][: len(begins)])
+        agree("overflow", begins, result["result"][: len(begins)])
         return
-    same("doubled", wanted["doubled"], [*map(number, content_array(reply))])
+    agree("doubled", wanted["doubled"], [*map(number, content_array(reply))])
     for name in ("sum", "minimum", "maximum"):
-        same(name, wanted[name], reply.header.further[name])
+        agree(name, wanted[name], reply.header.further[name])
 
 
 def check_refused(case: Case) -> None:
@@ -173,9 +175,9 @@ def check_refused(case: Case) -> None:
     limit, whole = case.get("content-limit", CONTENT_LIMIT), case.get("whole", 0)
     first = None
     for how, pieces in cuts(raw):
-        messages, error = heard(pieces, limit)
+        messages, error = receive(pieces, limit)
         if wanted["reads"] != "framing":
-            same(how, (1, None), (len(messages), error))
+            agree(how, (1, None), (len(messages), error))
             reading = {"text": content_text, "json": content_json, "array": content_array}[wanted["reads"]]
             try:
                 raise AssertionError(f"{how}: it was read: {reading(messages[0])!r}"[:300])
@@ -184,10 +186,10 @@ def check_refused(case: Case) -> None:
         elif error is None:
             raise AssertionError(f"{how}: nothing was found wrong with it")
         else:
-            same(how, whole, len(messages))
-        same(how, (wanted["part"], whole + 1), (error.part, error.message))
+            agree(how, whole, len(messages))
+        agree(how, (wanted["part"], whole + 1), (error.part, error.message))
         first = first or str(error)
-        same(f"{how}: the error", first, str(error))
+        agree(f"{how}: the error", first, str(error))
         assert error.expected, "it does not say what was expected"
         assert error.got, "it does not say what came"
 
@@ -209,10 +211,10 @@ def check_framing(case: Case) -> None:
             assert message is FINISHED, message
         except FramingError as error:
             wrong = "end" if isinstance(error, StreamEnded) else "framing"
-        same(how, (case["messages"], case["error"]), (messages, wrong))
+        agree(how, (case["messages"], case["error"]), (messages, wrong))
     if case["error"] is None:
         sent = b"".join(framing.send(bytes.fromhex(message)) for message in case["messages"])
-        same("sent", raw.hex(), sent.hex())
+        agree("sent", raw.hex(), sent.hex())
 
 
 CHECKS: Final[dict[str, Callable[[Case], None]]] = {
@@ -230,7 +232,7 @@ CHECKS: Final[dict[str, Callable[[Case], None]]] = {
 def each_element_is_as_large_here_as_it_is_on_the_wire() -> None:
     for element in ELEMENTS.values():
         sizes = array(element.code).itemsize, struct.calcsize(f"={element.code}")
-        same(element.name, (element.size, element.size), sizes)
+        agree(element.name, (element.size, element.size), sizes)
 
 
 def sixty_four_mebibytes_from_the_other_byte_order_are_swapped_piece_by_piece() -> None:
@@ -250,7 +252,7 @@ def sixty_four_mebibytes_from_the_other_byte_order_are_swapped_piece_by_piece() 
     for numbers in array_pieces(message):
         assert numbers == right, f"another number behind byte {seen}"
         seen += len(numbers) * numbers.itemsize
-    same("bytes", SWAPPED_BYTES, seen)
+    agree("bytes", SWAPPED_BYTES, seen)
 
 
 OWN: Final = (
@@ -290,9 +292,9 @@ def answer_lines() -> None:
     tell(byteorder=sys.byteorder)
     for line in sys.stdin:
         try:
-            messages, error = heard([bytes.fromhex(line)])
-            same("messages", (1, None), (len(messages), error and str(error)))
-            tell(said=said(messages[0]), again=said_again(messages[0]).hex())
+            messages, error = receive([bytes.fromhex(line)])
+            agree("messages", (1, None), (len(messages), error and str(error)))
+            tell(said=vector(messages[0]), again=said_again(messages[0]).hex())
         except Exception as error:  # said of this message; the next one is answered as well
             tell(wrong=f"{type(error).__name__}: {error}")
 

@@ -22,7 +22,7 @@ from services.wire import ELEMENTS, Connection, RemoteProtocolError, array_of, e
 from services.wire.header import REQUIRED
 from tests.vectors import make
 from tests.wire import on_cpu
-from tests.wire.cpus import CPUS, DONE_WITHIN_S, Cpu, said
+from tests.wire.cpus import CPUS, DONE_WITHIN_S, Cpu, next_line
 
 VECTORS = make.FOLDER
 NAMES = [name for name, _ in on_cpu.cases(VECTORS)]
@@ -195,7 +195,7 @@ def emulated(docker_engine: None) -> Iterator[dict[Cpu, subprocess.Popen[str]]]:
         found = {cpu: stack.enter_context(cpu.started("--answer")) for cpu in there}
         for cpu, process in found.items():
             assert process.stdout is not None
-            assert said(process.stdout) == {"byteorder": cpu.machine.byteorder}
+            assert next_line(process.stdout) == {"byteorder": cpu.machine.byteorder}
         if {cpu.machine.byteorder for cpu in found} != {"big", "little"}:
             pytest.skip(f"only of one byte order: {', '.join(cpu.name for cpu in found)}; make images")
         yield found
@@ -214,7 +214,7 @@ def test_any_message_is_read_on_every_cpu_as_it_was_meant_and_sent_on_in_that_cp
     answers = {}
     for cpu, process in emulated.items():
         assert process.stdout is not None
-        answers[cpu] = said(process.stdout)
+        answers[cpu] = next_line(process.stdout)
     # All of them have answered: a failure here leaves no line that the next example would take for its own.
     for cpu, told in answers.items():
         assert "wrong" not in told, (cpu.name, told)
@@ -228,6 +228,6 @@ def test_a_lie_of_the_byte_order_is_seen_by_the_comparison_above() -> None:
     """Its control: the same bytes under the other name are other numbers."""
     drawn: Drawn = ("binary/array", {}, {"element": "float64", "values": [1.0, math.pi]})
     lie = sent(drawn, "big").replace(b'"big"', b'"little"')
-    (message,), error = on_cpu.heard([(len(lie) - 2 - 16).to_bytes(2, "big") + lie[2:]])
+    (message,), error = on_cpu.receive([(len(lie) - 2 - 16).to_bytes(2, "big") + lie[2:]])
     assert error is None
-    assert on_cpu.said(message)["values"] != meant(drawn)["values"]
+    assert on_cpu.vector(message)["values"] != meant(drawn)["values"]

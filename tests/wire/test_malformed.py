@@ -20,7 +20,7 @@ def framed(header: bytes) -> bytes:
     return struct.pack("!H", len(header)) + header
 
 
-def saying(**changed: object) -> bytes:
+def header_with(**changed: object) -> bytes:
     """A good header, but for these names (with _ for -); None takes one away."""
     names = {name.replace("_", "-"): value for name, value in changed.items()}
     return json.dumps({k: v for k, v in (GOOD | names).items() if v is not None}).encode()
@@ -28,7 +28,7 @@ def saying(**changed: object) -> bytes:
 
 def beside(text: str) -> bytes:
     """A good header with `text` as one more member."""
-    return saying()[:-1] + b", " + text.encode() + b"}"
+    return header_with()[:-1] + b", " + text.encode() + b"}"
 
 
 MALFORMED = {
@@ -37,7 +37,7 @@ MALFORMED = {
     "a surrogate in UTF-8": (b'{"\xed\xa0\x80": 1}', "byte 4: header: expected text in utf-8"),
     "not JSON": (b"{byteorder}", "byte 3: header: expected JSON"),
     "something after it": (b"{} x", "byte 5: header: expected JSON, got 'Extra data' at 'x'"),
-    "a byte order mark": (b"\xef\xbb\xbf" + saying(), "byte 2: header: expected JSON"),
+    "a byte order mark": (b"\xef\xbb\xbf" + header_with(), "byte 2: header: expected JSON"),
     "NaN": (beside('"x": NaN'), "no such number.*got NaN"),
     "Infinity": (beside('"x": -Infinity'), "got -Infinity"),
     "a name twice": (beside('"byteorder": "big"'), "each name once in an object, got 'byteorder' twice"),
@@ -46,28 +46,28 @@ MALFORMED = {
     "an array": (b"[]", "byte 2: header: expected an object, got an array"),
     "a number": (b"7", "expected an object, got a number"),
     "null": (b"null", "expected an object, got null"),
-    "no byteorder": (saying(byteorder=None), "byteorder: expected a string, got no such name"),
-    "no content-type": (saying(content_type=None), "content-type: expected a string, got no such name"),
-    "no content-encoding": (saying(content_encoding=None), "content-encoding: expected a string, got no such"),
-    "no content-length": (saying(content_length=None), "content-length: expected an integer, got no such"),
-    "content-type a number": (saying(content_type=5), "content-type: expected a string, got a number, 5"),
-    "byteorder an array": (saying(byteorder=["big"]), "byteorder: expected a string, got an array"),
-    "byteorder unknown": (saying(byteorder="middle"), "byteorder: expected one of big, little, got 'middle'"),
-    "byteorder in capitals": (saying(byteorder="BIG"), "got 'BIG'"),
+    "no byteorder": (header_with(byteorder=None), "byteorder: expected a string, got no such name"),
+    "no content-type": (header_with(content_type=None), "content-type: expected a string, got no such name"),
+    "no content-encoding": (header_with(content_encoding=None), "content-encoding: expected a string, got no such"),
+    "no content-length": (header_with(content_length=None), "content-length: expected an integer, got no such"),
+    "content-type a number": (header_with(content_type=5), "content-type: expected a string, got a number, 5"),
+    "byteorder an array": (header_with(byteorder=["big"]), "byteorder: expected a string, got an array"),
+    "byteorder unknown": (header_with(byteorder="middle"), "byteorder: expected one of big, little, got 'middle'"),
+    "byteorder in capitals": (header_with(byteorder="BIG"), "got 'BIG'"),
     "encoding unknown": (
-        saying(content_encoding="utf-7"),
+        header_with(content_encoding="utf-7"),
         "expected one of utf-8, utf-16, utf-16-le, utf-16-be, utf-32, latin-1, binary, got 'utf-7'",
     ),
-    "encoding a surrogate": (saying(content_encoding="\ud800"), r"got '\\ud800'"),
-    "length true": (saying(content_length=True), "content-length: expected an integer, got a boolean, True"),
-    "length a string": (saying(content_length="41"), "expected an integer, got a string, '41'"),
-    "length a float": (saying(content_length=41.0), "expected an integer, got a number, 41.0"),
-    "length negative": (saying(content_length=-1), r"0 to 16777216 bytes, got -1 \(content limit 16777216\)"),
-    "length one too many": (saying(content_length=CONTENT_LIMIT + 1), "got 16777217 .content limit 16777216."),
-    "length huge": (saying(content_length=2**40), r"got 1099511627776 \(content limit 16777216\)"),
-    "length of 4300 digits": (saying(content_length=10 ** (INTEGER_LIMIT - 1)), r"0{50}… \(4300 characters\)"),
+    "encoding a surrogate": (header_with(content_encoding="\ud800"), r"got '\\ud800'"),
+    "length true": (header_with(content_length=True), "content-length: expected an integer, got a boolean, True"),
+    "length a string": (header_with(content_length="41"), "expected an integer, got a string, '41'"),
+    "length a float": (header_with(content_length=41.0), "expected an integer, got a number, 41.0"),
+    "length negative": (header_with(content_length=-1), r"0 to 16777216 bytes, got -1 \(content limit 16777216\)"),
+    "length one too many": (header_with(content_length=CONTENT_LIMIT + 1), "got 16777217 .content limit 16777216."),
+    "length huge": (header_with(content_length=2**40), r"got 1099511627776 \(content limit 16777216\)"),
+    "length of 4300 digits": (header_with(content_length=10 ** (INTEGER_LIMIT - 1)), r"0{50}… \(4300 characters\)"),
     "length of 4301 digits": (
-        saying(content_length=0).replace(b" 0", b" 1" + b"0" * INTEGER_LIMIT),
+        header_with(content_length=0).replace(b" 0", b" 1" + b"0" * INTEGER_LIMIT),
         "integers of at most 4300 digits, got more .integer limit 4300.",
     ),
     "too many containers": (
@@ -90,10 +90,10 @@ def test_a_malformed_header_is_one_error_that_says_what_and_where(header: bytes,
 
 
 FINE = {
-    "content-length 0": saying(),
+    "content-length 0": header_with(),
     "any order": json.dumps(dict(reversed(GOOD.items()))).encode(),
-    "other spaces": b" \r\n\t" + saying() + b" ",
-    "as escapes": saying().replace(b"byteorder", b"\\u0062yteorder"),
+    "other spaces": b" \r\n\t" + header_with() + b" ",
+    "as escapes": header_with().replace(b"byteorder", b"\\u0062yteorder"),
     "all containers": beside('"x": [' + ", ".join(["[]"] * (CONTAINER_LIMIT - 2)) + "]"),
     "brackets in a string": beside('"x": "' + '[{\\"' * 5000 + '"'),
     "all digits": beside('"x": -' + "9" * INTEGER_LIMIT),

@@ -23,7 +23,7 @@ byteorders = st.sampled_from(["big", "little"])
 Outcome = list[Event | str]
 
 
-def heard(pieces: list[bytes], content_limit: int = 1000) -> Outcome:
+def receive(pieces: list[bytes], content_limit: int = 1000) -> Outcome:
     """Everything that a receiver makes of these bytes, then the end of the stream."""
     connection = Connection(content_limit=content_limit)
     events: Outcome = []
@@ -50,7 +50,7 @@ def cut_at(stream: bytes, cuts: list[int]) -> list[bytes]:
 @given(messages, byteorders)
 def test_a_message_arrives_as_it_was_sent(message: tuple[bytes, str, str, dict[str, object]], byteorder: str) -> None:
     content, content_type, encoding, further = message
-    (got,) = heard([Connection(byteorder=byteorder).send_message(content, content_type, encoding, further)])
+    (got,) = receive([Connection(byteorder=byteorder).send_message(content, content_type, encoding, further)])
     assert isinstance(got, Message)
     assert got.content == content
     assert (got.header.byteorder, got.header.content_type) == (byteorder, content_type)
@@ -64,24 +64,24 @@ def test_where_the_stream_is_cut_changes_nothing(
 ) -> None:
     sender = Connection(byteorder=byteorder)
     stream = b"".join(sender.send_message(*message) for message in sent)
-    whole = heard([stream])
+    whole = receive([stream])
     assert len(whole) == len(sent)
-    assert heard(cut_at(stream, cuts)) == whole
+    assert receive(cut_at(stream, cuts)) == whole
 
 
 @pytest.mark.parametrize("byteorder", ["big", "little"])
 def test_two_messages_arrive_cut_at_each_offset_and_byte_by_byte(byteorder: str) -> None:
     sender = Connection(byteorder=byteorder)
     stream = sender.send_message(b"one", "a/b", "binary") + sender.send_message(b"", "a/b", "utf-8")
-    whole = heard([stream])
+    whole = receive([stream])
     assert [event.content for event in whole if isinstance(event, Message)] == [b"one", b""]
-    assert all(heard([stream[:at], stream[at:]]) == whole for at in range(len(stream) + 1))
-    assert heard([bytes([byte]) for byte in stream]) == whole
+    assert all(receive([stream[:at], stream[at:]]) == whole for at in range(len(stream) + 1))
+    assert receive([bytes([byte]) for byte in stream]) == whole
 
 
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=5))
 def test_garbage_is_one_defined_error_wherever_it_is_cut(garbage: bytes, cuts: list[int]) -> None:
-    assert heard(cut_at(garbage, cuts)) == heard([garbage])
+    assert receive(cut_at(garbage, cuts)) == receive([garbage])
 
 
 @given(st.integers(0, 130), st.integers(0, 255), messages)
@@ -91,13 +91,13 @@ def test_one_changed_byte_never_escapes_as_another_exception(
 ) -> None:
     stream = bytearray(Connection().send_message(*message))
     stream[at % len(stream)] = byte
-    assert heard([bytes(stream)]) == heard([bytes([byte]) for byte in stream])
+    assert receive([bytes(stream)]) == receive([bytes([byte]) for byte in stream])
 
 
 @given(json_values)
 def test_any_json_as_a_header_is_taken_or_refused(value: object) -> None:
     raw = json.dumps(value).encode()
-    assert len(heard([len(raw).to_bytes(2, "big") + raw])) == 1
+    assert len(receive([len(raw).to_bytes(2, "big") + raw])) == 1
 
 
 def test_a_promise_of_much_content_costs_no_memory_until_it_comes() -> None:

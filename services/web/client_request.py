@@ -75,7 +75,7 @@ def exchange(method: str, asked: Namespace) -> Iterator[Event]:
         print(f"{call.peer}: {reader.excess} bytes after the end of the answer are no part of it", file=sys.stderr)
 
 
-def put(data: bytes) -> None:
+def write_out(data: bytes) -> None:
     """Onto standard output, all of it, at once. Raises CallError when that cannot be written."""
     left = memoryview(data)
     try:

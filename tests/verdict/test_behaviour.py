@@ -50,7 +50,7 @@ def question(number: int, at_s: float, port: int) -> Frame:
 ONE = [syn(1, 100.0, 40000)]
 
 
-def seen(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
+def evidence(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
     return Seen(
         armed=True, port=PORT, addresses={"client": (CLIENT,)}, client_side=frozenset({CLIENT}),
         calls={"hello": [made]}, caught={}, looks={}, logs={}, captures={}, frames={"client-leg": frames}, events=(),
@@ -58,8 +58,10 @@ def seen(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
     )  # fmt: skip
 
 
-def found(made: Call, frames: Sequence[Frame] = ONE, control: Sequence[Frame] = ONE, waiting: str = "") -> Behaviour:
-    told = behaviour_of(DRILL, seen(call(), control), seen(made, frames, waiting=waiting))
+def behaviour(
+    made: Call, frames: Sequence[Frame] = ONE, control: Sequence[Frame] = ONE, waiting: str = ""
+) -> Behaviour:
+    told = behaviour_of(DRILL, evidence(call(), control), evidence(made, frames, waiting=waiting))
     assert told is not None
     return told
 
@@ -97,7 +99,7 @@ ENDS = [
 
 @pytest.mark.parametrize(("made", "word"), ENDS, ids=[word for _, word in ENDS])
 def test_the_word_says_how_it_ended_with_its_time_from_the_first_packet_on(made: Call, word: str) -> None:
-    assert found(made).word == word
+    assert behaviour(made).word == word
 
 
 def fin(number: int, at_s: float, port: int) -> Frame:
@@ -161,36 +163,36 @@ def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came
     """dig's status 9 is "no reply from a server", be that silent or not there."""
     icmp = replace(frame(2, 100.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
     made = call(Outcome.TIMED_OUT, status=9)
-    assert found(made).word == "timed out 0.5 s"
-    assert found(made, [*ONE, icmp]).word == "failed (exit status 9, read as timed out; no errno printed)"
+    assert behaviour(made).word == "timed out 0.5 s"
+    assert behaviour(made, [*ONE, icmp]).word == "failed (exit status 9, read as timed out; no errno printed)"
 
 
 def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_kernel_repeats_is_none() -> None:
     again = [*ONE, syn(2, 101.0, 40000), syn(3, 101.5, 40001), syn(4, 102.0, 40002)]
-    told = found(call(duration_s=4.1), again)
+    told = behaviour(call(duration_s=4.1), again)
     assert (told.word, told.kind, told.retries) == ("answered after 2 retries, 2.1 s", "answered after retries", 2)
-    assert found(call(duration_s=4.1), again[:2]).word == "answered after 2.1 s"
-    slow = seen(call(duration_s=4.1), again)
+    assert behaviour(call(duration_s=4.1), again[:2]).word == "answered after 2.1 s"
+    slow = evidence(call(duration_s=4.1), again)
     same = behaviour_of(DRILL, slow, slow)  # it does so where nothing fails
     assert same
     assert (same.word, same.tried) == ("answered", 3)
     refused = call(Outcome.REFUSED, errno="ECONNREFUSED", status=1)
-    assert found(refused, [*ONE, syn(2, 100.1, 40001)]).word == "refused (ECONNREFUSED) after 1 retry"
+    assert behaviour(refused, [*ONE, syn(2, 100.1, 40001)]).word == "refused (ECONNREFUSED) after 1 retry"
 
 
 def test_questions_over_udp_more_than_in_the_control_are_retries() -> None:
     asked = [question(1, 100.0, 50000), question(2, 100.2, 50000), question(3, 100.4, 50001)]
-    assert found(call(), asked, control=asked[:1]).word == "answered after 2 retries"
+    assert behaviour(call(), asked, control=asked[:1]).word == "answered after 2 retries"
 
 
 def test_what_is_sent_before_and_after_a_call_is_none_of_it() -> None:
     around = [syn(1, 90.0, 39999), syn(2, 100.0, 40000), syn(3, 110.0, 40001)]
-    assert found(call(), around).word == "answered"
+    assert behaviour(call(), around).word == "answered"
 
 
 def test_a_guest_that_is_quicker_than_the_engine_notes_its_beginning_has_tried_all_the_same() -> None:
-    assert found(call(started_s=100.1)).tried == 1
-    assert found(call(started_s=100.5)).tried == 0
+    assert behaviour(call(started_s=100.1)).tried == 1
+    assert behaviour(call(started_s=100.5)).tried == 0
 
 
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
@@ -214,7 +216,7 @@ def test_of_one_that_waits_it_says_what_the_kernel_alone_would_make_of_its_socke
     state: str, send_q: int, more: str, end: str
 ) -> None:
     others = SS.format(state="ESTAB", send_q=0, port=39999, more="")  # of another program: it spoke to nobody meanwhile
-    told = found(HUNG, waiting=others + SS.format(state=state, send_q=send_q, port=40000, more=more))
+    told = behaviour(HUNG, waiting=others + SS.format(state=state, send_q=send_q, port=40000, more=more))
     assert told.word == f"hung (still waiting after 20 s{end})"
     assert told.kernel_end == end.removeprefix("; ")
 
@@ -223,27 +225,27 @@ def test_of_two_sockets_that_the_kernel_would_end_otherwise_nothing_is_said() ->
     both = [*ONE, syn(2, 100.1, 40001)]
     lines = SS.format(state="ESTAB", send_q=0, port=40000, more="")
     lines += SS.format(state="SYN-SENT", send_q=1, port=40001, more="timer:(on,1sec,1)")
-    assert found(HUNG, both, control=both, waiting=lines).word == "hung (still waiting after 20 s)"
+    assert behaviour(HUNG, both, control=both, waiting=lines).word == "hung (still waiting after 20 s)"
 
 
 def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -> None:
-    assert found(HUNG, [*ONE, syn(2, 110.0, 40001)]).word == "still trying after 20 s, 1 retry"
+    assert behaviour(HUNG, [*ONE, syn(2, 110.0, 40001)]).word == "still trying after 20 s, 1 retry"
     coming = [*ONE, *(data(2 + n, 101 + n, 40000, n) for n in range(19))]
-    assert found(HUNG, coming).word == "not done (something new still came after 20 s)"
+    assert behaviour(HUNG, coming).word == "not done (something new still came after 20 s)"
     sent_again = [*ONE, *(data(2 + n, 101 + n, 40000, 5) for n in range(19))]
-    assert found(HUNG, sent_again).kind == "hung"
+    assert behaviour(HUNG, sent_again).kind == "hung"
     ended = replace(syn(3, 119.9, 40000), flags=frozenset({"FIN", "ACK"}))  # the lab ends it, and its kernel says so
     of_fin = replace(data(4, 119.95, 40000, 0), payload=b"", ack=9)
-    assert found(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
+    assert behaviour(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
 
 
 def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:
-    silent = seen(call(Outcome.HUNG, duration_s=21.0), [])
-    told = behaviour_of(DRILL, seen(call(), ONE), silent)
+    silent = evidence(call(Outcome.HUNG, duration_s=21.0), [])
+    told = behaviour_of(DRILL, evidence(call(), ONE), silent)
     assert told
     assert (told.kind, told.word) == ("not done", "not done (had sent nothing after 21 s)")
     told = behaviour_of(
-        DRILL, seen(call(), ONE), replace(silent, caught={"name": Caught(2)})
+        DRILL, evidence(call(), ONE), replace(silent, caught={"name": Caught(2)})
     )  # of its question for a name, say
     assert told
     assert told.word == "hung (still waiting after 21 s)"
@@ -251,8 +253,8 @@ def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:
 
 def test_the_words_of_a_timeout_that_came_soon_are_of_the_program_s_own_clock() -> None:
     soon = call(Outcome.TIMED_OUT, status=28, duration_s=7.1, errno="ETIMEDOUT")
-    assert found(soon).word == "timed out 5.1 s"
-    assert found(replace(soon, guest=False)).word == "timed out 5.1 s (ETIMEDOUT)"
+    assert behaviour(soon).word == "timed out 5.1 s"
+    assert behaviour(replace(soon, guest=False)).word == "timed out 5.1 s (ETIMEDOUT)"
 
 
 def test_the_kernel_gives_up_when_its_documentation_says() -> None:
@@ -266,10 +268,10 @@ def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
     """A drill that compares machines has its client on another host in the control."""
     theirs = "198.18.1.11"
     other = replace(
-        seen(call(), [replace(syn(1, 100.0, 40000), source=theirs)]),
+        evidence(call(), [replace(syn(1, 100.0, 40000), source=theirs)]),
         addresses={"client": (theirs,)},
         client_side=frozenset({theirs}),
     )
-    told = behaviour_of(DRILL, other, seen(call(), ONE))
+    told = behaviour_of(DRILL, other, evidence(call(), ONE))
     assert told is not None
     assert (told.word, told.retries) == ("answered", 0)

@@ -3,7 +3,7 @@
 import sys
 
 
-def did(what: str) -> None:
+def report(what: str) -> None:
     """Say that it took place, for whoever has to prove it; at once, for much may go wrong after it."""
     print(f"did: {what}", flush=True)
 
