@@ -2,9 +2,12 @@
 
 import socket
 import time
+from argparse import Namespace
+from collections.abc import Callable
 
 from .accepting import Peer
 from .calling import Call
+from .outcome import CallError, Outcome
 
 
 def finish(peer: Peer, within_s: float) -> None:
@@ -24,6 +27,21 @@ def finish(peer: Peer, within_s: float) -> None:
             if error.errno:  # the kernel's ETIMEDOUT; our own has none
                 raise
     raise OSError(f"answered, but did not finish within {within_s:g} s")
+
+
+def ask_for_text(asked: Namespace, limit: int, fault: Callable[[bytes], str], end: str) -> str:
+    """Connect, read until the peer has closed, and return the text, which must end with a line. Raises CallError.
+
+    `fault` says why bytes are not the text, or "" when they are; `end` is what an answer that broke off did not reach.
+    """
+    call = Call(asked.host, asked.port, asked.timeout)
+    with call.connect() as connected:
+        answer = read_until_closed(call, connected, limit)
+    if answer and (wrong := fault(answer)):
+        raise CallError(Outcome.WRONG_ANSWER, f"{call.peer}: {wrong}")
+    if not answer.endswith(b"\n"):
+        raise CallError(Outcome.BROKEN_OFF, f"{call.peer} closed after {len(answer)} bytes, before {end}")
+    return answer.decode("ascii")
 
 
 def read_until_closed(call: Call, connected: socket.socket, limit: int) -> bytes:

@@ -18,10 +18,9 @@ from typing import Any, Final
 import scenarios
 from scenarios import library
 from scenarios.lab.topology import ROOT
+from tests.made_part import with_part
 
 PAGE: Final = ROOT / "docs" / "api.md"
-BEGIN: Final = "<!-- made by `python -m tests.api` -->\n"
-END: Final = "<!-- end of what was made -->\n"
 CALLED: Final = {"FaultBlock": "fault"}  # as a test's variable would be
 BUILT_BY_A_PERSON: Final = ("Lab",)  # the others come from its methods
 
@@ -70,9 +69,7 @@ def block() -> str:
 
 def page(text: str) -> str:
     """Return the text of the page with that part made anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{block()}{END}{after}"
+    return with_part(text, "tests.api", block())
 
 
 def write(path: Path = PAGE) -> None:

@@ -17,10 +17,9 @@ import grimp
 
 from scenarios.lab.topology import ROOT
 from tests import rooms_picture
+from tests.made_part import with_part
 
 PAGE: Final = ROOT / "docs" / "architecture.md"
-BEGIN: Final = "<!-- made by `python -m tests.architecture` -->\n"
-END: Final = "<!-- end of what was made -->\n"
 
 
 def rooms() -> list[str]:
@@ -88,9 +87,7 @@ def picture(order: Sequence[str], imports: Mapping[str, Set[str]]) -> str:
 
 def page(text: str) -> str:
     """Return the text of the page with the picture made anew."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}{picture(rooms(), arrows())}{END}{after}"
+    return with_part(text, "tests.architecture", picture(rooms(), arrows()))
 
 
 def write(path: Path = PAGE) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from typing import TypeVar
 
 from scenarios.lab.pool import MOST_LABS
 from scenarios.lab.topology import LAB_NUMBERS
@@ -15,6 +16,8 @@ from scenarios.spec.shard import Shard
 from scenarios.spec.units import Seconds
 
 LONGEST_SOAK_S = 24 * 3600
+
+T = TypeVar("T")
 
 _OF_A_PROFILE, _BY_NAME_ALONE = (
     ", ".join(pair for pair in pairs if pair not in others)
@@ -70,18 +73,19 @@ def time_s(text: str) -> float:
     return seconds
 
 
-def patience(text: str) -> Seconds:
-    try:
-        return Seconds.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+def argument(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """Return the parser of a flag's word: what `parse` raises as a ValueError is told with the flag's name."""
+
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
-def _keep_runs(text: str) -> previous.KeepRuns:
-    try:
-        return previous.KeepRuns.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+patience = argument(Seconds.parse)
 
 
 def labs(text: str) -> tuple[int, ...]:
@@ -109,18 +113,11 @@ def add_pairs(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--pair", type=pairs, default=(), metavar="P", help=ABOUT_PAIRS)
 
 
-def _shard(text: str) -> Shard:
-    try:
-        return Shard.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def add_shard(sub: argparse.ArgumentParser) -> None:
     about = "the third of ten parts of the cells, for one of several machines; `merge` puts the parts together"
-    sub.add_argument("--shard", type=_shard, metavar="3/10", help=about)
+    sub.add_argument("--shard", type=argument(Shard.parse), metavar="3/10", help=about)
 
 
 def add_keep_runs(sub: argparse.ArgumentParser) -> None:
     about = "at the end, remove older runs: 20 keeps the newest 20, 14d those of 14 days (default: all are kept)"
-    sub.add_argument("--keep-runs", type=_keep_runs, metavar="N|Nd", help=about)
+    sub.add_argument("--keep-runs", type=argument(previous.KeepRuns.parse), metavar="N|Nd", help=about)

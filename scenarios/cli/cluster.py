@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.calls import bundle
-from scenarios.cli.arguments import between, labs
+from scenarios.cli.arguments import argument, between, labs
 from scenarios.cli.workforce import add_keys, no_dask
-from scenarios.cluster.address import PORT, Address, parse_address
+from scenarios.cluster.address import PORT, parse_address
 from scenarios.lab import doctor, images, pool, versions
 from scenarios.lab.bundle_file import in_lines
 from scenarios.lab.errors import LabProblem, UsageError
@@ -84,18 +84,11 @@ def cluster(options: argparse.Namespace) -> int:
     return 0
 
 
-def _address(text: str) -> Address:
-    try:
-        return parse_address(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
     sub: Any = command("worker", worker, "run cells for the head of a cluster, on labs of this machine", in_lab=False)
     about = "the scheduler: tcp://head:8786 (over TLS, unless it is on this machine)"
-    sub.add_argument("address", type=_address, metavar="ADDRESS", help=about)
+    sub.add_argument("address", type=argument(parse_address), metavar="ADDRESS", help=about)
     about = "so many labs side by side (default %(default)s)"
     sub.add_argument("--labs", type=between(1, pool.MOST_LABS), default=1, metavar="N", help=about)
     about = "the numbers of these labs: 20,21 (default: such as are free)"

@@ -73,7 +73,7 @@ class Progress:
             console.print(line)
 
     @property
-    def done(self) -> int:
+    def count_done(self) -> int:
         return self.verdicts.total()
 
     @property
@@ -82,7 +82,7 @@ class Progress:
         return max(0.0, self._left_s * self._pace / max(1, self._labs))
 
     def _line(self, result: Result) -> str:
-        number = f"[dim]{self.done:>{len(str(self._total))}}/{self._total}[/]"
+        number = f"[dim]{self.count_done:>{len(str(self._total))}}/{self._total}[/]"
         word = f" [dim]{escape(result.survival.word)}[/]" if result.survival else ""
         line = f"{number} {marked(result.verdict, result.cell.title)}{word} [dim]{result.duration_s:.1f} s[/]"
         if result.verdict is not Verdict.PASS:
@@ -99,9 +99,9 @@ class Progress:
         with self._lock:
             now_s = time.monotonic()
             labs = [f"{lab}: {cell.title} ({minutes(now_s - began_s)})" for lab, cell, began_s in self._labs_shown()]
-            left = f", {minutes(self.left_s)} left" if self.done else ""
+            left = f", {minutes(self.left_s)} left" if self.count_done else ""
             took = minutes(now_s - self._began_s)
-            return ["; ".join([f"{self.done} of {self._total} done in {took}{left}", *labs])]
+            return ["; ".join([f"{self.count_done} of {self._total} done in {took}{left}", *labs])]
 
     def picture(self) -> RenderableType:
         """All that is to be seen now."""
@@ -112,10 +112,10 @@ class Progress:
                 labs.add_row(f"[cyan]{escape(lab)}[/]", escape(cell.title), f"[dim]{now_s - began_s:.0f} s[/]")
             counts = "  ".join(f"[{STYLES[each]}]{MARKS[each]} {self.verdicts[each]}[/]" for each in Verdict)
             bar = Table.grid(padding=(0, 2))
-            left = f"{minutes(self.left_s)} left" if self.done else ""
+            left = f"{minutes(self.left_s)} left" if self.count_done else ""
             bar.add_row(
                 ProgressBar(total=self._whole_s, completed=self._whole_s - self._left_s, width=40),
-                f"{self.done} of {self._total}",
+                f"{self.count_done} of {self._total}",
                 counts,
                 left,
             )

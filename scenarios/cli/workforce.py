@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from scenarios.cli.arguments import argument
 from scenarios.cluster import address
 from scenarios.cluster.address import Local
 from scenarios.lab.errors import UsageError
@@ -106,16 +107,9 @@ def no_dask(error: ModuleNotFoundError) -> UsageError:
     return UsageError(f"there is no Python package `{error.name}`; many machines need the extra: {EXTRA}")
 
 
-def _cluster(text: str) -> address.Address | Local:
-    try:
-        return address.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def add_cluster(sub: argparse.ArgumentParser) -> None:
     about = "run the cells on the workers of a cluster: tcp://head:8786, or local:3 (docs/cluster.md)"
-    sub.add_argument("--cluster", type=_cluster, metavar="ADDRESS", help=about)
+    sub.add_argument("--cluster", type=argument(address.parse), metavar="ADDRESS", help=about)
     add_keys(sub)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.roles import Role
 

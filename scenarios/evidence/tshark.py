@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import LegCapture
 from scenarios.evidence.tshark_fields import arguments, frame_of, mark_field
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.json_lines import Child
@@ -23,6 +25,12 @@ DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
 PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
 TSHARK_TIMEOUT_S = 120
 READS_WITHIN_S = 5
+
+
+def by_leg(captures: Mapping[str, LegCapture], decode: Callable[[bytes], list[Frame]]) -> dict[str, list[Frame]]:
+    """Return the frames of each leg. The legs are decoded at once, each by a tshark of its own."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(captures, pool.map(lambda leg: decode(leg.pcapng), captures.values()), strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.faults import Fault
 from scenarios.faults.capacity import Limit, Police, SynProxy
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
 from scenarios.faults.host_addresses import NoAddress, SecondAddress

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab

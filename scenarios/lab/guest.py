@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from scenarios.lab import engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
 
 NO_LAB = -1  # the number of what is of ours, and of no lab
 GUEST_MEMORY = "512m"
@@ -182,27 +182,8 @@ def run_guest(
 def _attended(
     guest: Container, argv: Sequence[str], timeout_s: float, out: BoundedOutput, err: BoundedOutput
 ) -> Finished | None:
-    stream = subprocess.Popen(
-        ["docker", "start", "--attach", str(guest.name)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,  # Ctrl-C comes to us alone; we end the guest
-    )
-    assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
-    readers = [
-        threading.Thread(target=kept.read, args=(pipe,), daemon=True)
-        for kept, pipe in ((out, stream.stdout), (err, stream.stderr))
-    ]
-    for reader in readers:
-        reader.start()
-    try:
+    with attached(["docker", "start", "--attach", str(guest.name)], out, err) as stream:
         ended_by_us = _wait_for_guest(guest, stream, timeout_s)
-    finally:
-        stream.kill()  # after its end, nothing
-        stream.wait()
-    for reader in readers:
-        reader.join(STOP_WITHIN_S)
     guest.reload()
     state = guest.attrs["State"]
     # The engine's own times: making a container takes half a second on a busy machine, which is not the guest's time.

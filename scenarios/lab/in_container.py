@@ -8,14 +8,13 @@ from __future__ import annotations
 import contextlib
 import secrets
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import LATE_S
-from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished
+from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, attached
 from scenarios.lab.sweep import MARK, SWEEP
 
 # Of timeout(1): 124; 137 where it took SIGKILL; of busybox, what the program's end by SIGTERM is.
@@ -35,31 +34,14 @@ class InContainer:
         """Run it to its end; status 124 at its deadline. Raises LabProblem when it could not be begun, or ended."""
         started_s, began_s = time.time(), time.monotonic()
         timeout = ("timeout", "-k", "1", f"{self._timeout_s:g}")
-        stream = subprocess.Popen(
-            ["docker", "exec", "--env", self._mark, self._container, *timeout, *self._argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C comes to us alone; we end the command
-        )
-        assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
-        readers = [
-            threading.Thread(target=kept.read, args=(pipe,), daemon=True)
-            for kept, pipe in ((self.out, stream.stdout), (self.err, stream.stderr))
-        ]
-        for reader in readers:
-            reader.start()
-        try:
-            status = stream.wait(self._timeout_s + LATE_S)
-        except subprocess.TimeoutExpired:
-            self.end()
-            raise LabProblem(f"`{self._argv[0]}` in {self._container} did not end at its deadline") from None
-        finally:
-            stream.kill()  # after its end, nothing
-            stream.wait()
-        took_s = time.monotonic() - began_s
-        for reader in readers:
-            reader.join(STOP_WITHIN_S)
+        argv = ["docker", "exec", "--env", self._mark, self._container, *timeout, *self._argv]
+        with attached(argv, self.out, self.err) as stream:
+            try:
+                status = stream.wait(self._timeout_s + LATE_S)
+            except subprocess.TimeoutExpired:
+                self.end()
+                raise LabProblem(f"`{self._argv[0]}` in {self._container} did not end at its deadline") from None
+            took_s = time.monotonic() - began_s
         if status == NOT_RUN or (status == 1 and not self.out.taken and "is not running" in self.err.text()):
             raise LabProblem(f"`{self._argv[0]}` could not be run in {self._container}: {self.err.text().strip()}")
         if status in OF_TIMEOUT and took_s >= self._timeout_s:

@@ -12,7 +12,7 @@ import io
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -96,6 +96,35 @@ class BoundedOutput:
         head, tail = (part.decode("utf-8", "backslashreplace") for part in (self._head, self._tail[-self._half :]))
         missing = f"[{CUT} after {_amount(len(self._head))}: {self.dropped:,} bytes are missing here]"
         return f"{self._hide(head)}\n{missing}\n{self._hide(tail)}"
+
+
+@contextlib.contextmanager
+def attached(argv: Sequence[str], out: BoundedOutput, err: BoundedOutput) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of docker's commands for the time of the `with` block, and keep what it prints as it comes.
+
+    All that it printed is there when the block has ended without an exception.
+    """
+    stream = subprocess.Popen(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C comes to us alone; we end what it runs
+    )
+    assert stream.stdout and stream.stderr  # noqa: S101, PT018 (for mypy: they were opened as pipes)
+    readers = [
+        threading.Thread(target=kept.read, args=(pipe,), daemon=True)
+        for kept, pipe in ((out, stream.stdout), (err, stream.stderr))
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        yield stream
+    finally:
+        stream.kill()  # after its end, nothing
+        stream.wait()
+    for reader in readers:
+        reader.join(STOP_WITHIN_S)
 
 
 class Printed:

@@ -12,7 +12,7 @@ from typing import Self
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.stalls import Pause
 from scenarios.faults.apply import applied
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.errors import DeadlinePassed, UsageError
 from scenarios.lab.waiting import wait_for
 from scenarios.library.session import Session

@@ -6,16 +6,15 @@ import contextlib
 import re
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import get_args
 
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.nat_frames import behind_translations
 from scenarios.evidence.record import LegCapture, Seen
+from scenarios.evidence.tshark import by_leg
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import DeadlinePassed, UsageError
-from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from scenarios.library.packets import Packets, Recorded
 from scenarios.library.session import Session
@@ -67,12 +66,11 @@ def _settle(session: Session) -> None:
 
 def _collect_evidence(session: Session, captures: dict[str, LegCapture], until_ns: int) -> Seen:
     dissector, story, cast = session.stage.dissector, session.story, session.cast
-    with ThreadPoolExecutor() as pool:
-        read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, ()), captures.values())
-        frames = dict(zip(captures, read, strict=True))
-    nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
-    virtual = cast.addresses("nobody") if session.vip else ()
-    frames = behind_translations(frames, nat if session.nat else (), virtual)
+    frames = behind_translations(
+        by_leg(captures, lambda pcapng: dissector.frames(pcapng, KEPT, ())),
+        cast.translations("client") if session.nat else (),
+        cast.addresses("nobody") if session.vip else (),
+    )
     old = {ends for each in session.earlier for ends in _both_ways(each)}
     frames = {leg: [each for each in of_leg if _ends(each) not in old] for leg, of_leg in frames.items()}
     roles: tuple[Role, ...] = get_args(Role)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Event, Seen, Socket
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Pause, Stalls
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 
 
 @dataclass(slots=True)

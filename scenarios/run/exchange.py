@@ -3,10 +3,14 @@
 This brings the things about that others judge; it judges nothing.
 """
 
+# Why this is not a drill without faults: a Stage (run/session.py) needs a firewall that runs, with its injector and its
+# capture program, and a fork server on each host. `make call` and `make demo` are for somebody whose lab may not be
+# whole: they go on where the firewall does not run, and say so; they start the client cold, as a person would; and they
+# leave out all packets but those between two hosts. The listening, the capture and the decoding are the drills' own.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,9 +121,7 @@ def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
     if family == "ipv6":
         filtered = f"ipv6.addr == {client.ipv6} && ipv6.addr == {server.ipv6}"
-    with ThreadPoolExecutor() as pool:
-        read = pool.map(lambda leg: tshark.frames(lab, leg.pcapng, filtered), captures.values())
-        frames = dict(zip(captures, read, strict=True))
+    frames = tshark.by_leg(captures, lambda pcapng: tshark.frames(lab, pcapng, filtered))
     rungs = pairing.rungs(frames["client-leg"], frames["server-leg"], {client.address(family)}) if frames else []
     port = chosen.port
     told = called, log, received, chosen.transport

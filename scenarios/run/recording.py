@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import get_args
 
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.nat_frames import behind_translations
 from scenarios.evidence.record import LegCapture
 from scenarios.evidence.stalls import Pause, Stalls
+from scenarios.evidence.tshark import by_leg
 from scenarios.evidence.tshark_fields import KEPT
-from scenarios.lab.topology import Family
 from scenarios.run.script_run import ScriptRun
 from scenarios.spec import roles
 
@@ -76,18 +74,18 @@ class Recording:
     def decode(self) -> None:
         """Decode the captures into frames."""
         dissector, marks = self.run.stage.dissector, self.run.drill.filters
-        with self.run.timed("decode"), ThreadPoolExecutor() as pool:
-            read = pool.map(lambda leg: dissector.frames(leg.pcapng, KEPT, marks), self.captures.values())
-            self.frames = self._of_this_run(self._behind_nat(dict(zip(self.captures, read, strict=True))))
+        with self.run.timed("decode"):
+            frames = by_leg(self.captures, lambda pcapng: dissector.frames(pcapng, KEPT, marks))
+            self.frames = self._of_this_run(self._behind_nat(frames))
 
     def _behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames, with who is behind the firewall's own address, or a virtual one."""
         cast, faults = self.run.cast, self.run.drill.faults
-        nat = [each for each in (cast.translated("client", family) for family in get_args(Family)) if each]
+        is_behind_nat, has_vip = any(fault.nat for fault in faults), any(fault.vip for fault in faults)
         return behind_translations(
             frames,
-            nat if any(fault.nat for fault in faults) else (),
-            cast.addresses("nobody") if any(fault.vip for fault in faults) else (),
+            cast.translations("client") if is_behind_nat else (),
+            cast.addresses("nobody") if has_vip else (),
         )
 
     def _of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:

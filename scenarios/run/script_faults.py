@@ -12,7 +12,7 @@ from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.stalls import Pause
 from scenarios.faults.apply import Applied, applied
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.faults.programs import PausedCalls
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import DeadlinePassed

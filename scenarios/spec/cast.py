@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.topology import Family, Host, Topology
 from scenarios.spec.pairs import Pair
@@ -104,6 +106,10 @@ class Cast:
         if role in ("firewall", "nobody") or self.host(role).network != SERVER_NET:
             return None
         return self.address("nobody", family)
+
+    def translations(self, role: Role) -> list[str]:
+        """All of a NAT's addresses that stand in the place of the role's, of both families."""
+        return [found for family in get_args(Family) if (found := self.translated(role, family))]
 
     @property
     def client_side(self) -> frozenset[str]:

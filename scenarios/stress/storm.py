@@ -129,7 +129,7 @@ class Storm:
                 _remove(struck.folders)
                 continue
             struck.wrong += self._next(struck.folders)
-            struck.wrong += self._left(struck.folders)
+            struck.wrong += self._remains(struck.folders)
             if not struck.wrong:
                 _remove(struck.folders)
             return struck
@@ -173,7 +173,7 @@ class Storm:
             verdicts = [f"{each['verdict']}: {each.get('sentence', '')}" for each in run.messages if "verdict" in each]
             return [f"the next run did not pass (status {status}): {'; '.join(verdicts) or _end_of(run.printed())}"]
 
-    def _left(self, folders: Sequence[str]) -> list[str]:
+    def _remains(self, folders: Sequence[str]) -> list[str]:
         """What is left of the runs that are over; what has been told to end has a little time for it."""
         found: list[str] = []
         now: list[str] = []

@@ -16,7 +16,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence import stalls
 from scenarios.evidence.record import Seen, Socket
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.process import CUT, was_cut
 from scenarios.spec import steps
 from scenarios.spec.drill import Drill
@@ -200,7 +200,7 @@ def _ended_by_no_timer(began_ns: float, ended_ns: float, seen: Seen) -> bool:
     return stalls.follows_at_once(ends, frames)
 
 
-def _told(socket: Socket) -> str:
+def _socket_words(socket: Socket) -> str:
     timer = "" if socket.timer_s is None else f" timer {socket.timer_s:g} s"
     return f"{socket.state} Recv-Q {socket.recv_q} Send-Q {socket.send_q}{timer}"
 
@@ -208,7 +208,7 @@ def _told(socket: Socket) -> str:
 def _sockets(expected: Sockets, seen: Seen) -> Check:
     of_port = [each for each in seen.looks.get(expected.look, ()) if expected.any_port or each.has_port(seen.port)]
     right = [each for each in of_port if expected.fits(each.state, each.recv_q, each.send_q, each.timer_s)]
-    told = f"{len(right)}; there were " + (", ".join(_told(each) for each in of_port[:8]) or "none")
+    told = f"{len(right)}; there were " + (", ".join(_socket_words(each) for each in of_port[:8]) or "none")
     rule = f"sockets at the look {expected.look} in {expected.state}{expected.more}"
     check = Check(rule, expected.amount, told, verdict_of(expected.holds(len(right))))
     looked_ns = seen.look_times_ns.get(expected.look)

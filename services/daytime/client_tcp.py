@@ -8,9 +8,7 @@ end, LF, is asked for: without it the call is broken off. Prints the line. Exit 
 """
 
 from services import calling
-from services.calling import Call
-from services.closing import read_until_closed
-from services.outcome import CallError, Outcome
+from services.closing import ask_for_text
 
 from .line import LIMIT, fault
 
@@ -18,14 +16,8 @@ from .line import LIMIT, fault
 def main() -> None:
     asked = calling.parse(calling.parser("services.daytime.client_tcp", __doc__))
     with calling.reporting_errors():
-        call = Call(asked.host, asked.port, asked.timeout)
-        with call.connect() as connected:
-            answer = read_until_closed(call, connected, LIMIT)
-        if answer and (wrong := fault(answer)):
-            raise CallError(Outcome.WRONG_ANSWER, f"{call.peer}: {wrong}")
-        if not answer.endswith(b"\n"):
-            raise CallError(Outcome.BROKEN_OFF, f"{call.peer} closed after {len(answer)} bytes, before the line's end")
-    print(answer.decode("ascii").rstrip("\r\n"))
+        text = ask_for_text(asked, LIMIT, fault, "the line's end")
+    print(text.rstrip("\r\n"))
 
 
 if __name__ == "__main__":

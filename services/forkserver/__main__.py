@@ -107,7 +107,7 @@ class Call:
             "stderr": self.stderr.text,
             "stdout_dropped": self.stdout.dropped,
             "stderr_dropped": self.stderr.dropped,
-            "started": self.clock.began,
+            "started": self.clock.began_s,
             "duration_s": self.clock.duration_s(now_s),
             "timed_out": self.timed_out,
             "cancelled": self.cancelled,

@@ -43,7 +43,7 @@ class Clock:
         return self._read()[3] != 0
 
     @property
-    def began(self) -> float | None:
+    def began_s(self) -> float | None:
         """Unix time."""
         return self._read()[0] or None
 

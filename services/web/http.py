@@ -177,7 +177,7 @@ class Reader:
             case State.CHUNK_END:
                 return self._read_chunk_end()
             case State.DONE:
-                return self._done()
+                return self._after_message()
             case _:
                 return Finished()
 
@@ -320,7 +320,7 @@ class Reader:
         """The message of which the start line and now the fields are known, and how its body ends."""
         raise NotImplementedError
 
-    def _done(self) -> Literal[NeedData.NEED_DATA] | None:
+    def _after_message(self) -> Literal[NeedData.NEED_DATA] | None:
         raise NotImplementedError
 
     def _may_end(self) -> bool:
@@ -349,7 +349,7 @@ class ResponseReader(Reader):
             raise RemoteProtocolError("status", "a response in HTTP/1.1", "101, though nobody asked to switch")
         return response, *grammar.response_framing(self._asked, response)
 
-    def _done(self) -> Literal[NeedData.NEED_DATA]:
+    def _after_message(self) -> Literal[NeedData.NEED_DATA]:
         self.excess += len(self._buffer)  # RFC 9112, 6.3: it must not be read as one more response
         self._drop(len(self._buffer))
         return NEED_DATA
@@ -383,7 +383,7 @@ class RequestReader(Reader):
         request = Request(self._start.method, self._start.target, self._start.version, fields)
         return request, *grammar.request_framing(request)
 
-    def _done(self) -> Literal[NeedData.NEED_DATA] | None:
+    def _after_message(self) -> Literal[NeedData.NEED_DATA] | None:
         if not self._buffer:
             return NEED_DATA
         self._move(On.NEXT)

@@ -18,7 +18,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stalls
 from scenarios.evidence.tshark import Dissector
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
 from scenarios.spec.drill import Drill

@@ -195,7 +195,7 @@ class Table:
             problem = "the drill did not come to that phase"
         elif verdicts != [Verdict.UNPROVEN, Verdict.PASS]:
             problem = f"expected unproven, and then a pass; {' | '.join(said)}"
-        elif left := self._left(lab):
+        elif left := self._remains(lab):
             problem = f"left: {left}"
         return Came(verdicts, sentence.splitlines()[0], took_s, problem, runs.is_alive())
 
@@ -205,7 +205,7 @@ class Table:
         except Exception as error:  # it is told beside the verdicts
             said.append(repr(error))
 
-    def _left(self, lab: Lab) -> list[str]:
+    def _remains(self, lab: Lab) -> list[str]:
         guests = [str(each.name) for each in engine.containers(GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}")]
         rules = lab.run("firewall", ["nft", "list", "ruleset"], timeout_s=10, mark=False).stdout
         running = [

@@ -85,7 +85,7 @@ class Tshark:
         if len(frames) != len(capture.frames):
             raise RuntimeError(f"tshark showed {len(frames)} frames of {len(capture.frames)}")
         return [
-            _shown(number, list(_leaves(layer)))
+            _decode(number, list(_leaves(layer)))
             for number, frame in enumerate(frames, start=1)
             for name, layer in dict(dict(frame)["_source"])["layers"]
             if name == "jsonmsg"
@@ -110,7 +110,7 @@ def _leaves(layer: object) -> Iterator[tuple[str, str]]:
             yield from _leaves(value)
 
 
-def _shown(frame: int, leaves: list[tuple[str, str]]) -> Shown:
+def _decode(frame: int, leaves: list[tuple[str, str]]) -> Shown:
     def one(name: str) -> str | None:
         found = [value for key, value in leaves if key == f"jsonmsg.{name}"]
         if len(found) > 1:

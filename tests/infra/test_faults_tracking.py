@@ -95,14 +95,14 @@ class Conversation:
         self._stream.stdin.write(word.encode() + b"\n")
         self._stream.stdin.flush()
 
-    def heard(self) -> str:
+    def hear(self) -> str:
         """The word that came back, or the name of the error."""
         said = self._read()
         return str(ast.literal_eval(said)[0]) if said.startswith("(") else said
 
     def say(self, word: str) -> str:
         self.begin(word)
-        return self.heard()
+        return self.hear()
 
     def end(self) -> None:
         assert self._stream.stdin is not None
@@ -203,7 +203,7 @@ def test_the_reply_of_a_forgotten_connection_does_not_pass_either(lab: Lab, talk
         echo.wait_for_line(f"waiting {old.port}", within_s=5)
         forget(lab).__enter__()
         echo.signal("USR1")
-        assert old.heard() == "TimeoutError"
+        assert old.hear() == "TimeoutError"
         wait_for(lambda: stateful.hits() == 1, "the reply to be refused", within_s=5)
         echo.wait_for_line(f"ConnectionResetError {old.port}|ended {old.port}", within_s=5)
     replies = {leg: [frame for frame in seen[leg] if b"later" in frame.payload] for leg in seen}
@@ -278,12 +278,12 @@ def test_a_conversation_over_udp_is_forgotten_and_its_own_side_opens_it_again(
         asker.say("pause 1")
         assert (asker.say("second"), idle.hits()) == ("second", 0), "who is inside may go on at any time"
         asker.begin("late")  # answered after a second
-        assert asker.heard() == "TimeoutError"
+        assert asker.hear() == "TimeoutError"
         assert idle.hits() == 1
         assert asker.say("third") == "third"
         assert talk(family).say("tcp") == "tcp", "and TCP is none of its business"
     asker.begin("late")
-    assert asker.heard() == "late", "the control: undone"
+    assert asker.hear() == "late", "the control: undone"
     assert echo.ended is False
 
 
@@ -351,7 +351,7 @@ def test_what_the_server_sends_to_a_mapping_that_is_gone_is_refused_by_the_firew
         echo.wait_for_line(f"waiting {old.port}", within_s=5)
         Rebind(lab, "rebind", nat).__enter__()
         echo.signal("USR1")
-        assert old.heard() == "TimeoutError", "the client is not told"
+        assert old.hear() == "TimeoutError", "the client is not told"
         echo.wait_for_line(f"ConnectionResetError {old.port}", within_s=5)
     (reset,) = [frame for frame in seen["server-leg"] if "RST" in frame.flags]
     assert (reset.source, reset.ttl) == (lab.topology.legs["server-leg"].ipv4, 64)

@@ -85,7 +85,7 @@ def test_an_image_is_saved_by_its_tag_and_not_with_all_of_them(image: str, tag: 
     assert bundle._with_tag(image) == tag
 
 
-def made(path: Path, platform: str = "linux/amd64") -> Path:
+def write_bundle(path: Path, platform: str = "linux/amd64") -> Path:
     about = Contents("2026-11-26T19:00:00Z", "c290f35", platform, ("3.11",), "", (), (), 0)
     bundle_writing.write(path, about, [], [b"images"], quiet)
     return path
@@ -94,7 +94,7 @@ def made(path: Path, platform: str = "linux/amd64") -> Path:
 def test_a_bundle_for_another_kind_of_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "_platform", lambda: "linux/arm64")
     with pytest.raises(BundleError, match="its images are for linux/amd64, and the engine is linux/arm64"):
-        bundle.load(made(tmp_path / "lab.tar"), None, say, quiet)
+        bundle.load(write_bundle(tmp_path / "lab.tar"), None, say, quiet)
 
 
 def test_what_is_altered_is_refused_before_the_engine_has_got_anything(
@@ -102,7 +102,7 @@ def test_what_is_altered_is_refused_before_the_engine_has_got_anything(
 ) -> None:
     monkeypatch.setattr(bundle, "_platform", lambda: "linux/amd64")
     monkeypatch.setenv("PATH", "")  # no docker command can be run
-    path = made(tmp_path / "lab.tar")
+    path = write_bundle(tmp_path / "lab.tar")
     assert command_line.main(["load", str(path), "--sha256", "0" * 64]) == EX_USAGE
     content = bytearray(path.read_bytes())
     content[content.index(b"images.tar.gz\0") + 520] ^= 1
@@ -114,7 +114,7 @@ def test_what_is_altered_is_refused_before_the_engine_has_got_anything(
 
 
 def test_without_an_engine_it_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command_line.main(["load", str(made(tmp_path / "lab.tar"))]) == EX_UNAVAILABLE
+    assert command_line.main(["load", str(write_bundle(tmp_path / "lab.tar"))]) == EX_UNAVAILABLE
     assert "these tests have none" in capsys.readouterr().out
 
 

@@ -118,17 +118,17 @@ class Archive:
         (self.folder / "sources.toml").touch()
         program = self.folder / "program"
         return subprocess.run(
-            [sys.executable, str(program), "fetch", PACKAGE, str(self.got), *words],
+            [sys.executable, str(program), "fetch", PACKAGE, str(self.sources), *words],
             env=self.environment, capture_output=True, text=True, timeout=ENDS_WITHIN_S, check=False,
         )  # fmt: skip
 
     @property
-    def got(self) -> Path:
+    def sources(self) -> Path:
         return self.folder / "got"
 
     def has(self, version: str) -> bool:
         """Whether just the files of this version are there, as they should be."""
-        return {path.name: path.read_bytes() for path in self.got.iterdir()} == {
+        return {path.name: path.read_bytes() for path in self.sources.iterdir()} == {
             name: content(name) for name in NAMES[version]
         }
 
@@ -198,7 +198,7 @@ def test_an_archive_that_lacks_all_is_a_clear_end_that_lists_what_was_tried_and_
         assert f"  tiny {version}" in ran.stderr
     assert "make sources" in ran.stderr
     assert "SOURCES=folder" in ran.stderr
-    assert list(archive.got.iterdir()) == []
+    assert list(archive.sources.iterdir()) == []
 
 
 def test_a_file_of_another_content_is_refused_by_its_name_and_the_next_version_taken(archive: Archive) -> None:
@@ -215,7 +215,7 @@ def test_a_file_of_the_list_whose_digest_is_another_is_refused(archive: Archive)
     archive.list_of(["1.0-1"], wrong="0" * 64)
     ran = archive.fetch()
     assert ran.returncode == 1
-    assert list(archive.got.iterdir()) == []
+    assert list(archive.sources.iterdir()) == []
 
 
 def broken_off(times: int) -> Callable[[BaseHTTPRequestHandler, bytes], None]:
@@ -289,7 +289,7 @@ def test_a_wrong_file_in_the_users_folder_is_refused_by_its_name(archive: Archiv
     assert ran.returncode == 1
     assert f"{NAMES['3.0-1'][0]} of the folder SOURCES is refused: expected SHA-256" in ran.stdout
     assert "has no version whole" in ran.stderr
-    assert list(archive.got.iterdir()) == []
+    assert list(archive.sources.iterdir()) == []
 
 
 def test_a_list_that_cannot_be_read_is_told_with_its_place(archive: Archive) -> None:

@@ -18,7 +18,7 @@ from scenarios.lab.topology import ROOT, topology
 from scenarios.lab.waiting import wait_for
 from scenarios.library import Lab, Packets, Server, Unproven
 from scenarios.library.here import host_of
-from tests.conftest import free_lab
+from tests.library.opening import lab_of_library
 
 pytestmark = pytest.mark.engine
 SYN = "tcp.flags.syn == 1 && tcp.flags.ack == 0"
@@ -27,12 +27,8 @@ ACROSS: Any = {"from_": "client", "to": "server"}
 
 @pytest.fixture(scope="module")
 def opened(docker_engine: None) -> Iterator[Lab]:  # noqa: ARG001
-    machines = free_lab()
-    try:
-        with Lab(machines.number) as lab:
-            yield lab
-    finally:
-        machines.down()
+    with lab_of_library() as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 from scenarios.lab.lab import Lab as Machines
 from scenarios.library import Lab
 from scenarios.library.here import Side, giving_this_machine_an_address, host_of
-from tests.conftest import free_lab, lab_for_a_while
+from tests.conftest import lab_for_a_while
+from tests.library.opening import lab_of_library
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 FOUND = b"found"
@@ -39,12 +40,8 @@ for each in threads: each.join()
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
-    machines = free_lab()
-    try:
-        with Lab(machines.number) as lab:
-            yield lab
-    finally:
-        machines.down()
+    with lab_of_library() as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Event, LegCapture, Seen
 from scenarios.evidence.run_folder import folder_of
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.run import cell as running
 from scenarios.run import summary
 from scenarios.spec.catalogue import chosen_service, drills

@@ -15,7 +15,7 @@ from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from tests.report.conftest import Chromium, Opened, opened
-from tests.report.making import HOSTILE, crossed, result, run, evidence, segment, survival, through_a_proxy
+from tests.report.making import HOSTILE, crossed, evidence, result, run, segment, survival, through_a_proxy
 from tests.report.screenshots import LARGEST, take
 from tests.report.test_gallery import CURED
 from tests.report.test_gallery import cell as seen_in_gallery
@@ -262,7 +262,7 @@ def test_the_pictures_of_the_readme_can_be_taken_and_are_small(browser: Chromium
 def proxied(browser: Chromium) -> Path:
     """The page of a cell whose server asks a backend."""
     folder = browser.folder / "proxied" / LATER
-    made = result(folder, of={"fault": through_a_proxy(), "control": seen([], [], armed=False)})
+    made = result(folder, of={"fault": through_a_proxy(), "control": evidence([], [], armed=False)})
     run(folder, [made])
     return made.folder / "index.html"
 

@@ -249,7 +249,7 @@ def test_a_packet_that_is_sent_back_by_the_leg_it_came_by_is_neither_lost_nor_ma
     answer = replace(turned, number=3, time_ns=syn.time_ns + 20_000, seq=5, source=neighbour, destination=TRANSLATED)
     shown = replace(answer, number=4, time_ns=syn.time_ns + 30_000, source=virtual, destination=CLIENT)
     lost = replace(syn, number=5, time_ns=syn.time_ns + 40_000, identification=9)
-    of = seen([syn, turned, answer, shown, lost], [])
+    of = evidence([syn, turned, answer, shown, lost], [])
     addresses = {**of.addresses, "nobody": (virtual,), "bystander": (neighbour,)}
     of = replace(of, addresses=addresses, client_side=frozenset({CLIENT, neighbour, TRANSLATED}))
     made = result(tmp_path, of={"fault": of})

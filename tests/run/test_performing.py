@@ -12,7 +12,7 @@ import pytest
 
 from scenarios.evidence.record import LegCapture
 from scenarios.evidence.stalls import Stall, Stalls
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.run.performance import BrokeOff, Performance

@@ -11,10 +11,9 @@ from typing import Final
 
 from scenarios.lab.topology import ROOT
 from scenarios.teaching.lesson import terms
+from tests.made_part import with_part
 
 PAGE: Final = ROOT / "docs" / "glossary.md"
-BEGIN: Final = "<!-- made by `python -m tests.teaching.glossary` -->\n"
-END: Final = "<!-- end of what was made -->\n"
 
 
 def table() -> str:
@@ -25,8 +24,7 @@ def table() -> str:
 
 def page(text: str) -> str:
     """Return the text of the page with the table made anew."""
-    before, _, rest = text.partition(BEGIN)
-    return f"{before}{BEGIN}{table()}{END}{rest.partition(END)[2]}"
+    return with_part(text, "tests.teaching.glossary", table())
 
 
 if __name__ == "__main__":

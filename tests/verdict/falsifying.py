@@ -14,7 +14,7 @@ from typing import Any, get_args
 from scenarios.evidence import sockets
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import LegCapture, Seen
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.lab.lab import Lab
 from scenarios.spec.cast import Cast
 from scenarios.spec.counted import COUNTS, Counted

@@ -11,7 +11,7 @@ import pytest
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.faults.apply import _Rule
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.faults.kernel_fault import Standing
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished

@@ -12,7 +12,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.kernel_end import data_gives_up_s, syn_gives_up_s
 from scenarios.evidence.record import Seen
 from scenarios.evidence.sockets import parse_waiting
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.behaviour import Behaviour, behaviour_of

@@ -11,7 +11,7 @@ import pytest
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import LegCapture, Seen, Socket
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome

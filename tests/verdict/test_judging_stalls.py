@@ -23,7 +23,7 @@ from scenarios.evidence.stalls import (
     repeated_by_a_stall,
     without,
 )
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome

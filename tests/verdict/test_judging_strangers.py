@@ -12,7 +12,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import shape
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome

@@ -8,7 +8,7 @@ import pytest
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Beside, Patience, Seen
-from scenarios.faults.caught import Caught
+from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
