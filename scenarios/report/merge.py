@@ -49,7 +49,7 @@ def _read(folder: Path, plan: Plan) -> Part:
     lines = {line.title: each for line, each in zip(run.lines, stored, strict=True)}
     for title in lines:
         if title not in plan.titles or not plan.shard.has(title):
-            raise UsageError(f"{path}: {title} is no cell of part {plan.shard}, by {shard_plan.FILE} beside it")
+            raise UsageError(f"{path}: {title} is not a cell of part {plan.shard}, by {shard_plan.FILE} beside it")
     for line in run.lines:
         if not line.has_page:
             raise UsageError(f"{path}: the folder {line.folder} is not there, or has no {read_run.RESULT}")

@@ -55,7 +55,7 @@ def read(run_folder: Path) -> Plan:
             raise ValueError("rests_on: expected a digest of each thing")
         return Plan(Shard.parse(stored["shard"]), titles, rests_on)
     except FileNotFoundError:
-        raise UsageError(f"{run_folder} is no part of a run: it has no {FILE} (a run with --shard writes it)") from None
+        raise UsageError(f"{run_folder} is not a part of a run: there is no {FILE} (--shard writes it)") from None
     except KeyError as error:
         raise UsageError(f"{path}: {error} is missing") from error
     except (OSError, ValueError, TypeError, RecursionError) as error:

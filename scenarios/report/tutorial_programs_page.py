@@ -24,7 +24,7 @@ HEADER = """\
 <!-- made by `python -m scenarios.report.tutorial_programs_page` from services/tutorial; do not edit -->
 
 After this page you know what is missing in the programs that socket tutorials print, how little it is, and how each
-failure looks that tells. The programs are in `services/tutorial/program`, written anew and small; each is there twice,
+such failure looks. The programs are in `services/tutorial/program`, written anew and small; each is there twice,
 naive and repaired. The lab knows no more of them than of anybody's program.
 
     make matrix SERVICE=tutorial CLIENT=all                      # every failure with each of them: a table

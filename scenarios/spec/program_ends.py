@@ -99,7 +99,7 @@ def without_machine(chosen: ServiceChoice, pair: Pair) -> str:
             continue
         if found == (LITTLE,):
             return f"the {side} of {service} is a program of its own image, which is little-endian"
-        return f"the {side} of {service} runs on {', '.join(found)}, and {end} is none of them"
+        return f"the {side} of {service} runs on {', '.join(found)}, and {end} is not one of them"
     return ""
 
 

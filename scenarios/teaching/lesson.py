@@ -100,7 +100,7 @@ def find_lesson(number: int) -> Lesson:
     for each in found:
         if each.lesson == number:
             return each
-    raise UsageError(f"there is no lesson {number}; there are {found[0].lesson} to {found[-1].lesson}")
+    raise UsageError(f"unknown lesson {number}; there are {found[0].lesson} to {found[-1].lesson}")
 
 
 def cells_of(lesson: Lesson, known: Mapping[str, Service]) -> list[Cell]:

@@ -33,7 +33,7 @@ def exchanged(call: Call, sent: list[bytes]) -> list[int]:
                 asked.settimeout(call.left_s(doing))
                 came = asked.recv(1024)
                 if came not in sent:
-                    raise CallError(Outcome.WRONG_ANSWER, f"{call.peer} sent {came[:30]!r}, which is none of ours")
+                    raise CallError(Outcome.WRONG_ANSWER, f"{call.peer} sent {came[:30]!r}, which was not sent to it")
                 if (number := sent.index(came) + 1) not in order:
                     order.append(number)
     except OSError as error:

@@ -55,7 +55,7 @@ def parsed(element: Element, words: list[str]) -> Numbers:
     form = "-?[0-9]{1,20}" if not element.is_float else r"-?([0-9]+(\.[0-9]+)?(e[+-]?[0-9]+)?|inf|nan)"
     for word in words:
         if not re.fullmatch(form, word):
-            raise ValueError(f"{word!r} is no {element.name}")
+            raise ValueError(f"expected {element.name}, got {word!r}")
     return array_of(element.name, map(float if element.is_float else int, words))
 
 

@@ -72,7 +72,7 @@ def exchange(method: str, asked: Namespace) -> Iterator[Event]:
             if error.outcome is not Outcome.RESET:  # which after the whole answer is one way to close
                 raise CallError(error.outcome, f"{error}; the answer is whole, but not closed") from error
     if reader.excess:
-        print(f"{call.peer}: {reader.excess} bytes after the end of the answer are no part of it", file=sys.stderr)
+        print(f"{call.peer}: {reader.excess} bytes after the end of the answer are not part of it", file=sys.stderr)
 
 
 def write_out(data: bytes) -> None:

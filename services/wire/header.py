@@ -87,7 +87,7 @@ def _encode(
     further: Mapping[str, object] = MappingProxyType({}),
 ) -> bytes:
     if content_encoding not in ENCODINGS:
-        raise LocalProtocolError(f"{content_encoding!r} is none of {', '.join(ENCODINGS)}")
+        raise LocalProtocolError(f"expected one of {', '.join(ENCODINGS)}, got {content_encoding!r}")
     if taken := set(REQUIRED) & set(further):
         raise LocalProtocolError(f"{', '.join(sorted(taken))} among the further names too")
     values = (byteorder, content_type, content_encoding, content_length)

@@ -83,7 +83,7 @@ def writing(named: str, byteorder: str) -> tuple[str, bytes]:
     """Python's codec with which a machine of this byte order writes, and the mark before. Raises LocalProtocolError."""
     codec = ENCODINGS.get(named)
     if codec is None:
-        raise LocalProtocolError(f"{named!r} is no character encoding of this protocol")
+        raise LocalProtocolError(f"unknown character encoding {named!r}")
     if named not in MUST_BE_MARKED:
         return codec, b""
     codec = f"{named}-{'be' if byteorder == 'big' else 'le'}"

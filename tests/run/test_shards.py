@@ -158,7 +158,7 @@ def _edited(part: Path, name: str, change: Callable[[dict[str, Any]], object]) -
 
 SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
     "given twice": (lambda parts: parts.append(parts[0]), "part 1/3 is given twice"),
-    "no plan": (lambda parts: (parts[1] / "shard.json").unlink(), "part-2 is no part of a run"),
+    "no plan": (lambda parts: (parts[1] / "shard.json").unlink(), "part-2 is not a part of a run"),
     "no JSON": (lambda parts: (parts[1] / "shard.json").write_text("{"), "part-2/shard.json: "),
     "a list": (lambda parts: (parts[1] / "shard.json").write_text("[]"), "part-2/shard.json: "),
     "too new": (lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(schema=2)), "schema 2, where 1"),
@@ -183,7 +183,7 @@ SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
     ),
     "in the wrong part": (
         lambda parts: _edited(parts.pop(0).with_name("part-2"), "shard.json", lambda s: s.update(shard="1/3")),
-        "is no cell of part 1/3",
+        "is not a cell of part 1/3",
     ),
     "evidence gone": (
         lambda parts: shutil.rmtree(parts[1] / _summary(parts[1])["cells"][0]["folder"]),

@@ -283,9 +283,9 @@ def test_an_answer_without_the_overflow_that_there_must_be_is_a_wrong_answer() -
         (("int9", "1"), "argument ELEMENT: invalid choice: 'int9'"),
         (("int8", "128"), "NUMBER: element 0: expected -128 to 127 for int8, got 128"),
         (("uint8", "--", "-1"), "NUMBER: element 0: expected 0 to 255 for uint8, got -1"),
-        (("int8", "1_0"), "NUMBER: '1_0' is no int8"),
-        (("int8", "٣"), "is no int8"),
-        (("float64", "infinity"), "NUMBER: 'infinity' is no float64"),
+        (("int8", "1_0"), "NUMBER: expected int8, got '1_0'"),
+        (("int8", "٣"), "expected int8, got"),
+        (("float64", "infinity"), "NUMBER: expected float64, got 'infinity'"),
         (("float32", "1e39"), "NUMBER: element 0: 1e+39 is beyond the greatest float32"),
         (("int8", "1", "--count", "2"), "NUMBER and --count: one of them"),
         (

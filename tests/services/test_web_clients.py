@@ -289,7 +289,7 @@ def test_what_comes_after_the_answer_is_not_printed_but_told_of() -> None:
         ran = run("get", "127.0.0.1", port, "/")
     assert (ran.returncode, ran.stdout) == (0, b"hello")
     assert ran.stderr.decode() == (
-        f"127.0.0.1 port {port}: {len(LENGTH)} bytes after the end of the answer are no part of it\n"
+        f"127.0.0.1 port {port}: {len(LENGTH)} bytes after the end of the answer are not part of it\n"
     )
 
 

@@ -47,7 +47,7 @@ def test_the_list_says_what_was_done_and_what_of_it_was_right(places: Path, caps
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["learn", "9"], "there is no lesson 9; there are 1 to 8"),
+        (["learn", "9"], "unknown lesson 9; there are 1 to 8"),
         (["learn", "--answers"], "--answers goes with --sheet"),
     ],
 )

@@ -38,9 +38,9 @@ def message(content: bytes, encoding: str, kind: str = "text/plain") -> Message:
         ("🐰\ud800", "utf-16-be", r"character 1, '\ud800' (U+D800), has no form in utf-16-be"),
         ("a\udfff", "utf-32", r"character 1, '\udfff' (U+DFFF), has no form in utf-32"),
         ("\ufeffa", "utf-8", r"character 0, '\ufeff' (U+FEFF), would be read as a byte order mark in utf-8"),
-        ("a", "binary", "'binary' is no character encoding of this protocol"),
-        ("a", "UTF-8", "'UTF-8' is no character encoding of this protocol"),
-        ("a", "utf-7", "'utf-7' is no character encoding of this protocol"),
+        ("a", "binary", "unknown character encoding 'binary'"),
+        ("a", "UTF-8", "unknown character encoding 'UTF-8'"),
+        ("a", "utf-7", "unknown character encoding 'utf-7'"),
     ],
 )
 def test_what_cannot_be_encoded_is_an_error_that_names_the_character_and_its_place(
