@@ -104,7 +104,7 @@ class Worker:
             with tempfile.TemporaryDirectory(prefix="faultwire-cell-") as temporary:
                 folder = folder_of(Path(temporary) / name, cell)  # by the run's own name, for the pages say it
                 result = place.run(cell, folder, beside=beside, tries=tries)
-                if result.broke_off and (why := _gone(place.lab)):
+                if result.broke_off and (why := _why_gone(place.lab)):
                     return {LOST: why}
                 return {EVIDENCE: evidence.pack(folder)}
         except Interrupted:
@@ -131,7 +131,7 @@ class Worker:
             self._free.get().close()
 
 
-def _gone(lab: Lab) -> str:
+def _why_gone(lab: Lab) -> str:
     """Return why nothing is left of a lab, or that its engine cannot be asked; empty where a machine of it runs."""
     try:
         states = lab.states().values()

@@ -137,8 +137,8 @@ def test_a_call_stands_beside_the_packets_from_its_begin_to_its_end_with_its_out
 
 
 def test_of_a_program_that_was_started_for_a_call_the_time_is_called_the_programs(tmp_path: Path) -> None:
-    cold = {"hello": [replace(called(), warm=False)]}
-    words = said(drawn(tmp_path, *handshake_with_a_lost_syn(), calls=cold))
+    cold = {"hello": [replace(call_of(), warm=False)]}
+    words = words_of_rows(draw(tmp_path, *handshake_with_a_lost_syn(), calls=cold))
     assert "hello: answered; its program ran for 1.030 s" in words
 
 

@@ -111,33 +111,33 @@ ANSWERED = [*ONE, data(2, 100.3, 40000, 1), fin(3, 100.31, 40000)]  # and its pr
 
 
 def test_the_time_of_an_answer_is_that_of_its_last_packet_and_the_end_of_the_program_is_told_apart() -> None:
-    assert found(call(), ANSWERED, ANSWERED).settled_s == pytest.approx(0.3)
+    assert behaviour(call(), ANSWERED, ANSWERED).settled_s == pytest.approx(0.3)
     late = [*ONE, data(2, 103.1, 40000, 1)]
-    assert found(call(duration_s=5.3), late, ANSWERED).word == "answered after 3.1 s"
-    told = found(call(duration_s=9.0), ANSWERED, ANSWERED)
+    assert behaviour(call(duration_s=5.3), late, ANSWERED).word == "answered after 3.1 s"
+    told = behaviour(call(duration_s=9.0), ANSWERED, ANSWERED)
     assert (told.word, told.kind, told.took_s) == ("answered, ended 6.7 s later", "answered", 7.0)
-    assert found(call(duration_s=9.0), late, ANSWERED).word == "answered after 3.1 s, ended 3.9 s later"
+    assert behaviour(call(duration_s=9.0), late, ANSWERED).word == "answered after 3.1 s, ended 3.9 s later"
 
 
 def test_bytes_that_came_before_make_no_answer_later_and_those_that_fill_a_gap_do() -> None:
     again = [*ANSWERED[:2], data(3, 102.0, 40000, 1)]
-    assert found(call(duration_s=4.2), again, ANSWERED).settled_s == pytest.approx(0.3)
+    assert behaviour(call(duration_s=4.2), again, ANSWERED).settled_s == pytest.approx(0.3)
     gap = [*ONE, data(2, 100.3, 40000, 2), data(3, 102.0, 40000, 1)]
-    assert found(call(duration_s=4.2), gap, ANSWERED).word == "answered after 2.0 s"
+    assert behaviour(call(duration_s=4.2), gap, ANSWERED).word == "answered after 2.0 s"
 
 
 def test_an_answer_that_ends_with_the_services_fin_is_there_with_it() -> None:
     fin_of_service = replace(data(3, 104.0, 40000, 2), flags=frozenset({"FIN", "ACK"}), payload=b"")
-    assert found(call(duration_s=6.1), [*ANSWERED[:2], fin_of_service], ANSWERED).word == "answered after 4.0 s"
+    assert behaviour(call(duration_s=6.1), [*ANSWERED[:2], fin_of_service], ANSWERED).word == "answered after 4.0 s"
     after_its_own = [*ANSWERED, fin_of_service]
-    assert found(call(), after_its_own, ANSWERED).word == "answered"
+    assert behaviour(call(), after_its_own, ANSWERED).word == "answered"
 
 
 def test_a_program_that_gives_up_has_the_time_at_which_it_closed_and_its_end_is_told_apart() -> None:
     gave_up = [*ONE, fin(2, 105.0, 40000)]
     slow_to_end = call(Outcome.TIMED_OUT, status=28, duration_s=9.2)
-    assert found(slow_to_end, gave_up, ANSWERED).word == "timed out 5.0 s, ended 2.2 s later"
-    same = behaviour_of(DRILL, seen(call(duration_s=4.3), ANSWERED), seen(slow_to_end, gave_up))
+    assert behaviour(slow_to_end, gave_up, ANSWERED).word == "timed out 5.0 s, ended 2.2 s later"
+    same = behaviour_of(DRILL, evidence(call(duration_s=4.3), ANSWERED), evidence(slow_to_end, gave_up))
     assert same
     assert (same.word, same.took_s, same.settled_s) == ("timed out 5.0 s", 7.2, 5.0), "it ends so slowly always"
 
@@ -153,7 +153,7 @@ def test_a_program_that_gives_up_has_the_time_at_which_it_closed_and_its_end_is_
     ],
 )
 def test_a_close_that_is_not_the_end_is_not_told_as_one(frames: Sequence[Frame], control: Sequence[Frame]) -> None:
-    told = found(call(Outcome.TIMED_OUT, status=28, duration_s=7.0), frames, control)
+    told = behaviour(call(Outcome.TIMED_OUT, status=28, duration_s=7.0), frames, control)
     assert told.settled_s is None
     assert told.word.startswith("timed out 5.0 s")
     assert "later" not in told.word

@@ -106,7 +106,10 @@ def test_what_others_meet_with_is_held_against_how_many_the_server_says_that_it_
 
 def test_of_a_call_that_started_a_program_the_time_says_that_the_program_is_in_it() -> None:
     cold = replace(call(duration_s=9.0), warm=False)
-    assert said(beside=Beside((cold,), call())).others == "served late: 9.0 s with the start and the end of its program"
+    assert (
+        survival_of(beside=Beside((cold,), call())).others
+        == "served late: 9.0 s with the start and the end of its program"
+    )
 
 
 def test_a_server_that_keeps_others_waiting_has_blocked_them_though_its_own_client_survived() -> None:
