@@ -7,35 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.drill import Drill
-from scenarios.spec.fault import Fault
-from scenarios.spec.strict_yaml import load
-
-DRILL = """\
-drill: one
-claim: More of a network.
-why: So that each of its words can be read.
-source: [RFC 1122]
-tags: [reaching]
-service: echo/selectors
-script:
-  - fault: {{name: more, {fault}}}
-  - call: {{name: hello}}
-expect:
-  - hits: {{fault: more, exactly: 1}}
-  - outcome: {{call: hello, is: answered}}
-  - packets: {{at: client-leg, where: tcp, at_least: 1}}
-control:
-  - outcome: {{call: hello, is: answered}}
-"""
-
-
-def fault(folder: Path, words: str) -> Fault:
-    path = folder / "one.yaml"
-    path.write_text(DRILL.format(fault=words), encoding="utf-8")
-    (found,) = load(path, Drill).faults
-    return found
-
+from tests.spec.one_fault import fault
 
 SAID = {
     "second_address: {who: server}": "the server has the addresses of nobody too",
