@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import check_reachable, listens, wait_until_it_listens
+from scenarios.evidence import sockets
 from scenarios.lab.composition import Composition
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
@@ -17,6 +18,8 @@ from scenarios.run.settling import left_connections
 from scenarios.spec import roles
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.validate import SERVICE_PLACE
+
+TIME_WAIT_SLACK_S = 5.0  # the kernel ends them by a wheel of timers, somewhat later than it says
 
 
 class Servers:
@@ -49,7 +52,7 @@ class Servers:
             if chosen.server.ready is None:
                 port_holders.check_free(lab, host, chosen)  # else that one would be taken for ours
             try:
-                program = self._start(role)
+                program = self._start_on_free_port(role)
             except LabProblem as problem:
                 if role in self.started:
                     self.started[role].stop()  # so that it is not found itself
@@ -92,6 +95,35 @@ class Servers:
     def _in_composition(self, service: str) -> Running:
         assert self.run.stage.composition  # noqa: S101 (the cell has brought it up)
         return self._stack.enter_context(self.run.stage.composition.running(service))
+
+    def _start_on_free_port(self, role: roles.Role) -> Running:
+        """Start a server; once more where connections of an earlier script may have kept its port. Raises LabProblem.
+
+        A program that does not set SO_REUSEADDR cannot have a port of which a connection is in TIME-WAIT (socket(7)).
+        A script that kills it leaves one, and would make the next script on that port prove nothing.
+        """
+        try:
+            return self._start(role)
+        except LabProblem:
+            left_s = self._time_wait_left_s(role)
+            if not left_s:
+                raise
+        chosen = self.run.cell.chosen
+        self.run.note(
+            f"{chosen.name} did not come to listen, and port {chosen.port} has connections of an earlier script in "
+            f"TIME-WAIT; it is started again when they are over, in {left_s:.0f} s"
+        )
+        self.started.pop(role).stop()
+        over = f"the TIME-WAIT of earlier connections of port {chosen.port} to be over"
+        wait_for(lambda: not self._time_wait_left_s(role), over, left_s + TIME_WAIT_SLACK_S, every_s=1)
+        return self._start(role)
+
+    def _time_wait_left_s(self, role: roles.Role) -> float:
+        """How long the port of a role's server is kept by connections that have ended; 0 where it is not."""
+        found = sockets.of_machine(self.run.stage.lab, self.run.cast.host(role).name)
+        port = f":{self.run.cell.chosen.port}"
+        kept = [each.timer_s for each in found if each.state == "TIME-WAIT" and each.local.endswith(port)]
+        return max((each or TIME_WAIT_SLACK_S for each in kept), default=0.0)
 
     def _start(self, role: roles.Role) -> Running:
         chosen, host, stage = self.run.cell.chosen, self.run.cast.host(role), self.run.stage

@@ -51,3 +51,19 @@ def test_the_naive_program_fails_where_the_repaired_one_does_not(stage: Stage, t
     for did, words in zip(seen, pair.words, strict=True):
         assert did.kind in words, [each.word for each in seen]
     assert seen[0].word != seen[1].word
+
+
+@pytest.mark.long
+def test_a_server_that_cannot_have_its_port_yet_waits_for_it_and_then_proves_as_much_as_before(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """It sets no SO_REUSEADDR, and is killed in each try: the next one finds the port in TIME-WAIT."""
+    cell = Cell(
+        drills(known=KNOWN)["killed-and-back"],
+        chosen_service(drills(known=KNOWN)["killed-and-back"], "tutorial/no-reuseaddr:ask", KNOWN),
+        "le-le",
+    )
+    for number in range(2):
+        result = run(stage, cell, tmp_path / str(number))
+        assert "did not finish" not in result.sentence, result.sentence
+    assert any("it is started again" in event.what for event in result.seen["control"].events)

@@ -1,0 +1,62 @@
+"""A server that does not come to listen is started again where an earlier script may have kept its port; only there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from scenarios.lab.errors import LabProblem
+from scenarios.run.servers import Servers
+
+
+class OnAPort(Servers):
+    """A server of which some starts fail, on a port that is kept for so long at each look."""
+
+    def __init__(self, fails: int, kept_s: Sequence[float]) -> None:
+        self.notes: list[str] = []
+        chosen = SimpleNamespace(name="mine", port=4000)
+        run = SimpleNamespace(note=self.notes.append, cell=SimpleNamespace(chosen=chosen))
+        super().__init__(cast("Any", run), {})
+        self._fails, self._kept_s, self.starts = fails, list(kept_s), 0
+
+    def _start(self, role: Any) -> Any:
+        self.starts += 1
+        self.started[role] = cast("Any", SimpleNamespace(stop=lambda: None))
+        if self.starts <= self._fails:
+            raise LabProblem(f"start {self.starts}: it ended before it listened")
+        return self.started[role]
+
+    def _time_wait_left_s(self, role: Any) -> float:  # noqa: ARG002
+        return self._kept_s.pop(0)
+
+
+def test_a_port_that_an_earlier_script_keeps_is_waited_for_once() -> None:
+    servers = OnAPort(1, [58.0, 0.0])
+    servers._start_on_free_port("server")
+    assert servers.starts == 2
+    (note,) = servers.notes
+    assert "port 4000 has connections of an earlier script in TIME-WAIT" in note
+    assert "in 58 s" in note
+
+
+def test_a_server_that_fails_on_a_free_port_fails_at_once() -> None:
+    servers = OnAPort(1, [0.0])
+    with pytest.raises(LabProblem, match="start 1"):
+        servers._start_on_free_port("server")
+    assert (servers.starts, servers.notes) == (1, [])
+
+
+def test_a_server_that_fails_again_is_told_as_it_failed_then() -> None:
+    servers = OnAPort(2, [58.0, 0.0])
+    with pytest.raises(LabProblem, match="start 2"):
+        servers._start_on_free_port("server")
+    assert servers.starts == 2
+
+
+def test_a_server_that_comes_to_listen_is_asked_nothing() -> None:
+    servers = OnAPort(0, [])
+    servers._start_on_free_port("server")
+    assert servers.starts == 1
