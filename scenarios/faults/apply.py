@@ -28,6 +28,7 @@ from scenarios.faults.injector import Fault as Injected
 from scenarios.faults.injector import Hits, Injector
 from scenarios.faults.kernel_fault import Standing
 from scenarios.faults.link_down import LinkDown
+from scenarios.faults.loopback import Loopback
 from scenarios.faults.mtu import Mtu
 from scenarios.faults.nat import Nat, Rebind
 from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendTtl
@@ -36,6 +37,7 @@ from scenarios.faults.no_route import NoRoute
 from scenarios.faults.programs import Killed, KilledCalls, Paused, PausedCalls, Signalled, calls_that_run
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.resolver import Resolver
+from scenarios.faults.rogue_router import RogueRouter
 from scenarios.faults.vip import Vip
 from scenarios.lab.earlier_connections import Connection, ports
 from scenarios.lab.errors import LabProblem
@@ -48,6 +50,7 @@ from scenarios.spec import (
     host_addresses,
     host_settings,
     kernel_faults,
+    loopback_faults,
     mapping_faults,
     name_faults,
     neighbour_faults,
@@ -249,6 +252,8 @@ def applied(
             return _BothWays(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
         case mapping_faults.Vip():
             return _Led(Vip(lab, fault.name, cast.host(effect.to), effect.hairpin), injector)
+        case loopback_faults.Loopback():
+            return Loopback(lab, fault.name, cast.host(effect.who), effect.of)
         case mapping_faults.Rebind():
             return _Rule(Rebind(lab, fault.name, nat(effect.nat), _protocols(effect.of)))
     return _Rule(of_kernel(fault.name, effect, lab, cast, left))
@@ -294,6 +299,8 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return Resolver(lab, name, cast.host(effect.who).name, asked)
         case neighbour_faults.NoNeighbours():
             return NoNeighbours(lab, name, effect.at)
+        case neighbour_faults.RogueRouter():
+            return RogueRouter(lab, name, effect.at)
         case kernel_faults.LinkDown():
             return LinkDown(lab, name, effect.at)
         case host_settings.HostSettings():

@@ -92,6 +92,8 @@ class FaultBlock:
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
             return
+        if fault.clock:
+            raise UsageError("lab.fault: clock: it is for a call of a drill; in a test, a call names its own program")
         hurt = fault.kill or fault.pause or fault.signal
         if hurt and hurt.who != "server":
             raise UsageError("lab.fault: who: expected 'server': in a test, a call runs to its end")

@@ -13,6 +13,8 @@ from scenarios.calls import boxes, contract, on_cpus
 from scenarios.calls.call import Call, Gate, Pending, Reader
 from scenarios.evidence.record import Waiting
 from scenarios.evidence.sockets import waiting_sockets
+from scenarios.faults import Unsupported
+from scenarios.faults.clock import Clock
 from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.process import CUT, was_cut
@@ -27,10 +29,12 @@ LOOKS_BEFORE_S = 0.8  # before the time of a call is over: for an `ss` on a busy
 
 
 class ClientCalls:
-    """The calls of a script, by their names. `replaced`: what stands in the place of a program, by its name."""
+    """The calls of a script, by their names. `replaced`: what stands in the place of a program, by its name; `clocks`:
+    those that are wrong, by the call whose program begins with it.
+    """
 
-    def __init__(self, run: ScriptRun, replaced: Mapping[str, Replace]) -> None:
-        self.run, self.replaced = run, replaced
+    def __init__(self, run: ScriptRun, replaced: Mapping[str, Replace], clocks: Mapping[str, Clock]) -> None:
+        self.run, self.replaced, self.clocks = run, replaced, clocks
         self.ended: dict[str, list[Call]] = {}
         self.pending: dict[str, list[Pending]] = {}
         self.logs: dict[str, list[str]] = {}
@@ -81,6 +85,12 @@ class ClientCalls:
             chosen = replace(cell.chosen, client_name=call.client or cell.chosen.client_name)
             box, argv = on_cpus.placed(chosen, "client", cell.end("client"), box, argv)
         inside, composition = self.inside(call), self.run.stage.composition
+        if clock := self.clocks.get(call.name):
+            if box or inside:
+                raise Unsupported(
+                    f"the clock of {call.name} cannot be another: its program runs in an image of its own"
+                )
+            argv = clock.argv_of(argv)
         return self.run.stage.caller.start(
             self.run.cast.host(call.from_).name,
             argv,

@@ -64,7 +64,7 @@ class Performance:
         self.stage, self.script = stage, cell.drill.script
         self.faults = ScriptFaults(self.run)
         self.servers = Servers(self.run, self.faults.replaced)
-        self.calls = ClientCalls(self.run, self.faults.replaced)
+        self.calls = ClientCalls(self.run, self.faults.replaced, self.faults.clocks)
         self.recording = Recording(self.run)
         self.settling = Settling(self.run)
         self.counting = Counting(self.run)

@@ -13,6 +13,7 @@ from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.stalls import Pause
 from scenarios.faults.apply import Applied, applied
 from scenarios.faults.catch import Caught
+from scenarios.faults.clock import Clock
 from scenarios.faults.programs import PausedCalls
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import DeadlinePassed
@@ -38,6 +39,7 @@ class ScriptFaults:
         self.pauses: dict[str, list[Pause]] = {}  # that the script itself made
         self.spans: dict[str, list[tuple[int, int]]] = {}  # from when to when each was in force
         self.still_held: dict[str, int] = {}  # at the end of the script
+        self.clocks: dict[str, Clock] = {}  # those that are wrong, by the call whose program begins with it
         # what stands in the place of a program, by the program's name; of several for one, the last
         from_the_start = run.drill.from_the_start
         self.replaced = {each.who: each for name, each in self.replacements().items() if name in from_the_start}
@@ -69,9 +71,15 @@ class ScriptFaults:
             pid = server.pid if isinstance(server, WarmRunning) else None
             self.pauses[fault.name] = [Pause(run.cast.server.name, pid, time.time_ns())]
         began_ns = time.time_ns()
-        made = self.applied[fault.name] = applied(
-            fault, run.stage.lab, run.stage.injector, run.cast, run.cell.seed, server, self.applied, earlier, calls
-        )
+        made: Applied
+        if fault.clock:
+            host = run.cast.host(run.drill.calls[fault.clock.who].from_)
+            made = self.clocks[fault.clock.who] = Clock(run.stage.lab, fault.name, host, fault.clock.told)
+        else:
+            made = applied(
+                fault, run.stage.lab, run.stage.injector, run.cast, run.cell.seed, server, self.applied, earlier, calls
+            )
+        self.applied[fault.name] = made
         if isinstance(made, PausedCalls):
             self.pauses[fault.name] = [Pause(host, pid, began_ns) for host, pid in made.pids]
         self.stack.callback(self.applied[fault.name].end)
@@ -83,7 +91,10 @@ class ScriptFaults:
         """End a fault; what it caught is kept. A fault whose program replaced another is not healed."""
         self._end_span(name)
         if name in self.applied:
-            self.caught[name] = self.applied.pop(name).end()
+            made = self.applied.pop(name)
+            self.caught[name] = made.end()
+            for who in [who for who, clock in self.clocks.items() if clock is made]:
+                del self.clocks[who]
             self._note_end(name)
         if name in self.pauses:
             self.pauses[name] = [replace(each, ended_ns=time.time_ns()) for each in self.pauses[name]]

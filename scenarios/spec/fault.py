@@ -10,12 +10,14 @@ from scenarios.spec import capacity_faults as capacity
 from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
 from scenarios.spec import mapping_faults as mapping
+from scenarios.spec.clock_faults import Clock
 from scenarios.spec.forged_faults import After, Forge, Watch
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
 from scenarios.spec.host_addresses import NoAddress, SecondAddress
 from scenarios.spec.host_settings import HostSettings
+from scenarios.spec.loopback_faults import Loopback
 from scenarios.spec.name_faults import NameAnswer, Resolver
-from scenarios.spec.neighbour_faults import NoNeighbours
+from scenarios.spec.neighbour_faults import NoNeighbours, RogueRouter
 from scenarios.spec.path_faults import PathBetween
 from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.spec.roles import Role
@@ -45,6 +47,7 @@ class Fault:
     name_answer: NameAnswer | None = None
     queue: capacity.Queue | None = None
     watch: Watch | None = None
+    loopback: Loopback | None = None
     forge: Forge | None = None
     path: PathBetween | None = None
     silence: kernel.Silence | None = None
@@ -65,6 +68,7 @@ class Fault:
     link_down: kernel.LinkDown | None = None
     no_route: kernel.NoRoute | None = None
     no_neighbours: NoNeighbours | None = None
+    rogue_router: RogueRouter | None = None
     answer: kernel.Answer | None = None
     resolver: Resolver | None = None
     host: HostSettings | None = None
@@ -74,6 +78,7 @@ class Fault:
     pause: Pause | None = None
     signal: Signal | None = None
     replace: Replace | None = None
+    clock: Clock | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name, "fault")

@@ -38,6 +38,11 @@ def problems_of_fault(
     in_force = {each.name: each for each in drill.faults if each.name in begun and each.name not in over}
     yield from _problems_of_after(fault, in_force, [each.name for each in drill.givens], at)
     started = [step.start.name for step in drill.script if step.start]
+    if fault.clock:
+        who = f"{at}.clock.who"
+        yield from unknown(fault.clock.who, list(drill.calls), who, "call")
+        if fault.clock.who in begun:
+            yield f"{who}: the call {fault.clock.who!r} has begun by then; expected this before it"
     if fault.replace:
         yield from _problems_of_replacement(fault, drill, number, at)
     for key, effect in (("kill", fault.kill), ("pause", fault.pause), ("signal", fault.signal)):

@@ -24,6 +24,7 @@ from scenarios.faults.no_route import NoRoute
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
 from scenarios.faults.resolver import Resolver
+from scenarios.faults.rogue_router import RogueRouter
 from scenarios.faults.vip import Vip
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -75,6 +76,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         ),
         Rules(lab, "no-later", Silence(), Selection(*ends, "later-fragment")),
         NoNeighbours(lab, "unheard", "client-leg"),
+        RogueRouter(lab, "rogue", "client-leg"),
         *(SecondAddress(lab, "second", ends[1], BOTH), NoAddress(lab, "lost", ends[0], BOTH)),
     ]
     for fault in left:

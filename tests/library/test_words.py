@@ -39,6 +39,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "watch": {"watch": "data", **ACROSS},
     "forge": {"forge": "data", "what": "rst", **ACROSS},
     "path": {"path": "wifi"},
+    "rogue_router": {"rogue_router": "client-leg"},
     "no_neighbours": {"no_neighbours": "server-leg"},
     "signal": {"signal": "server", "by": "HUP"},
     "kill": {"kill": "server"},
@@ -57,6 +58,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "host": {"host": "client", "tcp_syn_retries": 1},
     "second_address": {"second_address": "server"},
     "no_address": {"no_address": "client", "family": "ipv4"},
+    "loopback": {"loopback": "client", "of": "syn-ack"},
+    "clock": {"clock": "hello", "ahead": "400d"},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},
 }
 

@@ -85,7 +85,7 @@ def test_a_server_that_cannot_listen_says_so_by_the_errnos_name(name: str) -> No
 
 CLIENTS = ["broken_pipe", "hoarder", "holder", "liar_client", "one_byte", "silent_client", "slow_reader", "two_in_one"]
 CLIENTS += ["shuts", "urgent"]
-OTHERS = ["numbered", "limited", "broadcasts"]  # the last calls nobody in particular
+OTHERS = ["numbered", "limited", "broadcasts", "multicasts"]  # the last two call nobody in particular
 
 
 def test_each_program_is_a_server_a_client_or_a_wrapper() -> None:
