@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 from collections.abc import Mapping
 
@@ -19,6 +20,8 @@ from scenarios.spec import roles
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.validate import SERVICE_PLACE
 
+ENDED = ("TIME-WAIT", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK")  # whose program has closed, or is gone
+IN_USE = re.compile("address already in use|EADDRINUSE", re.IGNORECASE)
 TIME_WAIT_SLACK_S = 5.0  # the kernel ends them by a wheel of timers, somewhat later than it says
 
 
@@ -104,9 +107,9 @@ class Servers:
         """
         try:
             return self._start(role)
-        except LabProblem:
+        except LabProblem as problem:
             left_s = self._time_wait_left_s(role)
-            if not left_s:
+            if not left_s and not IN_USE.search(str(problem)):  # it may have ended since
                 raise
         chosen = self.run.cell.chosen
         self.run.note(
@@ -115,14 +118,15 @@ class Servers:
         )
         self.started.pop(role).stop()
         over = f"the TIME-WAIT of earlier connections of port {chosen.port} to be over"
-        wait_for(lambda: not self._time_wait_left_s(role), over, left_s + TIME_WAIT_SLACK_S, every_s=1)
+        with contextlib.suppress(DeadlinePassed):  # then the program says itself what it lacks
+            wait_for(lambda: not self._time_wait_left_s(role), over, left_s + TIME_WAIT_SLACK_S, every_s=1)
         return self._start(role)
 
     def _time_wait_left_s(self, role: roles.Role) -> float:
         """How long the port of a role's server is kept by connections that have ended; 0 where it is not."""
         found = sockets.of_machine(self.run.stage.lab, self.run.cast.host(role).name)
         port = f":{self.run.cell.chosen.port}"
-        kept = [each.timer_s for each in found if each.state == "TIME-WAIT" and each.local.endswith(port)]
+        kept = [each.timer_s for each in found if each.state in ENDED and each.local.endswith(port)]
         return max((each or TIME_WAIT_SLACK_S for each in kept), default=0.0)
 
     def _start(self, role: roles.Role) -> Running:

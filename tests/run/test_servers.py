@@ -15,18 +15,18 @@ from scenarios.run.servers import Servers
 class OnAPort(Servers):
     """A server of which some starts fail, on a port that is kept for so long at each look."""
 
-    def __init__(self, fails: int, kept_s: Sequence[float]) -> None:
+    def __init__(self, fails: int, kept_s: Sequence[float], says: str = "") -> None:
         self.notes: list[str] = []
         chosen = SimpleNamespace(name="mine", port=4000)
         run = SimpleNamespace(note=self.notes.append, cell=SimpleNamespace(chosen=chosen))
         super().__init__(cast("Any", run), {})
-        self._fails, self._kept_s, self.starts = fails, list(kept_s), 0
+        self._fails, self._kept_s, self._says, self.starts = fails, list(kept_s), says, 0
 
     def _start(self, role: Any) -> Any:
         self.starts += 1
         self.started[role] = cast("Any", SimpleNamespace(stop=lambda: None))
         if self.starts <= self._fails:
-            raise LabProblem(f"start {self.starts}: it ended before it listened")
+            raise LabProblem(f"start {self.starts}: it ended before it listened: {self._says}")
         return self.started[role]
 
     def _time_wait_left_s(self, role: Any) -> float:  # noqa: ARG002
@@ -47,6 +47,12 @@ def test_a_server_that_fails_on_a_free_port_fails_at_once() -> None:
     with pytest.raises(LabProblem, match="start 1"):
         servers._start_on_free_port("server")
     assert (servers.starts, servers.notes) == (1, [])
+
+
+def test_a_port_that_was_kept_until_just_now_is_tried_again() -> None:
+    servers = OnAPort(1, [0.0, 0.0], "OSError: [Errno 98] Address already in use")
+    servers._start_on_free_port("server")
+    assert servers.starts == 2
 
 
 def test_a_server_that_fails_again_is_told_as_it_failed_then() -> None:
