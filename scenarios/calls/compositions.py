@@ -45,7 +45,7 @@ def _read(service: Service) -> Plan:
         for name, side in sides(resolved, service.client_side, service.server_side, service.middle).items()
     )
     inside = tuple(dict.fromkeys(each.in_ for each in service.clients.values() if each.in_))
-    return Plan(service.service, members, resolved, service.families, inside)
+    return Plan(service.service, members, resolved, service.families, inside, service.outside)
 
 
 def with_seats(lab: Topology, service: Service) -> Topology:
@@ -73,6 +73,8 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
             is_middle = side == "server" and service.middle
             where = "in the middle, the firewall on both of its ways:" if is_middle else f"on the {side}'s side"
             say(f"{service.service}: {where} {there or 'nobody'}")
+        if service.outside:
+            say(f"{service.service}: all of its services may reach the world, over IPv4 (`outside: true`)")
         for line in aloud(plan.resolved):
             say(f"{service.service}: {line}")
 

@@ -31,14 +31,15 @@ from scenarios.lab.seats import Plan, image_of, programs_document, seats_documen
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import Topology
 from scenarios.lab.waiting import wait_for
+from scenarios.lab.way_out import open_way
 
 UP_WITHIN_S: Final = 180
 BUILT_WITHIN_S: Final = 900
 RESTARTED_WITHIN_S: Final = 60
 WELL_WITHIN_S: Final = 3.0  # so long a service has to be well again by itself after a drill
 LOOKS_EVERY_S: Final = 0.1
-NOT_WELL: Final = ("(unhealthy)", "(health: starting)", "(Paused)")
 COMPOSE_ENVIRONMENT: Final = {"COMPOSE_PROGRESS": "plain", "COMPOSE_IGNORE_ORPHANS": "1", "COMPOSE_PROFILES": ""}
+NOT_WELL: Final = ("(unhealthy)", "(health: starting)", "(Paused)")
 SECRET_FILE: Final = 0o600  # what the user's .env files gave is in it
 
 
@@ -167,6 +168,8 @@ class Composition:
         try:
             with _file(seats_document(self.plan, topology)) as path:
                 _compose(path, topology.project, "up", "--detach", timeout_s=UP_WITHIN_S)
+            if self.plan.outside:
+                open_way(topology)
             with _file(programs_document(self.plan, topology)) as path:
                 _compose(path, self._project, "up", "--detach", timeout_s=UP_WITHIN_S)
             wait_for(self._is_well, "the composition to be well", UP_WITHIN_S, every_s=LOOKS_EVERY_S)

@@ -22,6 +22,7 @@ from scenarios.lab.process import Finished
 from scenarios.lab.sweep import COMPOSITION_LABEL, MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
 from scenarios.lab.waiting import wait_for
+from scenarios.lab.way_out import close_way
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
@@ -156,7 +157,9 @@ class Machines:
             for volume in engine.client().volumes.list(filters={"label": labels}):
                 with contextlib.suppress(NotFound):
                     volume.remove(force=True)
-            for network in engine.client().networks.list(filters={"label": labels}):
+            networks = engine.client().networks.list(filters={"label": labels})
+            close_way(self.topology, networks)
+            for network in networks:
                 with contextlib.suppress(NotFound):
                     network.remove()
 

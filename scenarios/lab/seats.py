@@ -2,7 +2,7 @@
 
 A seat is a container of the lab's own on the network of its side: with an address, a default route through the
 firewall, the kernel's defaults on which the drills' claims rest, and the names of all the others. The user's container
-lives in the seat's network, and has no more rights there than a guest. Asks no engine.
+lives in the seat's network, and has no more rights there than a guest. Asks no engine itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from scenarios.lab.engine import IMAGE_LABEL, LAB_LABEL
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Family, Host, Topology, lab_document
+from scenarios.lab.way_out import gate_document
 
 FIRST: Final = 32  # of the addresses of a network; the lab's own machines are below, and the firewall above
 PROFILE: Final = "composition"  # so that no lab waits for the seats of one
@@ -23,6 +24,7 @@ SIDES: Final = {"client": "client-net", "server": "server-net"}
 # Where the file of the user sets none. What a lab gives a guest, and half a processor more than most need.
 MEMORY, PROCESSES, PROCESSORS = "512m", 512, 1.0
 LOG: Final = {"driver": "json-file", "options": {"max-size": "1m", "max-file": "2"}}
+RESOLVER: Final = ("dns", "dns_search", "dns_opt")
 TAKEN_AWAY: Final = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP")
 # What a container that lives in another's network cannot have, or the lab says itself.
 _OF_THE_SEAT: Final = frozenset(
@@ -50,6 +52,7 @@ class Plan:
     resolved: Mapping[str, Any]
     families: Sequence[Family]
     needs_timeout: Sequence[str] = field(default=())  # the services inside which clients are run
+    outside: bool = False  # whether its services may reach the world
 
     def member(self, service: str) -> Member:
         """One of them, by its name in the composition."""
@@ -88,18 +91,24 @@ def seats_document(plan: Plan, topology: Topology) -> dict[str, Any]:
         host, given = places[member.machine], plan.resolved["services"][member.service]
         like = dict(lab_document(topology.lab)["services"][host.network.removesuffix("-net")])
         like.pop("volumes", None)
+        if plan.outside:  # names of the world: by the resolvers of the user's file, else by those of this machine
+            like = {key: value for key, value in like.items() if key not in RESOLVER}
+            like |= {key: given[key] for key in RESOLVER if given.get(key)}
         networks: dict[str, Any] = {host.network: {"ipv4_address": host.ipv4, "ipv6_address": host.ipv6}}
         own = {key: value for key, value in (given.get("sysctls") or {}).items() if key.startswith("net.")}
         services[member.machine] = like | {
             "hostname": given.get("hostname") or member.service,
             "networks": networks,
-            "extra_hosts": named,
+            "extra_hosts": [*named, *(given.get("extra_hosts") or () if plan.outside else ())],
             "sysctls": {**like["sysctls"], **own},
             "labels": _labels(topology.lab, member),
         }
     project = topology.project
-    networks = {each: {"external": True, "name": f"{project}_{each}"} for each in SIDES.values()}
-    return {"services": services, "networks": networks}
+    joined: dict[str, Any] = {each: {"external": True, "name": f"{project}_{each}"} for each in SIDES.values()}
+    if plan.outside:
+        gate = gate_document(topology, lab_document(topology.lab)["services"]["client"], plan.name)
+        services, joined = services | gate["services"], joined | gate["networks"]
+    return {"services": services, "networks": joined}
 
 
 def _addresses(plan: Plan, places: Mapping[str, Host]) -> Iterator[str]:

@@ -90,6 +90,16 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Outside:
+    """The third network of the firewall, which is there only while a composition may leave the lab; IPv4 alone."""
+
+    subnet: str
+    machine: str  # the address of the machine itself, which routes on
+    firewall: str
+    gate: str  # that of the machine which translates addresses
+
+
+@dataclass(frozen=True, slots=True)
 class Topology:
     lab: int
     project: str
@@ -100,6 +110,7 @@ class Topology:
     profiles: Mapping[str, str]  # the machines that are up only where their profile is asked for, with that profile
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
     here: Mapping[str, tuple[str, str]]  # this machine's own addresses, by network, while it plays a side itself
+    outside: Outside
     nobody: tuple[str, str]  # an address of the server's network that no machine has, of IPv4 and of IPv6
 
     @property
@@ -166,4 +177,5 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     machines = {name: service["image"] for name, service in document["services"].items()}
     profiles = {name: host.profile for name, host in hosts.items() if host.profile}
     here = {network: (str(ipv4), str(ipv6)) for network, (ipv4, ipv6) in document["x-here"].items()}
-    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, here, nobody)
+    outside = Outside(**document["x-outside"])
+    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, here, outside, nobody)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.inside import within
 from scenarios.evidence.nat_frames import behind_translations
 from scenarios.evidence.record import LegCapture
 from scenarios.evidence.stalls import Pause, Stalls
@@ -76,7 +77,21 @@ class Recording:
         dissector, marks = self.run.stage.dissector, self.run.drill.filters
         with self.run.timed("decode"):
             frames = by_leg(self.captures, lambda pcapng: dissector.frames(pcapng, KEPT, marks))
-            self.frames = self._of_this_run(self._behind_nat(frames))
+            self.frames = self._of_this_run(self._behind_nat(self._inside(frames)))
+
+    def _inside(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames without what services of a composition and the world say to each other, by the way out.
+
+        Such a packet is on one leg alone, and neither lost nor made at the firewall.
+        """
+        if not self.run.cell.chosen.service.outside:
+            return frames
+        networks = self.run.stage.lab.topology.networks.values()
+        kept = within(frames, [subnet for both in networks for subnet in both])
+        for leg, of_leg in frames.items():
+            if left_out := len(of_leg) - len(kept[leg]):
+                self.run.note(f"left out: {left_out} frames between the {leg} and the world outside")
+        return kept
 
     def _behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames, with who is behind the firewall's own address, or a virtual one."""

@@ -50,13 +50,15 @@ class Composed(ContainerSettings):
 
     `client_side` and `server_side` name its services that stand on either side of the firewall; the others stand
     beside the one that they talk to. `middle` are servers that have a `backend` of their own, of `server_side`: the
-    firewall stands on both of their ways, to the client and to the backend.
+    firewall stands on both of their ways, to the client and to the backend. `outside`: its services may reach the
+    world, over IPv4; what they say there is no part of the evidence.
     """
 
     compose: str | tuple[str, ...] = ()
     client_side: tuple[str, ...] = ()
     server_side: tuple[str, ...] = ()
     middle: tuple[str, ...] = ()
+    outside: bool = False
 
     def compose_files(self, folder: Path) -> tuple[Path, ...]:
         """The files of the composition, of a service whose folder this is."""
@@ -66,7 +68,7 @@ class Composed(ContainerSettings):
     def problems_of_composition(self, servers: Mapping[str, Server], clients: Mapping[str, Client]) -> Iterator[str]:
         """What is wrong with what is said of the composition, as far as this file alone can tell."""
         if not self.compose:
-            for key in SIDES:
+            for key in (*SIDES, "outside"):
                 if getattr(self, key):
                     cure = _PROXY_OF_AN_IMAGE if key == "middle" else ""
                     yield f"{key}: it is for a composition, and no `compose` names its file{cure}"

@@ -90,6 +90,12 @@ def test_drills_of_every_kind_fit_it_but_those_that_need_another_program_in_its_
         ("server_side: [db]\n", "", "server_side: expected one or more services of the composition"),
         ("in: db,", "in: db, environment: {A: b},", "servers.db.environment: it is for programs that the lab starts"),
         ("in: db,", "in: db, run: x,", "a server has one of `run`, its command, `runs_on`"),
+        ("port: 5432", "port: 5432\noutside: mine", "outside: expected true or false, got 'mine'"),
+        (
+            "compose: my/compose.yaml\n",
+            "outside: true\n",
+            "outside: it is for a composition, and no `compose` names its file",
+        ),
     ],
 )
 def test_what_is_wrong_with_the_service_is_told_with_its_line(
@@ -207,6 +213,22 @@ def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_not
     told = list(aloud(resolved(**given)))
     assert told[0] == "web: its ports are not published"
     assert told[1] == "web: /home/me/code is yours, so it is there to be read only, at /code"
+
+
+def test_only_what_may_reach_the_world_has_the_gate_and_the_name_servers_of_the_machine() -> None:
+    given = {"dns": ["192.0.2.53"], "extra_hosts": ["far=192.0.2.80"]}
+    shut, opened = (seats_document(replace(plan(**given), outside=each), topology(7)) for each in (False, True))
+    lab_s = {key: shut["services"]["mine-web"][key] for key in ("dns", "dns_search", "dns_opt")}
+    assert lab_s == {"dns": ["198.18.7.140"], "dns_search": ["lab"], "dns_opt": ["ndots:1"]}
+    assert "outside" not in {*shut["services"], *shut["networks"]}
+    web, db, gate = (opened["services"][each] for each in ("mine-web", "mine-db", "outside"))
+    assert web["dns"] == ["192.0.2.53"]
+    assert not {"dns", "dns_search", "dns_opt"} & {*db}
+    assert web["extra_hosts"] == [*shut["services"]["mine-web"]["extra_hosts"], "far=192.0.2.80"]
+    assert [each for each in opened["services"] if "outside" in opened["services"][each]["networks"]] == ["outside"]
+    assert (gate["cap_drop"], gate["cap_add"]) == (["ALL"], ["NET_ADMIN"])
+    taken = {host.ipv4 for host in topology(7).places.values()} | {"198.18.7.61", "198.18.7.62", "198.18.7.180"}
+    assert gate["networks"]["outside"]["ipv4_address"] not in taken
 
 
 MIDDLE = (
