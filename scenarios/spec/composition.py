@@ -5,14 +5,14 @@ The composition itself is read by Docker Compose, when a lab is there (calls/com
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from scenarios.lab.topology import topology
+from scenarios.lab.topology import Family, topology
 from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.fault import Fault
@@ -22,6 +22,7 @@ from scenarios.spec.steps import Call
 
 SIDES: Final = ("client_side", "middle", "server_side")
 SERVICES_AT_MOST: Final = 12
+HOST: Final = "{host}"
 _PROXY_OF_AN_IMAGE: Final = (
     "; a proxy of an image of your own stands in the middle in a compose.yaml of three services, itself, its backend "
     "and who calls it (docs/your-own-composition.md, A program in the middle)"
@@ -65,7 +66,9 @@ class Composed(ContainerSettings):
         names = (self.compose,) if isinstance(self.compose, str) else self.compose
         return tuple((folder / name).resolve() for name in names)
 
-    def problems_of_composition(self, servers: Mapping[str, Server], clients: Mapping[str, Client]) -> Iterator[str]:
+    def problems_of_composition(
+        self, servers: Mapping[str, Server], clients: Mapping[str, Client], families: Collection[Family]
+    ) -> Iterator[str]:
         """What is wrong with what is said of the composition, as far as this file alone can tell."""
         if not self.compose:
             for key in (*SIDES, "outside"):
@@ -86,6 +89,10 @@ class Composed(ContainerSettings):
         for kind, side, programs in (("servers", of_servers, servers), ("clients", "client_side", clients)):
             for name, program in programs.items():
                 yield from self._problems_inside(f"{kind}.{name}", side, program)
+        for name, client in clients.items():
+            if client.in_ and len(families) > 1 and HOST not in str(client.run):
+                why = "a name has addresses of both families, and a drill is about one of them"
+                yield f"clients.{name}.run: expected {HOST} in it, for {why}; or one family in `families`"
         for name, server in servers.items():
             yield from self._problems_of_backend(f"servers.{name}", server)
 

@@ -88,7 +88,7 @@ class Service(Composed):
             ports = sorted({port for server in self.servers for port in self.ports_of(server)})
             if client.port is not None and client.port not in ports:
                 yield f"clients.{name}.port: no server has port {client.port}; there are: {', '.join(map(str, ports))}"
-        yield from (*self.problems(), *self.problems_of_composition(self.servers, self.clients))
+        yield from (*self.problems(), *self.problems_of_composition(self.servers, self.clients, self.families))
 
     def _without_callers(self) -> Iterator[str]:
         for name in self.servers:

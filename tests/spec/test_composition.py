@@ -90,6 +90,7 @@ def test_drills_of_every_kind_fit_it_but_those_that_need_another_program_in_its_
         ("server_side: [db]\n", "", "server_side: expected one or more services of the composition"),
         ("in: db,", "in: db, environment: {A: b},", "servers.db.environment: it is for programs that the lab starts"),
         ("in: db,", "in: db, run: x,", "a server has one of `run`, its command, `runs_on`"),
+        ("[ipv4]", "[ipv4, ipv6]", "clients.ask.run: expected {host} in it, for a name has addresses of both families"),
         ("port: 5432", "port: 5432\noutside: mine", "outside: expected true or false, got 'mine'"),
         (
             "compose: my/compose.yaml\n",
