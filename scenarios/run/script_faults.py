@@ -74,7 +74,7 @@ class ScriptFaults:
         made: Applied
         if fault.clock:
             host = run.cast.host(run.drill.calls[fault.clock.who].from_)
-            made = self.clocks[fault.clock.who] = Clock(run.stage.lab, fault.name, host, fault.clock.told)
+            made = self.clocks[fault.clock.who] = Clock(run.stage.lab, fault.name, host, fault.clock.faketime)
         else:
             made = applied(
                 fault, run.stage.lab, run.stage.injector, run.cast, run.cell.seed, server, self.applied, earlier, calls

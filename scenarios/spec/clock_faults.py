@@ -76,7 +76,7 @@ class Clock:
             raise ValueError("who: expected the name of a call; a server's program keeps the machine's clock")
 
     @property
-    def told(self) -> str:
+    def faketime(self) -> str:
         """The clock in the words of libfaketime (faketime(1))."""
         if self.reads:
             return f"@{self.reads}"

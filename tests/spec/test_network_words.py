@@ -68,7 +68,7 @@ def test_a_clock_is_told_in_the_words_of_libfaketime(tmp_path: Path) -> None:
     for words, expected in told.items():
         found = fault(tmp_path, f"clock: {{who: hello, {words}}}").clock
         assert found is not None
-        assert found.told == expected
+        assert found.faketime == expected
 
 
 def test_a_clock_is_set_before_its_call_begins(tmp_path: Path) -> None:
