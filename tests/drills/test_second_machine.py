@@ -11,7 +11,8 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -176,6 +177,8 @@ class Machines:
 
     def results(self) -> list[dict[str, Any]]:
         """What cells of the newest run have come home by now."""
+        if not (self.runs / "latest").exists():  # it is just begun
+            return []
         found = sorted((self.runs / "latest").glob("*/*/*/result.json"))
         return [json.loads(each.read_text("utf-8")) for each in found]
 
@@ -213,6 +216,18 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
         yield both
 
 
+def when(condition: Callable[[], object], do: Callable[[], object]) -> threading.Thread:
+    """Do something as soon as something is so, beside the test."""
+
+    def wait_and_do() -> None:
+        wait_for(condition, "the moment", WITHIN_S, every_s=0.05)
+        do()
+
+    thread = threading.Thread(target=wait_and_do)
+    thread.start()
+    return thread
+
+
 def test_both_machines_come_to_the_verdicts_of_one_and_a_worker_that_is_other_runs_no_cell(machines: Machines) -> None:
     """Two more workers: one has another drill, the other the keys of another cluster."""
     other = machines.folder / "checkout"
@@ -242,3 +257,15 @@ def test_both_machines_come_to_the_verdicts_of_one_and_a_worker_that_is_other_ru
     assert "once more" not in said
     versions = json.loads((machines.runs / "latest" / "summary.json").read_text("utf-8"))["versions"]
     assert versions["machines"] == "here, there"
+
+
+def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> None:
+    """The last: no engine is there afterwards."""
+    with machines.scheduler() as (_, address), machines.workers(address):
+        killing = when(lambda: "there" in machines.machines(), machines.engine.kill)
+        status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
+        killing.join()
+    assert status == 1, said
+    machines.check_verdicts()
+    assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
+    assert re.search(r"there \([^)]*\): lab \d+ cannot be had: .*; it gets no cells", said), said
