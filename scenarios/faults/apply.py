@@ -20,6 +20,7 @@ from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.catch import Caught
 from scenarios.faults.conntrack import PROTOCOLS, Forget, Stateful, forget_all
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.forged_neighbour import ForgedNeighbour
 from scenarios.faults.host_addresses import NoAddress, SecondAddress
 from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
@@ -299,6 +300,8 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return Resolver(lab, name, cast.host(effect.who).name, asked)
         case neighbour_faults.NoNeighbours():
             return NoNeighbours(lab, name, effect.at)
+        case neighbour_faults.ForgedNeighbour():
+            return ForgedNeighbour(lab, name, cast.host(effect.of), cast.host(effect.taken_for))
         case neighbour_faults.RogueRouter():
             return RogueRouter(lab, name, effect.at)
         case kernel_faults.LinkDown():

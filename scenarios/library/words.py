@@ -30,6 +30,7 @@ MAIN_WORDS: Final[Mapping[str, str]] = {
     "link_down": "at",
     "no_route": "to",
     "no_neighbours": "at",
+    "forged_neighbour": "of",
     "rogue_router": "at",
     "answer": "name_of",
     "kill": "who",

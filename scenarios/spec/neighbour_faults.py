@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
-from scenarios.spec.roles import LegName
+from scenarios.spec.roles import HostRole, LegName, is_client_side, role_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,32 @@ class NoNeighbours:
     @property
     def says(self) -> str:
         return f"the firewall hears neither ARP nor neighbour discovery on the {self.at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForgedNeighbour:
+    """The firewall believes that the address of a host is at the Ethernet address of another of its network.
+
+    It is what a forged answer to ARP, or a forged neighbour advertisement, leaves behind; it stays until the end. Hits
+    are the packets that the firewall sent to the wrong host.
+    """
+
+    of: HostRole
+    taken_for: HostRole
+
+    def __post_init__(self) -> None:
+        if self.of == self.taken_for:
+            raise ValueError(f"taken_for: expected another host than {self.of}")
+        if is_client_side(self.of) != is_client_side(self.taken_for):
+            side = [each for each in get_args(HostRole) if is_client_side(each) == is_client_side(self.of)]
+            there = ", ".join(each for each in side if each != self.of)
+            raise ValueError(
+                f"taken_for: {self.taken_for} is on another network than {self.of}; expected one of: {there}"
+            )
+
+    @property
+    def says(self) -> str:
+        return f"the firewall takes {role_label(self.taken_for)} for {role_label(self.of)}, by a forged ARP answer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

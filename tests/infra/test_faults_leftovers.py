@@ -10,6 +10,7 @@ from scenarios.faults import Unsupported
 from scenarios.faults.capacity import Limit, Police, SynProxy
 from scenarios.faults.conntrack import Stateful
 from scenarios.faults.dns_answer import Answer
+from scenarios.faults.forged_neighbour import ForgedNeighbour
 from scenarios.faults.host_addresses import NoAddress, SecondAddress
 from scenarios.faults.host_settings import HostSettings
 from scenarios.faults.icmp_mute import Mute
@@ -38,6 +39,7 @@ SAY_ALL = """
 for family in -4 -6; do ip $family route | sort; done
 ip -o address | sed 's/ valid_lft.*//; s/ nodad.*//; s/ tentative//; s/ proto .*//'
 tc qdisc
+ip neigh show nud permanent
 nft list tables
 ls -dA /run/faults /run/faults/* 2>/dev/null
 true
@@ -62,6 +64,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
     before = configured(lab)
     ends = lab.topology.hosts["client"], lab.topology.hosts["server"]
     left: Sequence[Standing] = [
+        ForgedNeighbour(lab, "forged", ends[0], lab.topology.hosts["client-be"]),  # it asks where that one is
         *(Stateful(lab, "stateful"), IdleTimeout(lab, "idle", 60), Nat(lab, "nat"), Mute(lab, "mute")),
         *(Mtu(lab, "narrow", "server-leg", 1300), Rate(lab, "slow", "client-leg", 10**6)),
         *(NoRoute(lab, "no-route", lab.topology.hosts["server-be"]), Answer(lab, "liar", "server", "198.18.255.1")),

@@ -39,6 +39,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "watch": {"watch": "data", **ACROSS},
     "forge": {"forge": "data", "what": "rst", **ACROSS},
     "path": {"path": "wifi"},
+    "forged_neighbour": {"forged_neighbour": "server", "taken_for": "other-server"},
     "rogue_router": {"rogue_router": "client-leg"},
     "no_neighbours": {"no_neighbours": "server-leg"},
     "signal": {"signal": "server", "by": "HUP"},

@@ -15,6 +15,9 @@ SAID = {
     "second_address: {who: server}": "the server has the addresses of nobody too",
     "second_address: {who: other-server, family: ipv6}": "the other server has the IPv6 address of nobody too",
     "no_address: {who: client}": "the client has lost its addresses",
+    "forged_neighbour: {of: server, taken_for: other-server}": (
+        "the firewall takes the other server for the server, by a forged ARP answer"
+    ),
     "rogue_router: {at: client-leg}": (
         "a router that is not there advertises itself to the hosts behind the client-leg"
     ),
@@ -40,6 +43,12 @@ def test_each_is_one_sentence(tmp_path: Path, words: str) -> None:
         ("second_address: {who: client}", "second_address.who", "expected a host of the server's side, got client"),
         ("second_address: {who: nobody}", "second_address.who", "unknown word 'nobody'"),
         ("second_address: {}", "second_address", "'who' is missing"),
+        (
+            "forged_neighbour: {of: server, taken_for: client}",
+            "forged_neighbour.taken_for",
+            "client is on another network than server; expected one of: other-server, names, web",
+        ),
+        ("forged_neighbour: {of: server, taken_for: server}", "forged_neighbour.taken_for", "another host than server"),
         ("rogue_router: {at: client}", "rogue_router.at", "unknown word 'client'"),
         ("loopback: {who: firewall}", "loopback.who", "unknown word 'firewall'"),
         ("loopback: {who: client, of: icmp}", "loopback.of", "unknown word 'icmp'"),
