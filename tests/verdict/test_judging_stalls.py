@@ -75,7 +75,7 @@ FAILS: list[tuple[str, dict[str, object], Stall, Stall]] = [
     ("hits: {fault: lose, exactly: 1}", {"caught": {"lose": Caught(2)}}, stall(0.2, 0.9), stall(0.2, 0.22)),
     ("outcome: {call: hello, is: answered}", {"calls": calls(TIMED_OUT)}, stall(0.2, 0.9), stall(0.2, 0.28)),
     ("order: {at: client-leg, of: [answer, syn]}", {}, stall(0.2, 0.9), stall(0.2, 0.22)),
-    ("sockets: {look: after, state: TIME-WAIT}", {}, stall(0.2, 0.9), stall(0.2, 0.28)),
+    ("sockets: {look: after, state: LAST-ACK}", {}, stall(0.2, 0.9), stall(0.2, 0.28)),
     ("log: {of: server, line: done}", {}, stall(0.2, 0.9), stall(0.2, 0.28)),
 ]  # fmt: skip
 
