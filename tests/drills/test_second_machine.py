@@ -259,6 +259,17 @@ def test_both_machines_come_to_the_verdicts_of_one_and_a_worker_that_is_other_ru
     assert versions["machines"] == "here, there"
 
 
+def test_a_cell_whose_worker_is_killed_runs_elsewhere(machines: Machines) -> None:
+    with machines.scheduler() as (_, address), machines.workers(address) as there:
+        killing = when(lambda: "there" in machines.machines(), there.process.kill)
+        status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
+        killing.join()
+    assert status == 1, said
+    machines.check_verdicts()
+    assert machines.machines() == {"here", "there"}
+    assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
+
+
 def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> None:
     """The last: no engine is there afterwards."""
     with machines.scheduler() as (_, address), machines.workers(address):
