@@ -332,6 +332,13 @@ def test_another_word_is_a_change_even_where_the_verdict_is_the_same(tmp_path: P
 # What is written, and when
 
 
+def test_what_a_program_did_is_the_same_in_both_schemas() -> None:
+    summary, of_a_cell = (
+        json.loads((ROOT / "docs" / f"{each}.schema.json").read_text("utf-8")) for each in ("summary", "result")
+    )
+    assert summary["$defs"]["did"] == of_a_cell["$defs"]["did"]
+
+
 def test_the_summary_is_as_its_schema_says_with_and_without_survival(tmp_path: Path) -> None:
     schema = jsonschema.Draft202012Validator(json.loads((ROOT / "docs/summary.schema.json").read_text("utf-8")))
     run(tmp_path / LATER, [result(tmp_path / LATER), result(tmp_path / LATER, pair="le-le", word=survival())])
