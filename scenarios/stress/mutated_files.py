@@ -21,16 +21,19 @@ from pathlib import Path
 
 from scenarios.faults.apply import of_kernel
 from scenarios.faults.kernel_fault import Standing
+from scenarios.faults.vip import Vip
 from scenarios.lab.lab import Lab
+from scenarios.spec import mapping_faults
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import DRILLS, load_drill
+from scenarios.spec.clock_faults import Clock
 from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Refuse
-from scenarios.spec.mapping_faults import Rebind
+from scenarios.spec.loopback_faults import Loopback
 from scenarios.spec.path_faults import PathBetween
 from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.spec.service import SERVICE_FILE, SERVICES, Service, ServiceChoice, read_service, services
@@ -125,8 +128,12 @@ def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
                 picked.pick(lambda role, family=picked.family: cast.address(role, family))  # type: ignore[misc]
             case PathBetween() as path:
                 path.pick(lambda role, family=path.family: cast.address(role, family))  # type: ignore[misc]
-            case Kill() | Pause() | Signal() | Replace() | Rebind():
+            case Kill() | Pause() | Signal() | Replace() | mapping_faults.Rebind() | Clock():
                 pass
+            case Loopback():  # it is a capture, which begins with it
+                cast.host(fault.effect.who)
+            case mapping_faults.Vip() as vip:
+                Vip(Lab(1), fault.name, cast.host(vip.to), vip.hairpin).transaction()
             case effect:
                 made = of_kernel(fault.name, effect, Lab(1), cast)
                 if isinstance(made, Standing):
