@@ -19,7 +19,7 @@ RECORDED_S: Final = (
     *(0.49, 0.92, 1.45, 1.73, 2.16, 2.59, 3.09, 3.69, 4.98, 5.31, 5.97),
     *(6.88, 7.73, 8.37, 9.72, 10.58, 12.02, 16.71, 29.97, 45.42, 94.52),
 )
-HEAD_S: Final = 0.007  # of processor for a cell, in the head or the scheduler, whichever takes more (docs/scale.md)
+HEAD_S: Final = 0.005  # of processor for a cell, in the head or the scheduler, whichever takes more (docs/scale.md)
 LABS: Final = 4  # of a machine
 SLOW_PART, SLOW_TIMES = 0.02, 3.0  # of the machines, and how much longer a cell takes there
 LOST_A_DAY: Final = 0.05  # of the machines
