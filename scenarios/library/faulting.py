@@ -7,17 +7,22 @@ import re
 import time
 from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Self, get_args
 
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.stalls import Pause
 from scenarios.faults.apply import applied
 from scenarios.faults.catch import Caught
+from scenarios.faults.clock import Clock
+from scenarios.faults.programs import PausedCalls
 from scenarios.lab.errors import DeadlinePassed, UsageError
 from scenarios.lab.waiting import wait_for
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
+from scenarios.spec.clock_faults import Clock as ClockFault
+from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.fault import Fault
+from scenarios.spec.roles import SERVER, CallerRole
 
 HELD_WITHIN_S = 5.0  # for what a fault holds when its block ends, and will let go by itself
 
@@ -93,16 +98,19 @@ class FaultBlock:
             session.replaced[fault.replace.who] = fault.replace
             return
         if fault.clock:
-            raise UsageError("lab.fault: clock: it is for a call of a drill; in a test, a call names its own program")
+            session.applied[fault.name] = self._wrong_clock(fault.clock)
+            return
         hurt = fault.kill or fault.pause or fault.signal
-        if hurt and hurt.who != "server":
-            raise UsageError("lab.fault: who: expected 'server': in a test, a call runs to its end")
-        if hurt and server is None:
+        if hurt and hurt.who != SERVER and hurt.who not in session.calls:
+            expected = "expected 'server', or a call of lab.start that runs"
+            raise UsageError(f"lab.fault: who: {expected}, got {quoted(hurt.who)}{advice(hurt.who, session.calls)}")
+        if hurt and hurt.who == SERVER and server is None:
             raise UsageError("lab.fault: no server of this test runs on the role server; lab.serve starts one")
         running = server.running if server else None
-        if fault.pause:
+        began_ns = time.time_ns()
+        if fault.pause and fault.pause.who == SERVER:
             pid = running.pid if isinstance(running, WarmRunning) else None
-            session.story.pauses[fault.name] = Pause(session.cast.server.name, pid, time.time_ns())
+            session.story.pauses[fault.name] = Pause(session.cast.server.name, pid, began_ns)
         made = applied(
             fault,
             session.stage.lab,
@@ -112,8 +120,24 @@ class FaultBlock:
             running,
             session.applied,
             session.earlier,
+            {name: [call] for name, call in session.calls.items()},
         )
+        if isinstance(made, PausedCalls) and made.pids:  # of one call
+            session.story.pauses[fault.name] = Pause(*made.pids[0], began_ns)
         session.applied[fault.name] = made
+
+    def _wrong_clock(self, wrong: ClockFault) -> Clock:
+        """Calls that begin on the host of a role while the block lasts have this clock."""
+        session = self._session
+        if wrong.who not in get_args(CallerRole):
+            names = ", ".join(get_args(CallerRole))
+            raise UsageError(f"lab.fault: clock: expected the role whose calls have it, one of: {names}")
+        host = session.host(wrong.who, "lab.fault: clock")  # type: ignore[arg-type] # asked just now
+        if host is session.here:
+            raise UsageError(f"lab.fault: clock: {wrong.who} is this machine itself, whose clock is not touched")
+        made = Clock(session.stage.lab, self.name, host, wrong.faketime)
+        session.clocks[self.name] = host, made
+        return made
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -129,6 +153,7 @@ class FaultBlock:
                 if kind is None:
                     self._let_go()
                 self._caught = session.applied.pop(name).end()
+                session.clocks.pop(name, None)
             if name in session.story.pauses:
                 session.story.pauses[name] = replace(session.story.pauses[name], ended_ns=time.time_ns())
             session.story.note(f"{name} is undone")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from scenarios.evidence.host_counters import host_counters
 from scenarios.evidence.record import Socket
 from scenarios.lab import pool
 from scenarios.lab.errors import UsageError
@@ -189,8 +190,10 @@ class Lab:
         """A fault for the time of a `with` block: the words of a drill's `fault:` (docs/drills.md), the effect first.
 
         `drop="syn", first=1, from_="client", to="server"`; `silence="data", …`; `mtu=1300, at="server-leg"`;
-        `pause="server"`; `answer="server", gives=("other-server",)`. `called` is its name in the evidence. Raises
-        UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
+        `pause="server"`, or a call of `start` that runs: `kill=call`; `answer="server", gives=("other-server",)`;
+        `clock="client", ahead="400d"`: of the calls that begin there in the block. `called` is its name in the
+        evidence. Raises UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took
+        hold of nothing.
         """
         return self._fault(words, called, may_miss, armed=self._session.story.armed)
 
@@ -200,6 +203,7 @@ class Lab:
 
     def _fault(self, words: Mapping[str, Any], called: str, may_miss: bool, armed: bool) -> FaultBlock:
         effect = next(iter(words), "fault").replace("_", "-")
+        words = {word: _by_name(each) for word, each in words.items()}
         name = called or self._session.story.next_name(effect)
         fault = declared(name, words, "lab.fault")
         self._session.nat = self._session.nat or fault.nat is not None
@@ -215,6 +219,13 @@ class Lab:
     def sockets(self, on: HostRole) -> tuple[Socket, ...]:
         """The TCP and UDP sockets of a role's host now, as its kernel has them."""
         return self._session.look(self._session.story.next_name("look"), on)
+
+    def counters(self, on: HostRole) -> Mapping[str, int]:
+        """The counters of the kernel of a role's host now, by their names as nstat(8) has them: `TcpPassiveOpens`."""
+        host = self._session.host(on, "lab.counters: on")
+        if host is self._session.here:
+            raise UsageError(f"lab.counters: on: {on} is this machine itself, whose counters are not the lab's")
+        return host_counters(self._session.stage.lab, host.name)
 
     def until(
         self,
@@ -293,6 +304,13 @@ class Lab:
             session.story = story
         session.set_earlier_aside()
         return Twice(returned, body())
+
+
+def _by_name(value: Any) -> Any:
+    """A call or a fault by its name, as a drill has it, also in a mapping."""
+    if isinstance(value, Mapping):
+        return {word: _by_name(each) for word, each in value.items()}
+    return value.name if isinstance(value, Started | FaultBlock) else value
 
 
 def _check_line(line: str) -> None:

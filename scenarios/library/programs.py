@@ -190,6 +190,7 @@ class Started:
         """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
         if self.ended is None:
             call = self._pending.wait()
+            self._session.calls.pop(self.name, None)
             story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
             story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
@@ -243,10 +244,15 @@ def start(
     argv = boxes.client_words(command, address, port or 0)
     box = boxes.of_client(chosen.service, chosen.client_name, address, port or 0, within_s)
     read = functools.partial(contract.ended, chosen.client) if box else None
+    for host, clock in session.clocks.values():
+        if host is caller and box:
+            raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be another")
+        argv = clock.argv_of(argv) if host is caller else argv
     name = session.story.next_name("call")
     session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")
     session.stage.disturbed = True
     pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=read, hear=True)
+    session.calls[name] = pending
     return Started(name, session, pending)
 
 

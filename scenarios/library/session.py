@@ -12,6 +12,7 @@ from scenarios.evidence.record import Socket
 from scenarios.evidence.sockets import of_machine
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults.apply import Applied
+from scenarios.faults.clock import Clock
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import Family, Host
@@ -25,6 +26,7 @@ from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import CLIENT_SIDE, HostRole, Role, is_host
 
 if TYPE_CHECKING:
+    from scenarios.calls.call import Pending
     from scenarios.library.programs import Server
 
 
@@ -37,6 +39,8 @@ class Session:
         self.servers: dict[str, Server] = {}  # that run now, by role
         self.applied: dict[str, Applied] = {}  # the faults in force, by name
         self.replaced: dict[str, Replace] = {}  # by role
+        self.calls: dict[str, Pending] = {}  # that run now, by name
+        self.clocks: dict[str, tuple[Host, Clock]] = {}  # wrong ones, for the calls of a host; by the fault's name
         self.earlier: set[Connection] = set()
         self.here: Host | None = None  # this machine, while it plays a role itself
         self.used: set[str] = set()  # the machines on which this test rests
@@ -61,6 +65,7 @@ class Session:
         """Begin with the next test: what connections are there by now is none of its."""
         self.story = Story(name)
         self.used, self.nat, self.vip = set(), False, False
+        self.calls = {}
         self.set_earlier_aside()
 
     def set_earlier_aside(self) -> None:

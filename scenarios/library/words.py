@@ -57,6 +57,7 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
     """The fault that the keywords of a call declare. Raises UsageError that begins with `place`, naming the word.
 
     `True` as the effect's value leaves its main word out: `nat=True`, `stateful=True`. A mapping is all of its words.
+    `after` is a drill's, beside the effect: `{"fault": name, "hits": 2}`.
     """
     effect = next((word for word in words if word in EFFECTS), None)
     if effect is None:
@@ -64,12 +65,13 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
         raise UsageError(f"{place}: unknown effect {quoted(wrong)}{advice(wrong, EFFECTS)}")
     known = {each.name.rstrip("_") for each in dataclasses.fields(EFFECTS[effect]) if each.init}
     others = {word.rstrip("_"): value for word, value in words.items() if word != effect}
+    behind = {} if "after" in known else {word: others.pop(word) for word in ("after",) if word in others}
     for word in others:
         if word in EFFECTS and word not in known:
             raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; two faults are two `with`s")
         if word not in known:
             raise UsageError(f"{place}: {effect}: unknown word {quoted(word)}{advice(word, known)}")
-    return read({"name": name, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
+    return read({"name": name, **behind, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
 
 
 def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:

@@ -60,7 +60,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "second_address": {"second_address": "server"},
     "no_address": {"no_address": "client", "family": "ipv4"},
     "loopback": {"loopback": "client", "of": "syn-ack"},
-    "clock": {"clock": "hello", "ahead": "400d"},
+    "clock": {"clock": "client", "ahead": "400d"},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},
 }
 
