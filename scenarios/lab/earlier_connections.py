@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6")
+ESTABLISHED = "01"
 LISTEN = "0A"
 TIME_WAIT = "06"  # sends nothing of its own accord; while its peer does, it is in the peer's table
 SOCKET = re.compile(r"^ *\d+: ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]+):([0-9A-F]{4}) ([0-9A-F]{2}) ")
@@ -36,16 +37,22 @@ class Connection:
         yield self.peer, self.local
 
 
-def connections(tables: str, byteorder: Literal["little", "big"] = sys.byteorder) -> set[Connection]:
-    """The connections in what TABLES hold, one after the other; `byteorder` is that of the kernel they are of."""
+def connections(
+    tables: str, byteorder: Literal["little", "big"] = sys.byteorder, *, ending: bool = False
+) -> set[Connection]:
+    """The connections in what TABLES hold, one after the other; `byteorder` is that of the kernel they are of.
+
+    `ending`: only those that an end has closed. The others may go on.
+    """
     found: set[Connection] = set()
+    passed_over = {LISTEN, TIME_WAIT, ESTABLISHED} if ending else {LISTEN, TIME_WAIT}
     transport: Transport = "tcp"
     for line in tables.splitlines():
         if "local_address" in line:
             transport = "udp" if OF_UDP in line else "tcp"
         elif match := SOCKET.match(line):
             local, local_port, peer, peer_port, state = match.groups()
-            if state not in (LISTEN, TIME_WAIT) and int(peer_port, 16):
+            if state not in passed_over and int(peer_port, 16):
                 near = _address(local, byteorder), int(local_port, 16)
                 far = _address(peer, byteorder), int(peer_port, 16)
                 found.add(Connection(transport, near, far))

@@ -302,7 +302,7 @@ class Lab:
         finally:
             story.controls.append(session.story)
             session.story = story
-        session.set_earlier_aside()
+        session.set_earlier_aside(in_test=True)
         return Twice(returned, body())
 
 

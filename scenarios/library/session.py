@@ -68,11 +68,16 @@ class Session:
         self.calls = {}
         self.set_earlier_aside()
 
-    def set_earlier_aside(self) -> None:
-        """Note which connections there are: what they still send is in no recording, and no hit of a fault."""
+    def set_earlier_aside(self, *, in_test: bool = False) -> None:
+        """Note which connections there are: what they still send is in no recording, and no hit of a fault.
+
+        `in_test`: those before the test stay so, and of its own those that end: a client that keeps its connection
+        meets the next fault on it.
+        """
         if self.stage.disturbed and not self.applied:
             hosts = {self.cast.client, self.cast.server} - {self.here}  # each other's ends are in their tables too
-            self.earlier = left_connections(self.stage, {each.name for each in hosts if each})
+            found = left_connections(self.stage, {each.name for each in hosts if each}, ending=in_test)
+            self.earlier = self.earlier | found if in_test else found
             self.stage.disturbed = bool(self.earlier)
 
     def host(self, role: Role, key: str) -> Host:

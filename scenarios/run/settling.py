@@ -23,8 +23,11 @@ HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server"
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 
 
-def left_connections(stage: Stage, hosts: Collection[str]) -> set[Connection]:
-    """The connections that the kernels of these hosts have now. Raises LabProblem where one cannot be asked."""
+def left_connections(stage: Stage, hosts: Collection[str], *, ending: bool = False) -> set[Connection]:
+    """The connections that the kernels of these hosts have now; `ending`: only those that an end has closed.
+
+    Raises LabProblem where a host cannot be asked.
+    """
     topology, reading = stage.lab.topology, ["cat", *TABLES]
     pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
     answered = [each.wait() for each in pending]
@@ -33,7 +36,7 @@ def left_connections(stage: Stage, hosts: Collection[str]) -> set[Connection]:
     printed = [each.stdout for each in answered]
     for host in {*hosts} & {*topology.standing}:  # which serve by themselves, and have no fork server
         printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
-    return {each for tables in printed for each in connections(tables)}
+    return {each for tables in printed for each in connections(tables, ending=ending)}
 
 
 class Settling:

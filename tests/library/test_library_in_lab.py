@@ -282,6 +282,22 @@ def test_the_address_goes_with_the_process_that_was_killed(lab: Lab) -> None:
     wait_for(is_gone, "the address to go", 10)
 
 
+def test_a_connection_that_is_kept_through_the_control_meets_the_fault(lab: Lab, echo: Server) -> None:
+    def ask() -> bytes:
+        with lab.fault(drop="data", first=1, **ACROSS):
+            connection.sendall(b"hello")
+            return connection.recv(5)
+
+    lab.call(service="echo/select")  # so that what is left of it is looked for
+    with (
+        lab.host("client"),
+        lab.recording() as packets,
+        socket.create_connection((lab.address("server"), echo.port), timeout=20) as connection,
+    ):
+        assert lab.control(ask) == (b"hello", b"hello")
+    assert packets.on("client-leg").where("tcp.len > 0").alone.count == 1
+
+
 def test_packets_are_a_value(lab: Lab) -> None:
     with lab.recording() as packets:
         pass
