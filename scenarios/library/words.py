@@ -65,7 +65,7 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
         raise UsageError(f"{place}: unknown effect {quoted(wrong)}{advice(wrong, EFFECTS)}")
     known = {each.name.rstrip("_") for each in dataclasses.fields(EFFECTS[effect]) if each.init}
     others = {word.rstrip("_"): value for word, value in words.items() if word != effect}
-    behind = {} if "after" in known else {word: others.pop(word) for word in ("after",) if word in others}
+    behind = {"after": others.pop("after")} if "after" in others and "after" not in known else {}
     for word in others:
         if word in EFFECTS and word not in known:
             raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; two faults are two `with`s")
