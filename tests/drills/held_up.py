@@ -1,5 +1,5 @@
 """Drills on a machine that does not keep up: `python -m tests.drills.held_up --lab 20 --for 600 [WORD…]`, beside a run.
-Or with the run: `python -m tests.drills.held_up --lab 20 --cells 2000`, which ends with a table.
+Or with the run: `python -m tests.drills.held_up --lab 20 --labs 3 --cells 2000`, which ends with a table.
 
 Again and again a random process of a lab is stopped for a moment (SIGSTOP, then SIGCONT). With WORDs, only one whose
 command line has one of them: injector, services., forkserver. A drill whose margins are thin fails then, though its
@@ -45,7 +45,7 @@ from scenarios.verdict.result import Result
 
 MOMENTS_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.6)
 BETWEEN_S = (0.02, 0.2)
-BATCH = 20  # cells
+BATCH = 20  # cells, for each lab
 HOLDER_ENDS_WITHIN_S = 30
 STOPPED, DEAD = "T", "Z"  # proc(5), /proc/pid/stat: a drill's own pause is left alone
 
@@ -169,34 +169,37 @@ def random_cells(names: Sequence[str], pairs: Sequence[Pair], count: int, seed: 
     return found[:count]
 
 
-def run_held_up(lab: Lab, cells: Sequence[Cell], words: Sequence[str]) -> int:
-    """Run cells in a lab whose processes are held up, and print the table, also at an interrupt; the exit status."""
+def run_held_up(labs: Sequence[Lab], cells: Sequence[Cell], words: Sequence[str]) -> int:
+    """Run cells in labs whose processes are held up, and print the table, also at an interrupt; the exit status."""
     tally, held_up = Tally(), 0
     try:
-        bring_up(lab)
+        for lab in labs:
+            bring_up(lab)
         quietly = {each.drill.drill: replace(each, repeat=1) for each in cells}
         print(f"{len(quietly)} drills are run quietly", flush=True)
-        Campaign(run_folder.new_run(), [lab], tally.quiet, print, keep=True, tries=1).run([*quietly.values()])
-        print(f"now {len(cells)} cells of a lab that is held up", flush=True)
-        with holding_up(lab.number, words) as holder:
+        Campaign(run_folder.new_run(), labs, tally.quiet, print, keep=True, tries=1).run([*quietly.values()])
+        print(f"now {len(cells)} cells of labs that are held up", flush=True)
+        with contextlib.ExitStack() as stack:
+            holders = [stack.enter_context(holding_up(lab.number, words)) for lab in labs]
             try:
-                _run_in_batches(lab, cells, tally)
+                _run_in_batches(labs, cells, tally)
             finally:
-                holder.send_signal(signal.SIGINT)
-                said = holder.communicate(timeout=HOLDER_ENDS_WITHIN_S)[0]
-                held_up = int(said.split()[0]) if said else 0
+                for holder in holders:
+                    holder.send_signal(signal.SIGINT)
+                printed = [holder.communicate(timeout=HOLDER_ENDS_WITHIN_S)[0] for holder in holders]
+                held_up = sum(int(each.split()[0]) for each in printed if each)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
     print(tally.table(held_up, len(cells) - tally.verdicts.total()))
     return 1 if tally.wrong else 0
 
 
-def _run_in_batches(lab: Lab, cells: Sequence[Cell], tally: Tally) -> None:
+def _run_in_batches(labs: Sequence[Lab], cells: Sequence[Cell], tally: Tally) -> None:
     """Each batch has a campaign of its own, for the next cells to try anew where a lab that is held up did not open."""
-    folder = run_folder.new_run()
-    for begin in range(0, len(cells), BATCH):
+    folder, size = run_folder.new_run(), BATCH * len(labs)
+    for begin in range(0, len(cells), size):
         try:
-            Campaign(folder, [lab], tally.held_up, print, keep=True, tries=1).run(cells[begin : begin + BATCH])
+            Campaign(folder, labs, tally.held_up, print, keep=True, tries=1).run(cells[begin : begin + size])
         except LabProblem as problem:
             tally.other_reasons[f"no lab: {problem}"[:100]] += 1
 
@@ -219,6 +222,9 @@ def main() -> None:
     parser.add_argument(
         "--lab", type=between(LAB_NUMBERS[0], LAB_NUMBERS[-1]), required=True, metavar="LAB", help="the lab's number"
     )
+    parser.add_argument(
+        "--labs", type=between(1, 16), default=1, metavar="N", help="with --cells: so many side by side, from LAB on"
+    )
     how_long = parser.add_mutually_exclusive_group(required=True)
     how_long.add_argument("--for", type=between(1, 86400), dest="for_s", metavar="SECONDS")
     how_long.add_argument("--cells", type=between(1, 100_000), metavar="N", help="run so many, and print a table")
@@ -233,7 +239,8 @@ def main() -> None:
         signal.signal(each, signal.default_int_handler)
     if asked.cells:
         cells = random_cells(asked.drill, asked.pair or DEFAULT_PAIRS, asked.cells, asked.seed)
-        sys.exit(run_held_up(Lab(asked.lab), cells, asked.words))
+        labs = [Lab(number) for number in range(asked.lab, asked.lab + asked.labs)]
+        sys.exit(run_held_up(labs, cells, asked.words))
     try:
         held_up = hold_up(asked.lab, asked.words, asked.for_s)
     except (PermissionError, NoEngine) as error:
