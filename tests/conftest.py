@@ -14,7 +14,7 @@ import testinfra
 from hypothesis import settings
 from testinfra.host import Host as Machine
 
-from scenarios.lab import engine
+from scenarios.lab import engine, locks
 from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import NoEngine
 from scenarios.lab.lab import Lab
@@ -32,6 +32,9 @@ settings.load_profile("shared machine")
 # From the far end: a person's own labs are left alone. Of several test processes (pytest-xdist) each has its own.
 _WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
 TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
+
+LENT_TO_TESTS = "tests"  # the lock on a number
+_held: dict[int, int] = {}  # the numbers that this process has, with their locks
 
 # Half a million objects of modules and tests live from the start to the end: looking through them costs a seventh.
 gc.set_threshold(100_000, 50, 100)
@@ -165,10 +168,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(absent)
 
 
+def free_numbers(count: int) -> list[int]:
+    """Numbers of labs that nobody on this engine uses. Other test runs have none of them until this process ends."""
+    taken, found = labs_in_use(), []
+    for number in TEST_LABS:
+        if number not in taken and _is_ours(number):
+            found.append(number)
+        if len(found) == count:
+            return found
+    raise LookupError(f"{count} labs are wanted for tests, and {len(found)} are free")
+
+
+def _is_ours(number: int) -> bool:
+    """Whether this process has the number, by a lock which is taken if it is free."""
+    if number not in _held:
+        with contextlib.suppress(BlockingIOError):
+            _held[number] = locks.take(locks.path_of(number, LENT_TO_TESTS))
+    return number in _held
+
+
+def pytest_unconfigure() -> None:
+    while _held:
+        number, lock = _held.popitem()
+        locks.path_of(number, LENT_TO_TESTS).unlink(missing_ok=True)
+        os.close(lock)
+
+
 def free_lab(*profiles: str) -> Lab:
-    """A lab of a number that nobody on this engine uses; with the machines of these profiles of compose.yaml too."""
-    taken = labs_in_use()
-    return Lab(next(number for number in TEST_LABS if number not in taken), *profiles)
+    """A lab of a free number; with the machines of these profiles of compose.yaml too."""
+    return Lab(free_numbers(1)[0], *profiles)
 
 
 @contextlib.contextmanager

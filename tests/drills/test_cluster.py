@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.topology import ROOT
-from tests.conftest import TEST_LABS
+from tests.conftest import free_numbers
 
 PROGRAM = """
 import sys
@@ -27,7 +27,7 @@ def test_two_workers_come_to_the_verdicts_of_one_machine_and_leave_no_lab(tmp_pa
     claims = (ROOT / "scenarios" / "drills" / "lost-syn.yaml").read_text("utf-8")
     wrong = tmp_path / "wrong-syn.yaml"
     wrong.write_text(claims.replace("drill: lost-syn", "drill: wrong-syn").replace("exactly: 2", "exactly: 3"), "utf-8")
-    labs = [number for number in TEST_LABS if number not in labs_in_use()][:2]
+    labs = free_numbers(2)
     words = ["run", "lost-syn", "refused-closed-port", str(wrong), "--pair", "le-le", "--cluster", "local:2"]
     environment = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"}
     ran = subprocess.run(

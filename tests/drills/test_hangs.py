@@ -22,7 +22,6 @@ import pytest
 
 from scenarios.evidence.capture import Capture
 from scenarios.lab import engine
-from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.sweep import MARK
@@ -34,7 +33,7 @@ from scenarios.spec.catalogue import chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
-from tests.conftest import TEST_LABS
+from tests.conftest import free_numbers
 
 Deed = Literal["pause", "stop", "kill"]
 Phase = Literal["before the script", "in the control", "under the fault", "as the captures end"]
@@ -153,9 +152,8 @@ class Table:
         known = services()
         drill = load_drill(file, known)
         self._cell = Cell(drill, chosen_service(drill, None, known), "le-le")
-        taken = labs_in_use()
         self._labs: queue.SimpleQueue[Lab] = queue.SimpleQueue()
-        self.labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
+        self.labs = [Lab(number) for number in free_numbers(LABS)]
         for lab in self.labs:
             self._labs.put(lab)
 

@@ -20,12 +20,11 @@ from typing import Any, Final
 import pytest
 
 from scenarios.cluster import keys
-from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.images import EVERY_LAB
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from tests.bundling import bundled, checkout
-from tests.conftest import TEST_LABS
+from tests.conftest import free_numbers
 from tests.second_engine import SecondEngine, cable, second_engine, why_not
 
 pytestmark = pytest.mark.long
@@ -193,7 +192,7 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     if reason := why_not():
         pytest.skip(reason)
     folder = tmp_path_factory.mktemp("cluster")
-    here, there, other = [number for number in TEST_LABS if number not in labs_in_use()][:3]
+    here, there, other = free_numbers(3)
     keys.make(folder / "keys")
     claims = (ROOT / "scenarios" / "drills" / "lost-syn.yaml").read_text("utf-8")
     wrong = claims.replace("drill: lost-syn", "drill: wrong-syn").replace("exactly: 2", "exactly: 3")

@@ -17,12 +17,11 @@ from typing import Any, Final
 import pytest
 
 from scenarios.lab import engine
-from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import CUT
 from scenarios.lab.topology import ROOT
-from tests.conftest import TEST_LABS
+from tests.conftest import free_numbers
 
 MOST_MEMORY_KIB: Final = 300_000
 LABS: Final = 2  # side by side
@@ -154,9 +153,8 @@ class Running:
     """Labs, in which strangers are run one after another."""
 
     def __init__(self, folder: Path) -> None:
-        taken = labs_in_use()
         self._folder = folder
-        self.labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
+        self.labs = [Lab(number) for number in free_numbers(LABS)]
 
     def all(self, strangers: list[Stranger]) -> None:
         came: dict[Stranger, str] = {}
