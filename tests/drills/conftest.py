@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence import run_folder
-from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.lab import Lab
 from scenarios.run.campaign import Campaign
 from scenarios.run.session import Stage
@@ -21,7 +20,7 @@ from scenarios.spec.catalogue import drills
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
-from tests.conftest import TEST_LABS, lab_for_a_while
+from tests.conftest import free_numbers, lab_for_a_while
 from tests.drills.cells import cells_of
 
 LABS = 2  # side by side: a drill mostly waits; and each other test process has a lab of its own
@@ -46,8 +45,7 @@ class Catalogue:
 def catalogue(pytestconfig: pytest.Config) -> Iterator[Catalogue]:
     """Every drill that there is, with its own service."""
     known = services()
-    taken = labs_in_use()
-    labs = [Lab(number) for number in TEST_LABS if number not in taken][:LABS]
+    labs = [Lab(number) for number in free_numbers(LABS)]
     cells = cells_of(drills(), known, repeated=pytestconfig.getoption("long"))
     folder = run_folder.new_run()
     began_s = time.monotonic()
