@@ -55,14 +55,21 @@ COMES_WITHIN_S: Final = 150.0  # a fault, after the run was started: some contro
 PASSES_WITHIN_S: Final = 180.0  # the short drill; it makes a lab anew where it has to
 TRIES: Final = 3  # for a blow: a run may be over before it
 LOOKS_EVERY_S: Final = 0.005
+GOES_ON_S: Final = 2.0  # after the signal: what begins later shows that it did not end for it
 MARK: Final = "FAULTWIRE_STORM"  # in the environment of every run, and so of all that it starts on this machine
 LEAST_IN_FORCE: Final = 0.5
-A_SHARE_FROM: Final = 20  # blows; of fewer the share in force is luck: of three that are aimed in four of five, one may be
+A_SHARE_FROM: Final = 20  # blows; of fewer the share in force, and of each signal, is luck
 
 
 def at(events: Sequence[Mapping[str, Any]], sent_ns: int) -> Mapping[str, Any]:
     """Return the last event before a moment; an empty one where there is none."""
     return next((each for each in reversed(events) if each["at_ns"] <= sent_ns), {})
+
+
+def went_on(sent: signal.Signals, events: Sequence[Mapping[str, Any]], sent_ns: int) -> list[str]:
+    """Return what is wrong with a run that came to its end: it began something well after the signal."""
+    later = [each for each in events if each["at_ns"] > sent_ns + GOES_ON_S * 1e9]
+    return [f"it went on after {sent.name}: {later[0]['event']}"] if later else []
 
 
 def wrong_end(sent: signal.Signals, status: int | None, printed: str, folder: Path | None) -> list[str]:
@@ -159,7 +166,8 @@ class Storm:
             last = at(run.events, sent_ns)
             struck.at, struck.in_force = str(last.get("event", "no event yet")), tuple(last.get("in_force", ()))
             if status == 0 and any("verdict" in each for each in run.messages):
-                return False  # it was over when the signal came
+                struck.wrong += went_on(blow.signal, run.events, sent_ns)
+                return bool(struck.wrong)  # else it was over when the signal came
             struck.wrong += wrong_end(blow.signal, status, printed, folder)
         return True
 
@@ -226,6 +234,9 @@ def wrongs(struck: Sequence[Struck], count: int, kinds: int) -> list[str]:
     in_force = sum(bool(each.in_force) for each in struck)
     if in_force < LEAST_IN_FORCE * len(struck) and len(struck) >= A_SHARE_FROM:
         found.append(f"only {in_force} of {len(struck)} came while a fault was in force")
+    signals_sent = {each.blow.signal for each in struck}
+    if count >= A_SHARE_FROM and (never := [each.name for each in SIGNALS if each not in signals_sent]):
+        found.append(f"no blow was by {' or '.join(never)}")
     met = len({each.blow.kind for each in struck})
     if count >= kinds * len(SIGNALS) and met < kinds:
         found.append(f"only {met} of {kinds} kinds of fault appeared")
@@ -240,6 +251,9 @@ def run(options: argparse.Namespace) -> int:
     catalogue, known = all_drills(), services()
     by_kind = targets(catalogue)
     cells = [Cell(drill, chosen_service(drill, None, known), DEFAULT_PAIRS[0]) for drill in catalogue.values()]
+    # A shell has what it starts with `&` ignore Ctrl-C, and a run would inherit that from here.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signals.end_in_order()
     lab = Lab(options.lab)
     struck: list[Struck] = []
     missed = 0

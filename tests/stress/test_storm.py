@@ -24,7 +24,7 @@ from scenarios.stress import blows as stress_blows
 from scenarios.stress import ended_run, remains, storm
 from scenarios.stress.blows import SIGNALS, Blow, Struck, Target, blows, targets
 from scenarios.stress.ended_run import Run
-from scenarios.stress.storm import STATUS, at, wrong_end, wrongs
+from scenarios.stress.storm import STATUS, at, went_on, wrong_end, wrongs
 
 TARGET = Target("lost-syn", "le-le", frozenset({"lose-one"}))
 EVENTS = [
@@ -75,6 +75,14 @@ def test_what_was_in_force_when_the_signal_was_sent_is_read_from_the_events(
     assert at(EVENTS, sent_ns).get("in_force") == in_force
 
 
+def test_a_run_that_goes_on_after_the_signal_is_wrong_and_one_that_was_over_is_not() -> None:
+    """20 ns: its end and the signal met; 2 s later something began, as where Ctrl-C is ignored."""
+    ending = [*EVENTS, {"event": "the captures end", "at_ns": 1_500_000_020, "in_force": []}]
+    assert went_on(signal.SIGINT, ending, 20) == []
+    ending.append({"event": "the second call begins", "at_ns": 2_000_000_021, "in_force": []})
+    assert went_on(signal.SIGINT, ending, 20) == ["it went on after SIGINT: the second call begins"]
+
+
 @pytest.mark.parametrize("sent", SIGNALS, ids=lambda each: each.name)
 def test_a_run_that_ended_as_it_is_to_is_right(sent: signal.Signals, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("{}")
@@ -108,8 +116,10 @@ def test_a_storm_is_well_only_if_nothing_was_left_and_half_of_it_met_a_fault() -
         "after 1 of 2 something was wrong or left over"
     ]
     assert wrongs([struck("a"), struck(), struck()], 3, 24) == [], "of three it may be luck"
-    few = [*[struck("a")] * 9, *[struck()] * 11]
+    of_each = [struck("a", sent=each) for each in SIGNALS]
+    few = [*of_each * 3, *[struck()] * 11]
     assert wrongs(few, 20, 24) == ["only 9 of 20 came while a fault was in force"]
+    assert wrongs([*of_each[:2] * 10], 20, 24) == ["no blow was by SIGINT"]
     assert wrongs([struck("a")], 2, 24) == ["1 of 2 blows were struck"]
     assert wrongs([struck("a")] * 6, 6, 2) == ["only 1 of 2 kinds of fault appeared"]
 
