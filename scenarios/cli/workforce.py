@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from scenarios.cli.arguments import argument
 from scenarios.cluster import address
@@ -23,6 +24,7 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.units import Seconds
 from scenarios.verdict.result import Result
 
+MOST_CELLS: Final = 30_000  # of a head, which keeps a result of each: it stays below 300 MiB (docs/scale.md)
 EXTRA = "pip install 'faultwire[cluster]'"
 
 
@@ -66,8 +68,20 @@ def workforce(options: argparse.Namespace, jobs: int, cells: Sequence[Cell]) -> 
         on = prepare(options.lab, jobs, cells, getattr(options, "labs", ())) if cells else []
         yield Workforce(jobs, on, lambda asked: _local_campaign(asked, on))
         return
+    check_count(len(cells))
     with _join_cluster(options) as found:
         yield found
+
+
+def check_count(cells: int) -> None:
+    """Raise UsageError for more cells than the head of a cluster has memory for; it names the shards that do."""
+    if cells > MOST_CELLS:
+        parts = math.ceil(cells / MOST_CELLS)
+        raise UsageError(
+            f"{cells:,} cells are asked for, and the head of a cluster takes {MOST_CELLS:,}: its memory grows with "
+            f"them. Run them in {parts} parts, with --shard 1/{parts} to --shard {parts}/{parts}, each in a run of its "
+            "own; `merge` puts the parts together"
+        )
 
 
 def _local_campaign(asked: RunOptions, on: Sequence[Lab]) -> Campaign:

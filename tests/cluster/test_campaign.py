@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from scenarios.cli.main import main
+from scenarios.cli.workforce import MOST_CELLS, check_count
 from scenarios.cluster import joining
 from scenarios.evidence import run_folder
 from scenarios.lab.topology import ROOT
@@ -68,6 +69,17 @@ def test_a_run_on_workers_leaves_what_a_run_on_one_machine_does(
     assert apart["versions"]["machines"] == "local-1, local-2"
     assert "local-1" in (there / "index.html").read_text("utf-8")
     assert "is run once more" not in capsys.readouterr().out
+
+
+def test_more_cells_than_a_head_has_memory_for_are_refused_before_anything_begins(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", *DRILLS, "--pair", "le-le", "--repeat", "10000", "--cluster", "local:2"]) == 64
+    told = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "60,000 cells are asked for, and the head of a cluster takes 30,000" in told
+    assert "--shard 1/2 to --shard 2/2" in told
+    assert not place.exists()
+    check_count(MOST_CELLS)
 
 
 def test_a_cell_whose_worker_is_lost_runs_once_more_and_one_that_is_lost_twice_is_unproven(
