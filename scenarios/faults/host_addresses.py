@@ -1,22 +1,17 @@
 """The addresses of a host, changed while it runs: a second one that it gets, and its own that it loses (ip-address(8)).
 
-No host has the right to change them, so it is done by a short-lived container in the host's network, as its settings
-are (host_settings.py). The firewall's journal has the host's name before anything is changed: what a host should have
-stands in compose.yaml, so that the next run gives it that again where this one is killed.
+The journal has the host's name alone (host_change.py): what a host should have stands in compose.yaml, and the next run
+gives it that again.
 """
 
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Self
 
-from scenarios.faults.kernel_fault import WITHIN_S, Standing
-from scenarios.lab import engine
+from scenarios.faults.host_change import HostChange, change_back, run_in_network
+from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host, Topology
 
@@ -39,13 +34,12 @@ LOSE = '[ -z "$(ip -o address show to {bare})" ] || ip address del {address} dev
 HAS = 'for address; do [ -z "$(ip -o address show to "$address")" ] || echo "$address"; done'
 
 
-class _Addresses(Standing):
+class _Addresses(HostChange):
     """A host whose addresses are others for a while; `addresses` are those that it gets, or loses."""
 
     def __init__(self, lab: Lab, name: str, host: Host, addresses: Sequence[str]) -> None:
         super().__init__(lab, name)
         self._host, self._addresses = host, addresses
-        self._changed = False
 
     def _script(self) -> str:
         """What is done to the host."""
@@ -54,24 +48,14 @@ class _Addresses(Standing):
     def _change(self) -> Sequence[str]:
         return CHANGE, self._host.name, *self._addresses
 
-    def __enter__(self) -> Self:
-        super().__enter__()
-        self._changed = True
-        try:
-            _run(self._lab, self._host.name, self._script())
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def _make(self) -> None:
+        _run(self._lab, self._host.name, self._script())
 
-    def __exit__(self, *_: object) -> None:
-        if self._changed:
-            _run(self._lab, self._host.name, as_it_was(self._lab.topology, self._host))
-        super().__exit__()  # only now: until it is as it was, the journal must know of it
-        self._changed = False
+    def _unmake(self) -> None:
+        _run(self._lab, self._host.name, as_it_was(self._lab.topology, self._host))
 
     def hits(self) -> int:
-        if not self._changed:
+        if not self._is_changed:
             raise self._not_in_force(f"{self._host.name} has the addresses that it had before")
         said = self._lab.run(self._host.name, ["sh", "-euc", HAS, "sh", *self._addresses], timeout_s=WITHIN_S)
         if said.status != 0:
@@ -139,21 +123,12 @@ def as_it_was(topology: Topology, host: Host) -> str:
 
 def addresses_again(lab: Lab, undone: str) -> None:
     """Give hosts the addresses back that they had before, as what an undo printed says. Raises LabProblem."""
-    told = list(dict.fromkeys(re.findall(f"^{WERE} (.+)$", undone, re.MULTILINE)))
-    states = lab.states() if told else {}
-    running = [lab.topology.places[host] for host in told if states.get(host) in ("running", "healthy")]
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda host: _run(lab, host.name, as_it_was(lab.topology, host)), running))
+    there = lab.topology.places
+    change_back(lab, undone, f"{WERE} (.+)", lambda host: _run(lab, host, as_it_was(lab.topology, there[host])))
 
 
 def _run(lab: Lab, host: str, script: str) -> None:
     try:
-        engine.docker_command(
-            *("run", "--rm", "--network", f"container:{lab.container(host)}", "--pull", "never"),
-            *("--label", f"{engine.LAB_LABEL}={lab.number}", "--label", f"{GUEST_LABEL}={host}"),
-            *("--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--security-opt", "no-new-privileges", "--read-only"),
-            *("--entrypoint", "sh", "faultwire/firewall", "-euc", script),
-            timeout_s=WITHIN_S,
-        )
+        run_in_network(lab, host, script)
     except CommandFailed as error:
         raise LabProblem(f"the addresses of {host} could not be changed: {error}") from error

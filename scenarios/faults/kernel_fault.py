@@ -189,6 +189,20 @@ class Standing:
         return _counted(self._ask("nft", "--json", "list", "chain", *self.table.split(), self.name))
 
 
+class OnDevice(Standing):
+    """A fault of all that comes in at a leg, whatever its protocol: `rules`, in a chain on the leg's device."""
+
+    needs = "nf_tables with the `netdev` family (Linux 4.2, CONFIG_NF_TABLES_NETDEV)"
+    rules: Sequence[str]
+
+    def __init__(self, lab: Lab, name: str, leg: str) -> None:
+        super().__init__(lab, name)
+        self._leg = leg_of(lab, name, leg)
+
+    def _chains(self) -> Sequence[Chain]:
+        return [Chain(self.name, f'ingress device "<{self._leg.name}>" priority 0', self.rules, table=OF_DEVICES)]
+
+
 def _counted(listed: str) -> int:
     """The packets of all counters of a chain that nft listed as JSON."""
     rules = [each["rule"] for each in json.loads(listed)["nftables"] if "rule" in each]

@@ -14,10 +14,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from scenarios.faults.catch import Caught
+from scenarios.faults.host_change import label
 from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
-from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 from scenarios.lab.waiting import wait_for
@@ -55,7 +55,7 @@ class Loopback:
         try:
             engine.docker_command(
                 *("run", "--detach", "--name", self._container, "--network", f"container:{lab.container(host.name)}"),
-                *("--label", f"{engine.LAB_LABEL}={lab.number}", "--label", f"{GUEST_LABEL}={host.name}"),
+                *label(lab, host.name),
                 *("--cap-drop", "ALL", "--cap-add", "NET_RAW", "--security-opt", "no-new-privileges", "--read-only"),
                 *("--log-driver", "json-file", "--log-opt", "max-size=8m", "--pull", "never"),
                 *("--entrypoint", "tcpdump", "faultwire/firewall", "-i", "lo", "-n", "-l", "-t", "--immediate-mode"),

@@ -14,11 +14,10 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from scenarios.faults.host_change import run_in_network
 from scenarios.faults.icmp_mute import ERRORS, PRIORITY
-from scenarios.faults.kernel_fault import TABLE, WITHIN_S, Chain, Standing, leg_of
-from scenarios.lab import engine
+from scenarios.faults.kernel_fault import TABLE, Chain, Standing, leg_of
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.spec.kernel_faults import check_mtu
 
@@ -77,10 +76,7 @@ class Mtu(Standing):
 
 
 def forget_path_mtus(lab: Lab, undone: str) -> None:
-    """Make the hosts forget the path MTUs that they were told of, as what the undo printed says.
-
-    No host has the right to that, so it is done by a short-lived container in the host's network. Raises LabProblem.
-    """
+    """Make the hosts forget the path MTUs that they were told of, as what the undo printed says. Raises LabProblem."""
     told = re.findall(f"^{TOLD} (.+)$", undone, re.MULTILINE)
     states = lab.states() if told else {}
     for leg in told:
@@ -93,12 +89,6 @@ def forget_path_mtus(lab: Lab, undone: str) -> None:
 
 def _forget(lab: Lab, host: str) -> None:
     try:
-        engine.docker_command(
-            *("run", "--rm", "--network", f"container:{lab.container(host)}", "--pull", "never"),
-            *("--label", f"{engine.LAB_LABEL}={lab.number}", "--label", f"{GUEST_LABEL}={host}"),
-            *("--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--security-opt", "no-new-privileges", "--read-only"),
-            *("--entrypoint", "sh", "faultwire/firewall", "-euc", FORGET),
-            timeout_s=WITHIN_S,
-        )
+        run_in_network(lab, host, FORGET)
     except CommandFailed as error:
         raise LabProblem(f"{host} still has a path MTU that a fault taught it: {error}") from error

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing, leg_of
-from scenarios.lab.lab import Lab
+from scenarios.faults.kernel_fault import OnDevice
 
 # What the firewall knows is forgotten, and at the end what it has found out in vain: else it would wait on.
 CHANGE = """
@@ -16,21 +15,12 @@ interface=$(cat "/run/legs/$1")
 defer "ip neigh flush dev $interface"
 ip neigh flush dev "$interface"
 """
-RULES = ("ether type arp counter drop", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } counter drop")
 
 
-class NoNeighbours(Standing):
+class NoNeighbours(OnDevice):
     """The firewall hears nothing of its neighbours on a leg; hits are what it would have heard."""
 
-    needs = "nf_tables with the `netdev` family (Linux 4.2, CONFIG_NF_TABLES_NETDEV)"
-
-    def __init__(self, lab: Lab, name: str, leg: str) -> None:
-        super().__init__(lab, name)
-        self._leg = leg_of(lab, name, leg)
-
-    def _chains(self) -> Sequence[Chain]:
-        hook = f'ingress device "<{self._leg.name}>" priority 0'
-        return [Chain(self.name, hook, RULES, table=OF_DEVICES)]
+    rules = ("ether type arp counter drop", "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } counter drop")
 
     def _change(self) -> Sequence[str]:
         return CHANGE, self._leg.name

@@ -8,15 +8,13 @@ firewall's journal before anything is changed, so that the next run writes it ag
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from scenarios.faults.kernel_fault import WITHIN_S, Standing
+from scenarios.faults.host_change import HostChange, change_back, label
+from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, LabProblem
-from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 
 WAS = "the resolver was, on"  # printed by the undo, with the file in base64
@@ -28,35 +26,29 @@ defer "echo '{WAS}' $1: $2"
 WRITE = 'echo "$1" | base64 -d >/resolv.conf'
 
 
-class Resolver(Standing):
+class Resolver(HostChange):
     """A host has this resolv.conf. Hits are 1 while it stands there."""
 
     def __init__(self, lab: Lab, name: str, host: str, asked: str) -> None:
         super().__init__(lab, name)
         self._host, self._asked = host, asked
-        self._before: str | None = None
+        self._before = ""
 
     def _change(self) -> Sequence[str]:
-        return CHANGE, self._host, _coded(self._before or "")
+        return CHANGE, self._host, _coded(self._before)
 
     def __enter__(self) -> Self:
         self._before = self._read()
-        super().__enter__()
-        try:
-            _write(self._lab, self._host, _coded(self._asked))
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            _write(self._lab, self._host, _coded(self._before))
-        super().__exit__()  # only now: until it is written again, the journal must know of it
-        self._before = None
+    def _make(self) -> None:
+        _write(self._lab, self._host, _coded(self._asked))
+
+    def _unmake(self) -> None:
+        _write(self._lab, self._host, _coded(self._before))
 
     def hits(self) -> int:
-        if self._before is None:
+        if not self._is_changed:
             raise self._not_in_force(f"{self._host} asks for names as it did before")
         return int(self._read() == self._asked)
 
@@ -73,11 +65,7 @@ def _coded(text: str) -> str:
 
 def written_again(lab: Lab, undone: str) -> None:
     """Give hosts back the file that they had before, as what an undo printed says. Raises LabProblem."""
-    told = re.findall(f"^{WAS} (.+): (\\S*)$", undone, re.MULTILINE)
-    states = lab.states() if told else {}
-    with ThreadPoolExecutor() as pool:
-        running = [of for of in told if states.get(of[0]) in ("running", "healthy")]
-        list(pool.map(lambda of: _write(lab, *of), running))
+    change_back(lab, undone, f"{WAS} (.+): (\\S*)", lambda host, coded: _write(lab, host, coded))
 
 
 def _write(lab: Lab, host: str, coded: str) -> None:
@@ -86,8 +74,7 @@ def _write(lab: Lab, host: str, coded: str) -> None:
             "inspect", "--format", "{{.ResolvConfPath}}", lab.container(host), timeout_s=WITHIN_S
         )
         engine.docker_command(
-            *("run", "--rm", "--network", "none", "--pull", "never", "--user", "0:0"),
-            *("--label", f"{engine.LAB_LABEL}={lab.number}", "--label", f"{GUEST_LABEL}={host}"),
+            *("run", "--rm", "--network", "none", "--pull", "never", "--user", "0:0", *label(lab, host)),
             *("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only"),
             *("--volume", f"{found.strip()}:/resolv.conf", "--entrypoint", "sh", "faultwire/firewall"),
             *("-euc", WRITE, "sh", coded),

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing, leg_of
-from scenarios.lab.lab import Lab
+from scenarios.faults.kernel_fault import OnDevice
 
 ADVERTISE = "/usr/local/lib/faultwire/advertise"
 ETHERNET = "02:00:00:00:0b:ad"  # of the router, as the program has it
@@ -22,18 +21,10 @@ defer "{ADVERTISE} $interface 0"
 """
 
 
-class RogueRouter(Standing):
+class RogueRouter(OnDevice):
     """Hosts behind a leg send IPv6 to a router that is not there. Hits are what comes to the leg in the flood."""
 
-    needs = "nf_tables with the `netdev` family (Linux 4.2, CONFIG_NF_TABLES_NETDEV)"
-
-    def __init__(self, lab: Lab, name: str, leg: str) -> None:
-        super().__init__(lab, name)
-        self._leg = leg_of(lab, name, leg)
-
-    def _chains(self) -> Sequence[Chain]:
-        hook = f'ingress device "<{self._leg.name}>" priority 0'
-        return [Chain(self.name, hook, (f"ether daddr {ETHERNET} counter",), table=OF_DEVICES)]
+    rules = (f"ether daddr {ETHERNET} counter",)
 
     def _change(self) -> Sequence[str]:
         return CHANGE, self._leg.name

@@ -1,0 +1,75 @@
+"""What the faults of a host have in common: no host has the right to change its own network, so a container does it.
+
+It is short-lived and runs in the host's network. What is changed stands in the firewall's journal before it is done, so
+that the next run undoes it where this one is killed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Self
+
+from scenarios.faults.kernel_fault import WITHIN_S, Standing
+from scenarios.lab import engine
+from scenarios.lab.guest import GUEST_LABEL
+from scenarios.lab.lab import Lab
+
+
+class HostChange(Standing):
+    """A fault for which a host is changed too: behind the journal's entry, and changed back before that is gone."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        super().__init__(lab, name)
+        self._is_changed = False
+
+    def _make(self) -> None:
+        """Change the host."""
+        raise NotImplementedError
+
+    def _unmake(self) -> None:
+        """Change the host back. Done for a change that was made in part, too."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        self._is_changed = True
+        try:
+            self._make()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_changed:
+            self._unmake()
+        super().__exit__()  # only now: until the host is as it was, the journal must know of it
+        self._is_changed = False
+
+
+def run_in_network(lab: Lab, host: str, script: str, *arguments: str, options: Sequence[str] = ()) -> None:
+    """Run a script of sh in a host's network, in a container that may administer it. Raises CommandFailed."""
+    engine.docker_command(
+        *("run", "--rm", "--network", f"container:{lab.container(host)}", "--pull", "never", *label(lab, host)),
+        *("--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--security-opt", "no-new-privileges", "--read-only"),
+        *(*options, "--entrypoint", "sh", "faultwire/firewall", "-euc", script, "sh", *arguments),
+        timeout_s=WITHIN_S,
+    )
+
+
+def label(lab: Lab, host: str) -> list[str]:
+    """The options of `docker run` by which what a dead run left on a host is found."""
+    return ["--label", f"{engine.LAB_LABEL}={lab.number}", "--label", f"{GUEST_LABEL}={host}"]
+
+
+def change_back(lab: Lab, undone: str, told: str, change: Callable[..., None]) -> None:
+    """Change hosts back, all at once, by the lines of what undoes printed; a host that does not run needs nothing.
+
+    `told` is the regular expression of such a line. `change` is given its groups, the first of which is the host.
+    """
+    found = dict.fromkeys(match.groups() for match in re.finditer(f"^{told}$", undone, re.MULTILINE))
+    states = lab.states() if found else {}
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda of: change(*of), [of for of in found if states.get(of[0]) in ("running", "healthy")]))
