@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 from images.firewall.inject.declared import Action, Pick, to_json
@@ -137,13 +136,11 @@ class Injector:
             began = self._child.next(ANSWER_WITHIN_S, "begin") or {}
             self.pid, self.left = int(began["ready"]["pid"]), tuple(began["ready"]["left"])
         except BaseException:
-            self.__exit__(None, None, None)
+            self.__exit__()
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._child.close(END_WITHIN_S)  # where it died before, the kernel lets all packets pass
 
     def _ask(self, verb: str, what: object, name: str, key: str) -> Any:

@@ -133,9 +133,7 @@ class Server:
         self._session.servers[self.on] = self
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._session.servers.pop(self.on, None)
         try:
             self._stack.close()
