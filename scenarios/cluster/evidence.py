@@ -9,8 +9,7 @@ import tarfile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from scenarios.evidence.run_folder import StorageProblem
-from scenarios.lab.places import display_path
+from scenarios.evidence.run_folder import made_whole
 
 MOST_BYTES: Final = 256 << 20  # of an archive: the lab bounds what a cell leaves far below
 MOST_UNPACKED_BYTES: Final = 2 << 30
@@ -29,24 +28,17 @@ def unpack(archive: bytes, into: Path) -> None:
     """Write what `pack` made into a new folder. Raise ValueError for what is none, or is too large; StorageProblem."""
     if len(archive) > MOST_BYTES:
         raise ValueError(f"an archive of {len(archive)} bytes, where {MOST_BYTES} are the most")
-    try:
-        into.mkdir(parents=True)
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
-            left = MOST_UNPACKED_BYTES
-            for member in opened:
-                left -= member.size
-                if left < 0:
-                    raise ValueError(f"an archive of more than {MOST_UNPACKED_BYTES} bytes, unpacked")
-                _extract(opened, member, into)
-    except (tarfile.TarError, EOFError) as error:
-        shutil.rmtree(into, ignore_errors=True)
-        raise ValueError(f"not an archive of evidence: {error}") from error
-    except OSError as error:
-        shutil.rmtree(into, ignore_errors=True)
-        raise StorageProblem(f"{display_path(into)} could not be written: {error.strerror or error}") from error
-    except ValueError:
-        shutil.rmtree(into, ignore_errors=True)
-        raise
+    with made_whole(into):
+        try:
+            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
+                left = MOST_UNPACKED_BYTES
+                for member in opened:
+                    left -= member.size
+                    if left < 0:
+                        raise ValueError(f"an archive of more than {MOST_UNPACKED_BYTES} bytes, unpacked")
+                    _extract(opened, member, into)
+        except (tarfile.TarError, EOFError) as error:
+            raise ValueError(f"not an archive of evidence: {error}") from error
 
 
 def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> None:

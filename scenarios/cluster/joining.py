@@ -19,6 +19,7 @@ from scenarios.cluster.card import KEY, Card
 from scenarios.cluster.processes import scheduling
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.places import CODE, IS_INSTALLED, LOGS, PACKAGE, display_path
+from scenarios.lab.process_group import wait_or_kill
 
 COMMAND: list[str] = [sys.executable, "-m", PACKAGE]  # what starts a worker here
 ANSWERS_WITHIN_S: Final = 20.0
@@ -64,11 +65,7 @@ class LocalWorker:
 
     def wait(self) -> None:
         """Wait for its end; one that does not come is made."""
-        try:
-            self.process.wait(ENDS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        wait_or_kill(self.process, ENDS_WITHIN_S)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,23 @@ LEAST_BYTES = 256 << 10  # that must be free for a cell to be begun
 
 class StorageProblem(Exception):
     """What a run leaves cannot be stored; the message names the place and the reason."""
+
+
+@contextlib.contextmanager
+def made_whole(folder: Path) -> Iterator[None]:
+    """Make a new folder, for a `with` block that fills it; where that fails, it is taken away.
+
+    Raise StorageProblem where it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True)
+        yield
+    except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            why = error.strerror or error
+            raise StorageProblem(f"{display_path(folder)} could not be written: {why}") from error
+        raise
 
 
 def new_run() -> Path:

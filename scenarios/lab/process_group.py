@@ -1,4 +1,4 @@
-"""Ending a program that was started in a session of its own, with all that it started there."""
+"""Ending a program that was started on this machine: alone, or with all of a session of its own."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ import subprocess
 from typing import Final
 
 ENDS_WITHIN_S: Final = 10.0  # after SIGTERM
+
+
+def wait_or_kill(process: subprocess.Popen[bytes], within_s: float) -> None:
+    """Wait for its end, which was asked for; one that does not come in time is made."""
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

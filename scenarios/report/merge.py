@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scenarios.evidence.run_folder import StorageProblem, take_over
+from scenarios.evidence.run_folder import made_whole, take_over
 from scenarios.lab.errors import UsageError
 from scenarios.report import machines, read_run, shard_plan, summary_files
 from scenarios.report.shard_plan import Plan
@@ -104,8 +104,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     titles = parts[0].plan.titles
     told = Counter(Verdict(each["verdict"]) for each in lines.values())
     ran_on, differs = _differences(parts)
-    try:
-        out.mkdir(parents=True)
+    with made_whole(out):
         for part in parts:
             for line in part.lines.values():
                 take_over(part.folder / line["folder"], out / line["folder"], read_run.PAGE)
@@ -115,10 +114,4 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
         summary_files.write(
             out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told
         )
-    except OSError as error:
-        shutil.rmtree(out, ignore_errors=True)
-        raise StorageProblem(f"{out} could not be written: {error.strerror or error}") from error
-    except StorageProblem:
-        shutil.rmtree(out, ignore_errors=True)
-        raise
     return Merged(told, [title for title in titles if title not in lines], differs)

@@ -9,6 +9,7 @@ from typing import Self
 
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import SERVER, program_label
+from scenarios.spec.units import matched
 from scenarios.spec.validate import check_one
 
 UNITS_S = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
@@ -26,9 +27,7 @@ class Span(int):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `400d`, `36h`, `5min` or `90s`. Raises ValueError."""
-        match = _SPAN.fullmatch(text.strip())
-        if not match:
-            raise ValueError(f"expected a length of time such as 400d, 36h, 5min or 90s, got {quoted(text)}")
+        match = matched(_SPAN, text, "a length of time such as 400d, 36h, 5min or 90s")
         found = cls(int(match[1]) * UNITS_S[match[2]])
         if not 0 < found <= LONGEST_S:
             raise ValueError(f"expected more than 0s and at most {LONGEST_S // UNITS_S['d']}d, got {quoted(text)}")

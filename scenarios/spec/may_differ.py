@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from scenarios.spec.declaration_error import quoted
+from scenarios.spec.units import matched
 
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
@@ -20,9 +21,7 @@ class ByteRange(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `4-7`, or `4`, which is one byte. Raises ValueError."""
-        match = _RANGE.fullmatch(text.strip())
-        if not match:
-            raise ValueError(f"expected a range of bytes such as 4-7, counted from 0, or one byte, got {quoted(text)}")
+        match = matched(_RANGE, text, "a range of bytes such as 4-7, counted from 0, or one byte")
         first = int(match[1])
         found = cls(first, int(match[2] or first))
         if found.last < first:

@@ -7,6 +7,14 @@ from typing import NamedTuple, Self
 
 from scenarios.spec.declaration_error import quoted
 
+
+def matched(pattern: re.Pattern[str], text: str, expected: str) -> re.Match[str]:
+    """Match the whole of what a person wrote. Raises ValueError, which says what was expected."""
+    if match := pattern.fullmatch(text.strip()):
+        return match
+    raise ValueError(f"expected {expected}, got {quoted(text)}")
+
+
 UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0}
 _AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(ms|s|min)")
 LONGEST_S = 600.0
@@ -18,9 +26,7 @@ class Seconds(float):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read `200ms`, `1.5s` or `2min`. Raises ValueError, also for more than LONGEST_S."""
-        match = _AMOUNT.fullmatch(text.strip())
-        if not match:
-            raise ValueError(f"expected a length of time such as 200ms, 1.5s or 2min, got {quoted(text)}")
+        match = matched(_AMOUNT, text, "a length of time such as 200ms, 1.5s or 2min")
         found = cls(float(match[1]) * UNITS_S[match[2]])
         if found > LONGEST_S:
             raise ValueError(f"{quoted(text)} is more than {LONGEST_S:g}s, the longest time in a drill")

@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.process_group import wait_or_kill
 from scenarios.lab.topology import ROOT, Host
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.command_line import words
@@ -107,11 +108,7 @@ class OnThisMachine:
                 yield made
             finally:
                 process.terminate()
-                try:
-                    process.wait(ENDS_WITHIN_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                wait_or_kill(process, ENDS_WITHIN_S)
 
     def call(self, chosen: ServiceChoice, asked: Sequence[Case], within_s: float) -> list[Reply]:
         argv = [sys.executable, str(CALLER), *_caller_arguments("127.0.0.1", self._port, chosen, asked, within_s)]

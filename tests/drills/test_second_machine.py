@@ -21,6 +21,7 @@ import pytest
 
 from scenarios.cluster import keys
 from scenarios.lab.images import EVERY_LAB
+from scenarios.lab.process_group import wait_or_kill
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from tests.bundling import bundled, checkout
@@ -107,11 +108,7 @@ class Machines:
             yield Started(process, log)
         finally:
             process.terminate()
-            try:
-                process.wait(120)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            wait_or_kill(process, 120)
 
     @contextlib.contextmanager
     def scheduler(self) -> Iterator[tuple[Started, str]]:
