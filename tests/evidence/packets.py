@@ -97,6 +97,11 @@ class Conversation:
         """The client sends its FIN, with the last of its data if there is any."""
         return self._send(self.client, Flags.FIN | Flags.ACK, data)
 
+    def stream(self, data: bytes) -> int:
+        """The client sends all of it, in the longest segments there are, and then its FIN, whose number it returns."""
+        self.send(*(data[at : at + LONGEST_SEGMENT] for at in range(0, len(data), LONGEST_SEGMENT)))
+        return self.finish()
+
     def finish_reply(self, data: bytes = b"") -> int:
         """The server sends its FIN, with the last of its data if there is any."""
         return self._send(self.server, Flags.FIN | Flags.ACK, data)

@@ -309,9 +309,7 @@ def test_a_message_of_two_mebibytes_is_decoded(tshark: Tshark) -> None:
     content = seeded(7).randbytes(2 * 2**20)
     encoded = Connection().send_message(content, "binary/large", "binary")
     capture = Capture()
-    conversation = capture.conversation()
-    conversation.send(*(encoded[at : at + LONGEST_SEGMENT] for at in range(0, len(encoded), LONGEST_SEGMENT)))
-    conversation.finish()
+    capture.conversation().stream(encoded)
     [shown] = tshark.decode(capture)
     assert shown.good
     assert shown.content == content
@@ -588,11 +586,7 @@ def codec_reads(stream: bytes) -> tuple[list[bytes], bool]:
 def dissector_reads(tshark: Tshark, streams: list[bytes]) -> list[tuple[list[bytes], bool]]:
     """The dissector's opinion of each, in the same form."""
     capture = Capture()
-    last_frames = []
-    for stream in streams:
-        conversation = capture.conversation()
-        conversation.send(*(stream[at : at + LONGEST_SEGMENT] for at in range(0, len(stream), LONGEST_SEGMENT)))
-        last_frames.append(conversation.finish())
+    last_frames = [capture.conversation().stream(stream) for stream in streams]
     shown = iter([*tshark.decode(capture), None])
     opinions = []
     one = next(shown)

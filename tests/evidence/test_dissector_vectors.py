@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.evidence.dissecting import Shown, Tshark
-from tests.evidence.packets import LONGEST_SEGMENT, Capture
+from tests.evidence.packets import Capture
 from tests.vectors import make
 
 TREE_NUMBERS = 64  # shown of an array
@@ -26,11 +26,7 @@ def vectors(name: str) -> list[dict[str, Any]]:
 def decode(tshark: Tshark, streams: list[bytes]) -> list[list[Shown]]:
     """What is shown of each stream, each being a connection of its own that ends."""
     capture = Capture()
-    frames = []
-    for stream in streams:
-        conversation = capture.conversation()
-        conversation.send(*(stream[at : at + LONGEST_SEGMENT] for at in range(0, len(stream), LONGEST_SEGMENT)))
-        frames.append(conversation.finish())
+    frames = [capture.conversation().stream(stream) for stream in streams]
     found: list[list[Shown]] = [[] for _ in streams]
     for one in tshark.decode(capture):
         found[next(at for at, last in enumerate(frames) if one.frame <= last)].append(one)

@@ -11,8 +11,8 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from unittest import mock
 
@@ -52,23 +52,18 @@ class FakeLab(Lab):
         yield
 
 
+@dataclass
 class Stage:
     """As scenarios.run.session.Stage, to what a campaign and a cell ask of it."""
 
-    def __init__(
-        self,
-        lab: Lab,
-        interrupted: Callable[[], bool] = lambda: False,
-        happened: Callable[[Happened], None] = lambda _: None,
-    ) -> None:
-        self.lab, self.interrupted, self.happened = lab, interrupted, happened
+    lab: Lab
+    interrupted: Callable[[], bool] = lambda: False
+    happened: Callable[[Happened], None] = lambda _: None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         pass
 
     def check_interrupted(self) -> None:

@@ -288,3 +288,20 @@ def ended(connected: socket.socket) -> bool:
         return connected.recv(1) == b""
     except ConnectionResetError:
         return True
+
+
+# Of every server with these options: the words of a command line, and what is said of them.
+WRONG_COMMAND_LINES: Final = [
+    (["127.0.0.1"], "PORT"),
+    (["127.0.0.1", "http"], "'http' is not a whole number from 0 to 65535"),
+    (["127.0.0.1", "0", "--idle-timeout", "nan"], "--idle-timeout: 'nan' is not a number of seconds"),
+    (["127.0.0.1", "0", "--message-timeout", "0"], "--message-timeout: '0' is not a number of seconds"),
+    (["127.0.0.1", "0", "--colour"], "--colour"),
+]
+
+
+def assert_usage_error(ran: subprocess.CompletedProcess[str], says: str) -> None:
+    """One line that names what is wrong, and status 64 (EX_USAGE of sysexits(3))."""
+    assert ran.returncode == 64
+    assert says in ran.stderr
+    assert ran.stderr.count("\n") == 1

@@ -7,6 +7,14 @@ def holding(held: dict[str, int], limit: int = 10) -> Holding[str]:
     return Holding(limit, lambda peer: held.get(peer, 0))
 
 
+def noted(held: dict[str, int]) -> Holding[str]:
+    """Of peers that have all been looked at, in this order."""
+    counted = holding(held)
+    for peer in held:
+        counted.note(peer)
+    return counted
+
+
 def test_the_limit_is_held_and_one_byte_more_costs_the_oldest_its_place() -> None:
     held = {"old": 4, "new": 6}
     counted = holding(held)
@@ -19,9 +27,7 @@ def test_the_limit_is_held_and_one_byte_more_costs_the_oldest_its_place() -> Non
 
 def test_who_came_to_hold_nothing_is_the_newest_when_it_holds_something_again() -> None:
     held = {"one": 5, "two": 5}
-    counted = holding(held)
-    counted.note("one")
-    counted.note("two")
+    counted = noted(held)
     held["one"] = 0
     counted.note("one")
     held["one"] = 6
@@ -39,9 +45,7 @@ def test_what_has_gone_unnoticed_is_counted_before_anybody_is_cut_off() -> None:
 
 def test_one_that_holds_more_than_all_may_goes_itself_and_as_many_as_it_takes() -> None:
     held = {"one": 3, "two": 3, "three": 3}
-    counted = holding(held)
-    for peer in held:
-        counted.note(peer)
+    counted = noted(held)
     held["three"] = 11
     assert counted.note("three") == ["one", "two", "three"]
     assert counted.total == 0

@@ -35,8 +35,14 @@ def serving(serve: Callable[[socket.socket], object], times: int = 1) -> Abstrac
     return playing_server.serving(serve, times, until=b"\r\n\r\n")
 
 
-def server_that_sends(raw: bytes) -> Callable[[socket.socket], object]:
-    return lambda connected: connected.sendall(raw)
+def server_that_sends(raw: bytes, then: Callable[[socket.socket], object] = bool) -> Callable[[socket.socket], object]:
+    """A server's part of a conversation: it sends this, and then does that (nothing, unless it is said)."""
+
+    def serve(connected: socket.socket) -> None:
+        connected.sendall(raw)
+        then(connected)
+
+    return serve
 
 
 def until_closed(connected: socket.socket) -> None:
@@ -186,11 +192,7 @@ def test_broken_off_is_status_14_and_says_how_much_of_how_much_came(
     ],
 )
 def test_what_is_no_http_is_a_wrong_answer_at_once_and_status_15(raw: bytes) -> None:
-    def say_and_wait(connected: socket.socket) -> None:
-        connected.sendall(raw)
-        until_closed(connected)
-
-    with serving(say_and_wait) as port:
+    with serving(server_that_sends(raw, until_closed)) as port:
         ran = run("get", "127.0.0.1", port, "/")
     assert (ran.returncode, ran.stdout) == (15, b"")
     assert ran.stderr.startswith(f"wrong answer: 127.0.0.1 port {port}: byte ".encode())
@@ -217,11 +219,7 @@ def test_each_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("said", [b"", LENGTH[:20], LENGTH[:-1], CHUNKED[:-1]])
 def test_a_reset_before_the_whole_answer_is_status_11_and_names_econnreset(said: bytes) -> None:
-    def say_then_reset(connected: socket.socket) -> None:
-        connected.sendall(said)
-        reset(connected)
-
-    with serving(say_then_reset) as port:
+    with serving(server_that_sends(said, reset)) as port:
         ran = run("get", "127.0.0.1", port, "/")
     assert ran.returncode == 11
     assert ran.stderr.startswith(b"reset: ECONNRESET ")

@@ -19,7 +19,19 @@ import pytest
 
 from services.web.http import FIELDS_LIMIT, START_LINE_LIMIT
 from services.web.talk import BODY_LIMIT
-from tests.services.running import PATIENCE_S, ROOT, Running, drip_until_cut_off, ended, eventually, reset, run, running
+from tests.services.running import (
+    PATIENCE_S,
+    ROOT,
+    WRONG_COMMAND_LINES,
+    Running,
+    assert_usage_error,
+    drip_until_cut_off,
+    ended,
+    eventually,
+    reset,
+    run,
+    running,
+)
 
 MANY = ["web.server_threads", "web.server_asyncio"]  # who serve many at once
 SERVERS = ["web.server_blocking", *MANY]
@@ -418,20 +430,10 @@ def test_a_port_that_is_taken_is_one_clear_line_and_status_71(module: str) -> No
 
 @pytest.mark.parametrize(
     ("words", "says"),
-    [
-        (["127.0.0.1"], "PORT"),
-        (["127.0.0.1", "http"], "'http' is not a whole number from 0 to 65535"),
-        (["127.0.0.1", "0", "--idle-timeout", "nan"], "--idle-timeout: 'nan' is not a number of seconds"),
-        (["127.0.0.1", "0", "--message-timeout", "0"], "--message-timeout: '0' is not a number of seconds"),
-        (["127.0.0.1", "0", "--body-limit", "-1"], "--body-limit"),
-        (["127.0.0.1", "0", "--colour"], "--colour"),
-    ],
+    [*WRONG_COMMAND_LINES, (["127.0.0.1", "0", "--body-limit", "-1"], "--body-limit")],
 )
 def test_a_wrong_command_line_is_one_line_that_names_what_is_wrong_and_status_64(words: list[str], says: str) -> None:
-    ran = run("web.server_blocking", *words)
-    assert ran.returncode == 64
-    assert says in ran.stderr
-    assert ran.stderr.count("\n") == 1
+    assert_usage_error(run("web.server_blocking", *words), says)
 
 
 def test_a_server_can_be_started_again_at_once_on_the_port_of_its_last_connections(module: str, tmp_path: Path) -> None:

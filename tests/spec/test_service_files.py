@@ -150,6 +150,8 @@ clients:
   stream: {run: "echo-stream {host}", about: a stream, transport: udp}
 """
 SPEAKS = GOOD[: GOOD.index("clients:")] + "image: mined\nspeaks: echo\n"
+OURS = GOOD.replace("mined {bind} -p {port}", "python -m services.mine.server")
+ANSWER = "prints: hello"
 
 
 def message_about(tmp_path: Path, text: str) -> str:
@@ -163,57 +165,32 @@ def message_about(tmp_path: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "old", "new", "told"),
     [
+        (GOOD, "image: mined\n", "", "6: servers.one.run: 'mined' is not a program of the lab's"),
+        (GOOD, "image: mined", "imag: mined", "9: unknown key 'imag'; did you mean 'image'?"),
         (
-            GOOD.replace("image: mined\n", ""),
-            "mine/service.yaml:6: servers.one.run: 'mined' is not a program of the lab's",
+            *(GOOD, "image: mined", "image: 'no image'"),
+            "9: image: expected the name of an image, as in `docker images`, got 'no image'",
         ),
+        (GOOD, GOOD[GOOD.index("clients:") :], "", "2: clients: expected one or more; or `speaks`"),
+        (OURS, "image: mined", "", "6: servers.one.run: no such file: mine/server.py"),
+        (SPEAKS, "echo", "ecko", "8: speaks: unknown service 'ecko'; did you mean 'echo/all'?"),
         (
-            GOOD.replace("image: mined", "imag: mined"),
-            "mine/service.yaml:9: unknown key 'imag'; did you mean 'image'?",
+            *(SPEAKS, "echo\n", "echo\nclients:\n  blocking: {run: mine, about: its own}\n"),
+            "10: clients.blocking: echo has a client of this name; give it another",
         ),
-        (
-            GOOD.replace("image: mined", "image: 'no image'"),
-            "mine/service.yaml:9: image: expected the name of an image, as in `docker images`, got 'no image'",
-        ),
-        (GOOD[: GOOD.index("clients:")], "mine/service.yaml:2: clients: expected one or more; or `speaks`"),
-        (
-            GOOD.replace("mined {bind} -p {port}", "python -m services.mine.server").replace("image: mined", ""),
-            "mine/service.yaml:6: servers.one.run: no such file: mine/server.py",
-        ),
-        (
-            SPEAKS.replace("echo", "ecko"),
-            "mine/service.yaml:8: speaks: unknown service 'ecko'; did you mean 'echo/all'?",
-        ),
-        (
-            SPEAKS + "clients:\n  blocking: {run: mine, about: its own}\n",
-            "mine/service.yaml:10: clients.blocking: echo has a client of this name; give it another",
-        ),
-        (
-            GOOD.replace("prints: hello", "says: {refusd: no}"),
-            "mine/service.yaml:8: clients.ask.says: unknown outcome 'refusd'; did you mean 'refused'?",
-        ),
-        (
-            GOOD.replace("prints: hello", "says: {reset: '['}"),
-            "mine/service.yaml:8: clients.ask.says.reset: '[' is not a regular",
-        ),
-        (
-            GOOD.replace("prints: hello", "exits: {reset: 256}"),
-            "mine/service.yaml:8: clients.ask.exits.reset: expected an exit status, 0 to 255, got 256",
-        ),
-        (
-            GOOD.replace("prints: hello", "contract: true, exits: {reset: 7}"),
-            "mine/service.yaml:8: clients.ask.exits: use either `contract`",
-        ),
-        (
-            GOOD.replace("prints: hello", "connects: twice"),
-            "mine/service.yaml:8: clients.ask.connects: unknown word 'twice'",
-        ),
+        (GOOD, ANSWER, "says: {refusd: no}", "8: clients.ask.says: unknown outcome 'refusd'; did you mean 'refused'?"),
+        (GOOD, ANSWER, "says: {reset: '['}", "8: clients.ask.says.reset: '[' is not a regular"),
+        (GOOD, ANSWER, "exits: {reset: 256}", "8: clients.ask.exits.reset: expected an exit status, 0 to 255, got 256"),
+        (GOOD, ANSWER, "contract: true, exits: {reset: 7}", "8: clients.ask.exits: use either `contract`"),
+        (GOOD, ANSWER, "connects: twice", "8: clients.ask.connects: unknown word 'twice'"),
     ],
 )
-def test_an_error_in_the_folder_of_a_newcomer_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
-    assert message_about(tmp_path, text).startswith(told)
+def test_an_error_in_the_folder_of_a_newcomer_is_told_with_its_place(
+    tmp_path: Path, text: str, old: str, new: str, told: str
+) -> None:
+    assert message_about(tmp_path, text.replace(old, new)).startswith(f"mine/service.yaml:{told}")
 
 
 @pytest.mark.parametrize(
