@@ -85,10 +85,15 @@ class Call:
 
     @property
     def says(self) -> str:
-        what = f"`{self.run}`" if self.run else f"the client {self.client!r}" if self.client else "the client"
+        there, where, whom = self.from_, role_label(self.from_), role_label(self.to)
         many = f", {self.times} times{' at once' if self.together else ''}" if self.times > 1 else ""
-        name = f" by the name {self.named}" if self.named else ""
-        return f"{self.name}: {what} on {role_label(self.from_)} calls {role_label(self.to)}{name}{many}"
+        if self.run:
+            towards = "" if self.to == there else f", towards {whom}"
+            return f"{self.name}: `{self.run}` runs on {where}{towards}{many}"
+        program = f"the program {self.client!r}" if self.client else "its program"
+        what = f"{program} on {where}" if self.client or there != "client" else "the client's program"
+        name = f" by the name {self.named!r}" if self.named else ""
+        return f"{self.name}: {what} calls {whom}{name}{many}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
