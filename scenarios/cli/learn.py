@@ -46,7 +46,7 @@ class Keyboard:
 
     def draw(self, lines: Iterable[Text]) -> None:
         for line in lines:
-            console.print(line)
+            console.print(line, soft_wrap=True)
 
     def ask(self, prompt: str) -> str:
         """Read a line. The prompt is its own line, so that a narrow terminal does not break what is typed."""
@@ -66,7 +66,6 @@ class Performing:
 
     def __call__(self, cell: Cell, tries: int) -> Ran:
         # Docker's SDK, which the lessons and the sheet do without.
-        from scenarios.cli.picture import picture
         from scenarios.evidence import run_folder as runs
         from scenarios.run.campaign import Campaign
         from scenarios.run.prepare import prepare
@@ -76,17 +75,11 @@ class Performing:
         if self._run_folder is None:
             self._run_folder = runs.new_run()
             runs.keep_room(self._run_folder, 1)
-        drawn: list[Text] = []
-
-        def tell(result: Result) -> None:
-            seen = result.seen.get("fault") or result.seen.get("control")
-            drawn.extend(picture(lab, result, seen) if seen else ())
-
-        campaign = Campaign(self._run_folder, [lab], tell, step, warn, keep=True, results=self._results)
+        campaign = Campaign(self._run_folder, [lab], lambda _: None, step, warn, keep=True, results=self._results)
         with under_way("it is run twice, first without the fault and then with it"):
             campaign.run([asked])
         result = self._results[-1]
-        return Ran(result.verdict, result.sentence, drawn, result.folder)
+        return Ran(result.verdict, result.sentence, result.folder)
 
     def close(self) -> None:
         """Write the report of what was run; the lab stays up for the next lesson."""

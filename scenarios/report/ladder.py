@@ -45,6 +45,7 @@ class LadderRow:
     crossing_us: float | None
     connection: int | None  # counted from 1, in the order in which they begin
     of_backend: bool = False  # it is drawn between the server in the middle and its backend
+    ttls: tuple[int | None, int | None] = (None, None)  # on the client's leg, and on the server's
 
     @property
     def legs(self) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
@@ -197,6 +198,10 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
         crossing_us=abs(near.time_ns - far.time_ns) / 1e3 if near and far else None,
         connection=connection,
         of_backend=of_backend,
+        ttls=(
+            packet.client_leg.ttl if packet.client_leg else None,
+            packet.server_leg.ttl if packet.server_leg else None,
+        ),
     )
 
 

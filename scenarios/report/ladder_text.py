@@ -97,8 +97,8 @@ def _legs(packet: LadderRow) -> str:
     near, far = packet.client_leg is not None, packet.server_leg is not None
     if not packet.rightwards:
         near, far = far, near  # of whoever sends it
-    first = _leg(label, packet.rightwards, ends=not far and packet.fate != "turned") if near else " " * WIDTH
-    second = _leg("" if near else label, packet.rightwards, ends=False) if far else " " * WIDTH
+    first = leg(label, packet.rightwards, ends=not far and packet.fate != "turned") if near else " " * WIDTH
+    second = leg("" if near else label, packet.rightwards, ends=False) if far else " " * WIDTH
     return "│" + "│".join((first, second) if packet.rightwards else (second, first)) + "│"
 
 
@@ -108,8 +108,8 @@ def _source_label(packet: LadderRow) -> str:
     return "" if packet.source in ("client", "server", "firewall") else f"{packet.source}:"
 
 
-def _leg(label: str, rightwards: bool, *, ends: bool) -> str:
-    """An arrow; `ends`: it does not come to the other leg."""
+def leg(label: str, rightwards: bool, *, ends: bool) -> str:
+    """An arrow of WIDTH columns; `ends`: it does not come to the other leg. A label that is too long is cut."""
     label = label if len(label) <= WIDTH - 6 else label[: WIDTH - 7] + "…"
     words = f" {label} " if label else ""
     if rightwards:

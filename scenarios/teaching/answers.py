@@ -16,7 +16,7 @@ from scenarios.spec.roles import CLIENT_SIDE, SERVER, LegName, Role
 from scenarios.teaching import question as asked
 from scenarios.teaching.question import Count, InState, Made, PacketKind, Printed, Question, Sent
 
-RUN: Final = "fault"  # of the two runs of a cell, the one that is asked about
+RUN, CONTROL = "fault", "control"  # of the two runs of a cell, the one that is asked about, and the one without
 # What the lab's own servers write at the end of a connection with which nothing was wrong.
 WELL: Final = frozenset({"finished", "answered", "server stopped"})
 JOURNAL: Final = re.compile(r"^\S+ port \d+: (?P<what>.+?); \d+ bytes in, \d+ bytes out, ")
@@ -40,23 +40,23 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a cell left of its run with the fault."""
+    """What a cell left of one of its runs."""
 
     result: Mapping[str, Any]
     packets: Packets
     printed: Mapping[str, Sequence[str]]  # by program
 
     @classmethod
-    def of(cls, folder: Path) -> Evidence:
-        """Read the folder of a cell. Raise NotThere where it has no run with the fault that can be read."""
+    def of(cls, folder: Path, which: str = RUN) -> Evidence:
+        """Read the folder of a cell. Raise NotThere where it has no such run that can be read."""
         try:
             stored = read_run.result(folder)
-            run = stored["runs"][RUN]
-            packets = read_run.packets(folder / RUN)
-            files = (folder / RUN).glob("*.txt")
+            run = stored["runs"][which]
+            packets = read_run.packets(folder / which)
+            files = (folder / which).glob("*.txt")
             printed = {each.stem: each.read_text("utf-8").splitlines() for each in files}
         except (OSError, KeyError, TypeError, ValueError) as error:
-            raise NotThere(f"{folder} has no run with the fault that can be read: {error}") from error
+            raise NotThere(f"{folder} has no {which} run that can be read: {error}") from error
         if packets is None:
             raise NotThere(f"{folder} has no packets")
         return cls(run, packets, printed)
@@ -147,13 +147,18 @@ def _on(leg: LegName, packet: Packet) -> Frame | None:
     return packet.client_leg if leg == "client-leg" else packet.server_leg
 
 
+def is_counted(count: Count, frame: Frame, packets: Packets) -> bool:
+    """Whether a question counts a frame, if it is on the leg that the question is about."""
+    return (
+        is_of(count.of, frame)
+        and (not count.from_ or frame.source in packets.addresses[count.from_])
+        and (not count.to or frame.destination in packets.addresses[count.to])
+    )
+
+
 def _counted(count: Count, packets: Packets) -> list[Frame]:
-    frames = [frame for each in packets.packets if (frame := _on(count.at, each)) and is_of(count.of, frame)]
-    if count.from_:
-        frames = [each for each in frames if each.source in packets.addresses[count.from_]]
-    if count.to:
-        frames = [each for each in frames if each.destination in packets.addresses[count.to]]
-    return frames
+    frames = [frame for each in packets.packets if (frame := _on(count.at, each))]
+    return [each for each in frames if is_counted(count, each, packets)]
 
 
 def _reaches(sent: Sent, packets: Packets) -> Answer:

@@ -29,7 +29,8 @@ TERMS: Final = LESSONS / "terms.yaml"
 class Exercise:
     """A drill, told without its claim. `told` says what stands where and what is done; `look` what the ladder shows.
 
-    `terms` are the words that are met here first; terms.yaml explains them.
+    `terms` are the words that are met here first, and `terms_of_why` those that only the answer needs; terms.yaml
+    explains them. `shows_control`: the ladder of the run without the fault is shown before the other.
     """
 
     drill: str
@@ -37,6 +38,8 @@ class Exercise:
     questions: tuple[Question, ...]
     look: str
     terms: tuple[str, ...] = ()
+    terms_of_why: tuple[str, ...] = ()
+    shows_control: bool = False
     service: str | None = None  # the drill's own
     pair: Pair = "le-le"
 
@@ -112,6 +115,7 @@ def cells_of(lesson: Lesson, known: Mapping[str, Service]) -> list[Cell]:
     for number, exercise in enumerate(lesson.exercises, 1):
         at = f"exercises.{number}"
         problems += _unexplained(exercise.terms, explained, f"{at}.terms")
+        problems += _unexplained(exercise.terms_of_why, explained, f"{at}.terms_of_why")
         path = DRILLS / f"{exercise.drill}.yaml"
         if not path.is_file():
             names = [each.stem for each in DRILLS.glob("*.yaml")]

@@ -8,24 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final, Protocol
 
 from rich.text import Text
 
 from scenarios.lab.places import typed
+from scenarios.report.read_run import PAGE
 from scenarios.spec.cell import Cell
-from scenarios.spec.declaration_error import advice
 from scenarios.spec.units import so_many
-from scenarios.teaching.answers import Answer, Evidence, NotThere, answer
+from scenarios.teaching.answers import CONTROL, Answer, Evidence, NotThere, answer, is_counted
 from scenarios.teaching.lesson import Exercise, Lesson
+from scenarios.teaching.lesson_ladder import ladder
 from scenarios.teaching.logbook import Logbook, Prediction
 from scenarios.teaching.question import Question
 from scenarios.verdict.check import Verdict
 
 UNSAID: Final = ""  # of a prediction: the learner did not know
 KEYS: Final = "? explains the words, q leaves"
-STOOD_STILL: Final = "▒"  # in a ladder
 READ_HOW: Final = "(An RFC is a standard, at www.rfc-editor.org; `man 2 connect` shows connect(2).)"
 WHERE: Final = (
     "    client ───────── firewall ───────── server",
@@ -53,11 +54,10 @@ class Terminal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What came of a cell: the verdict with its sentence, the ladder, and the folder with the evidence."""
+    """What came of a cell: the verdict with its sentence, and the folder with the evidence."""
 
     verdict: Verdict
     sentence: str
-    picture: Sequence[Text]
     folder: Path
 
 
@@ -127,7 +127,7 @@ class Session:
                 self._predict(each, place, len(exercise.questions)) for place, each in enumerate(exercise.questions, 1)
             ]
             self.terminal.say()
-            self.terminal.say("Now it is run, which takes some ten seconds; the first time the lab comes up too.")
+            self.terminal.say("Now it is run, which takes some ten seconds, on a busy machine a minute.")
             self._wait("Press Enter to run it")
             ran = self.perform(cell, tries)
             if ran.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
@@ -180,25 +180,46 @@ class Session:
                 return UNSAID
             if word in letters:
                 return letters[word].value
+            if chosen := next((each.value for each in question.choices if each.value.lower() == word), None):
+                return chosen
             if not letters and word.isascii() and word.isdecimal():
                 return str(int(word[:18]))
             say(f"expected {wanted}, got {word!r}" if word else f"expected {wanted}")
 
     def _compare(self, exercise: Exercise, cell: Cell, ran: Ran, said: Sequence[str]) -> None:
-        """Show the ladder, and what was predicted beside what was so; and keep it."""
-        say, drill = self.terminal.say, cell.drill
-        say(
+        """Show the ladder, then what was predicted beside what was so, then why; each when the learner is ready."""
+        try:
+            evidence = Evidence.of(ran.folder)
+            control = Evidence.of(ran.folder, CONTROL) if exercise.shows_control else None
+        except NotThere as why:
+            self.terminal.say(f"What was run cannot be read, so your predictions are neither right nor wrong: {why}")
+            return
+        if control:
+            self.terminal.say("First the same without the fault, as it goes when nothing is wrong:")
+            self._draw(exercise, control)
+            self._wait("Press Enter to see it with the fault")
+        self.terminal.say(
             "The ladder of what happened, with times from the first packet on. A line ends in a cross where a packet "
             "ends at the firewall."
         )
-        if any(STOOD_STILL in each.plain for each in ran.picture):
-            say(f"Lines with {STOOD_STILL} are of this machine, which was busy with something else; pass over them.")
-        self.terminal.draw([Text(), *ran.picture, Text()])
-        try:
-            evidence = Evidence.of(ran.folder)
-        except NotThere as why:
-            say(f"What was run cannot be read, so your predictions are neither right nor wrong: {why}")
-            return
+        self._draw(exercise, evidence)
+        self._wait("Press Enter to see how right you were")
+        self._answers(exercise, evidence, said)
+        self._wait("Press Enter to read why")
+        self._why(exercise, cell, ran)
+
+    def _draw(self, exercise: Exercise, evidence: Evidence) -> None:
+        counted = [each.count for each in exercise.questions if each.count]
+        lines = ladder(
+            evidence.result,
+            evidence.packets,
+            lambda frame: any(is_counted(each, frame, evidence.packets) for each in counted),
+        )
+        self.terminal.draw([Text(), *lines, Text()])
+
+    def _answers(self, exercise: Exercise, evidence: Evidence, said: Sequence[str]) -> None:
+        """Say of each prediction whether it was right; and keep them."""
+        say = self.terminal.say
         kept: list[Prediction] = []
         for question, word in zip(exercise.questions, said, strict=True):
             try:
@@ -208,7 +229,9 @@ class Session:
                 continue
             kept.append(Prediction(question.ask, word, was.value))
             say(f"  {_mark(word, was)}: {question.ask}")
-            say(f"         you said {word or 'nothing'}; it was {was.words}")
+            meaning = next((each.meaning for each in question.choices if each.value == was.value), "")
+            because = f": {meaning}" if meaning and word != was.value else ""
+            say(f"         you said {word or 'nothing'}; it was {was.words}{because}")
         if kept:
             self.logbook.note(self.lesson.lesson, exercise.name, kept)
         right = sum(each.is_right for each in kept)
@@ -216,16 +239,21 @@ class Session:
         say()
         say(f"{right} of {len(kept)} right.", strong=True)
         say()
+
+    def _why(self, exercise: Exercise, cell: Cell, ran: Ran) -> None:
+        say, drill = self.terminal.say, cell.drill
+        say(f"Look at the ladder: {exercise.look}")
+        self._explain(exercise.terms_of_why)
         say(f"The claim of this drill, {drill.drill}: {drill.claim}")
         if ran.verdict is Verdict.FAIL:
             say(f"In this run it did not hold: {ran.sentence} The answers above are what the packets of this run show.")
         say(f"Why: {drill.why}")
-        say(f"Look at the ladder: {exercise.look}")
-        say(f"To read more: {'; '.join(drill.source)}. The evidence, with a page: {ran.folder}")
+        say(f"To read more: {'; '.join(drill.source)}")
         if not self.is_told_how_to_read:
             say(READ_HOW)
         self.is_told_how_to_read = True
-        say()
+        say("All of the evidence is on a page, for a browser:")
+        self.terminal.draw([Text(str(ran.folder / PAGE)), Text()])  # in one piece, to be copied
 
     def _end(self) -> None:
         say, number = self.terminal.say, self.lesson.lesson
@@ -262,7 +290,9 @@ class Session:
         if found := by_small.get(word.lower()):
             self.terminal.say(f"{found}: {self.terms[found]}")
         elif word:
-            self.terminal.say(f"no lesson explains {word!r}{advice(word.lower(), by_small)}")
+            near = get_close_matches(word.lower(), by_small, 1)
+            meant = f"did you mean {by_small[near[0]]!r}?" if near else "? alone lists the words that you have met"
+            self.terminal.say(f"no lesson explains {word!r}; {meant}")
         else:
             self.terminal.say(
                 f"Type ? and a word, as in: ? {self.terms_explained[0] if self.terms_explained else 'SYN'}"

@@ -37,7 +37,7 @@ def _lesson(
     for number, (exercise, cell) in enumerate(zip(lesson.exercises, cells, strict=True), 1):
         yield f"## Exercise {number}\n"
         yield f"{exercise.told}\n"
-        yield from _words(exercise.terms, terms, met)
+        yield from _words((*exercise.terms, *exercise.terms_of_why), terms, met)
         yield "The script. The word before a colon is the name of a fault or a call:\n"
         yield from (f"{place}. {step.says}" for place, step in enumerate(cell.drill.script, 1))
         yield ""

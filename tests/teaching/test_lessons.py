@@ -39,8 +39,9 @@ def texts_shown(lesson: Lesson, cells: Sequence[Cell]) -> list[tuple[str, str, S
     for exercise, cell in zip(lesson.exercises, cells, strict=True):
         choices = [f"{each.value} {each.meaning}" for question in exercise.questions for each in question.choices]
         texts = [exercise.told, *(each.ask for each in exercise.questions), *choices]
-        texts += [cell.drill.claim, cell.drill.why, exercise.look]
+        texts.append(exercise.look)
         found.append((" ".join(texts), " ".join(step.says for step in cell.drill.script), exercise.terms))
+        found.append((f"{cell.drill.claim} {cell.drill.why}", "", exercise.terms_of_why))
     return found
 
 
@@ -113,17 +114,18 @@ def test_each_word_is_explained_where_it_is_met_first(known: Services) -> None:
 
 def test_a_word_that_nobody_explained_is_found(known: Services) -> None:
     first = FOUND[0]
-    without = [replace(each, terms=()) for each in first.exercises]
+    without = [replace(each, terms=(), terms_of_why=()) for each in first.exercises]
     lesson = replace(first, exercises=tuple(without))
     object.__setattr__(lesson, "path", first.path)
     found = {each.split(", in ")[0].removeprefix("1-reaching: ") for each in unexplained([lesson], known)}
-    assert found == {"RST", "SIGKILL", "CLOSED", "TTL", "bystander", "nobody", "FIN", "ARP", "ICMP"}
+    assert found == {"TCP", "SYN", "RST", "SIGKILL", "CLOSED", "TTL", "bystander", "nobody", "ARP", "ICMP"}
 
 
 def test_the_glossary_has_the_words_of_the_lessons() -> None:
     text = glossary.PAGE.read_text("utf-8")
     assert glossary.page(text) == text, "python -m tests.teaching.glossary makes it anew"
-    used = {word for each in FOUND for words in (each.terms, *(e.terms for e in each.exercises)) for word in words}
+    of_exercises = [words for each in FOUND for e in each.exercises for words in (e.terms, e.terms_of_why)]
+    used = {word for words in (*(each.terms for each in FOUND), *of_exercises) for word in words}
     assert used == {*WORDS}, "a word that no lesson has, or the reverse"
 
 
@@ -133,7 +135,7 @@ def test_the_glossary_has_the_words_of_the_lessons() -> None:
         ("drill: lost-syn", "drill: lost-sin", "unknown drill 'lost-sin'"),
         ("outcome: patient", "outcome: patent", "silent-drop makes no call 'patent'; did you mean 'patient'?"),
         ("count: {of: arp, at: server-leg, to: nobody}", "sockets: {look: there, state: LISTEN}", "no look 'there'"),
-        ("terms: [RST, errno, timeout,", "terms: [RSTT, ", "does not explain 'RSTT'; did you mean 'RST'?"),
+        ("RST, errno, timeout,", "RSTT, errno,", "does not explain 'RSTT'; did you mean 'RST'?"),
         ("service: echo/blocking", "service: qotd/udp", "refused-closed-port does not fit qotd/udp"),
         ("takes: hello", "notices: hello", "'no-listener' is done to the server's program"),
         ("title: Reaching a server", "titel: Reaching", "unknown key 'titel'; did you mean 'title'?"),

@@ -73,7 +73,7 @@ def play(lesson: Lesson, tmp_path: Path) -> Play:
             seen = making.evidence(*legs, calls={"hello": [making.call_of(outcome)]})
             folder = tmp_path / "2026-11-21T10-00-00.000Z"
             made = making.result(folder, drill=cell.drill.drill, pair="le-le", of={"fault": seen}, repeat=tries)
-            return Ran(verdict, "the sentence of the verdict", [Text("a rung of the ladder")], made.folder)
+            return Ran(verdict, "the sentence of the verdict", made.folder)
 
         person = Person(list(types))
         learnt = Logbook.read(tmp_path / "learnt.json")
@@ -84,7 +84,8 @@ def play(lesson: Lesson, tmp_path: Path) -> Play:
 
 
 # What is asked: how it ends (a: answered), how long (b: about a second), how many SYNs leave (2), and arrive (1).
-RIGHT = [GOES_ON, "a", "b", "2", "1", GOES_ON]
+# Then it is run; and after the ladder, and after the answers, one goes on.
+RIGHT = [GOES_ON, "a", "b", "2", "1", GOES_ON, GOES_ON, GOES_ON]
 
 
 def test_right_predictions_are_told_by_the_evidence(play: Play) -> None:
@@ -98,16 +99,16 @@ def test_right_predictions_are_told_by_the_evidence(play: Play) -> None:
 
 
 def test_wrong_predictions_are_told_beside_what_was_so(play: Play) -> None:
-    person = play([GOES_ON, "d", "e", "1", "1", GOES_ON, GOES_ON])
+    person = play([GOES_ON, "d", "e", "1", "1", *4 * [GOES_ON]])
     assert "1 of 4 right." in person.heard
-    assert "you said timed out; it was answered" in person.text
+    assert "you said timed out; it was answered: the right answer came, all of it" in person.text
     assert "you said longer than that; it was about a second (1.03 s)" in person.text
     assert "you said 1; it was 2" in person.text
     assert person.text.count("  wrong: ") == 3
 
 
 def test_the_answer_follows_the_evidence_and_not_the_drill(play: Play) -> None:
-    person = play([GOES_ON, "b", "b", "2", "1", GOES_ON, GOES_ON], Verdict.FAIL, Outcome.REFUSED)
+    person = play([GOES_ON, "b", "b", "2", "1", *4 * [GOES_ON]], Verdict.FAIL, Outcome.REFUSED)
     assert "4 of 4 right." in person.heard
     assert "In this run it did not hold: the sentence of the verdict" in person.text
 
@@ -120,7 +121,7 @@ def test_nothing_is_told_of_the_claim_before_the_predictions(play: Play) -> None
     assert claim in after
     assert claim not in before
     assert "lost-syn" not in before
-    assert "a rung of the ladder" in after
+    assert "SYN, sent again" in after
 
 
 def test_a_run_that_proves_nothing_makes_no_prediction_right_or_wrong(play: Play, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_run_that_proves_nothing_makes_no_prediction_right_or_wrong(play: Play
 
 
 def test_what_was_right_is_kept_and_the_next_time_says_so(play: Play, tmp_path: Path) -> None:
-    play([GOES_ON, "a", ".", "3", "1", GOES_ON, GOES_ON])
+    play([GOES_ON, "a", ".", "3", "1", *4 * [GOES_ON]])
     stored = json.loads((tmp_path / "learnt.json").read_text("utf-8"))
     kept = stored["done"][f"1/{LOST_SYN}"]["predictions"]
     assert [(each["said"], each["was"]) for each in kept] == [
@@ -147,13 +148,13 @@ def test_what_was_right_is_kept_and_the_next_time_says_so(play: Play, tmp_path: 
 
 
 def test_a_prompt_says_what_can_be_typed_and_other_words_are_answered(play: Play) -> None:
-    person = play([GOES_ON, "z", "", "a", "b", "two", "2", "1", "nonsense", GOES_ON, GOES_ON])
+    person = play([GOES_ON, "z", "", "Answered", "b", "two", "2", "1", "nonsense", *4 * [GOES_ON]])
     assert "expected a letter from a to j, got 'z'" in person.heard
     assert "expected a number, got 'two'" in person.heard
     assert "'nonsense' does nothing here" in person.heard
     assert "4 of 4 right." in person.heard
     prompts = [line for line in person.heard if "q leaves" in line]
-    assert len(prompts) == 11
+    assert len(prompts) == 13
     assert all("Enter" in line for line in prompts)
 
 
@@ -161,7 +162,7 @@ def test_a_word_is_explained_whenever_it_is_asked_for(play: Play) -> None:
     person = play(["? syn", "?", "?syn-akc", GOES_ON, "q"])
     assert f"SYN: {terms()['SYN']}" in person.heard
     assert "Type ? and a word, as in: ? client" in person.heard
-    assert "no lesson explains 'syn-akc'; did you mean 'syn-ack'?" in person.text
+    assert "no lesson explains 'syn-akc'; did you mean 'SYN-ACK'?" in person.text
 
 
 @pytest.mark.parametrize("types", [["q"], [], [GOES_ON, "a", "Q"], RIGHT[:-1]])
