@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -59,7 +60,8 @@ def run_and_type(keys: list[str], *words: str) -> tuple[int, str]:
 
 def test_an_exercise_of_lesson_one_is_played_by_keys_and_answered_by_its_packets(own_lab: Lab, tmp_path: Path) -> None:
     # How it ends (b: refused), which errno (a: none, which is wrong), how long (. is: I do not know), how many SYNs.
-    keys = ["", "? RST", "b", "a", ".", "1", "", "q"]
+    # Then on: it is run, the ladder without the fault, the one with it, the answers.
+    keys = ["", "? RST", "b", "a", ".", "1", *4 * [""], "q"]
     status, text = run_and_type(keys, str(tmp_path), "learn", "1", "--lab", str(own_lab.number))
     assert status == 0, text
     assert "\x1b" not in text
@@ -70,7 +72,9 @@ def test_an_exercise_of_lesson_one_is_played_by_keys_and_answered_by_its_packets
     assert "RST: A flag of a segment" in text
     before, _, after = text.partition("Press Enter to run it")
     assert "refused-closed-port" not in before
-    assert "firewall" in after.partition("The ladder of what happened")[2]
+    without, _, with_fault = after.partition("Press Enter to see it with the fault")
+    assert "── SYN ACK ──│" in without
+    assert "── RST ACK, TTL 64 ──│" in with_fault
     (kept,) = json.loads((tmp_path / "learnt.json").read_text("utf-8"))["done"].values()
     assert [each["was"] for each in kept["predictions"]] == ["refused", "ECONNREFUSED", "at once", "1"]
     (summary,) = tmp_path.glob("*Z/summary.json")
@@ -90,7 +94,8 @@ def test_a_class_is_graded_by_what_its_programs_did(own_lab: Lab, tmp_path: Path
     # Where no answer ever comes, one ends by its own clock and says so, and the other waits for as long as it may.
     assert (right["any-silent-answer"], naive["any-silent-answer"]) == ("good", "bad"), ran.stdout
     assert right["any-silent-answer: seen"].startswith("failed (exit status 1"), ran.stdout
-    assert naive["any-silent-answer: seen"].startswith("hung (still waiting after 6 s")
+    # Of its six seconds, those before its first packet are not counted: a busy machine starts it late.
+    assert re.match(r"hung \(still waiting after [3-6] s", naive["any-silent-answer: seen"]), ran.stdout
     # An answer that is lost once is sent again by the server's kernel: both are answered.
     assert (right["any-lost-answer"], naive["any-lost-answer"]) == ("good", "good"), ran.stdout
     assert "unknown key 'prot'" in rows["carl"]["why it was not run"]
