@@ -185,9 +185,9 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
     Raises ValueError for what cannot be meant, CommandFailed for what did not work.
     """
     if wrong := [each for each in pythons if not PYTHON_VERSION.fullmatch(each)]:
-        raise ValueError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, came {wrong[0]!r}")
+        raise ValueError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, got {wrong[0]!r}")
     if destination.is_dir() or not destination.parent.is_dir():
-        what = f"expected the name of a file in a folder that is there, came {str(destination)!r}"
+        what = f"expected the name of a file in a folder that is there, got {str(destination)!r}"
         raise ValueError(f"{either('DEST', 'FILE')}: {what}")
     recipes, foreign = _chosen(names, say)
     images.build(say, recipes)

@@ -105,7 +105,7 @@ def add_labs(sub: argparse.ArgumentParser) -> None:
 
 def add_programs(sub: argparse.ArgumentParser, about_service: str) -> None:
     sub.add_argument("--service", metavar="S", help=about_service)
-    about = "the clients that call, a,b; all of the service's own (default: the first that fits its server)"
+    about = "the clients that call: a,b, or all of them: all (default: the first that fits its server)"
     sub.add_argument("--client", type=lambda text: tuple(text.split(",")), default=(), metavar="C", help=about)
 
 

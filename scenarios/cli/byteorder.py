@@ -100,5 +100,5 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
         "--service", metavar="S", help="a program of your own that is built for each CPU: mine, mine/nginx"
     )
     sub.add_argument("--cpu", metavar="C", type=_cpus, help="on these CPUs alone: mips,m68k (default: all)")
-    sub = command("emulation", emulation_answers, "what the emulated machines answer otherwise than a native one")
+    sub = command("emulation", emulation_answers, "where the emulated machines answer otherwise than a native one")
     sub.add_argument("--write", action="store_true", help="write docs/emulation.md from it")

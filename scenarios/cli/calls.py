@@ -40,9 +40,9 @@ def demo(options: argparse.Namespace) -> int:
 def call(options: argparse.Namespace) -> int:
     chosen = resolve(options.service, options.client, known_services(options.service))
     if chosen.server.in_ or chosen.client.in_:
-        what = f"{chosen.name} is of a composition, which is up while a drill runs"
+        what = f"{chosen.name} belongs to a composition, which is up only while a drill runs"
         how = typed("drill", f"NAME=ping-echo SERVICE={chosen.label}", f"ping-echo --service {chosen.label}")
-        raise UsageError(f"{what}; a drill shows a call: `{how}`")
+        raise UsageError(f"{what}; `{how}` runs a drill that calls it")
     source_name = options.source or ("client" if chosen.image else "client-be")
     ends = source_name, options.to or chosen.server.runs_on or "server"
     a_lab = lab_with(options.lab, *ends)
@@ -52,7 +52,7 @@ def call(options: argparse.Namespace) -> int:
     for end, image, host in (("client", chosen.image, source), ("server", chosen.server_image, destination)):
         if image and host.byteorder == "big":
             raise UsageError(
-                f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian: "
+                f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian; use "
                 + either("FROM=client TO=server", "--from client --to server")
             )
     if options.family not in chosen.service.families:

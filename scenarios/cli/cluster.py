@@ -89,9 +89,9 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub: Any = command("worker", worker, "run cells for the head of a cluster, on labs of this machine", in_lab=False)
     about = "the scheduler: tcp://head:8786 (over TLS, unless it is on this machine)"
     sub.add_argument("address", type=argument(parse_address), metavar="ADDRESS", help=about)
-    about = "so many labs side by side (default %(default)s)"
+    about = "how many labs, side by side (default %(default)s)"
     sub.add_argument("--labs", type=between(1, pool.MOST_LABS), default=1, metavar="N", help=about)
-    about = "the numbers of these labs: 20,21 (default: such as are free)"
+    about = "the numbers of these labs: 20,21 (default: free ones)"
     sub.add_argument("--numbers", type=labs, default=(), metavar="N,N", help=about)
     about = "what the report calls this machine (default: its host name)"
     sub.add_argument("--name", default=socket.gethostname(), metavar="NAME", help=about)

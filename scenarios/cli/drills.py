@@ -81,7 +81,9 @@ def run(options: argparse.Namespace) -> int:
         return 0
     summary.check_junit(options.junit)
     if options.events and options.cluster:
-        raise UsageError("--events tells of what happens on this machine; with --cluster it happens elsewhere: --json")
+        raise UsageError(
+            "--events shows what happens on this machine, and with --cluster it happens elsewhere; use --json"
+        )
     jobs = min(len(options.labs) or options.jobs, len(asked))
     with workforce(options, jobs, asked) as force:
         return _run(options, whole_run, asked, force)
@@ -188,15 +190,17 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("names", nargs="+", metavar="NAME", help="drills, patterns as lost-*, or all")
     add_programs(sub, "what to run with (default: the drill's own); a,b; all that fit")
     add_pairs(sub)
-    about = "where no --pair is said, one alone: be-le, or le-le where the programs run on no other"
+    about = "without --pair, run one pair only: be-le, or le-le where the programs run on no other"
     sub.add_argument("--one-pair", action="store_true", help=about)
     add_labs(sub)
     # One seed for everybody: the same command loses the same packets on every machine. `soak` draws others.
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
-    sub.add_argument("--repeat", type=between(1, 10_000), default=1, metavar="N", help="with the next seed each time")
+    sub.add_argument(
+        "--repeat", type=between(1, 10_000), default=1, metavar="N", help="how often, with the next seed each time"
+    )
     sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
     add_shard(sub)
-    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    sub.add_argument("--keep", action="store_true", help="keep the other labs up, for the next run")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
     about = "as --json; first a line with the folder of the run, and one for each event of a script as it happens"
@@ -212,7 +216,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N")
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     add_shard(sub)
-    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    sub.add_argument("--keep", action="store_true", help="keep the other labs up, for the next run")
     about = "give each client at least so long before it is said to hang (default: as long as the drill says)"
     sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=about)
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
@@ -223,7 +227,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("storm", storm.run, "end runs of every kind of fault at random moments: is anything left?")
     sub.add_argument("--count", type=between(1, 10_000), default=300, metavar="N", help="(default %(default)s)")
     sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="(default %(default)s)")
-    about = "begin with no other after this time: 30min, 2h (default 3h)"
+    about = "start no other run after this time: 30min, 2h (default 3h)"
     sub.add_argument("--within", type=time_s, default=3 * 3600.0, metavar="TIME", help=about)
     sub = command("fuzz", fuzz.run, "messages and files as nobody should make them: does anything crash or hang?")
     about = "targets with this in their name: files, search, echo/select, server-be (default: all)"

@@ -93,10 +93,10 @@ def validate(options: argparse.Namespace) -> int:
         for each in of_file:
             console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
     if wrong and not given:
-        console.print(f"{len(wrong)} services are wrong; no drill was read")
+        console.print(f"{so_many(len(wrong), 'service')} with errors; no drill was read")
         return EX_USAGE
-    services_read = len(folders) if given else len(known)
-    console.print(f"{services_read} services and {len(paths)} drills read; {len(errors)} wrong{uncompiled}")
+    services_read = so_many(len(folders) if given else len(known), "service")
+    console.print(f"{services_read} and {so_many(len(paths), 'drill')} read; {len(errors)} wrong{uncompiled}")
     return EX_USAGE if errors else 0
 
 
@@ -142,7 +142,9 @@ def print_schema(options: argparse.Namespace) -> int:
 
 def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the commands to the command line; `command` makes one."""
-    sub = command("list", list_drills, "the drills, those with every word in name, claim or tags", in_lab=False)
+    sub = command(
+        "list", list_drills, "the drills, or those that have every word in their name, claim or tags", in_lab=False
+    )
     sub.add_argument("words", nargs="*", metavar="WORD")
     sub.add_argument("--service", metavar="S", help="which of them fit it, and why others do not: mine, mine/nginx")
     sub.add_argument("--client", metavar="C", help="with these of its clients: a,b; all")

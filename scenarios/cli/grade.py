@@ -210,7 +210,11 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
         "grade", run, "submissions of a class under chosen drills: a table, CSV, and a page with the evidence"
     )
     sub.add_argument(
-        "folder", nargs="?", type=Path, metavar="FOLDER", help="with a folder for each, with a service.yaml"
+        "folder",
+        nargs="?",
+        type=Path,
+        metavar="FOLDER",
+        help="the folder that holds a folder with a service.yaml for each submission",
     )
     about = "a,b or patterns (default: those of scenarios/lessons/grading.yaml that fit)"
     sub.add_argument("--drills", metavar="D,D", help=about)
@@ -222,7 +226,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     )
     about = "give each client at least so long before it is said to hang (default 20s)"
     sub.add_argument("--patience", type=patience, default=PATIENCE, metavar="TIME", help=about)
-    sub.add_argument("--keep", action="store_true", help="leave the labs beside the first up, for the next run")
+    sub.add_argument("--keep", action="store_true", help="keep the other labs up, for the next run")
     sub.add_argument("--resume", action="store_true", help="go on with the grading that was broken off")
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     add_keep_runs(sub)

@@ -263,7 +263,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("images", build_images, "build the images that are missing or older than their files", in_lab=False)
     about = "an image by its name, with all that it stands on (default: those of every lab)"
     sub.add_argument("images", nargs="*", metavar="IMAGE", type=image, help=about)
-    about = "the hosts of this CPU too, which only what names them builds"
+    about = "the hosts of this CPU too; they are built only when they are named"
     sub.add_argument("--cpu", action="append", choices=[*CPUS], default=[], help=about)
     sub = command("bundle", write_bundle, "write the images and the Python packages into one file", in_lab=False)
     sub.add_argument("file", metavar="FILE", type=Path, help="the file to write")

@@ -170,7 +170,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("learn", learn, "lessons: predict what a drill will show, run it, and let the packets answer")
     about = "1 to 8 (default: the first that you have not done)"
     sub.add_argument("lesson", nargs="?", type=between(1, 99), metavar="LESSON", help=about)
-    sub.add_argument("--list", action="store_true", help="the lessons, and what of them you have done")
+    sub.add_argument("--list", action="store_true", help="the lessons, and which of them you have done")
     sub.add_argument("--again", action="store_true", help="from the first exercise on, also what you have done")
     sub.add_argument(
         "--sheet", action="store_true", help="print the lesson, or all of them, as Markdown; no lab is needed"

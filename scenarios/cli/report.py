@@ -87,11 +87,15 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command to the command line; `command` makes one."""
     sub = command("merge", merge, "put the parts of a run (--shard) together into one; no lab is needed", in_lab=False)
     sub.add_argument("parts", nargs="+", type=Path, metavar="PART", help="the folder of each part, in any order")
-    sub.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="of the whole run; a new one")
+    sub.add_argument("-o", "--out", type=Path, required=True, metavar="FOLDER", help="a new folder, for the whole run")
     sub = command("report", report, "make the pages of a run again from its folder; no lab is needed", in_lab=False)
-    sub.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help="of the run (default: runs/latest)")
-    sub.add_argument("--open", action="store_true", help="and open them, where there is a screen")
     sub.add_argument(
-        "--live", action="store_true", help="serve them on the loopback address, anew while the run goes on"
+        "folder", nargs="?", type=Path, metavar="FOLDER", help="the folder of the run (default: runs/latest)"
     )
-    sub.add_argument("--port", type=int, default=0, metavar="N", help="of --live (default: a free one)")
+    sub.add_argument("--open", action="store_true", help="open them too, where there is a screen")
+    sub.add_argument(
+        "--live",
+        action="store_true",
+        help="serve them on the loopback address, and make them again while the run goes on",
+    )
+    sub.add_argument("--port", type=int, default=0, metavar="N", help="the port of --live (default: a free one)")

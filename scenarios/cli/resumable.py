@@ -61,7 +61,7 @@ class Resumable:
             try:
                 runs.take(folder)
             except BlockingIOError:
-                raise UsageError(f"--resume: {runs.display_path(folder)} goes on still, in another process") from None
+                raise UsageError(f"--resume: {runs.display_path(folder)} still goes on, in another process") from None
             return folder, request
         raise UsageError(f"--resume: the newest {self.name} was not broken off; `{typed(self.name)}` begins a new one")
 

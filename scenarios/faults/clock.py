@@ -26,8 +26,8 @@ class Clock:
     def __init__(self, lab: Lab, name: str, host: Host, told: str) -> None:
         if host.end != NATIVE:
             raise Unsupported(
-                f"the clock of a program on {host.name} cannot be another: the library that tells it another time is "
-                "for the machine's own CPU, and what runs on an emulated one loads none"
+                f"the clock of a program on {host.name} cannot be changed: the library that changes it is for the "
+                "machine's own CPU, and a program on an emulated CPU does not load it"
             )
         self._lab, self._host, self._told = lab, host, told
         self._seen = f"/tmp/faultwire-clock-{name}"  # noqa: S108 (the host's own, for the lab's user alone)

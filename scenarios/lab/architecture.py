@@ -44,7 +44,7 @@ def settings(lab: Lab, host: Host) -> Mapping[str, str]:
     """The kernel of a host and what its TCP goes by, by the names of sysctl(8). Raises LabProblem."""
     ran = lab.run(host.name, ["sh", "-c", READS_SETTINGS, "sh", *SETTINGS], timeout_s=10)
     if ran.status != 0:
-        raise LabProblem(f"{host.name} does not say what its TCP goes by: {ran.printed}")
+        raise LabProblem(f"the TCP settings of {host.name} cannot be read: {ran.printed}")
     lines = (line.split(maxsplit=1) for line in ran.stdout.splitlines())
     return {name.replace("/", "."): " ".join(value.split()) for name, value in lines}
 

@@ -97,7 +97,7 @@ class Bundle:
             raise BundleError(f"{self.path}: not a bundle of Faultwire: the file {what}") from None
         if first.name != HEADER:
             raise BundleError(
-                f"{self.path}: not a bundle of Faultwire: expected {HEADER!r} as its first member, came {first.name!r}"
+                f"{self.path}: not a bundle of Faultwire: expected {HEADER!r} as its first member, got {first.name!r}"
             )
         if not 0 < first.size <= MOST_HEADER_BYTES:
             raise BundleError(f"{self.path}: {HEADER} has {first.size} bytes; expected 1 to {MOST_HEADER_BYTES}")
@@ -148,7 +148,7 @@ class Bundle:
                 came = pass_over(self._at[each.name] + each.size).hexdigest()
                 if came != each.sha256:
                     raise BundleError(
-                        f"{self.path}: {each.name} is altered: expected SHA-256 {each.sha256}, came {came}"
+                        f"{self.path}: {each.name} is altered: expected SHA-256 {each.sha256}, got {came}"
                     )
             pass_over(self.size - len(seal_of(DIGEST_PLACE)))
             seal = self._file.read()
@@ -160,7 +160,7 @@ class Bundle:
             everything.update(seal)
         if sha256 is not None and everything.hexdigest() != sha256.lower():
             raise BundleError(
-                f"{self.path}: another bundle: expected SHA-256 {sha256.lower()}, came {everything.hexdigest()}"
+                f"{self.path}: another bundle: expected SHA-256 {sha256.lower()}, got {everything.hexdigest()}"
             )
 
     def read(self, name: str) -> Iterator[bytes]:
@@ -214,7 +214,7 @@ def _read_header(text: bytes, where: str) -> Contents:
         raise BundleError(f"{where}: altered: not JSON: {error}") from None
     number = document.get("format") if isinstance(document, dict) else None
     if type(number) is not int or number < 1:
-        raise BundleError(f"{where}: `format`: expected a number from 1, came {number!r}")
+        raise BundleError(f"{where}: `format`: expected a number from 1, got {number!r}")
     if number > FORMAT:
         raise BundleError(
             f"{where}: the bundle has format {number}, and this checkout reads format {FORMAT}: it was made by a later "
@@ -244,7 +244,7 @@ def _read_header(text: bytes, where: str) -> Contents:
 
 def _of(document: Mapping[str, object], key: str, kind: type) -> Any:
     if type(found := document.get(key)) is not kind:
-        raise BundleError(f"`{key}`: expected {kind.__name__}, came {found!r:.80}")
+        raise BundleError(f"`{key}`: expected {kind.__name__}, got {found!r:.80}")
     return found
 
 
@@ -254,7 +254,7 @@ def _text(document: Mapping[str, object], key: str) -> str:
 
 def _size(document: Mapping[str, object], key: str) -> int:
     if not 0 <= (found := int(_of(document, key, int))) <= MOST_BYTES:
-        raise BundleError(f"`{key}`: expected 0 to {MOST_BYTES} bytes, came {found}")
+        raise BundleError(f"`{key}`: expected 0 to {MOST_BYTES} bytes, got {found}")
     return found
 
 
@@ -262,7 +262,7 @@ def _list(document: Mapping[str, object], key: str, kind: type) -> list[Any]:
     found: list[Any] = _of(document, key, list)
     for each in found:
         if type(each) is not kind:
-            raise BundleError(f"`{key}`: expected a list of {kind.__name__}, came {each!r:.80} in it")
+            raise BundleError(f"`{key}`: expected a list of {kind.__name__}, got {each!r:.80} in it")
     return found
 
 

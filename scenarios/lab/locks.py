@@ -89,7 +89,7 @@ def _opened(path: Path) -> int:
             return descriptor
         os.close(descriptor)
         _remove(path, "it is not an ordinary file")
-    raise BlockingIOError(f"{path} is made and removed all the time")
+    raise BlockingIOError(f"something makes and removes {path} all the time")
 
 
 def _remove(path: Path, why: str) -> None:

@@ -213,4 +213,4 @@ class Machines:
         if ill := [
             f"{name} is {states.get(name, 'gone')}" for name in self.required_machines if states.get(name) != "running"
         ]:
-            raise LabProblem(f"of lab {self.number}, {', '.join(ill)}")
+            raise LabProblem(f"lab {self.number}: {', '.join(ill)}")

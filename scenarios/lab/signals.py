@@ -49,7 +49,7 @@ def end_in_order() -> None:
         if _State.received is not None:
             # Not by print(): a signal may come in the middle of another print.
             pid = os.getpid()
-            os.write(2, f"{name}: this run is ending already; `kill -9 {pid}` ends it in disorder\n".encode())
+            os.write(2, f"{name}: this run is ending already; `kill -9 {pid}` ends it without cleaning up\n".encode())
             return
         _State.received = signal.Signals(number)
         if _State.is_held_back:

@@ -244,7 +244,7 @@ def start(
     read = functools.partial(contract.ended, chosen.client) if box else None
     for host, clock in session.clocks.values():
         if host is caller and box:
-            raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be another")
+            raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be changed")
         argv = clock.argv_of(argv) if host is caller else argv
     name = session.story.next_name("call")
     session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")

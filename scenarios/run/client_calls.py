@@ -88,7 +88,7 @@ class ClientCalls:
         if clock := self.clocks.get(call.name):
             if box or inside:
                 raise Unsupported(
-                    f"the clock of {call.name} cannot be another: its program runs in an image of its own"
+                    f"the clock of {call.name} cannot be changed: its program runs in an image of its own"
                 )
             argv = clock.argv_of(argv)
         return self.run.stage.caller.start(

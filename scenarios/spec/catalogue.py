@@ -160,7 +160,7 @@ def _runs_on_one_pair(drill: Drill, chosen: ServiceChoice) -> str:
         return ""
     if with_another_end(own_pairs(chosen), drill.control_with):
         return ""
-    return f"it compares with {drill.control_with.says}, and {chosen.label} comes to no other machine (docs/cpus.md)"
+    return f"it compares with {drill.control_with.says}, and {chosen.label} runs on no other machine (docs/cpus.md)"
 
 
 def _knows_another_client(drill: Drill, chosen: ServiceChoice) -> str:
@@ -175,7 +175,7 @@ def _knows_another_client(drill: Drill, chosen: ServiceChoice) -> str:
         and drill.fits_service(chosen.name)
         and chosen.client_name != usual
     ):
-        return f"it knows more of the client than its protocol, and {chosen.client_name} is another one than {usual}"
+        return f"it relies on more than the client's protocol; expected the client {usual}, got {chosen.client_name}"
     return ""
 
 

@@ -55,11 +55,11 @@ def problems_of_command(command: str, key: str, places: Sequence[str] = PLACEHOL
         return
     if _ASSIGNMENT.match(command.lstrip()):
         name = cut[0].partition("=")[0]
-        yield f"{key}: `{name}=…` before a command is for a shell, and none reads this: use the key `environment`"
+        yield f"{key}: `{name}=…` before a command is for a shell, and no shell reads this: use the key `environment`"
     elif word := _of_a_shell(command):
         yield (
-            f"{key}: `{word}` is for a shell, and none reads this: write `sh -c '…'` with all of it in the quotes, "
-            f"or '{word}' in quotes where the program is to have it as it is"
+            f"{key}: `{word}` is for a shell, and no shell reads this: write `sh -c '…'` around the whole command, "
+            f"or '{word}' in quotes to hand it to the program as it is"
         )
     # In the words, as they are filled in: `{h\\ost}` and `{h''ost}` are {host} only when they are cut.
     yield from problems_of_placeholders(" ".join(cut), key, places)

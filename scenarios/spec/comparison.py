@@ -50,7 +50,7 @@ def problems_of_difference(
 ) -> Iterator[str]:
     """What is wrong with what differs between the control of a drill and its run: a fault, or what it is run with."""
     if has_fault and control_with is not None:
-        yield "control_with: there is a `fault` too: nobody could tell which of the two made the difference"
+        yield "control_with: use either `control_with` or a `fault`; with both, nobody knows which made the difference"
     elif not has_fault and control_with is None:
         yield (
             "script: nothing fails here; expected a `fault`; or `control_with`, so that the control is run with "

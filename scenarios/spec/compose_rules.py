@@ -25,12 +25,12 @@ _REFUSED: Final = {
     "network_mode": "each service has a place of its own behind the firewall; leave it out, and call others by name",
     "pid": "each service has processes of its own in a lab; leave it out",
     "ipc": "each service has memory of its own in a lab; leave it out",
-    "userns_mode": "no service has the users of the machine in a lab; leave it out",
+    "userns_mode": "each service has users of its own in a lab; leave it out",
     "uts": "each service has a host name of its own in a lab; leave it out",
     "cgroup_parent": "the lab bounds what its programs use; leave it out",
     "devices": "no device of the machine is given to a program in a lab; leave it out",
     "external_links": "nothing outside of the composition is linked; put that service into a compose file",
-    "volumes_from": "say the volumes of each service by themselves",
+    "volumes_from": "write the volumes of each service under the service itself",
 }
 Refusal = tuple[tuple[str, ...], str]
 
@@ -146,7 +146,7 @@ def aloud(resolved: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: its ports are not published"
         for volume in service.get("volumes") or ():
             if volume.get("type") == "bind" and not volume.get("read_only"):
-                yield f"{name}: {volume['source']} is yours, so it is there to be read only, at {volume['target']}"
+                yield f"{name}: {volume['source']} is yours, so it is mounted read-only, at {volume['target']}"
         if (logging := service.get("logging")) and logging.get("driver") not in (None, "json-file", "local"):
             yield f"{name}: its log goes to the lab, and not to {logging['driver']}"
         if any(key.startswith("net.") for key in service.get("sysctls") or {}):

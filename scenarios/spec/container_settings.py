@@ -51,7 +51,7 @@ class ContainerSettings:
             if not _OWN_DOCKERFILE.fullmatch(self.dockerfile):
                 yield f"dockerfile: expected a file of this folder as curl.Dockerfile, got {quoted(self.dockerfile)}"
             if self.image is not None:
-                yield "dockerfile: there is an `image` too, and only one of them can be meant"
+                yield "dockerfile: use either `dockerfile` or `image`"
         if self.python is not None and self.python.startswith("/"):
             yield from _problems_of_place("python", self.python)
         elif self.python is not None and (self.image or self.dockerfile):
@@ -65,7 +65,7 @@ class ContainerSettings:
             if name in self.environment:
                 yield f"credentials.{name}: `environment` has a variable of this name too"
             if name.startswith("DOCKER_"):
-                yield f"credentials.{name}: the engine's own variables cannot be given so; use `environment`"
+                yield f"credentials.{name}: variables that begin with DOCKER_ are the engine's own; use `environment`"
             if len(self.credentials[name]) < SHORTEST_CREDENTIAL:
                 yield (
                     f"credentials.{name}: expected {SHORTEST_CREDENTIAL} characters or more, so that the value can be "
@@ -132,9 +132,9 @@ def check_dockerfile(path: Path) -> None:
 def _problems_of_place(key: str, place: str) -> Iterator[str]:
     path = PurePosixPath(place)
     if not path.is_absolute() or ".." in path.parts:
-        yield f"{key}: expected the place where the program finds it, from / on, got {quoted(place)}"
+        yield f"{key}: expected an absolute path, at which the program finds it, got {quoted(place)}"
     elif _FORBIDDEN_IN_A_MOUNT.search(place):
-        yield f"{key}: no place can have a comma, a colon or a quote in it, got {quoted(place)}"
+        yield f"{key}: expected a path without a comma, a colon or a quote, got {quoted(place)}"
     elif str(path) in ("/", TEMPORARY) or any(path.is_relative_to(each) for each in _NOT_OURS):
         yield f"{key}: nothing can be put at {place}: it is the lab's, or the container's own"
 
@@ -142,7 +142,7 @@ def _problems_of_place(key: str, place: str) -> Iterator[str]:
 def _wrong_file(folder: Path, name: str) -> str:
     """Why this file of a folder cannot be given to a program; empty when it can."""
     if _FORBIDDEN_IN_A_MOUNT.search(name):
-        return "no file can have a comma, a colon or a quote in its name"
+        return f"expected a name without a comma, a colon or a quote, got {quoted(name)}"
     try:
         path, root = (folder / name).resolve(), folder.resolve()
         if not path.is_relative_to(root) or Path(name).is_absolute():
@@ -154,5 +154,5 @@ def _wrong_file(folder: Path, name: str) -> str:
         return f"{quoted(name)}: {error}"
     everybody, owner = state.st_mode & 0o004, state.st_uid == USER and state.st_mode & 0o400
     if not everybody and not owner:
-        return f"user {USER}, as whom the program runs, cannot read it; `chmod a+r {name}` lets it"
+        return f"the program runs as user {USER}, who cannot read it; `chmod a+r {name}` lets everybody read it"
     return ""

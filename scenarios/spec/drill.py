@@ -93,7 +93,7 @@ class Drill:
         fails = any(step.fault and not step.fault.watch for step in self.script)
         check_all(problems_of_difference(self.control_with, fails, self.parts))
         if not self.calls:
-            raise ValueError("script: nobody calls; expected a `call` or a `start`")
+            raise ValueError("script: it makes no call; expected a `call` or a `start`")
         check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
 
     def _problems_of_parts(self) -> Iterator[str]:
@@ -118,7 +118,7 @@ class Drill:
             if "/" not in pattern and pattern not in KINDS:
                 yield f"fits.{number}: {quoted(pattern)} is neither service/server nor a kind{advice(pattern, KINDS)}"
         if named_kinds := [each for each in self.fits if each in KINDS]:
-            of_client = "it knows more of the client than its protocol" if self.knows_client else ""
+            of_client = "it relies on more than the client's protocol" if self.knows_client else ""
             if knows := self._knows_of_server or of_client:
                 yield f"fits: it cannot fit every service of the kind {named_kinds[0]}: {knows}"
 
@@ -133,7 +133,7 @@ class Drill:
             if name not in begun:
                 yield f"{key}: the fault {name!r} is not in force yet; expected this behind the step that makes it"
             elif name in over:
-                yield f"{key}: the fault {name!r} is in force no more: step {over[name]} healed it"
+                yield f"{key}: the fault {name!r} is no longer in force: step {over[name]} healed it"
 
         for number, step in enumerate(self.script, 1):
             at = f"script.{number}"
@@ -315,9 +315,7 @@ class Drill:
         if reason := self.cannot_run_with(chosen):
             return reason
         if self.knows_client and chosen.client_name not in chosen.service.borrowed:
-            return (
-                f"it knows more of the client than its protocol, and {chosen.client_name} is none of {self.service}'s"
-            )
+            return f"it relies on more than the client's protocol; expected a client of {self.service}"
         return ""
 
     def cannot_run_with(self, chosen: ServiceChoice) -> str:

@@ -73,9 +73,7 @@ class Shift(Picked):
 
     def __post_init__(self) -> None:
         if self.of != "any" or any(each is not None for each in (self.nth, self.first, self.byte, self.percent)):
-            raise ValueError(
-                "of: every segment is shifted, or the connection breaks; expected none of of, nth, first, …"
-            )
+            raise ValueError("of: every segment is shifted, or the connection breaks; leave out of, nth, first, …")
         Picked.__post_init__(self)
 
     @property

@@ -40,7 +40,7 @@ class Picked:
     def __post_init__(self) -> None:
         check_crosses(self.from_, self.to, "to")
         if self.percent == 0:
-            raise ValueError("percent: 0 percent of the packets are none; expected more than 0, at most 100")
+            raise ValueError("percent: expected more than 0, at most 100, got 0")
         if self.name is not None and not DNS_NAME.fullmatch(self.name):
             raise ValueError(f"name: expected a name to ask the name server for, got {quoted(self.name)}")
         try:

@@ -67,5 +67,5 @@ def wrong_python(service: Service, program: ContainerSettings) -> str:
     if folder is None or folder.startswith("/") == (image is not None):
         return ""
     if image is None:
-        return f"{folder} is a folder of an image, and there is none; expected `image`, or a folder beside this file"
-    return f"{folder} is a folder beside this file, and the program has an image too; only one of them can be meant"
+        return f"{folder} is a folder of an image, and no `image` is named; name one, or a folder beside this file"
+    return f"{folder} is a folder beside this file, and the program has an image too; use one of them"

@@ -29,16 +29,15 @@ def initiate(name: str, speaks: str | None = None, root: Path | None = None) -> 
     """
     if not NAME.fullmatch(name):
         raise UsageError(
-            f"a service's name is lower-case letters, digits and underscores, first a letter, and {name!r} is none"
+            f"invalid name of a service {name!r}: expected lower-case letters, digits and underscores, a letter first"
         )
     if speaks is not None and speaks not in SPOKEN:
         known = services()
         if speaks.partition("/")[0] not in known:
             raise UsageError(f"unknown service {speaks!r}{advice(speaks, known)}")
         raise UsageError(
-            f"the program that would be written speaks {', '.join(SPOKEN)} only, and not {speaks}: initiate the "
-            f"service without --speaks, put your own program in its place, and write `speaks: {speaks}` into its "
-            "service.yaml"
+            f"`init` writes programs that speak {', '.join(SPOKEN)} only, got {speaks}: leave out --speaks, put your "
+            f"own program in the place of the one that is written, and write `speaks: {speaks}` into its service.yaml"
         )
     folder = (root or project().services[0]) / name
     if folder.exists() or folder.with_suffix(".py").exists():

@@ -155,7 +155,7 @@ class Service(Composed):
             object.__setattr__(self, "image", f"faultwire/service-{self.service}-{suffix_of(self.dockerfile)}")
         elif (self.folder / DOCKERFILE).is_file():
             if self.image is not None:
-                problems.append("image: the folder has a Dockerfile too, and only one of them can be meant")
+                problems.append("image: the folder has a Dockerfile too; use one of them")
             object.__setattr__(self, "image", f"faultwire/service-{self.service}")
         programs: dict[str, Server | Client] = {f"servers.{name}": each for name, each in self.servers.items()}
         programs |= {f"clients.{name}": each for name, each in self.clients.items()}
@@ -181,7 +181,7 @@ class Service(Composed):
     def _borrow(self, speaks: str, known: Mapping[str, Service]) -> None:
         others = {name: each for name, each in known.items() if name != self.service and each.speaks is None}
         if isinstance(known, Services) and (wrong := known.wrong.get(speaks.partition("/")[0])):
-            raise ValueError(f"speaks: what {speaks} is cannot be known: {wrong}")
+            raise ValueError(f"speaks: {speaks} cannot be read: {wrong}")
         try:
             spoken = resolve(speaks, known=others)
         except ValueError as error:

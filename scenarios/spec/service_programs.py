@@ -56,7 +56,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
     try:
         is_there = file.with_suffix(".py").exists() or (file / "__main__.py").exists()
     except OSError:
-        yield f"run: no file can have the name {quoted(module[0])}"
+        yield f"run: {quoted(module[0])} cannot be the name of a file"
         return
     if not is_there:
         yield f"run: no such file: {file.with_suffix('.py')}"

@@ -109,7 +109,7 @@ def test_a_drill_that_knows_its_client_is_not_run_with_another_that_is_asked_for
     assert choose(drill, f"echo/once:{usual}", known)[1] == ""
     chosen, why = choose(drill, f"echo/once:{other}", known)
     assert isinstance(chosen, ServiceChoice)
-    assert why == f"it knows more of the client than its protocol, and {other} is another one than {usual}"
+    assert why == f"it relies on more than the client's protocol; expected the client {usual}, got {other}"
 
 
 @pytest.mark.usefixtures("root")

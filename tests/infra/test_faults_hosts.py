@@ -79,5 +79,7 @@ def test_a_clock_begins_at_the_moment_that_it_is_to_read(lab: Lab) -> None:
 
 
 def test_what_runs_on_an_emulated_cpu_keeps_its_clock_and_the_reason_is_told(lab: Lab) -> None:
-    with pytest.raises(Unsupported, match=r"the clock of a program on client-be cannot be another: .* loads none"):
+    with pytest.raises(
+        Unsupported, match=r"the clock of a program on client-be cannot be changed: .* does not load it"
+    ):
         Clock(lab, "wrong", lab.topology.hosts["client-be"], "+60")

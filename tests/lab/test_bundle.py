@@ -38,12 +38,12 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     ("wrong", "says"),
     [
         ({"names": ["hosst"]}, r"IMAGES: unknown image 'hosst'; did you mean 'host'\?"),
-        ({"pythons": ["3.11", "python3"]}, r"PYTHONS: expected versions like 3\.\d+, came 'python3'"),
+        ({"pythons": ["3.11", "python3"]}, r"PYTHONS: expected versions like 3\.\d+, got 'python3'"),
         (
             {"destination": Path("/nowhere/lab.tar")},
-            r"DEST: expected the name of a file in a folder that is there, came",
+            r"DEST: expected the name of a file in a folder that is there, got",
         ),
-        ({"destination": Path("/")}, r"DEST: expected the name of a file in a folder that is there, came '/'"),
+        ({"destination": Path("/")}, r"DEST: expected the name of a file in a folder that is there, got '/'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_built(

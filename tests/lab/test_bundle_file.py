@@ -135,9 +135,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, content: b
 def test_a_foreign_archive_is_refused_by_its_first_member(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "saved.tar", "w") as archive:
         archive.addfile(tarfile.TarInfo("manifest.json"))
-    with pytest.raises(
-        BundleError, match=r"expected 'faultwire-bundle.json' as its first member, came 'manifest.json'"
-    ):
+    with pytest.raises(BundleError, match=r"expected 'faultwire-bundle.json' as its first member, got 'manifest.json'"):
         verified(tmp_path / "saved.tar")
 
 
@@ -184,7 +182,7 @@ def flipped_in(member: str, whole: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("member", [*(f"wheels/{name}" for name, content in WHEELS.items() if content), IMAGES])
 def test_an_altered_member_is_named(whole: Path, tmp_path: Path, member: str) -> None:
-    with pytest.raises(BundleError, match=rf"{member} is altered: expected SHA-256 \w{{64}}, came \w{{64}}"):
+    with pytest.raises(BundleError, match=rf"{member} is altered: expected SHA-256 \w{{64}}, got \w{{64}}"):
         verified(flipped_in(member, whole, tmp_path))
 
 
@@ -197,17 +195,17 @@ def test_an_altered_header_is_told_from_an_altered_member(whole: Path, tmp_path:
     ("changed", "says"),
     [
         ({"format": 2}, r"the bundle has format 2, and this checkout reads format 1: it was made by a later Faultwire"),
-        ({"format": "1"}, r"`format`: expected a number from 1, came '1'"),
-        ({"format": True}, r"`format`: expected a number from 1, came True"),
-        ({"images": None}, r"`images`: expected list, came None"),
-        ({"pythons": [3.11]}, r"`pythons`: expected a list of str, came 3.11 in it"),
-        ({"members": [{"name": "x"}]}, r"`size`: expected int, came None"),
+        ({"format": "1"}, r"`format`: expected a number from 1, got '1'"),
+        ({"format": True}, r"`format`: expected a number from 1, got True"),
+        ({"images": None}, r"`images`: expected list, got None"),
+        ({"pythons": [3.11]}, r"`pythons`: expected a list of str, got 3.11 in it"),
+        ({"members": [{"name": "x"}]}, r"`size`: expected int, got None"),
         (
             {"members": [{"name": "../../etc/x.whl", "size": 0, "sha256": ""}]},
             r"came|expected wheels/….whl, then images",
         ),
         ({"members": []}, r"`members`: expected wheels/….whl, then images.tar.gz"),
-        ({"size": -1}, r"`size`: expected 0 to \d+ bytes, came -1"),
+        ({"size": -1}, r"`size`: expected 0 to \d+ bytes, got -1"),
     ],
 )
 def test_a_header_with_something_else_in_it_is_refused_by_name(
@@ -245,7 +243,7 @@ def test_a_header_of_no_end_of_brackets_is_refused(tmp_path: Path) -> None:
 
 
 def test_another_bundle_than_the_one_told_of_is_refused(whole: Path) -> None:
-    with pytest.raises(BundleError, match=rf"another bundle: expected SHA-256 {'0' * 64}, came \w{{64}}"):
+    with pytest.raises(BundleError, match=rf"another bundle: expected SHA-256 {'0' * 64}, got \w{{64}}"):
         verified(whole, "0" * 64)
 
 

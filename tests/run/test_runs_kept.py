@@ -179,7 +179,7 @@ def test_a_run_that_goes_on_is_never_removed_and_not_gone_on_with_by_another(own
     make_run(own_runs, 0)
     assert previous.remove_runs(KeepRuns.parse("1"), pytest.fail) == []
     assert going.exists()
-    with pytest.raises(UsageError, match="goes on still"):
+    with pytest.raises(UsageError, match="still goes on"):
         MATRIX.unfinished()
 
 

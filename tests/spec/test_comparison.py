@@ -59,7 +59,7 @@ def test_it_is_read(tmp_path: Path) -> None:
     ("old", "new", "said"),
     [
         ("control_with: {pair: le-le}\n", "", "nothing fails here; expected a `fault`; or `control_with`"),
-        ("script:\n", FAULT, "control_with: there is a `fault` too: nobody could tell which"),
+        ("script:\n", FAULT, "control_with: use either `control_with` or a `fault`; with both, nobody"),
         ("pair: le-le", "pair: le-el", "unknown pair 'le-el'; did you mean 'le-le'?"),
         ("{pair: le-le}", "{pair: le-le, client: hello}", "what differs has exactly one of pair, client"),
         ("[0-3, 8]", "[3-0]", "the range '3-0' ends before it begins"),
@@ -110,7 +110,7 @@ def test_the_pair_of_its_control_is_not_run_unless_nothing_else_is_asked_for() -
 def test_a_program_of_one_machine_has_nothing_to_compare_and_one_for_every_cpu_has(tmp_path: Path) -> None:
     known = {**KNOWN, "mine": read_service(service_of(tmp_path, GOOD), KNOWN)}
     _, misfit = choose(SAME, "mine", known)
-    assert "comes to no other machine (docs/cpus.md)" in misfit
+    assert "runs on no other machine (docs/cpus.md)" in misfit
     (tmp_path / "mine" / "Dockerfile").write_text("FROM faultwire/cross\nARG CPU=native\n", encoding="utf-8")
     known["mine"] = read_service(service_of(tmp_path, GOOD.replace("image: mined\n", "")), KNOWN)
     chosen, misfit = choose(SAME, "mine", known)

@@ -213,7 +213,7 @@ def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_not
     assert document["volumes"] == {"data": {"labels": {"faultwire.lab": "7", "faultwire.composition": "mine"}}}
     told = list(aloud(resolved(**given)))
     assert told[0] == "web: its ports are not published"
-    assert told[1] == "web: /home/me/code is yours, so it is there to be read only, at /code"
+    assert told[1] == "web: /home/me/code is yours, so it is mounted read-only, at /code"
 
 
 def test_only_what_may_reach_the_world_has_the_gate_and_the_name_servers_of_the_machine() -> None:

@@ -241,7 +241,7 @@ def test_validate_tells_of_a_display_filter_that_wireshark_does_not_take_where_i
     told = "invalid display filter 'tcp.flags.sin == 1': no such field"
     assert lines[0].endswith(f"{path}:13: expect.2.packets.where: {told}")
     assert lines[1].endswith(f"{path}:14: expect.3.order.of.2: {told}")
-    assert lines[2] == "0 services and 1 drills read; 1 wrong"
+    assert lines[2] == "0 services and 1 drill read; 1 wrong"
 
 
 def test_validate_says_when_it_could_not_have_the_filters_compiled(
@@ -251,7 +251,7 @@ def test_validate_says_when_it_could_not_have_the_filters_compiled(
     assert command_line.main(["validate", str(written(tmp_path, RIGHT))]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert said.endswith(
-        "1 drills read; 0 wrong; display filters were not compiled: there is no image faultwire/firewall; "
+        "1 drill read; 0 wrong; display filters were not compiled: there is no image faultwire/firewall; "
         "`make images` builds it"
     )
 

@@ -155,7 +155,7 @@ def test_a_service_with_a_client_of_its_own_is_called_by_it_but_where_the_drill_
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("{name: hello}", "{name: hello, args: --timeout 1}"), "it knows more of the client than its protocol"),
+        (("{name: hello}", "{name: hello, args: --timeout 1}"), "it relies on more than the client's protocol"),
         (("tags: [reaching]", "tags: [reaching]\nserver: {args: -x}"), "it gives the server words that only"),
         (
             ("control:", "  - log: {of: server, line: served}\ncontrol:"),

@@ -57,7 +57,7 @@ def test_one_that_speaks_as_a_service_of_ours_is_called_by_its_clients(tmp_path:
 
 @pytest.mark.parametrize("name", ["My-program", "9lives", "", "a b", "../mine", "mine.py"])
 def test_a_name_that_cannot_be_one_is_told_and_nothing_is_written(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ValueError, match="a service's name is lower-case letters"):
+    with pytest.raises(ValueError, match=r"invalid name of a service .*: expected lower-case letters"):
         initiate(name, root=tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -147,7 +147,7 @@ NONSENSE = {
         "script.2.heal", "'other-port' is not in force yet",
     ),
     "a fault that is healed twice": (
-        "  - await: hello", "  - heal: lose", "script.5.heal", "in force no more: step 4 healed it",
+        "  - await: hello", "  - heal: lose", "script.5.heal", "no longer in force: step 4 healed it",
     ),
     "a call that is awaited before it starts": (
         "  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}", "  - await: hello",
@@ -162,7 +162,7 @@ NONSENSE = {
     ),
     "hits that are waited for after the healing": (
         'until: {log: again, line: "^timed out"}', "until: {fault: lose}",
-        "script.11.until.fault", "in force no more: step 5 healed it",
+        "script.11.until.fault", "no longer in force: step 5 healed it",
     ),
     "no hits": ("fault: lose, hits: 1", "fault: lose, hits: 0", "script.3.until.hits", "expected at least 1, got 0"),
     "a line of a call that has not begun": (

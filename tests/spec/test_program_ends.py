@@ -95,7 +95,7 @@ def test_a_folder_of_an_image_is_put_on_a_python_of_each_cpu(tmp_path: Path) -> 
     [
         ("python: porgram", "python: no file or folder 'porgram' stands beside this one"),
         ("python: service.yaml", "python: expected a folder"),
-        ("python: /app", "python: /app is a folder of an image, and there is none"),
+        ("python: /app", "python: /app is a folder of an image, and no `image` is named"),
         ("python: program\nimage: x", "python: 'program' is a folder beside this file, which needs no image"),
         ("python: /", "python: nothing can be put at /"),
     ],

@@ -94,7 +94,7 @@ def test_validate_tells_every_wrong_service(
     said = capsys.readouterr().out
     assert f"{tmp_path}/late/service.yaml:" in said
     assert f"{tmp_path}/yours/service.yaml:2: service: the folder is 'yours'" in said
-    assert "2 services are wrong; no drill was read" in said
+    assert "2 services with errors; no drill was read" in said
 
 
 BOTH = GOOD.replace("servers:\n", "servers:\n  two: {run: dgram, about: by datagrams, transport: udp}\n").replace(
@@ -245,14 +245,14 @@ def test_validate_reads_a_service_file_or_its_folder_as_a_service(
     folder = service_of(tmp_path, GOOD)
     for file in (folder / "service.yaml", folder):
         assert command_line.main(["validate", str(file)]) == 0
-        assert "1 services and 0 drills read; 0 wrong" in capsys.readouterr().out
+        assert "1 service and 0 drills read; 0 wrong" in capsys.readouterr().out
     service_of(tmp_path, GOOD.replace("port: 4000", "prot: 4000").replace("prints: hello", "status: 256"))
     for file in (folder / "service.yaml", folder):
         assert command_line.main(["validate", str(file)]) == 64
         said = capsys.readouterr().out
         assert f"{folder}/service.yaml:4: unknown key 'prot'; did you mean 'port'?" in said
         assert f"{folder}/service.yaml:8: clients.ask.status: expected an exit status, 0 to 255, got 256" in said
-        assert "1 services and 0 drills read; 1 wrong" in said
+        assert "1 service and 0 drills read; 1 wrong" in said
     monkeypatch.chdir(folder)
     assert command_line.main(["validate", "service.yaml"]) == 64
     assert f"{folder}/service.yaml:4: unknown key" in capsys.readouterr().out
