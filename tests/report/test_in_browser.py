@@ -11,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, Page, expect
 
+from scenarios.lab.topology import ROOT
 from scenarios.spec.pairs import Pair
 from scenarios.spec.service import services
 from scenarios.verdict.check import Verdict
@@ -206,6 +207,22 @@ def test_nobody_is_shut_out(
         assert wider <= 0, f"{page} scrolls sideways"
     context.close()
     assert grounds == {"rgb(255, 255, 255)" if scheme == "light" else "rgb(20, 23, 27)"}
+    assert tab.errors == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("scheme", "viewport"), [("light", WIDE), ("dark", PHONE)], ids=["light", "dark"])
+def test_nobody_is_shut_out_of_the_gallery_of_this_repository(
+    browser: Chromium, scheme: str, viewport: dict[str, int]
+) -> None:
+    page = browser.folder / "whole-gallery.html"
+    page.write_text((ROOT / "docs" / "gallery.html").read_text("utf-8"), encoding="utf-8")
+    context = browser.browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)  # type: ignore[arg-type]
+    tab = opened(context)
+    tab.go(page)
+    found = Axe().run(tab.page, options={"preload": False})
+    assert found.violations_count == 0, found.generate_report()
+    context.close()
     assert tab.errors == []
 
 
