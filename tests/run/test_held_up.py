@@ -68,13 +68,23 @@ def test_a_table_tells_what_was_run_also_when_it_is_interrupted(
             taking(5)(stage, cell, armed)
 
     with faked(tmp_path, perform) as labs:
-        assert held_up.run_held_up(labs[0], cells(5), []) == 0
+        assert held_up.run_held_up(labs, cells(5), []) == 0
     lines = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[-1:].isdecimal())
     assert lines["cells"] == ("3" if interrupted else "5")
     assert lines["cells not run (no lab, or interrupted)"] == ("2" if interrupted else "0")
     assert lines["moments held up"] == "12"
     assert holder.told == [signal.SIGINT]
     assert not list(tmp_path.glob("20*/*/*/*/result.json"))  # evidence is kept of wrong words alone
+
+
+def test_labs_side_by_side_are_each_held_up_and_come_into_one_table(
+    tmp_path: Path, holder: Holder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with faked(tmp_path, labs=3) as labs:
+        assert held_up.run_held_up(labs, cells(7), []) == 0
+    lines = dict(line.rsplit(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line[-1:].isdecimal())
+    assert (lines["cells"], lines["moments held up"]) == ("7", "36")
+    assert holder.told == [signal.SIGINT] * 3
 
 
 @pytest.mark.parametrize(
@@ -97,7 +107,7 @@ def test_a_fail_is_a_wrong_word_and_its_evidence_is_kept(
     with faked(tmp_path) as labs:
         monkeypatch.setattr(cell, "judged", lambda *_: ([], [check]))
         monkeypatch.setattr(cell, "combine", combine)
-        assert held_up.run_held_up(labs[0], cells(1), []) == wrong
+        assert held_up.run_held_up(labs, cells(1), []) == wrong
     out = capsys.readouterr().out
     assert f"wrong words (fail, or a false pass){wrong:>19}" in out
     assert len(list(tmp_path.glob("20*/*/*/*/result.json"))) == wrong
