@@ -46,13 +46,14 @@ true
 """
 
 
+ZONE = "cat /run/zone; ls /run/zone*; ls -A /run/faults 2>/dev/null || true"
 ADDRESSES = "ip -o address | sed 's/ valid_lft.*//' | sort; ip route | sort; ip -6 route | sort"
 
 
 def configured(lab: Lab) -> str:
     """All that a fault can have changed, on the firewall, on the name server, and of what a host goes by."""
     firewall = lab.run("firewall", ["sh", "-c", SAY_ALL], timeout_s=5).stdout
-    names = lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
+    names = lab.run("names", ["sh", "-c", ZONE], timeout_s=5).stdout
     asked = f"cd /proc/sys/net; cat {' '.join(ASKED)} /etc/resolv.conf"
     settings = lab.run("client", ["sh", "-c", asked], timeout_s=5).stdout
     addresses = "".join(lab.run(host, ["sh", "-c", ADDRESSES], timeout_s=5).stdout for host in ("client", "server"))

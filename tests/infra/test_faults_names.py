@@ -11,6 +11,8 @@ from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 
+# What the name server goes by, and what is left of a change of it.
+ZONE = "cat /run/zone; ls /run/zone*; ls -A /run/faults 2>/dev/null || true"
 # What the resolver says of each name.
 RESOLVE = """
 import json, socket, sys
@@ -35,7 +37,7 @@ def resolve(lab: Lab, *names: str, within_s: float = 20) -> dict[str, list[str]]
 
 
 def zone(lab: Lab) -> str:
-    return lab.run("names", ["sh", "-c", "cat /run/zone; ls -A /run/faults 2>/dev/null || true"], timeout_s=5).stdout
+    return lab.run("names", ["sh", "-c", ZONE], timeout_s=5).stdout
 
 
 def test_a_name_has_other_addresses_while_the_fault_is_in_force(lab: Lab) -> None:
