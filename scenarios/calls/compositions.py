@@ -15,6 +15,12 @@ from scenarios.spec.composition import SIDES, machine_name
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.service import SERVICE_FILE, Service
 
+_STAND = {"client": "on the client's side", "server": "on the server's side"}
+_WITH_A_MIDDLE = {
+    **_STAND,
+    "server": "in the middle, the firewall on both of its ways:",
+    "backend": "behind the middle, on a network of their own:",
+}
 _PLANS: dict[str, Plan] = {}  # by the folder of the service: a composition is read once in a run
 
 
@@ -68,10 +74,8 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
                 f"{service.folder / SERVICE_FILE}: compose: not here: {', '.join(missing)}; "
                 f"`docker compose --file {service.compose_files(service.folder)[0]} pull` gets them"
             )
-        for side in ("client", "server"):
+        for side, where in (_WITH_A_MIDDLE if plan.has_backend else _STAND).items():
             there = ", ".join(each.service for each in plan.members if each.side == side)
-            is_middle = side == "server" and service.middle
-            where = "in the middle, the firewall on both of its ways:" if is_middle else f"on the {side}'s side"
             say(f"{service.service}: {where} {there or 'nobody'}")
         if service.outside:
             say(f"{service.service}: all of its services may reach the world, over IPv4 (`outside: true`)")

@@ -21,7 +21,7 @@ def picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     cast = Cast(topology, cell.host_pair, cell.drill.family, *cell.machines)
     ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
     legs = {leg: pairing.of_hosts(frames, ours) for leg, frames in seen.frames.items()}
-    drawn = pairing.rungs(legs.get("client-leg", []), legs.get("server-leg", []), seen.client_side)
+    drawn = pairing.rungs_of(seen, legs)
     client, server, *behind = [
         (f"{host.name} ({host.byteorder}-endian)", host.address(cell.drill.family))
         for host in (cast.client, cast.server, cast.backend)
@@ -30,7 +30,7 @@ def picture(lab: Lab, result: Result, seen: Seen) -> Iterator[Text]:
     stalls = seen.stalls.of_play
     if behind:
         visitor, middle, last = ((end[0].partition(" ")[0], end[1]) for end in (client, server, behind[0]))
-        yield from pairing.draw_middle(drawn, visitor, middle, last, cast.addresses("backend"), stalls=stalls)
+        yield from pairing.draw_middle(drawn, visitor, middle, last, stalls=stalls)
     else:
         yield from pairing.draw(drawn, client, server, stalls=stalls)
     for what in seen.stalls.unseen:

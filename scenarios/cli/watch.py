@@ -1,6 +1,6 @@
 """Following the packets of a lab as they come: a live ladder, for as long as somebody watches.
 
-The frames of both legs come decoded from images/firewall/watch. Here the two frames of one packet are put together, in
+The frames of the legs come decoded from images/firewall/watch. Here the two frames of one packet are put together, in
 the order of time. A packet that one leg had and the other not, for HOLD_S seconds, ended at the firewall, and is drawn
 so; one that was only held there comes later, and that is said. Nothing is kept but the last seconds, and the lab is not
 held: drills run beside this, and neither knows of the other.
@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import ipaddress
 import itertools
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -24,13 +25,15 @@ from scenarios.evidence import pairing
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import Rung
 from scenarios.evidence.tshark_fields import live_arguments, live_frame
+from scenarios.evidence.ways import Way, goes_right, way_of
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
-from scenarios.spec.cast import Cast
+from scenarios.spec.cast import CLIENT_NET, Cast
+from scenarios.spec.roles import LegName
 
 PROGRAM: Final = "/usr/local/lib/faultwire/watch"  # images/firewall/watch
-LEGS: Final = ("client-leg", "server-leg")
+EVERY_LEG: Final = f"cd /run/legs && exec {PROGRAM} *"  # that of a program in the middle too, while there is one
 HOLD_S: Final = 0.4  # how long a frame waits for its other half; the decoders of the two legs are not equally quick
 LATE_WITHIN_S: Final = 60.0  # so long it is known that a packet was drawn as lost
 PENDING_LIMIT: Final = 4_000  # packets; more cannot come in HOLD_S, for the firewall decodes 400 a second of each leg
@@ -58,22 +61,29 @@ class ReadyRung:
 
 @dataclass(slots=True)
 class Pairing:
-    """The frames of two legs, put together as they come. It has no clock: the time is passed in, in seconds.
+    """The frames of the legs, put together as they come. It has no clock: the time is passed in, in seconds.
 
-    `clients` are the addresses from which packets come from the client's side.
+    `clients` are the addresses from which packets come from the client's side, `backends` those behind a program in the
+    middle. Only `legs` are followed.
     """
 
-    clients: Collection[str]
+    clients: Container[str]
+    backends: Container[str] = ()
+    legs: Collection[str] = ("client-leg", "server-leg")
     _waiting: list[_Packet] = field(default_factory=list)  # in the order of time
     _halves: dict[tuple[bool, tuple[object, ...]], deque[_Packet]] = field(default_factory=dict)  # by what they are
     _lost: OrderedDict[tuple[object, ...], tuple[float, int]] = field(default_factory=OrderedDict)
     _busy: dict[str, set[int]] = field(default_factory=dict)  # by leg, the seconds of which it does not tell all
     unknown: int = 0  # packets of which nobody knows whether they crossed, and that are not drawn
 
-    def add(self, leg: str, frame: Frame, now_s: float) -> None:
+    def add(self, leg: LegName, frame: Frame, now_s: float) -> None:
         """A frame that was on this leg."""
-        from_client = frame.source in self.clients
-        is_near = from_client == (leg == "client-leg")
+        way = way_of(frame.source, frame.destination, leg, self.clients, self.backends)
+        if not {*way} <= {*self.legs}:
+            self.unknown += 1
+            return
+        rightwards = goes_right(frame.source, way, self.clients, self.backends)
+        is_near = leg == way[0 if rightwards else 1]
         if others := self._halves.get((not is_near, frame.crossing)):
             # of several that are equal to the bit, the last that can have become this one
             able = [each for each in others if (each.at_ns <= frame.time_ns) is not is_near]
@@ -81,9 +91,9 @@ class Pairing:
                 packet = able[0] if is_near else able[-1]
                 self._forget(packet)
                 there = packet.rung.frame
-                packet.rung = _rung(frame, there, from_client) if is_near else _rung(there, frame, from_client)
+                packet.rung = _rung(frame, there, rightwards, way) if is_near else _rung(there, frame, rightwards, way)
                 return
-        rung = _rung(frame, None, from_client) if is_near else _rung(None, frame, from_client)
+        rung = _rung(frame, None, rightwards, way) if is_near else _rung(None, frame, rightwards, way)
         packet = _Packet(rung, is_near, frame.time_ns, now_s + HOLD_S)
         bisect.insort(self._waiting, packet, key=lambda each: each.at_ns)
         self._halves.setdefault((is_near, frame.crossing), deque()).append(packet)
@@ -98,7 +108,7 @@ class Pairing:
         """The packets that are ready, in the order of time. Those after one that is still waited for wait too."""
         while self._waiting:
             first = self._waiting[0]
-            whole = first.rung.client_leg is not None and first.rung.server_leg is not None
+            whole = first.rung.left is not None and first.rung.right is not None
             if not whole and first.due_s > now_s and len(self._waiting) < PENDING_LIMIT:
                 return
             self._waiting.pop(0)
@@ -123,7 +133,7 @@ class Pairing:
     def _alone(self, packet: _Packet, now_s: float) -> ReadyRung | None:
         """A packet that one leg alone had; None where the other one did not tell of all."""
         rung, frame = packet.rung, packet.rung.frame
-        other = "server-leg" if rung.server_leg is None else "client-leg"
+        other = rung.way[0 if rung.left is None else 1]
         second = frame.time_ns // 1_000_000_000
         if self._busy.get(other, set()) & {second - 1, second, second + 1}:
             self.unknown += 1
@@ -139,8 +149,23 @@ class Pairing:
         return ReadyRung(rung, None if left_ns is None else (frame.time_ns - left_ns) / 1e9)
 
 
-def _rung(near: Frame | None, far: Frame | None, from_client: bool) -> Rung:
-    return Rung(near, far, True) if from_client else Rung(far, near, False)
+def _rung(near: Frame | None, far: Frame | None, rightwards: bool, way: Way) -> Rung:
+    return Rung(near, far, True, way) if rightwards else Rung(far, near, False, way)
+
+
+class Within:
+    """The addresses of some networks, and more: who is there need not be known."""
+
+    def __init__(self, networks: Iterable[str], more: Iterable[str] = ()) -> None:
+        self._networks = [ipaddress.ip_network(each) for each in networks]
+        self._more = frozenset(more)
+
+    def __contains__(self, address: object) -> bool:
+        if address in self._more:
+            return True
+        with contextlib.suppress(ValueError):  # ARP for another protocol
+            return any(ipaddress.ip_address(str(address)) in each for each in self._networks)
+        return False
 
 
 class Picture:
@@ -156,7 +181,7 @@ class Picture:
     def lines(self, shown: ReadyRung) -> Iterator[Text]:
         """The lines of one packet. Those of more packets than LINES_A_SECOND holds are counted, and told afterwards."""
         self.packets += 1
-        frame, rightwards = shown.rung.frame, shown.rung.from_client
+        frame, rightwards = shown.rung.frame, shown.rung.rightwards
         second = frame.time_ns // 1_000_000_000
         if second != self._second:
             yield from self.rest()
@@ -194,10 +219,11 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
     topology = lab.topology
     names = {address: host.name for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
     names |= {address: "firewall" for leg in topology.legs.values() for address in (leg.ipv4, leg.ipv6)}
-    pairing = Pairing(Cast(lab.topology, "le-le", "ipv4").client_side)
+    clients = Within(topology.networks[CLIENT_NET], Cast(topology, "le-le", "ipv4").client_side)
+    pairing = Pairing(clients, Within(topology.backend.subnets))
     picture = Picture(names)
     with _watching(lab) as stream, contextlib.suppress(KeyboardInterrupt):
-        stream.ask({"tshark": live_arguments()}, "begin to watch", OPENS_WITHIN_S)
+        pairing.legs = stream.ask({"tshark": live_arguments()}, "begin to watch", OPENS_WITHIN_S)["watching"]
         say(f"lab {lab.number} is watched; Ctrl-C ends it")
         while True:
             due_s = pairing.next_s()
@@ -226,8 +252,8 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
 @contextlib.contextmanager
 def _watching(lab: Lab) -> Iterator[Child]:
     """The firewall's program, for the time of the `with` block. The next run in this lab leaves it alone."""
-    advice = {"no such file": f"`{typed('down')}` and `{typed('up')}` bring the lab up to date"}
-    stream = lab.open("firewall", [PROGRAM, *LEGS], mark=False)
+    advice = {"not found": f"`{typed('down')}` and `{typed('up')}` bring the lab up to date"}
+    stream = lab.open("firewall", ["sh", "-c", EVERY_LEG], mark=False)
     child = Child(stream, f"the watch program on the firewall of lab {lab.number}", advice=advice)
     try:
         yield child

@@ -1,7 +1,8 @@
-"""Capturing both legs of the firewall. The captures are taken by images/firewall/capture, on the firewall."""
+"""Capturing the legs of the firewall. The captures are taken by images/firewall/capture, on the firewall."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from scenarios.evidence.record import LegCapture
@@ -18,19 +19,20 @@ FRAMES_LIMIT = 10_000
 
 
 class Capture:
-    """A capture of every leg, from the moment that the `with` block begins until `stop`.
+    """A capture of every leg, or of these, from the moment that the `with` block begins until `stop`.
 
     Left without `stop`, by an exception say, it is thrown away. Raises LabProblem when the firewall cannot capture, and
     when more crossed a leg than BYTES_LIMIT or FRAMES_LIMIT.
     """
 
-    def __init__(self, lab: Lab, program: Capturing | None = None) -> None:
+    def __init__(self, lab: Lab, program: Capturing | None = None, legs: Sequence[str] = ()) -> None:
         self._program = program or Capturing(lab)
         self._is_alone = program is None
+        self._legs = tuple(legs or lab.topology.legs)
 
     def __enter__(self) -> Self:
         try:
-            self._program._begin()
+            self._program._begin(self._legs)
         except BaseException:
             self.__exit__()
             raise
@@ -52,10 +54,11 @@ class Capturing:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._legs = tuple(lab.topology.legs)
         self._child = self._start()
 
     def _start(self) -> Child:
-        return Child(self._lab.open("firewall", [PROGRAM, *self._lab.topology.legs]), "the firewall's capture program")
+        return Child(self._lab.open("firewall", [PROGRAM, *self._legs]), "the firewall's capture program")
 
     def __enter__(self) -> Self:
         return self
@@ -67,27 +70,26 @@ class Capturing:
         """End it, and leave nothing on the firewall."""
         self._child.close(END_WITHIN_S)
 
-    def capture(self) -> Capture:
-        """A capture of every leg, as Capture(lab) is."""
-        return Capture(self._lab, self)
+    def capture(self, legs: Sequence[str] = ()) -> Capture:
+        """A capture of every leg, as Capture(lab) is; or of these."""
+        return Capture(self._lab, self, legs)
 
-    def _begin(self) -> None:
-        if self._child.over:  # during an earlier capture, and said why
+    def _begin(self, legs: tuple[str, ...]) -> None:
+        if self._child.over or legs != self._legs:  # over: during an earlier capture, and said why
             self._child.close()
+            self._legs = legs
             self._child = self._start()
         limits = {"bytes": BYTES_LIMIT, "frames": FRAMES_LIMIT}
         self._child.ask({"start": limits}, "begin to capture", ANSWER_WITHIN_S)
 
     def _finish(self) -> dict[str, LegCapture]:
         answer = self._child.ask({"stop": True}, "end the capture", ANSWER_WITHIN_S)
-        captures, at, legs = {}, 0, self._lab.topology.legs
+        captures, at, legs = {}, 0, self._legs
         for leg in answer["legs"]:
             name, size, frames, dropped = leg["leg"], int(leg["size"]), int(leg["frames"]), int(leg["dropped"])
             # The firewall dissects what strangers send, and its word would become the name of a file here.
             if name not in legs or name in captures:
-                raise LabProblem(
-                    f"the firewall told of a leg {name!r}; the lab has {', '.join(self._lab.topology.legs)}"
-                )
+                raise LabProblem(f"the firewall told of a leg {name!r}; those captured are {', '.join(legs)}")
             pcapng = answer.content[at : at + size]
             if len(pcapng) != size:
                 raise LabProblem(f"the capture of the {name} broke off after {len(pcapng)} of {size} bytes")

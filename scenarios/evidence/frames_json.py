@@ -1,6 +1,6 @@
 """frames.json: the packets of a run as they were decoded, kept beside its captures, so that a report needs no lab.
 
-It holds what a reader of the exchange needs, each packet with the frames by which the two legs saw it, and not the
+It holds what a reader of the exchange needs, each packet with the frames by which the legs saw it, and not the
 payloads: those are in the captures. docs/frames.schema.json describes it.
 """
 
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.pairing import PREVIEW, rungs
+from scenarios.evidence.pairing import PREVIEW, rungs_of
 from scenarios.evidence.record import Seen
+from scenarios.spec.roles import LegName
 
 FILE = "frames.json"
 SCHEMA = 1
-LEGS = ("client-leg", "server-leg")
+LEGS = get_args(LegName)  # that to a backend is in the file where there is one
 # Of a Frame, what is kept as it is; what is empty is left out.
 KEPT = (
     "number time_ns length transport source_port destination_port identification ttl "
@@ -26,17 +27,15 @@ KEPT = (
 
 def write(folder: Path, seen: Seen) -> Path:
     """Write frames.json into the folder of a run's captures. Nothing is lost but the payloads beyond PREVIEW bytes."""
-    legs = {leg: list(seen.frames.get(leg, ())) for leg in LEGS}
+    legs = {leg: list(seen.frames.get(leg, ())) for leg in LEGS if leg in seen.frames or leg != "backend-leg"}
     document = {
         "schema": SCHEMA,
         "port": seen.port,
         "addresses": seen.addresses,
         "client_side": sorted(seen.client_side),
+        **({"backend_side": sorted(seen.backend_side)} if seen.backend_side else {}),
         "legs": {leg: [_fields_of(frame) for frame in frames] for leg, frames in legs.items()},
-        "packets": [
-            [each and each.number for each in (rung.client_leg, rung.server_leg)]
-            for rung in rungs(legs["client-leg"], legs["server-leg"], seen.client_side)
-        ],
+        "packets": [[(on := rung.on(leg)) and on.number for leg in legs] for rung in rungs_of(seen)],
     }
     path = folder / FILE
     path.write_text(json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n", "ascii")

@@ -6,13 +6,17 @@ A packet that is on one leg and not on the other ended, or began, at the firewal
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from rich.text import Text
 
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stall
+from scenarios.evidence.ways import OF_BACKEND, OF_CLIENT, PAST_SERVER, Way, goes_right, way_of
+from scenarios.spec.roles import LegName
 
 HALF = 34  # columns between two uprights
 NARROW = 21  # the same, where a server stands in the middle and there are five of them
@@ -23,17 +27,39 @@ PREVIEW = 48  # bytes of a payload that nobody decodes
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """One packet, as each leg saw it; None: this leg did not see it. At least one leg did."""
+    """One packet, as the legs of its way saw it; None: this leg did not see it. At least one leg did."""
 
-    client_leg: Frame | None
-    server_leg: Frame | None
-    from_client: bool
+    left: Frame | None
+    right: Frame | None
+    rightwards: bool
+    way: Way = OF_CLIENT
+
+    def on(self, leg: LegName) -> Frame | None:
+        """The packet as this leg saw it."""
+        return dict(zip(self.way, (self.left, self.right), strict=True)).get(leg)
+
+    @property
+    def client_leg(self) -> Frame | None:
+        return self.on("client-leg")
+
+    @property
+    def server_leg(self) -> Frame | None:
+        return self.on("server-leg")
+
+    @property
+    def near(self) -> Frame | None:
+        """The packet on the leg by which it came to the firewall."""
+        return self.left if self.rightwards else self.right
+
+    @property
+    def far(self) -> Frame | None:
+        """The packet on the leg by which it left."""
+        return self.right if self.rightwards else self.left
 
     @property
     def frame(self) -> Frame:
         """The packet where it was seen first, on its way."""
-        near, far = (self.client_leg, self.server_leg) if self.from_client else (self.server_leg, self.client_leg)
-        frame = near or far
+        frame = self.near or self.far
         assert frame is not None  # noqa: S101 (at least one leg saw it)
         return frame
 
@@ -46,35 +72,63 @@ def of_hosts(frames: Iterable[Frame], addresses: Collection[str]) -> list[Frame]
     return [frame for frame in frames if {frame.source, frame.destination} & {*addresses} and frame.transport != "arp"]
 
 
-def rungs(client_leg: Sequence[Frame], server_leg: Sequence[Frame], clients: Collection[str]) -> list[Rung]:
-    """Pair the frames of the two legs, packet by packet; in order of time. `clients` are the client side's addresses.
+def rungs_of(seen: Seen, frames: Mapping[str, Sequence[Frame]] | None = None) -> list[Rung]:
+    """Pair the frames of a run, or those of them that are given by leg."""
+    legs = seen.frames if frames is None else frames
+    near, far, behind = (legs.get(leg, ()) for leg in get_args(LegName))
+    return rungs(near, far, seen.client_side, behind, seen.backend_side)
+
+
+def rungs(
+    client_leg: Sequence[Frame],
+    server_leg: Sequence[Frame],
+    clients: Collection[str],
+    backend_leg: Sequence[Frame] = (),
+    backends: Collection[str] = (),
+) -> list[Rung]:
+    """Pair the frames of the legs, packet by packet; in order of time. `clients` are the client side's addresses, and
+    `backends` those behind a server in the middle.
 
     Two frames are one packet when all that crossing does not change is equal. Where a packet was sent again, equal to
     the bit, a frame on the far leg is paired with the last one on the near leg that came before it.
     """
-    near: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
-    far: list[Frame] = []
-    for frames, from_client_is_near in ((client_leg, True), (server_leg, False)):
+    near: dict[Heading, list[Frame]] = defaultdict(list)
+    far: dict[Heading, list[Frame]] = defaultdict(list)
+    legs: tuple[tuple[LegName, Sequence[Frame]], ...] = (
+        ("client-leg", client_leg),
+        ("server-leg", server_leg),
+        ("backend-leg", backend_leg),
+    )
+    for leg, frames in legs:
         for frame in frames:
-            if (frame.source in clients) is from_client_is_near:
-                near[frame.crossing].append(frame)
-            else:
-                far.append(frame)
-    found: list[Rung] = []
-    lonely: list[Frame] = []  # on the far leg
-    for frame in sorted(far, key=lambda frame: frame.time_ns):
-        earlier = [sent for sent in near[frame.crossing] if sent.time_ns <= frame.time_ns]
-        sent = earlier[-1] if earlier else None
-        if sent is None:
-            lonely.append(frame)
-            continue
-        near[frame.crossing].remove(sent)
-        found.append(_rung(sent, frame, frame.source in clients))
-    found += _of_other_headers([sent for unpaired in near.values() for sent in unpaired], lonely, clients)
+            way = way_of(frame.source, frame.destination, leg, clients, backends)
+            rightwards = goes_right(frame.source, way, clients, backends)
+            of_leg = near if leg == way[0 if rightwards else 1] else far
+            of_leg[way, rightwards].append(frame)
+    found = [rung for heading in {**near, **far} for rung in _paired(near[heading], far[heading], heading)]
     return sorted(found, key=lambda rung: rung.frame.time_ns)
 
 
-def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], clients: Collection[str]) -> Iterator[Rung]:
+Heading = tuple[Way, bool]  # a way, and whether it is gone rightwards
+
+
+def _paired(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> Iterator[Rung]:
+    """Pair the frames of two legs that go the same way: those of the leg by which they come, and of the other one."""
+    sent: dict[tuple[object, ...], list[Frame]] = defaultdict(list)
+    for frame in near:
+        sent[frame.crossing].append(frame)
+    lonely: list[Frame] = []  # on the far leg
+    for frame in sorted(far, key=lambda frame: frame.time_ns):
+        earlier = [each for each in sent[frame.crossing] if each.time_ns <= frame.time_ns]
+        if not earlier:
+            lonely.append(frame)
+            continue
+        sent[frame.crossing].remove(earlier[-1])
+        yield _rung(earlier[-1], frame, heading)
+    yield from _of_other_headers([each for unpaired in sent.values() for each in unpaired], lonely, heading)
+
+
+def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> Iterator[Rung]:
     """Pair what is left where only TCP's header was changed on the way: an option gone, or numbers shifted."""
     waiting = sorted(near, key=lambda frame: frame.time_ns)
     for frame in far:
@@ -82,12 +136,13 @@ def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], clients: Coll
         sent = same[-1] if same else None
         if sent is not None:
             waiting.remove(sent)
-        yield _rung(sent, frame, frame.source in clients)
-    yield from (_rung(sent, None, sent.source in clients) for sent in waiting)
+        yield _rung(sent, frame, heading)
+    yield from (_rung(sent, None, heading) for sent in waiting)
 
 
-def _rung(near: Frame | None, far: Frame | None, from_client: bool) -> Rung:
-    return Rung(near, far, True) if from_client else Rung(far, near, False)
+def _rung(near: Frame | None, far: Frame | None, heading: Heading) -> Rung:
+    way, rightwards = heading
+    return Rung(near, far, True, way) if rightwards else Rung(far, near, False, way)
 
 
 def label(frame: Frame) -> str:
@@ -118,9 +173,9 @@ def _half(text: str, rightwards: bool, present: bool, cut: bool, columns: int) -
     return f"──{text}{line}{tip}" if rightwards else f"{tip}{line}{text}──"
 
 
-def _halves(rung: Rung, rightwards: bool, columns: int) -> tuple[str, str]:
+def _halves(rung: Rung, columns: int) -> tuple[str, str]:
     """A packet's way to the firewall and from there, as they stand left and right."""
-    near, far = (rung.client_leg, rung.server_leg) if rung.from_client else (rung.server_leg, rung.client_leg)
+    near, far, rightwards = rung.near, rung.far, rung.rightwards
     near_half = _half(label(rung.frame), rightwards, near is not None, far is None, columns)
     far_half = _half("" if near else label(rung.frame), rightwards, far is not None, False, columns)
     return (near_half, far_half) if rightwards else (far_half, near_half)
@@ -146,14 +201,10 @@ def draw_middle(
     client: End,
     server: End,
     backend: End,
-    of_backend: Collection[str],
     *,
     stalls: Sequence[Stall] = (),
 ) -> Iterator[Text]:
-    """The same of a server in the middle, with its backend, which has these addresses, as a third column.
-
-    The firewall stands in both halves. In the right one its client's leg is the one beside the backend.
-    """
+    """The same of a server in the middle, with its backend as a third column. The firewall stands in both halves."""
     for number, style in enumerate(("bold", "dim")):
         left, right = client[number], backend[number]
         half = f"{left:<{2 * NARROW + 3 - len(server[number]) // 2}}{server[number]}"
@@ -161,10 +212,12 @@ def draw_middle(
 
     def lines(rung: Rung, time: str) -> Iterator[Text]:
         line, style, empty = Text(time, "dim"), _style(rung), " " * NARROW
-        if {rung.frame.source, rung.frame.destination} & {*of_backend}:
-            halves = empty, empty, *_halves(rung, not rung.from_client, NARROW)
-        else:
-            halves = *_halves(rung, rung.from_client, NARROW), empty, empty
+        left, right = _halves(rung, NARROW)
+        halves = {
+            OF_CLIENT: (left, right, empty, empty),
+            OF_BACKEND: (empty, empty, left, right),
+            PAST_SERVER: (left, empty, empty, right),
+        }[rung.way]
         for half, upright in zip(halves, "│┊│┊", strict=True):
             line.append(upright).append(half, style)
         yield line.append("│")
@@ -207,7 +260,7 @@ def ladder_lines(rung: Rung, time: str) -> Iterator[Text]:
 
     `time` has MARGIN columns.
     """
-    left, right = _halves(rung, rung.from_client, HALF)
+    left, right = _halves(rung, HALF)
     line, style = Text(time, "dim"), _style(rung)
     line.append("│").append(left, style).append("│").append(right, style).append("│")
     yield line
@@ -215,8 +268,8 @@ def ladder_lines(rung: Rung, time: str) -> Iterator[Text]:
 
 
 def _style(rung: Rung) -> str:
-    is_alone = rung.client_leg is None or rung.server_leg is None
-    return "red" if is_alone or "RST" in rung.frame.flags else "cyan" if rung.from_client else "green"
+    is_alone = rung.left is None or rung.right is None
+    return "red" if is_alone or "RST" in rung.frame.flags else "cyan" if rung.rightwards else "green"
 
 
 def _carried(rung: Rung, style: str) -> Iterator[Text]:

@@ -1,4 +1,4 @@
-"""What one run of a drill's script left to be judged: how calls ended, what faults did, and the packets of both legs.
+"""What one run of a drill's script left to be judged: how calls ended, what faults did, and the packets of the legs.
 
 Frozen values only. Nothing here knows how they came about, or what was expected.
 """
@@ -14,7 +14,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults.catch import Caught
 from scenarios.spec.may_differ import MayDiffer
-from scenarios.spec.roles import Role
+from scenarios.spec.roles import LegName, Role
 
 SERVED_WITHIN_S = 3.0  # a call that has not ended by then was not served
 LATE_S = 1.0  # a call that took longer had to wait
@@ -59,6 +59,7 @@ class Seen:
     # from when to when each fault was in force, and each call ran, by their names: nanoseconds since the epoch
     spans: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
     counters: Mapping[Role, Mapping[str, int]] = field(default_factory=dict)  # by how much each rose, on a host
+    backend_side: frozenset[str] = frozenset()  # the addresses behind a server in the middle
 
     @property
     def held_up(self) -> Stalls:
@@ -69,6 +70,12 @@ class Seen:
         moments += [round(((each.started_s or 0) + (each.duration_s or 0)) * 1e9) for each in spans]
         steps = [each.at_ns for each in self.events if each.what.split(" ended: ")[0] not in self.calls]
         return self.stalls.that_held_up(sorted(moments), sorted(steps))
+
+    def leg_of(self, address: str) -> LegName:
+        """The leg by which packets from an address come to the firewall."""
+        if address in self.client_side:
+            return "client-leg"
+        return "backend-leg" if address in self.backend_side else "server-leg"
 
     @property
     def zero_ns(self) -> int:

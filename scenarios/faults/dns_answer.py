@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Self
 
-from scenarios.faults.kernel_fault import JOURNAL, Chain, Standing
+from scenarios.faults.kernel_fault import Chain, Standing
 from scenarios.lab.lab import Lab
+from scenarios.lab.sweep import JOURNAL
 
 PROGRAM = "/usr/local/lib/faultwire/answer"
 DOMAIN = "lab"

@@ -14,9 +14,11 @@ from collections.abc import Sequence
 from scenarios.faults.conntrack import IP, IS_SYN, ending, noting, way
 from scenarios.faults.kernel_fault import Chain, Standing, leg_of
 from scenarios.lab.lab import Lab
+from scenarios.lab.topology import BACKEND_NET
 from scenarios.spec.kernel_faults import Otherwise, Protocol, check_idle_time
 
 IS_TCP, IS_UDP = "meta l4proto tcp", "meta l4proto udp"
+MIDDLE = "server-leg"
 INSIDE = "client-leg"  # who is behind this leg may begin a conversation over UDP (RFC 4787, 5)
 
 
@@ -42,7 +44,11 @@ class IdleTimeout(Standing):
         self._after_ms = round(after_s * 1000)
         self._otherwise = otherwise
         self._protocol: Protocol = protocol
-        self._inside = lab.topology.networks[leg_of(lab, name, INSIDE).network]
+        networks = lab.topology.networks
+        self._inside = networks[leg_of(lab, name, INSIDE).network]
+        # and a program in the middle, which is a client too, with its backend
+        behind = networks.get(BACKEND_NET, ("", ""))
+        self._middle = networks[leg_of(lab, name, MIDDLE).network], behind
 
     def _chains(self) -> Sequence[Chain]:
         rules, sets = self._of_tcp() if self._protocol == "tcp" else self._of_udp()
@@ -65,13 +71,15 @@ class IdleTimeout(Standing):
 
     def _of_udp(self) -> tuple[list[str], list[tuple[str, str]]]:
         rules, sets = [], []
-        for ip, inside in zip(IP, self._inside, strict=True):
+        for ip, inside, middle, behind in zip(IP, self._inside, *self._middle, strict=True):
             there, back = (way(ip, back=each, protocol="udp") for each in (False, True))
             seen = f"{self.name}_{ip}_seen"
             sets += [self._live(ip, there), (seen, f"typeof {there}; size 65535; flags dynamic, timeout;")]
             noting_it = f"update @{seen} {{ {there} timeout 1d }}"
+            begins = [f"{ip} saddr {inside}"]
+            begins += [f"{ip} saddr {middle} {ip} daddr {behind}"] if behind else []
             rules += [
-                f"{ip} saddr {inside} {IS_UDP} {noting_it} {self._renewing(ip, there)} accept",
+                *(f"{each} {IS_UDP} {noting_it} {self._renewing(ip, there)} accept" for each in begins),
                 f"{back} @{self.name}_{ip}_live {self._renewing(ip, back)} accept",
                 f"{back} @{seen} counter drop",
             ]

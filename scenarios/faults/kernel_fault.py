@@ -19,11 +19,11 @@ from scenarios.faults import Unsupported
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
+from scenarios.lab.sweep import JOURNAL
 from scenarios.lab.topology import Leg
 
 TABLE = "inet faultwire"
 OF_DEVICES = "netdev faultwire"  # for the hooks of a device
-JOURNAL = "/run/faults"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 WITHIN_S = 10
 # What nft, tc and ip say where the kernel has no such expression, discipline or route (ENOENT, EOPNOTSUPP and others).

@@ -80,7 +80,7 @@ def forget_path_mtus(lab: Lab, undone: str) -> None:
     told = re.findall(f"^{TOLD} (.+)$", undone, re.MULTILINE)
     states = lab.states() if told else {}
     for leg in told:
-        network = lab.topology.legs[leg].network
+        network = lab.topology.legs[leg].network if leg in lab.topology.legs else ""  # of a composition that has gone
         hosts = [name for name, host in lab.topology.places.items() if host.network != network]
         hosts = [name for name in hosts if states.get(name) == "running"]
         with ThreadPoolExecutor() as pool:

@@ -8,12 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.faults.host_addresses import addresses_again
 from scenarios.faults.host_settings import set_again
-from scenarios.faults.kernel_fault import JOURNAL, OF_DEVICES, TABLE, WITHIN_S
+from scenarios.faults.kernel_fault import OF_DEVICES, TABLE, WITHIN_S
 from scenarios.faults.mtu import forget_path_mtus
 from scenarios.faults.resolver import written_again
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.own_address import TAKE
+from scenarios.lab.sweep import JOURNAL
 
 # The newest journal first. What cannot be undone keeps its journal, and the others are undone all the same.
 JOURNALS = f"""

@@ -21,6 +21,7 @@ from typing import Any, Final
 from docker.errors import APIError, NotFound
 
 from scenarios.lab import build_output, engine
+from scenarios.lab.backend_leg import make_leg
 from scenarios.lab.box import Box
 from scenarios.lab.engine import LAB_LABEL
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
@@ -168,6 +169,8 @@ class Composition:
         try:
             with _file(seats_document(self.plan, topology)) as path:
                 _compose(path, topology.project, "up", "--detach", timeout_s=UP_WITHIN_S)
+            if self.plan.has_backend:
+                make_leg(topology)
             if self.plan.outside:
                 open_way(topology)
             with _file(programs_document(self.plan, topology)) as path:

@@ -14,6 +14,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
 from scenarios.lab import engine
+from scenarios.lab.backend_leg import unmake_leg
 from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
@@ -142,7 +143,8 @@ class Machines:
     def down(self) -> None:
         """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
         labelled = ("--filter", f"label={engine.LAB_LABEL}={self.number}", "--filter", f"label={COMPOSITION_LABEL}")
-        if engine.docker_command("ps", "--all", "--quiet", *labelled, timeout_s=60).strip():
+        kinds = ("ps", "--all", "--quiet"), ("network", "ls", "--quiet")
+        if any(engine.docker_command(*each, *labelled, timeout_s=60).strip() for each in kinds):
             self.remove_composition()  # it would hold the networks
         every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
         self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
@@ -158,6 +160,9 @@ class Machines:
                 with contextlib.suppress(NotFound):
                     volume.remove(force=True)
             networks = engine.client().networks.list(filters={"label": labels})
+            if networks:
+                with contextlib.suppress(CommandFailed):  # the firewall does not run, and so has no leg
+                    unmake_leg(self.topology)
             close_way(self.topology, networks)
             for network in networks:
                 with contextlib.suppress(NotFound):

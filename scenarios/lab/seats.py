@@ -12,15 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from scenarios.lab.backend_leg import backend_document
 from scenarios.lab.engine import IMAGE_LABEL, LAB_LABEL
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.sweep import COMPOSITION_LABEL
-from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Family, Host, Topology, lab_document
+from scenarios.lab.topology import ARCHITECTURES, BACKEND_NET, NATIVE_IMAGE, Family, Host, Topology, lab_document
 from scenarios.lab.way_out import gate_document
 
 FIRST: Final = 32  # of the addresses of a network; the lab's own machines are below, and the firewall above
 PROFILE: Final = "composition"  # so that no lab waits for the seats of one
-SIDES: Final = {"client": "client-net", "server": "server-net"}
+SIDES: Final = {"client": "client-net", "server": "server-net", "backend": BACKEND_NET}
 # Where the file of the user sets none. What a lab gives a guest, and half a processor more than most need.
 MEMORY, PROCESSES, PROCESSORS = "512m", 512, 1.0
 LOG: Final = {"driver": "json-file", "options": {"max-size": "1m", "max-file": "2"}}
@@ -54,6 +55,11 @@ class Plan:
     needs_timeout: Sequence[str] = field(default=())  # the services inside which clients are run
     outside: bool = False  # whether its services may reach the world
 
+    @property
+    def has_backend(self) -> bool:
+        """Whether it has a program in the middle, and so a network and a leg behind it."""
+        return any(each.side == "backend" for each in self.members)
+
     def member(self, service: str) -> Member:
         """One of them, by its name in the composition."""
         return next(each for each in self.members if each.service == service)
@@ -63,8 +69,9 @@ def hosts(plan: Plan, topology: Topology) -> dict[str, Host]:
     """The seats of a composition in a lab, by the names of their machines."""
     end, promised, about = ARCHITECTURES[NATIVE_IMAGE]
     found: dict[str, Host] = {}
+    subnets = {**topology.networks, BACKEND_NET: topology.backend.subnets}
     for side, network in SIDES.items():
-        ipv4, ipv6 = (ipaddress.ip_network(each) for each in topology.networks[network])
+        ipv4, ipv6 = (ipaddress.ip_network(each) for each in subnets[network])
         for number, member in enumerate((each for each in plan.members if each.side == side), FIRST):
             four, six = str(ipv4[number]), str(ipv6[0x100 + number])
             found[member.machine] = Host(member.machine, network, four, six, end, promised, about, PROFILE)
@@ -72,10 +79,15 @@ def hosts(plan: Plan, topology: Topology) -> dict[str, Host]:
 
 
 def extended(topology: Topology, plan: Plan) -> Topology:
-    """The topology of a lab with the seats of a composition: machines that serve by themselves."""
-    seats = hosts(plan, topology)
+    """The topology of a lab with the seats of a composition, machines that serve by themselves, and with the network
+    and the leg behind a program in the middle.
+    """
+    seats, behind = hosts(plan, topology), topology.backend
+    more = {behind.leg.name: behind.leg} if plan.has_backend else {}
     return replace(
         topology,
+        legs={**topology.legs, **more},
+        networks={**topology.networks, **({BACKEND_NET: behind.subnets} if more else {})},
         standing={**topology.standing, **seats},
         machines={**topology.machines, **dict.fromkeys(seats, NATIVE_IMAGE)},
         profiles={**topology.profiles, **dict.fromkeys(seats, PROFILE)},
@@ -86,10 +98,12 @@ def seats_document(plan: Plan, topology: Topology) -> dict[str, Any]:
     """The compose file of the seats: each is made as the hosts of the lab are."""
     places = hosts(plan, topology)
     named = [*_addresses(plan, places)]
-    services = {}
+    services: dict[str, Any] = {}
+    document = lab_document(topology.lab)
+    of_lab = document["services"]
     for member in plan.members:
         host, given = places[member.machine], plan.resolved["services"][member.service]
-        like = dict(lab_document(topology.lab)["services"][host.network.removesuffix("-net")])
+        like = dict(of_lab["client"])
         like.pop("volumes", None)
         if plan.outside:  # names of the world: by the resolvers of the user's file, else by those of this machine
             like = {key: value for key, value in like.items() if key not in RESOLVER}
@@ -104,10 +118,11 @@ def seats_document(plan: Plan, topology: Topology) -> dict[str, Any]:
             "labels": _labels(topology.lab, member),
         }
     project = topology.project
-    joined: dict[str, Any] = {each: {"external": True, "name": f"{project}_{each}"} for each in SIDES.values()}
-    if plan.outside:
-        gate = gate_document(topology, lab_document(topology.lab)["services"]["client"], plan.name)
-        services, joined = services | gate["services"], joined | gate["networks"]
+    joined: dict[str, Any] = {each: {"external": True, "name": f"{project}_{each}"} for each in document["networks"]}
+    more = [backend_document(topology, of_lab["cables"], plan.name)] if plan.has_backend else []
+    more += [gate_document(topology, of_lab["client"], plan.name)] if plan.outside else []
+    for each in more:
+        services, joined = services | each["services"], joined | each["networks"]
     return {"services": services, "networks": joined}
 
 

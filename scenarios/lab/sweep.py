@@ -5,6 +5,7 @@ from __future__ import annotations
 # Every process that this program starts on a machine of a lab carries this variable, so that what a killed run left
 # running is found by the next one.
 MARK = "FAULTWIRE_RUN"
+JOURNAL = "/run/faults"  # on a machine: a file for each fault in force, whose lines undo it
 COMPOSITION_LABEL = "faultwire.composition"  # on all that is made for a composition of the user's own
 # Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
 SWEEP = """

@@ -50,6 +50,7 @@ ARCHITECTURES: Mapping[str, tuple[str, Machine, str]] = {
 OPTIONAL_IMAGES = frozenset(f"faultwire/host-{cpu.name}" for cpu in CPUS.values() if cpu.optional)
 # What serves by itself from the moment that it is up, and runs no program of ours.
 STANDING_IMAGES = ("faultwire/names", "faultwire/web")
+BACKEND_NET = "backend-net"  # of a program in the middle
 NOBODY = "dead"  # the name in the zone of an address that nobody has
 
 
@@ -90,8 +91,20 @@ class Leg:
 
 
 @dataclass(frozen=True, slots=True)
+class Backend:
+    """The network behind a program in the middle: there only while a composition has such a program."""
+
+    leg: Leg
+    words: str  # the leg's line, as compose.yaml has those of the other legs in LEGS
+    firewall: Mapping[str, str]  # the addresses by which the firewall is put on the network
+    bridge: str
+    network: Mapping[str, Any]  # as a compose file has it
+    subnets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Outside:
-    """The third network of the firewall, which is there only while a composition may leave the lab; IPv4 alone."""
+    """The firewall's network to the world, which is there only while a composition may leave the lab; IPv4 alone."""
 
     subnet: str
     machine: str  # the address of the machine itself, which routes on
@@ -111,6 +124,7 @@ class Topology:
     networks: Mapping[str, tuple[str, ...]]  # name to subnets
     here: Mapping[str, tuple[str, str]]  # this machine's own addresses, by network, while it plays a side itself
     outside: Outside
+    backend: Backend  # its leg and its network are among the others while it is there
     nobody: tuple[str, str]  # an address of the server's network that no machine has, of IPv4 and of IPv6
 
     @property
@@ -149,6 +163,15 @@ def _host(name: str, service: dict[str, Any], end: str, promised: Machine, machi
     return Host(name, network, addresses["ipv4_address"], addresses["ipv6_address"], end, promised, machine, profile)
 
 
+def _leg(words: str, network: str) -> Leg:
+    name, _, gateway, gateway6 = words.split()
+    return Leg(name, network, gateway.split("/")[0], gateway6.split("/")[0])
+
+
+def _subnets(network: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(pool["subnet"] for pool in network["ipam"]["config"])
+
+
 @functools.cache
 def topology(lab: int = DEFAULT_LAB) -> Topology:
     """The topology of a lab by its number. Raises ValueError for a number that is not in LAB_NUMBERS."""
@@ -165,12 +188,12 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     network_of = {at["ipv4_address"]: network for network, at in firewall["networks"].items()}
     legs = {}
     for line in firewall["environment"]["LEGS"].splitlines():
-        name, address, gateway, gateway6 = line.split()
-        legs[name] = Leg(name, network_of[address], gateway.split("/")[0], gateway6.split("/")[0])
-    subnets = {
-        name: tuple(pool["subnet"] for pool in network["ipam"]["config"])
-        for name, network in document["networks"].items()
-    }
+        leg = _leg(line, network_of[line.split()[1]])
+        legs[leg.name] = leg
+    subnets = {name: _subnets(network) for name, network in document["networks"].items()}
+    words, network = document["x-backend"]["leg"], document["x-backend"]["network"]
+    made = document["x-backend"]["firewall"], document["x-backend"]["bridge"], network, _subnets(network)
+    backend = Backend(_leg(words, BACKEND_NET), words, *made)
     zone = [str(word) for word in document["services"]["names"]["command"]]
     at = zone.index(NOBODY)
     nobody = zone[at + 1], zone[at + 2]
@@ -178,4 +201,5 @@ def topology(lab: int = DEFAULT_LAB) -> Topology:
     profiles = {name: host.profile for name, host in hosts.items() if host.profile}
     here = {network: (str(ipv4), str(ipv6)) for network, (ipv4, ipv6) in document["x-here"].items()}
     outside = Outside(**document["x-outside"])
-    return Topology(lab, document["name"], hosts, standing, legs, machines, profiles, subnets, here, outside, nobody)
+    own = hosts, standing, legs, machines, profiles, subnets, here, outside, backend, nobody
+    return Topology(lab, document["name"], *own)

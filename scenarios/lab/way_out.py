@@ -2,7 +2,7 @@
 
     a service ─ its leg ─ firewall ─ outside ─ gate ─ the machine ─ the world
 
-The firewall stays the only router between the two sides. It gets a third network and a default route, and no address
+The firewall stays the only router between the sides. It gets one network more and a default route, and no address
 translation: to track connections would change what crosses its legs, fragments for one. So the gate translates, a
 machine of its own on that network. It forwards what the two sides send to the world, and the answers; nothing begins
 out there. The gate and the network are made with the seats of the composition, and bear its label.
@@ -25,7 +25,7 @@ from scenarios.lab.topology import Topology
 
 GATE: Final = "outside"  # its machine and its network; no seat is called so, for a seat's name has a hyphen
 WITHIN_S: Final = 30
-# Words: the firewall, then the networks of the two sides.
+# Words: the firewall, then the networks of the sides.
 _TRANSLATE: Final = """
 set -eu
 firewall=$1
@@ -59,11 +59,11 @@ interface=$(ip -o -4 address show to "$1/32" | awk '{print $2}')
 ip -4 route replace default via "$2" dev "$interface"
 """
 # Docker makes a default route of a leg's gateway again, as at the start of the firewall (images/firewall/entrypoint).
-_CLOSE: Final = "ip -4 route flush exact default; ip -6 route flush exact default"
+NO_DEFAULT_ROUTES: Final = "ip -4 route flush exact default; ip -6 route flush exact default"
 
 
 def _sides(topology: Topology) -> list[str]:
-    """The IPv4 networks of the two sides."""
+    """The IPv4 networks of the sides."""
     return [ipv4 for ipv4, _ in topology.networks.values()]
 
 
@@ -92,24 +92,33 @@ def gate_document(topology: Topology, like: Mapping[str, Any], name: str) -> dic
 def open_way(topology: Topology) -> None:
     """Let the firewall route to the world, by the gate, which is up. Raise LabProblem, CommandFailed."""
     at, project = topology.outside, topology.project
-    _run(f"{project}-{GATE}-1", _TRANSLATE, at.firewall, *_sides(topology))
-    firewall = f"{project}-firewall-1"
+    run_script(f"{project}-{GATE}-1", _TRANSLATE, at.firewall, *_sides(topology))
+    put_firewall_on(topology, GATE, "the way out", ipv4_address=at.firewall)
+    run_script(f"{project}-firewall-1", _OPEN, at.firewall, at.gate)
+
+
+def put_firewall_on(
+    topology: Topology, network: str, what: str, ipv4_address: str, ipv6_address: str | None = None
+) -> None:
+    """Connect the firewall with a network that a composition brought up. Raise LabProblem."""
     try:
-        with engine.request("connect the firewall with the way out"):
-            engine.client().networks.get(f"{project}_{GATE}").connect(firewall, ipv4_address=at.firewall)
+        with engine.request(f"give the firewall {what}"):
+            found = engine.client().networks.get(f"{topology.project}_{network}")
+            firewall = f"{topology.project}-firewall-1"
+            found.connect(firewall, ipv4_address=ipv4_address, ipv6_address=ipv6_address)
     except APIError as problem:
-        raise LabProblem(f"there is no way out of lab {topology.lab}: {problem.explanation}") from problem
-    _run(firewall, _OPEN, at.firewall, at.gate)
+        raise LabProblem(f"the firewall of lab {topology.lab} did not get {what}: {problem.explanation}") from problem
 
 
 def close_way(topology: Topology, networks: Collection[Network]) -> None:
     """Take the firewall off these networks, those of a composition that goes, so that they can be removed."""
     firewall = f"{topology.project}-firewall-1"
     for network in networks:
-        with contextlib.suppress(NotFound, APIError), engine.request("take the firewall off the way out"):
+        with contextlib.suppress(NotFound, APIError), engine.request(f"take the firewall off {network.name}"):
             network.disconnect(firewall, force=True)
-            _run(firewall, _CLOSE)
+            run_script(firewall, NO_DEFAULT_ROUTES)
 
 
-def _run(container: str, script: str, *words: str) -> None:
-    engine.docker_command("exec", container, "sh", "-c", script, "way-out", *words, timeout_s=WITHIN_S)
+def run_script(container: str, script: str, *words: str) -> None:
+    """Run a script in a container of the lab. Raise CommandFailed."""
+    engine.docker_command("exec", container, "sh", "-c", script, "script", *words, timeout_s=WITHIN_S)

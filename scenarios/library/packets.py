@@ -49,6 +49,9 @@ class Recorded:
         """All of it, as the verdicts' checks take it; the frames of `at` that the filter `where` keeps are marked."""
         if self.base is None:
             raise UsageError("lab.recording: its packets are there when its block has ended; ask after the `with`")
+        if at and at not in self.base.frames:
+            legs = ", ".join(self.base.frames)
+            raise UsageError(f"packets: the {at} was not recorded, for this lab has none; expected one of: {legs}")
         seen = dataclasses.replace(self.base, stalls=self.session.stalls, calls=self.story.calls)
         if not where:
             return seen
@@ -75,7 +78,8 @@ class Recorded:
             self._folder = kept_folder(self.session, self.story, self.story.recorded.index(self.base) + 1)
             for leg, capture in self.base.captures.items():
                 (self._folder / f"{leg}.pcapng").write_bytes(capture.pcapng)
-        return [str(self._folder / f"{leg}.pcapng") for leg in LEGS] if self._folder else []
+        legs = self.base.captures if self.base else ()
+        return [str(self._folder / f"{leg}.pcapng") for leg in legs] if self._folder else []
 
     def _stalls(self, rungs: Sequence[pairing.Rung]) -> list[Stall]:
         """What stood still while the packets crossed, for long enough to matter."""
@@ -87,13 +91,12 @@ class Recorded:
         ]
 
     def ladder(self) -> str:
-        """The picture of the exchange: both legs, in order of time."""
+        """The picture of the exchange: all legs, in order of time."""
         seen = self.evidence()
         topology = self.session.stage.lab.topology
         ours = {address for host in topology.places.values() for address in (host.ipv4, host.ipv6)}
         ours |= {address for both in topology.here.values() for address in both}
-        legs = [pairing.of_hosts(seen.frames[leg], ours) for leg in ("client-leg", "server-leg")]
-        rungs = pairing.rungs(legs[0], legs[1], seen.client_side)
+        rungs = pairing.rungs_of(seen, {leg: pairing.of_hosts(frames, ours) for leg, frames in seen.frames.items()})
         if not rungs:
             return "(no packet was recorded)"
         names = seen.machines
@@ -119,7 +122,9 @@ class Packets:
     _keep: tuple[Callable[[Frame], bool], ...] = field(default=(), repr=False)
 
     def on(self, leg: LegName) -> Packets:
-        """Those that crossed a leg of the firewall: `client-leg` or `server-leg`."""
+        """Those that crossed a leg of the firewall: `client-leg` or `server-leg`; behind a program in the middle also
+        `backend-leg`.
+        """
         if leg not in LEGS:
             raise UsageError(f"packets.on: unknown leg {quoted(str(leg))}{advice(str(leg), LEGS)}")
         return dataclasses.replace(self, leg=leg)
@@ -127,7 +132,7 @@ class Packets:
     def where(self, display_filter: str) -> Packets:
         """Those that a Wireshark display filter keeps. Raises ValueError, with Wireshark's words, for a wrong one."""
         at = self._at("where")
-        self._recorded.evidence()
+        self._recorded.evidence(at)
         numbers = self._recorded.marked(at, display_filter)
         return self._with(f"where {display_filter}", lambda frame: frame.number in numbers)
 
@@ -145,7 +150,7 @@ class Packets:
     def alone(self) -> Packets:
         """Those that are on this leg and not on the other: they ended at the firewall, or began there."""
         at = self._at("alone")
-        crossed = crossing_times(self._recorded.evidence(), at)
+        crossed = crossing_times(self._recorded.evidence(at), at)
         return self._with("on this leg alone", lambda frame: crossed[frame.number] is None)
 
     def _with(self, words: str, keep: Callable[[Frame], bool]) -> Packets:
@@ -166,7 +171,7 @@ class Packets:
     def frames(self) -> tuple[Frame, ...]:
         """The packets themselves, in the order of the capture, each as Wireshark decodes it."""
         at = self._at("frames")
-        return tuple(each for each in self._recorded.evidence().frames[at] if all(keep(each) for keep in self._keep))
+        return tuple(each for each in self._recorded.evidence(at).frames[at] if all(keep(each) for keep in self._keep))
 
     def __iter__(self) -> Iterator[Frame]:
         return iter(self.frames)

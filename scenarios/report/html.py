@@ -165,20 +165,15 @@ def _script(name: str, folder: Path, run_folder: Path, result: Mapping[str, Any]
     drawn = picture(run, kept)
     decoded = dict.fromkeys(frames_json.LEGS, 0)
     for packet in kept.packets if kept else ():
-        for leg, frame in zip(frames_json.LEGS, (packet.client_leg, packet.server_leg), strict=True):
-            decoded[leg] += frame is not None
+        for leg in packet.frames:
+            decoded[leg] += 1
     return {
         "name": name,
         "run": run,
         "checks": result["expectations"] if name == "fault" else result["control"],
         "picture": drawn,
         "has_packets": kept is not None,
-        "has_row": {
-            (leg, number)
-            for row in drawn.rows
-            if row.packet
-            for leg, number in zip(frames_json.LEGS, (row.packet.client_leg, row.packet.server_leg), strict=True)
-        },
+        "has_row": {(leg, number) for row in drawn.rows if row.packet for leg, number in row.packet.legs},
         "addresses": kept.addresses if kept else {},
         "chunks": list(_chunks(drawn)),
         "captures": [

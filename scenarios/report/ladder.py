@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from scenarios.evidence.ways import OF_CLIENT, PAST_SERVER, Way
 from scenarios.report.ladder_events import Bar, bars_of, calls, lanes, stall_events, stalls_of, steps, windows_of
 from scenarios.report.packet_fates import Flows, Rung, endpoint, first, is_local, joined, roles_of
 from scenarios.report.read_run import Frame, Packet, Packets
@@ -29,9 +30,9 @@ Ends = tuple[str, ...]  # roles, from left to right; the firewall stands between
 class LadderRow:
     """A packet on its rung."""
 
-    client_leg: int | None  # numbers of the frames
-    server_leg: int | None
-    rightwards: bool  # as it is drawn
+    left: int | None  # numbers of the frames on the two legs of its way, as they are drawn
+    right: int | None
+    rightwards: bool
     fate: Fate
     source: str
     destination: str
@@ -44,17 +45,23 @@ class LadderRow:
     details: str  # for whoever asks: ports, windows, lengths
     crossing_us: float | None
     connection: int | None  # counted from 1, in the order in which they begin
-    of_backend: bool = False  # it is drawn between the server in the middle and its backend
-    ttls: tuple[int | None, int | None] = (None, None)  # on the client's leg, and on the server's
+    way: Way = OF_CLIENT
+    ttls: tuple[int | None, int | None] = (None, None)  # on the left leg of its way, and on the right one
 
     @property
     def legs(self) -> tuple[tuple[str, int | None], tuple[str, int | None]]:
-        """The two legs as they are drawn, the left one first: name, and the number of the frame there.
+        """The two legs as they are drawn, the left one first: name, and the number of the frame there."""
+        return (self.way[0], self.left), (self.way[1], self.right)
 
-        A backend stands on the client's side of the firewall, so in its half the server's leg is the left one.
-        """
-        of_client, of_server = ("client-leg", self.client_leg), ("server-leg", self.server_leg)
-        return (of_server, of_client) if self.of_backend else (of_client, of_server)
+    @property
+    def of_backend(self) -> bool:
+        """Whether it is drawn between the server in the middle and its backend."""
+        return self.way[0] == "server-leg"
+
+    @property
+    def past_server(self) -> bool:
+        """Whether it is drawn from the client to the backend, past the server in the middle."""
+        return self.way == PAST_SERVER
 
     @property
     def first_leg(self) -> str:
@@ -160,15 +167,15 @@ def _rows(
 def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flows) -> LadderRow:
     packet = rung.packet
     frame = first(packet)
-    legs = packet.client_leg, packet.server_leg
+    way, rightwards = kept.way(packet)
+    legs = packet.frames.get(way[0]), packet.frames.get(way[1])
     by_firewall, to_firewall = (roles.get(end) == "firewall" for end in (frame.source, frame.destination))
     local = is_local(frame)
-    from_client = frame.source in kept.client_side
     if None in legs and (local or by_firewall or to_firewall):  # to the firewall, unless it is the firewall that speaks
-        from_client = (packet.client_leg is not None) is not by_firewall
+        rightwards = (legs[0] is not None) is not by_firewall
     if rung.turned:
-        from_client = rung.turned == "in"
-    near, far = legs if from_client else legs[::-1]
+        rightwards = rung.turned == "in"
+    near, far = legs if rightwards else legs[::-1]
     fate: Fate = "crossed" if near and far else "lost" if near else "made"
     if None in legs and (local or (near and to_firewall)):
         fate = "local" if local else "taken"
@@ -177,14 +184,15 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
     if rung.turned:
         fate = "turned"
     seen = [each for each in legs if each is not None]
-    connection, numbers = flows.place(seen, from_client) if frame.transport == "tcp" else (None, "")
+    connection, numbers = flows.place(seen, rightwards) if frame.transport == "tcp" else (None, "")
     size = f"{frame.payload_bytes} byte{'s' * (frame.payload_bytes != 1)}" if frame.payload_bytes else ""
     flags = " ".join(name for name in FLAGS if name in frame.flags) or frame.protocol
-    of_backend = "backend" in (roles.get(frame.source), roles.get(frame.destination))
+    if not kept.backend_side and "backend" in (roles.get(frame.source), roles.get(frame.destination)):
+        way, legs, rightwards = (way[1], way[0]), legs[::-1], not rightwards  # it stood on the client's side then
     return LadderRow(
-        client_leg=packet.client_leg.number if packet.client_leg else None,
-        server_leg=packet.server_leg.number if packet.server_leg else None,
-        rightwards=from_client is not of_backend,
+        left=legs[0].number if legs[0] else None,
+        right=legs[1].number if legs[1] else None,
+        rightwards=rightwards,
         fate=fate,
         source=roles.get(frame.source, frame.source),
         destination=roles.get(frame.destination, frame.destination),
@@ -197,11 +205,8 @@ def _ladder_row(rung: Rung, kept: Packets, roles: Mapping[str, str], flows: Flow
         details=_details(frame),
         crossing_us=abs(near.time_ns - far.time_ns) / 1e3 if near and far else None,
         connection=connection,
-        of_backend=of_backend,
-        ttls=(
-            packet.client_leg.ttl if packet.client_leg else None,
-            packet.server_leg.ttl if packet.server_leg else None,
-        ),
+        way=way,
+        ttls=(legs[0].ttl if legs[0] else None, legs[1].ttl if legs[1] else None),
     )
 
 
@@ -220,7 +225,7 @@ def _carries(packet: Packet) -> Iterator[str]:
 
     A message counts where it became whole, which may be on one leg only.
     """
-    frames = [each for each in (packet.client_leg, packet.server_leg) if each]
+    frames = [*packet.frames.values()]
     first = frames[0]
     messages = list(dict.fromkeys(message for frame in frames for message in frame.messages))
     if messages:

@@ -45,9 +45,11 @@ def script_of(drill: Drill) -> str:
 
 
 def draw(ladder: Picture) -> list[str]:
-    """The lines of a ladder, the heads first: time, the leg of the client, the leg of the server."""
-    heads = f"{'':>11}{'client':<{WIDTH + 1}}{'firewall':<{WIDTH + 1}}server"
-    rows = [line for row in ladder.rows for line in _row(row.at_ms, row.packet, row.says, row.pause_s)]
+    """The lines of a ladder, the heads first: time, and the two legs of each way."""
+    first, *others = ladder.ends
+    words = [first, *(word for end in others for word in ("firewall", end))]
+    heads = f"{'':>11}" + "".join(f"{word:<{WIDTH + 1}}" for word in words)
+    rows = [line for row in ladder.rows for line in _row(row.at_ms, row.packet, row.says, row.pause_s, 2 * len(others))]
     if len(rows) > ROWS:
         left_out = len(rows) - ROWS
         rows = [*rows[: ROWS // 2], f"{'':>11}… {left_out} more lines", *rows[-ROWS // 2 :]]
@@ -81,31 +83,34 @@ def text(ladders: Mapping[str, StoredLadder]) -> str:
     return json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
 
 
-def _row(at_ms: float, packet: LadderRow | None, says: str, pause_s: float | None) -> Iterator[str]:
+def _row(at_ms: float, packet: LadderRow | None, says: str, pause_s: float | None, columns: int) -> Iterator[str]:
     if packet:
-        yield f"{at_ms:>7.1f} ms {_legs(packet)}"
+        yield f"{at_ms:>7.1f} ms {_legs(packet, columns)}"
     elif pause_s is not None:
         yield f"{'':>11}⋮ {seconds(pause_s)}"
     else:
         yield f"{at_ms:>7.1f} ms · {says}"
 
 
-def _legs(packet: LadderRow) -> str:
+def _legs(packet: LadderRow, columns: int) -> str:
     label = " ".join(word for word in (_source_label(packet), packet.flags, packet.size or packet.about) if word)
     if packet.marks:
         label += f" ({', '.join(packet.marks)})"
-    near, far = packet.client_leg is not None, packet.server_leg is not None
+    near, far = packet.left is not None, packet.right is not None
     if not packet.rightwards:
         near, far = far, near  # of whoever sends it
     first = leg(label, packet.rightwards, ends=not far and packet.fate != "turned") if near else " " * WIDTH
     second = leg("" if near else label, packet.rightwards, ends=False) if far else " " * WIDTH
-    return "│" + "│".join((first, second) if packet.rightwards else (second, first)) + "│"
+    left, right = (first, second) if packet.rightwards else (second, first)
+    empty = [" " * WIDTH] * (columns - 2)
+    halves = [left, *empty, right] if packet.past_server else [left, right, *empty]
+    return "│" + "│".join([*empty, left, right] if packet.of_backend else halves) + "│"
 
 
 def _source_label(packet: LadderRow) -> str:
     if packet.fate == "turned":
         return f"{packet.source} to {packet.destination}:"
-    return "" if packet.source in ("client", "server", "firewall") else f"{packet.source}:"
+    return "" if packet.source in ("client", "server", "backend", "firewall") else f"{packet.source}:"
 
 
 def leg(label: str, rightwards: bool, *, ends: bool) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from scenarios.evidence.ways import OF_CLIENT, Way
 from scenarios.report.read_run import Frame, Packet, Packets
 
 
 def first(packet: Packet) -> Frame:
     """The packet as it was seen first."""
-    frames = [each for each in (packet.client_leg, packet.server_leg) if each is not None]
-    return min(frames, key=lambda frame: frame.time_ns)
+    return min(packet.frames.values(), key=lambda frame: frame.time_ns)
 
 
 def roles_of(kept: Packets | None) -> dict[str, str]:
@@ -100,22 +100,21 @@ def joined(kept: Packets) -> list[Rung]:
     same length: other addresses (NAT), or other bytes (damage). Or when segments that began there carry, one after the
     other, just the bytes of one that ended there.
     """
-
-    def from_client(frame: Frame) -> bool:
-        return frame.source in kept.client_side
-
-    alone = [each for each in kept.packets if None in (each.client_leg, each.server_leg)]
     ended: dict[tuple[object, ...], list[Frame]] = {}
     begun: list[Frame] = []
-    for each in alone:
-        frame = first(each)
-        if from_client(frame) is (each.client_leg is not None):
-            ended.setdefault(_same(frame, from_client(frame)), []).append(frame)
+    headings: dict[int, tuple[Way, bool]] = {}  # by the identity of the frame
+    for each in kept.packets:
+        frame, (way, rightwards) = first(each), kept.way(each)
+        headings[id(frame)] = way, rightwards
+        if len(each.frames) > 1:
+            continue
+        if way[0 if rightwards else 1] in each.frames:
+            ended.setdefault(_same(frame, (way, rightwards)), []).append(frame)
         else:
             begun.append(frame)
     far_of: dict[int, Frame] = {}  # by the identity of the frame that ended
     for far in begun:
-        before = [near for near in ended.get(_same(far, from_client(far)), ()) if near.time_ns <= far.time_ns]
+        before = [near for near in ended.get(_same(far, headings[id(far)]), ()) if near.time_ns <= far.time_ns]
         if before and id(before[-1]) not in far_of:
             far_of[id(before[-1])] = far
     taken = {id(far) for far in far_of.values()}
@@ -137,12 +136,13 @@ def joined(kept: Packets) -> list[Rung]:
         if id(frame) in turned:
             rungs.append(Rung(each, turned=turned[id(frame)]))
         elif across := far_of.get(id(frame)):
-            legs = (frame, across) if from_client(frame) else (across, frame)
-            rungs.append(Rung(Packet(*legs), altered=_difference(frame, across)))
+            way, rightwards = headings[id(frame)]
+            legs = (frame, across) if rightwards else (across, frame)
+            rungs.append(Rung(Packet.across(way, *legs), altered=_difference(frame, across)))
         elif id(frame) in is_piece:
             rungs.append(Rung(each, is_piece=True))
         elif id(frame) not in taken:
-            translated = _translation(each, is_from_client=from_client(frame))
+            translated = _translation(each, *headings[id(frame)])
             rungs.append(Rung(each, cut=pieces_of.get(id(frame), 0), altered=translated))
     return rungs
 
@@ -159,7 +159,7 @@ def _turned(kept: Packets) -> dict[int, str]:
         frame = each.client_leg
         if frame is None or each.server_leg is not None:
             continue
-        key = (frame.identification, *_same(frame, from_client=True))
+        key = (frame.identification, *_same(frame, (OF_CLIENT, True)))
         if frame.destination in beyond and frame.source in kept.client_side - beyond:
             came[key] = frame
         elif key in came and frame.destination in kept.client_side - beyond:
@@ -167,19 +167,19 @@ def _turned(kept: Packets) -> dict[int, str]:
     return found
 
 
-def _translation(packet: Packet, *, is_from_client: bool) -> str:
+def _translation(packet: Packet, way: Way, rightwards: bool) -> str:
     """What a NAT altered of a packet that is on both legs: its addresses or ports; empty where it altered none."""
-    near, far = packet.client_leg, packet.server_leg
-    if near is None or far is None or _flow(near) == _flow(far):
+    left, right = (packet.frames.get(leg) for leg in way)
+    if left is None or right is None or _flow(left) == _flow(right):
         return ""
-    return _difference(near, far) if is_from_client else _difference(far, near)
+    return _difference(left, right) if rightwards else _difference(right, left)
 
 
-def _same(frame: Frame, from_client: bool) -> tuple[object, ...]:
+def _same(frame: Frame, heading: tuple[Way, bool]) -> tuple[object, ...]:
     """What the firewall does not alter, where it alters a packet; ICMP and ARP are what they say."""
     told = frame.info if frame.transport not in ("tcp", "udp") else frame.identification
     numbers = (frame.seq, frame.ack) if frame.transport == "tcp" else (told,)
-    return (from_client, frame.transport, frame.flags, *numbers, frame.payload_bytes)
+    return (heading, frame.transport, frame.flags, *numbers, frame.payload_bytes)
 
 
 def _flow(frame: Frame) -> tuple[object, ...]:

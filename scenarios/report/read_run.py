@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.evidence import frames_json
+from scenarios.evidence.ways import Way, goes_right, way_of
 from scenarios.lab.errors import UsageError
 from scenarios.spec.cell import cell_title
+from scenarios.spec.roles import LegName
 from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import Survival
@@ -141,8 +143,20 @@ class Frame:
 class Packet:
     """One packet, as each leg saw it; None: this leg did not see it."""
 
-    client_leg: Frame | None
-    server_leg: Frame | None
+    client_leg: Frame | None = None
+    server_leg: Frame | None = None
+    backend_leg: Frame | None = None
+
+    @classmethod
+    def across(cls, way: Way, left: Frame | None, right: Frame | None) -> Packet:
+        """The packet that the two legs of a way saw so."""
+        return cls(**{leg.replace("-", "_"): frame for leg, frame in zip(way, (left, right), strict=True)})
+
+    @property
+    def frames(self) -> dict[LegName, Frame]:
+        """The packet by each leg that saw it."""
+        legs = zip(frames_json.LEGS, (self.client_leg, self.server_leg, self.backend_leg), strict=True)
+        return {leg: frame for leg, frame in legs if frame is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +167,13 @@ class Packets:
     addresses: Mapping[str, Sequence[str]]  # of each role
     client_side: frozenset[str]
     packets: Sequence[Packet]  # in order of time
+    backend_side: frozenset[str] = frozenset()  # of a run of long ago none: a backend stood on the client's side
+
+    def way(self, packet: Packet) -> tuple[Way, bool]:
+        """Between which legs a packet goes, and whether from the left one of them to the right one."""
+        at, frame = min(packet.frames.items(), key=lambda each: each[1].time_ns)
+        way = way_of(frame.source, frame.destination, at, self.client_side, self.backend_side)
+        return way, goes_right(frame.source, way, self.client_side, self.backend_side)
 
 
 class NoRun(UsageError):
@@ -230,10 +251,12 @@ def packets(folder: Path) -> Packets | None:
     stored = _json(path)
     if stored["schema"] != frames_json.SCHEMA:
         raise ValueError(f"{path}: schema {stored['schema']}, where {frames_json.SCHEMA} is read")
-    legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS]
+    legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS
+            if leg in stored["legs"] or leg != "backend-leg"]  # fmt: skip
     found = [Packet(*(leg[number] if number else None for leg, number in zip(legs, numbers, strict=True)))
              for numbers in stored["packets"]]  # fmt: skip
-    return Packets(stored["port"], stored["addresses"], frozenset(stored["client_side"]), found)
+    sides = frozenset(stored["client_side"]), frozenset(stored.get("backend_side", ()))
+    return Packets(stored["port"], stored["addresses"], sides[0], found, sides[1])
 
 
 def _frame(stored: Mapping[str, Any]) -> Frame:

@@ -37,7 +37,7 @@ PLAIN = re.compile(
 
 def marks(rung: Rung) -> Iterator[str]:
     """What tshark finds notable, in a word each, and what the firewall altered."""
-    frames = [each for each in (rung.packet.client_leg, rung.packet.server_leg) if each]
+    frames = [*rung.packet.frames.values()]
     found: dict[str, None] = {}
     if rung.altered:
         found.setdefault(rung.altered)

@@ -61,7 +61,7 @@ class Exchange:
             return []
         ends = [(f"{self.client.name} ({self.client.byteorder}-endian)", self.client)]
         ends.append((f"({self.server.byteorder}-endian) {self.server.name}", self.server))
-        port = next((rung.frame.source_port for rung in self.rungs if rung.from_client), None)
+        port = next((rung.frame.source_port for rung in self.rungs if rung.rightwards), None)
         named = [
             (name, format_endpoint(host.address(self.family), p))
             for (name, host), p in zip(ends, (port, self.port), strict=True)

@@ -168,6 +168,7 @@ class Performance:
             cpus={side: cpu_of(self.run.cell.end(side)) for side in get_args(Side)},
             may_differ=self.run.cell.chosen.service.may_differ,
             client_side=cast.client_side,
+            backend_side=cast.backend_side,
             calls=self.calls.ended,
             caught=self.faults.caught,
             looks=self.looks,

@@ -19,7 +19,7 @@ from scenarios.spec import roles
 
 
 class Recording:
-    """The captures of both legs, and the metering of the machines beside them."""
+    """The captures of the legs, and the metering of the machines beside them."""
 
     def __init__(self, run: ScriptRun) -> None:
         self.run = run
@@ -39,7 +39,7 @@ class Recording:
         stage.metering.begin(with_guests=self._with_guests)
         undo.callback(stage.metering.give_up)
         with self.run.timed("capture"):
-            self._capture = undo.enter_context(stage.capturing.capture())
+            self._capture = undo.enter_context(stage.capturing.capture(self.run.cast.legs))
         with self.run.timed("metering"):
             stage.metering.wait()
 
@@ -77,7 +77,7 @@ class Recording:
         dissector, marks = self.run.stage.dissector, self.run.drill.filters
         with self.run.timed("decode"):
             frames = by_leg(self.captures, lambda pcapng: dissector.frames(pcapng, KEPT, marks))
-            self.frames = self._of_this_run(self._behind_nat(self._inside(frames)))
+            self.frames = self._of_this_run(self._behind_nat(self._of_this_service(self._inside(frames))))
 
     def _inside(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames without what services of a composition and the world say to each other, by the way out.
@@ -88,10 +88,19 @@ class Recording:
             return frames
         networks = self.run.stage.lab.topology.networks.values()
         kept = within(frames, [subnet for both in networks for subnet in both])
-        for leg, of_leg in frames.items():
-            if left_out := len(of_leg) - len(kept[leg]):
-                self.run.note(f"left out: {left_out} frames between the {leg} and the world outside")
-        return kept
+        return self._noted(frames, kept, "between the {leg} and the world outside")
+
+    def _of_this_service(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
+        """The frames without what a program in the middle, of a service that is not under drill, asks of its backend.
+
+        Such a packet is on one of the legs that are captured, and neither lost nor made at the firewall.
+        """
+        others = self.run.cast.backends_of_others
+        kept = {
+            leg: [each for each in of_leg if not {each.source, each.destination} & others]
+            for leg, of_leg in frames.items()
+        }
+        return self._noted(frames, kept, "of the backend of another service on the {leg}")
 
     def _behind_nat(self, frames: dict[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames, with who is behind the firewall's own address, or a virtual one."""
@@ -106,7 +115,13 @@ class Recording:
     def _of_this_run(self, frames: Mapping[str, list[Frame]]) -> dict[str, list[Frame]]:
         """The frames without what the connections of earlier scripts still send."""
         kept = self.run.stage.flows.of_script(frames)
+        return self._noted(frames, kept, "of earlier connections on the {leg}")
+
+    def _noted(
+        self, frames: Mapping[str, list[Frame]], kept: dict[str, list[Frame]], which: str
+    ) -> dict[str, list[Frame]]:
+        """The frames that are kept; how many others there were on each leg is an event of the run."""
         for leg, of_leg in frames.items():
             if left_out := len(of_leg) - len(kept[leg]):
-                self.run.note(f"left out: {left_out} frames of earlier connections on the {leg}")
+                self.run.note(f"left out: {left_out} frames {which.format(leg=leg)}")
         return kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from scenarios.lab.errors import LabProblem
-from scenarios.lab.topology import Family, Host, Topology
+from scenarios.lab.topology import BACKEND_NET, Family, Host, Topology
 from scenarios.spec.pairs import Pair
 from scenarios.spec.roles import Role
 
@@ -73,7 +73,7 @@ class Cast:
         return self._topology.places[role]
 
     def addresses(self, role: Role) -> tuple[str, ...]:
-        """All addresses of a role, of both families; the firewall has two of each, nobody one that no machine has."""
+        """All addresses of a role, of both families; the firewall has two a leg, nobody one that no machine has."""
         if role == "firewall":
             return tuple(each for leg in self._topology.legs.values() for each in (leg.ipv4, leg.ipv6))
         if role == "nobody":
@@ -110,6 +110,26 @@ class Cast:
     def translations(self, role: Role) -> list[str]:
         """All of a NAT's addresses that stand in the place of the role's, of both families."""
         return [found for family in get_args(Family) if (found := self.translated(role, family))]
+
+    @property
+    def legs(self) -> list[str]:
+        """The legs of the firewall that packets between these roles cross: that to a backend where there is one."""
+        return [each.name for each in self._topology.legs.values() if self.backend or each.network != BACKEND_NET]
+
+    @property
+    def backend_side(self) -> frozenset[str]:
+        """The addresses from which packets come from behind a program in the middle; none where there is no backend."""
+        return self._behind_middle if self.backend else frozenset()
+
+    @property
+    def backends_of_others(self) -> frozenset[str]:
+        """The same of a composition that is up and not under drill."""
+        return frozenset() if self.backend else self._behind_middle
+
+    @property
+    def _behind_middle(self) -> frozenset[str]:
+        hosts = self._topology.places.values()
+        return frozenset(ip for each in hosts if each.network == BACKEND_NET for ip in (each.ipv4, each.ipv6))
 
     @property
     def client_side(self) -> frozenset[str]:

@@ -92,16 +92,17 @@ def check_resolved(resolved: Mapping[str, Any], files: tuple[Path, ...]) -> None
 def sides(
     resolved: Mapping[str, Any], client_side: Sequence[str], server_side: Sequence[str], middle: Sequence[str] = ()
 ) -> dict[str, str]:
-    """Each service with the side of the firewall on which it stands, `client` or `server`.
+    """Each service with the side of the firewall on which it stands: `client`, `server`, or `backend`.
 
-    Those in the middle have the server's side for themselves, and their backends are on the client's again: so what
-    they say to either end crosses the firewall.
+    Those in the middle have the server's side for themselves, and the others of `server_side` a third one: so what they
+    say to either end crosses the firewall.
 
     One that is not named stands beside a service that depends on it, else beside one on which it depends, else beside
-    one that is on a network of its own; else on the server's side.
+    one that is on a network of its own; else on the side of `server_side`.
     """
     services: Mapping[str, Any] = resolved["services"]
-    found = dict.fromkeys(client_side, "client") | dict.fromkeys(server_side, "client" if middle else "server")
+    far = "backend" if middle else "server"
+    found = dict.fromkeys(client_side, "client") | dict.fromkeys(server_side, far)
     found |= dict.fromkeys(middle, "server")
     left = [name for name in services if name not in found]
     for beside in (_depends, lambda services, one, other: _depends(services, other, one), _shares):
@@ -113,7 +114,7 @@ def sides(
                     found[name] = found[near]
                     left.remove(name)
                     placed = True
-    return found | dict.fromkeys(left, "client" if middle else "server")
+    return found | dict.fromkeys(left, far)
 
 
 def _depends(services: Mapping[str, Any], one: str, other: str) -> bool:

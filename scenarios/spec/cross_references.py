@@ -9,11 +9,11 @@ from scenarios.spec.counted import COUNTS
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Duration, Expectation, Outcomes
 from scenarios.spec.packet_expectations import Matched
-from scenarios.spec.roles import Role
+from scenarios.spec.roles import LegName, Role
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
 
-_OF_ROLES = ("from_", "to", "on", "who", "between", "named", "name_of", "gives")  # the keys whose words are roles
+_OF_ROLES = ("from_", "to", "on", "who", "between", "named", "name_of", "gives", "at")  # whose words are roles, or legs
 
 
 def unknown(name: str, known: Sequence[str], at: str, what: str) -> list[str]:
@@ -43,8 +43,8 @@ def filters_by_key(part: str, expectations: Sequence[Expectation]) -> Iterator[t
             yield f"{part}.{number}.order.of.{at}", where
 
 
-def speaks_of(value: object, role: Role) -> bool:
-    """Whether a part of a drill names a role, at any depth."""
+def speaks_of(value: object, role: Role | LegName) -> bool:
+    """Whether a part of a drill names a role or a leg, at any depth."""
     if isinstance(value, tuple | list):
         return any(speaks_of(each, role) for each in value)
     if not is_dataclass(value) or isinstance(value, type):

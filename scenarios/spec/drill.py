@@ -324,7 +324,8 @@ class Drill:
         touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
         if chosen.server.in_ and (reason := misfit_inside(chosen.name, self.faults, self.calls.values())):
             return reason
-        if not chosen.server.backend and speaks_of((self.script, *self.parts.values()), "backend"):
+        whole = self.script, *self.parts.values()
+        if not chosen.server.backend and (speaks_of(whole, "backend") or speaks_of(whole, "backend-leg")):
             return f"it speaks of the backend of a server in the middle, and {chosen.name} has none"
         if chosen.server.runs_on and (touched or len(self.server.on) > 1):
             return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"

@@ -16,7 +16,7 @@ from scenarios.spec.kernel_counters import problem_of_counter
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.packet_expectations import Bytes, Order, Packets
-from scenarios.spec.roles import HostRole, LegName, program_label, role_label
+from scenarios.spec.roles import HostRole, program_label, role_label
 from scenarios.spec.steps import State
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Band
@@ -200,7 +200,7 @@ class Alike:
     protocol `may_differ` names the bytes.
     """
 
-    at: LegName
+    at: Literal["client-leg", "server-leg"]
     from_: tuple[Literal["client", "bystander"], ...]
     to: tuple[Literal["server", "other-server"], ...]
     beside: Literal["control"] | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scenarios.lab.topology import Family
-from scenarios.spec.roles import CallerRole, HostRole, family_label, is_client_side, role_label
+from scenarios.spec.roles import CallerRole, HostRole, family_label, leg_of, role_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +20,7 @@ class SecondAddress:
     family: Family | None = None
 
     def __post_init__(self) -> None:
-        if is_client_side(self.who):
+        if leg_of(self.who) != "server-leg":
             raise ValueError(f"who: expected a host of the server's side, got {self.who}")
 
     @property

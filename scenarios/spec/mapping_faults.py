@@ -80,6 +80,8 @@ class Vip:
     hairpin: Hairpin | None = None
 
     def __post_init__(self) -> None:
+        if self.to == "backend":
+            raise ValueError("to: a virtual address leads to a host that clients call, and they call no backend")
         if is_client_side(self.to) and self.hairpin is None:
             raise ValueError(f"hairpin: expected {', '.join(HAIRPIN_SAID)}: {self.to} is on the client's own side")
         if self.hairpin is not None and not is_client_side(self.to):

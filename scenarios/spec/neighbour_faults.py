@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from scenarios.spec.roles import HostRole, LegName, is_client_side, role_label
+from scenarios.spec.roles import HostRole, LegName, leg_of, role_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +36,9 @@ class ForgedNeighbour:
     def __post_init__(self) -> None:
         if self.of == self.taken_for:
             raise ValueError(f"taken_for: expected another host than {self.of}")
-        if is_client_side(self.of) != is_client_side(self.taken_for):
-            side = [each for each in get_args(HostRole) if is_client_side(each) == is_client_side(self.of)]
-            there = ", ".join(each for each in side if each != self.of)
+        if leg_of(self.of) != leg_of(self.taken_for):
+            side = [each for each in get_args(HostRole) if leg_of(each) == leg_of(self.of)]
+            there = ", ".join(each for each in side if each != self.of) or "none, for it is alone there"
             raise ValueError(
                 f"taken_for: {self.taken_for} is on another network than {self.of}; expected one of: {there}"
             )

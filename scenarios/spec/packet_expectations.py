@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from scenarios.lab.topology import Family
 from scenarios.spec.counted import Counted
 from scenarios.spec.declaration_error import quoted
-from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, role_label
+from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, check_leg, role_label
 from scenarios.spec.units import Band, Seconds
 
 HOSTS: tuple[Role | None, ...] = get_args(HostRole)
@@ -37,6 +37,7 @@ class Matched(Counted):
             check_crosses(self.from_, self.to, "to")
         elif self.from_ is not None and self.from_ == self.to:
             raise ValueError(f"to: packets from {self.to} to itself are on no leg; expected another role")
+        check_leg(self.at, self.from_, self.to)
 
     @property
     def which(self) -> str:

@@ -11,11 +11,11 @@ CallerRole = Literal["client", "server", "bystander", "other-server"]
 HostRole = Literal["client", "server", "bystander", "other-server", "names", "web", "backend"]
 AddressRole = Literal["client", "server", "bystander", "other-server", "names", "web", "backend", "nobody"]
 Role = Literal["client", "server", "bystander", "other-server", "firewall", "names", "web", "backend", "nobody"]
-# The others are behind the firewall's other leg. A backend is whom a server in the middle asks: the firewall is between
-# those two as well, so it stands on the client's side again.
-CLIENT_SIDE: tuple[Role, ...] = ("client", "bystander", "backend")
+# The others are behind the firewall's other leg. But a backend is whom a server in the middle asks: the firewall is
+# between those two as well, and it has a leg of its own there.
+CLIENT_SIDE: tuple[Role, ...] = ("client", "bystander")
 
-LegName = Literal["client-leg", "server-leg"]
+LegName = Literal["client-leg", "server-leg", "backend-leg"]
 SERVER = "server"  # what the program of the server's side is called, where a script speaks of programs
 
 
@@ -29,13 +29,29 @@ def is_client_side(role: Role) -> bool:
     return role in CLIENT_SIDE
 
 
+def leg_of(role: Role) -> LegName:
+    """The leg of the firewall behind which a role is played."""
+    return "client-leg" if role in CLIENT_SIDE else "backend-leg" if role == "backend" else "server-leg"
+
+
 def check_crosses(one: Role, other: Role, key: str) -> None:
     """Raise ValueError unless the firewall stands between two roles: it sees no other packets."""
-    if (one in CLIENT_SIDE) == (other in CLIENT_SIDE):
-        side = [each for each in get_args(HostRole) if (each in CLIENT_SIDE) != (one in CLIENT_SIDE)]
+    if leg_of(one) == leg_of(other):
+        side = [each for each in get_args(HostRole) if leg_of(each) != leg_of(one)]
         raise ValueError(
             f"{key}: packets between {one} and {other} do not cross the firewall; expected one of: {', '.join(side)}"
         )
+
+
+def check_leg(at: LegName, from_: Role | None, to: Role | None) -> None:
+    """Raise ValueError where packets between these roles, of which one may be anybody, do not cross the leg `at`."""
+    ends = [each for each in (from_, to) if each is not None and each != "firewall"]
+    legs = list(dict.fromkeys(map(leg_of, ends)))
+    if len(legs) == 1 and legs[0] == "backend-leg":  # of the client's side alone hardly anybody speaks to a backend
+        legs.append("server-leg")
+    if len(legs) == 2 and at not in legs:
+        who = " and ".join(ends if len(ends) == 2 else [*ends, "the server"])
+        raise ValueError(f"at: packets between {who} do not cross the {at}; expected one of: {', '.join(legs)}")
 
 
 def role_label(role: Role) -> str:

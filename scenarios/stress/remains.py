@@ -48,7 +48,7 @@ LOOKS: Final[Mapping[str, str]] = {"firewall": f"{{ {NETWORK} }} 2>&1\n{FILES}\n
 HEALTH_CHECK: Final = re.compile(r"test -e /run/ready |\[test\]( <defunct>)?$")
 ON_THE_MACHINE: Final = "cables"  # it is in the network of this machine, which others use too: what is of this lab
 OF_THIS_MACHINE: Final = r"""
-for bridge in "fw$1-client" "fw$1-server"; do
+for bridge in "fw$1-client" "fw$1-server" "fw$1-backend"; do
     [ -d "/sys/class/net/$bridge" ] || continue
     ip -o address show dev "$bridge" | sed 's/^[0-9]*: //; s/ nodad//; s/ proto [a-z_]*//'
     ip -4 route show dev "$bridge"

@@ -10,13 +10,12 @@ from scenarios.spec.roles import LegName
 
 
 def crossing_times(seen: Seen, leg: LegName) -> dict[int, float | None]:
-    """The seconds that each frame of this leg took from one leg to the other; None: it was on this leg alone."""
+    """The seconds that each frame of this leg took to the other leg of its way; None: it was on this leg alone."""
     found: dict[int, float | None] = {}
-    for rung in pairing.rungs(seen.frames["client-leg"], seen.frames["server-leg"], seen.client_side):
-        here, there = rung.client_leg, rung.server_leg
-        if leg == "server-leg":
-            here, there = there, here
+    for rung in pairing.rungs_of(seen):
+        here = rung.on(leg)
         if here:
+            there = rung.left if here is rung.right else rung.right
             found[here.number] = abs(here.time_ns - there.time_ns) / 1e9 if there else None
     return found
 

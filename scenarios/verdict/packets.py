@@ -1,4 +1,4 @@
-"""Expectations of packets, held against the frames of both legs."""
+"""Expectations of packets, held against the frames of the legs."""
 
 from __future__ import annotations
 
@@ -126,8 +126,7 @@ def _window_of_gaps(expected: Packets, frames: Sequence[Frame], check: Check, se
         elif passes(check):
             during = held_up
             if stalls.sent_again_by_a_kernel(one, next_one):
-                is_own_leg = (one.sender[0] in seen.client_side) == (expected.at == "client-leg")
-                during = held_up.of_all if is_own_leg else held_up.on_the_way
+                during = held_up.of_all if seen.leg_of(one.sender[0]) == expected.at else held_up.on_the_way
             window = during.between(earlier, later)
             begun = during.between(earlier - JUST_BEFORE_S * 1e9, earlier + 1)
             if stalls.may_leave(band, gap_s, window, begun):

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, ReadyRung
+from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, ReadyRung, Within
 from scenarios.evidence.tshark_fields import FIELDS, live_frame
+from scenarios.spec.roles import LegName
 from tests.evidence.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
 
 NAMES = {CLIENT: "client-be", SERVER: "server"}
@@ -22,7 +23,8 @@ def ready(pairing: Pairing, now_s: float) -> list[tuple[int | None, bool, bool]]
 
 
 def test_a_packet_is_ready_as_soon_as_both_legs_have_told_whichever_told_first() -> None:
-    for first, second in (("client-leg", "server-leg"), ("server-leg", "client-leg")):
+    ways: tuple[tuple[LegName, LegName], ...] = (("client-leg", "server-leg"), ("server-leg", "client-leg"))
+    for first, second in ways:
         frames = {"client-leg": SYN, "server-leg": crossed(SYN)}
         pairing = Pairing({CLIENT})
         pairing.add(first, frames[first], 0.0)
@@ -133,3 +135,29 @@ def test_more_packets_than_a_person_can_read_in_a_second_are_counted() -> None:
 def test_a_line_of_another_form_is_an_error() -> None:
     with pytest.raises(ValueError, match=f"expected {len(FIELDS)} fields, got 1"):
         live_frame("tshark: something went wrong")
+
+
+BACKEND = "198.18.1.96"
+ASKED = replace(DATA, source=SERVER, destination=BACKEND)
+
+
+def test_what_a_program_in_the_middle_asks_of_its_backend_is_one_packet_on_the_two_legs_of_that_way() -> None:
+    pairing = Pairing({CLIENT}, Within(["198.18.1.64/26"]), ("backend-leg", "client-leg", "server-leg"))
+    pairing.add("server-leg", ASKED, 0.0)
+    pairing.add("backend-leg", replace(ASKED, number=7, time_ns=ASKED.time_ns + 10_000), 0.1)
+    (found,) = pairing.due(0.1)
+    assert (found.rung.way, found.rung.rightwards) == (("server-leg", "backend-leg"), True)
+    assert (found.rung.left, found.rung.right and found.rung.right.number) == (ASKED, 7)
+
+
+def test_of_a_way_whose_other_leg_nobody_follows_nothing_is_drawn_as_lost() -> None:
+    pairing = Pairing({CLIENT}, Within(["198.18.1.64/26"]))  # from before the composition came up
+    pairing.add("server-leg", ASKED, 0.0)
+    assert ready(pairing, 9.0) == []
+    assert pairing.unknown == 1
+
+
+def test_what_is_no_address_is_within_no_network() -> None:
+    found = Within(["198.18.1.64/26", "2001:db8:1:3::/64"], ["198.18.1.190"])
+    inside = ("198.18.1.96", "2001:db8:1:3::120", "198.18.1.190")
+    assert [each in found for each in (*inside, "198.18.1.128", "", "fe80::1")] == [True] * 3 + [False] * 3

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.pairing import MARGIN, contents, draw, draw_middle, of_hosts, rungs
 from scenarios.evidence.tcp_stream import stream_bytes
+from scenarios.spec.roles import LegName
 
 CLIENT, SERVER = "198.18.1.11", "198.18.1.138"
 
@@ -42,7 +44,7 @@ def test_a_packet_on_both_legs_is_one_rung() -> None:
     ladder = rungs([SYN, SYN_ACK, DATA], [crossed(SYN), crossed(SYN_ACK), crossed(DATA)], {CLIENT})
     assert [rung.frame.seq for rung in ladder] == [99, 7, 100]
     assert all(rung.client_leg and rung.server_leg for rung in ladder)
-    assert [rung.from_client for rung in ladder] == [True, False, True]
+    assert [rung.rightwards for rung in ladder] == [True, False, True]
 
 
 def test_a_retransmission_of_a_lost_packet_pairs_with_the_one_that_arrived() -> None:
@@ -176,17 +178,15 @@ def test_a_picture_has_what_hosts_say_and_no_talk_between_neighbours() -> None:
 
 
 def test_of_a_server_in_the_middle_the_way_to_its_backend_is_drawn_at_its_other_side() -> None:
-    backend = "198.18.1.33"
+    backend = "198.18.1.96"
     asked = replace(SYN, source=SERVER, destination=backend, number=5, time_ns=5_000_000)  # by the server's leg first
     answered = replace(SYN_ACK, source=backend, destination=SERVER, number=6, time_ns=6_000_000)
     lost = replace(answered, number=7, time_ns=7_000_000, seq=8, flags=frozenset({"FIN", "ACK"}))
-    client_leg = [SYN, replace(crossed(asked), time_ns=5_010_000), answered, lost]
     server_leg = [crossed(SYN), asked, replace(crossed(answered), time_ns=6_010_000)]
+    backend_leg = [replace(crossed(asked), time_ns=5_010_000), answered, lost]
     ends = ("client", "1"), ("proxy", "2"), ("app", "3")
-    lines = [
-        line.plain
-        for line in draw_middle(rungs(client_leg, server_leg, {CLIENT, backend}), *ends, of_backend=[backend])
-    ]
+    paired = rungs([SYN], server_leg, {CLIENT}, backend_leg, {backend})
+    lines = [line.plain for line in draw_middle(paired, *ends)]
     heads, *drawn = lines[0], *(line[MARGIN:] for line in lines[2:])
     assert heads.split() == ["client", "proxy", "app"]
     assert len({len(line) for line in drawn}) == 1
@@ -205,3 +205,46 @@ def test_of_a_server_in_the_middle_the_way_to_its_backend_is_drawn_at_its_other_
     firewall = uprights[3] - middle
     assert "╳" in died[1][firewall:]
     assert died[1][:firewall].strip(" │┊") == ""
+
+
+BACKEND = "198.18.1.96"
+ASKED = replace(SYN, source=SERVER, destination=BACKEND)
+ANSWERED = replace(SYN_ACK, source=BACKEND, destination=SERVER)
+
+
+def later(frame: Frame) -> Frame:
+    return replace(frame, number=frame.number + 100, time_ns=frame.time_ns + 10_000, ttl=frame.ttl - 1)
+
+
+def test_a_packet_of_the_third_leg_is_paired_with_the_second_s_and_none_of_the_first_s() -> None:
+    of_client = [SYN, crossed(SYN)]
+    found = rungs([SYN], [crossed(SYN), ASKED, later(ANSWERED)], {CLIENT}, [later(ASKED), ANSWERED], {BACKEND})
+    assert [(rung.way, rung.rightwards, rung.left, rung.right) for rung in found] == [
+        (("client-leg", "server-leg"), True, *of_client),
+        (("server-leg", "backend-leg"), True, ASKED, later(ASKED)),
+        (("server-leg", "backend-leg"), False, later(ANSWERED), ANSWERED),
+    ]
+    assert [rung.on("server-leg") for rung in found] == [crossed(SYN), ASKED, later(ANSWERED)]
+    assert [rung.on("client-leg") for rung in found] == [SYN, None, None]
+
+
+def test_a_packet_to_a_backend_that_is_lost_is_on_the_leg_by_which_it_came() -> None:
+    there, back = rungs([], [ASKED], {CLIENT}, [ANSWERED], {BACKEND})
+    assert (there.near, there.far, back.near, back.far) == (ASKED, None, ANSWERED, None)
+
+
+def test_what_a_client_says_to_a_backend_itself_crosses_the_outer_legs() -> None:
+    past = replace(SYN, destination=BACKEND)
+    (rung,) = rungs([past], [], {CLIENT}, [later(past)], {BACKEND})
+    assert (rung.way, rung.left, rung.right) == (("client-leg", "backend-leg"), past, later(past))
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+@pytest.mark.parametrize("source", ["fe80::1", "198.18.1.62", CLIENT, SERVER, BACKEND])
+@pytest.mark.parametrize("destination", ["ff02::1", CLIENT, SERVER, BACKEND])
+def test_every_frame_is_on_its_own_leg_of_just_one_rung(leg: int, source: str, destination: str) -> None:
+    odd = replace(SYN, source=source, destination=destination)
+    legs: list[list[Frame]] = [[], [], []]
+    legs[leg].append(odd)
+    (rung,) = rungs(legs[0], legs[1], {CLIENT}, legs[2], {BACKEND})
+    assert rung.on(get_args(LegName)[leg]) is odd

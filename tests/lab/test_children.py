@@ -81,6 +81,24 @@ def test_the_captures_of_both_legs_are_taken_apart() -> None:
         }
 
 
+ONE_CAPTURE = """
+say(id=asked()["id"], capturing=[])
+say(id=asked()["id"], legs=[], size=0)
+asked()
+sys.exit("it was asked again")
+"""
+
+
+def test_another_choice_of_legs_is_captured_by_another_program() -> None:
+    lab = lab_with(ONE_CAPTURE)
+    with Capturing(lab) as capturing:
+        for legs in (("client-leg", "server-leg"), ("client-leg", "server-leg", "backend-leg"), ("client-leg",)):
+            with capturing.capture(legs) as capture:
+                assert capture.stop() == {}
+        with pytest.raises(LabProblem, match="asked again"), capturing.capture(("client-leg",)):
+            pass
+
+
 TOLD = pytest.raises(LabProblem, match="the firewall told of a leg")
 BROKEN = pytest.raises(LabProblem, match="the capture of the server-leg broke off after 2 of 3 bytes")
 
@@ -182,7 +200,7 @@ def test_what_the_watch_program_says_is_drawn_until_it_ends_and_its_end_says_why
     values |= {"ip.src": "198.18.1.10", "ip.dst": "198.18.1.138", "_ws.col.info": "a packet of nobody"}
     line = tshark_fields._FIELD.join(values.get(name, "") for name in tshark_fields.FIELDS)
     drawn, said = watched(f"""
-say(id=asked()["id"], watching=[])
+say(id=asked()["id"], watching=["client-leg", "server-leg"])
 for leg in ("client-leg", "server-leg"):
     say(leg=leg, frame={line!r})
 time.sleep(1)

@@ -163,7 +163,7 @@ def run(run_folder: Path, results: Sequence[Result], not_run: int = 0) -> Path:
     return run_folder / "index.html"
 
 
-BACKEND = "198.18.1.12"  # on the client's side again: see docs/your-own-composition.md
+BACKEND = "198.18.1.96"
 
 
 def of_backend(number: int, time_ms: float, *, back: bool = False, **changes: object) -> Frame:
@@ -176,11 +176,29 @@ def of_backend(number: int, time_ms: float, *, back: bool = False, **changes: ob
     return replace(frame, **{**dict(zip(keys, ends, strict=True)), **changes})  # type: ignore[arg-type]
 
 
-def through_a_proxy() -> Seen:
-    """A request through a server in the middle: to it, on to its backend, and the backend's answer, which is lost."""
+def _through_a_proxy() -> tuple[Frame, Frame, Frame]:
     asked = segment(1, 0, payload=b"question", flags=frozenset({"PSH", "ACK"}))
     on = of_backend(2, 5, payload=b"question", flags=frozenset({"PSH", "ACK"}))
-    answered = of_backend(3, 7, back=True, payload=b"answer", flags=frozenset({"PSH", "ACK"}))
+    return asked, on, of_backend(3, 7, back=True, payload=b"answer", flags=frozenset({"PSH", "ACK"}))
+
+
+def through_a_proxy() -> Seen:
+    """A request through a server in the middle: to it, on to its backend, and the backend's answer, which is lost."""
+    asked, on, answered = _through_a_proxy()
+    found = evidence([asked], [crossed(asked, 1), on])
+    behind = [replace(on, number=1, time_ns=on.time_ns + 10_000), replace(answered, number=2)]
+    return replace(
+        found,
+        addresses={**found.addresses, "backend": (BACKEND,)},
+        backend_side=frozenset({BACKEND}),
+        frames={**found.frames, "backend-leg": behind},
+        captures={**found.captures, "backend-leg": LegCapture("backend-leg", b"", 2, 0)},
+    )
+
+
+def of_a_day_with_two_legs() -> Seen:
+    """The same, of a run that was made while a backend stood on the client's side of the firewall."""
+    asked, on, answered = _through_a_proxy()
     found = evidence([asked, replace(on, number=2, time_ns=on.time_ns + 10_000), answered], [crossed(asked, 1), on])
     return replace(
         found, addresses={**found.addresses, "backend": (BACKEND,)}, client_side=found.client_side | {BACKEND}

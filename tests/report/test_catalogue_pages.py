@@ -64,11 +64,11 @@ def test_a_ladder_of_another_script_is_not_shown() -> None:
     [
         (ROW, "│── SYN ──────────────────────────▶│─────────────────────────────────▶│"),
         (
-            replace(ROW, server_leg=None, fate="lost"),
+            replace(ROW, right=None, fate="lost"),
             "│── SYN ──────────────────────────╳│                                  │",
         ),
         (
-            replace(ROW, client_leg=None, source="firewall", flags="RST"),
+            replace(ROW, left=None, source="firewall", flags="RST"),
             "│                                  │── RST ──────────────────────────▶│",
         ),
         (
@@ -76,7 +76,7 @@ def test_a_ladder_of_another_script_is_not_shown() -> None:
             "│◀─────────────────────────────────│◀────────────────────────── SYN ──│",
         ),
         (
-            replace(ROW, rightwards=False, source="other-server", client_leg=None),
+            replace(ROW, rightwards=False, source="other-server", left=None),
             "│                                  │╳──────────── other-server: SYN ──│",
         ),
     ],

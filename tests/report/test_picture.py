@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from scenarios.evidence import frames_json, pairing
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stall, Stalls
-from scenarios.report import read_run
+from scenarios.lab.topology import ROOT
+from scenarios.report import ladder_text, read_run
 from scenarios.report.ladder import PAUSE_NS, LadderRow, Picture, Row, picture
 from scenarios.spec.outcome import Outcome
 from tests.report.making import (
+    BACKEND,
     BEGAN_NS,
     CLIENT,
     FIREWALL,
@@ -24,6 +29,7 @@ from tests.report.making import (
     crossed,
     evidence,
     handshake_with_a_lost_syn,
+    of_a_day_with_two_legs,
     result,
     segment,
     through_a_proxy,
@@ -52,8 +58,8 @@ def lost_syn(tmp_path: Path) -> Picture:
 
 def test_a_lost_packet_ends_at_the_firewall_and_its_retransmission_crosses_it(lost_syn: Picture) -> None:
     first, again = packets(lost_syn)[:2]
-    assert (first.client_leg, first.server_leg, first.fate) == (1, None, "lost")
-    assert (again.client_leg, again.server_leg, again.fate) == (2, 1, "crossed")
+    assert (first.left, first.right, first.fate) == (1, None, "lost")
+    assert (again.left, again.right, again.fate) == (2, 1, "crossed")
     assert (first.marks, again.marks) == ((), ("retransmission",))
     assert again.crossing_us == 10.0
 
@@ -159,7 +165,7 @@ def test_a_translated_packet_is_one_packet_and_says_how_its_address_changed(tmp_
     here = segment(1, 0, seq=7, ack=7)
     there = crossed(here, 1, source=TRANSLATED, source_port=50000)
     (packet,) = packets(draw(tmp_path, [here], [there]))
-    assert (packet.client_leg, packet.server_leg, packet.fate) == (1, 1, "altered")
+    assert (packet.left, packet.right, packet.fate) == (1, 1, "altered")
     assert packet.marks == (f"from {CLIENT}:40000 becomes {TRANSLATED}:50000",)
 
 
@@ -231,10 +237,59 @@ def test_a_server_in_the_middle_has_its_client_on_its_left_and_its_backend_on_it
         (True, True, "crossed"),
         (True, False, "lost"),
     ]
-    assert [each.first_leg for each in (asked, on, answered)] == ["client-leg", "server-leg", "client-leg"]
-    assert [leg for leg, _ in asked.legs] == ["client-leg", "server-leg"]
-    assert answered.legs == (("server-leg", None), ("client-leg", 3)), "the backend is on the client's side"
+    assert [each.first_leg for each in (asked, on, answered)] == ["client-leg", "server-leg", "backend-leg"]
+    assert [each.legs for each in (asked, on, answered)] == [
+        (("client-leg", 1), ("server-leg", 1)),
+        (("server-leg", 2), ("backend-leg", 1)),
+        (("server-leg", None), ("backend-leg", 2)),
+    ]
     assert [each.connection for each in (asked, on, answered)] == [1, 2, 2]
+
+
+def test_a_run_of_a_day_when_a_backend_stood_on_the_clients_side_is_drawn_as_it_was(tmp_path: Path) -> None:
+    made = result(tmp_path, of={"fault": of_a_day_with_two_legs()})
+    kept = json.loads((made.folder / "fault" / "frames.json").read_text("utf-8"))
+    assert (len(kept["legs"]), "backend_side" in kept) == (2, False)
+    of = picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault"))
+    assert of.ends == ("client", "server", "backend")
+    asked, on, answered = packets(of)
+    assert asked.legs == (("client-leg", 1), ("server-leg", 1))
+    assert (on.legs, on.rightwards, on.of_backend) == ((("server-leg", 2), ("client-leg", 2)), True, True)
+    assert (answered.legs, answered.fate) == ((("server-leg", None), ("client-leg", 3)), "lost")
+
+
+@pytest.mark.parametrize("seen", [through_a_proxy(), of_a_day_with_two_legs()], ids=["three legs", "two legs"])
+def test_what_is_kept_of_a_server_in_the_middle_is_as_its_schema_says(tmp_path: Path, seen: Seen) -> None:
+    made = result(tmp_path, of={"fault": seen})
+    kept = json.loads((made.folder / "fault" / "frames.json").read_text("utf-8"))
+    schema = json.loads((ROOT / "docs" / "frames.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(kept)
+    assert {len(numbers) for numbers in kept["packets"]} == {len(kept["legs"])}
+
+
+def test_the_text_of_a_ladder_with_a_server_in_the_middle_has_three_columns(tmp_path: Path) -> None:
+    made = result(tmp_path, of={"fault": through_a_proxy()})
+    of = picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault"))
+    heads, *lines = ladder_text.draw(of)
+    assert heads.split() == ["client", "firewall", "server", "firewall", "backend"]
+    drawn = [line[11:].split("│")[1:-1] for line in lines if "│" in line]
+    assert [["▶" in half or "◀" in half or "╳" in half for half in row] for row in drawn] == [
+        [True, True, False, False],
+        [False, False, True, True],
+        [False, False, False, True],
+    ]
+    assert "╳" in drawn[2][3]
+
+
+def test_what_a_client_and_a_backend_say_to_each_other_themselves_is_drawn_past_the_server(tmp_path: Path) -> None:
+    past = replace(segment(1, 0), destination=BACKEND)
+    seen = through_a_proxy()
+    legs = {"client-leg": [past], "server-leg": [], "backend-leg": [crossed(past, 1)]}
+    made = result(tmp_path, of={"fault": replace(seen, frames=legs)})
+    of = picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault"))
+    (packet,) = packets(of)
+    assert (packet.legs, packet.fate) == ((("client-leg", 1), ("backend-leg", 1)), "crossed")
+    assert (packet.past_server, packet.of_backend, packet.rightwards) == (True, False, True)
 
 
 def test_a_server_without_a_backend_has_two_ends(lost_syn: Picture) -> None:
@@ -254,7 +309,7 @@ def test_a_packet_that_is_sent_back_by_the_leg_it_came_by_is_neither_lost_nor_ma
     of = replace(of, addresses=addresses, client_side=frozenset({CLIENT, neighbour, TRANSLATED}))
     made = result(tmp_path, of={"fault": of})
     found = packets(picture(read_run.result(made.folder)["runs"]["fault"], read_run.packets(made.folder / "fault")))
-    assert [(each.client_leg, each.fate, each.rightwards, each.destination) for each in found] == [
+    assert [(each.left, each.fate, each.rightwards, each.destination) for each in found] == [
         (1, "turned", True, "nobody"),
         (2, "turned", False, "bystander"),
         (3, "turned", True, "firewall"),
@@ -266,8 +321,8 @@ def test_a_packet_that_is_sent_back_by_the_leg_it_came_by_is_neither_lost_nor_ma
 def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> None:
     client_leg, server_leg = handshake_with_a_lost_syn()
     found = packets(lost_syn)
-    assert sorted(each.client_leg for each in found if each.client_leg) == [frame.number for frame in client_leg]
-    assert sorted(each.server_leg for each in found if each.server_leg) == [frame.number for frame in server_leg]
+    assert sorted(each.left for each in found if each.left) == [frame.number for frame in client_leg]
+    assert sorted(each.right for each in found if each.right) == [frame.number for frame in server_leg]
     assert lost_syn.packets == 5
 
 

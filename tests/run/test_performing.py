@@ -94,7 +94,7 @@ class Script(Performance):
             check_interrupted=lambda: None,
             dissector=SimpleNamespace(prepare=lambda *_: None, frames=lambda *_: []),
             flows=SimpleNamespace(of_script=lambda frames: frames),
-            capturing=SimpleNamespace(capture=lambda: contextlib.nullcontext(capture)),
+            capturing=SimpleNamespace(capture=lambda _: contextlib.nullcontext(capture)),
             metering=Meter(),
             settings=lambda _: {},
         )

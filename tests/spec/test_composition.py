@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 from dataclasses import replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scenarios.faults.idle_timeout import IdleTimeout
+from scenarios.lab.lab import Lab
 from scenarios.lab.seats import Member, Plan, extended, hosts, programs_document, seats_document
-from scenarios.lab.topology import topology
+from scenarios.lab.topology import LAB_NUMBERS, topology
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.compose_rules import aloud, check_resolved, names_of, refusals, sides
 from scenarios.spec.declaration_error import DeclarationError
+from scenarios.spec.host_addresses import SecondAddress
+from scenarios.spec.kernel_faults import Rate
+from scenarios.spec.mapping_faults import Vip
+from scenarios.spec.neighbour_faults import ForgedNeighbour
+from scenarios.spec.packet_expectations import Packets
 from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service, load_service, resolve, services
 
@@ -246,13 +256,96 @@ def test_a_server_in_the_middle_has_the_firewall_on_both_of_its_ways(tmp_path: P
     one = resolved()
     one["services"] |= {"curl": {"image": "i"}, "alone": {"image": "i"}}
     stand = sides(one, service.client_side, service.server_side, service.middle)
-    assert stand == {"curl": "client", "web": "server", "db": "client", "alone": "client"}
+    assert stand == {"curl": "client", "web": "server", "db": "backend", "alone": "backend"}
     cell = Cell(DRILLS["any-lost-syn"], resolve("mine/db", known={"mine": service}), "le-le")
     assert cell.machines == ("mine-web", "mine-curl", "mine-db")
     members = tuple(Member(name, f"mine-{name}", side, (name,)) for name, side in stand.items())
-    cast = Cast(extended(topology(7), Plan("mine", members, one, ("ipv4",))), "le-le", "ipv4", *cell.machines)
-    assert cast.host("backend").network == cast.client.network != cast.server.network
-    assert {*cast.addresses("backend")} <= cast.client_side
+    plan = Plan("mine", members, one, ("ipv4",))
+    whole = extended(topology(7), plan)
+    cast = Cast(whole, "le-le", "ipv4", *cell.machines)
+    assert [cast.host(role).network for role in ("client", "server", "backend")] == [*whole.networks]
+    assert {*cast.addresses("backend")} <= cast.backend_side
+    assert not cast.backend_side & cast.client_side
+    assert cast.legs == [*whole.legs] == ["client-leg", "server-leg", "backend-leg"]
+    assert cast.gateway("backend") == "198.18.7.126"
+    assert cast.backends_of_others == frozenset()
+
+
+def test_only_a_program_in_the_middle_has_a_third_network_and_a_leg_on_it() -> None:
+    two, app = plan(), {"app": {"image": "i"}}
+    all_three = {**two.resolved, "services": {**two.resolved["services"], **app}}
+    members = (*two.members, Member("app", "mine-app", "backend", ("app",)))
+    one = replace(two, members=members, resolved=all_three)
+    with_two, with_three = (extended(topology(7), each) for each in (plan(), one))
+    assert ([*with_two.legs], [*with_two.networks]) == ([*topology(7).legs], [*topology(7).networks])
+    assert ([*with_three.legs][2:], [*with_three.networks][2:]) == (["backend-leg"], ["backend-net"])
+    shut, opened = (seats_document(each, topology(7)) for each in (plan(), one))
+    assert {*opened["services"]} - {*shut["services"]} == {"mine-app", "backend-cables"}
+    assert {*opened["networks"]} - {*shut["networks"]} == {"backend-net"}
+    seat, cables, network = opened["services"]["mine-app"], opened["services"]["backend-cables"], opened["networks"]
+    assert seat["networks"] == {"backend-net": {"ipv4_address": "198.18.7.96", "ipv6_address": "2001:db8:7:3::120"}}
+    assert cables["entrypoint"][1:] == [network["backend-net"]["driver_opts"]["com.docker.network.bridge.name"]]
+    labels = {"faultwire.lab": "7", "faultwire.composition": "mine"}
+    assert (network["backend-net"]["labels"], cables["labels"]) == (labels, labels)
+    assert "198.18.7.96" in " ".join(opened["services"]["mine-web"]["extra_hosts"])
+    plain = Cast(with_three, "le-le", "ipv4")  # of a drill of another service while the composition is up
+    assert (plain.legs, plain.backend_side) == (["client-leg", "server-leg"], frozenset())
+    assert plain.backends_of_others == {"198.18.7.96", "2001:db8:7:3::120"}
+
+
+def test_no_two_networks_of_all_labs_have_an_address_in_common() -> None:
+    every = [topology(lab) for lab in LAB_NUMBERS]
+    found = [ip_network(each) for lab in every for both in lab.networks.values() for each in both]
+    found += [ip_network(each) for lab in every for each in (*lab.backend.subnets, lab.outside.subnet)]
+    for version in (4, 6):
+        in_order = sorted((each for each in found if each.version == version), key=lambda each: each.network_address)
+        assert not [one for one, other in itertools.pairwise(in_order) if one.overlaps(other)]
+    assert max(len(lab.backend.bridge) for lab in every) <= 15  # IFNAMSIZ, without its end
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"at": "client-leg", "from_": "backend", "to": "server"}, "expected one of: backend-leg, server-leg"),
+        (
+            {"at": "client-leg", "from_": "backend"},
+            "between backend and the server do not cross the client-leg",
+        ),
+        ({"at": "backend-leg", "from_": "client", "to": "server"}, "expected one of: client-leg, server-leg"),
+        ({"at": "server-leg", "from_": "client", "to": "backend"}, "expected one of: client-leg, backend-leg"),
+        ({"at": "backend-leg", "from_": "backend", "to": "server"}, ""),
+        ({"at": "server-leg", "from_": "server", "to": "backend"}, ""),
+        ({"at": "client-leg", "from_": "client", "to": "backend"}, ""),
+        ({"at": "backend-leg", "from_": "firewall", "to": "backend"}, ""),
+        ({"at": "server-leg", "from_": "server"}, ""),
+        ({"at": "server-leg", "from_": "client", "to": "nobody"}, ""),
+    ],
+)
+def test_packets_that_do_not_cross_a_leg_are_not_looked_for_there(words: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told) if told else contextlib.nullcontext():
+        Packets(**words, where="tcp", exactly=1)
+
+
+def test_a_backend_is_on_a_network_of_its_own_where_a_fault_is_of_a_network() -> None:
+    with pytest.raises(ValueError, match="clients call, and they call no backend"):
+        Vip(to="backend")
+    with pytest.raises(ValueError, match="expected a host of the server's side, got backend"):
+        SecondAddress(who="backend")
+    with pytest.raises(ValueError, match="bystander is on another network than backend"):
+        ForgedNeighbour(of="backend", taken_for="bystander")
+
+
+def test_an_idle_timeout_of_datagrams_lets_a_program_in_the_middle_begin_with_its_backend() -> None:
+    lab = Lab(7)
+    (before,) = IdleTimeout(lab, "idle", 1, protocol="udp")._chains()
+    lab.topology = extended(topology(7), replace(plan(), members=(Member("app", "mine-app", "backend", ("app",)),)))
+    (behind,) = IdleTimeout(lab, "idle", 1, protocol="udp")._chains()
+    more = [each for each in behind.rules if each not in before.rules]
+    assert [each.partition(" meta")[0] for each in more] == [
+        "ip saddr 198.18.7.128/26 ip daddr 198.18.7.64/26",
+        "ip6 saddr 2001:db8:7:2::/64 ip6 daddr 2001:db8:7:3::/64",
+    ]
+    assert [each for each in before.rules if each not in behind.rules] == []
 
 
 def test_a_drill_that_speaks_of_a_backend_is_for_a_server_that_has_one(mine: Service, tmp_path: Path) -> None:
@@ -268,6 +361,9 @@ def test_a_drill_that_speaks_of_a_backend_is_for_a_server_that_has_one(mine: Ser
     both = {name: resolve("mine/db", known={"mine": each}) for name, each in (("plain", mine), ("middle", service))}
     assert backend_s.cannot_run_with(both["plain"]).startswith("it speaks of the backend of a server in the middle")
     assert not backend_s.cannot_run_with(both["middle"])
+    of_leg = replace(fault, fault=replace(fault.fault, drop=None, rate=Rate(at="backend-leg", bits_per_s=256_000)))
+    at_leg = replace(drill, script=tuple(of_leg if step is fault else step for step in drill.script))
+    assert at_leg.cannot_run_with(both["plain"]).startswith("it speaks of the backend of a server in the middle")
     assert not drill.cannot_run_with(both["plain"])
 
 

@@ -12,13 +12,14 @@ from scenarios.evidence.sockets import RFC_9293, parse
 from scenarios.faults.apply import _rules
 from scenarios.faults.nft_rules import Rules
 from scenarios.lab.lab import Lab
+from scenarios.lab.seats import Member, Plan, extended
 from scenarios.lab.topology import topology
 from scenarios.spec.cast import CLIENT_NET, Cast
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import OutcomeWord, Sockets
-from scenarios.spec.roles import CLIENT_SIDE, HostRole
+from scenarios.spec.roles import CLIENT_SIDE, HostRole, leg_of
 from scenarios.spec.service import services
 from scenarios.spec.steps import State
 
@@ -388,10 +389,12 @@ def test_the_states_are_those_that_the_kernel_s_words_are_put_into() -> None:
 
 
 def test_the_sides_of_the_firewall_are_those_of_the_composition() -> None:
-    # any machine of the client's network plays the backend that only a server in the middle has
-    cast = Cast(Lab(1).topology, "le-le", "ipv4", backend="client-be")
+    member = Member("app", "mine-app", "backend", ("app",))
+    whole = extended(topology(), Plan("mine", (member,), {}, ("ipv4",)))
+    cast = Cast(whole, "le-le", "ipv4", backend="mine-app")
     roles: tuple[HostRole, ...] = get_args(HostRole)
     assert {role for role in roles if cast.host(role).network == CLIENT_NET} == set(CLIENT_SIDE)
+    assert all(whole.legs[leg_of(role)].network == cast.host(role).network for role in roles)
     assert {"names", "web"} == set(topology().standing)
 
 

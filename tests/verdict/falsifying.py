@@ -28,7 +28,7 @@ from scenarios.spec.units import Band
 from scenarios.spec.validate import given_keys
 from tests.verdict.test_judging import call, frame
 
-LEGS: tuple[LegName, ...] = get_args(LegName)
+LEGS: tuple[LegName, ...] = ("client-leg", "server-leg")  # those that the drills of the catalogue look at
 SS: Mapping[str, str] = {"ESTABLISHED": "ESTAB", "SYN-RECEIVED": "SYN-RECV"}  # its words, where they are others
 MS = 1_000_000
 MATCHED = ("at", "where", "from_", "to", "family", "alone", "took", "during")

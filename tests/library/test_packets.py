@@ -1,0 +1,47 @@
+"""The packets of a recording, asked without a lab: what was not recorded is told, and never counted as nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from scenarios.evidence.stalls import Stalls
+from scenarios.lab.errors import UsageError
+from scenarios.library.packets import Packets, Recorded
+from scenarios.library.session import Session
+from tests.report.making import evidence, handshake_with_a_lost_syn, through_a_proxy
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    story = SimpleNamespace(calls={}, is_counted=False)
+    found = Recorded(cast("Session", SimpleNamespace(story=story, stalls=Stalls())))
+    found.base = evidence(*handshake_with_a_lost_syn())
+    return found
+
+
+ASKED: dict[str, Callable[[Packets], Any]] = {
+    "frames": lambda packets: packets.frames,
+    "count": lambda packets: packets.count,
+    "alone": lambda packets: packets.alone,
+    "where": lambda packets: packets.where("tcp"),
+    "expect": lambda packets: packets.expect(where="tcp", exactly=0),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_packets_of_a_leg_that_was_not_recorded_are_not_counted_as_none(recorded: Recorded, asked: str) -> None:
+    told = "the backend-leg was not recorded, for this lab has none; expected one of: client-leg, server-leg"
+    with pytest.raises(UsageError, match=told):
+        ASKED[asked](Packets(recorded).on("backend-leg"))
+
+
+def test_packets_of_a_leg_to_a_backend_are_those_of_its_way(recorded: Recorded) -> None:
+    recorded.base = replace(through_a_proxy(), stalls=Stalls())
+    packets = Packets(recorded).on("backend-leg")
+    assert (packets.count, packets.alone.count, packets.to("backend").count) == (2, 1, 1)
+    assert (Packets(recorded).on("server-leg").count, Packets(recorded).on("client-leg").count) == (2, 1)
