@@ -235,6 +235,11 @@ def _carries(packet: Packet) -> Iterator[str]:
     elif first.payload and first.protocol not in ("TCP", "UDP"):
         yield f"{first.protocol}: {first.info}"
     elif first.payload:
-        shown = bytes.fromhex(first.payload)
-        more = first.payload_bytes - len(shown)
-        yield repr(shown)[1:] + (f" and {more} bytes more" if more else "")
+        on_its_way = sorted(frames, key=lambda frame: frame.time_ns)
+        yield " became ".join(dict.fromkeys(_bytes(each) for each in on_its_way))
+
+
+def _bytes(frame: Frame) -> str:
+    shown = bytes.fromhex(frame.payload)
+    more = frame.payload_bytes - len(shown)
+    return repr(shown)[1:] + (f" and {more} bytes more" if more else "")

@@ -113,13 +113,13 @@ def _source_label(packet: LadderRow) -> str:
     return "" if packet.source in ("client", "server", "backend", "firewall") else f"{packet.source}:"
 
 
-def leg(label: str, rightwards: bool, *, ends: bool) -> str:
-    """An arrow of WIDTH columns; `ends`: it does not come to the other leg. A label that is too long is cut."""
-    label = label if len(label) <= WIDTH - 6 else label[: WIDTH - 7] + "…"
+def leg(label: str, rightwards: bool, *, ends: bool, width: int = WIDTH) -> str:
+    """An arrow of `width` columns; `ends`: it does not come to the other leg. A label that is too long is cut."""
+    label = label if len(label) <= width - 6 else label[: width - 7] + "…"
     words = f" {label} " if label else ""
     if rightwards:
-        return f"──{words}".ljust(WIDTH - 1, "─") + ("╳" if ends else "▶")
-    return ("╳" if ends else "◀") + f"{words}──".rjust(WIDTH - 1, "─")
+        return f"──{words}".ljust(width - 1, "─") + ("╳" if ends else "▶")
+    return ("╳" if ends else "◀") + f"{words}──".rjust(width - 1, "─")
 
 
 def merge_ladders(kept: Mapping[str, StoredLadder], new: Iterable[tuple[str, StoredLadder]]) -> dict[str, StoredLadder]:

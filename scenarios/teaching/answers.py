@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from scenarios.report import read_run
+from scenarios.report.packet_fates import joined
 from scenarios.report.read_run import Frame, Packet, Packets
 from scenarios.spec.roles import CLIENT_SIDE, SERVER, LegName, Role
 from scenarios.teaching import question as asked
@@ -165,10 +166,10 @@ def _reaches(sent: Sent, packets: Packets) -> Answer:
     near, far = _legs(sent.from_)
     of_it = [
         each
-        for each in packets.packets
-        if (frame := _on(near, each)) and is_of(sent.of, frame) and frame.source in packets.addresses[sent.from_]
+        for each in joined(packets)  # what the firewall altered, or cut into pieces, has crossed it
+        if (frame := _on(near, each.packet)) and is_of(sent.of, frame) and frame.source in packets.addresses[sent.from_]
     ]
-    crossed = [each for each in of_it if _on(far, each)]
+    crossed = [each for each in of_it if _on(far, each.packet) or each.cut]
     if not of_it:
         return Answer(asked.NONE_SENT)
     word = asked.CROSSES if len(crossed) == len(of_it) else asked.SOME_CROSS if crossed else asked.ENDS_THERE
@@ -183,7 +184,7 @@ def _legs(role: Role) -> tuple[LegName, LegName]:
 def _made_by(made: Made, packets: Packets) -> Answer:
     other: LegName = "server-leg" if made.at == "client-leg" else "client-leg"
     makers: set[str] = set()
-    for each in packets.packets:
+    for each in (rung.packet for rung in joined(packets)):
         frame = _on(made.at, each)
         if not frame or not is_of(made.of, frame):
             continue

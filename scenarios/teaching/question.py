@@ -44,9 +44,9 @@ OUTCOMES: Final = (
     Choice("reset", "the connection stood, and was broken by a RST"),
     Choice("timed out", "a clock ended the wait: the program's own, or the kernel's"),
     Choice("unreachable", "a router said that there is no way to the server"),
-    Choice("broken off", "the stream ended before the answer was whole"),
+    Choice("broken off", "what came ended before the answer was whole"),
     Choice("wrong answer", "an answer came, and it is not the right one"),
-    Choice("not resolved", "the name came to no address"),
+    Choice("not resolved", "no address was had for the name"),
     Choice("hung", "the program still waited when the lab's patience was over"),
     Choice(OTHER),
 )

@@ -6,6 +6,7 @@ A person types a letter, a number or a word, and Enter. At each prompt stands wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -27,6 +28,13 @@ from scenarios.verdict.check import Verdict
 
 UNSAID: Final = ""  # of a prediction: the learner did not know
 KEYS: Final = "? explains the words, q leaves"
+OF_THE_LAB: Final = re.compile(r"`python -m services\.[^`]*`")
+LEGEND: Final = (
+    "The ladder of what happened. Times are from the first packet on; what came before it has a minus. A line that "
+    "ends in ╳ is a packet that ended at the firewall, and one that begins in the middle was made there. ⋮ is time in "
+    'which nothing crossed. Below an arrow stands what the packet carries. "In force" says that a fault works from now '
+    "on. Where there is a TTL, it is that of the packet on that side of the firewall."
+)
 READ_HOW: Final = "(An RFC is a standard, at www.rfc-editor.org; `man 2 connect` shows connect(2).)"
 WHERE: Final = (
     "    client ───────── firewall ───────── server",
@@ -79,6 +87,7 @@ class Session:
     right: int = 0
     questions_asked: int = 0
     is_told_how_to_read: bool = False
+    is_told_legend: bool = False
 
     def run(self, *, again: bool = False) -> None:
         """Go through the exercises that were not done yet; `again`: through all. What was done is kept at once."""
@@ -148,11 +157,12 @@ class Session:
         say(exercise.told)
         self._explain(exercise.terms)
         say(
-            "What the script does, step by step. The word before a colon is the name of a fault or a call; a word in "
-            "quotes is the name of a program."
+            "What the script does, step by step. The word before a colon is the name of that step, as of a fault or a "
+            "call; a word in quotes is the name of a program."
         )
         for place, step in enumerate(cell.drill.script, 1):
-            say(f"  {place}. {step.says}")
+            # What a program of the lab's is called, or asked for, would tell what it is going to do.
+            say(f"  {place}. {OF_THE_LAB.sub('a program of this exercise', step.says)}")
         say()
 
     def _explain(self, words: Sequence[str]) -> None:
@@ -195,18 +205,21 @@ class Session:
             self.terminal.say(f"What was run cannot be read, so your predictions are neither right nor wrong: {why}")
             return
         if control:
+            self._legend()
             self.terminal.say("First the same without the fault, as it goes when nothing is wrong:")
             self._draw(exercise, control)
             self._wait("Press Enter to see it with the fault")
-        self.terminal.say(
-            "The ladder of what happened, with times from the first packet on. A line ends in a cross where a packet "
-            "ends at the firewall."
-        )
+        if not control:
+            self._legend()
         self._draw(exercise, evidence)
         self._wait("Press Enter to see how right you were")
         self._answers(exercise, evidence, said)
         self._wait("Press Enter to read why")
         self._why(exercise, cell, ran)
+
+    def _legend(self) -> None:
+        self.terminal.say("The ladder of what happened:" if self.is_told_legend else LEGEND)
+        self.is_told_legend = True
 
     def _draw(self, exercise: Exercise, evidence: Evidence) -> None:
         counted = [each.count for each in exercise.questions if each.count]
@@ -252,8 +265,9 @@ class Session:
         if not self.is_told_how_to_read:
             say(READ_HOW)
         self.is_told_how_to_read = True
-        say("All of the evidence is on a page, for a browser:")
-        self.terminal.draw([Text(str(ran.folder / PAGE)), Text()])  # in one piece, to be copied
+        if (ran.folder / PAGE).is_file():
+            say("All of the evidence is on a page, for a browser:")
+            self.terminal.draw([Text(str(ran.folder / PAGE)), Text()])  # in one piece, to be copied
 
     def _end(self) -> None:
         say, number = self.terminal.say, self.lesson.lesson
@@ -291,13 +305,13 @@ class Session:
             self.terminal.say(f"{found}: {self.terms[found]}")
         elif word:
             near = get_close_matches(word.lower(), by_small, 1)
-            meant = f"did you mean {by_small[near[0]]!r}?" if near else "? alone lists the words that you have met"
+            meant = f"did you mean {by_small[near[0]]!r}?" if near else "? alone lists the words that are explained"
             self.terminal.say(f"no lesson explains {word!r}; {meant}")
         else:
             self.terminal.say(
                 f"Type ? and a word, as in: ? {self.terms_explained[0] if self.terms_explained else 'SYN'}"
             )
-            self.terminal.say(f"Words that you have met: {', '.join(self.terms_explained)}")
+            self.terminal.say(f"Words that lessons explain: {', '.join(self.terms)}")
 
 
 def _mark(word: str, was: Answer) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from scenarios.evidence.frame import Frame
-from scenarios.evidence.record import Seen
+from scenarios.evidence.record import Event, Seen, Socket
 from scenarios.evidence.stalls import Stall, Stalls
-from scenarios.report.ladder_text import WIDTH
 from scenarios.report.read_run import Frame as Stored
 from scenarios.teaching.answers import Evidence
-from scenarios.teaching.lesson_ladder import MARGIN, MOST, ladder
+from scenarios.teaching.lesson_ladder import FEW, MARGIN, MOST, WIDTH, ladder
 from tests.report import making
 
 BYSTANDER, NOBODY = "198.18.1.12", "198.18.1.180"
@@ -126,8 +126,39 @@ def test_moments_in_which_the_machine_was_busy_and_the_start_of_programs_leave_o
     ]
 
 
-def test_of_a_very_long_exchange_the_middle_is_left_out_and_that_is_told(drawn: Draw) -> None:
+def test_of_a_very_long_exchange_the_middle_is_left_out_but_never_what_opens_or_ends_a_connection(drawn: Draw) -> None:
     many = [making.segment(number, number, seq=number) for number in range(1, 3 * MOST)]
-    lines = drawn(seen_of(many, [making.crossed(each, each.number) for each in many]))
-    assert len(arrows(lines)) < MOST + 1
-    assert sum("more lines, on the page" in line for line in lines) == 1
+    reset = making.segment(3 * MOST, MOST + 0.5, flags=frozenset({"RST"}))
+    lines = drawn(seen_of([*many, reset], [making.crossed(each, each.number) for each in [*many, reset]]))
+    assert [line.split("│")[1].strip("─▶ ") for line in arrows(lines)] == [
+        *["ACK"] * FEW,
+        "RST, TTL 64",
+        *["ACK"] * FEW,
+    ]
+    told = [int(number) for line in lines for number in re.findall(r"… (\d+) more packets, on the page", line)]
+    assert sum(told) + 2 * FEW == len(many)
+
+
+def test_what_the_firewall_altered_shows_both_and_what_is_notable_stands_whole(drawn: Draw) -> None:
+    near = making.segment(1, 0, flags=frozenset({"PSH", "ACK"}), payload=b"Hello, world")
+    far = making.crossed(near, 1, payload=b"Jello, world")
+    lines = drawn(seen_of([near], [far]))
+    assert f"{'':>{MARGIN}}│  (its bytes are altered)" in lines
+    assert f"{'':>{MARGIN}}│  'Hello, world' became 'Jello, world'" in lines
+
+
+def test_a_look_at_the_sockets_shows_them_and_no_line_is_wider_than_a_terminal(drawn: Draw) -> None:
+    found = [
+        Socket("server", "little", "tcp", "LISTEN", 0, 128, f"{making.SERVER}:65432", "0.0.0.0:*"),
+        Socket("server", "little", "tcp", "ESTABLISHED", 1448, 0, f"{making.SERVER}:65432", f"{making.CLIENT}:40000"),
+        Socket("server", "little", "tcp", "ESTABLISHED", 0, 0, f"{making.SERVER}:22", f"{making.CLIENT}:40001"),
+    ]
+    big = replace(SYN, number=2, flags=frozenset({"ACK"}), payload=bytes(1448))
+    seen = replace(seen_of([SYN, big]), looks={"there": found})
+    seen = replace(seen, events=[*seen.events, Event(making.BEGAN_NS + 1, "look at the sockets of the server")])
+    lines = drawn(seen)
+    assert [line.strip() for line in lines if line.strip().startswith("server: ")] == [
+        "server: LISTEN",
+        "server: ESTABLISHED, 1448 bytes unread, 0 sent and not acknowledged",
+    ]
+    assert max(len(line) for line in lines) <= 80
