@@ -41,7 +41,7 @@ def ladder(run: Mapping[str, Any], packets: Packets, counted: Callable[[Frame], 
     rows = list(_merged(drawn.rows))
     looks = iter(run["looks"].values())
     lines = list(_heads(shown))
-    for row in _telling(rows) if len(rows) > MOST else rows:
+    for row in _leave_out_the_middle(rows) if len(rows) > MOST else rows:
         if isinstance(row, int):
             lines.append(Text(f"{'':>{MARGIN}}… {row} more packets, on the page", "dim"))
             continue
@@ -80,7 +80,7 @@ def _merged(rows: Iterable[Row]) -> Iterator[Row]:
         yield row
 
 
-def _telling(rows: Iterable[Row]) -> Iterator[Row | int]:
+def _leave_out_the_middle(rows: Iterable[Row]) -> Iterator[Row | int]:
     """Leave out packets from the middle of a long row of them, none of which opens or ends a connection; how many."""
     alike: list[Row] = []
     for row in rows:
