@@ -23,6 +23,9 @@ from scenarios.lab.topology import Host
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.loopback_faults import Kind
 
+# In immediate mode each packet takes as much of the buffer as the longest could: eight would fill tcpdump's own. What
+# its lines say stands in the headers.
+SNAPLEN, BUFFER_KIB = "256", "8192"
 DISCARD = 9  # nobody listens there
 # Of both families: tcpdump's tcp[…] is of IPv4 alone, and behind IPv6's header of 40 bytes the flags are at 53.
 FLAGS = "((tcp and tcp[13] & {mask} = {flags}) or (ip6 proto 6 and ip6[53] & {mask} = {flags}))"
@@ -59,7 +62,7 @@ class Loopback:
                 *("--cap-drop", "ALL", "--cap-add", "NET_RAW", "--security-opt", "no-new-privileges", "--read-only"),
                 *("--log-driver", "json-file", "--log-opt", "max-size=8m", "--pull", "never"),
                 *("--entrypoint", "tcpdump", "faultwire/firewall", "-i", "lo", "-n", "-l", "-t", "--immediate-mode"),
-                *("-Z", "root", keep),
+                *("-s", SNAPLEN, "-B", BUFFER_KIB, "-Z", "root", keep),
                 timeout_s=WITHIN_S,
             )
             self._lines()

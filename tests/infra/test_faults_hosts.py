@@ -57,6 +57,16 @@ def test_each_kind_of_packet_on_a_loopback_is_counted_and_has_a_line(lab: Lab) -
     assert not [name for name in left if "-loopback-" in name]
 
 
+def test_a_burst_on_a_loopback_is_counted_whole(lab: Lab) -> None:
+    burst = "import socket\nfor _ in range(500): socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 7))"
+    watching = Loopback(lab, "burst", lab.topology.hosts["client"], "udp")
+    try:
+        assert lab.run("client", ["python", "-c", burst], timeout_s=10).status == 0
+    finally:
+        caught = watching.end()
+    assert (caught.hits, caught.unsure) == (500, "")
+
+
 @pytest.mark.parametrize(("told", "ahead_s"), [("+34560000", 34_560_000), ("-34560000", -34_560_000)])
 def test_one_program_reads_another_time_of_day_and_the_machine_its_own(lab: Lab, told: str, ahead_s: int) -> None:
     clock = Clock(lab, "wrong", lab.topology.hosts["client"], told)
