@@ -136,9 +136,13 @@ class Machines:
     def head(self, *words: str) -> Iterator[Started]:
         """A command of the head, whose runs are in `runs`; the one before is not the newest any more."""
         if "--resume" not in words:
-            (self.runs / "latest").unlink(missing_ok=True)
+            self.forget_newest()
         with self.started("head", str(self.runs), *words, of=("-c", PROGRAM)) as found:
             yield found
+
+    def forget_newest(self) -> None:
+        """From now on the newest run is the next; what waits for results of that must not see those of the last."""
+        (self.runs / "latest").unlink(missing_ok=True)
 
     def ran(self, *words: str) -> tuple[int, str]:
         """Have the head run a command to its end; its status, and what it said."""
@@ -172,11 +176,12 @@ class Machines:
         return result["verdict"] == "unproven" and bool(checks) and all(each["stalled"] for each in checks)
 
     def results(self) -> list[dict[str, Any]]:
-        """What cells of the newest run have come home by now."""
-        if not (self.runs / "latest").exists():  # it is just begun
+        """What cells of the newest run have come home by now; none while a run begins, or a folder moves."""
+        try:
+            found = sorted((self.runs / "latest").glob("[!.]*/*/*/result.json"))
+            return [json.loads(each.read_text("utf-8")) for each in found]
+        except FileNotFoundError:
             return []
-        found = sorted((self.runs / "latest").glob("*/*/*/result.json"))
-        return [json.loads(each.read_text("utf-8")) for each in found]
 
     def machines(self) -> set[str]:
         """Where the cells of the newest run were run."""
@@ -257,6 +262,7 @@ def test_both_machines_come_to_the_verdicts_of_one_and_a_worker_that_is_other_ru
 
 def test_a_cell_whose_worker_is_killed_runs_elsewhere(machines: Machines) -> None:
     with machines.scheduler() as (_, address), machines.workers(address) as there:
+        machines.forget_newest()
         killing = when(lambda: "there" in machines.machines(), there.process.kill)
         status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
         killing.join()
@@ -266,9 +272,38 @@ def test_a_cell_whose_worker_is_killed_runs_elsewhere(machines: Machines) -> Non
     assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
 
 
+def test_what_was_run_when_the_scheduler_is_killed_is_kept_and_the_rest_is_run_with_another(machines: Machines) -> None:
+    matrix = (
+        "matrix",
+        "lost-syn",
+        "refused-closed-port",
+        "--service",
+        "echo/select,echo/threads",
+        "--pair",
+        "le-le,be-le",
+    )
+    count, keys_ = 8, ("--keys", str(machines.keys))
+    with machines.scheduler() as (scheduler, address), machines.workers(address) as there:
+        machines.forget_newest()
+        killing = when(lambda: "there" in machines.machines() and machines.results()[1:], scheduler.process.kill)
+        status, said = machines.ran(*matrix, "--cluster", address, *keys_)
+        killing.join()
+        there.wait_for("is gone")
+    assert status == 69, said
+    kept = len(machines.results())
+    assert 2 <= kept < count
+    assert f"{kept} of {count} were run; all faults are undone" in said
+    with machines.scheduler() as (_, address), machines.workers(address):
+        status, said = machines.ran("matrix", "--resume", "--cluster", address, *keys_)
+    summary = json.loads((machines.runs / "latest" / "summary.json").read_text("utf-8"))
+    assert (summary["asked"], summary["run"], summary["verdicts"]["fail"]) == (count, count, 0)
+    assert all(each["verdict"] == "pass" or machines.stood_still(each["folder"]) for each in summary["cells"]), said
+
+
 def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> None:
     """The last: no engine is there afterwards."""
     with machines.scheduler() as (_, address), machines.workers(address):
+        machines.forget_newest()
         killing = when(lambda: "there" in machines.machines(), machines.engine.kill)
         status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
         killing.join()
