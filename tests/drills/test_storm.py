@@ -21,14 +21,17 @@ from scenarios.stress.blows import SIGNALS, all_drills, blows, targets
 from scenarios.stress.storm import MARK
 from tests.drills.test_engine import in_force, scenarios
 
+# Kinds of faults that stay in force for as long as a call waits, or longer.
+LASTING = {"idle_timeout", "limit", "link_down", "mtu", "mute", "pause", "rate", "silence"}
+
 
 def seed_of_three() -> str:
-    """The first seed whose three blows are one of each signal, each aimed soon after a fault of the plain pair's."""
+    """The first seed whose three blows are one of each signal, each aimed at a fault that lasts, on the plain pair."""
     by_kind = targets(all_drills())
-    for seed in range(1, 100_000):
+    for seed in range(1, 1_000_000):
         three = [*blows(by_kind, seed, 3)]
         if {each.signal for each in three} == {*SIGNALS} and all(
-            each.aimed and each.delay < 0.02 and each.target.pair == "le-le" for each in three
+            each.aimed and each.kind in LASTING and each.delay < 0.2 and each.target.pair == "le-le" for each in three
         ):
             return str(seed)
     raise AssertionError("no seed has three such blows")
@@ -64,7 +67,7 @@ def test_three_blows_one_by_each_signal_leave_nothing(own_lab: Lab) -> None:
     assert running.returncode == 0, said
     told = re.search(rf"^3 blows in \d+ s \(seed {seed}\), (\d) while a fault was in force", said, re.MULTILINE)
     assert told, said
-    assert int(told[1]) >= 1, "each was aimed; a fault of some milliseconds may be over when the signal comes"
+    assert int(told[1]) >= 2
     assert re.search(r"^all +1 +1 +1 +3( +\d+){3}$", said, re.MULTILINE), said
     assert in_force(own_lab) == ""
     assert own_lab.is_up(), "it was up before"
