@@ -23,7 +23,10 @@ class Flows:
         self._seen: dict[frozenset[object], float] = {}
 
     def of_script(self, captures: Mapping[str, Sequence[Frame]]) -> dict[str, list[Frame]]:
-        """Of the frames of both legs those that are of the script, and all that is no TCP."""
+        """Of the frames of both legs those that are of the script, and all that is neither TCP nor says so of TCP.
+
+        An ICMP error is of the connection whose segment it quotes.
+        """
         now_s = time.monotonic()
         segments = [frame for frames in captures.values() for frame in frames if frame.transport == "tcp"]
         begun = {_flow(frame) for frame in segments if "SYN" in frame.flags}
@@ -31,10 +34,16 @@ class Flows:
         old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
         kept = begun | (goes_on - old)
         self._seen = {flow: self._seen[flow] for flow in old} | dict.fromkeys(goes_on, now_s)
-        return {
-            leg: [frame for frame in frames if frame.transport != "tcp" or _flow(frame) in kept]
-            for leg, frames in captures.items()
-        }
+
+        def is_kept(frame: Frame) -> bool:
+            if frame.transport == "tcp":
+                return _flow(frame) in kept
+            if frame.quoted is None or frozenset(frame.quoted) in kept:
+                return True
+            behind_nat = self._translated & {address for address, _ in frame.quoted}
+            return bool(behind_nat) and frozenset(frame.quoted) not in old
+
+        return {leg: [frame for frame in frames if is_kept(frame)] for leg, frames in captures.items()}
 
 
 def _flow(frame: Frame) -> frozenset[object]:

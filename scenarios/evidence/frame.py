@@ -50,6 +50,7 @@ class Frame:
     # where a NAT's own address stands in the packet: who sent it, or whom it is for (scenarios/evidence/nat_frames.py)
     true_source: Endpoint | None = None
     true_destination: Endpoint | None = None
+    quoted: tuple[Endpoint, Endpoint] | None = None  # of an ICMP error: the ends of the segment that it is about
 
     @property
     def sender(self) -> Endpoint:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from sys import intern
 
-from scenarios.evidence.frame import FLAGS, Frame, Transport
+from scenarios.evidence.frame import FLAGS, Endpoint, Frame, Transport
 
 # Checksums verified: damage is seen. A filter counts a stream's bytes from the SYN, as Wireshark does if nothing is
 # said (`tcp.seq == 1` is the first); the fields that are read are those on the wire, so that the legs can be compared.
@@ -72,7 +72,17 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
         checksum_good=first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
         marks=frozenset(mark for field, mark in marked.items() if field in layers),
         fragment=(offset, has_more) if offset or has_more else None,
+        quoted=_quoted(layers) if is_icmp and "tcp" in protocols else None,
     )
+
+
+def _quoted(layers: Mapping[str, list[str]]) -> tuple[Endpoint, Endpoint] | None:
+    """The ends of the TCP segment that an ICMP error quotes (RFC 792, RFC 4443); None where its ports are cut off."""
+    sources, destinations = (layers.get(f"ip.{end}") or layers.get(f"ipv6.{end}", []) for end in ("src", "dst"))
+    ports = [layers.get(f"tcp.{end}port") for end in ("src", "dst")]
+    if len(sources) < 2 or len(destinations) < 2 or not ports[0] or not ports[1]:
+        return None
+    return (intern(sources[1]), int(ports[0][0])), (intern(destinations[1]), int(ports[1][0]))
 
 
 def arguments(display_filter: str, marks: Sequence[str]) -> list[str]:

@@ -162,16 +162,29 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
         of_control = Cast(stage.lab.topology, other.host_pair, cell.drill.family, *other.machines)
         for role, host in (("client", of_control.client), ("server", of_control.server)):
             found.checks += machine(stage, other, role, host)[1]
+    linked = [each for each in _linked(stage, cell, cast) if each in stage.lab.required_machines]
+    stage.remember_links(linked)
     try:
         control = _controlled(stage, cell, found)
         if combine([*found.checks, *found.control]) is Verdict.PASS:
             armed = found.seen["fault"] = perform(stage, cell, armed=True)
             found.checks += judged(cell.drill, control, armed)[1]
+            if combine(found.checks) is Verdict.FAIL and (changed := stage.changed_links(linked)):
+                words = f"{'; '.join(changed)}, by no fault of the drill"
+                found.checks.append(proof("the links of the lab", "as they were before", words, proven=False))
     except Unsupported as reason_of_kernel:
         found.checks.append(Check("not supported here", "", str(reason_of_kernel), Verdict.UNSUPPORTED))
     except BrokeOff as broken:
         found.seen["fault" if broken.seen.armed else "control"] = broken.seen
         raise
+
+
+def _linked(stage: Stage, cell: Cell, cast: Cast) -> list[str]:
+    """The machines whose links no fault of a cell changes: what is pulled from outside makes no red word."""
+    if any(fault.link_down for fault in cell.drill.faults):
+        stage.forget_links("firewall")
+        return [cast.client.name, cast.server.name]
+    return [cast.client.name, cast.server.name, "firewall"]
 
 
 def _controlled(stage: Stage, cell: Cell, found: _Found) -> Seen:

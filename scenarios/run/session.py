@@ -6,7 +6,8 @@ A caller on each host, the injector, the captures and their decoder. It judges n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,7 @@ from scenarios.faults.recovery import held_without_faults, remove_all
 from scenarios.lab.architecture import query_architecture, settings
 from scenarios.lab.composition import Composition
 from scenarios.lab.lab import Lab
+from scenarios.lab.links import carrier_changes, changes
 from scenarios.lab.topology import Host
 from scenarios.spec.service import Service
 
@@ -62,6 +64,7 @@ class Stage:
         self._composed = contextlib.ExitStack()
         self._architectures: dict[str, str] = {}
         self._settings: dict[str, Mapping[str, str]] = {}
+        self._links: dict[str, Mapping[str, int]] = {}
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -109,3 +112,19 @@ class Stage:
         if host.name not in self._settings:
             self._settings[host.name] = settings(self.lab, host)
         return self._settings[host.name]
+
+    def remember_links(self, machines: Collection[str]) -> None:
+        """Note how the links of these machines are; asked once. Raise LabProblem."""
+        with ThreadPoolExecutor() as pool:
+            new = [each for each in machines if each not in self._links]
+            self._links |= zip(new, pool.map(lambda each: carrier_changes(self.lab, each), new), strict=True)
+
+    def changed_links(self, machines: Collection[str]) -> list[str]:
+        """What became of the links of these machines since they were asked last, in words. Raise LabProblem."""
+        before = {each: self._links.pop(each) for each in machines if each in self._links}
+        self.remember_links(before)
+        return [each for name, links in before.items() for each in changes(name, links, self._links[name])]
+
+    def forget_links(self, machine: str) -> None:
+        """Ask anew, the next time, how the links of a machine are: a fault changes them."""
+        self._links.pop(machine, None)

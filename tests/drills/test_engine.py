@@ -21,7 +21,7 @@ from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
@@ -233,6 +233,18 @@ def test_with_json_standard_output_has_the_verdicts_alone_also_when_the_lab_was_
     assert running.returncode == 0, said + beside
     assert [json.loads(line)["verdict"] for line in said.splitlines()] == ["pass"]
     assert "is up" in beside
+
+
+@pytest.mark.parametrize("name", ["icmp-host-unreachable", "icmpv6-no-route"])
+def test_an_icmp_error_has_the_ends_of_the_segment_that_it_quotes(stage: Stage, tmp_path: Path, name: str) -> None:
+    """By these it is told of which connection it is: one of an earlier script is set aside (tests/evidence)."""
+    result = run(stage, cell(drills()[name]), places(tmp_path, "cell"))
+    assert result.verdict is Verdict.PASS, result.sentence
+    frames = result.seen["fault"].frames["client-leg"]
+    (syn,) = (each for each in frames if each.flags == {"SYN"})
+    (error,) = (each for each in frames if each.quoted)
+    assert error.transport == "icmp"
+    assert error.quoted == ((syn.source, syn.source_port), (syn.destination, syn.destination_port))
 
 
 def test_a_wrong_display_filter_is_told_before_anything_is_run(own_lab: Lab, stage: Stage, tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ import pytest
 from scenarios.cluster import keys
 from scenarios.lab.images import EVERY_LAB
 from scenarios.lab.process_group import wait_or_kill
-from scenarios.lab.topology import ROOT
+from scenarios.lab.topology import ROOT, topology
 from scenarios.lab.waiting import wait_for
 from tests.bundling import bundled, checkout
 from tests.conftest import free_numbers
+from tests.pulled_cable import PULLS
 from tests.second_engine import SecondEngine, cable, second_engine, why_not
 
 pytestmark = pytest.mark.long
@@ -183,6 +184,20 @@ class Machines:
         except FileNotFoundError:
             return []
 
+    def machine_of(self, folder: str) -> str:
+        """Where a cell of the newest run was run."""
+        result = json.loads((self.runs / "latest" / folder / "result.json").read_text("utf-8"))
+        return str(result["versions"]["machine"])
+
+    def set_cable(self, state: str) -> None:
+        """Pull the cable of the client there (`down`), or put it back (`up`)."""
+        project = topology(self.labs[1]).project
+        read = [f"{project}-client-1", "cat", "/sys/class/net/eth0/iflink"]
+        other_end = self.engine.run(["docker", "exec", *read], timeout_s=60).stdout.strip()
+        pulls = ["sh", "-euc", PULLS, "sh", other_end, state]
+        pulled = self.engine.run(["docker", "exec", f"{project}-cables-1", *pulls], timeout_s=60)
+        assert pulled.returncode == 0, pulled.stdout
+
     def machines(self) -> set[str]:
         """Where the cells of the newest run were run."""
         return {each["versions"]["machine"] for each in self.results()}
@@ -298,6 +313,31 @@ def test_what_was_run_when_the_scheduler_is_killed_is_kept_and_the_rest_is_run_w
     summary = json.loads((machines.runs / "latest" / "summary.json").read_text("utf-8"))
     assert (summary["asked"], summary["run"], summary["verdicts"]["fail"]) == (count, count, 0)
     assert all(each["verdict"] == "pass" or machines.stood_still(each["folder"]) for each in summary["cells"]), said
+
+
+def test_a_machine_that_is_ill_is_set_aside(machines: Machines) -> None:
+    """Somebody pulls the cable of a host of its lab, and it stays out: every cell there is unproven, and none red."""
+    count = 30
+    words = ("run", "refused-closed-port", "lost-syn", "--pair", "le-le", "--repeat", str(count // 2))
+    with machines.scheduler() as (_, address), machines.workers(address):
+        machines.forget_newest()
+        pulling = when(lambda: "there" in machines.machines(), lambda: machines.set_cable("down"))
+        try:
+            status, said = machines.ran(*words, "--cluster", address, "--keys", str(machines.keys))
+        finally:
+            pulling.join()
+            machines.set_cable("up")
+    assert re.search(r"there \([^)]*\) is set aside: \d+ of its \d+ cells are unproven, \d+ of \d+ elsewhere", said), (
+        said
+    )
+    cells = json.loads((machines.runs / "latest" / "summary.json").read_text("utf-8"))["cells"]
+    assert status == 2, said
+    assert len(cells) == count
+    assert "fail" not in {each["verdict"] for each in cells}, said
+    unproven = [
+        each["folder"] for each in cells if each["verdict"] == "unproven" and not machines.stood_still(each["folder"])
+    ]
+    assert {machines.machine_of(folder) for folder in unproven} == {"there"}
 
 
 def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> None:

@@ -57,3 +57,23 @@ def test_datagrams_belong_to_no_connection() -> None:
     flows = Flows([FIREWALL])
     datagram = replace(frame(1), transport="udp")
     assert of_script(flows, datagram) == of_script(flows, datagram) == [datagram]
+
+
+def icmp_about(quoted: Frame, number: int) -> Frame:
+    """An ICMP error of the firewall to the one that sent this segment."""
+    ends = (quoted.source, quoted.source_port), (quoted.destination, quoted.destination_port)
+    bare = replace(frame(number), transport="icmp", source_port=None, destination_port=None, seq=None, ack=None)
+    return replace(bare, source=FIREWALL, destination=quoted.source, quoted=ends)
+
+
+def test_an_icmp_error_is_of_the_connection_that_it_quotes() -> None:
+    old, new = frame(1, "FIN", "ACK"), frame(2, "SYN", port=40001)
+    about_old, about_new = icmp_about(old, 3), icmp_about(new, 4)
+    of_none = replace(about_old, quoted=None)  # an echo, or an error whose quotation was cut short
+    assert of_script(Flows([FIREWALL]), old, new, about_old, about_new, of_none) == [new, about_new, of_none]
+
+
+def test_an_icmp_error_about_what_goes_on_behind_a_nat_is_kept() -> None:
+    flows = Flows([FIREWALL])
+    about = icmp_about(replace(frame(1, "ACK"), source=FIREWALL), 2)
+    assert of_script(flows, about) == [about]

@@ -129,6 +129,9 @@ class OfAnother:
     def machine(self, _: object) -> str:
         return "little-endian, 64 bits, x86_64"
 
+    def remember_links(self, _: object) -> None:
+        """There are none."""
+
 
 def test_a_result_of_another_machine_does_not_count_and_says_who_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
