@@ -1,4 +1,4 @@
-"""From a fault as a drill declares it to one that is in force: in the firewall's kernel, its injector, or a program.
+"""Put a declared fault in force: in the firewall's kernel, in its injector, on a host, or on a program.
 
 Whatever it is made of, it has one face: what it caught so far, and its end, which undoes it and says what it caught.
 """
@@ -100,7 +100,7 @@ class _Rule:
                 self.fault.__exit__(None, None, None)
             final = getattr(self.fault, "final", None)
             self._last = self._last or (
-                Caught(0, "its counter was gone at its end") if final is None else Caught(final)
+                Caught(0, "the fault's counter was gone when it was undone") if final is None else Caught(final)
             )
         return self._last
 
@@ -211,7 +211,7 @@ def applied(
 
     def running() -> WarmRunning | Guest:
         if not isinstance(server, WarmRunning | Guest):
-            raise LabProblem(f"{fault.name}: the server's program does not run, or not as a process of the host")
+            raise LabProblem(f"{fault.name}: the server has no process on its host to kill, pause or signal")
         return server
 
     effect = fault.effect
@@ -315,7 +315,7 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
         case kernel_faults.Answer():
             addresses = [cast.address(role, family) for role in effect.gives for family in _families(effect.family)]
             return Answer(lab, name, cast.host(effect.name_of).name, *addresses)
-    raise LabProblem(f"{name}: nothing here makes {type(effect).__name__}")
+    raise LabProblem(f"{name}: unknown effect {type(effect).__name__}")
 
 
 def _families(family: Family | None) -> tuple[Family, ...]:

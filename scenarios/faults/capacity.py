@@ -1,4 +1,4 @@
-"""Firewalls that have too little: of places for connections, of new ones in a second, of bits for each conversation.
+"""Firewalls with low limits: of connections, of new ones in a second, and of the bit rate of each conversation.
 
 And one that answers a SYN itself before it troubles the server (nft(8), "SYNPROXY STATEMENT"; RFC 4987, 3.6).
 """

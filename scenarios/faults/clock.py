@@ -60,5 +60,7 @@ class Clock:
     def _run(self, *argv: str) -> str:
         said = self._lab.run(self._host.name, argv, timeout_s=WITHIN_S)
         if said.status != 0:
-            raise LabProblem(f"the clock of a program on {self._host.name}: {said.printed}")
+            raise LabProblem(
+                f"the file of clock readings on {self._host.name} cannot be read or removed: {said.printed}"
+            )
         return said.stdout

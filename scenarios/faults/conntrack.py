@@ -137,7 +137,9 @@ class Event:
 
     def __init__(self, lab: Lab, name: str, protocols: Collection[Protocol]) -> None:
         if not NAME.fullmatch(name):
-            raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
+            raise ValueError(
+                f"name of a fault: expected small letters, digits and hyphens, a letter first, got {name!r}"
+            )
         self.name = name
         self._lab = lab
         self._protocols = protocols
@@ -162,7 +164,7 @@ class Event:
     def hits(self) -> int:
         """How many entries of connection tracking it deleted; of TCP, those of connections that were not over."""
         if self._deleted is None:
-            raise LabProblem(f"the fault {self.name} has not happened")
+            raise LabProblem(f"the fault {self.name} has not happened yet")
         return self._deleted
 
 
@@ -170,7 +172,7 @@ def forget_all(lab: Lab) -> None:
     """Have the firewall forget every connection, of whatever run. Raises LabProblem."""
     said = lab.run("firewall", ["conntrack", "-F"], timeout_s=WITHIN_S)
     if said.status != 0:
-        raise LabProblem(f"the firewall does not forget its connections: {said.printed}")
+        raise LabProblem(f"the firewall did not forget its connections: {said.printed}")
 
 
 # By who began a connection and who answers it: behind a virtual address that is not whom the first packet was sent to.

@@ -65,7 +65,7 @@ class Answer(Standing):
     def __init__(self, lab: Lab, name: str, host: str, *addresses: str) -> None:
         super().__init__(lab, name)
         if not LABEL.fullmatch(host):
-            raise ValueError(f"{name}: a host's name is small letters, digits and hyphens, without .lab, not {host!r}")
+            raise ValueError(f"{name}: host: expected small letters, digits and hyphens, without .lab, got {host!r}")
         self._changed = host, *addresses
         self._counted = _Counted(lab, name, host)
 

@@ -1,4 +1,4 @@
-"""What a host's kernel goes by, set to other values for a while: a host's network namespace has its own (sysctl(8)).
+"""Settings of a host's kernel, changed for a while: a host's network namespace has its own (sysctl(8)).
 
 The journal has what was there before, for the next run to set it again (host_change.py).
 """
@@ -68,7 +68,9 @@ class HostSettings(HostChange):
     def _read(self) -> dict[str, str]:
         said = self._lab.run(self._host, ["sh", "-euc", READ, "sh", *self._asked], timeout_s=WITHIN_S)
         if said.status != 0:
-            raise Unsupported(f"{self._host} does not have all that {self.name} sets: {said.printed}\n{self.needs}")
+            raise Unsupported(
+                f"{self._host} lacks a setting that {self.name} changes: {said.printed}\nIt needs {self.needs}."
+            )
         found = (line.partition("=") for line in said.stdout.splitlines())
         return {place: " ".join(value.split()) for place, _, value in found}
 

@@ -1,4 +1,4 @@
-"""The firewall's own ICMP errors, kept from being sent: what makes a black hole of a path."""
+"""A firewall that drops its own ICMP errors: that makes a path a black hole."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class IdleTimeout(Standing):
         super().__init__(lab, name)
         check_idle_time(after_s)
         if protocol == "udp" and otherwise != "silence":
-            raise ValueError(f"{name}: {otherwise} answers TCP only")
+            raise ValueError(f"{name}: {otherwise} answers TCP only; use silence for UDP")
         self._after_ms = round(after_s * 1000)
         self._otherwise = otherwise
         self._protocol: Protocol = protocol

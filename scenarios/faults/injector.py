@@ -1,4 +1,4 @@
-"""Faults made by the injector on the firewall (images/firewall/injector): packets named, and what becomes of them.
+"""Faults of the injector on the firewall (images/firewall/injector): which packets, and what is done to them.
 
     with Injector(lab) as injector:
         with injector.fault("lose-one", Drop(), Pick(client, server, of="syn", first=1)) as fault:
@@ -144,7 +144,12 @@ class Injector:
         self._child.close(END_WITHIN_S)  # where it died before, the kernel lets all packets pass
 
     def _ask(self, verb: str, what: object, name: str, key: str) -> Any:
-        does = {"apply": "put {} in force", "heal": "end {}", "hits": "count the hits of {}", "take": "know of {}"}
+        does = {
+            "apply": "put {} in force",
+            "heal": "end {}",
+            "hits": "count the hits of {}",
+            "take": "learn the addresses of {}",
+        }
         to = does[verb].format(name)
         return self._child.ask({verb: what}, to, ANSWER_WITHIN_S)[key]
 

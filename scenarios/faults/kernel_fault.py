@@ -122,7 +122,9 @@ class Standing:
 
     def __init__(self, lab: Lab, name: str) -> None:
         if not NAME.fullmatch(name):
-            raise ValueError(f"a fault's name is small letters, digits and hyphens, not {name!r}")
+            raise ValueError(
+                f"name of a fault: expected small letters, digits and hyphens, a letter first, got {name!r}"
+            )
         self.name = name
         self.final: int | None = None  # its hits when it was undone, where its own chain counts them
         self._lab = lab

@@ -99,9 +99,11 @@ class Loopback:
             return any((found := OURS.search(line)) and int(found[1]) == mark for line in lines)
 
         try:
-            wait_for(is_seen, f"the capture of the loopback of {self._host.name} to show a packet of our own", WITHIN_S)
+            wait_for(is_seen, f"a test packet in the capture of the loopback of {self._host.name}", WITHIN_S)
         except DeadlinePassed as late:
-            raise LabProblem(f"the fault {self._fault}: {late}; it printed: {self._printed(both=True)}") from late
+            raise LabProblem(
+                f"the fault {self._fault}: {late}; the capture printed: {self._printed(both=True)}"
+            ) from late
         return lines
 
     def _printed(self, *, both: bool = False) -> str:

@@ -91,4 +91,4 @@ def _forget(lab: Lab, host: str) -> None:
     try:
         run_in_network(lab, host, FORGET)
     except CommandFailed as error:
-        raise LabProblem(f"{host} still has a path MTU that a fault taught it: {error}") from error
+        raise LabProblem(f"{host} still has the path MTU that a fault told it: {error}") from error

@@ -130,7 +130,9 @@ class Rules(Standing):
             for kind in kinds:
                 check_refusal(effect.by, kind)
         if kinds & set(FRAGMENTS) and (kinds - set(FRAGMENTS) or not isinstance(effect, Silence)):
-            raise ValueError(f"{name}: fragments can be dropped only, and stand in a fault of their own")
+            raise ValueError(
+                f"{name}: fragments can only be dropped, and apart from other packets; use a silence of fragments alone"
+            )
         self._effect = effect
         self._selections = selections
         self._left = left
@@ -186,6 +188,8 @@ def partition(lab: Lab, name: str, one: Host | Side, other: Host | Side, *, both
     Raises ValueError for two of one network, whose packets the firewall does not see.
     """
     if one.network == other.network:
-        raise ValueError(f"{name}: what is between two of {one.network} does not cross the firewall")
+        raise ValueError(
+            f"{name}: packets between two hosts of {one.network} do not cross the firewall; use hosts of two networks"
+        )
     ways = [Selection(one, other), Selection(other, one)]
     return Rules(lab, name, Silence(), *ways[: 2 if both_ways else 1])

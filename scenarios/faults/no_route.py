@@ -1,4 +1,4 @@
-"""A host to which the firewall has no route: the routing table says so, and what its sender is told (ip-route(8))."""
+"""A host to which the firewall has no route: the routing table says which error a sender gets (ip-route(8))."""
 
 from __future__ import annotations
 

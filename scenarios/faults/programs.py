@@ -1,4 +1,4 @@
-"""What is done to programs: the server's, which a Running is, and those of calls that run. Each is an `Applied`.
+"""Signals to programs: to the server's, which is a Running, and to those of calls. Each fault is an `Applied`.
 
 A pause ends with the fault. A signal that is sent again and again is sent by a thread, which ends with it too.
 """

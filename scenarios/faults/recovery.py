@@ -1,4 +1,4 @@
-"""What a run that was killed left in force, undone by the next one: all that the faults of this package change."""
+"""Undo the faults that a killed run left in force: the next run does it first."""
 
 from __future__ import annotations
 

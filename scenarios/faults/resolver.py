@@ -1,4 +1,4 @@
-"""Whom the programs of a host ask for names, and how: its resolv.conf(5), another one for a while.
+"""A host with another resolv.conf(5) for a while: which name server its programs ask, and how.
 
 The engine makes that file and has it mounted, and no host may write it. So it is written by a short-lived container
 that has the same file mounted: in its place, for the mount is of the file. What was there before stands in the
@@ -55,7 +55,7 @@ class Resolver(HostChange):
     def _read(self) -> str:
         said = self._lab.run(self._host, ["cat", PLACE], timeout_s=WITHIN_S)
         if said.status != 0:
-            raise LabProblem(f"{self._host} has no {PLACE} that could be read: {said.printed}")
+            raise LabProblem(f"{PLACE} of {self._host} cannot be read: {said.printed}")
         return said.stdout
 
 

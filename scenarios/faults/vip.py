@@ -1,4 +1,4 @@
-"""A virtual address, as load balancers and clusters have them: the firewall sends what comes there on to a host."""
+"""A virtual address, as load balancers and clusters have them: the firewall forwards its packets to a host."""
 
 from __future__ import annotations
 

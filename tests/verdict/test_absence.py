@@ -75,7 +75,13 @@ def test_a_program_that_avoids_the_failure_passes_where_another_call_meets_the_s
         ({"short_memory": Caught(0), "forgets": Caught(0)}, Verdict.UNPROVEN),
         ({"short_memory": Caught(0)}, Verdict.UNPROVEN),
         ({"forgets": Caught(2)}, Verdict.UNPROVEN),
-        ({"short_memory": Caught(0, "its counter was gone at its end"), "forgets": Caught(2)}, Verdict.UNPROVEN),
+        (
+            {
+                "short_memory": Caught(0, "the fault's counter was gone when it was undone"),
+                "forgets": Caught(2),
+            },
+            Verdict.UNPROVEN,
+        ),
         ({"short_memory": Caught(0), "forgets": Caught(2, "a packet could not be read")}, Verdict.UNPROVEN),
     ],
     ids=[
@@ -179,7 +185,7 @@ class Vanished(Standing):
 
 
 def test_a_counter_that_is_gone_at_the_end_is_no_count_of_nothing() -> None:
-    assert _Rule(Vanished(Lab(1), "lost")).end() == Caught(0, "its counter was gone at its end")
+    assert _Rule(Vanished(Lab(1), "lost")).end() == Caught(0, "the fault's counter was gone when it was undone")
     there = Vanished(Lab(1), "lost")
     there.listed = '{"nftables": [{"rule": {"expr": [{"counter": {"packets": 0}}]}}]}\n'
     assert _Rule(there).end() == Caught(0)
