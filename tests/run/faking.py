@@ -73,6 +73,15 @@ class Stage:
     def machine(self, _: object) -> str:
         return "a machine"
 
+    def remember_links(self, _: object) -> None:
+        """There are none."""
+
+    def forget_links(self, _: object) -> None:
+        """There are none."""
+
+    def changed_links(self, _: object) -> list[str]:
+        return []
+
 
 @functools.cache
 def _drill() -> tuple[Drill, ServiceChoice]:
