@@ -141,7 +141,7 @@ class ClientCalls:
                 try:
                     self.waiting[name] = waiting_sockets(self.run.stage.lab, self.run.cast.host(step.from_).name)
                 except (LabProblem, DeadlinePassed, CommandFailed) as problem:  # then nobody knows what it waits for
-                    self.run.note(f"the sockets on which {name} waits are not known: {problem}")
+                    self.run.note(f"the sockets on which {name} waits could not be read: {problem}")
         self.wait_until(lambda: pending.ended, pending.timeout_s + 20)
 
     def finish_all(self) -> None:
@@ -205,7 +205,7 @@ class ClientCalls:
             self.tick()
             return self.run.stage.interrupted() or over()
 
-        wait_for(is_over, "the end of a step", within_s, every_s=0.002)
+        wait_for(is_over, "the end of the step", within_s, every_s=0.002)
         self.run.stage.check_interrupted()
 
     def tick(self) -> None:

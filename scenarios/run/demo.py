@@ -140,7 +140,7 @@ def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:
     yield f"in the packets: {found.words}"
     said = chosen.client.conversation or chosen.service.conversation
     if chosen.image and found.transport == "tcp" and said not in (found.conversation, "stays"):
-        yield f"write `conversation: {found.conversation}` into service.yaml; `{said}` holds where it says nothing"
+        yield f"write `conversation: {found.conversation}` into service.yaml; without that line, `{said}` holds"
 
 
 def _store(

@@ -113,10 +113,14 @@ def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family
                 called = call(lab, chosen, client, server, family)
                 captures = capture.stop()
         else:
-            say(f"the firewall does not run; {client.name} calls all the same: {chosen.client.about}")
+            say(f"the firewall does not run, so nothing is captured; {client.name} calls: {chosen.client.about}")
             called = call(lab, chosen, client, server, family)
         received = _received(lab, server, chosen.transport) - before
-    log = "\n".join(program.lines) if program else f"(it always runs on {chosen.server.runs_on}: {typed('logs')})"
+    log = (
+        "\n".join(program.lines)
+        if program
+        else f"(it always runs on {chosen.server.runs_on}; `{typed('logs')}` shows its log)"
+    )
 
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
     if family == "ipv6":

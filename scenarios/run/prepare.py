@@ -1,4 +1,4 @@
-"""What many cells need before the first is run: a lab that is up, guests' images, and filters that Wireshark takes."""
+"""What many cells need before the first is run: a lab that is up, guests' images, and valid display filters."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def prepare(number: int, jobs: int, cells: Sequence[Cell], exactly: Sequence[int
 
     `exactly` are the numbers of all of them, the first one's too; else the others are those that are free.
 
-    Raises UsageError for a filter that is none, naming its drill, and for a guest that is not as it says; LabProblem.
+    Raises UsageError for an invalid filter, naming its drill, and for a guest that is not as it says; LabProblem.
     """
     needed = needed_profiles(cells)
     first, *others = exactly or (number,)

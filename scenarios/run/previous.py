@@ -37,7 +37,7 @@ class KeepRuns:
         """Read `20` or `14d`. Raise ValueError."""
         match = re.fullmatch(r"([1-9]\d{0,5})(d?)", text)
         if not match:
-            raise ValueError(f"expected a number of runs, as 20, or of days, as 14d, not {text!r}")
+            raise ValueError(f"expected a number of runs such as 20, or of days such as 14d, got {text!r}")
         return cls(days=int(match[1])) if match[2] else cls(newest=int(match[1]))
 
     def removes(self, number: int, age: timedelta) -> bool:
@@ -134,7 +134,7 @@ def from_evidence(cell: Cell, folder: Path) -> Result:
     try:
         return _result(cell, folder, stored)
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder / read_run.RESULT} is of another form: {error}") from error
+        raise ValueError(f"{folder / read_run.RESULT} is not a result of this version: {error}") from error
 
 
 def reuse_results(cells: Sequence[Cell], into: Path) -> list[Result]:

@@ -77,7 +77,7 @@ class Servers:
                 restarted = stage.composition.recover(listens=service)
             ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
             try:
-                wait_for(lambda: listens(stage.lab, chosen, host), f"{service} to listen on port {ports}", within_s)
+                wait_for(lambda: listens(stage.lab, chosen, host), f"{service} listens on port {ports}", within_s)
             except DeadlinePassed as late:
                 raise LabProblem(f"{late}; `docker logs {stage.composition.container(service)}` may say why") from late
             check_reachable(stage.lab, chosen, host)
@@ -113,8 +113,8 @@ class Servers:
                 raise
         chosen = self.run.cell.chosen
         self.run.note(
-            f"{chosen.name} did not come to listen, and port {chosen.port} has connections of an earlier script in "
-            f"TIME-WAIT; it is started again when they are over, in {left_s:.0f} s"
+            f"{chosen.name} did not begin to listen: port {chosen.port} has connections of an earlier script in "
+            f"TIME-WAIT; the lab starts it again when they are over, in {left_s:.0f} s"
         )
         self.started.pop(role).stop()
         over = f"the TIME-WAIT of earlier connections of port {chosen.port} to be over"
@@ -155,7 +155,7 @@ class Servers:
     def restart(self) -> None:
         """Stop the server, and start it again; that it does not come to listen is no error, but is seen."""
         if self.current is None:
-            raise LabProblem("the server of this service always runs; it cannot be restarted")
+            raise LabProblem("the server of this service cannot be restarted: it always runs, as a part of the lab")
         self.current.stop()
         self._collect_log()
         inside, composition = self.run.cell.chosen.server.in_, self.run.stage.composition

@@ -1,4 +1,4 @@
-"""What earlier scripts left on the machines, set aside before a script; and the end of its own connections after it."""
+"""Set aside, before a script, the connections that earlier scripts left; wait, after it, for its own to end."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from scenarios.run.script_run import ScriptRun
 from scenarios.run.session import Stage
 from scenarios.spec import roles
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.units import so_many
 
 SETTLES_WITHIN_S = 0.5
 HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web", "backend")
@@ -32,7 +33,9 @@ def left_connections(stage: Stage, hosts: Collection[str], *, ending: bool = Fal
     pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
     answered = [each.wait() for each in pending]
     if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
-        raise LabProblem(f"the earlier connections could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}")
+        raise LabProblem(
+            f"the connections of earlier scripts could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}"
+        )
     printed = [each.stdout for each in answered]
     for host in {*hosts} & {*topology.standing}:  # which serve by themselves, and have no fork server
         printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
@@ -60,7 +63,7 @@ class Settling:
         self.earlier = left_connections(stage, {self.run.cast.host(role).name for role in concerned})
         stage.disturbed = bool(self.earlier)
         if self.earlier:
-            self.run.note(f"set aside: {len(self.earlier)} connections that were there before")
+            self.run.note(f"set aside: {so_many(len(self.earlier), 'connection')} of earlier scripts")
 
     def remember_connections(self) -> None:
         """Note what is left of earlier scripts on the roles that this one will look at."""

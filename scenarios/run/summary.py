@@ -1,4 +1,4 @@
-"""What a whole run came to, out of the results of its cells; and its exit status."""
+"""The summary of a whole run, made of the results of its cells, and its exit status."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def not_run(results: Sequence[Result], asked: Sequence[Cell], goes_on: str = "")
     left = [cell.title for cell in asked if cell.title not in done]
     said = f"{len(asked) - len(left)} of {len(asked)} were run; all faults are undone"
     if goes_on:
-        said += f"; `{goes_on}` goes on"
+        said += f"; `{goes_on}` runs the rest"
     if left:
         said += f"; not run: {summary_files.join_titles(left)}"
     return said

@@ -1,4 +1,4 @@
-"""A lab for cell after cell: its stage stays open between them, and is opened anew after one that broke off.
+"""A lab for cell after cell: its stage stays open between them, and is opened again after one that broke off.
 
 One thread uses a workplace at a time. What becomes of a cell is the cell's verdict (run/cell.py); what keeps the lab
 from being ready is raised here.
@@ -61,7 +61,7 @@ class Workplace:
         for number in range(1, OPENS_TIMES + 1):
             try:
                 if number == OPENS_TIMES:  # whatever is the matter with its machines, new ones have it not
-                    self.say(f"lab {lab.number} is made anew")
+                    self.say(f"lab {lab.number} is taken down and made again")
                     with lab.hold_alone():
                         lab.down()
                 if not lab.is_up():
@@ -75,7 +75,7 @@ class Workplace:
                 if self.interrupted():
                     raise Interrupted from problem
                 if number == OPENS_TIMES:
-                    raise LabProblem(f"lab {lab.number} cannot be had: {problem}") from problem
+                    raise LabProblem(f"lab {lab.number} cannot be used: {problem}") from problem
                 self.complain(f"lab {lab.number}: {problem}")
         raise AssertionError  # for mypy: the last try returns or raises
 
@@ -94,4 +94,4 @@ class Workplace:
         try:
             stage.__exit__(*sys.exc_info())
         except Exception as problem:
-            self.complain(f"lab {self.lab.number} could not be left as it was: {problem}")
+            self.complain(f"lab {self.lab.number}: not all was undone (the next run on it tries again): {problem}")

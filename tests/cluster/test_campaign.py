@@ -117,7 +117,7 @@ def test_a_cell_whose_lab_went_with_its_engine_is_run_elsewhere(
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert told.count("local-1 was lost while it ran") == 1
     assert "which is run once more" in told
-    assert re.search(r"local-1 \([^)]*\): lab 1 cannot be had: the engine was killed; it gets no cells", told), told
+    assert re.search(r"local-1 \([^)]*\): lab 1 cannot be used: the engine was killed; it gets no cells", told), told
 
 
 @contextlib.contextmanager
@@ -170,7 +170,7 @@ def test_when_the_scheduler_is_lost_what_had_been_run_is_told_and_a_worker_that_
         wait_for(lambda: "is gone" in (tmp_path / "well").read_text("utf-8"), "the end of the worker", 60)
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert re.search(r"other \(tcp://[\d.:]+\) is of another version: services differs; it gets no cells", told), told
-    assert re.search(r"without \(tcp://[\d.:]+\): lab 1 cannot be had: no address is free; it gets no cells", told), (
+    assert re.search(r"without \(tcp://[\d.:]+\): lab 1 cannot be used: no address is free; it gets no cells", told), (
         told
     )
     assert f"the scheduler {address} does not answer any more" in told

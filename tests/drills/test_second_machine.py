@@ -350,4 +350,4 @@ def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> Non
     assert status == 1, said
     machines.check_verdicts()
     assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
-    assert re.search(r"there \([^)]*\): lab \d+ cannot be had: .*; it gets no cells", said), said
+    assert re.search(r"there \([^)]*\): lab \d+ cannot be used: .*; it gets no cells", said), said

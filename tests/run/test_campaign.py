@@ -170,7 +170,7 @@ def test_when_no_lab_can_be_had_the_run_says_so_and_has_what_was_run(tmp_path: P
     complained: list[str] = []
     with faked(tmp_path, perform):
         going = Campaign(tmp_path, [Gone(1, 1)], lambda _: None, complain=complained.append)
-        with pytest.raises(LabProblem, match="lab 1 cannot be had: the engine is gone"):
+        with pytest.raises(LabProblem, match="lab 1 cannot be used: the engine is gone"):
             going.run(cells(4))
     assert [each.verdict for each in going.results] == [Verdict.PASS, Verdict.UNPROVEN]
     assert len(complained) == OPENS_TIMES - 1
@@ -182,7 +182,7 @@ def test_a_lab_that_is_gone_leaves_its_cells_to_the_others(tmp_path: Path) -> No
         on = [FakeLab(1), Gone(2, 0)]
         results = Campaign(tmp_path, on, lambda _: None, complain=complained.append).run(cells(4))
     assert len(results) == 4
-    assert complained[-1] == "lab 2 cannot be had: the engine is gone"
+    assert complained[-1] == "lab 2 cannot be used: the engine is gone"
 
 
 def test_a_lab_comes_up_while_others_run_cells(tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_when_the_engine_goes_a_run_has_what_was_run_and_says_what_was_not(
         on[0] = Gone(1, 1)
         assert main(words) == 69
     out = capsys.readouterr().out
-    assert "cannot: lab 1 cannot be had: the engine is gone" in out
+    assert "cannot: lab 1 cannot be used: the engine is gone" in out
     assert "2 of 3 were run" in out.rstrip().splitlines()[-1]
     assert "not run: lost-syn · " in out.rstrip().splitlines()[-1]
     check_stored(tmp_path, 3, {"pass": 1, "unproven": 1})

@@ -188,7 +188,7 @@ def test_what_is_no_number_of_runs_or_days_is_a_usage_error(said: str, capsys: p
     with pytest.raises(SystemExit) as ended:
         main(["run", "lost-syn", "--dry-run", f"--keep-runs={said}"])
     assert ended.value.code == 64
-    assert "expected a number of runs, as 20, or of days, as 14d" in capsys.readouterr().err
+    assert "expected a number of runs such as 20, or of days such as 14d" in capsys.readouterr().err
 
 
 def test_a_run_removes_older_ones_when_it_has_ended(own_runs: Path) -> None:
