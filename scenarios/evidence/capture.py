@@ -89,7 +89,9 @@ class Capturing:
             name, size, frames, dropped = leg["leg"], int(leg["size"]), int(leg["frames"]), int(leg["dropped"])
             # The firewall dissects what strangers send, and its word would become the name of a file here.
             if name not in legs or name in captures:
-                raise LabProblem(f"the firewall told of a leg {name!r}; those captured are {', '.join(legs)}")
+                raise LabProblem(
+                    f"expected the captures of {', '.join(legs)}, each once; the firewall sent one of {name!r}"
+                )
             pcapng = answer.content[at : at + size]
             if len(pcapng) != size:
                 raise LabProblem(f"the capture of the {name} broke off after {len(pcapng)} of {size} bytes")

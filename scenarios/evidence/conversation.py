@@ -1,4 +1,4 @@
-"""What one end of a connection said, in parts, each with what is left of it when the sender's byte order is taken out.
+"""The bytes that one end of a connection sent, in parts, each also without its sender's byte order.
 
 Two conversations are alike when all that is left is the same, byte for byte. What a byte order may change in a message
 (docs/protocol.md) is: the name in the `byteorder` header, the length of the header that holds this name, the bytes of

@@ -38,7 +38,7 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     """
     try:
         if engine.image_id(IMAGE) is None:
-            raise NoCompiler(f"there is no image {IMAGE}; `{typed('images')}` builds it")
+            raise NoCompiler(f"the image {IMAGE} is not here; `{typed('images')}` builds it")
     except (NoEngine, DockerException, OSError) as error:
         raise NoCompiler(str(error)) from error
     program, *words = COMPILER
@@ -46,7 +46,7 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     try:
         ran = subprocess.run(command, input=compiler_input(filters), capture_output=True, timeout=WITHIN_S, check=False)
     except FileNotFoundError as error:
-        raise NoCompiler(f"there is no docker command; `{typed('setup')}` installs it") from error
+        raise NoCompiler(f"no such program: 'docker'; `{typed('setup')}` installs it") from error
     except subprocess.TimeoutExpired as error:
         raise LabProblem(f"sharkd did not compile {len(filters)} display filters within {WITHIN_S:g} s") from error
     return compiler_refused(filters, ran.stdout, ran.stderr.decode("utf-8", "replace"))

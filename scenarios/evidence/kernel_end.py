@@ -1,4 +1,4 @@
-"""What a host's kernel alone would make of a socket on which a program waits: when it ends that, or that it never does.
+"""When a host's kernel alone would end a connection on which a program waits, or that it never would.
 
 `ss` on the host shows a socket's state, its timer and its retransmission timeout; the kernel's settings say how often
 it tries. It asks no host. Sources: tcp(7), ip-sysctl of the kernel's documentation, and net/ipv4/tcp_timer.c.

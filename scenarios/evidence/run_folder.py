@@ -72,7 +72,7 @@ def new_run() -> Path:
         link.symlink_to(stamp)
         link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
     except OSError as error:
-        raise StorageProblem(f"no folder for this run can be made in {RUNS}: {error.strerror or error}") from error
+        raise StorageProblem(f"a folder for this run cannot be made in {RUNS}: {error.strerror or error}") from error
     _tidy()
     return run
 
@@ -143,7 +143,7 @@ def keep_room(run: Path, cells: int) -> None:
     except OSError as error:
         give_room(run)
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            raise StorageProblem(f"{run} needs {wanted >> 10} KiB for its summary: {error.strerror}") from error
+            raise StorageProblem(f"{run}: no room for {wanted >> 10} KiB of summary: {error.strerror}") from error
 
 
 def give_room(run: Path) -> None:
@@ -157,7 +157,7 @@ def check_room(run: Path) -> None:
     try:
         free = shutil.disk_usage(run).free
     except OSError as error:  # somebody removed it, say
-        raise StorageProblem(f"{run}: {error.strerror}") from error
+        raise StorageProblem(f"{run} cannot be read: {error.strerror}") from error
     if free < LEAST_BYTES:
         raise StorageProblem(
             f"the disk of {run} is full: {free >> 10} KiB are free, {LEAST_BYTES >> 10} KiB are needed"

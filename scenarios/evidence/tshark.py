@@ -118,7 +118,7 @@ def compiler_refused(filters: Sequence[str], out: bytes, err: str) -> dict[str, 
     """The filters that sharkd refused, with what is wrong. Raises LabProblem when it did not answer for each."""
     answers = [json.loads(line) for line in out.splitlines() if line.startswith(b"{")]
     if [answer.get("id") for answer in answers] != list(range(1, len(filters) + 1)):
-        raise LabProblem(f"sharkd answered {len(answers)} of {len(filters)} questions: {err}")
+        raise LabProblem(f"sharkd: expected {len(filters)} answers, one a filter, got {len(answers)}: {err}")
     return {
         each: f"invalid display filter {each!r}: {answer['error']['message'].removeprefix('Filter invalid - ')}"
         for each, answer in zip(filters, answers, strict=True)
@@ -129,12 +129,12 @@ def compiler_refused(filters: Sequence[str], out: bytes, err: str) -> dict[str, 
 def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
     """What Wireshark takes, and should not have been given. Raises ValueError."""
     if pcapng is not None and not pcapng.startswith(PCAPNG):  # tshark finds some format for almost everything
-        raise ValueError(f"no pcapng file: it begins with {pcapng[:8]!r}")
+        raise ValueError(f"expected a pcapng file, got one that begins with {pcapng[:8]!r}")
     for each in filters:
         if not each.strip():
             raise UsageError("invalid display filter: it is empty")
         if "time_delta_displayed" in each:
-            raise UsageError(f"{each!r}: what is displayed depends on the filter itself; there is frame.time_delta")
+            raise UsageError(f"{each!r}: time_delta_displayed depends on the filter itself; use frame.time_delta")
 
 
 class Dissector:

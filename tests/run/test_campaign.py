@@ -391,7 +391,7 @@ def test_where_no_folder_of_a_run_can_be_made_it_is_told_in_one_line(
     (tmp_path / "runs").write_text("a file", "utf-8")
     with faked(tmp_path / "runs"):
         assert main(RUN) == 69
-    assert "cannot: no folder for this run can be made" in last_line(capsys)
+    assert "cannot: a folder for this run cannot be made" in last_line(capsys)
 
 
 def test_a_soak_keeps_the_evidence_of_what_did_not_pass_and_counts_all(
@@ -497,7 +497,7 @@ def test_a_disk_without_the_room_for_a_summary_is_told_before_anything_is_run(
     (small_disk / "filler").write_bytes(bytes(900 << 10))
     with faked(small_disk):
         assert main(RUN) == 69
-    assert "KiB for its summary: No space left on device" in last_line(capsys)
+    assert "KiB of summary: No space left on device" in last_line(capsys)
 
 
 @pytest.mark.parametrize(("stalls", "verdict"), [(1, Verdict.PASS), (2, Verdict.PASS), (9, Verdict.UNPROVEN)])

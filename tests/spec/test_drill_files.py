@@ -251,7 +251,7 @@ def test_validate_says_when_it_could_not_have_the_filters_compiled(
     assert command_line.main(["validate", str(written(tmp_path, RIGHT))]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert said.endswith(
-        "1 drill read; 0 wrong; display filters were not compiled: there is no image faultwire/firewall; "
+        "1 drill read; 0 wrong; display filters were not compiled: the image faultwire/firewall is not here; "
         "`make images` builds it"
     )
 
