@@ -1,4 +1,4 @@
-"""What each program of an image is given: its command line, its environment, its files. docs/your-own-program.md.
+"""The command line, the environment and the files of each program of an image. docs/your-own-program.md.
 
 The certificate of the lab's authority is in every box, and in a server's the certificate and the key of its host: so a
 program that speaks TLS needs no line of its own for them.

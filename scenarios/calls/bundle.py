@@ -83,15 +83,15 @@ def _foreign(service: Service, say: Say, must: bool) -> list[str]:
     found = []
     for image in (each for each in service.images if each not in service.dockerfiles):
         if engine.image_id(image) is None:
-            why = f"the image {image} of the service {service.service} is not here"
+            why = f"the image {image} of the service {service.service} is not here; `docker pull {image}` gets it"
         elif "@" in image:
-            why = f"the image {image} of the service {service.service} has no tag, which a bundle could carry"
+            why = f"the image {image} of the service {service.service} is named by its digest; use a name with a tag"
         else:
             found.append(image)
             continue
         if must:
             raise ValueError(f"{IMAGES}: {why}")
-        say(f"{why}: it is left out")
+        say(f"left out: {why}")
     return found
 
 
@@ -187,7 +187,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
     if wrong := [each for each in pythons if not PYTHON_VERSION.fullmatch(each)]:
         raise ValueError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, got {wrong[0]!r}")
     if destination.is_dir() or not destination.parent.is_dir():
-        what = f"expected the name of a file in a folder that is there, got {str(destination)!r}"
+        what = f"expected the name of a file in a folder that exists, got {str(destination)!r}"
         raise ValueError(f"{either('DEST', 'FILE')}: {what}")
     recipes, foreign = _chosen(names, say)
     images.build(say, recipes)
@@ -231,7 +231,9 @@ def load(path: Path, sha256: str | None, say: Say, under_way: UnderWay) -> Loade
     with opened(path) as bundle:
         contents = bundle.contents
         if contents.platform != _platform():
-            raise BundleError(f"{path}: its images are for {contents.platform}, and the engine is {_platform()}")
+            raise BundleError(
+                f"{path}: expected images for {_platform()}, which this engine runs, got {contents.platform}"
+            )
         say(f"{path} was made {contents.made} from commit {contents.commit or 'unknown'}; {mebibytes(contents.size)}")
         bundle.verify(under_way, sha256)
         say("every digest is right")
@@ -239,7 +241,9 @@ def load(path: Path, sha256: str | None, say: Say, under_way: UnderWay) -> Loade
     for image in contents.images:
         came = _image(image.tag)
         if (came.layers, came.inputs) != (image.layers, image.inputs):
-            raise CommandFailed(f"{image.tag} is another image than the bundle's: something else has changed it")
+            raise CommandFailed(
+                f"{image.tag} is another image than the bundle's: something else changed it meanwhile; load it again"
+            )
     images.prune()  # what had these names before
     return _held_against_the_checkout(contents)
 
@@ -249,7 +253,7 @@ def _give_to_the_engine(bundle: bundle_file.Bundle, under_way: UnderWay) -> None
     sent = 0
 
     def at() -> str:
-        return f"{mebibytes(sent)} of {mebibytes(size)}" if sent < size else "it unpacks them"
+        return f"{mebibytes(sent)} of {mebibytes(size)}" if sent < size else "the engine unpacks them"
 
     with _command("docker", "load", "--quiet", reads=True) as process, under_way("giving the images to the engine", at):
         assert process.stdin is not None  # noqa: S101

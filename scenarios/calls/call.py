@@ -124,7 +124,9 @@ class Pending:
             return self._future.result(self.timeout_s + ANSWERS_WITHIN_S)
         except NotInTime:
             what = f"`{' '.join(self.argv)}` on {self.host}"
-            raise LabProblem(f"{what} did not end {ANSWERS_WITHIN_S:g} s after its time") from None
+            raise LabProblem(
+                f"{what} did not end within {ANSWERS_WITHIN_S:g} s after its deadline of {self.timeout_s:g} s"
+            ) from None
 
     def cancel(self) -> None:
         """End it; `wait` says how it ended all the same."""

@@ -197,7 +197,7 @@ class Caller:
 
         def signal(signal_name: str) -> Signalled:
             raise LabProblem(
-                f"SIG{signal_name}: a client inside a composition is not signalled, for it has no process id"
+                f"SIG{signal_name} cannot be sent to a client inside a composition: its process id is not known"
             )
 
         printed = program.out, program.err
@@ -224,7 +224,7 @@ class Caller:
                 if gate:
                     gate.open.wait()
                 if cancelled.is_set():
-                    raise LabProblem(f"the guest on {host} was cancelled before it began")
+                    raise LabProblem(f"the call on {host} was cancelled before its program began")
                 ran = program()
                 made = _guest_call(host, ran, read)
                 future.set_result(replace(made, outcome=Outcome.CANCELLED) if cancelled.is_set() else made)

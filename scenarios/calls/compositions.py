@@ -1,4 +1,4 @@
-"""The compositions of services: read by Docker Compose, held against what a lab can honour, their images made ready."""
+"""The compositions of services: read by Docker Compose, checked by what a lab can do, their images made ready."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _read(service: Service) -> Plan:
     try:
         resolved = composition.resolved(files)
     except CommandFailed as error:
-        raise UsageError(f"{here}: compose: Docker Compose does not take it: {error}") from error
+        raise UsageError(f"{here}: compose: Docker Compose refuses it: {error}") from error
     check_resolved(resolved, files)
     for key in SIDES:
         for name in getattr(service, key):
@@ -71,12 +71,12 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
         images.prune()  # what a service was before it was built anew
         if missing := composition.missing_images(plan):
             raise UsageError(
-                f"{service.folder / SERVICE_FILE}: compose: not here: {', '.join(missing)}; "
+                f"{service.folder / SERVICE_FILE}: compose: these images are not here: {', '.join(missing)}; "
                 f"`docker compose --file {service.compose_files(service.folder)[0]} pull` gets them"
             )
         for side, where in (_WITH_A_MIDDLE if plan.has_backend else _STAND).items():
             there = ", ".join(each.service for each in plan.members if each.side == side)
-            say(f"{service.service}: {where} {there or 'nobody'}")
+            say(f"{service.service}: {where} {there or 'no service'}")
         if service.outside:
             say(f"{service.service}: all of its services may reach the world, over IPv4 (`outside: true`)")
         for line in aloud(plan.resolved):

@@ -1,4 +1,4 @@
-"""Programs that nobody here wrote: what they are told, and what became of their calls. docs/your-own-program.md.
+"""Programs of a user: how the end of their calls is read, and whether they keep the contract. docs/your-own-program.md.
 
 They run in an image of their own, beside a host and in its network. What they are told is in their command line and
 their environment. How a call ended is read from the exit status and from what was printed, for they have no words of
@@ -77,7 +77,7 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
         return Ending(by_status, error_texts.errno_in(text, by_status))
     if told:
         both = f"`exits` has {by_status.value} for status {status}" if by_status else ""
-        conflict = f"{both}, and it printed {told[-1].value}, which is believed" if both else ""
+        conflict = f"{both}, and it printed {told[-1].value}, which counts" if both else ""
         return Ending(told[-1], error_texts.errno_in(text, told[-1]), conflict)
     if status == client.status:
         return Ending(Outcome.WRONG_ANSWER, None)
@@ -95,11 +95,11 @@ def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
             if image not in service.dockerfiles and engine.image_id(image) is None:
                 raise UsageError(
                     f"{service.folder / 'service.yaml'}: image: {image!r} is not here; "
-                    f"`docker pull {image}` gets it, where it is to be had"
+                    f"`docker pull {image}` gets it from a registry that has it"
                 )
         for name, client in service.clients.items():
             if client.contract and service.image_of(name):
-                with under_way(f"{service.service}, client {name}, is asked for what nobody has"):
+                with under_way(f"{service.service}, client {name}, is asked for an answer that no server has"):
                     _probe(service, name)
 
 
@@ -115,12 +115,12 @@ def _probe(service: Service, name: str) -> None:
     # In no network: only its own mind can answer this. Its label is of no lab, so that `make clean` finds it.
     place = ("--network", "none", "--label", f"{GUEST_LABEL}=probe")
     ran = run_guest(guest, [*place, *guest_words(NO_LAB, box, argv, guest)], argv, PROBED_WITHIN_S, box)
-    came = f"status {ran.status}" if ran else "nothing, for it could not be started"
+    came = f"status {ran.status}" if ran else "nothing: it could not be started"
     if ran and ran.status == ENDED_AT_DEADLINE:
         came = f"no answer within {PROBED_WITHIN_S:g} s"
     if ran is None or ran.status != UNSUPPORTED:
         raise UsageError(
-            f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({boxes.ASK}), which "
-            f"nobody has, it answered with {came} and not with {UNSUPPORTED} (unsupported): its exit statuses are not "
-            "believed. Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"
+            f"{service.folder / 'service.yaml'}: clients.{name}.contract: asked for {nonsense!r} ({boxes.ASK}), "
+            f"which no client knows: expected status {UNSUPPORTED} (unsupported), got {came}. So its exit statuses "
+            "tell nothing. Mend it, or leave `contract` out and say with `exits`, `says` and `prints` how its calls end"
         )

@@ -1,4 +1,4 @@
-"""What a program that nobody here wrote says of a failure, in the words of its language: an errno, or another cause.
+"""The errno, or another cause of a failure, in what a user's program prints, in the words of its language.
 
 Languages print an errno in few forms. Their sources: errno(3) and strerror(3) of glibc; musl's src/errno/__strerror.h
 (Alpine's images); Python's OSError ("[Errno 111] Connect call failed", and its repr, "ConnectionRefusedError(111, …");

@@ -1,4 +1,4 @@
-"""The program that stays on a host and forks for each call, and what the lab and it tell each other.
+"""The program that stays on a host and forks for each call, and its messages to and from the lab.
 
 `python -m services.forkserver` is the other end.
 """
@@ -113,7 +113,7 @@ class WarmRunning(Running):
             return
         self._say({"signal": signal_name, "to": self._name})
         if not self._followed.signalled.acquire(timeout=ANSWERS_WITHIN_S):
-            raise LabProblem(f"{self._what} was not sent SIG{signal_name} within {ANSWERS_WITHIN_S:g} s")
+            raise LabProblem(f"SIG{signal_name} was not sent to {self._what} within {ANSWERS_WITHIN_S:g} s")
 
     @property
     def pid(self) -> int:

@@ -1,4 +1,4 @@
-"""A stranger's program on every CPU: the image of each, what runs it there, and what it was built for.
+"""A user's program on every CPU: its image there, its emulator or interpreter, and what it was built for.
 
 The image of this machine's CPU has the name that the service's image always has; that of another has `-on-CPU` behind
 it, and a program in Python has the lab's Python of that CPU. Nothing is believed unasked: the emulator says what it is,
@@ -107,7 +107,9 @@ def _recipes(service: Service, image: str, cpu: str) -> Iterable[Recipe]:
         source, folder = of_python[image]
         below: tuple[str, ...] = ("python" if cpu == NATIVE else f"python-{cpu}",)
         if (made_from := engine.image_id(source)) is None:
-            raise UsageError(f"{service.folder / 'service.yaml'}: image: {source!r} is not here; `docker pull` gets it")
+            raise UsageError(
+                f"{service.folder / 'service.yaml'}: image: {source!r} is not here; `docker pull {source}` gets it"
+            )
         # The last is no argument of the Dockerfile: another image behind the name is another digest.
         given = {"IMAGE": source, "FOLDER": folder, "PYTHON": f"faultwire/{below[0]}", "MADE_FROM": made_from}
         yield Recipe(name, below, "python-program", given, optional=True)
@@ -162,7 +164,7 @@ def checked(chosen: ServiceChoice, side: Side, cpu: str) -> Found:
                 f"{image}: {_program(run or '')} was built for {found.built}, expected {elf.expected_for(cpu)}"
             )
     if found.machine_words != str(promised(cpu)):
-        raise LabProblem(f"the emulator of {cpu} says {found.machine_words!r}, and should say {str(promised(cpu))!r}")
+        raise LabProblem(f"the emulator of {cpu}: expected {str(promised(cpu))!r}, got {found.machine_words!r}")
     return found
 
 
@@ -187,7 +189,7 @@ def _header(image: str, script: str, program: str) -> Built:
     try:
         header = bytes.fromhex("".join(_run(image, "sh", "-ec", script, "sh", program).split()))
     except CommandFailed as error:
-        raise UsageError(f"{image}: there is no program {program!r} on the path: {error}") from error
+        raise UsageError(f"{image}: no such program on its path: {program!r}: {error}") from error
     try:
         return elf.built_for(header)
     except ValueError as error:

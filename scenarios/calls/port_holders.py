@@ -1,4 +1,4 @@
-"""Who holds a port of a host, when a server of ours cannot have it: a program that a person left running, say.
+"""Find the program that holds a port of a host, where a server cannot have it: one left running, say.
 
 A program of a run is none of these: it carries a mark, and is swept when the next run begins (lab/lab.py).
 """
@@ -29,7 +29,9 @@ def holders(lab: Lab, host: str, chosen: ServiceChoice) -> list[str]:
     if not listed.strip():
         return []
     pids = sorted({*PID.findall(listed)}, key=int)
-    return [_process(lab, host, pid) for pid in pids] or [*_containers(lab, host)] or ["a program that was not found"]
+    return (
+        [_process(lab, host, pid) for pid in pids] or [*_containers(lab, host)] or ["a program that could not be found"]
+    )
 
 
 def _process(lab: Lab, host: str, pid: str) -> str:

@@ -87,7 +87,7 @@ def wait_for_socket(
 
     ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
     try:
-        wait_for(there, f"{chosen.name} to listen on port {ports}", within_s)
+        wait_for(there, f"{chosen.name} listens on port {ports}", within_s)
     except DeadlinePassed as late:
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
@@ -101,7 +101,7 @@ def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host) -> None:
             if time.monotonic() > until_s:
                 raise LabProblem(
                     f"{chosen.name} listens on {' and '.join(dict.fromkeys(found))} alone, port {port}: that is the "
-                    "loopback interface, where no other host reaches it. Have it listen on {bind}, which is in its "
+                    "loopback interface, where no other host reaches it; have it listen on {bind}, which is in its "
                     f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
                 )
             found = addresses(lab, chosen, host, port)

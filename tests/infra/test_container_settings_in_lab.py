@@ -138,7 +138,7 @@ def test_a_command_before_the_server_that_fails_is_told_with_what_it_printed(lab
 
 def test_a_server_that_listens_on_loopback_alone_is_told_so(lab: Lab, folder: Path) -> None:
     with (
-        pytest.raises(LabProblem, match=r"mine/alone listens on 127\.0\.0\.1 alone, port 8080: .* Have it listen on"),
+        pytest.raises(LabProblem, match=r"mine/alone listens on 127\.0\.0\.1 alone, port 8080: .* have it listen on"),
         serving(lab, chosen(folder, "mine/alone"), lab.topology.hosts["server"], "ipv4"),
     ):
         pass

@@ -177,7 +177,7 @@ def written(folder: Path, image: str, status: int) -> Service:
 def test_a_client_that_says_yes_to_everything_is_not_believed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"clients\.ask\.contract: asked for 'nonsense-") as raised:
         contract.ready([written(tmp_path, "faultwire/base", 0)], print)
-    assert "it answered with status 0 and not with 77 (unsupported)" in str(raised.value)
+    assert "expected status 77 (unsupported), got status 0" in str(raised.value)
     assert str(tmp_path / "liar" / "service.yaml") in str(raised.value)
 
 

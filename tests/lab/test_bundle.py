@@ -41,9 +41,9 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"pythons": ["3.11", "python3"]}, r"PYTHONS: expected versions like 3\.\d+, got 'python3'"),
         (
             {"destination": Path("/nowhere/lab.tar")},
-            r"DEST: expected the name of a file in a folder that is there, got",
+            r"DEST: expected the name of a file in a folder that exists, got",
         ),
-        ({"destination": Path("/")}, r"DEST: expected the name of a file in a folder that is there, got '/'"),
+        ({"destination": Path("/")}, r"DEST: expected the name of a file in a folder that exists, got '/'"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_built(
@@ -93,7 +93,7 @@ def write_bundle(path: Path, platform: str = "linux/amd64") -> Path:
 
 def test_a_bundle_for_another_kind_of_machine_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bundle, "_platform", lambda: "linux/arm64")
-    with pytest.raises(BundleError, match="its images are for linux/amd64, and the engine is linux/arm64"):
+    with pytest.raises(BundleError, match="expected images for linux/arm64, which this engine runs, got linux/amd64"):
         bundle.load(write_bundle(tmp_path / "lab.tar"), None, say, quiet)
 
 
