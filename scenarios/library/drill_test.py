@@ -36,7 +36,9 @@ class DrillTest:
         session, known = self.session, services()
         if session.servers:
             runs = " and ".join(session.servers)
-            raise UsageError(f"drill.run: a server of a fixture runs on {runs} already, and a drill starts its own")
+            raise UsageError(
+                f"drill.run: a drill starts its own server, and one of a fixture runs on {runs}; leave out that fixture"
+            )
         (drill,) = find_drills([self.name], known)
         chosen = chosen_service(drill, self.service, known)
         same = (drill.drill, chosen.label, session.pair)
@@ -70,5 +72,5 @@ def names(asked: str | Sequence[str], service: str | None) -> list[str]:
         named = named or find_drills([word], known)
         found += [each.drill for each in named if service is None or not choose(each, service, known)[1]]
     if not found:
-        raise UsageError(f"faultwire: drills: none of {asked!r} fits {service}")
+        raise UsageError(f"faultwire: drills: no drill of {asked!r} fits {service}")
     return list(dict.fromkeys(found))

@@ -93,7 +93,9 @@ class FaultBlock:
         server = session.servers.get("server")
         if fault.replace:
             if fault.replace.who not in ("server", "other-server"):
-                raise UsageError("lab.fault: replace: expected 'server': in a test, a call names its own program")
+                raise UsageError(
+                    "lab.fault: replace: expected 'server' or 'other-server'; a call of a test names its own program"
+                )
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
             return
@@ -105,7 +107,9 @@ class FaultBlock:
             expected = "expected 'server', or a call of lab.start that runs"
             raise UsageError(f"lab.fault: who: {expected}, got {quoted(hurt.who)}{advice(hurt.who, session.calls)}")
         if hurt and hurt.who == SERVER and server is None:
-            raise UsageError("lab.fault: no server of this test runs on the role server; lab.serve starts one")
+            raise UsageError(
+                "lab.fault: who: no server of this test runs on the role server; use lab.serve, which starts one"
+            )
         running = server.running if server else None
         began_ns = time.time_ns()
         if fault.pause and fault.pause.who == SERVER:
@@ -134,7 +138,7 @@ class FaultBlock:
             raise UsageError(f"lab.fault: clock: expected the role whose calls have it, one of: {names}")
         host = session.host(wrong.who, "lab.fault: clock")  # type: ignore[arg-type] # asked just now
         if host is session.here:
-            raise UsageError(f"lab.fault: clock: {wrong.who} is this machine itself, whose clock is not touched")
+            raise UsageError(f"lab.fault: clock: {wrong.who} is this machine itself; the lab never changes its clock")
         made = Clock(session.stage.lab, self.name, host, wrong.faketime)
         session.clocks[self.name] = host, made
         return made
@@ -173,11 +177,11 @@ class FaultBlock:
         """Raise Unproven unless it took hold of something, for sure."""
         about = f"{self.name}: {self._fault.says}"
         if caught.unsure:
-            raise Unproven(f"{about}: what it took hold of is not sure: {caught.unsure}")
+            raise Unproven(f"{about}: its hits cannot be trusted: {caught.unsure}")
         if not caught.hits and not self._may_miss:
             raise Unproven(
-                f"{about}: it took hold of nothing, so nothing was shown; "
-                "may_miss=True is for a fault that may find nothing"
+                f"{about}: it took hold of nothing, so the test shows nothing; "
+                "use may_miss=True for a fault that may find nothing"
             )
 
     def __repr__(self) -> str:

@@ -32,7 +32,7 @@ def playing(session: Session, side: Side, ports: Sequence[int]) -> Iterator[None
     if side not in get_args(Side):
         raise UsageError(f"lab.host: side: unknown side {quoted(str(side))}{advice(str(side), get_args(Side))}")
     if session.here is not None:
-        raise UsageError("lab.host: this machine plays a side already; one side at a time, for it would meet itself")
+        raise UsageError("lab.host: this machine plays a side already; use one side at a time")
     if side in session.servers:
         raise UsageError(f"lab.host: a server of this test runs on the {side} already")
     for port in ports:
@@ -85,6 +85,6 @@ def _check_is_here(host: Host) -> None:
             except OSError as error:
                 raise LabProblem(
                     f"the Docker Engine gave {address} to its own machine, and this process does not have it "
-                    f"({error.strerror}): lab.host needs an engine on this machine, not rootless, and no container or "
-                    "virtual machine between; `docker info` says where it runs"
+                    f"({error.strerror}): lab.host needs an engine on this machine that is not rootless, and that no "
+                    "container or virtual machine holds; `docker info` says where it runs"
                 ) from error

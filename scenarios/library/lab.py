@@ -95,7 +95,7 @@ class Lab:
     @property
     def _session(self) -> Session:
         if self._open is None:
-            raise UsageError("the lab is not up; use it inside of `with Lab() as lab:`")
+            raise UsageError("the lab is not up; use it within `with Lab() as lab:`")
         return self._open
 
     @property
@@ -111,7 +111,9 @@ class Lab:
         session = self._session
         wanted = pair or self._pair
         if wanted in EVERY_PAIR and not {*profiles([wanted])} <= {*session.stage.lab.profiles}:
-            raise UsageError(f"the machines of the pair {wanted} are not up; Lab(pairs=({wanted!r},)) brings them up")
+            raise UsageError(
+                f"the machines of the pair {wanted} are not up; use Lab(pairs=({wanted!r},)), which starts them"
+            )
         session.play(wanted, family or self._family)
         session.begin(test)
 
@@ -148,7 +150,7 @@ class Lab:
         regular expression for the line that says that it listens; without it its socket is looked for.
         """
         if service is None and port is None:
-            raise UsageError("lab.serve: port: expected the port on which it will listen")
+            raise UsageError("lab.serve: port: expected the port on which the server will listen")
         words = {"ready": ready, "starts_within": starts_within_s}
         program = Program(command, service, image, port, _transport("lab.serve", transport), environment or {}, words)
         return Server(self._session, program, on)
@@ -224,7 +226,9 @@ class Lab:
         """The counters of the kernel of a role's host now, by their names as nstat(8) has them: `TcpPassiveOpens`."""
         host = self._session.host(on, "lab.counters: on")
         if host is self._session.here:
-            raise UsageError(f"lab.counters: on: {on} is this machine itself, whose counters are not the lab's")
+            raise UsageError(
+                f"lab.counters: on: {on} is this machine itself; expected a role that a host of the lab plays"
+            )
         return host_counters(self._session.stage.lab, host.name)
 
     def until(
@@ -298,7 +302,9 @@ class Lab:
             returned = body()
             check(returned)
         except Exception as problem:
-            raise Unproven(f"without its faults the body went wrong: {type(problem).__name__}: {problem}") from problem
+            raise Unproven(
+                f"the body failed without its faults (in the control): {type(problem).__name__}: {problem}"
+            ) from problem
         finally:
             story.controls.append(session.story)
             session.story = story

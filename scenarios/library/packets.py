@@ -48,10 +48,12 @@ class Recorded:
     def evidence(self, at: str = "", where: str = "") -> Seen:
         """All of it, as the verdicts' checks take it; the frames of `at` that the filter `where` keeps are marked."""
         if self.base is None:
-            raise UsageError("lab.recording: its packets are there when its block has ended; ask after the `with`")
+            raise UsageError(
+                "lab.recording: its packets cannot be read before its block has ended; ask after the `with`"
+            )
         if at and at not in self.base.frames:
             legs = ", ".join(self.base.frames)
-            raise UsageError(f"packets: the {at} was not recorded, for this lab has none; expected one of: {legs}")
+            raise UsageError(f"packets: the {at} was not recorded: this lab has no such leg; expected one of: {legs}")
         seen = dataclasses.replace(self.base, stalls=self.session.stalls, calls=self.story.calls)
         if not where:
             return seen
@@ -158,7 +160,9 @@ class Packets:
 
     def _at(self, key: str) -> LegName:
         if self.leg is None:
-            raise UsageError(f"packets.{key}: of which leg? packets.on('client-leg') or packets.on('server-leg') first")
+            raise UsageError(
+                f"packets.{key}: no leg was chosen; use packets.on('client-leg') or packets.on('server-leg')"
+            )
         return self.leg
 
     def _addresses(self, role: str, key: str) -> frozenset[str]:
@@ -208,7 +212,7 @@ class Packets:
         expected = read({"at": self.leg, **words} if self.leg else words, packet_expectations.Packets, "packets.expect")
         if expected.during:
             raise UsageError(
-                "packets.expect: during: a recording is its own time; expected a `with lab.record` of that time"
+                "packets.expect: during: unknown word for a recording; use a `with lab.recording()` of that time"
             )
         check = check_packets(expected, self._recorded.evidence(expected.at, expected.where))
         if check.holds is Verdict.UNPROVEN:

@@ -44,7 +44,7 @@ class Program:
     def chosen(self, key: str, side: str) -> ServiceChoice:
         """The service that this is. Raises UsageError that begins with `key`."""
         if (self.command is None) == (self.service is None):
-            raise UsageError(f"{key}: expected a command, or service=…, one of them")
+            raise UsageError(f"{key}: expected either a command or service=…")
         if self.service is not None:
             return resolve(self.service)
         about = "of a test"
@@ -71,9 +71,13 @@ class Program:
 
 def _check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
     if host is session.here:
-        raise UsageError(f"{key}: this machine itself plays that role now (lab.host); the lab starts nothing on it")
+        raise UsageError(
+            f"{key}: this machine itself plays that role now (lab.host), and the lab starts no program on it"
+        )
     if image and host.byteorder == "big":
-        raise UsageError(f"{key}: {host.name} is big-endian, and {image} is an image for this machine's own CPU")
+        raise UsageError(
+            f"{key}: the image {image} is for this machine's own CPU, and {host.name} is big-endian; use another pair"
+        )
 
 
 class Server:
@@ -88,7 +92,9 @@ class Server:
         self.chosen = program.chosen("lab.serve", "server")
         _check_machine("lab.serve: on", self.host, session, self.chosen.server_image)
         if self.chosen.server.run is None:
-            raise UsageError(f"lab.serve: {self.chosen.name} always runs on {self.chosen.server.runs_on}: just call it")
+            raise UsageError(
+                f"lab.serve: {self.chosen.name} always runs on {self.chosen.server.runs_on}; call it without lab.serve"
+            )
         self._stack = contextlib.ExitStack()
         self.running: Running | None = None
         self._replaced: Replace | None = None
@@ -120,7 +126,9 @@ class Server:
 
     def __enter__(self) -> Self:
         if taken := self._session.servers.get(self.on):
-            raise UsageError(f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; one server a role")
+            raise UsageError(
+                f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; use one server a role"
+            )
         contract.ready([self.chosen.service], lambda _: None)
         lab = self._session.stage.lab
         if self.chosen.server.ready is None:
@@ -235,7 +243,7 @@ def start(
         port = chosen.port
     command = chosen.client.run
     if port is None and re.search(r"(?<!\{)\{port\}", command):
-        raise UsageError(f"lab.call: port: no server of this test runs on {to}; name its port with port=…")
+        raise UsageError(f"lab.call: port: no server of this test runs on {to}; use port=…")
     _check_machine("lab.call: from_", caller, session, chosen.image)
     contract.ready([chosen.service], lambda _: None)
     address = _address(session, to, named)

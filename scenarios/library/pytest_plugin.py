@@ -61,7 +61,9 @@ def _words(item: Any) -> dict[str, Any]:
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faultwire")
     group.addoption(
-        "--faultwire-required", action="store_true", help="fail, and do not skip, the tests of a lab that cannot be had"
+        "--faultwire-required",
+        action="store_true",
+        help="where no lab can be started, fail its tests instead of skipping them",
     )
     group.addoption("--faultwire-lab", type=int, metavar="N", help="the number of the lab (default: a free one)")
 
@@ -183,7 +185,7 @@ def drill(lab: Lab, request: pytest.FixtureRequest) -> DrillTest:
     from scenarios.library.drill_test import DrillTest
 
     if not hasattr(request, "param"):
-        raise pytest.UsageError("the fixture `drill` goes with @pytest.mark.faultwire(drills=…, service=…)")
+        raise pytest.UsageError("the fixture `drill` needs a mark; use @pytest.mark.faultwire(drills=…, service=…)")
     return DrillTest(lab._session, request.param, _words(request.node).get("service"))
 
 
@@ -220,7 +222,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         folder = keep(state.lab._session, story, sentence, verdict, f"pytest {item.nodeid}")
         report.sections.append(("faultwire: evidence", str(folder)))
     except Exception as problem:  # the test's own failure is what matters
-        report.sections.append(("faultwire: evidence", f"it could not be kept: {type(problem).__name__}: {problem}"))
+        report.sections.append(
+            ("faultwire: evidence", f"the evidence could not be kept: {type(problem).__name__}: {problem}")
+        )
 
 
 def _is_of_lab(error: BaseException) -> bool:

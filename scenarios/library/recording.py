@@ -26,7 +26,9 @@ from scenarios.spec.roles import Role
 def recording(session: Session) -> Iterator[Packets]:
     """Record both legs. The packets can be asked when the block has ended; when an exception ended it, too."""
     if session.is_recording:
-        raise UsageError("lab.recording: a recording goes on already; one records all that crosses the firewall")
+        raise UsageError(
+            "lab.recording: a recording goes on already; use that one, which has all that crosses the firewall"
+        )
     recorded = Recorded(session)
     session.is_recording = True
     try:

@@ -105,7 +105,7 @@ class Session:
         """The sockets of a role's host, without those of connections that were there before the test."""
         host = self.host(role, key)
         if host is self.here:
-            raise UsageError(f"{key}: {role} is this machine itself, whose sockets are not the lab's to look at")
+            raise UsageError(f"{key}: {role} is this machine itself; expected a role that a host of the lab plays")
         old = {(each.local, each.peer) for each in self.earlier}
         found = of_machine(self.stage.lab, host.name)
         return tuple(each for each in found if (_end(each.local), _end(each.peer)) not in old)

@@ -68,7 +68,7 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
     behind = {"after": others.pop("after")} if "after" in others and "after" not in known else {}
     for word in others:
         if word in EFFECTS and word not in known:
-            raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; two faults are two `with`s")
+            raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; use a `with` for each fault")
         if word not in known:
             raise UsageError(f"{place}: {effect}: unknown word {quoted(word)}{advice(word, known)}")
     return read({"name": name, **behind, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
@@ -80,7 +80,7 @@ def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
     if value is True:
         return {}
     if effect not in MAIN_WORDS:
-        raise UsageError(f"{place}: {effect}: expected True, got {value!r}: it has no words")
+        raise UsageError(f"{place}: {effect}: expected True, got {value!r}")
     if effect == "mute" and isinstance(value, str):
         value = (value,)
     return {MAIN_WORDS[effect]: getattr(value, "name", value)}  # of a NAT that is in force, its name

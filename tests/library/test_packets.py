@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import pytest
 
 from scenarios.evidence.stalls import Stalls
 from scenarios.lab.errors import UsageError
+from scenarios.library.lab import Lab
 from scenarios.library.packets import Packets, Recorded
 from scenarios.library.session import Session
 from tests.report.making import evidence, handshake_with_a_lost_syn, through_a_proxy
@@ -35,9 +37,16 @@ ASKED: dict[str, Callable[[Packets], Any]] = {
 
 @pytest.mark.parametrize("asked", ASKED)
 def test_packets_of_a_leg_that_was_not_recorded_are_not_counted_as_none(recorded: Recorded, asked: str) -> None:
-    told = "the backend-leg was not recorded, for this lab has none; expected one of: client-leg, server-leg"
+    told = "the backend-leg was not recorded: this lab has no such leg; expected one of: client-leg, server-leg"
     with pytest.raises(UsageError, match=told):
         ASKED[asked](Packets(recorded).on("backend-leg"))
+
+
+def test_packets_of_a_fault_s_time_are_refused_by_the_name_of_what_records_them(recorded: Recorded) -> None:
+    with pytest.raises(UsageError, match=r"use a `with lab\.(\w+)\(\)` of that time") as raised:
+        Packets(recorded).on("client-leg").expect(where="tcp", exactly=1, during="lost")
+    (named,) = re.findall(r"lab\.(\w+)\(\)", str(raised.value))
+    assert hasattr(Lab, named)
 
 
 def test_packets_of_a_leg_to_a_backend_are_those_of_its_way(recorded: Recorded) -> None:
