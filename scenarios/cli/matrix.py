@@ -124,11 +124,14 @@ def _tell(results: Sequence[Result], of_what: str) -> int:
     otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
     for title, reason in otherwise.items():
         console.print(f"[bold red]✗[/] {escape(title)}: {escape(reason)}")
+    unknown = {each.cell.title: each.survival.unknown for each in results if each.survival and each.survival.unknown}
+    for title, what in unknown.items():
+        console.print(f"[yellow]?[/] {escape(title)}: {escape(what)}")
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} {of_what}; {len(otherwise)} otherwise than promised")
     if otherwise:
         return 1
-    return 0 if set(told) <= {Verdict.PASS} else 2
+    return 0 if set(told) <= {Verdict.PASS} and not unknown else 2
 
 
 def _otherwise(result: Result) -> str:

@@ -160,8 +160,12 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """How the calls of another client ended while the script ran, and one of the client's when all was undone."""
+    """How the calls of another client ended while the script ran, and one of the client's when all was undone.
+
+    `stalls` are those of all that time.
+    """
 
     meanwhile: Sequence[Call]
     afterwards: Call
     patience: Patience = Patience()
+    stalls: Stalls = field(default_factory=Stalls)

@@ -68,13 +68,14 @@ class Line:
         """The verdict; where there is a word of survival, whether all of it is as promised instead of pass and fail."""
         if self.survival is None or self.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
             return self.verdict.value
-        return Verdict.PASS.value if self.survival.is_as_promised else Verdict.FAIL.value
+        verdicts = {True: Verdict.PASS, False: Verdict.FAIL, None: Verdict.UNPROVEN}
+        return verdicts[self.survival.is_as_promised].value
 
     @property
     def word_tone(self) -> str:
         """The same of the word alone."""
-        if self.survival is None or self.tone in (Verdict.UNPROVEN.value, Verdict.UNSUPPORTED.value):
-            return self.tone
+        if self.survival is None or self.verdict in (Verdict.UNPROVEN, Verdict.UNSUPPORTED):
+            return self.verdict.value
         return Verdict.PASS.value if self.survival.as_promised else Verdict.FAIL.value
 
     @property

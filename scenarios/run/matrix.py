@@ -25,7 +25,8 @@ NOT_APPLIED = "·"
 LEGEND = (
     "[green]as promised[/] · [red]✗ not as promised[/] · [yellow]? unproven[/] · [blue]– unsupported[/] · "
     f"{NOT_APPLIED} the drill is not for it\n"
-    "⧗ other clients were not served meanwhile, or late · ☠ it was not well afterwards (red: that is not promised)"
+    "⧗ other clients were not served meanwhile, or late · ☠ it was not well afterwards "
+    "(red: that is not promised, ?: not known)"
 )
 
 
@@ -102,12 +103,18 @@ def _by_pair(words: Mapping[Pair, str]) -> list[str]:
 def _cell(verdict: Verdict, survival: Survival) -> str:
     marks = ""
     if survival.others not in AS_EVER:
-        marks += " ⧗" if survival.others_as_promised else " [bold red]⧗[/]"
+        marks += _mark("⧗", survival.others_as_promised)
     if survival.after not in AS_EVER:
-        marks += " ☠" if survival.after_as_promised else " [bold red]☠[/]"
+        marks += _mark("☠", survival.after_as_promised)
     word = escape(survival.word)
     if verdict is Verdict.UNPROVEN:
         return f"[yellow]? {word}[/]{marks}"
     if verdict is Verdict.UNSUPPORTED:
         return f"[blue]– {word}[/]"
     return (f"[green]{word}[/]" if survival.as_promised else f"[bold red]✗ {word}[/]") + marks
+
+
+def _mark(mark: str, as_promised: bool | None) -> str:
+    if as_promised is None:
+        return f" [yellow]{mark}?[/]"
+    return f" {mark}" if as_promised else f" [bold red]{mark}[/]"

@@ -202,13 +202,15 @@ class Performance:
         with contextlib.ExitStack() as stack:
             stack.callback(self.servers.close)
             self.servers.start()
+            self.recording.meter(stack)
             stack.callback(self.calls.give_up)
             self.stage.disturbed = True
             with self.faults.stack:
                 self.play()
                 others.wind_up()
                 self.calls.wait_until(lambda: others.is_over, patience.within_s + 20)
-            return Beside(others.calls, self.calls.begin(again).wait(), patience)
+            afterwards = self.calls.begin(again).wait()
+            return Beside(others.calls, afterwards, patience, self.recording.metered(self.faults.all_pauses))
 
     def play(self) -> None:
         """Each step of the script, and then the end of what it started."""

@@ -33,11 +33,26 @@ class Recording:
         """Have tshark start up, which takes a while, for the captures of this run."""
         self.run.stage.dissector.prepare(KEPT, self.run.drill.filters)
 
+    def meter(self, undo: contextlib.ExitStack) -> None:
+        """Meter, and capture nothing; `undo` ends it. `metered` gives what was found."""
+        self._begin_metering(undo)
+        self.run.stage.metering.wait()
+
+    def _begin_metering(self, undo: contextlib.ExitStack) -> None:
+        metering = self.run.stage.metering
+        metering.begin(with_guests=self._with_guests)
+        undo.callback(metering.give_up)
+
+    def metered(self, pauses: Iterable[Pause]) -> Stalls:
+        """The stalls since `meter`, of another client's machine too, without the pauses of the script."""
+        metering = self.run.stage.metering
+        metering.stop(with_guests=self._with_guests)
+        return metering.end([*pauses], {*self._in_play(), self.run.cast.host("bystander").name})
+
     def begin(self, undo: contextlib.ExitStack) -> None:
         """Begin to capture and to meter. Raises LabProblem; `undo` ends what has begun."""
         stage = self.run.stage
-        stage.metering.begin(with_guests=self._with_guests)
-        undo.callback(stage.metering.give_up)
+        self._begin_metering(undo)
         with self.run.timed("capture"):
             self._capture = undo.enter_context(stage.capturing.capture(self.run.cast.legs))
         with self.run.timed("metering"):

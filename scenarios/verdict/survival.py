@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Beside, Patience, Seen
+from scenarios.evidence.stalls import COURSE_SLACK_S, ended_by_a_stall, may_enter
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service_programs import Serves
+from scenarios.spec.units import Band, Seconds
 from scenarios.spec.validate import SERVICE_PLACE
 from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Verdict
@@ -51,22 +53,23 @@ class Survival:
     as_promised: bool | None  # None: nothing is known, and nothing was promised of that
     others: str
     others_promised: str
-    others_as_promised: bool
+    others_as_promised: bool | None
     after: str
     after_promised: str
-    after_as_promised: bool
+    after_as_promised: bool | None
 
     @property
     def is_as_promised(self) -> bool | None:
-        """Whether all three are; None where nothing is known."""
-        if self.as_promised is None:
+        """Whether all three are; None where nothing is known of the call, or of one of the others and none is not."""
+        kept = (self.as_promised, self.others_as_promised, self.after_as_promised)
+        if self.as_promised is None or (None in kept and False not in kept):
             return None
-        return self.as_promised and self.others_as_promised and self.after_as_promised
+        return all(kept)
 
     @property
-    def notes(self) -> tuple[tuple[bool, str], ...]:
-        """What is worth a line under the word, each with whether it is as promised."""
-        found: list[tuple[bool, str]] = []
+    def notes(self) -> tuple[tuple[bool | None, str], ...]:
+        """What is worth a line under the word, each with whether it is as promised; None: that is not known."""
+        found: list[tuple[bool | None, str]] = []
         if self.as_promised is False:
             found.append((False, f"promised: {self.promised}"))
         for who, seen, kept in (
@@ -83,11 +86,20 @@ class Survival:
         found = []
         if self.as_promised is False and self.kind != self.promised:
             found.append(f"{self.word}, promised: {self.promised}")
-        if not self.others_as_promised:
+        if self.others_as_promised is False:
             found.append(f"others meanwhile: {self.others}, promised: {self.others_promised}")
-        if not self.after_as_promised:
+        if self.after_as_promised is False:
             found.append(f"afterwards: {self.after}, promised: {self.after_promised}")
         return "; ".join(found)
+
+    @property
+    def unknown(self) -> str:
+        """What is not known of others and of the service afterwards, in words; empty when all is."""
+        found = (
+            ("others meanwhile", self.others, self.others_as_promised),
+            ("afterwards", self.after, self.after_as_promised),
+        )
+        return "; ".join(f"{who}: {seen}" for who, seen, kept in found if kept is None)
 
 
 def is_measurable(cell: Cell) -> bool:
@@ -101,6 +113,38 @@ def is_measurable(cell: Cell) -> bool:
     return all(SERVICE_PLACE in each.run for each in instead)
 
 
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """What others met with meanwhile and the client afterwards, beside what they may."""
+
+    others: str
+    may_meet: frozenset[str]
+    after: str
+    may_find: frozenset[str]
+
+
+def _met(cell: Cell, beside: Beside | str) -> _Met:
+    if not beside:
+        unasked = frozenset({UNASKED})
+        return _Met(UNASKED, unasked, UNASKED, unasked)
+    drill, serves = cell.drill, cell.chosen.server.serves
+    may_meet = MEANWHILE[serves]
+    if drill.others:
+        may_meet = frozenset(drill.others) | may_meet - {SERVED}
+    may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
+    if isinstance(beside, str):
+        return _Met(f"{UNKNOWN}: {beside}", may_meet, f"{UNKNOWN}: {beside}", may_find)
+    others = _doubted(*_others(beside.meanwhile, beside.patience), may_meet, beside)
+    after = _doubted(*_afterwards(beside.afterwards, beside.patience), may_find, beside)
+    return _Met(others, may_meet, after, may_find)
+
+
+def stood_still(cell: Cell, beside: Beside | str) -> bool:
+    """Whether a stall may have made what is not as promised of others, or afterwards: it is worth another try."""
+    met = _met(cell, beside)
+    return isinstance(beside, Beside) and UNKNOWN in (_kind(met.others), _kind(met.after))
+
+
 def survival(
     cell: Cell, verdict: Verdict, seen: Seen | None, beside: Beside | str, did: Behaviour | None = None
 ) -> Survival:
@@ -109,19 +153,12 @@ def survival(
     An empty text: others and afterwards were not asked. What the program `did` is the word of one that nobody here
     wrote, and of any where the drill claims nothing of it.
     """
-    drill, serves = cell.drill, cell.chosen.server.serves
+    drill = cell.drill
     expected = next((each.outcome for each in drill.expect if each.outcome), None)
     right = expected.words if expected else ()
     promised = " or ".join(SURVIVED if each == "answered" else each for each in right) or NOTHING
-    others = after = f"{UNKNOWN}: {beside}" if beside else UNASKED
-    may_meet = may_find = frozenset({UNASKED})
-    if isinstance(beside, Beside):
-        others, after = _others(beside.meanwhile, beside.patience), _afterwards(beside.afterwards, beside.patience)
-    if beside:
-        may_meet = MEANWHILE[serves]
-        if drill.others:
-            may_meet = frozenset(drill.others) | may_meet - {SERVED}
-        may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
+    met = _met(cell, beside)
+    others, after = met.others, met.after
     kind, word = _word(seen.calls.get(expected.call, ()) if seen and expected else ())
     if verdict is Verdict.UNSUPPORTED or not seen or (verdict is Verdict.UNPROVEN and not _took_hold(cell, seen)):
         kind = word = verdict.value
@@ -138,11 +175,11 @@ def survival(
         promised=promised,
         as_promised=known,
         others=others,
-        others_promised=_join_words(may_meet),
-        others_as_promised=_kind(others) in may_meet,
+        others_promised=_join_words(met.may_meet),
+        others_as_promised=None if _kind(others) == UNKNOWN else _kind(others) in met.may_meet,
         after=after,
-        after_promised=_join_words(may_find),
-        after_as_promised=_kind(after) in may_find,
+        after_promised=_join_words(met.may_find),
+        after_as_promised=None if _kind(after) == UNKNOWN else _kind(after) in met.may_find,
     )
 
 
@@ -183,18 +220,36 @@ def _unserved(call: Call, patience: Patience) -> str:
     return f"{FAILED}: {call.outcome.value} {call.errno or ''}".rstrip()
 
 
-def _others(calls: Sequence[Call], patience: Patience) -> str:
+def _others(calls: Sequence[Call], patience: Patience) -> tuple[str, Call | None]:
+    """What others met with, and the call that shows it."""
     lost = next((each for each in calls if each.outcome is not Outcome.ANSWERED), None)
     if lost is not None:
-        return _unserved(lost, patience)
+        return _unserved(lost, patience), lost
     waited = [each for each in calls if (each.duration_s or 0.0) > patience.late_after_s(each)]
-    return _late(max(waited, key=lambda each: each.duration_s or 0.0)) if waited else SERVED
+    longest = max(waited, key=lambda each: each.duration_s or 0.0, default=None)
+    return (_late(longest) if longest else SERVED), longest
 
 
-def _afterwards(call: Call, patience: Patience) -> str:
+def _afterwards(call: Call, patience: Patience) -> tuple[str, Call]:
     if call.outcome is not Outcome.ANSWERED:
-        return _unserved(call, patience)
-    return _late(call) if (call.duration_s or 0.0) > patience.late_after_s(call) else WELL
+        return _unserved(call, patience), call
+    return (_late(call) if (call.duration_s or 0.0) > patience.late_after_s(call) else WELL), call
+
+
+def _doubted(said: str, call: Call | None, may_be: frozenset[str], beside: Beside) -> str:
+    """What is said of a call, or that it is not known: where it is not as promised, and a stall may have made it so."""
+    if _kind(said) in may_be or call is None or call.started_s is None:
+        return said
+    began_ns, took_s = call.started_s * 1e9, call.duration_s or beside.patience.within_s
+    ended_ns = began_ns + took_s * 1e9
+    window = beside.stalls.between(began_ns, ended_ns)
+    if call.outcome is Outcome.ANSWERED:
+        by_a_stall = may_enter(Band(Seconds(0), Seconds(beside.patience.late_after_s(call))), took_s, window)
+    elif call.outcome in (Outcome.HUNG, Outcome.TIMED_OUT):
+        by_a_stall = ended_by_a_stall(began_ns, ended_ns, beside.stalls)
+    else:
+        by_a_stall = window.reaches(COURSE_SLACK_S)
+    return f"{UNKNOWN}: {window.longest.how_long}" if by_a_stall and window.longest else said
 
 
 def _late(call: Call) -> str:

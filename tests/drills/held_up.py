@@ -101,6 +101,8 @@ class Tally:
 
     def _of_control(self, result: Result, *, held_up: bool) -> Iterator[tuple[tuple[str, int], Verdict, bool]]:
         drill, control = result.cell.drill, result.seen.get("control")
+        if result.broke_off:  # what a script that did not finish left is judged by nobody
+            return
         for number, expectation in enumerate(drill.expect):
             if control is not None and not expectation.hits:
                 check = judged_alone(expectation, control if held_up else replace(control, stalls=Stalls()), drill)

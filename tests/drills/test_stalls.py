@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scenarios.evidence.meter import Metering
+from scenarios.evidence.record import Beside
 from scenarios.evidence.stalls import Stalls
 from scenarios.lab import engine
 from scenarios.lab.lab import Lab
+from scenarios.run import cell as running
+from scenarios.run import performance
 from scenarios.run.cell import run
 from scenarios.run.client_calls import ClientCalls
 from scenarios.run.session import Stage
 from scenarios.spec import steps
-from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
+from scenarios.verdict.survival import survival
+from tests.drills.one_call import one_call
 
 STOPPED_S = 0.7
-DRILL = """\
-drill: held
-claim: The call takes as long as it is said.
-why: It is for the test of stalls.
-source: [RFC 9293]
-tags: [reaching]
-service: search/selectors
-script:
-  - fault: {name: late, delay: {of: syn, from: client, to: server, by: 1ms}}
-  - call: {name: hello, within: 20s}
-expect:
-  - outcome: {call: hello, is: answered}
-  - packets: {at: client-leg, where: tcp.flags.syn == 1}
-  - duration: {call: hello, is: BAND}
-control:
-  - outcome: {call: hello, is: answered}
-"""
 
 
-def stop(lab: Lab, machine: str) -> None:
-    """Stop what runs on a machine (SIGSTOP), and have it go on after STOPPED_S."""
+def stop(lab: Lab, machine: str, for_s: float = STOPPED_S) -> None:
+    """Stop what runs on a machine (SIGSTOP), and have it go on after so long."""
     lab.run(machine, ["pkill", "-STOP", "python"], timeout_s=10)
-    threading.Timer(STOPPED_S, lambda: lab.run(machine, ["pkill", "-CONT", "python"], timeout_s=10)).start()
+    threading.Timer(for_s, lambda: lab.run(machine, ["pkill", "-CONT", "python"], timeout_s=10)).start()
 
 
 @pytest.mark.parametrize(
@@ -53,10 +43,7 @@ def stop(lab: Lab, machine: str) -> None:
 def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail_nor_pass(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, band: str, otherwise: Verdict
 ) -> None:
-    path = tmp_path / "held.yaml"
-    path.write_text(DRILL.replace("BAND", band), encoding="utf-8")
-    drill = load_drill(path)
-    start = ClientCalls.start
+    drill, start = one_call(tmp_path, band), ClientCalls.start
 
     def held(calls: ClientCalls, call: steps.Call) -> None:
         if calls.run.armed:
@@ -74,6 +61,36 @@ def test_a_server_that_stands_still_within_a_call_makes_the_verdict_neither_fail
     assert armed.stalls.largest_s["server"] >= STOPPED_S - 0.05
     unmeasured = judged(drill, result.seen["control"], replace(armed, stalls=Stalls()))[1]
     assert combine(unmeasured) is otherwise
+
+
+def test_a_server_that_stands_still_while_others_call_makes_no_red_word_of_them(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drill, start, beside = one_call(tmp_path, "0ms to 15s"), ClientCalls.start, performance.perform_beside
+    seen: list[Beside] = []
+
+    def held(calls: ClientCalls, call: steps.Call) -> None:
+        if calls.others is not None and call.name == "hello":
+            stop(stage.lab, "server", 3.0)
+        start(calls, call)
+
+    def kept(*words: Any) -> Beside:
+        seen.append(beside(*words))
+        return seen[-1]
+
+    monkeypatch.setattr(ClientCalls, "start", held)
+    monkeypatch.setattr(running, "perform_beside", kept)
+    folder = tmp_path / "run" / "drill" / "service" / "pair"
+    folder.mkdir(parents=True)
+    cell = Cell(drill, chosen_service(drill, None), "le-le")
+    said = run(stage, cell, folder, beside=True, tries=2).survival
+    assert said
+    assert len(seen) == 2, "it was tried again"
+    assert re.fullmatch(r"not known: .+ (stood still|waited for a processor) for \d\.\d\d s", said.others)
+    assert (said.others_as_promised, said.otherwise) == (None, "")
+    unmeasured = survival(cell, Verdict.PASS, None, replace(seen[-1], stalls=Stalls()))
+    assert unmeasured.others.startswith(("served late: ", "not served: "))
+    assert unmeasured.others_as_promised is False
 
 
 def test_one_program_that_is_stopped_is_seen_with_its_machine_its_number_and_how_long(own_lab: Lab) -> None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Beside, Patience, Seen
+from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.behaviour import behaviour_of
 from scenarios.verdict.check import Verdict
-from scenarios.verdict.survival import Survival, is_measurable, survival
+from scenarios.verdict.survival import Survival, is_measurable, stood_still, survival
 
 
 def call(outcome: Outcome = Outcome.ANSWERED, errno: str | None = None, duration_s: float = 0.02) -> Call:
@@ -135,7 +137,9 @@ def test_a_server_that_is_not_well_when_all_is_undone_is_told() -> None:
 def test_what_could_not_be_asked_is_not_taken_for_well() -> None:
     found = survival_of(beside="the server did not come to listen")
     assert found.others == "not known: the server did not come to listen"
-    assert found.is_as_promised is False
+    assert (found.is_as_promised, found.otherwise) == (None, "")
+    assert found.unknown.startswith("others meanwhile: not known: the server did not come to listen; afterwards: ")
+    assert survival_of(beside=Beside((HUNG,), call())).is_as_promised is False
 
 
 def test_nobody_is_asked_of_a_server_in_whose_place_another_program_stands() -> None:
@@ -184,3 +188,41 @@ def test_another_client_has_the_patience_that_the_control_shows_it_needs() -> No
     assert Patience.shown_by(evidence(call(duration_s=2.7))).within_s == 3  # a warm one has no start in its time
     unserved = replace(slow, outcome=Outcome.HUNG, duration_s=8.4)
     assert survival_of(beside=Beside((unserved,), late, patience)).others == "not served: within 8.4 s"
+
+
+def stalled(*moments_s: tuple[float, float], machine: str = "server") -> Stalls:
+    """Stalls of a machine in play, from and to seconds since the epoch, where each call begins."""
+    found = [Stall(machine, "starved", int(began * 1e9), int(ended * 1e9)) for began, ended in moments_s]
+    return Stalls(found, in_play={"client", "server", "firewall"})
+
+
+@pytest.mark.parametrize(
+    ("made", "stalls", "known"),
+    [
+        (call(duration_s=1.1), stalled((0.2, 0.4)), False),  # 0.9 s without it, which is not late
+        (call(duration_s=9.0), stalled((0.2, 0.4)), True),  # late all the same
+        (call(duration_s=1.1), stalled((2.0, 4.0)), True),  # after it
+        (call(duration_s=1.1), stalled((0.2, 0.4), machine="bystander-of-nobody"), True),
+        (HUNG, stalled((0.0, 2.0)), False),
+        (HUNG, stalled((0.0, 0.2)), True),
+        (call(Outcome.RESET, "ECONNRESET", 0.5), stalled((0.1, 0.3)), False),
+        (call(Outcome.RESET, "ECONNRESET", 0.5), stalled((0.1, 0.13)), True),
+    ],
+    ids=["late", "too late", "afterwards", "elsewhere", "unserved", "unserved all the same", "reset", "reset at once"],
+)
+def test_what_a_stall_may_have_made_of_other_clients_is_not_known_and_not_red(
+    made: Call, stalls: Stalls, known: bool
+) -> None:
+    for beside in (Beside((made,), call(), stalls=stalls), Beside((call(),), made, stalls=stalls)):
+        found = survival_of(beside=beside)
+        assert stood_still(cell(), beside) is not known
+        assert found.is_as_promised is (False if known else None)
+        assert bool(found.otherwise) is known
+        if not known:
+            assert re.search(r"not known: server waited for a processor for \d", found.unknown)
+
+
+def test_what_is_as_promised_is_doubted_by_no_stall() -> None:
+    beside = Beside((HUNG,), call(), stalls=stalled((0.0, 2.0)))
+    assert survival_of(beside=beside, of=cell("echo/blocking")).is_as_promised
+    assert not stood_still(cell("echo/blocking"), beside)
