@@ -26,7 +26,7 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
+from scenarios.lab.process import Finished
 from scenarios.lab.topology import Host
 from scenarios.spec import program_ends
 from scenarios.spec.errno_numbers import NATIVE
@@ -208,7 +208,7 @@ def _talk(
         heard.append(messages(dissector.frames(each.pcapng), client.address(FAMILY), address, chosen.port))
     if len({tuple(_sent(each)) for each in heard}) != 1:
         raise LabProblem(f"{chosen.name}, {client_cpu}-{server_cpu}: the two legs do not hold the same bytes")
-    outcome = contract.ended(chosen.client, ran, hung=ran.status == ENDED_AT_DEADLINE, cpu=client_cpu).outcome
+    outcome = contract.ended(chosen.client, ran, hung=ran.hung, cpu=client_cpu).outcome
     row = Row(client_cpu, server_cpu, outcome, _last_line(ran), None, _unsupported(outcome, ran, served))
     return row, heard[0]
 

@@ -33,7 +33,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import signal_guest
 from scenarios.lab.in_container import InContainer
 from scenarios.lab.lab import Lab
-from scenarios.lab.process import ENDED_AT_DEADLINE, BoundedOutput, Finished, Running
+from scenarios.lab.process import BoundedOutput, Finished, Running
 from scenarios.spec.outcome import Outcome, errno_from_stderr
 
 
@@ -52,7 +52,7 @@ def _as_ours(ran: Finished, *, hung: bool) -> Ending:
 
 
 def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
-    outcome, told, conflict = read(ran, hung=ran.status == ENDED_AT_DEADLINE)
+    outcome, told, conflict = read(ran, hung=ran.hung)
     return Call(
         host=host,
         argv=ran.argv,

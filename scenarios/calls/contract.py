@@ -20,7 +20,7 @@ from scenarios.lab import engine
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
-from scenarios.lab.process import ENDED_AT_DEADLINE, Finished
+from scenarios.lab.process import Finished
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, errno_from_stderr
 from scenarios.spec.service import Service, ServiceChoice
@@ -116,7 +116,7 @@ def _probe(service: Service, name: str) -> None:
     place = ("--network", "none", "--label", f"{GUEST_LABEL}=probe")
     ran = run_guest(guest, [*place, *guest_words(NO_LAB, box, argv, guest)], argv, PROBED_WITHIN_S, box)
     came = f"status {ran.status}" if ran else "nothing: it could not be started"
-    if ran and ran.status == ENDED_AT_DEADLINE:
+    if ran and ran.hung:
         came = f"no answer within {PROBED_WITHIN_S:g} s"
     if ran is None or ran.status != UNSUPPORTED:
         raise UsageError(

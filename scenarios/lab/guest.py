@@ -194,7 +194,8 @@ def _attended(
     status = ENDED_AT_DEADLINE if ended_by_us else status
     # the engine notes the beginning after it, and a program that is quick enough has ended by then
     took_s = max(0.0, ended_s - began_s)
-    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, out.dropped + err.dropped)
+    dropped = out.dropped + err.dropped
+    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, dropped, ended_by_us)
 
 
 def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:

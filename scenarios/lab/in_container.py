@@ -44,10 +44,10 @@ class InContainer:
             took_s = time.monotonic() - began_s
         if status == NOT_RUN or (status == 1 and not self.out.taken and "is not running" in self.err.text()):
             raise LabProblem(f"`{self._argv[0]}` could not be run in {self._container}: {self.err.text().strip()}")
-        if status in OF_TIMEOUT and took_s >= self._timeout_s:
-            status = ENDED_AT_DEADLINE
+        hung = status in OF_TIMEOUT and took_s >= self._timeout_s
+        status = ENDED_AT_DEADLINE if hung else status
         dropped = self.out.dropped + self.err.dropped
-        return Finished(self._argv, status, self.out.text(), self.err.text(), took_s, started_s, dropped)
+        return Finished(self._argv, status, self.out.text(), self.err.text(), took_s, started_s, dropped, hung)
 
     def end(self) -> None:
         """End the command at once, where it runs."""

@@ -33,7 +33,10 @@ ENDED_AT_DEADLINE = 124  # as timeout(1) has it
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A program that ran to its end. Status 124: it was ended at its deadline (timeout(1))."""
+    """A program that ran to its end. Status 124: it was ended at its deadline (timeout(1)).
+
+    `hung`: the lab ended a guest then. Its status alone does not tell, for a guest may call timeout(1) itself.
+    """
 
     argv: tuple[str, ...]
     status: int
@@ -42,6 +45,7 @@ class Finished:
     duration_s: float
     started_s: float | None = None  # Unix time, where it is known
     dropped_bytes: int = 0  # of what it printed, that are not kept
+    hung: bool = False
 
     @property
     def printed(self) -> str:

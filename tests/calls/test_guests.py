@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from scenarios.calls.boxes import environment
+from scenarios.calls.call import Call
+from scenarios.calls.caller import _guest_call
 from scenarios.calls.contract import ended
 from scenarios.calls.error_texts import STRERROR
 from scenarios.lab.process import Finished
@@ -227,3 +230,14 @@ def test_an_errno_that_a_program_prints_is_believed_before_its_exit_status_and_a
 def test_one_that_ends_as_if_all_were_right_and_prints_an_errno_has_no_wrong_answer() -> None:
     assert read(CLIENT, 0, "connect: Connection refused") == (Outcome.REFUSED, "ECONNREFUSED")
     assert read(CLIENT, 0, "something else") == (Outcome.WRONG_ANSWER, None)
+
+
+def test_a_program_that_ends_with_the_status_of_timeout_1_did_not_hang() -> None:
+    """`run: timeout 5 nc {host} {port}`: its status is 124 where that timeout ends it, and the lab has ended nothing."""
+    of_its_own = Finished(("timeout", "5", "nc"), 124, "", "", 5.0, 100.0)
+
+    def call_of(ran: Finished) -> Call:
+        return _guest_call("client", ran, partial(ended, replace(CLIENT, exits={"timed out": 124})))
+
+    assert call_of(of_its_own).outcome is Outcome.TIMED_OUT
+    assert call_of(replace(of_its_own, hung=True)).outcome is Outcome.HUNG
