@@ -14,13 +14,15 @@ REMEMBERED_S = 130.0
 class Flows:
     """Which TCP connections are of a script: an end that nobody answers sends for minutes after its own.
 
-    A connection is of the script in whose captures it begins. Only behind a NAT can one go on without having begun,
+    A connection is of the script in whose captures its first SYN is: an end that is half-open repeats its SYN, or its
+    SYN-ACK, for longer than a script takes (tcp(7), tcp_syn_retries and tcp_synack_retries). Only behind a NAT can one go on without having begun,
     from another port; that is of this script if no earlier capture had it. `translated` are the firewall's addresses.
     """
 
     def __init__(self, translated: Collection[str]) -> None:
         self._translated = frozenset(translated)
         self._seen: dict[frozenset[object], float] = {}
+        self._syns: dict[tuple[object, ...], float] = {}
 
     def of_script(self, captures: Mapping[str, Sequence[Frame]]) -> dict[str, list[Frame]]:
         """Of the frames of both legs those that are of the script, and all that is neither TCP nor says so of TCP.
@@ -29,11 +31,14 @@ class Flows:
         """
         now_s = time.monotonic()
         segments = [frame for frames in captures.values() for frame in frames if frame.transport == "tcp"]
-        begun = {_flow(frame) for frame in segments if "SYN" in frame.flags}
+        syns = {_syn(frame): _flow(frame) for frame in segments if "SYN" in frame.flags and "ACK" not in frame.flags}
+        earlier = {syn for syn, at_s in self._syns.items() if now_s - at_s < REMEMBERED_S}
+        begun = {flow for syn, flow in syns.items() if syn not in earlier}
         goes_on = {_flow(frame) for frame in segments if self._translated & {frame.source, frame.destination}}
         old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
         kept = begun | (goes_on - old)
         self._seen = {flow: self._seen[flow] for flow in old} | dict.fromkeys(goes_on, now_s)
+        self._syns = {syn: self._syns[syn] for syn in earlier} | dict.fromkeys(syns, now_s)
 
         def is_kept(frame: Frame) -> bool:
             if frame.transport == "tcp":
@@ -48,3 +53,8 @@ class Flows:
 
 def _flow(frame: Frame) -> frozenset[object]:
     return frozenset({(frame.source, frame.source_port), (frame.destination, frame.destination_port)})
+
+
+def _syn(frame: Frame) -> tuple[object, ...]:
+    """What a SYN keeps when it is sent again."""
+    return frame.source, frame.source_port, frame.destination, frame.destination_port, frame.seq

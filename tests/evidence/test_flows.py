@@ -42,8 +42,17 @@ def test_a_port_that_is_used_anew_begins_a_new_connection() -> None:
     flows = Flows([FIREWALL])
     assert of_script(flows, frame(1, "SYN"))
     assert of_script(flows, frame(2, "FIN")) == []
-    again = [frame(3, "SYN"), frame(4, "ACK")]
+    again = [replace(frame(3, "SYN"), seq=2), frame(4, "ACK")]
     assert of_script(flows, *again) == again
+
+
+def test_a_syn_or_a_syn_ack_that_is_sent_again_begins_no_connection() -> None:
+    """An end that stays half-open after its script, in a composition that goes on, repeats it after 15 and 31 s."""
+    syn, syn_ack = frame(1, "SYN"), frame(2, "SYN", "ACK", back=True)
+    flows = Flows([FIREWALL])
+    assert of_script(flows, syn, syn_ack) == [syn, syn_ack]
+    assert of_script(flows, syn_ack, frame(3, "RST")) == []
+    assert of_script(flows, syn, syn_ack, frame(4, "ACK")) == []
 
 
 def test_behind_a_nat_a_connection_goes_on_from_another_port_unless_an_earlier_capture_had_it() -> None:
