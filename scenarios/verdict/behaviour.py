@@ -92,6 +92,17 @@ def conflict(call: Call) -> Outcome | None:
     return printed if call.outcome in OF_ONE_ERRNO else None
 
 
+def unborne(call: Call, made: Tries) -> bool:
+    """Whether a program printed the errno of a refusal or a reset, and its packets show an orderly end and neither.
+
+    Node calls it ECONNRESET when the server closes before it has answered (`socket hang up`), and a program in the
+    middle may send its client the words of its own failure with its backend.
+    """
+    outcome = OF_ERRNO.get(call.errno or "")
+    told = call.guest and outcome is call.outcome and outcome in (Outcome.REFUSED, Outcome.RESET)
+    return told and made.answered_s is not None and not made.error_came
+
+
 def is_untold(call: Call) -> bool:
     """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract."""
     untold = call.guest and call.errno is None and call.outcome in OF_ONE_ERRNO
@@ -128,7 +139,10 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
-    told = conflict(call)
+    told, clash = conflict(call), call.conflict
+    if unborne(call, made):
+        kind, clash = UNCLEAR, f"it printed {call.errno}, and no packet told it so"
+        word = f"not {call.outcome.value}, though it printed {call.errno}: no packet told it so"
     if told is not None:
         kind = UNCLEAR
         word = f"{told.value} or {call.outcome.value}: it printed {call.errno}, and ended with status {call.status}"
@@ -143,7 +157,7 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         kernel_end=waits,
         conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}"
         if told
-        else call.conflict,
+        else clash,
     )
 
 

@@ -85,7 +85,7 @@ def _check(expectation: Expectation, seen: Seen, drill: Drill, control: Seen | N
         case Hits() as hits:
             return _hits(hits, seen, drill) if hits.most != 0 else _no_hits(hits, seen, drill.witnesses(hits.fault))
         case Outcomes() as outcome:
-            return _outcome(outcome, seen)
+            return _outcome(outcome, seen, drill.calls.get(outcome.call))
         case Packets() as packets:
             return check_packets(packets, seen)
         case Bytes() as of_bytes:
@@ -154,7 +154,7 @@ def ending(call: Call) -> str:
     return call.outcome.value + (f" ({call.errno})" if call.errno else "")
 
 
-def _outcome(expected: Outcomes, seen: Seen) -> Check:
+def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
     calls = seen.calls.get(expected.call, ())
     right = [call for call in calls if strangers.is_right(call, expected)]
     counted = expected.exactly is not None or expected.at_least is not None or expected.at_most is not None
@@ -168,6 +168,7 @@ def _outcome(expected: Outcomes, seen: Seen) -> Check:
     amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
     check = strangers.unless_unread(check, expected, calls)
+    check = strangers.unless_unborne(check, expected, seen, step) if step else check
     return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
 
 

@@ -18,7 +18,7 @@ from scenarios.spec.expectations import Outcomes
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
-from scenarios.verdict.behaviour import conflict, retried, signal_of
+from scenarios.verdict.behaviour import conflict, retried, signal_of, unborne
 from scenarios.verdict.check import Check, Verdict
 
 # How a call ends where no errno is needed to know it.
@@ -49,6 +49,18 @@ def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Ch
             f"no errno was printed ({status}): let it say more (as curl does with -v), or write `says` in service.yaml"
         )
         return _unproven(check, hint)
+    return check
+
+
+def unless_unborne(check: Check, expected: Outcomes, seen: Seen, step: CallStep) -> Check:
+    """The check of an outcome; unproven where a program's words rest on no packet, and the check on these words."""
+    if {*expected.words} == {"answered"}:
+        return check
+    for call in seen.calls.get(expected.call, ()):
+        made = tries(seen, call, seen.addresses.get(step.from_, ()))
+        if is_right(call, expected) is (check.holds is Verdict.PASS) and unborne(call, made):
+            hint = f"it printed {call.errno}, and no packet told it so: write `says` in service.yaml for these words"
+            return _unproven(check, hint)
     return check
 
 

@@ -275,3 +275,29 @@ def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
     told = behaviour_of(DRILL, other, evidence(call(), ONE))
     assert told is not None
     assert (told.word, told.retries) == ("answered", 0)
+
+
+RST = replace(data(4, 100.32, 40000, 2), flags=frozenset({"RST"}), payload=b"")
+HUNG_UP = replace(data(2, 100.3, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
+
+
+@pytest.mark.parametrize(
+    ("made", "frames", "word"),
+    [
+        # Node's "socket hang up" has the code ECONNRESET, and the server had closed in order
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP],
+         "not reset, though it printed ECONNRESET: no packet told it so"),
+        # a program in the middle answers with the words of its own failure
+        (call(Outcome.REFUSED, errno="ECONNREFUSED"), ANSWERED,
+         "not refused, though it printed ECONNREFUSED: no packet told it so"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, RST], "reset (ECONNRESET)"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1, guest=False), [*ONE, HUNG_UP], "reset (ECONNRESET)"),
+        (call(Outcome.TIMED_OUT, errno="ETIMEDOUT", status=1), ANSWERED, "timed out 0.31 s"),
+    ],
+)  # fmt: skip
+def test_a_reset_or_a_refusal_that_a_program_prints_and_no_packet_tells_is_unclear(
+    made: Call, frames: Sequence[Frame], word: str
+) -> None:
+    told = behaviour(made, frames, ANSWERED)
+    assert told.word == word
+    assert (told.kind == "unclear") is ("no packet" in word)

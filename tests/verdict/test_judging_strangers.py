@@ -166,3 +166,26 @@ def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
     assert word(ask, answer, replace(ask, seq=101), replace(answer, seq=6))[0] == "exchanges"
     assert word(ask, answer, syn(5, 101, 40001), replace(ask, source_port=40001))[0] == "other"
     assert shape(ONE, {CLIENT}, PORT) is None
+
+
+HUNG_UP = replace(data(2, 100.1, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
+RST = replace(data(3, 100.2, 40000, 2), flags=frozenset({"RST"}), payload=b"")
+
+
+@pytest.mark.parametrize(
+    ("expected", "without", "with_reset"),
+    [
+        ("outcome: {call: hello, is: reset, errno: ECONNRESET}", Verdict.UNPROVEN, Verdict.PASS),
+        ("outcome: {call: hello, is: broken off}", Verdict.UNPROVEN, Verdict.FAIL),
+        ("outcome: {call: hello, is: answered}", Verdict.FAIL, Verdict.FAIL),
+    ],
+)
+def test_words_of_a_reset_that_no_packet_tells_prove_nothing(
+    tmp_path: Path, expected: str, without: Verdict, with_reset: Verdict
+) -> None:
+    """As Node prints them where the server closes in order before it has answered."""
+    made = failed(Outcome.RESET, errno="ECONNRESET")
+    found = last(tmp_path, expected, evidence(made, [*ONE, HUNG_UP]))
+    assert found.holds is without
+    assert ("no packet told it so" in found.seen) is (without is Verdict.UNPROVEN)
+    assert last(tmp_path, expected, evidence(made, [*ONE, HUNG_UP, RST])).holds is with_reset
