@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Final
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Seen
@@ -15,7 +16,7 @@ from scenarios.evidence.shape import shape
 from scenarios.evidence.tries import took_s, tries
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Outcomes
-from scenarios.spec.outcome import OF_STATUS, Outcome
+from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
 from scenarios.verdict.behaviour import conflict, retried, signal_of, unborne
@@ -23,6 +24,12 @@ from scenarios.verdict.check import Check, Verdict
 
 # How a call ends where no errno is needed to know it.
 PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome.CANCELLED, Outcome.UNSUPPORTED})
+
+# Errnos of a socket call that ended otherwise than any outcome with an errno of its own. All others are of files too,
+# or of a clock of the program's: what SO_RCVTIMEO ends is EAGAIN, and a connect() EINPROGRESS (socket(7)).
+OF_ANOTHER_END: Final = frozenset(
+    {"EADDRINUSE", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EMFILE", "EMSGSIZE", "ENETDOWN", "ENFILE", "ENOBUFS", "ENOMEM"}
+)
 
 
 def is_right(call: Call, expected: Outcomes) -> bool:
@@ -40,14 +47,13 @@ def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Ch
                     f"it printed {call.errno}, and `exits` or `says` in service.yaml make {call.outcome.value} of that"
                 )
                 return _unproven(check, hint)
-    if check.holds is not Verdict.FAIL or "answered" in expected.words:
+    if check.holds is not Verdict.FAIL or {*expected.words} == {"answered"}:
         return check
     wrong = [each for each in calls if not is_right(each, expected)]
     if wrong and all(_is_unread(each, expected) for each in wrong):
-        status = f"exit status {wrong[0].status}"
-        hint = (
-            f"no errno was printed ({status}): let it say more (as curl does with -v), or write `says` in service.yaml"
-        )
+        status, told = f"exit status {wrong[0].status}", wrong[0].errno
+        what = f"{told} was printed, which does not tell how it ended" if told else "no errno was printed"
+        hint = f"{what} ({status}): let it say more (as curl does with -v), or write `says` in service.yaml"
         return _unproven(check, hint)
     return check
 
@@ -65,7 +71,9 @@ def unless_unborne(check: Check, expected: Outcomes, seen: Seen, step: CallStep)
 
 
 def _is_unread(call: Call, expected: Outcomes) -> bool:
-    if not call.guest or call.errno is not None or call.outcome in PLAIN or signal_of(call):
+    if call.errno in OF_ERRNO or call.errno in OF_ANOTHER_END:
+        return False
+    if not call.guest or call.outcome in PLAIN or signal_of(call):
         return False
     return expected.errno is not None or OF_STATUS.get(call.status or 0) is not call.outcome
 

@@ -72,6 +72,11 @@ READ = [
     (failed(Outcome.REFUSED), REFUSED, Verdict.UNPROVEN, "no errno was printed (exit status 7)"),
     (failed(Outcome.REFUSED), "outcome: {call: hello, is: unreachable}", Verdict.UNPROVEN, "no errno was printed"),
     (failed(Outcome.CRASHED, status=255), REFUSED, Verdict.UNPROVEN, "no errno was printed (exit status 255)"),
+    # SO_RCVTIMEO (socket(7)), and a warning about a file
+    (failed(errno="EAGAIN"), "outcome: {call: hello, is: timed out}", Verdict.UNPROVEN, "EAGAIN was printed"),
+    (failed(errno="ENOENT"), REFUSED, Verdict.UNPROVEN, "ENOENT was printed, which does not tell how it ended"),
+    (failed(errno="EMFILE"), REFUSED, Verdict.FAIL, ""),
+    (failed(), "outcome: {call: hello, is: [answered, refused]}", Verdict.UNPROVEN, "no errno was printed"),
     (failed(Outcome.REFUSED, errno="ECONNREFUSED"), REFUSED, Verdict.PASS, ""),
     (failed(Outcome.RESET, errno="ECONNRESET"), REFUSED, Verdict.FAIL, ""),
     (failed(Outcome.CRASHED, status=139), REFUSED, Verdict.FAIL, ""),
