@@ -6,7 +6,7 @@ A segment that the kernel sends again is no try of the program: its sequence num
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,8 +39,8 @@ class Tries:
 
 
 def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
-    """Return what a call from these addresses made of its time."""
-    sent = list(_meanwhile(seen, call, addresses))
+    """Return what a call from these addresses made of its time. Connections that began before it are none of its own."""
+    sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
     to_service = [each for each in own if each.destination_port == seen.port]
     syns = {(each.sender, each.receiver, each.seq): each.number for each in reversed(to_service)
@@ -57,6 +57,18 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
     )
+
+
+def _begun_meanwhile(frames: Sequence[Frame], addresses: Collection[str]) -> list[Frame]:
+    """The frames without those of connections that had begun before: a kernel goes on with one for longer than its
+    program. All, where none began.
+    """
+    begun = {_flow(each) for each in frames if each.flags == {"SYN"} and each.sender[0] in addresses}
+    return [each for each in frames if each.transport != "tcp" or not begun or _flow(each) in begun]
+
+
+def _flow(frame: Frame) -> frozenset[object]:
+    return frozenset({frame.sender, frame.receiver})
 
 
 def _is_error(frame: Frame) -> bool:

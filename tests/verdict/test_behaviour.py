@@ -190,6 +190,15 @@ def test_what_is_sent_before_and_after_a_call_is_none_of_it() -> None:
     assert behaviour(call(), around).word == "answered"
 
 
+def test_what_an_earlier_connection_still_sends_is_none_of_a_call() -> None:
+    """A FIN that nobody acknowledges, sent again while the next program still starts, and the reset that answers it."""
+    earlier = [fin(1, 98.1, 39999), replace(data(2, 98.11, 39999, 1), flags=frozenset({"RST"}), payload=b"")]
+    told = behaviour(call(), [*earlier, *ANSWERED], ANSWERED)
+    assert (told.took_s, told.settled_s, told.word) == (0.5, 0.3, "answered")
+    gave_up = call(Outcome.TIMED_OUT, status=9)
+    assert behaviour(gave_up, [*earlier, *ONE]).word == "timed out 0.5 s"
+
+
 def test_a_guest_that_is_quicker_than_the_engine_notes_its_beginning_has_tried_all_the_same() -> None:
     assert behaviour(call(started_s=100.1)).tried == 1
     assert behaviour(call(started_s=100.5)).tried == 0

@@ -194,3 +194,9 @@ def test_words_of_a_reset_that_no_packet_tells_prove_nothing(
     assert found.holds is without
     assert ("no packet told it so" in found.seen) is (without is Verdict.UNPROVEN)
     assert last(tmp_path, expected, evidence(made, [*ONE, HUNG_UP, RST])).holds is with_reset
+
+
+def test_a_duration_does_not_begin_with_what_an_earlier_connection_still_sends(tmp_path: Path) -> None:
+    still_sent = replace(syn(9, 98.1, 39999), flags=frozenset({"FIN", "ACK"}))
+    expected = "duration: {call: hello, is: 0s to 1s}"
+    assert last(tmp_path, expected, evidence(call(), [still_sent, *ONE])).seen == "0.500s"
