@@ -15,8 +15,9 @@ class Flows:
     """Which TCP connections are of a script: an end that nobody answers sends for minutes after its own.
 
     A connection is of the script in whose captures its first SYN is: an end that is half-open repeats its SYN, or its
-    SYN-ACK, for longer than a script takes (tcp(7), tcp_syn_retries and tcp_synack_retries). Only behind a NAT can one go on without having begun,
-    from another port; that is of this script if no earlier capture had it. `translated` are the firewall's addresses.
+    SYN-ACK, for longer than a script takes (tcp(7), tcp_syn_retries and tcp_synack_retries). Only behind
+    a NAT can one go on without having begun, from another port; that is of this script if no earlier capture had it.
+    `translated` are the firewall's addresses.
     """
 
     def __init__(self, translated: Collection[str]) -> None:

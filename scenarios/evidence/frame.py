@@ -10,6 +10,9 @@ FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: 
 Transport = Literal["tcp", "udp", "icmp", "arp", "other"]
 # What tshark's line on an ICMP echo says that is of one leg only: hops left, and the frame of the other half.
 ICMP_OF_A_LEG = re.compile(r", (?:ttl|hop limit)=\d+| \((?:(?:reply|request) in \d+|no response found!)\)")
+# What tshark's line on ICMP begins with where it is no error: RFC 792, RFC 4443 (Echo), RFC 4861 (Neighbor, …),
+# Multicast Listener Discovery; and of a source quench, which Linux takes no notice of (RFC 6633).
+ICMP_OF_NO_ERROR = re.compile(r"Echo |Neighbor |Router |Redirect\b|Multicast |Timestamp |Source quench")
 
 Endpoint = tuple[str, int | None]  # an address, and a port where there is one
 
@@ -61,6 +64,11 @@ class Frame:
     def receiver(self) -> Endpoint:
         """The address and the port that it is for: behind a NAT, those that the NAT hides."""
         return self.true_destination or (self.destination, self.destination_port)
+
+    @property
+    def is_icmp_error(self) -> bool:
+        """Whether it is an ICMP error, which a socket may be told; IPv6's neighbours find each other by ICMP too."""
+        return self.transport == "icmp" and not ICMP_OF_NO_ERROR.match(self.info)
 
     @property
     def crossing(self) -> tuple[object, ...]:

@@ -39,13 +39,13 @@ class Tries:
 
 
 def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
-    """Return what a call from these addresses made of its time. Connections that began before it are none of its own."""
+    """Return what a call from these addresses made of its time. Connections that began before are not its own."""
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
     to_service = [each for each in own if each.destination_port == seen.port]
     syns = {(each.sender, each.receiver, each.seq): each.number for each in reversed(to_service)
             if each.transport == "tcp" and each.flags == {"SYN"}}  # fmt: skip
-    questions = [each for each in to_service if each.transport == "udp" and not (each.fragment and each.fragment[0])]
+    questions = [each for each in to_service if each.transport == "udp"]  # of its fragments one alone has its ports
     return Tries(
         connections=len(syns),
         questions=len(questions),
@@ -72,7 +72,7 @@ def _flow(frame: Frame) -> frozenset[object]:
 
 
 def _is_error(frame: Frame) -> bool:
-    return frame.transport == "icmp" or "RST" in frame.flags
+    return frame.is_icmp_error or "RST" in frame.flags
 
 
 def _progress_s(frames: Iterable[Frame], port: int) -> float | None:

@@ -155,9 +155,7 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         retries=retries,
         tried=made.count,
         kernel_end=waits,
-        conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}"
-        if told
-        else clash,
+        conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else clash,
     )
 
 

@@ -197,7 +197,7 @@ def _ended_by_no_timer(began_ns: float, ended_ns: float, seen: Seen) -> bool:
     frames = seen.frames.get("client-leg", ())
     meanwhile = [each for each in frames if began_ns <= each.time_ns <= ended_ns]
     to_clients = [each for each in meanwhile if each.receiver[0] in seen.client_side]
-    ends = [each for each in to_clients if each.transport == "icmp" or each.flags & {"FIN", "RST"}]
+    ends = [each for each in to_clients if each.is_icmp_error or each.flags & {"FIN", "RST"}]
     return stalls.follows_at_once(ends, frames)
 
 

@@ -165,6 +165,9 @@ def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came
     made = call(Outcome.TIMED_OUT, status=9)
     assert behaviour(made).word == "timed out 0.5 s"
     assert behaviour(made, [*ONE, icmp]).word == "failed (exit status 9, read as timed out; no errno printed)"
+    # a neighbour of IPv6, and an answer to a ping, are no errors
+    for info in ("Neighbor Advertisement 2001:db8:1::3e (rtr, sol) is at 02:42:c6:12:01:3e", "Echo (ping) reply id=1"):
+        assert behaviour(made, [*ONE, replace(icmp, info=info)]).word == "timed out 0.5 s"
 
 
 def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_kernel_repeats_is_none() -> None:
@@ -183,6 +186,18 @@ def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_ker
 def test_questions_over_udp_more_than_in_the_control_are_retries() -> None:
     asked = [question(1, 100.0, 50000), question(2, 100.2, 50000), question(3, 100.4, 50001)]
     assert behaviour(call(), asked, control=asked[:1]).word == "answered after 2 retries"
+
+
+def test_a_question_in_fragments_is_one_question() -> None:
+    """tshark puts a datagram together in its last fragment, which alone has the ports and the bytes."""
+
+    def in_fragments(number: int, at_s: float) -> list[Frame]:
+        first = replace(frame(number, at_s), transport="other", flags=frozenset(), source_port=None, seq=None)
+        first = replace(first, destination_port=None, fragment=(0, True))
+        return [first, replace(question(number + 1, at_s, 50000), fragment=(185, False))]
+
+    told = behaviour(call(), [*in_fragments(1, 100.0), *in_fragments(3, 100.2)], control=in_fragments(1, 100.0))
+    assert (told.word, told.tried) == ("answered after 1 retry", 2)
 
 
 def test_what_is_sent_before_and_after_a_call_is_none_of_it() -> None:
