@@ -42,10 +42,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     """Return what a call from these addresses made of its time. Connections that began before are not its own."""
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
-    to_service = [each for each in own if each.destination_port == seen.port]
-    syns = {(each.sender, each.receiver, each.seq): each.number for each in reversed(to_service)
-            if each.transport == "tcp" and each.flags == {"SYN"}}  # fmt: skip
-    questions = [each for each in to_service if each.transport == "udp"]  # of its fragments one alone has its ports
+    to_service = _to_service(seen, sent, addresses)
+    syns, questions = _syns(to_service), _questions(to_service)
     return Tries(
         connections=len(syns),
         questions=len(questions),
@@ -57,6 +55,56 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
     )
+
+
+def _to_service(seen: Seen, frames: Iterable[Frame], addresses: Collection[str]) -> list[Frame]:
+    return [
+        each
+        for each in frames
+        if each.sender[0] in addresses and each.transport in ("tcp", "udp") and each.destination_port == seen.port
+    ]
+
+
+def _syns(frames: Sequence[Frame]) -> dict[tuple[object, ...], int]:
+    """The numbers of the SYNs, each sequence number once."""
+    return {
+        (each.sender, each.receiver, each.seq): each.number
+        for each in reversed(frames)
+        if each.transport == "tcp" and each.flags == {"SYN"}
+    }
+
+
+def _questions(frames: Iterable[Frame]) -> list[Frame]:
+    return [each for each in frames if each.transport == "udp"]  # of its fragments one alone has its ports
+
+
+def count_of_all(seen: Seen, addresses: Collection[str]) -> int:
+    """How often the programs of these addresses tried in the whole run, whatever call each is of."""
+    found = _to_service(seen, seen.frames.get("client-leg", ()), addresses)
+    return len(_syns(found)) + len(_questions(found))
+
+
+def is_beside_another(seen: Seen, call: Call) -> bool:
+    """Whether another call ran on the same host meanwhile: no packet says of which of them it is."""
+    mine = _time_of(call)
+    calls = (each for made in seen.calls.values() for each in made if each is not call and each.host == call.host)
+    others = [_time_of(each) for each in calls]
+    return mine is not None and any(each and each[0] < mine[1] and mine[0] < each[1] for each in others)
+
+
+def begins_s(seen: Seen, call: Call, addresses: Collection[str]) -> set[float]:
+    """When each connection and each source port of UDP of these addresses began in the time of a call (Unix time)."""
+    first_ns: dict[object, int] = {}
+    for each in _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses):
+        if each.sender[0] in addresses and each.transport in ("tcp", "udp"):
+            first_ns.setdefault((each.transport, each.sender, each.receiver), each.time_ns)
+    return {each / 1e9 for each in first_ns.values()}
+
+
+def _time_of(call: Call) -> tuple[float, float] | None:
+    if call.started_s is None or call.duration_s is None:
+        return None
+    return call.started_s, call.started_s + call.duration_s
 
 
 def _begun_meanwhile(frames: Sequence[Frame], addresses: Collection[str]) -> list[Frame]:

@@ -17,7 +17,7 @@ from typing import Final
 from scenarios.calls.call import Call
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, took_s, tries
+from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
@@ -128,6 +128,9 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     settled = _settled_s(call, made, usual)
     usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
     retries = max(0, made.count - usual.count)
+    if control and retries and is_beside_another(armed, call):  # then some may be of the other call
+        all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
+        retries = max(0, min(retries, all_of[1] - all_of[0]))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
     if settled is None or took is None:
         kind, word = _word(call, made, took, usual_s, retries, waits)

@@ -252,6 +252,7 @@ def _duration(expected: Duration, seen: Seen, step: steps.Call) -> Check:
         return dataclasses.replace(check, seen=told, holds=Verdict.UNPROVEN)
     if len(known) < len(taken) or not taken:
         return weighed(check, seen, COURSE_SLACK_S)
+    check = strangers.unless_shared(check, expected, step, seen)
     window = _window_of_calls(expected, check, seen, step)
     return doubted(check, seen, window) if window else check
 

@@ -13,9 +13,9 @@ from typing import Final
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import shape
-from scenarios.evidence.tries import took_s, tries
+from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries
 from scenarios.spec.drill import Drill
-from scenarios.spec.expectations import Outcomes
+from scenarios.spec.expectations import Duration, Outcomes
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
@@ -109,6 +109,17 @@ def duration_of(call: Call, step: CallStep, seen: Seen) -> float | None:
     if call.warm:
         return call.duration_s
     return took_s(call, tries(seen, call, seen.addresses.get(step.from_, ())).began_s)
+
+
+def unless_shared(check: Check, expected: Duration, step: CallStep, seen: Seen) -> Check:
+    """The check of a duration; unproven where another call of the host may have sent the packet it is measured from."""
+    for call in seen.calls.get(expected.call, ()):
+        if not call.warm and is_beside_another(seen, call):
+            begins = begins_s(seen, call, seen.addresses.get(step.from_, ()))
+            took = [each for at_s in begins if (each := took_s(call, at_s)) is not None]
+            if len({expected.is_.holds(each) for each in took}) > 1:
+                return _unproven(check, f"another call ran on {call.host} meanwhile, and no packet says whose it is")
+    return check
 
 
 def _of_guests(drill: Drill, seen: Seen) -> list[CallStep]:

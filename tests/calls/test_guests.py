@@ -233,7 +233,7 @@ def test_one_that_ends_as_if_all_were_right_and_prints_an_errno_has_no_wrong_ans
 
 
 def test_a_program_that_ends_with_the_status_of_timeout_1_did_not_hang() -> None:
-    """`run: timeout 5 nc {host} {port}`: its status is 124 where that timeout ends it, and the lab has ended nothing."""
+    """`run: timeout 5 nc {host} {port}`: its status is 124 where that timeout ends it, and the lab ended nothing."""
     of_its_own = Finished(("timeout", "5", "nc"), 124, "", "", 5.0, 100.0)
 
     def call_of(ran: Finished) -> Call:

@@ -188,6 +188,22 @@ def test_questions_over_udp_more_than_in_the_control_are_retries() -> None:
     assert behaviour(call(), asked, control=asked[:1]).word == "answered after 2 retries"
 
 
+def test_another_call_of_the_host_that_runs_meanwhile_is_no_retry() -> None:
+    """`start: hello`, and then a call: without the failure, hello has ended before that begins."""
+    other = call(started_s=105.0, duration_s=1.0)
+    frames = [*ANSWERED, syn(9, 105.5, 40007)]
+    control = replace(evidence(call(), frames), calls={"hello": [call()], "other": [other]})
+
+    def word(*more: Frame) -> str:
+        armed = evidence(HUNG, [*ONE, syn(9, 105.5, 40007), *more])
+        told = behaviour_of(DRILL, control, replace(armed, calls={"hello": [HUNG], "other": [other]}))
+        assert told
+        return told.word
+
+    assert word() == "hung (still waiting after 20 s)"
+    assert word(syn(10, 110.0, 40008)) == "still trying after 20 s, 1 retry"
+
+
 def test_a_question_in_fragments_is_one_question() -> None:
     """tshark puts a datagram together in its last fragment, which alone has the ports and the bytes."""
 

@@ -200,3 +200,13 @@ def test_a_duration_does_not_begin_with_what_an_earlier_connection_still_sends(t
     still_sent = replace(syn(9, 98.1, 39999), flags=frozenset({"FIN", "ACK"}))
     expected = "duration: {call: hello, is: 0s to 1s}"
     assert last(tmp_path, expected, evidence(call(), [still_sent, *ONE])).seen == "0.500s"
+
+
+@pytest.mark.parametrize(("band", "holds"), [("1s to 3s", Verdict.UNPROVEN), ("0s to 9s", Verdict.PASS)])
+def test_a_duration_is_not_measured_from_what_may_be_of_another_call(tmp_path: Path, band: str, holds: Verdict) -> None:
+    """Two guests of one host: the first packet is at 98.5 s, and one of them starts until 100 s."""
+    armed = evidence(call(), [syn(1, 98.5, 40001), syn(2, 100.0, 40000)])
+    armed = replace(armed, calls={**armed.calls, "other": [call(started_s=98.1)]})
+    found = last(tmp_path, f"duration: {{call: hello, is: {band}}}", armed)
+    assert found.holds is holds
+    assert ("no packet says whose it is" in found.seen) is (holds is Verdict.UNPROVEN)
