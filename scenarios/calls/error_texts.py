@@ -15,7 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from scenarios.spec.errno_numbers import NATIVE, names_on
@@ -40,7 +40,8 @@ CAUSES: Final[Mapping[Outcome, str]] = {
             r"(?:Connection|Operation|Resolving) timed out after \d+ m",  # curl
             r"i/o timeout|context deadline exceeded|Client\.Timeout exceeded",  # Go
             r"SocketTimeoutException|Http(?:Connect)?TimeoutException|(?:Connect|Read) timed out",  # the JDK, requests
-            r"TimeoutError: timed out|socket\.timeout|(?:Connect|Read|Write|Pool)Timeout\b",  # Python, httpx
+            r"TimeoutError: timed out|socket\.timeout|(?:Connect|Read|Write|Pool)Timeout\b"  # Python, httpx
+            r"(?![\"']?\s*[=:]\s*[\"']?\d)",  # connectTimeout=3000 is a setting, in a URL of JDBC say
             r"UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ESOCKETTIMEDOUT",  # Node
         )
     ),
@@ -59,7 +60,12 @@ _NUMBER: Final = rf"(?:\[Errno|os error|errno[ :=]+|SocketException \(|{_PYTHON}
 _ERRNO: Final = re.compile(
     rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
 )
-_NO_ERRNO: Final = re.compile(r"ProtocolError\('Connection aborted\.'")  # urllib3's words for any end of a connection
+_NO_ERRNO: Final = re.compile(
+    r"ProtocolError\('Connection aborted\.'"  # urllib3's words for any end of a connection
+    # MQTT 3.1.1, 3.2.2.3: what a broker answers, over a connection that stands
+    r"|(?i:Connection refused[:,] (?:unacceptable protocol|identifier rejected|(?:server|broker) unavailable))"
+    r"|(?i:Connection refused[:,] (?:bad user ?name|not authori[sz]ed))"
+)
 _CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
 _NUMBER_OF_A_CPU: Final = re.compile(
     r"(?P<word>\[errno|os error|unknown error|\berrno|\berror|\b(?:os|timeout|connection[a-z]*)error(?=\())"
@@ -69,6 +75,7 @@ _NUMBER_OF_A_CPU: Final = re.compile(
 # EACCES is what connect() says of a prohibited IPv6 destination; of a file or a login that is refused the text is the
 # same.
 _OF_A_SOCKET: Final = re.compile(r"connect|dial|send|socket|\[errno 13\]|os error 13|\beacces\b", re.IGNORECASE)
+_OF_A_RIGHT: Final = re.compile(r" (?:for|to) ", re.IGNORECASE)  # PostgreSQL's "permission denied for table …"
 
 
 def with_names(text: str, cpu: str) -> str:
@@ -90,13 +97,22 @@ def _with_name(found: re.Match[str], cpu: str) -> str:
 
 def errnos(text: str) -> list[str]:
     """The names of the errnos that a text tells, in their order; what only looks like one is left out."""
-    found = []
-    for line in _CAUSE.sub(" ", _NO_ERRNO.sub(" ", text)).splitlines():
+    return [name for _, name in _errnos(text)]
+
+
+def _errnos(text: str) -> Iterator[tuple[int, str]]:
+    """The same, each with its place in the text."""
+    at = 0
+    for line in _blank(_CAUSE, _blank(_NO_ERRNO, text)).splitlines(keepends=True):
         for match in _ERRNO.finditer(line):
             name = _name(match)
-            if name and (name != "EACCES" or _OF_A_SOCKET.search(line)):
-                found.append(name)
-    return found
+            if name != "EACCES" or (_OF_A_SOCKET.search(line) and not _OF_A_RIGHT.match(line, match.end())):
+                yield from [(at + match.start(), name)] if name else []
+        at += len(line)
+
+
+def _blank(pattern: re.Pattern[str], text: str) -> str:
+    return pattern.sub(lambda found: " " * len(found[0]), text)
 
 
 def _name(match: re.Match[str]) -> str | None:
@@ -119,6 +135,7 @@ def errno_in(text: str, outcome: Outcome | None = None) -> str | None:
 
 
 def outcomes(text: str) -> list[Outcome]:
-    """What a text says of how a call ended: by its errnos, then by causes that have none."""
-    causes = [Outcome[kind] for match in _CAUSE.finditer(text) if (kind := match.lastgroup)]
-    return [*(OF_ERRNO[name] for name in errnos(text) if name in OF_ERRNO), *causes]
+    """What a text says of how a call ended, in its order: by its errnos, and by causes that have none."""
+    causes = [(match.start(), Outcome[kind]) for match in _CAUSE.finditer(text) if (kind := match.lastgroup)]
+    told = [(at, OF_ERRNO[name]) for at, name in _errnos(text) if name in OF_ERRNO]
+    return [outcome for _, outcome in sorted([*causes, *told], key=lambda each: each[0])]

@@ -189,6 +189,20 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
         ("ask: connect: Permission denied", Outcome.UNREACHABLE, "EACCES"),
         ("user@server: Permission denied (publickey,password).", Outcome.FAILED, None),
         ("bash: /etc/x: Permission denied", Outcome.FAILED, None),
+        ('psql: error: connection to server failed: FATAL:  permission denied for database "x"', Outcome.FAILED, None),
+        # of two tries the last; and a setting is no end
+        (
+            "dial tcp 1.2.3.4:80: i/o timeout\ndial tcp 1.2.3.4:80: connect: connection refused",
+            Outcome.REFUSED,
+            "ECONNREFUSED",
+        ),
+        ("connect: connection refused\ndial tcp 1.2.3.4:80: i/o timeout", Outcome.TIMED_OUT, None),
+        ("jdbc:mysql://server/x?connectTimeout=3000: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
+        ("Connection refused ({'readTimeout': 5, 'url': 'x'})", Outcome.REFUSED, "ECONNREFUSED"),
+        ("httpx.ConnectTimeout: timed out", Outcome.TIMED_OUT, None),
+        # a broker's answer (MQTT 3.1.1, 3.2.2.3)
+        ("Connection error: Connection Refused: not authorised.", Outcome.FAILED, None),
+        ("Connection refused: server/198.18.1.138:80", Outcome.REFUSED, "ECONNREFUSED"),  # Netty
     ],
 )
 def test_a_failure_is_read_in_the_form_of_any_language(printed: str, outcome: Outcome, name: str | None) -> None:
