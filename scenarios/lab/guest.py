@@ -16,8 +16,9 @@ from docker.models.containers import Container
 
 from scenarios.lab import engine
 from scenarios.lab.box import TEMPORARY, USER, Box
-from scenarios.lab.errors import CommandFailed, LabProblem
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
+from scenarios.lab.waiting import wait_for
 
 NO_LAB = -1  # the number of what is of ours, and of no lab
 GUEST_MEMORY = "512m"
@@ -184,7 +185,10 @@ def _attended(
 ) -> Finished | None:
     with attached(["docker", "start", "--attach", str(guest.name)], out, err) as stream:
         ended_by_us = _wait_for_guest(guest, stream, timeout_s)
-    guest.reload()
+    try:
+        wait_for(lambda: not _still_runs(guest), f"the end of {guest.name}", STOP_WITHIN_S)
+    except DeadlinePassed:
+        raise LabProblem(f"{guest.name} still ran when its output was at an end: the engine let go of it") from None
     state = guest.attrs["State"]
     # The engine's own times: making a container takes half a second on a busy machine, which is not the guest's time.
     began_s, ended_s = (_unix_s(state[key]) for key in ("StartedAt", "FinishedAt"))
@@ -196,6 +200,12 @@ def _attended(
     took_s = max(0.0, ended_s - began_s)
     dropped = out.dropped + err.dropped
     return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, dropped, ended_by_us)
+
+
+def _still_runs(guest: Container) -> bool:
+    """Whether it has not ended; its status is 0 until then."""
+    guest.reload()
+    return guest.attrs["State"]["Status"] in ("running", "paused")
 
 
 def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:

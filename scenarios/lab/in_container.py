@@ -17,8 +17,9 @@ from scenarios.lab.guest import LATE_S
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, attached
 from scenarios.lab.sweep import MARK, SWEEP
 
-# Of timeout(1): 124; 137 where it took SIGKILL; of busybox, what the program's end by SIGTERM is.
-OF_TIMEOUT: Final = (ENDED_AT_DEADLINE, 137, 143)
+# A program may take SIGTERM, and end with a status of its own, which busybox's timeout(1) passes on.
+TIMEOUT: Final = ("timeout", "-s", "KILL")
+OF_TIMEOUT: Final = (ENDED_AT_DEADLINE, 137)
 NOT_RUN: Final = 125  # of `docker exec`, and of timeout(1): the program was not begun
 
 
@@ -33,7 +34,7 @@ class InContainer:
     def run(self) -> Finished:
         """Run it to its end; status 124 at its deadline. Raises LabProblem when it could not be begun, or ended."""
         started_s, began_s = time.time(), time.monotonic()
-        timeout = ("timeout", "-k", "1", f"{self._timeout_s:g}")
+        timeout = (*TIMEOUT, f"{self._timeout_s:g}")
         argv = ["docker", "exec", "--env", self._mark, self._container, *timeout, *self._argv]
         with attached(argv, self.out, self.err) as stream:
             try:
