@@ -80,13 +80,18 @@ class Outcomes(Counted):
         return (self.is_,) if isinstance(self.is_, str) else self.is_
 
     @property
+    def is_counted(self) -> bool:
+        """Whether a count says how many calls end so; else all do."""
+        return bool(given_keys(self, COUNTS))
+
+    @property
     def right(self) -> str:
         """`refused (ECONNREFUSED)`."""
         return " or ".join(self.words) + (f" ({self.errno})" if self.errno else "")
 
     @property
     def says(self) -> str:
-        many = f", {self.amount} of its calls" if given_keys(self, COUNTS) else ""
+        many = f", {self.amount} of its calls" if self.is_counted else ""
         return f"the call {self.call} is {self.right}{many}"
 
 

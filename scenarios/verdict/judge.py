@@ -157,15 +157,16 @@ def ending(call: Call) -> str:
 def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
     calls = seen.calls.get(expected.call, ())
     right = [call for call in calls if strangers.is_right(call, expected)]
-    counted = expected.exactly is not None or expected.at_least is not None or expected.at_most is not None
-    holds = expected.holds(len(right)) if counted else len(right) == len(calls) > 0
+    holds = expected.holds(len(right)) if expected.is_counted else len(right) == len(calls) > 0
     endings = Counter(ending(call) for call in calls)
     told = ", ".join(each if count == len(calls) == 1 else f"{count} {each}" for each, count in endings.items())
     verdict = verdict_of(holds)
     lacking = [call for call in calls if call.outcome is Outcome.UNSUPPORTED]
     if lacking and not holds:
         verdict, told = Verdict.UNSUPPORTED, lacking[0].stderr.strip()
-    amount = f"{expected.amount} of {len(calls)} " if counted else f"all {len(calls)} " if len(calls) > 1 else ""
+    amount = (
+        f"{expected.amount} of {len(calls)} " if expected.is_counted else f"all {len(calls)} " if len(calls) > 1 else ""
+    )
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
     check = strangers.unless_unread(check, expected, calls)
     check = strangers.unless_unborne(check, expected, seen, step) if step else check

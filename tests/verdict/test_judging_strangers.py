@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ from scenarios.evidence.shape import shape
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.drill import Drill
+from scenarios.spec.expectations import Expectation, Outcomes
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Check, Verdict
-from scenarios.verdict.judge import judged
+from scenarios.verdict.judge import judged, judged_alone
 from tests.verdict.test_behaviour import PORT, call, data, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
 
@@ -210,3 +212,25 @@ def test_a_duration_is_not_measured_from_what_may_be_of_another_call(tmp_path: P
     found = last(tmp_path, f"duration: {{call: hello, is: {band}}}", armed)
     assert found.holds is holds
     assert ("no packet says whose it is" in found.seen) is (holds is Verdict.UNPROVEN)
+
+
+REFUSALS = partial(Outcomes, call="hello", is_="refused")
+UNREAD, READ_RIGHT, ANSWERED = failed(), failed(Outcome.REFUSED, errno="ECONNREFUSED"), call()
+
+
+@pytest.mark.parametrize(
+    ("count", "made", "holds"),
+    [
+        (REFUSALS(exactly=1), [READ_RIGHT, ANSWERED], Verdict.PASS),
+        (REFUSALS(exactly=1), [READ_RIGHT, UNREAD], Verdict.UNPROVEN),  # two may have been refused
+        (REFUSALS(at_most=1), [READ_RIGHT, UNREAD], Verdict.UNPROVEN),
+        (REFUSALS(at_least=1), [READ_RIGHT, UNREAD], Verdict.PASS),
+        (REFUSALS(at_least=2), [READ_RIGHT, UNREAD, ANSWERED], Verdict.UNPROVEN),
+        (REFUSALS(at_least=3), [READ_RIGHT, UNREAD, ANSWERED], Verdict.FAIL),
+    ],
+)
+def test_of_calls_that_are_counted_those_that_were_not_read_may_be_of_either_kind(
+    tmp_path: Path, count: Outcomes, made: Sequence[Call], holds: Verdict
+) -> None:
+    seen = replace(evidence(call()), calls={"hello": made})
+    assert judged_alone(Expectation(outcome=count), seen, drill(tmp_path, REFUSED)).holds is holds
