@@ -49,7 +49,7 @@ def parse_address(text: str) -> Address:
     """Read `tcp://head:8786`, `tls://head`, `tcp://[::1]:8786`. Raise ValueError."""
     match = re.fullmatch(r"(tcp|tls)://(?:\[([0-9a-fA-F:.]+)\]|([^\s:/\[\]]+))(?::([0-9]{1,5}))?", text)
     if not match or int(match[4] or PORT) > 0xFFFF:
-        raise ValueError(f"expected an address such as tcp://head:{PORT} or tls://head:{PORT}, not {text!r}")
+        raise ValueError(f"expected an address such as tcp://head:{PORT} or tls://head:{PORT}, got {text!r}")
     return Address(match[1], match[2] or match[3], int(match[4] or PORT))
 
 
@@ -57,9 +57,9 @@ def parse(text: str) -> Address | Local:
     """Read an address, or `local:3`. Raise ValueError."""
     if match := re.fullmatch(r"local:([0-9]{1,2})", text):
         if not 1 <= int(match[1]) <= MOST_LABS:
-            raise ValueError(f"expected local:1 to local:{MOST_LABS}, not {text!r}")
+            raise ValueError(f"expected local:1 to local:{MOST_LABS}, got {text!r}")
         return Local(int(match[1]))
     try:
         return parse_address(text)
     except ValueError as error:
-        raise ValueError(f"{error}; or local:3 for three workers on this machine") from None
+        raise ValueError(f"{error}; use local:3 for three workers on this machine") from None

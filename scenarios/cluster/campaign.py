@@ -134,18 +134,18 @@ class ClusterCampaign:
         if time.monotonic() - self._alone_since_s > WAITS_FOR_WORKERS_S:
             why = "".join(f"\n{each}" for each in self._refused.values())
             raise LabProblem(
-                f"{self.cluster.address} has had no worker for these cells for {WAITS_FOR_WORKERS_S:.0f} s{why}"
+                f"no worker of {self.cluster.address} could take these cells for {WAITS_FOR_WORKERS_S:.0f} s{why}"
             )
 
     def _scheduler_gone(self) -> LabProblem:
         return LabProblem(
-            f"the scheduler {self.cluster.address} does not answer any more; what its workers had is not run"
+            f"the scheduler {self.cluster.address} does not answer any more; the cells that its workers had are not run"
         )
 
     def _admit(self, address: str, told: Any) -> None:
         found = Card.read(told.get(card.KEY))
         if found is None:
-            self._refuse(address, f"{address} is no worker of this version of Faultwire")
+            self._refuse(address, f"{address} is not a worker of this version of Faultwire")
             return
         if differ := card.differences(self.rests_on, found.rests_on):
             also = "" if len(differ) > 1 else "s"
@@ -163,7 +163,7 @@ class ClusterCampaign:
     def _refuse(self, address: str, why: str) -> None:
         """Give a worker no cells any more; those that it has come home, or are given up with it."""
         self._refused[address] = why
-        self.complain(f"{why}; it gets no cells")
+        self.complain(f"{why}; this worker gets no more cells")
         machine = self._machines.get(address)
         if machine is not None:
             machine.is_ready = False
@@ -255,7 +255,7 @@ class ClusterCampaign:
             self._home(out, answer)
             return
         self._waiting.appendleft(out.cell)
-        why = answer.get(work.CANNOT) or "it is about to end"
+        why = answer.get(work.CANNOT) or "the worker is about to end"
         self._refuse(out.machine.address, f"{out.machine.name} ({out.machine.address}): {why}")
 
     def _over(self, out: Out) -> None:
@@ -289,10 +289,10 @@ class ClusterCampaign:
         cell, names = out.cell, self._lost_on.setdefault(out.cell.title, [])
         names.append(out.machine.name)
         if len(names) < LOST_TIMES:
-            self.complain(f"{names[0]} was lost while it ran {cell.title}, which is run once more")
+            self.complain(f"{names[0]} was lost while it ran {cell.title}, which runs once more")
             self._waiting.appendleft(cell)
             return
-        why = f"the machine that ran it was lost, and so was the second: {', then '.join(names)}"
+        why = f"two machines were lost while they ran it: {', then '.join(names)}"
         self._tell(not_run(cell, folder_of(self.run_folder, cell), why, beside=self.beside))
 
     def _end(self) -> None:

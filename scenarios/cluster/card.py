@@ -1,4 +1,4 @@
-"""What a worker says of itself when it joins: of which version it is, which machine it is on, how many labs it has.
+"""What a worker says of itself when it joins: its version, its machine, and how many labs it has.
 
 A worker of another version gets no cells: the same drill could mean something else there. What it rests on is compared,
 part by part, so that a person is told what differs. The kernel is not: it may differ, and the report says where.

@@ -27,7 +27,7 @@ def pack(folder: Path) -> bytes:
 def unpack(archive: bytes, into: Path) -> None:
     """Write what `pack` made into a new folder. Raise ValueError for what is none, or is too large; StorageProblem."""
     if len(archive) > MOST_BYTES:
-        raise ValueError(f"an archive of {len(archive)} bytes, where {MOST_BYTES} are the most")
+        raise ValueError(f"archive of evidence: expected at most {MOST_BYTES} bytes, got {len(archive)}")
     with made_whole(into):
         try:
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
@@ -35,7 +35,9 @@ def unpack(archive: bytes, into: Path) -> None:
                 for member in opened:
                     left -= member.size
                     if left < 0:
-                        raise ValueError(f"an archive of more than {MOST_UNPACKED_BYTES} bytes, unpacked")
+                        raise ValueError(
+                            f"archive of evidence: expected at most {MOST_UNPACKED_BYTES} bytes unpacked, got more"
+                        )
                     _extract(opened, member, into)
         except (tarfile.TarError, EOFError) as error:
             raise ValueError(f"not an archive of evidence: {error}") from error
@@ -49,7 +51,7 @@ def _extract(archive: tarfile.TarFile, member: tarfile.TarInfo, into: Path) -> N
     """
     place = PurePosixPath(member.name)
     if place.is_absolute() or ".." in place.parts or not (member.isreg() or member.isdir()):
-        raise tarfile.FilterError(f"{member.name!r} is no file or folder of a cell's")
+        raise tarfile.FilterError(f"expected a file or folder within the cell's folder, got {member.name!r}")
     path = f"{into}/{place}"
     if member.isdir():
         Path(path).mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,9 @@ class Cluster:
     def check(self) -> None:
         """Raise LabProblem when all of its own workers have ended, with what the last of them said."""
         if self.workers and all(each.process.poll() is not None for each in self.workers):
-            raise LabProblem(f"no worker of {self.address} is left: {self.workers[-1].last_words()}")
+            raise LabProblem(
+                f"all workers of {self.address} have ended; the last one printed: {self.workers[-1].last_words()}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class LocalWorker:
 
     def last_words(self) -> str:
         lines = self.log.read_text("utf-8", "replace").strip().splitlines()[-LINES_TOLD:]
-        return f"{' / '.join(lines) or 'it said nothing'} ({display_path(self.log)})"
+        return f"{' / '.join(lines) or 'nothing'} ({display_path(self.log)})"
 
     def tell_to_end(self) -> None:
         """Have it end in order."""

@@ -64,7 +64,7 @@ def make(folder: Path, days: int = DAYS) -> list[Path]:
     if there := [
         each for each in (folder / AUTHORITY, folder / f"{HEAD}.pem", folder / f"{WORKER}.pem") if each.exists()
     ]:
-        raise UsageError(f"{there[0]} is there; remove it to have new keys, which each machine then needs")
+        raise UsageError(f"{there[0]} exists already; remove it to make new keys, and copy those to each machine")
     authority = ec.generate_private_key(ec.SECP256R1())
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,10 +94,10 @@ def security(address: Address, folder: Path | None, side: str) -> tuple[str, Sec
         return str(address), None
     if missing := [each for each in (place / AUTHORITY, ours) if not each.is_file()]:
         if folder is not None:
-            raise UsageError(f"--keys: {missing[0]} is not there; `{MAKES_KEYS} {folder}` makes keys")
-        why = "a worker runs what it is told, so connections between machines need keys"
+            raise UsageError(f"--keys: no such file: {missing[0]}; `{MAKES_KEYS} {folder}` makes keys")
+        why = "a worker runs any program that it is sent, so connections between machines need keys"
         how = f"`{MAKES_KEYS}` makes them, and each worker's machine needs a copy of {AUTHORITY} and {WORKER}.pem"
-        raise UsageError(f"{address}: {why}, and {missing[0]} is not there; {how}")
+        raise UsageError(f"{address}: no such file: {missing[0]}; {why}: {how}")
     pem = str(ours)
     keys = Security(
         require_encryption=True,

@@ -44,7 +44,9 @@ class Plan:
         path = str(drill.path)
         beside = files_beside(drill)
         if outside := next((name for name in beside if Path(name).name != name), ""):
-            raise UsageError(f"{path}: {outside!r} is not a file beside the drill's own, and cannot go to a worker")
+            raise UsageError(
+                f"{path}: {outside!r} cannot be sent to a worker; expected a file in the folder of the drill"
+            )
         label = cell.chosen.label
         return cls(drill.drill, drill.text, path, beside, patience, label, cell.pair, cell.seed, cell.repeat)
 

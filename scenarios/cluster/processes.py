@@ -129,7 +129,7 @@ def be_worker(
             if not ended.is_set():  # the head fetches what it still may
                 with contextlib.suppress(TimeoutError, RuntimeError):
                     _after(loop, FETCHED_WITHIN_S)
-    raise LabProblem(f"the scheduler {address} is gone; the labs of this worker are free again")
+    raise LabProblem(f"the scheduler {address} does not answer any more; the labs of this worker are free again")
 
 
 def _after(loop: asyncio.AbstractEventLoop, seconds: float) -> None:

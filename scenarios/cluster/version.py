@@ -1,4 +1,4 @@
-"""What a result rests on, of which head and workers must have the same."""
+"""The versions of what a result rests on: head and workers must have the same."""
 
 from __future__ import annotations
 

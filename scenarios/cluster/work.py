@@ -71,8 +71,8 @@ class Worker:
         own = plan.own_services(plans, self.services)
         if differ := [name for name, digest in of_services.items() if own.get(name) != digest]:
             missing = [name for name in differ if not own.get(name)]
-            why = f"; it has no {', '.join(missing)}" if missing else ""
-            return {CANNOT: f"its services differ from the head's: {', '.join(differ)}{why}"}
+            why = f"; the worker has no {', '.join(missing)}" if missing else ""
+            return {CANNOT: f"other services than those of the head: {', '.join(differ)}{why}"}
         cells = [each.cell(self.services) for each in plans]
         needed = needed_profiles(cells)
         with self._preparing:
@@ -87,7 +87,7 @@ class Worker:
             except (UsageError, DeclarationError) as wrong:
                 return {WRONG: str(wrong)}
             except (LabProblem, CommandFailed, OSError) as problem:
-                return {CANNOT: f"it could not be made ready: {problem}"}
+                return {CANNOT: f"the worker could not be made ready: {problem}"}
             finally:
                 for place in places:
                     self._free.put(place)

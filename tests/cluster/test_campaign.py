@@ -96,12 +96,12 @@ def test_a_cell_whose_worker_is_lost_runs_once_more_and_one_that_is_lost_twice_i
     assert {each: count for each, count in stored["verdicts"].items() if count} == {"pass": 11, "unproven": 1}
     (lost,) = [each for each in stored["cells"] if each["verdict"] == "unproven"]
     assert f"{lost['drill']} · {lost['service']} · {lost['pair']}" == twice
-    named = re.search(r"was lost, and so was the second: (local-\d), then (local-\d)$", lost["sentence"])
+    named = re.search(r"two machines were lost while they ran it: (local-\d), then (local-\d)$", lost["sentence"])
     assert named, lost["sentence"]
     assert named[1] != named[2]
     told = re.sub(r"\s+", " ", said)
-    assert told.count("which is run once more") == 2
-    assert f"was lost while it ran {once}, which is run once more" in told
+    assert told.count("which runs once more") == 2
+    assert f"was lost while it ran {once}, which runs once more" in told
     assert (newest(place) / lost["folder"] / "index.html").is_file()
     assert lost["sentence"] in (newest(place) / "junit.xml").read_text("utf-8")
 
@@ -116,8 +116,10 @@ def test_a_cell_whose_lab_went_with_its_engine_is_run_elsewhere(
     assert (stored["run"], stored["verdicts"]["pass"]) == (12, 12)
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
     assert told.count("local-1 was lost while it ran") == 1
-    assert "which is run once more" in told
-    assert re.search(r"local-1 \([^)]*\): lab 1 cannot be used: the engine was killed; it gets no cells", told), told
+    assert "which runs once more" in told
+    assert re.search(
+        r"local-1 \([^)]*\): lab 1 cannot be used: the engine was killed; this worker gets no more cells", told
+    ), told
 
 
 @contextlib.contextmanager
@@ -167,12 +169,18 @@ def test_when_the_scheduler_is_lost_what_had_been_run_is_told_and_a_worker_that_
         killing.start()
         assert main(["run", *DRILLS, "--cluster", address]) == 69
         killing.join()
-        wait_for(lambda: "is gone" in (tmp_path / "well").read_text("utf-8"), "the end of the worker", 60)
+        wait_for(
+            lambda: "of this worker are free again" in (tmp_path / "well").read_text("utf-8"),
+            "the end of the worker",
+            60,
+        )
     told = re.sub(r"\s+", " ", capsys.readouterr().out)
-    assert re.search(r"other \(tcp://[\d.:]+\) is of another version: services differs; it gets no cells", told), told
-    assert re.search(r"without \(tcp://[\d.:]+\): lab 1 cannot be used: no address is free; it gets no cells", told), (
-        told
-    )
+    assert re.search(
+        r"other \(tcp://[\d.:]+\) is of another version: services differs; this worker gets no more cells", told
+    ), told
+    assert re.search(
+        r"without \(tcp://[\d.:]+\): lab 1 cannot be used: no address is free; this worker gets no more cells", told
+    ), told
     assert f"the scheduler {address} does not answer any more" in told
     stored = summary(place)
     done = stored["run"]

@@ -284,7 +284,7 @@ def test_a_cell_whose_worker_is_killed_runs_elsewhere(machines: Machines) -> Non
     assert status == 1, said
     machines.check_verdicts()
     assert machines.machines() == {"here", "there"}
-    assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
+    assert len(re.findall(r"there was lost while it ran .{,80}, which runs once more", said)) == 1, said
 
 
 def test_what_was_run_when_the_scheduler_is_killed_is_kept_and_the_rest_is_run_with_another(machines: Machines) -> None:
@@ -303,7 +303,7 @@ def test_what_was_run_when_the_scheduler_is_killed_is_kept_and_the_rest_is_run_w
         killing = when(lambda: "there" in machines.machines() and machines.results()[1:], scheduler.process.kill)
         status, said = machines.ran(*matrix, "--cluster", address, *keys_)
         killing.join()
-        there.wait_for("is gone")
+        there.wait_for("of this worker are free again")
     assert status == 69, said
     kept = len(machines.results())
     assert 2 <= kept < count
@@ -349,5 +349,5 @@ def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> Non
         killing.join()
     assert status == 1, said
     machines.check_verdicts()
-    assert len(re.findall(r"there was lost while it ran .{,80}, which is run once more", said)) == 1, said
-    assert re.search(r"there \([^)]*\): lab \d+ cannot be used: .*; it gets no cells", said), said
+    assert len(re.findall(r"there was lost while it ran .{,80}, which runs once more", said)) == 1, said
+    assert re.search(r"there \([^)]*\): lab \d+ cannot be used: .*; this worker gets no more cells", said), said
