@@ -188,7 +188,9 @@ def _show(rows: Sequence[Row]) -> None:
     table.add_row("[bold]good[/]", *(f"[bold]{row.score}[/]" for row in run_rows))
     if run_rows:
         console.print(table)
-        console.print("\n[green]✓ good[/] · [bold red]✗ bad[/] · [yellow]? open[/] · [dim]· the drill is not for it[/]")
+        console.print(
+            "\n[green]✓ good[/] · [bold red]✗ bad[/] · [yellow]? open[/] · [dim]· the drill does not fit it[/]"
+        )
     for row in rows:
         if row.reason:
             console.print(f"[bold red]✗[/] {escape(f'{row.name}: not run: {row.reason}')}")

@@ -24,8 +24,8 @@ SERVICES = ("echo", "search")  # the architectures that are compared where nothi
 NOT_APPLIED = "·"
 LEGEND = (
     "[green]as promised[/] · [red]✗ not as promised[/] · [yellow]? unproven[/] · [blue]– unsupported[/] · "
-    f"{NOT_APPLIED} the drill is not for it\n"
-    "⧗ other clients were not served meanwhile, or late · ☠ it was not well afterwards "
+    f"{NOT_APPLIED} the drill does not fit it\n"
+    "⧗ other clients were not served meanwhile, or late · ☠ the server was not well afterwards "
     "(red: that is not promised, ?: not known)"
 )
 

@@ -153,7 +153,7 @@ class Performance:
             try:
                 found[role] = self.stage.settings(self.run.cast.host(role))
             except LabProblem as problem:
-                self.run.note(f"the settings of the {role} are not known: {problem}")
+                self.run.note(f"the settings of the {role} could not be read: {problem}")
         return found
 
     def _collect_evidence(self) -> Seen:
@@ -280,7 +280,7 @@ class Performance:
         try:
             wait_for(come, until.says, float(until.within))
         except DeadlinePassed as late:
-            self.run.note(f"in vain: {late}")
+            self.run.note(f"gave up waiting: {late}")
 
     def _printed(self, who: str) -> list[str]:
         """What a program has printed so far: a server since it was last started, a call each time that it was made."""

@@ -16,6 +16,7 @@ from scenarios.evidence.tshark import by_leg
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.run.script_run import ScriptRun
 from scenarios.spec import roles
+from scenarios.spec.units import so_many
 
 
 class Recording:
@@ -138,5 +139,5 @@ class Recording:
         """The frames that are kept; how many others there were on each leg is an event of the run."""
         for leg, of_leg in frames.items():
             if left_out := len(of_leg) - len(kept[leg]):
-                self.run.note(f"left out: {left_out} frames {which.format(leg=leg)}")
+                self.run.note(f"left out: {so_many(left_out, 'frame')} {which.format(leg=leg)}")
         return kept

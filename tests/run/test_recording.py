@@ -26,4 +26,4 @@ def test_what_a_program_in_the_middle_of_another_service_asks_is_neither_lost_no
         run = SimpleNamespace(cast=Cast(whole, "le-le", "ipv4", backend=backend), note=told.append)
         found = Recording(cast("ScriptRun", run))._of_this_service(frames)
         assert found == {"client-leg": [SYN], "server-leg": kept}
-    assert told == ["left out: 1 frames of the backend of another service on the server-leg"]
+    assert told == ["left out: 1 frame of the backend of another service on the server-leg"]
