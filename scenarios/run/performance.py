@@ -210,7 +210,7 @@ class Performance:
                 others.wind_up()
                 self.calls.wait_until(lambda: others.is_over, patience.within_s + 20)
             afterwards = self.calls.begin(again).wait()
-            return Beside(others.calls, afterwards, patience, self.recording.metered(self.faults.all_pauses))
+            return Beside(others.calls, afterwards, patience, self.recording.stop_metering(self.faults.all_pauses))
 
     def play(self) -> None:
         """Each step of the script, and then the end of what it started."""

@@ -35,7 +35,7 @@ class Recording:
         self.run.stage.dissector.prepare(KEPT, self.run.drill.filters)
 
     def meter(self, undo: contextlib.ExitStack) -> None:
-        """Meter, and capture nothing; `undo` ends it. `metered` gives what was found."""
+        """Meter, and capture nothing; `undo` ends it. `stop_metering` gives what was found."""
         self._begin_metering(undo)
         self.run.stage.metering.wait()
 
@@ -44,7 +44,7 @@ class Recording:
         metering.begin(with_guests=self._with_guests)
         undo.callback(metering.give_up)
 
-    def metered(self, pauses: Iterable[Pause]) -> Stalls:
+    def stop_metering(self, pauses: Iterable[Pause]) -> Stalls:
         """The stalls since `meter`, of another client's machine too, without the pauses of the script."""
         metering = self.run.stage.metering
         metering.stop(with_guests=self._with_guests)

@@ -114,7 +114,7 @@ def is_measurable(cell: Cell) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Met:
+class _Encounter:
     """What others met with meanwhile and the client afterwards, beside what they may."""
 
     others: str
@@ -123,26 +123,26 @@ class _Met:
     may_find: frozenset[str]
 
 
-def _met(cell: Cell, beside: Beside | str) -> _Met:
+def _encounter(cell: Cell, beside: Beside | str) -> _Encounter:
     if not beside:
         unasked = frozenset({UNASKED})
-        return _Met(UNASKED, unasked, UNASKED, unasked)
+        return _Encounter(UNASKED, unasked, UNASKED, unasked)
     drill, serves = cell.drill, cell.chosen.server.serves
     may_meet = MEANWHILE[serves]
     if drill.others:
         may_meet = frozenset(drill.others) | may_meet - {SERVED}
     may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
     if isinstance(beside, str):
-        return _Met(f"{UNKNOWN}: {beside}", may_meet, f"{UNKNOWN}: {beside}", may_find)
+        return _Encounter(f"{UNKNOWN}: {beside}", may_meet, f"{UNKNOWN}: {beside}", may_find)
     others = _doubted(*_others(beside.meanwhile, beside.patience), may_meet, beside)
     after = _doubted(*_afterwards(beside.afterwards, beside.patience), may_find, beside)
-    return _Met(others, may_meet, after, may_find)
+    return _Encounter(others, may_meet, after, may_find)
 
 
 def stood_still(cell: Cell, beside: Beside | str) -> bool:
     """Whether a stall may have made what is not as promised of others, or afterwards: it is worth another try."""
-    met = _met(cell, beside)
-    return isinstance(beside, Beside) and UNKNOWN in (_kind(met.others), _kind(met.after))
+    encounter = _encounter(cell, beside)
+    return isinstance(beside, Beside) and UNKNOWN in (_kind(encounter.others), _kind(encounter.after))
 
 
 def survival(
@@ -157,8 +157,8 @@ def survival(
     expected = next((each.outcome for each in drill.expect if each.outcome), None)
     right = expected.words if expected else ()
     promised = " or ".join(SURVIVED if each == "answered" else each for each in right) or NOTHING
-    met = _met(cell, beside)
-    others, after = met.others, met.after
+    encounter = _encounter(cell, beside)
+    others, after = encounter.others, encounter.after
     kind, word = _word(seen.calls.get(expected.call, ()) if seen and expected else ())
     if verdict is Verdict.UNSUPPORTED or not seen or (verdict is Verdict.UNPROVEN and not _took_hold(cell, seen)):
         kind = word = verdict.value
@@ -175,11 +175,11 @@ def survival(
         promised=promised,
         as_promised=known,
         others=others,
-        others_promised=_join_words(met.may_meet),
-        others_as_promised=None if _kind(others) == UNKNOWN else _kind(others) in met.may_meet,
+        others_promised=_join_words(encounter.may_meet),
+        others_as_promised=None if _kind(others) == UNKNOWN else _kind(others) in encounter.may_meet,
         after=after,
-        after_promised=_join_words(met.may_find),
-        after_as_promised=None if _kind(after) == UNKNOWN else _kind(after) in met.may_find,
+        after_promised=_join_words(encounter.may_find),
+        after_as_promised=None if _kind(after) == UNKNOWN else _kind(after) in encounter.may_find,
     )
 
 
