@@ -1,4 +1,4 @@
-"""The command `fuzz`: messages and files as nobody should send or write them, to every server and to the readers.
+"""The command `fuzz`: wrong messages to every server, and wrong files to the readers of drills and services.
 
 Each contract server of `services/` runs on this machine and on each host of a lab whose image is there, and is sent
 batches of messages. After each batch it must be up, have printed no traceback, and answer a good message; and every
@@ -28,6 +28,7 @@ from scenarios.lab import engine, signals
 from scenarios.lab.errors import DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import either
 from scenarios.lab.topology import Host, topology
 from scenarios.lab.waiting import wait_for
 from scenarios.report.console import console, step
@@ -116,7 +117,7 @@ class ServerTarget:
                 self._tell(f"turn {number}, message {at} ({case.what}): {wrong}; sent {case.sent[:SHOWN_BYTES]!r}")
         if len(replies) < len(asked):
             self.tally.hung += 1
-            self._tell(f"turn {number}: {len(replies)} of {len(asked)} messages were answered in time")
+            self._tell(f"turn {number}: expected {len(asked)} answers in time, got {len(replies)}")
         if self.chosen.service.service in GOOD_BY_CLIENT and (wrong := self.place.client(self.chosen)):
             self.tally.wrong += 1
             self._tell(f"turn {number}: {wrong}")
@@ -130,13 +131,19 @@ class ServerTarget:
         status = server.status()
         if status != (0 if serves_one else None):
             self.tally.crashes += 1
-            self._tell(f"turn {number}: exit status {status}: {server.printed()[-1000:]}")
+            self._tell(f"turn {number}: {_ending(status, serves_one)}: {server.printed()[-1000:]}")
         elif "Traceback" in (printed := server.printed()):
             self.tally.crashes += 1
-            self._tell(f"turn {number}: a traceback: {printed[printed.index('Traceback') :][:2000]}")
+            self._tell(f"turn {number}: the server printed a traceback: {printed[printed.index('Traceback') :][:2000]}")
 
     def _tell(self, problem: str) -> None:
         tell(self.name, self.tally, problem)
+
+
+def _ending(status: int | None, serves_one: bool) -> str:
+    expected = "to end with status 0" if serves_one else "to go on"
+    came = "it did not end" if status is None else f"it ended with status {status}"
+    return f"expected the server {expected}, but {came}"
 
 
 class FilesTarget:
@@ -238,7 +245,7 @@ def play(targets: Sequence[Target], seed: int, goes_on: Callable[[], bool]) -> i
                     now.turn(seed, rounds)
             rounds += 1
             bad = sum(not each.tally.is_well for each in targets)
-            console.print(f"[dim]round {rounds}: {told().partition('; ')[2]}, {so_many(bad, 'target')} not well[/]")
+            console.print(f"[dim]round {rounds}: {told().partition('; ')[2]}, {so_many(bad, 'target')} failed[/]")
     return rounds
 
 
@@ -279,10 +286,10 @@ def run(options: argparse.Namespace) -> int:
     sent = sum(each.tally.sent for each in targets)
     bad = sum(not each.tally.is_well for each in targets)
     missed = sum(not each.tally.sent for each in targets)
-    not_met = f"; {so_many(missed, 'target')} had no turn: give it more time" if missed else ""
+    not_met = f"; {so_many(missed, 'target')} had no turn; use a longer {either('FOR', '--for')}" if missed else ""
     console.print(
         f"\n{sent:,} messages and files in {so_many(rounds, 'whole round')}, {time.monotonic() - began_s:.0f} s "
-        f"(seed {options.seed}): {so_many(bad, 'target')} not well{not_met}"
+        f"(seed {options.seed}): {so_many(bad, 'target')} failed{not_met}"
     )
     return 1 if bad else 0
 

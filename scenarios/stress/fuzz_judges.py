@@ -201,9 +201,9 @@ def judge_search(case: Case, reply: Reply) -> str:
             return f"answer {number}: {wrong}"
     taken = sum(2 + _header_length(reply.got, answers, at) + len(content) for at, (_, content) in enumerate(answers))
     if taken != len(reply.got) and reply.end != RESET:
-        return f"{len(reply.got) - taken} bytes behind answer {len(answers)} are no answer"
+        return f"{len(reply.got) - taken} bytes after answer {len(answers)} are not an answer"
     if len(answers) > asked:
-        return f"{asked} requests were whole, and {len(answers)} answers came"
+        return f"expected at most {asked} answers, one for each whole request, got {len(answers)}"
     if case.promised is not None and (len(answers), reply.end) != (case.promised, FINISHED):
         return f"expected {case.promised} answers and the end, got {len(answers)} and {reply.end}"
     return ""
@@ -219,19 +219,21 @@ def _header_length(stream: bytes, answers: Sequence[tuple[Mapping[str, Any], byt
 def _wrong_answer(header: Mapping[str, Any], content: bytes) -> str:
     """What is wrong with an answer of the search service: it is a result, a defined error, an echo or an array."""
     if header.get("byteorder") not in ("little", "big"):
-        return f"byteorder {header.get('byteorder')!r}"
+        return f"byteorder: expected little or big, got {header.get('byteorder')!r}"
     kind = header.get("content-type"), header.get("content-encoding")
     if kind == ("text/json", "utf-8"):
         try:
             result = json.loads(content)["result"]
         except (ValueError, KeyError, TypeError) as error:
-            return f"no result in {_excerpt(content)}: {error}"
-        return "" if isinstance(result, str) else f"the result is not a string: {_excerpt(content)}"
+            return f"expected JSON with a result, got {_excerpt(content)}: {error}"
+        return "" if isinstance(result, str) else f"result: expected a string, got {_excerpt(content)}"
     if kind == ("binary/custom-server-binary-type", "binary"):
         is_one = content.startswith(b"First 10 bytes of request: ") and len(content) <= 27 + 10
-        return "" if is_one else f"no echo of ten bytes: {_excerpt(content)}"
+        return "" if is_one else f"expected an echo of ten bytes, got {_excerpt(content)}"
     if kind == ("binary/array", "binary"):
         return (
-            "" if {"element", "count", "sum", "minimum", "maximum"} <= {*header} else f"an array lacks names: {header}"
+            ""
+            if {"element", "count", "sum", "minimum", "maximum"} <= {*header}
+            else f"array: expected element, count, sum, minimum and maximum, got {header}"
         )
-    return f"content of the kind {kind}"
+    return f"unknown kind of content: {kind}"

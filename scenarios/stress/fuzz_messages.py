@@ -1,4 +1,4 @@
-"""Messages as nobody should send them, by a seed, and what each server of the lab may answer to them.
+"""Wrong messages, by a seed, and what each server of the lab may answer to them.
 
 A dialect is what a service speaks: some right messages, and a judge of what comes back for any bytes at all. The judges
 know the protocols by their documents (docs/protocol.md, docs/services.md, RFC 862, 865, 867, 9112), not by the servers'

@@ -122,7 +122,7 @@ class OnThisMachine:
         return replies_of(ran.stdout)
 
     def client(self, chosen: ServiceChoice) -> str:
-        raise LabProblem(f"{chosen.service.service} is called in a lab only")
+        raise LabProblem(f"{chosen.service.service} cannot be called outside of a lab")
 
 
 class _Process:
@@ -142,7 +142,7 @@ class _Process:
         with contextlib.suppress(DeadlinePassed):
             wait_for(ready, "the server to listen", READY_WITHIN_S, every_s=0.01)
         if self.status() is not None or not re.search(line, self.printed()):
-            raise LabProblem(f"the server did not come to listen (status {self.status()}): {self.printed()[-1000:]}")
+            raise LabProblem(f"the server did not begin to listen (status {self.status()}): {self.printed()[-1000:]}")
 
 
 class OnHost:

@@ -1,4 +1,4 @@
-"""Files as nobody should write them: the drills and services of the lab, mutated, by a seed.
+"""Wrong files: the drills and services of the lab, mutated, by a seed.
 
 Each mutant is read as its original is. It is taken, or refused with a DeclarationError that names its file and line;
 anything else is a Crash. A drill that is taken can be told in sentences, and its faults can be made.
@@ -104,23 +104,23 @@ class Reader:
         if error.path != path or error.line is None or not 1 <= error.line <= lines:
             wrong = f"it names {error.path}, line {error.line} of {lines}"
         elif not told.startswith(f"{path}:{error.line}: ") or len(error.what) < 8:
-            wrong = "it does not begin with the place, or says nothing"
+            wrong = "the message does not begin with the place, or is empty"
         elif any(ord(each) < 32 for each in told):
-            wrong = "it has control characters"
+            wrong = "the message has control characters"
         elif len(told) > 3000:
-            wrong = f"it has {len(told)} characters"
+            wrong = f"the message has {len(told)} characters"
         if wrong:
             raise Crash(mutant, f"{wrong}: {told[:500]!r}")
 
 
 def _must(holds: object, otherwise: str) -> None:
     if not holds:
-        raise ValueError(f"it was taken, and {otherwise}")
+        raise ValueError(f"the file was accepted, but {otherwise}")
 
 
 def use_drill(drill: Drill, known: Mapping[str, Service]) -> None:
     """What is done with a drill before a lab starts; and its faults, made of it without one."""
-    _must(all(explained(drill)), "it is told in an empty line")
+    _must(all(explained(drill)), "its explanation has an empty line")
     cast = Cast(Lab(1).topology, "le-le", drill.family)
     for fault in drill.faults:
         match fault.effect:

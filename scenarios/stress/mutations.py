@@ -1,4 +1,4 @@
-"""What is done to a file so that it is as nobody should write it, by a seed."""
+"""The changes that make a file wrong, by a seed."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def of_machine(lab: int, run_folders: Iterable[str], temporary: Path) -> Iterato
             try:
                 os.close(locks.take(path))
             except (BlockingIOError, LabProblem) as error:
-                yield f"left: the lock {path}: {error or 'it is held'}"
+                yield f"left: the lock {path}: {error or 'a process holds it'}"
     if locks.path_of(lab, "lent").exists():
         yield f"left: {locks.path_of(lab, 'lent')}"
     for path in sorted(temporary.rglob("*")):

@@ -69,32 +69,32 @@ def at(events: Sequence[Mapping[str, Any]], sent_ns: int) -> Mapping[str, Any]:
 def went_on(sent: signal.Signals, events: Sequence[Mapping[str, Any]], sent_ns: int) -> list[str]:
     """Return what is wrong with a run that came to its end: it began something well after the signal."""
     later = [each for each in events if each["at_ns"] > sent_ns + GOES_ON_S * 1e9]
-    return [f"it went on after {sent.name}: {later[0]['event']}"] if later else []
+    return [f"the run went on after {sent.name}: {later[0]['event']}"] if later else []
 
 
 def wrong_end(sent: signal.Signals, status: int | None, printed: str, folder: Path | None) -> list[str]:
     """Return what is wrong with how a run ended after a signal. `folder`: its own, if it had one."""
     wrong = []
     if status is None:
-        wrong.append(f"it did not end within {ENDS_WITHIN_S:g} s after {sent.name}")
+        wrong.append(f"the run did not end within {ENDS_WITHIN_S:g} s after {sent.name}")
     elif status != STATUS[sent]:
         wrong.append(f"exit status: expected {STATUS[sent]}, got {status}: {_end_of(printed)}")
     if sent is signal.SIGKILL:
         return wrong
     if "Traceback" in printed or "Exception ignored" in printed:
-        wrong.append(f"a traceback: {printed[printed.find('Traceback') :][:2000].strip()}")
+        wrong.append(f"the run printed a traceback: {printed[printed.find('Traceback') :][:2000].strip()}")
     elif not re.search(r"^interrupted", printed, re.MULTILINE):
-        wrong.append(f"it did not say that it was interrupted: {_end_of(printed)}")
+        wrong.append(f"expected a line that begins with `interrupted`, got: {_end_of(printed)}")
     if folder and folder.is_dir():
         try:
             json.loads((folder / "summary.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
-            wrong.append(f"its summary cannot be read: {error}")
+            wrong.append(f"the summary of the run cannot be read: {error}")
     return wrong
 
 
 def _end_of(printed: str) -> str:
-    return " / ".join(printed.strip().splitlines()[-3:]) or "(it said nothing)"
+    return " / ".join(printed.strip().splitlines()[-3:]) or "(nothing)"
 
 
 class Storm:
@@ -113,7 +113,7 @@ class Storm:
         folders: list[str] = []
         began_s = time.monotonic()
         if wrong := self._next(folders):
-            raise LabProblem(f"before the first blow: {'; '.join(wrong)}")
+            raise LabProblem(f"the short drill does not pass before the first blow: {'; '.join(wrong)}")
         self._short_s = time.monotonic() - began_s
         _remove(folders)
         self._before = remains.of_lab(self.lab)
@@ -180,7 +180,7 @@ class Storm:
             if status == 0:
                 return []
             verdicts = [f"{each['verdict']}: {each.get('sentence', '')}" for each in run.messages if "verdict" in each]
-            return [f"the next run did not pass (status {status}): {'; '.join(verdicts) or _end_of(run.printed())}"]
+            return [f"the short drill did not pass (status {status}): {'; '.join(verdicts) or _end_of(run.printed())}"]
 
     def _remains(self, folders: Sequence[str]) -> list[str]:
         """What is left of the runs that are over; what has been told to end has a little time for it."""
@@ -228,18 +228,18 @@ def wrongs(struck: Sequence[Struck], count: int, kinds: int) -> list[str]:
     """Return why a storm has not shown what it is for; of nothing, that it has."""
     found = []
     if bad := sum(bool(each.wrong) for each in struck):
-        found.append(f"after {bad} of {len(struck)} something was wrong or left over")
+        found.append(f"after {bad} of {len(struck)} blows something was wrong or left over")
     if len(struck) < count:
-        found.append(f"{len(struck)} of {count} blows were struck")
+        found.append(f"expected {count} blows, got {len(struck)}")
     in_force = sum(bool(each.in_force) for each in struck)
     if in_force < LEAST_IN_FORCE * len(struck) and len(struck) >= A_SHARE_FROM:
-        found.append(f"only {in_force} of {len(struck)} came while a fault was in force")
+        found.append(f"only {in_force} of {len(struck)} blows came while a fault was in force")
     signals_sent = {each.blow.signal for each in struck}
     if count >= A_SHARE_FROM and (never := [each.name for each in SIGNALS if each not in signals_sent]):
-        found.append(f"no blow was by {' or '.join(never)}")
+        found.append(f"no blow was a {' or a '.join(never)}")
     met = len({each.blow.kind for each in struck})
     if count >= kinds * len(SIGNALS) and met < kinds:
-        found.append(f"only {met} of {kinds} kinds of fault appeared")
+        found.append(f"only {met} of {kinds} kinds of fault met a blow")
     return found
 
 

@@ -80,7 +80,7 @@ def test_a_run_that_goes_on_after_the_signal_is_wrong_and_one_that_was_over_is_n
     ending = [*EVENTS, {"event": "the captures end", "at_ns": 1_500_000_020, "in_force": []}]
     assert went_on(signal.SIGINT, ending, 20) == []
     ending.append({"event": "the second call begins", "at_ns": 2_000_000_021, "in_force": []})
-    assert went_on(signal.SIGINT, ending, 20) == ["it went on after SIGINT: the second call begins"]
+    assert went_on(signal.SIGINT, ending, 20) == ["the run went on after SIGINT: the second call begins"]
 
 
 @pytest.mark.parametrize("sent", SIGNALS, ids=lambda each: each.name)
@@ -96,9 +96,9 @@ def test_a_run_that_ended_as_it_is_to_is_right(sent: signal.Signals, tmp_path: P
         (signal.SIGTERM, 130, "interrupted", "{}", "expected 143, got 130"),
         (signal.SIGINT, 1, "interrupted", "{}", "expected 130, got 1"),
         (signal.SIGINT, 130, "interrupted\nTraceback (most recent call last):\n  x", "{}", "a traceback"),
-        (signal.SIGTERM, 143, "bye", "{}", "did not say that it was interrupted"),
-        (signal.SIGTERM, 143, "interrupted", "{", "its summary cannot be read"),
-        (signal.SIGTERM, 143, "interrupted", None, "its summary cannot be read"),
+        (signal.SIGTERM, 143, "bye", "{}", "expected a line that begins with `interrupted`"),
+        (signal.SIGTERM, 143, "interrupted", "{", "the summary of the run cannot be read"),
+        (signal.SIGTERM, 143, "interrupted", None, "the summary of the run cannot be read"),
     ],
 )
 def test_each_way_in_which_the_end_of_a_run_is_wrong_is_told(
@@ -113,15 +113,15 @@ def test_each_way_in_which_the_end_of_a_run_is_wrong_is_told(
 def test_a_storm_is_well_only_if_nothing_was_left_and_half_of_it_met_a_fault() -> None:
     assert wrongs([struck("a"), struck("a"), struck()], 3, 24) == []
     assert wrongs([struck("a"), struck("a", wrong="left: x")], 2, 24) == [
-        "after 1 of 2 something was wrong or left over"
+        "after 1 of 2 blows something was wrong or left over"
     ]
     assert wrongs([struck("a"), struck(), struck()], 3, 24) == [], "of three it may be luck"
     of_each = [struck("a", sent=each) for each in SIGNALS]
     few = [*of_each * 3, *[struck()] * 11]
-    assert wrongs(few, 20, 24) == ["only 9 of 20 came while a fault was in force"]
-    assert wrongs([*of_each[:2] * 10], 20, 24) == ["no blow was by SIGINT"]
-    assert wrongs([struck("a")], 2, 24) == ["1 of 2 blows were struck"]
-    assert wrongs([struck("a")] * 6, 6, 2) == ["only 1 of 2 kinds of fault appeared"]
+    assert wrongs(few, 20, 24) == ["only 9 of 20 blows came while a fault was in force"]
+    assert wrongs([*of_each[:2] * 10], 20, 24) == ["no blow was a SIGINT"]
+    assert wrongs([struck("a")], 2, 24) == ["expected 2 blows, got 1"]
+    assert wrongs([struck("a")] * 6, 6, 2) == ["only 1 of 2 kinds of fault met a blow"]
 
 
 def test_the_table_counts_each_kind_of_fault_and_each_signal() -> None:
