@@ -182,7 +182,7 @@ def _talk(
             if [each.request.raw + each.answer.raw for each in here] != [
                 each.request.raw + each.answer.raw for each in there
             ] or len(here) != len(called):
-                raise LabProblem(f"{client.name} and {server.name}: the legs do not hold the same {len(called)} calls")
+                raise LabProblem(f"{client.name} and {server.name}: expected the same {len(called)} calls on both legs")
             found += [
                 Talk(each, client, server, ended, conversation)
                 for each, ended, conversation in zip(chosen, called, here, strict=True)
@@ -196,7 +196,7 @@ def _beside(talks: Sequence[Talk]) -> Iterator[Row]:
         if talk.call.outcome is not Outcome.ANSWERED or not re.search(
             talk.chosen.client.prints, talk.call.printed, re.MULTILINE
         ):
-            yield Row(talk, wrong=f"the client was not answered rightly: {talk.call.printed}")
+            yield Row(talk, wrong=f"expected the right answer, and the client printed: {talk.call.printed}")
             continue
         try:
             one, other = first.conversation, talk.conversation
@@ -212,7 +212,7 @@ def _beside(talks: Sequence[Talk]) -> Iterator[Row]:
 def _check_byte_order(kinds: list[Kind], by: Direction, host: Host) -> list[Kind]:
     """The kinds, if the messages name the byte order of the host that sent them. Raises ValueError."""
     if wrong := [order for order in by.orders if order != host.byteorder]:
-        raise ValueError(f"{host.name} called itself {wrong[0]}-endian")
+        raise ValueError(f"{host.name}: expected {host.byteorder}-endian in its headers, got {wrong[0]}-endian")
     return kinds
 
 
@@ -328,9 +328,9 @@ def with_figures(text: str, made: Mapping[str, str]) -> str:
     """The document with its figures made anew. Raises ValueError for one that there is not, or that is not shown."""
     named_there = [found["name"] for found in FIGURE.finditer(text)]
     if unknown := [name for name in named_there if name not in made]:
-        raise ValueError(f"{DOCUMENT.name} wants the figure {unknown[0]!r}; there are: {', '.join(made)}")
+        raise ValueError(f"{DOCUMENT.name}: unknown figure {unknown[0]!r}; there are: {', '.join(made)}")
     if missing := [name for name in made if name not in named_there]:
-        raise ValueError(f"{DOCUMENT.name} does not show the figure {missing[0]!r}")
+        raise ValueError(f"{DOCUMENT.name}: expected the figure {missing[0]!r} in it, too")
     return FIGURE.sub(lambda found: f"{found[1]}{made[found['name']]}{found[4]}", text)
 
 

@@ -1,4 +1,4 @@
-"""What the emulated machines answer beside the native one, asked on each now; and docs/emulation.md, made of it.
+"""What the emulated machines and the native one answer, asked on each now; and docs/emulation.md, made of it.
 
 Each thing in which an emulated machine differs has its words here, or the document is not made: nobody should find out
 by a drill that goes wrong. Words for what does not differ (any more) are refused too.
@@ -118,9 +118,11 @@ def _ask(lab: Lab, host: Host) -> Answers:
         said = f"{machine['byteorder']}-endian, {machine['bits']} bits, {machine['cpu']}"
         answered = Answers(host, said, found["errno"], found["answers"])
     except (ValueError, KeyError, TypeError) as error:
-        raise LabProblem(f"{host.name} did not say what it answers (status {ran.status}): {ran.printed}") from error
+        raise LabProblem(
+            f"{host.name}: the answers of the probe cannot be read (status {ran.status}): {ran.printed}"
+        ) from error
     if said != str(host.promised):
-        raise LabProblem(f"{host.name} is {said}, and should be {host.promised}")
+        raise LabProblem(f"{host.name}: expected {host.promised}, got {said}")
     return answered
 
 
@@ -138,11 +140,12 @@ def differing(asked: Sequence[Answers]) -> list[str]:
     found += [name for name in _names(asked) if len({each.errnos.get(name) for each in asked}) > 1]
     if without := [name for name in found if name not in WORDS]:
         raise ValueError(
-            f"scenarios/byteorder/emulation.py has no words for {', '.join(without)}, in which the machines differ"
+            f"the machines differ in {', '.join(without)}; write what that means into WORDS of "
+            "scenarios/byteorder/emulation.py"
         )
     if idle := [name for name in WORDS if name not in found]:
         raise ValueError(
-            f"scenarios/byteorder/emulation.py has words for {', '.join(idle)}, in which no machine differs"
+            f"no machine differs in {', '.join(idle)}; remove it from WORDS of scenarios/byteorder/emulation.py"
         )
     return found
 
@@ -224,7 +227,7 @@ def options_that_differ(written: str) -> set[str]:
     """The socket options that the document says an emulated machine answers otherwise."""
     section = re.search(r"^## Socket options\n(.*?)^## ", written, re.DOTALL | re.MULTILINE)
     if section is None:
-        raise ValueError(f"{DOCUMENT.name} has no section of socket options")
+        raise ValueError(f"{DOCUMENT.name}: expected a section `## Socket options`, got none")
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in section[1].splitlines() if "|" in line]
     return {name for name, _, *emulated in rows[2:] if set(emulated) != {SAME}}
 

@@ -43,10 +43,10 @@ def query_cpu(cpu: str) -> Mapping[str, int]:
         check=False,
     )
     if ran.returncode != 0:
-        raise LabProblem(f"the numbers of errno on {cpu}: status {ran.returncode}: {ran.stderr.strip()}")
+        raise LabProblem(f"the numbers of errno on {cpu} cannot be read: status {ran.returncode}: {ran.stderr.strip()}")
     found = {name: int(number) for name, number in map(str.split, ran.stdout.splitlines())}
     if missing := sorted(numbers_on().keys() - found):
-        raise LabProblem(f"the headers of {cpu} have no {', '.join(missing)}")
+        raise LabProblem(f"the headers of {cpu} lack {', '.join(missing)}")
     return found
 
 

@@ -101,19 +101,18 @@ def check_fits(chosen: ServiceChoice) -> None:
     """Raise UsageError unless both programs of a service can be built for every CPU, and speak TCP."""
     service = chosen.service
     if chosen.transport != "tcp":
-        raise UsageError(f"{chosen.name} speaks {chosen.transport}, and endian compares conversations over tcp")
+        raise UsageError(f"endian compares conversations over tcp; {chosen.name} speaks {chosen.transport}")
     for side in get_args(Side):
         if program_ends.moves(chosen, side):
             continue
         path = service.dockerfiles.get(program_ends.image(chosen, side) or "")
         if path is None:
             raise UsageError(
-                f"{service.folder / 'service.yaml'}: the {side} of {chosen.name} has no Dockerfile in this folder, and "
-                "is no program in Python, so it cannot come to another CPU: docs/cpus.md has both"
+                f"{service.folder / 'service.yaml'}: the {side} of {chosen.name} cannot be built for another CPU: "
+                "expected a Dockerfile in this folder, or a program in Python; docs/cpus.md has both"
             )
         raise UsageError(
-            f"{path}: expected `FROM faultwire/cross` and a line `ARG CPU=native`, by which it is built for each CPU: "
-            "docs/cpus.md"
+            f"{path}: expected `FROM faultwire/cross` and a line `ARG CPU=native`, for each other CPU; see docs/cpus.md"
         )
 
 
@@ -134,7 +133,7 @@ def build(chosen: ServiceChoice, cpus: Sequence[str], say: Say) -> Mapping[str, 
         there = [program_ends.cpu_of(end) for end in program_ends.ends_of(chosen, side)]
         if missing := [cpu for cpu in cpus if cpu not in there]:
             raise UsageError(
-                f"the {side} of {chosen.name} does not come to {missing[0]}; it comes to: {', '.join(there)}"
+                f"the {side} of {chosen.name} does not run on {missing[0]}; it runs on: {', '.join(there)}"
             )
     ends = [LITTLE, *(CPUS[cpu].end for cpu in cpus)]
     on_cpus.ready([(chosen, end, end) for end in ends], say)
@@ -207,7 +206,9 @@ def _talk(
         (place / f"{leg}.pcapng").write_bytes(each.pcapng)
         heard.append(messages(dissector.frames(each.pcapng), client.address(FAMILY), address, chosen.port))
     if len({tuple(_sent(each)) for each in heard}) != 1:
-        raise LabProblem(f"{chosen.name}, {client_cpu}-{server_cpu}: the two legs do not hold the same bytes")
+        raise LabProblem(
+            f"{chosen.name}, {client_cpu}-{server_cpu}: expected the same bytes on both legs of the firewall"
+        )
     outcome = contract.ended(chosen.client, ran, hung=ran.hung, cpu=client_cpu).outcome
     row = Row(client_cpu, server_cpu, outcome, _last_line(ran), None, _unsupported(outcome, ran, served))
     return row, heard[0]
@@ -224,7 +225,7 @@ def _sent(heard: Sequence[Message]) -> Iterator[bytes]:
 
 def _last_line(ran: Finished) -> str:
     lines = f"{ran.stdout}\n{ran.stderr}".strip().splitlines()
-    return lines[-1] if lines else f"nothing, with status {ran.status}"
+    return lines[-1] if lines else f"nothing (status {ran.status})"
 
 
 def _unsupported(outcome: Outcome, ran: Finished, served: str) -> str:
@@ -251,7 +252,7 @@ def sentence(compared: Compared) -> str:
     """All of it in a line."""
     native, rows = compared.native, compared.rows
     if native.verdict is not Verdict.PASS:
-        return f"nothing can be compared: {native.pair} is {native.outcome.value}, and printed: {native.printed}"
+        return f"nothing can be compared: {native.pair} ended as {native.outcome.value}, and printed: {native.printed}"
     broken = sum(row.verdict is Verdict.FAIL for row in rows)
     other = sum(row.difference is not None and not row.unsupported for row in rows)
     left_out = sum(bool(row.unsupported) for row in rows)

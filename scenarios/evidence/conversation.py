@@ -19,7 +19,7 @@ from scenarios.evidence.tcp_stream import stream_bytes
 Kind = Literal["header length", "header", "byte order", "elements", "text", "content", "bytes"]
 WHY: dict[Kind, str] = {
     "byte order": "the header names the byte order of the machine that sent it",
-    "header length": "that name is longer or shorter",
+    "header length": "the name of that byte order is longer or shorter",
     "elements": "the elements' bytes lie in the order that the header names",
     "text": "the units of the text lie in the order that its mark names",
 }

@@ -61,7 +61,7 @@ def test_what_differs_is_told_for_each_direction_with_the_reason() -> None:
     ]
     assert why(rows) == [
         "byte order: the header names the byte order of the machine that sent it",
-        "header length: that name is longer or shorter",
+        "header length: the name of that byte order is longer or shorter",
         "elements: the elements' bytes lie in the order that the header names",
     ]
     assert compared(*rows).verdict is Verdict.PASS
@@ -76,13 +76,13 @@ def test_a_byte_that_differs_otherwise_is_wrong_and_is_shown() -> None:
 
 def test_a_machine_that_says_another_byte_order_than_its_own_is_wrong() -> None:
     (_, row) = _beside([FIRST, talk("client-be", "server", request=array("little"))])
-    assert row.wrong == "client-be called itself little-endian"
+    assert row.wrong == "client-be: expected big-endian in its headers, got little-endian"
 
 
 @pytest.mark.parametrize("ended", [call(Outcome.RESET), call(printed="sum 1, minimum 1, maximum 1; 1 doubled")])
 def test_bytes_are_not_enough_where_the_client_came_to_another_answer(ended: Call) -> None:
     (_, row) = _beside([FIRST, talk("client-be", "server", ended=ended)])
-    assert row.wrong.startswith("the client was not answered rightly")
+    assert row.wrong.startswith("expected the right answer, and the client printed: ")
 
 
 def test_a_message_is_shown_on_a_line_with_what_tells_its_byte_order_whole() -> None:
@@ -107,9 +107,9 @@ def test_a_figure_that_is_not_made_or_not_shown_is_an_error() -> None:
     assert "old" not in whole
     assert "| be-le | `150 bytes: 00 88" in whole
     assert with_figures(whole, made) == whole
-    with pytest.raises(ValueError, match=r"byte-order\.md wants the figure 'other'; there are: machines"):
+    with pytest.raises(ValueError, match=r"byte-order\.md: unknown figure 'other'; there are: machines"):
         with_figures(text + "<!-- figure: other -->\n<!-- end -->\n", made)
-    with pytest.raises(ValueError, match=r"byte-order\.md does not show the figure 'why'"):
+    with pytest.raises(ValueError, match=r"byte-order\.md: expected the figure 'why' in it, too"):
         with_figures(text[: text.index("<!-- figure: why")], made)
 
 

@@ -183,7 +183,7 @@ def test_the_verdict_is_of_who_was_answered(rows: tuple[Row, ...], verdict: Verd
 def test_nothing_is_claimed_where_the_native_pair_is_not_answered(tmp_path: Path) -> None:
     found = compared(tmp_path, WRONG, native=Outcome.REFUSED)
     assert found.verdict is Verdict.UNPROVEN
-    assert own_program.sentence(found) == "nothing can be compared: native-native is refused, and printed: no"
+    assert own_program.sentence(found) == "nothing can be compared: native-native ended as refused, and printed: no"
 
 
 @pytest.mark.parametrize("said", ["qemu: unknown syscall 441", "qemu-hppa: Unsupported ancillary data: 1/1"])
