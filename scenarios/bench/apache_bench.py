@@ -38,7 +38,7 @@ def parse(printed: str, architecture: str) -> Measured:
     def number(pattern: str, otherwise: str | None = None) -> str:
         match = re.search(pattern, printed, re.MULTILINE)
         if match is None and otherwise is None:
-            raise ValueError(f"ab printed no line like {pattern!r}:\n{printed.strip()}")
+            raise ValueError(f"ab: expected a line that matches {pattern!r}, got:\n{printed.strip()}")
         return match[1] if match else otherwise or ""
 
     return Measured(

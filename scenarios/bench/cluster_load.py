@@ -135,7 +135,7 @@ def lines(load: Load) -> list[str]:
     return [
         f"{load.cells} cells that do nothing, {WORKERS} workers with {LABS} labs each: {load.took_s:.0f} s, "
         f"{load.rate:.0f} cells a second",
-        f"of processor a cell takes {load.head_ms:.1f} ms in the head and {load.scheduler_ms:.1f} ms in the scheduler",
+        f"processor time of a cell: {load.head_ms:.1f} ms in the head, {load.scheduler_ms:.1f} ms in the scheduler",
         f"memory at most: head {load.head_mib:.0f} MiB ({load.head_before_mib:.0f} before the first cell), scheduler "
         f"{load.scheduler_mib:.0f}; head {load.head_with_summary_mib:.0f} with the summary and the report, which took "
         f"{load.summary_s:.1f} s",

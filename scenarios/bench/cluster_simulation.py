@@ -1,4 +1,4 @@
-"""What many machines make of very many cells, computed: recorded times of cells, stragglers, lost machines, one head.
+"""How long many machines take for very many cells, computed from recorded times, stragglers and lost machines.
 
     python -m scenarios.bench.cluster_simulation
 

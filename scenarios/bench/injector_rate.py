@@ -96,7 +96,7 @@ def _by_injector(lab: Lab, caller: Caller, injector: Injector) -> float:
             if (now_seen := fault.hits().seen) > seen:
                 seen, done_s = now_seen, time.monotonic()
         if (ended := flood.wait()).status != 0:
-            raise LabProblem(f"the flood of datagrams: {ended.printed}")
+            raise LabProblem(f"the flood of datagrams failed (status {ended.status}): {ended.printed}")
     return seen / (done_s - began_s)
 
 
@@ -106,6 +106,6 @@ def _by_bare_loop(lab: Lab, caller: Caller, injector: Injector) -> float:  # noq
         loop.wait_for_line("listening", 10)
         began_s = time.monotonic()
         if (ended := caller.call("client", _flood(lab), timeout_s=60)).status != 0:
-            raise LabProblem(f"the flood of datagrams: {ended.printed}")
+            raise LabProblem(f"the flood of datagrams failed (status {ended.status}): {ended.printed}")
         told = loop.wait_for_line(r"^took (\d+) ([\d.]+)$", 30)
     return int(told[1]) / (float(told[2]) - began_s)

@@ -190,7 +190,7 @@ def _firewall(lab: Lab, caller: Caller, injector: Injector) -> dict[str, float]:
                     argv = ["python", "-c", GIVE, server.ipv4, str(PORT), str(MEBIBYTES)]
                     ended = caller.call(client.name, argv, timeout_s=120)
                     if ended.status != 0:
-                        raise LabProblem(f"the bulk transfer: {ended.printed}")
+                        raise LabProblem(f"the bulk transfer failed (status {ended.status}): {ended.printed}")
                     took[name].append(_next_time(taking.lines, seen))
     fastest = {name: min(times) for name, times in took.items()}
     return {name: fastest["empty"] / fastest[name] for name in ways if name != "empty"}
@@ -198,7 +198,7 @@ def _firewall(lab: Lab, caller: Caller, injector: Injector) -> dict[str, float]:
 
 def _next_time(lines: Sequence[str], seen: int) -> float:
     """The seconds that the receiver tells of, in its next line."""
-    wait_for(lambda: len(lines) > seen, "the receiver to say how long it took", 20)
+    wait_for(lambda: len(lines) > seen, "a line of the receiver with the time that it took", 20)
     return float(lines[seen].rsplit(" ", 2)[1])
 
 

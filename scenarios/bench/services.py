@@ -70,7 +70,7 @@ class Ground:
         argv = ["python", "-m", "services.bench.usage", *(str(server.pid) for server in servers)]
         finished = self.lab.run(self.place.server.name, argv, timeout_s=30)
         if finished.status:
-            raise LabProblem(f"what the servers use could not be read: {finished.printed}")
+            raise LabProblem(f"the processor time and memory of the servers could not be read: {finished.printed}")
         told: list[dict[str, Any]] = json.loads(finished.stdout)
         return told
 
@@ -204,7 +204,7 @@ def command(protocol: str, name: str, address: str, port: int) -> list[str]:
         return ["python", "-m", f"services.bench.textbook_{protocol}", address, str(port)]
     run = declared()[protocol].servers[name].run
     if run is None:
-        raise LabProblem(f"{protocol}/{name} is not started by a command")
+        raise LabProblem(f"{protocol}/{name} cannot be measured: no command starts it")
     argv = words(run, bind=address, host=address, port=port)
     argv += ["--idle-timeout", str(KEPT_S)]
     if protocol == "search":

@@ -49,7 +49,8 @@ def _spent(lab: Lab, *, has_server: bool) -> dict[str, float]:
         seen = packets.on("client-leg").where("tcp.flags.syn == 1 && tcp.flags.ack == 0").frames
         took_s = time.monotonic() - began_s
         if (call.outcome, lost.hits) != ("answered", 1) or len(seen) < 2:
-            raise LabProblem(f"a test with a lost SYN: {call!r}, {lost.hits} hits, {len(seen)} SYNs")
+            came = f"{call!r}, {lost.hits} hits and {len(seen)} SYNs"
+            raise LabProblem(f"a test with a lost SYN: expected answered, 1 hit and at least 2 SYNs, got {came}")
         spent.append(took_s - (call.duration_s or 0.0))
     del spent[0]  # it made the interpreters of the hosts warm
     return {"median": median(spent), "p95": quantiles(spent, n=20)[-1]}
@@ -67,6 +68,6 @@ def of_the_plugin() -> float:
         ran = subprocess.run(argv, cwd=CODE.parent, capture_output=True, text=True, check=True, timeout=60)
         seconds, has_docker = ran.stdout.split()
         if has_docker != "False":
-            raise LabProblem("importing the pytest plugin imports docker")
+            raise LabProblem("importing the pytest plugin imports docker; expected that it does not")
         took.append(float(seconds))
     return median(took)
