@@ -31,6 +31,8 @@ TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaug
 NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
+# What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
+OF_A_CRASH: Final = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGPIPE", "SIGSEGV", "SIGSYS"})
 # How an exception that nobody caught is told: the exit status, what stands on standard error, the exception's name.
 UNCAUGHT: Final = (
     (
@@ -230,9 +232,12 @@ def signal_of(call: Call) -> str:
     """The signal that ended a program, by name; empty where none did."""
     if call.signal:
         return call.signal
-    if call.outcome is Outcome.CRASHED and (call.status or 0) > 128:  # as a shell and the engine tell it
+    if (call.status or 0) > 128:  # as a shell and the engine tell it
         with contextlib.suppress(ValueError):
-            return signal.Signals((call.status or 0) - 128).name
+            name = signal.Signals((call.status or 0) - 128).name
+            told = call.guest and call.errno is not None and call.outcome in OF_ONE_ERRNO
+            if call.outcome is Outcome.CRASHED or (told and name in OF_A_CRASH):
+                return name
     return ""
 
 

@@ -85,6 +85,9 @@ ENDS = [
     (call(Outcome.FAILED, status=7), "failed (exit status 7, no errno printed)"),
     (call(Outcome.FAILED, status=7, errno="EMFILE"), "failed (EMFILE)"),
     (call(Outcome.CRASHED, status=139), "crashed (SIGSEGV)"),
+    # abort() of an uncaught std::system_error, that printed its words; and a status that is no crash's
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=134), "crashed (SIGABRT, ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=143), "refused (ECONNREFUSED)"),
     (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
      "crashed (uncaught ConnectionRefusedError, ECONNREFUSED)"),
