@@ -84,6 +84,17 @@ def count_of_all(seen: Seen, addresses: Collection[str]) -> int:
     return len(_syns(found)) + len(_questions(found))
 
 
+def tries_of_middle(seen: Seen) -> int:
+    """How often a server in the middle tried its backend, whatever the port; 0 where there is no backend."""
+    servers = seen.addresses.get("server", ())
+    asked = [
+        each
+        for each in seen.frames.get("server-leg", ())
+        if each.sender[0] in servers and each.receiver[0] in seen.backend_side
+    ]
+    return len(_syns(asked)) + len(_questions(asked))
+
+
 def is_beside_another(seen: Seen, call: Call) -> bool:
     """Whether another call ran on the same host meanwhile: no packet says of which of them it is."""
     mine = _time_of(call)

@@ -234,3 +234,21 @@ def test_of_calls_that_are_counted_those_that_were_not_read_may_be_of_either_kin
 ) -> None:
     seen = replace(evidence(call()), calls={"hello": made})
     assert judged_alone(Expectation(outcome=count), seen, drill(tmp_path, REFUSED)).holds is holds
+
+
+def test_a_count_of_one_try_is_unproven_where_a_program_in_the_middle_asked_its_backend_again(tmp_path: Path) -> None:
+    backend = "198.18.1.202"
+    asked = [replace(syn(n, 100 + n / 10, 50000 + n), source=SERVER, destination=backend) for n in (1, 2)]
+    of = drill(tmp_path, "packets: {at: server-leg, where: syn, exactly: 7}")
+
+    def run(count: int, **changes: object) -> Seen:
+        seen = replace(evidence(call()), backend_side=frozenset({backend}), **changes)  # type: ignore[arg-type]
+        return replace(seen, frames={**seen.frames, "server-leg": asked[:count]})
+
+    found = judged(of, run(1), run(2))[1][-1]
+    assert found.holds is Verdict.UNPROVEN
+    assert "the program in the middle asked its backend 2 times, and 1 without the failure" in found.seen
+    assert judged(of, run(2), run(2))[1][-1].holds is Verdict.FAIL
+    assert judged(of, run(1), run(2, calls={"hello": [call(guest=False)]}))[1][-1].holds is Verdict.FAIL
+    of_client = drill(tmp_path, "packets: {at: client-leg, where: syn, exactly: 7}")
+    assert judged(of_client, run(1), run(2))[1][-1].holds is Verdict.FAIL
