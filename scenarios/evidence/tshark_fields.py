@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from sys import intern
+from typing import Final
 
 from scenarios.evidence.frame import FLAGS, Endpoint, Frame, Transport
 
@@ -24,6 +25,18 @@ FIELDS = (
 ).split()
 
 
+# Of a packet in a packet (what an ICMP error quotes; a tunnel, as VXLAN in UDP) the outer one is what crosses; its
+# names come first.
+TRANSPORTS: Final[Mapping[str, Transport]] = {
+    "icmp": "icmp",
+    "icmpv6": "icmp",
+    "tcp": "tcp",
+    "udp": "udp",
+    "arp": "arp",
+}
+ADDRESSES: Final = {"ip": "ip.{}", "ipv6": "ipv6.{}", "arp": "arp.{}.proto_ipv4"}
+
+
 def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame | None:
     def first(*names: str) -> str:
         return next((layers[name][0] for name in names if name in layers), "")
@@ -34,16 +47,12 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
     protocols = first("frame.protocols").split(":")
     if not {"ip", "ipv6", "arp"} & set(protocols):
         return None
-    transport: Transport = "arp" if "arp" in protocols else "other"
-    if "icmp" in protocols or "icmpv6" in protocols:
-        transport = "icmp"  # it quotes the packet that it is about, so its own name comes before tcp's and udp's
-    elif "tcp" in protocols:
-        transport = "tcp"
-    elif "udp" in protocols:
-        transport = "udp"
+    network = next(each for each in protocols if each in ADDRESSES)
+    transport: Transport = next((TRANSPORTS[each] for each in protocols if each in TRANSPORTS), "other")
+    is_udp = transport == "udp"
     seconds, _, fraction = first("frame.time_epoch").partition(".")
-    bits = number("tcp.flags") or 0
-    is_icmp = transport == "icmp"
+    is_icmp, has_ports = transport == "icmp", transport in ("tcp", "udp")
+    bits = 0 if is_icmp or is_udp else number("tcp.flags") or 0
     offset = number("ip.frag_offset", "ipv6.fraghdr.offset") or 0
     has_more = first("ip.flags.mf", "ipv6.fraghdr.more") in ("1", "True")
     return Frame(
@@ -51,25 +60,27 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
         time_ns=int(seconds) * 1_000_000_000 + int(fraction.ljust(9, "0")[:9] or 0),
         length=int(first("frame.len")),
         transport=transport,
-        source=intern(first("ip.src", "ipv6.src", "arp.src.proto_ipv4")),
-        destination=intern(first("ip.dst", "ipv6.dst", "arp.dst.proto_ipv4")),
-        source_port=None if is_icmp else number("tcp.srcport", "udp.srcport"),
-        destination_port=None if is_icmp else number("tcp.dstport", "udp.dstport"),
-        identification=number("ip.id"),
-        ttl=number("ip.ttl", "ipv6.hlim") or 0,
-        flags=frozenset(name for bit, name in FLAGS.items() if bits & bit and not is_icmp),
-        seq=number("tcp.seq_raw"),
-        ack=number("tcp.ack_raw"),
-        window=number("tcp.window_size_value"),
-        options=intern(first("tcp.options")),
-        payload=bytes.fromhex(first("tcp.payload", "udp.payload").replace(":", "")),
+        source=intern(first(ADDRESSES[network].format("src"))),
+        destination=intern(first(ADDRESSES[network].format("dst"))),
+        source_port=number(f"{transport}.srcport") if has_ports else None,
+        destination_port=number(f"{transport}.dstport") if has_ports else None,
+        identification=number("ip.id") if network == "ip" else None,
+        ttl=number("ip.ttl" if network == "ip" else "ipv6.hlim") or 0,
+        flags=frozenset(name for bit, name in FLAGS.items() if bits & bit),
+        seq=None if is_udp else number("tcp.seq_raw"),
+        ack=None if is_udp else number("tcp.ack_raw"),
+        window=None if is_udp else number("tcp.window_size_value"),
+        options="" if is_udp else intern(first("tcp.options")),
+        payload=bytes.fromhex(
+            first(*(("udp.payload",) if is_udp else ("tcp.payload", "udp.payload"))).replace(":", "")
+        ),
         protocol=intern(first("_ws.col.protocol")),
         info=first("_ws.col.info"),
         notes=tuple(layers.get("_ws.expert.message", ())),
         messages=tuple(layers.get("jsonmsg.summary", ())),
         byteorders=tuple(layers.get("jsonmsg.header.byteorder", ())),
         # Linux writes a sum of 0 as 0xffff in every protocol, as UDP must; to a receiver they are one (RFC 1624, 3).
-        checksum_good=first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
+        checksum_good=is_udp or first("tcp.checksum.status") != "0" or "tcp.checksum.ffff" in layers,
         marks=frozenset(mark for field, mark in marked.items() if field in layers),
         fragment=(offset, has_more) if offset or has_more else None,
         quoted=_quoted(layers) if is_icmp and "tcp" in protocols else None,
