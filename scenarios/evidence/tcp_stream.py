@@ -17,9 +17,14 @@ def stream_bytes(segments: Sequence[Frame]) -> bytes:
         return b""
     start = syn.seq + 1
     whole = bytearray()
-    for segment in sorted(segments, key=lambda segment: ((segment.seq or 0) - start) % 2**32):
+
+    def offset_of(segment: Frame) -> int:
+        """Where its bytes begin: those of a SYN (RFC 7413) after the SYN itself."""
+        return ((segment.seq or 0) + ("SYN" in segment.flags) - start) % 2**32
+
+    for segment in sorted(segments, key=offset_of):
         if segment.payload and segment.seq is not None:
-            offset = (segment.seq - start) % 2**32
+            offset = offset_of(segment)
             if offset > len(whole):
                 break
             whole[offset : offset + len(segment.payload)] = segment.payload

@@ -109,6 +109,8 @@ def test_a_long_exchange_is_folded_in_its_middle_and_says_how_much() -> None:
         ([SYN, segment(4, 3, seq=103, payload=b"def"), DATA], b"abcdef"),
         ([SYN, segment(4, 3, seq=104, payload=b"def"), DATA], b"abc"),
         ([DATA], b""),
+        ([replace(SYN, payload=b"abc"), segment(4, 3, seq=103, payload=b"def")], b"abcdef"),
+        ([replace(SYN, payload=b"abc"), DATA], b"abc"),
         (
             [
                 replace(SYN, seq=2**32 - 2),
@@ -118,7 +120,16 @@ def test_a_long_exchange_is_folded_in_its_middle_and_says_how_much() -> None:
             b"abc",
         ),
     ],
-    ids=["once", "sent again", "out of order", "a hole", "no SYN", "sequence numbers that wrap"],
+    ids=[
+        "once",
+        "sent again",
+        "out of order",
+        "a hole",
+        "no SYN",
+        "in a SYN",
+        "in a SYN, and again",
+        "sequence numbers that wrap",
+    ],
 )
 def test_a_stream_is_put_together_by_sequence_number(segments: list[Frame], carried: bytes) -> None:
     assert stream_bytes(segments) == carried
