@@ -58,7 +58,7 @@ _LONGEST_FIRST: Final = sorted(_WORDS, key=len, reverse=True)
 _PYTHON: Final = r"\b(?:OS|Timeout|BrokenPipe|Connection(?:Aborted|Refused|Reset)?)Error\("  # repr() of an OSError
 _NUMBER: Final = rf"(?:\[Errno|os error|errno[ :=]+|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
 _ERRNO: Final = re.compile(
-    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))}))|\b(?P<name>E[A-Z0-9]+)\b"
+    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+)\b"
 )
 _NO_ERRNO: Final = re.compile(
     r"ProtocolError\('Connection aborted\.'"  # urllib3's words for any end of a connection

@@ -200,6 +200,7 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
         ("jdbc:mysql://server/x?connectTimeout=3000: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
         ("Connection refused ({'readTimeout': 5, 'url': 'x'})", Outcome.REFUSED, "ECONNREFUSED"),
         ("httpx.ConnectTimeout: timed out", Outcome.TIMED_OUT, None),
+        ("1 of 9 wrong; connection resets: 0, broken pipes: 0", Outcome.FAILED, None),
         # a broker's answer (MQTT 3.1.1, 3.2.2.3)
         ("Connection error: Connection Refused: not authorised.", Outcome.FAILED, None),
         ("Connection refused: server/198.18.1.138:80", Outcome.REFUSED, "ECONNREFUSED"),  # Netty
