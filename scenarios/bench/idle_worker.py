@@ -1,4 +1,4 @@
-"""A worker of a cluster whose cells do nothing: what head and scheduler can carry is measured with it.
+"""A worker of a cluster whose cells do nothing, to measure how many cells head and scheduler can carry.
 
     python -m scenarios.bench.idle_worker worker ADDRESS --labs N --name NAME --keys FOLDER
 

@@ -1,4 +1,4 @@
-"""Make scenarios/spec/errno_numbers.toml: what the headers of each CPU say that errno's numbers are.
+"""Make scenarios/spec/errno_numbers.toml: the numbers of errno, from the headers of each CPU.
 
     python -m scenarios.byteorder.errno_table
 

@@ -1,4 +1,4 @@
-"""Frames behind a NAT: who sent each, or whom it is for, though the NAT's own address stands in it.
+"""Frames behind a NAT: the sender or receiver of each, where the NAT's own address stands in its place.
 
 It is told from the packets alone: a NAT changes an address and a port, and what else crosses with them tells which
 frame of the one leg is which of the other. Knows no lab.

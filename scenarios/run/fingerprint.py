@@ -1,4 +1,4 @@
-"""What a cell's result depends on, as one digest: so that a cell whose inputs did not change need not be run again.
+"""What a cell's result depends on, as one digest: a cell whose inputs did not change need not run again.
 
 The lab (its topology, images and programs), all of services/ but the words of the gallery, since services run each
 other's programs and import each other, and the drill's file. The rooms that only tell of results are left out. The

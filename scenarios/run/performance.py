@@ -1,4 +1,4 @@
-"""Performing a drill's script in a lab, once, with its faults or without; what came of it is evidence, unjudged.
+"""Perform a drill's script in a lab, once, with its faults or without; the result is evidence, not yet judged.
 
 This is the order of things. The parts that do them share a `ScriptRun`: servers, client calls, faults, recording,
 settling. Whatever the script changes is undone on every way out: each step puts its undo on a stack as it is done.

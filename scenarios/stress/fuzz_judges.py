@@ -1,4 +1,4 @@
-"""What a server may answer to any bytes at all, by the document of its protocol."""
+"""Whether a server may give an answer, whatever bytes it was sent, by the document of its protocol."""
 
 from __future__ import annotations
 
