@@ -18,7 +18,9 @@ sensitive:
 That a check fails is doubted by what a stall may have changed. That it holds is doubted only by what a stall may have
 made: time that a band needs, a repetition that is counted, a deadline that is reached. For that it must have held
 something up, which then came as soon as it was over: while everybody waits for a timer, a stall that ends before the
-timer does makes nothing later. And a stall after the last thing that an expectation looks at changes nothing in it.
+timer does makes nothing later. (But of a stop: select(2) goes on after SIGCONT with what was left of its timeout before
+SIGSTOP, and so does a frozen container's.) And a stall after the last thing that an expectation looks at changes
+nothing in it.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from scenarios.spec.units import Band
 
 # images/meter/meter says what each is; "unwatched": the meter, which had begun, did not answer, and nobody knows
 Why = Literal["still", "stopped", "held", "frozen", "starved", "unwatched"]
+STOPS: tuple[Why, ...] = ("stopped", "held", "frozen")  # a short time in the state D is a wait for a disk
 FIREWALL = "firewall"  # the machine of the lab that all packets cross
 MACHINE, RUNNER = "", "runner"  # in the place of a machine of the lab: all of it, and the program that runs the drills
 
@@ -115,7 +118,8 @@ class Stalls:
     def that_held_up(self, moments_ns: Sequence[int], steps_ns: Sequence[int]) -> Stalls:
         """Those after whose end something happened at once: one of these moments; and of the runner, one of its steps.
 
-        Or another stall that held something up: what goes on may have to wait again. Both are in order.
+        Or another stall that held something up: what goes on may have to wait again. Both are in order. A stop makes the
+        wait longer in which it falls, so it held something up in any case.
         """
         found: list[Stall] = []
         for stall in sorted(self.found, key=lambda each: -each.ended_ns):
@@ -124,7 +128,9 @@ class Stalls:
             happened = steps_ns if is_of_runner else moments_ns
             first = bisect.bisect_left(happened, stall.ended_ns - JUST_BEFORE_S * 1e9)
             at_once = first < len(happened) and happened[first] <= until_ns
-            if at_once or (not is_of_runner and any(later.began_ns <= until_ns for later in found)):
+            follows = not is_of_runner and any(later.began_ns <= until_ns for later in found)
+            is_stop = stall.why in STOPS and (stall.why != "held" or stall.length_s >= COURSE_SLACK_S)
+            if at_once or follows or is_stop:
                 found.append(stall)
         return replace(self, found=tuple(reversed(found)))
 

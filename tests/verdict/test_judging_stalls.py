@@ -383,9 +383,28 @@ def test_the_runner_holds_up_nothing_but_its_own_steps(drill: Drill) -> None:
 
 @pytest.mark.parametrize("drill", ["duration: {call: hello, is: 0.9s to 3s}"], indirect=True)
 def test_a_stall_that_another_follows_held_up_what_that_one_did(drill: Drill) -> None:
-    """A program that may go on waits for a processor next; only then comes its packet."""
-    stopped, waited = stall(0.2, 0.6, "server", "stopped"), stall(0.7, 0.95, "server", "starved")
-    assert the_check(drill, with_stalls(run_with(), stopped)).holds is Verdict.PASS
-    both = with_stalls(run_with(), stopped, waited).held_up
-    assert list(both.found) == [stopped, waited]
-    assert the_check(drill, with_stalls(run_with(), stopped, waited)).holds is Verdict.UNPROVEN
+    """A program that had its processor waits for another one next; only then comes its packet."""
+    first, second = stall(0.2, 0.6, "server", "starved"), stall(0.7, 0.95, "server", "starved")
+    assert the_check(drill, with_stalls(run_with(), first)).holds is Verdict.PASS
+    both = with_stalls(run_with(), first, second).held_up
+    assert list(both.found) == [first, second]
+    assert the_check(drill, with_stalls(run_with(), first, second)).holds is Verdict.UNPROVEN
+
+
+@pytest.mark.parametrize("drill", ["duration: {call: hello, is: 0.9s to 3s}"], indirect=True)
+@pytest.mark.parametrize(
+    ("why", "length_s", "holds"),
+    [
+        ("starved", 0.4, Verdict.PASS),
+        ("stopped", 0.4, Verdict.UNPROVEN),
+        ("frozen", 0.4, Verdict.UNPROVEN),
+        ("held", 0.4, Verdict.UNPROVEN),
+        ("held", 0.05, Verdict.PASS),
+    ],
+)
+def test_a_stop_that_is_over_long_before_a_timer_made_that_later_all_the_same(
+    drill: Drill, why: str, length_s: float, holds: Verdict
+) -> None:
+    """select(2) goes on after SIGCONT with what was left of its timeout: the time of the stop is not in it."""
+    stop = stall(0.2, 0.2 + length_s, "server", why)
+    assert the_check(drill, with_stalls(run_with(), stop)).holds is holds
