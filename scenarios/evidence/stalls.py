@@ -118,8 +118,8 @@ class Stalls:
     def that_held_up(self, moments_ns: Sequence[int], steps_ns: Sequence[int]) -> Stalls:
         """Those after whose end something happened at once: one of these moments; and of the runner, one of its steps.
 
-        Or another stall that held something up: what goes on may have to wait again. Both are in order. A stop makes the
-        wait longer in which it falls, so it held something up in any case.
+        Or another stall that held something up: what goes on may have to wait again. Both are in order. And every stop,
+        for it makes the wait longer in which it falls.
         """
         found: list[Stall] = []
         for stall in sorted(self.found, key=lambda each: -each.ended_ns):
