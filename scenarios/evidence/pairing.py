@@ -22,6 +22,7 @@ HALF = 34  # columns between two uprights
 NARROW = 21  # the same, where a server stands in the middle and there are five of them
 MARGIN = 12  # columns before the first, for the time
 FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
+AT_ONCE_S = 0.02  # a packet that nothing holds crosses the firewall in less
 PREVIEW = 48  # bytes of a payload that nobody decodes
 
 
@@ -90,7 +91,8 @@ def rungs(
     `backends` those behind a server in the middle.
 
     Two frames are one packet when all that crossing does not change is equal. Where a packet was sent again, equal to
-    the bit, a frame on the far leg is paired with the last one on the near leg that came before it.
+    the bit, a frame on the far leg is paired with the last one on the near leg that came before it; if all of them came
+    through and none at once, in their order.
     """
     near: dict[Heading, list[Frame]] = defaultdict(list)
     far: dict[Heading, list[Frame]] = defaultdict(list)
@@ -118,14 +120,31 @@ def _paired(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> It
     for frame in near:
         sent[frame.crossing].append(frame)
     lonely: list[Frame] = []  # on the far leg
+    same: dict[tuple[object, ...], list[tuple[Frame, Frame]]] = defaultdict(list)
     for frame in sorted(far, key=lambda frame: frame.time_ns):
         earlier = [each for each in sent[frame.crossing] if each.time_ns <= frame.time_ns]
         if not earlier:
             lonely.append(frame)
             continue
         sent[frame.crossing].remove(earlier[-1])
-        yield _rung(earlier[-1], frame, heading)
+        same[frame.crossing].append((earlier[-1], frame))
+    for crossing, pairs in same.items():
+        for one, other in pairs if sent[crossing] else _in_order(pairs):
+            yield _rung(one, other, heading)
     yield from _of_other_headers([each for unpaired in sent.values() for each in unpaired], lonely, heading)
+
+
+def _in_order(pairs: Sequence[tuple[Frame, Frame]]) -> Sequence[tuple[Frame, Frame]]:
+    """Equal packets of which none was lost, each paired with the one that came in its turn: what delays all of them
+    keeps their order. Where more of them cross at once as they are paired already, they are left so.
+    """
+    near, far = (sorted(ends, key=lambda frame: frame.time_ns) for ends in zip(*pairs, strict=True))
+    in_turn = list(zip(near, far, strict=True))
+
+    def at_once(of: Iterable[tuple[Frame, Frame]]) -> int:
+        return sum(other.time_ns - one.time_ns < AT_ONCE_S * 1e9 for one, other in of)
+
+    return in_turn if at_once(in_turn) >= at_once(pairs) else pairs
 
 
 def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> Iterator[Rung]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import get_args
 
@@ -53,6 +54,21 @@ def test_a_retransmission_of_a_lost_packet_pairs_with_the_one_that_arrived() -> 
     # Equal in all that crossing keeps: which of the two was lost, only the times can say.
     assert (first.client_leg, first.server_leg) == (SYN, None)
     assert (second.client_leg, second.server_leg) == (again, crossed(again))
+
+
+@pytest.mark.parametrize(
+    ("arrives_ms", "took_ms"),
+    [((2000, 3000), (2000, 2000)), ((1001, 2000), (2000, 1)), ((0.1, 1000.1), (0.1, 0.1))],
+    ids=["each was delayed", "the first was delayed", "none was"],
+)
+def test_equal_packets_of_which_none_was_lost_are_paired_by_what_their_crossing_took(
+    arrives_ms: Sequence[float], took_ms: Sequence[float]
+) -> None:
+    """A question over UDP that is asked again: Linux gives a datagram that may not be fragmented no identification."""
+    sent = [segment(number, number * 1000, transport="udp", seq=None, payload=b"?") for number in (0, 1)]
+    arrived = [replace(sent[0], number=9 + n, time_ns=int(at * 1e6), ttl=63) for n, at in enumerate(arrives_ms)]
+    found = [(rung.client_leg, rung.server_leg) for rung in rungs(sent, arrived, {CLIENT})]
+    assert [(far.time_ns - near.time_ns) / 1e6 for near, far in found if near and far] == list(took_ms)
 
 
 def test_a_packet_that_died_at_the_firewall_is_drawn_cut() -> None:
