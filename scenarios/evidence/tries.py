@@ -49,8 +49,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         questions=len(questions),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
-        progress_s=_progress_s(sent, seen.port),
-        answered_s=_answered_s(sent, seen.port),
+        progress_s=_progress_s(sent, addresses, seen.port),
+        answered_s=_answered_s(sent, addresses, seen.port),
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
@@ -134,7 +134,12 @@ def _is_error(frame: Frame) -> bool:
     return frame.is_icmp_error or "RST" in frame.flags
 
 
-def _progress_s(frames: Iterable[Frame], port: int) -> float | None:
+def _is_of_service(frame: Frame, addresses: Collection[str], port: int) -> bool:
+    """Whether the service sent it. A client over UDP may have the service's port too, as of NTP."""
+    return frame.source_port == port and frame.sender[0] not in addresses
+
+
+def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
     """When the service last said something new, or acknowledged something new on a connection that is no newcomer.
 
     What comes on a connection after the client's FIN or RST is no progress: the client had been ended, or had ended it.
@@ -144,7 +149,7 @@ def _progress_s(frames: Iterable[Frame], port: int) -> float | None:
     closed: set[object] = set()
     found = None
     for each in frames:
-        if each.source_port != port:
+        if not _is_of_service(each, addresses, port):
             closed |= {(each.receiver, each.sender)} if each.flags & {"FIN", "RST"} else set()
             continue
         flow = (each.sender, each.receiver)
@@ -156,7 +161,7 @@ def _progress_s(frames: Iterable[Frame], port: int) -> float | None:
     return found
 
 
-def _answered_s(frames: Iterable[Frame], port: int) -> float | None:
+def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
     """When the last bytes of the service came that had not come before, or its FIN; what answers a FIN is none.
 
     What comes after the client's RST does not count, and what comes after its FIN does: it may have closed one half.
@@ -165,7 +170,7 @@ def _answered_s(frames: Iterable[Frame], port: int) -> float | None:
     ended: dict[object, frozenset[str]] = {}
     found = None
     for each in frames:
-        if each.source_port != port:
+        if not _is_of_service(each, addresses, port):
             flow = (each.receiver, each.sender)
             ended[flow] = ended.get(flow, frozenset()) | each.flags & {"FIN", "RST"}
             continue

@@ -191,6 +191,17 @@ def test_questions_over_udp_more_than_in_the_control_are_retries() -> None:
     assert behaviour(call(), asked, control=asked[:1]).word == "answered after 2 retries"
 
 
+def test_what_a_client_sends_from_the_services_own_port_is_no_answer() -> None:
+    """As of NTP and SIP, whose clients have the port of their servers."""
+    asks = [replace(question(n, 100.0 + n, PORT), payload=b"%d" % n) for n in range(20)]
+    told = behaviour_of(DRILL, evidence(call(duration_s=22.0), asks), evidence(HUNG, asks))
+    assert told
+    assert told.word == "hung (still waiting after 20 s)"
+    answer = replace(question(21, 100.1, PORT), source=SERVER, destination=CLIENT, payload=b"well")
+    thanks = replace(asks[4], payload=b"thanks")
+    assert behaviour(call(duration_s=6.2), [asks[0], answer, thanks], [asks[0], answer, thanks]).settled_s == 0.1
+
+
 def test_another_call_of_the_host_that_runs_meanwhile_is_no_retry() -> None:
     """`start: hello`, and then a call: without the failure, hello has ended before that begins."""
     other = call(started_s=105.0, duration_s=1.0)
