@@ -69,6 +69,7 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         warm=False,
         guest=True,
         conflict=conflict,
+        is_start_exact=ran.is_start_exact,
     )
 
 

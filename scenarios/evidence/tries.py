@@ -211,7 +211,7 @@ def took_s(call: Call, began_s: float | None) -> float | None:
 def _meanwhile(seen: Seen, call: Call, addresses: Collection[str]) -> Iterator[Frame]:
     if call.started_s is None or call.duration_s is None:
         return
-    from_s = call.started_s - (BEFORE_GUEST_S if call.guest else BEFORE_S)
+    from_s = call.started_s - (BEFORE_GUEST_S if call.guest and not call.is_start_exact else BEFORE_S)
     until_s = call.started_s + call.duration_s + BEFORE_S
     for each in seen.frames.get("client-leg", ()):
         if from_s <= each.time_ns / 1e9 <= until_s and {each.sender[0], each.receiver[0]} & set(addresses):

@@ -46,6 +46,7 @@ class Finished:
     started_s: float | None = None  # Unix time, where it is known
     dropped_bytes: int = 0  # of what it printed, that are not kept
     hung: bool = False
+    is_start_exact: bool = False  # of a guest; the engine notes that of a container a little after it
 
     @property
     def printed(self) -> str:

@@ -53,4 +53,4 @@ def test_one_that_takes_sigterm_and_ends_well_hung_all_the_same(path: Path, busy
 
 def test_a_status_of_its_own_before_the_deadline_is_its_own(path: Path) -> None:  # noqa: ARG001
     ran = InContainer("theirs", ("sh", "-c", "exit 124"), 5).run()
-    assert (ran.hung, ran.status) == (False, 124)
+    assert (ran.hung, ran.status, ran.is_start_exact) == (False, 124, True)

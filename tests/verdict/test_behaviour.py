@@ -249,6 +249,12 @@ def test_a_guest_that_is_quicker_than_the_engine_notes_its_beginning_has_tried_a
     assert behaviour(call(started_s=100.5)).tried == 0
 
 
+def test_what_a_call_before_it_sent_is_no_try_of_a_call_inside_a_composition() -> None:
+    """`docker exec` is noted before it begins, and the call before it has ended a moment ago."""
+    theirs = call(started_s=100.1, is_start_exact=True)
+    assert behaviour(theirs, [*ONE, syn(2, 100.2, 40001)]).tried == 1
+
+
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
 WAITS = [
     ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
