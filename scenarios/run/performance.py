@@ -90,6 +90,7 @@ class Performance:
             stack.callback(self.servers.close)
             with timed("settling"):
                 self.settling.set_earlier_aside()
+                self.settling.keep_from_nobody(stack)
             with timed("looks"):
                 self.settling.remember_connections()
             with timed("servers"):

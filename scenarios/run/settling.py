@@ -9,6 +9,7 @@ from collections.abc import Collection
 from scenarios.evidence import sockets
 from scenarios.evidence.record import Socket
 from scenarios.faults.apply import make_ready
+from scenarios.faults.earlier_segments import EarlierSegments
 from scenarios.lab.earlier_connections import TABLES, Connection, connections
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
@@ -21,6 +22,7 @@ from scenarios.spec.units import so_many
 
 SETTLES_WITHIN_S = 0.5
 HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web", "backend")
+NOBODY: roles.Role = "nobody"
 CLOSE_WAIT = "08"  # as /proc/net/tcp has it: the peer's FIN has come, and the program has not closed
 
 
@@ -64,6 +66,17 @@ class Settling:
         stage.disturbed = bool(self.earlier)
         if self.earlier:
             self.run.note(f"set aside: {so_many(len(self.earlier), 'connection')} of earlier scripts")
+
+    def keep_from_nobody(self, undo: contextlib.ExitStack) -> None:
+        """Where the script counts what is asked and told of an address that nobody has: no earlier connection makes it.
+
+        `undo` ends that. Not where the script gives the address to somebody.
+        """
+        drill = self.run.drill
+        packets = [each.packets for each in (*drill.expect, *drill.control) if each.packets]
+        counted = any(NOBODY in (each.from_, each.to) for each in packets)
+        if counted and not any(fault.vip or fault.second_address for fault in drill.faults):
+            undo.enter_context(EarlierSegments(self.run.stage.lab, "earlier-segments"))
 
     def remember_connections(self) -> None:
         """Note what is left of earlier scripts on the roles that this one will look at."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from scenarios.faults.earlier_segments import EarlierSegments
 from scenarios.lab import engine
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -21,6 +22,7 @@ from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
+from scenarios.run.settling import left_connections
 from scenarios.spec.catalogue import chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.declaration_error import DeclarationError
@@ -245,6 +247,23 @@ def test_an_icmp_error_has_the_ends_of_the_segment_that_it_quotes(stage: Stage, 
     (error,) = (each for each in frames if each.quoted)
     assert error.transport == "icmp"
     assert error.quoted == ((syn.source, syn.source_port), (syn.destination, syn.destination_port))
+
+
+def test_what_an_earlier_connection_sends_to_nobody_makes_no_question_of_the_firewall(
+    stage: Stage, tmp_path: Path
+) -> None:
+    """An end of `vip-forgotten` goes on sending to an address that went with its fault; `host-gone` counts ARP."""
+    nobody, firewall = stage.lab.topology.nobody[0], "firewall"
+    earlier = run(stage, cell(drills()["vip-forgotten"]), places(tmp_path, "earlier"))
+    assert earlier.verdict is Verdict.PASS, earlier.sentence
+    assert nobody in {each.peer[0] for each in left_connections(stage, ["client"])}
+    with EarlierSegments(stage.lab, "earlier-segments") as dropped:
+        stage.lab.run(firewall, ["ip", "neigh", "flush", "to", nobody], timeout_s=5)
+        wait_for(dropped.hits, "the earlier end to send again", within_s=60)
+        assert stage.lab.run(firewall, ["ip", "neigh", "show", "to", nobody], timeout_s=5).stdout == ""
+    result = run(stage, cell(drills()["host-gone"]), places(tmp_path, "cell"))
+    assert result.verdict is Verdict.PASS, result.sentence
+    assert "faultwire" not in stage.lab.run(firewall, ["nft", "list", "tables"], timeout_s=5).stdout
 
 
 def test_a_wrong_display_filter_is_told_before_anything_is_run(own_lab: Lab, stage: Stage, tmp_path: Path) -> None:
