@@ -33,13 +33,17 @@ OF_ANOTHER_END: Final = frozenset(
 
 
 def is_right(call: Call, expected: Outcomes) -> bool:
-    """Whether a call ended as expected, as far as it was read."""
-    return call.outcome.value in expected.words and (expected.errno is None or call.errno == expected.errno)
+    """Whether a call ended as expected, as far as it was read. One that a signal ended crashed, whatever it printed."""
+    has_crashed = Outcome.CRASHED.value in expected.words and call.guest and bool(signal_of(call))
+    return (has_crashed or call.outcome.value in expected.words) and expected.errno in (None, call.errno)
 
 
 def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Check:
     """The check of an outcome; unproven where a program did not tell how its call ended, or told two things."""
     for call in calls:
+        ended_by = signal_of(call) if call.guest else ""
+        if ended_by not in ("", "SIGABRT") and call.outcome is not Outcome.CRASHED and check.holds is Verdict.PASS:
+            return _unproven(check, f"it printed {call.errno}, and {ended_by} ended it")  # SIGABRT: it threw that errno
         if (printed := conflict(call)) is not None:
             other = dataclasses.replace(call, outcome=printed)
             if is_right(call, expected) != is_right(other, expected):

@@ -82,6 +82,11 @@ READ = [
     (failed(Outcome.REFUSED, errno="ECONNREFUSED"), REFUSED, Verdict.PASS, ""),
     (failed(Outcome.RESET, errno="ECONNRESET"), REFUSED, Verdict.FAIL, ""),
     (failed(Outcome.CRASHED, status=139), REFUSED, Verdict.FAIL, ""),
+    # it logged a refusal, and met SIGSEGV; or std::terminate() told of an exception, which Python ends with status 1
+    (failed(Outcome.REFUSED, errno="ECONNREFUSED", status=139), REFUSED, Verdict.UNPROVEN, "and SIGSEGV ended it"),
+    (failed(Outcome.REFUSED, errno="ECONNREFUSED", status=134), REFUSED, Verdict.PASS, ""),
+    (failed(Outcome.REFUSED, errno="ECONNREFUSED", status=134), "outcome: {call: hello, is: crashed}",
+     Verdict.PASS, ""),
     (call(Outcome.HUNG, status=124), REFUSED, Verdict.FAIL, ""),
     (call(), REFUSED, Verdict.FAIL, ""),
     (failed(), "outcome: {call: hello, is: answered}", Verdict.FAIL, ""),
@@ -90,6 +95,10 @@ READ = [
     (failed(Outcome.TIMED_OUT, errno="ECONNREFUSED", status=9), "outcome: {call: hello, is: timed out}",
      Verdict.UNPROVEN, "it printed ECONNREFUSED"),
     (failed(Outcome.TIMED_OUT, errno="ETIMEDOUT"), "outcome: {call: hello, is: timed out}", Verdict.PASS, ""),
+    # the lab's own are ended by a signal where they hang
+    (replace(call(Outcome.HUNG), guest=False, signal="SIGKILL"), "outcome: {call: hello, is: hung}", Verdict.PASS, ""),
+    (replace(call(Outcome.HUNG), guest=False, signal="SIGKILL"), "outcome: {call: hello, is: crashed}",
+     Verdict.FAIL, ""),
     (replace(failed(), guest=False), REFUSED, Verdict.FAIL, ""),  # one of ours always tells its errno
 ]  # fmt: skip
 
