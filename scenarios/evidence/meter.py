@@ -13,7 +13,8 @@ from typing import Final, Self
 
 from docker.errors import APIError
 
-from scenarios.evidence.stalls import MACHINE, RUNNER, Pause, Stall, Stalls, joined, without
+from scenarios.evidence.pauses import Pause, without
+from scenarios.evidence.stalls import MACHINE, RUNNER, Stall, Stalls, joined
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, LabProblem, NoEngine
 from scenarios.lab.guest import GUEST_LABEL

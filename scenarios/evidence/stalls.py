@@ -18,9 +18,8 @@ sensitive:
 That a check fails is doubted by what a stall may have changed. That it holds is doubted only by what a stall may have
 made: time that a band needs, a repetition that is counted, a deadline that is reached. For that it must have held
 something up, which then came as soon as it was over: while everybody waits for a timer, a stall that ends before the
-timer does makes nothing later. (But of a stop: select(2) goes on after SIGCONT with what was left of its timeout before
-SIGSTOP, and so does a frozen container's.) And a stall after the last thing that an expectation looks at changes
-nothing in it.
+timer does makes nothing later, but a stop: select(2) then goes on with what was left of its timeout. And a stall after
+the last thing that an expectation looks at changes nothing in it.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from scenarios.spec.units import Band
 
 # images/meter/meter says what each is; "unwatched": the meter, which had begun, did not answer, and nobody knows
 Why = Literal["still", "stopped", "held", "frozen", "starved", "unwatched"]
-STOPS: tuple[Why, ...] = ("stopped", "held", "frozen")  # a short time in the state D is a wait for a disk
+STOPS: tuple[Why, ...] = ("stopped", "held", "frozen")
 FIREWALL = "firewall"  # the machine of the lab that all packets cross
 MACHINE, RUNNER = "", "runner"  # in the place of a machine of the lab: all of it, and the program that runs the drills
 
@@ -67,6 +66,11 @@ class Stall:
     @property
     def length_s(self) -> float:
         return (self.ended_ns - self.began_ns) / 1e9
+
+    @property
+    def is_stop(self) -> bool:
+        """Whether it makes the wait longer in which it falls. A short time in the state D is a wait for a disk."""
+        return self.why in STOPS and (self.why != "held" or self.length_s >= COURSE_SLACK_S)
 
     @property
     def who(self) -> str:
@@ -118,8 +122,7 @@ class Stalls:
     def that_held_up(self, moments_ns: Sequence[int], steps_ns: Sequence[int]) -> Stalls:
         """Those after whose end something happened at once: one of these moments; and of the runner, one of its steps.
 
-        Or another stall that held something up: what goes on may have to wait again. Both are in order. And every stop,
-        for it makes the wait longer in which it falls.
+        Or another stall that held something up: what goes on may have to wait again. Both are in order. And every stop.
         """
         found: list[Stall] = []
         for stall in sorted(self.found, key=lambda each: -each.ended_ns):
@@ -129,8 +132,7 @@ class Stalls:
             first = bisect.bisect_left(happened, stall.ended_ns - JUST_BEFORE_S * 1e9)
             at_once = first < len(happened) and happened[first] <= until_ns
             follows = not is_of_runner and any(later.began_ns <= until_ns for later in found)
-            is_stop = stall.why in STOPS and (stall.why != "held" or stall.length_s >= COURSE_SLACK_S)
-            if at_once or follows or is_stop:
+            if at_once or follows or stall.is_stop:
                 found.append(stall)
         return replace(self, found=tuple(reversed(found)))
 
@@ -193,28 +195,6 @@ def joined(found: Iterable[Stall]) -> list[Stall]:
         else:
             made.append(each)
     return sorted((each for made in of_machine.values() for each in made), key=lambda each: each.began_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """A pause that the drill itself made: of a program, or (pid None) of the container of a guest."""
-
-    machine: str
-    pid: int | None
-    began_ns: int
-    ended_ns: int | None = None  # None: at the end of the script
-
-    def is_cause_of(self, stall: Stall) -> bool:
-        """Whether the stall is this pause."""
-        if stall.machine != self.machine or stall.why == "starved":
-            return False
-        of_it = stall.pid == self.pid if self.pid is not None else stall.why in ("held", "frozen")
-        return of_it and stall.ended_ns >= self.began_ns and (self.ended_ns is None or stall.began_ns <= self.ended_ns)
-
-
-def without(found: Iterable[Stall], pauses: Sequence[Pause]) -> list[Stall]:
-    """The stalls that no pause of the drill made."""
-    return [each for each in found if not any(pause.is_cause_of(each) for pause in pauses)]
 
 
 # What a stall may have made of a time

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self, get_args
 
 from scenarios.calls.forkserver import WarmRunning
-from scenarios.evidence.stalls import Pause
+from scenarios.evidence.pauses import Pause
 from scenarios.faults.apply import applied
 from scenarios.faults.catch import Caught
 from scenarios.faults.clock import Clock

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from scenarios.calls.call import Call
+from scenarios.evidence.pauses import Pause
 from scenarios.evidence.record import Event, Seen, Socket
-from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Pause, Stalls
+from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Stalls
 from scenarios.faults.catch import Caught
 
 

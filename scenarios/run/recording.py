@@ -10,8 +10,9 @@ from scenarios.evidence.capture import Capture
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.inside import within
 from scenarios.evidence.nat_frames import behind_translations
+from scenarios.evidence.pauses import Pause
 from scenarios.evidence.record import LegCapture
-from scenarios.evidence.stalls import Pause, Stalls
+from scenarios.evidence.stalls import Stalls
 from scenarios.evidence.tshark import by_leg
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.run.script_run import ScriptRun

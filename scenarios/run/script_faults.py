@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from scenarios.calls.call import Pending
 from scenarios.calls.forkserver import WarmRunning
-from scenarios.evidence.stalls import Pause
+from scenarios.evidence.pauses import Pause
 from scenarios.faults.apply import Applied, applied
 from scenarios.faults.catch import Caught
 from scenarios.faults.clock import Clock

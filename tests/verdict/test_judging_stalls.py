@@ -9,11 +9,11 @@ import pytest
 
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.pauses import Pause, without
 from scenarios.evidence.record import Event, Seen
 from scenarios.evidence.stalls import (
     MACHINE,
     RUNNER,
-    Pause,
     Stall,
     Stalls,
     joined,
@@ -21,7 +21,6 @@ from scenarios.evidence.stalls import (
     may_leave,
     overtaken_in_a_stall,
     repeated_by_a_stall,
-    without,
 )
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
