@@ -261,3 +261,17 @@ def test_a_count_of_one_try_is_unproven_where_a_program_in_the_middle_asked_its_
     assert judged(of, run(1), run(2, calls={"hello": [call(guest=False)]}))[1][-1].holds is Verdict.FAIL
     of_client = drill(tmp_path, "packets: {at: client-leg, where: syn, exactly: 7}")
     assert judged(of_client, run(1), run(2))[1][-1].holds is Verdict.FAIL
+
+
+@pytest.mark.parametrize(
+    ("stderr", "holds"),
+    [
+        ("198.18.1.138: Connection refused\n2001:db8::1: Network is unreachable", Verdict.UNPROVEN),
+        ("2001:db8::1: Network is unreachable", Verdict.FAIL),
+    ],
+)
+def test_of_two_addresses_the_one_is_refused_and_the_other_unreachable(
+    tmp_path: Path, stderr: str, holds: Verdict
+) -> None:
+    made = replace(failed(Outcome.UNREACHABLE, errno="ENETUNREACH", status=1), stderr=stderr)
+    assert last(tmp_path, REFUSED, evidence(made)).holds is holds
