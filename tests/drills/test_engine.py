@@ -256,10 +256,14 @@ def test_what_an_earlier_connection_sends_to_nobody_makes_no_question_of_the_fir
     nobody, firewall = stage.lab.topology.nobody[0], "firewall"
     earlier = run(stage, cell(drills()["vip-forgotten"]), places(tmp_path, "earlier"), tries=1)
     assert nobody in {each.peer[0] for each in left_connections(stage, ["client"])}, earlier.sentence
+    asked = ["ip", "neigh", "show", "to", nobody]
+    stage.lab.run("client", ["ping", "-c", "1", "-W", "1", nobody], timeout_s=5)
+    assert stage.lab.run(firewall, asked, timeout_s=5).stdout, "it asks for nobody"
     with EarlierSegments(stage.lab, "earlier-segments") as dropped:
-        stage.lab.run(firewall, ["ip", "neigh", "flush", "to", nobody], timeout_s=5)
+        assert stage.lab.run(firewall, asked, timeout_s=5).stdout == ""
         wait_for(dropped.hits, "the earlier end to send again", within_s=60)
-        assert stage.lab.run(firewall, ["ip", "neigh", "show", "to", nobody], timeout_s=5).stdout == ""
+        assert stage.lab.run(firewall, asked, timeout_s=5).stdout == ""
+    stage.lab.run("client", ["ping", "-c", "1", "-W", "1", nobody], timeout_s=5)
     result = run(stage, cell(drills()["host-gone"]), places(tmp_path, "cell"))
     assert result.verdict is Verdict.PASS, result.sentence
     assert "faultwire" not in stage.lab.run(firewall, ["nft", "list", "tables"], timeout_s=5).stdout
