@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import secrets
 from collections.abc import Iterator
@@ -158,7 +159,9 @@ def test_a_service_that_died_between_two_drills_is_started_again_and_that_is_tol
 def world(stage: Stage) -> Iterator[str]:  # noqa: ARG001 (the image is there then)
     """A listener out in the world, as `address port`: on this machine, at an address that no network of a lab has."""
     docker = engine.client()
-    address = docker.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    config = docker.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    # An engine that found docker0 at its start does not tell its gateway, which is the first address all the same.
+    address = config.get("Gateway") or str(next(ipaddress.ip_network(config["Subnet"]).hosts()))
     container = docker.containers.run(
         "faultwire/host",
         ["python3", "-c", LISTEN, address],
