@@ -28,10 +28,10 @@ def carrier_changes(lab: Lab, machine: str) -> Mapping[str, int]:
 
 def changes(machine: str, before: Mapping[str, int], after: Mapping[str, int]) -> list[str]:
     """What became of the links that were there before, in words: `eth0 of client lost or got its carrier 2 times`."""
-    gone = [f"{link} of {machine} is gone" for link in before if link not in after]
-    changed = [
-        f"{link} of {machine} lost or got its carrier {after[link] - count} times"
-        for link, count in before.items()
-        if link in after and after[link] != count
-    ]
-    return gone + changed
+    found = []
+    for link, count in before.items():
+        if link not in after:
+            found.append(f"{link} of {machine} is gone")
+        elif times := after[link] - count:
+            found.append(f"{link} of {machine} lost or got its carrier {times} time{'' if times == 1 else 's'}")
+    return found

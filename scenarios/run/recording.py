@@ -90,7 +90,9 @@ class Recording:
         return {"firewall", *(cast.host(role).name for role in needed)}
 
     def decode(self) -> None:
-        """Decode the captures into frames."""
+        """Decode the captures into frames; once, for what begins in a capture is told from what earlier ones had."""
+        if self.frames:  # the script breaks off after it
+            return
         dissector, marks = self.run.stage.dissector, self.run.drill.filters
         with self.run.timed("decode"):
             frames = by_leg(self.captures, lambda pcapng: dissector.frames(pcapng, KEPT, marks))

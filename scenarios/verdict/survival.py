@@ -60,7 +60,7 @@ class Survival:
 
     @property
     def is_as_promised(self) -> bool | None:
-        """Whether all three are; None where nothing is known of the call, or of one of the others and none is not."""
+        """Whether all three are. None: of the call nothing is known, or of one of the others, and the rest is kept."""
         kept = (self.as_promised, self.others_as_promised, self.after_as_promised)
         if self.as_promised is None or (None in kept and False not in kept):
             return None
