@@ -128,9 +128,14 @@ def test_the_sockets_of_the_machine_that_runs_the_lab_are_not_among_them(lab: La
 def test_a_udp_server_is_seen_while_it_runs_and_is_gone_after_it(lab: Lab) -> None:
     address = lab.topology.hosts["server"].ipv4
     expected = Socket("server", "little", "udp", "", 0, 0, f"{address}:17", "0.0.0.0:*")
+
+    def found_now() -> list[Socket]:
+        """Those of UDP: of TCP, a connection of another test to this port is in TIME-WAIT for a minute."""
+        return [each for each in sockets(lab) if (each.proto, each.local) == ("udp", expected.local)]
+
     with lab.running("server", ["python", "-m", "services.qotd.server_udp", address, "17"]) as quoting:
         quoting.wait_for_line("listening on")
-        (found,) = [each for each in sockets(lab) if each.local == expected.local]
+        (found,) = found_now()
         printed = lab.run("server", ["netstat", "-anup"], timeout_s=5).stdout
         opened = lab.run("server", ["lsof", "-nP", "-iUDP:17"], timeout_s=5).stdout
     assert replace(found, programs=()) == expected
@@ -138,4 +143,4 @@ def test_a_udp_server_is_seen_while_it_runs_and_is_gone_after_it(lab: Lab) -> No
     assert any(line.split()[-1] == program for line in printed.splitlines() if f"{address}:17 " in line), printed
     command, pid, user = opened.splitlines()[1].split()[:3]
     assert (f"{pid}/{command}", user) == (program, "lab"), opened
-    wait_for(lambda: not [each for each in sockets(lab) if each.local == expected.local], "it to be gone", within_s=3)
+    wait_for(lambda: not found_now(), "it to be gone", within_s=3)
