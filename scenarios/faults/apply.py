@@ -301,7 +301,7 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
         case neighbour_faults.NoNeighbours():
             return NoNeighbours(lab, name, effect.at)
         case neighbour_faults.ForgedNeighbour():
-            return ForgedNeighbour(lab, name, cast.host(effect.of), cast.host(effect.taken_for))
+            return ForgedNeighbour(lab, name, cast.host(effect.of), cast.host(effect.taken_for), left)
         case neighbour_faults.RogueRouter():
             return RogueRouter(lab, name, effect.at)
         case kernel_faults.LinkDown():

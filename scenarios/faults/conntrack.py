@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Collection, Sequence
-from typing import Self, get_args
+from typing import Literal, Self, get_args
 
 from scenarios.faults.kernel_fault import NAME, WITHIN_S, Chain, Standing, leg_of
 from scenarios.lab.earlier_connections import Connection
@@ -56,8 +56,10 @@ def noting(name: str) -> tuple[list[str], list[tuple[str, str]]]:
     return [f"{IS_SYN} update @{name}_{ip}_seen {{ {way(ip)} timeout 1d }}" for ip in IP], sets
 
 
-def leaving(name: str, left: Collection[Connection]) -> tuple[list[str], list[tuple[str, str]]]:
-    """Rules, and their sets, by which the segments and datagrams of these connections pass a chain uncounted.
+def leaving(
+    name: str, left: Collection[Connection], verdict: Literal["accept", "drop"] = "accept"
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """Rules, and their sets, by which the segments and datagrams of these connections pass a chain uncounted, or end.
 
     A SYN begins a connection, so it is of none of them.
     """
@@ -72,7 +74,10 @@ def leaving(name: str, left: Collection[Connection]) -> tuple[list[str], list[tu
             key = f"inet_proto . {kind} . inet_service . {kind} . inet_service"
             sets.append((f"{name}_{ip}_left", f"type {key}; elements = {{ {elements} }};"))
             packet = f"meta l4proto . {ip} saddr . th sport . {ip} daddr . th dport @{name}_{ip}_left"
-            rules += [f"meta l4proto tcp tcp flags & syn == 0 {packet} accept", f"meta l4proto udp {packet} accept"]
+            rules += [
+                f"meta l4proto tcp tcp flags & syn == 0 {packet} {verdict}",
+                f"meta l4proto udp {packet} {verdict}",
+            ]
     return rules, sets
 
 

@@ -6,9 +6,11 @@ would have to answer, or to lie again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from scenarios.faults.conntrack import leaving
 from scenarios.faults.kernel_fault import Chain, Standing
+from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 
@@ -30,16 +32,21 @@ done
 
 
 class ForgedNeighbour(Standing):
-    """What is for `of` goes to `taken_for`, a host of the same network. Hits are the packets that went there."""
+    """What is for `of` goes to `taken_for`, a host of the same network. Hits are the packets that went there.
 
-    def __init__(self, lab: Lab, name: str, of: Host, taken_for: Host) -> None:
+    Those of connections that are `left` of earlier scripts go there too, and are not counted.
+    """
+
+    def __init__(self, lab: Lab, name: str, of: Host, taken_for: Host, left: Collection[Connection] = ()) -> None:
         super().__init__(lab, name)
+        self._left = left
         self._pairs = (of.ipv4, taken_for.ipv4), (of.ipv6, taken_for.ipv6)
         self._leg = next(each for each in lab.topology.legs.values() if each.network == of.network)
 
     def _chains(self) -> Sequence[Chain]:
         rules = [f"{ip} daddr {of} counter" for ip, (of, _) in zip(("ip", "ip6"), self._pairs, strict=True)]
-        return [Chain(self.name, "postrouting priority 200", rules)]
+        passing, sets = leaving(self.name, self._left)
+        return [Chain(self.name, "postrouting priority 200", [*passing, *rules], sets)]
 
     def _change(self) -> Sequence[str]:
         return CHANGE, self._leg.name, *(address for pair in self._pairs for address in pair)

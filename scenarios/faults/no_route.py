@@ -25,7 +25,7 @@ class NoRoute(Standing):
 
     Hits are the packets for that host which came in and for which the routing table had no way out. Linux answers one
     sender of IPv4 six times at once, and then once a second; the packets are lost all the same. Those of connections
-    that are `left` of earlier scripts are lost too, and not counted.
+    that are `left` of earlier scripts are lost too, without an answer, which would be one of the six, and not counted.
     """
 
     needs = "routing table lookups in nf_tables (CONFIG_NFT_FIB_INET)"
@@ -42,7 +42,7 @@ class NoRoute(Standing):
         to = (f"ip daddr {self._host.ipv4}", f"ip6 daddr {self._host.ipv6}")
         # `fib daddr type` would name the kind of route, but says `unicast` of all of these in IPv4
         rules = [f"{each} fib daddr oif missing counter" for each in to]
-        passing, sets = leaving(self.name, self._left)
+        passing, sets = leaving(self.name, self._left, "drop")
         return [Chain(self.name, "prerouting priority 0", [*passing, *rules], sets)]
 
     def _change(self) -> Sequence[str]:

@@ -60,6 +60,7 @@ class Stage:
         self.happened = happened
         self.flows = Flows([each for leg in lab.topology.legs.values() for each in (leg.ipv4, leg.ipv6)])
         self.disturbed = True  # connections may be left whose ends still send: of a script with a fault, of another run
+        self.left_on: set[str] | None = None  # the hosts on which they may be; None: on any, another run had the lab
         self.composition: Composition | None = None  # that of the last service that has one
         self._composed = contextlib.ExitStack()
         self._architectures: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.evidence import sockets
 from scenarios.evidence.record import Socket
@@ -17,9 +18,9 @@ from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
 from scenarios.run.session import Stage
 from scenarios.spec import roles
-from scenarios.spec.outcome import Outcome
 from scenarios.spec.units import so_many
 
+READ = ("cat", *TABLES)
 SETTLES_WITHIN_S = 0.5
 HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web", "backend")
 NOBODY: roles.Role = "nobody"
@@ -31,17 +32,23 @@ def left_connections(stage: Stage, hosts: Collection[str], *, ending: bool = Fal
 
     Raises LabProblem where a host cannot be asked.
     """
-    topology, reading = stage.lab.topology, ["cat", *TABLES]
-    pending = [stage.caller.start(host, reading, timeout_s=5) for host in hosts if host in topology.hosts]
-    answered = [each.wait() for each in pending]
-    if wrong := [each for each in answered if each.outcome is not Outcome.ANSWERED]:
-        raise LabProblem(
-            f"the connections of earlier scripts could not be read: {wrong[0].outcome.value}: {wrong[0].stderr}"
-        )
-    printed = [each.stdout for each in answered]
-    for host in {*hosts} & {*topology.standing}:  # which serve by themselves, and have no fork server
-        printed.append(stage.lab.run(host, reading, timeout_s=5).stdout)
-    return {each for tables in printed for each in connections(tables, ending=ending)}
+    return {each for found in _left_by_host(stage, hosts, ending=ending).values() for each in found}
+
+
+def _left_by_host(stage: Stage, hosts: Collection[str], *, ending: bool = False) -> dict[str, set[Connection]]:
+    warm = {host: stage.caller.start(host, READ, timeout_s=5) for host in hosts if stage.caller.is_open(host)}
+    # A fork server would take longer than this one exec.
+    cold = [host for host in hosts if host not in warm and host in stage.lab.topology.places]
+    with ThreadPoolExecutor(max_workers=len(cold) or 1) as pool:
+        read = dict(zip(cold, pool.map(lambda host: stage.lab.run(host, READ, timeout_s=5), cold), strict=True))
+    answered = {host: each.wait() for host, each in warm.items()}
+    wrong = [f"{host}: {each.outcome.value}: {each.stderr}" for host, each in answered.items() if each.status != 0]
+    wrong += [f"{host}: status {each.status}: {each.printed}" for host, each in read.items() if each.status != 0]
+    if wrong:
+        raise LabProblem(f"the connections of earlier scripts could not be read on {'; '.join(wrong)}")
+    printed = {host: each.stdout for host, each in answered.items()}
+    printed |= {host: each.stdout for host, each in read.items()}
+    return {host: connections(tables, ending=ending) for host, tables in printed.items()}
 
 
 class Settling:
@@ -56,13 +63,21 @@ class Settling:
         """Note which connections there are before the script begins: what they still send is no hit of its faults.
 
         An end that no program has any more sends for minutes what nobody acknowledges (tcp(7), tcp_orphan_retries).
+        It may be on a host that has no part in this script.
         """
         stage, faults = self.run.stage, self.run.faults
         make_ready(stage.lab, faults)
         if not stage.disturbed or not faults:
             return
-        concerned = {"client", "server", *(role for fault in faults for role in fault.roles)} & {*HOSTS}
-        self.earlier = left_connections(stage, {self.run.cast.host(role).name for role in concerned})
+        calling = {call.from_ for call in self.run.drill.calls.values()}
+        concerned = {"client", "server", *calling, *(role for fault in faults for role in fault.roles)} & {*HOSTS}
+        hosts = {self.run.cast.host(role).name for role in concerned}
+        if stage.left_on is None:
+            running = stage.lab.states().items()
+            stage.left_on = {name for name, state in running if state == "running" and name in stage.lab.topology.hosts}
+        found = _left_by_host(stage, hosts | stage.left_on)
+        self.earlier = {each for left in found.values() for each in left}
+        stage.left_on = {host for host, left in found.items() if left} | hosts
         stage.disturbed = bool(self.earlier)
         if self.earlier:
             self.run.note(f"set aside: {so_many(len(self.earlier), 'connection')} of earlier scripts")

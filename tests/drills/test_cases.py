@@ -11,7 +11,7 @@ from scenarios.calls import contract
 from scenarios.lab.lab import Lab
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
-from scenarios.spec.catalogue import chosen_service, load_drill
+from scenarios.spec.catalogue import chosen_service, drills, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill
 from scenarios.verdict.check import Verdict
@@ -152,3 +152,41 @@ def test_a_result_says_what_it_was_made_under(stage: Stage, tmp_path: Path) -> N
         assert under["net.ipv4.tcp_congestion_control"] == "reno"
         assert under["net.ipv4.tcp_rmem"] == "4096 131072 6291456"
         assert under["kernel"]
+
+
+# A socket that was there before the script, and that sends a datagram all the time to a server that takes it.
+TAKES = f"""
+import socket
+taking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+taking.bind(("", {OTHER_PORT}))
+print("taking", flush=True)
+while True:
+    taking.recv(100)
+"""
+SENDS = f"""
+import socket, sys, time
+sending = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sending.connect((sys.argv[1], {OTHER_PORT}))
+print("sending", flush=True)
+while True:
+    try:
+        sending.send(b"x")
+    except OSError:  # the router's "net unreachable"
+        pass
+    time.sleep(0.01)
+"""
+
+
+@pytest.mark.parametrize("host", ["client", "client-be"])
+def test_what_an_earlier_socket_sends_where_there_is_no_route_is_no_hit_and_takes_no_answer_away(
+    own_lab: Lab, stage: Stage, tmp_path: Path, host: str
+) -> None:
+    """Of a host that has no part in the drill, too. Linux has six answers for a host, and then one a second."""
+    with own_lab.running("server", ["python", "-c", TAKES]) as takes:
+        takes.wait_for_line("taking")
+        with own_lab.running(host, ["python", "-c", SENDS, own_lab.topology.hosts["server"].ipv4]) as sends:
+            sends.wait_for_line("sending", within_s=15)
+            stage.disturbed, stage.left_on = True, None  # as at the start of a run, in a lab that another had
+            result = performed(stage, drills()["no-route"], tmp_path / "cell")
+    assert result.seen["fault"].caught["lost-route"].hits == 1
+    assert result.verdict is Verdict.PASS, result.sentence

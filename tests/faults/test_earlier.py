@@ -49,5 +49,6 @@ def test_rules_let_them_pass_both_ways_and_there_are_none_where_nothing_is_left(
     assert f"tcp . {SERVER} . 7007 . {CLIENT} . 40000" in declared
     assert f"tcp . {CLIENT} . 40000 . {SERVER} . 7007" in declared
     assert [rule.endswith("@lost_ip_left accept") for rule in rules] == [True, True]
+    assert [rule.endswith("@lost_ip_left drop") for rule in leaving("lost", {ORPHAN}, "drop")[0]] == [True, True]
     assert leaving("lost", ()) == ([], [])
     assert [name for name, _ in leaving("lost", {OF_IPV6})[1]] == ["lost_ip6_left"]
