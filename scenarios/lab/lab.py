@@ -21,7 +21,7 @@ from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, gues
 from scenarios.lab.machines import Machines
 from scenarios.lab.places import either
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
-from scenarios.lab.sweep import MARK, SWEEP
+from scenarios.lab.sweep import LEFT_FILES, MARK, SWEEP
 
 ANOTHER = either("LAB=…", "--lab")
 
@@ -66,7 +66,10 @@ class Lab(Machines):
             if state in ("running", "healthy") and machine != "meter"
         ]
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda machine: self.sweep(machine, f"^{MARK}="), running))
+            list(pool.map(self._sweep_machine, running))
+
+    def _sweep_machine(self, machine: str) -> None:
+        self.run(machine, ["sh", "-c", f"{SWEEP}\nrm -f {LEFT_FILES}", f"^{MARK}="], timeout_s=10, mark=False)
 
     def sweep(self, machine: str, variable: str) -> None:
         """Kill every process of a machine whose environment has a variable, `name=value`, that this pattern finds."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 MARK = "FAULTWIRE_RUN"
 JOURNAL = "/run/faults"  # on a machine: a file for each fault in force, whose lines undo it
 COMPOSITION_LABEL = "faultwire.composition"  # on all that is made for a composition of the user's own
+# The files that programs leave which did not end by themselves: libfaketime's, which a wrong clock is made with.
+LEFT_FILES = "/dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_* /tmp/faultwire-clock-*"  # noqa: S108 (a host's own)
 # Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
 SWEEP = """
 for process in /proc/[0-9]*; do

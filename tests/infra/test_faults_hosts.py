@@ -81,6 +81,15 @@ def test_one_program_reads_another_time_of_day_and_the_machine_its_own(lab: Lab,
     assert lab.run("client", ["sh", "-c", "ls /tmp/faultwire-clock-*"], timeout_s=5).status != 0
 
 
+def test_the_next_run_removes_what_a_program_with_a_wrong_clock_left_that_was_killed(lab: Lab) -> None:
+    clock = Clock(lab, "wrong", lab.topology.hosts["client"], "+400d")
+    lab.run("client", clock.argv_of(["sh", "-c", "date; kill -KILL $$"]), timeout_s=5)
+    files = ["sh", "-c", "ls /dev/shm/*faketime* /tmp/faultwire-clock-*"]
+    assert "faketime_shm_" in lab.run("client", files, timeout_s=5).stdout
+    lab._sweep()  # the lab is held already
+    assert lab.run("client", files, timeout_s=5).stdout == ""
+
+
 def test_a_clock_begins_at_the_moment_that_it_is_to_read(lab: Lab) -> None:
     clock = Clock(lab, "wrong", lab.topology.hosts["server"], "@2038-01-19 03:14:00")
     said = lab.run("server", clock.argv_of(["date", "+%F %H:%M"]), timeout_s=5)
