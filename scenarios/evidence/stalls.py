@@ -1,15 +1,14 @@
 """Stalls: the times in which the machine, a program of the lab or the runner stood still, and what they may have made.
 
-Values and arithmetic only: no I/O, no clock. images/meter/meter and meter.py see them; verdict/judge.py asks here
-whether a stall may have made a check hold, or fail. So this is the one place that says which expectation is how
-sensitive:
+Values and arithmetic only: no I/O, no clock. verdict/ asks here whether a stall may have made a check hold, or fail, so
+this is the one place that says which expectation is how sensitive:
 
     duration                   a stall within the call made it longer, by its own length at most; a long one may also
                                have brought the turn of a timer of TCP, and so up to TIMER_S more
     packets, `apart`           as a duration, of each gap; a gap may have become shorter too
     packets, `took`            a packet may have taken so much longer: by a stall of the firewall, or of all
     packets, hits, order       a stall of COUNT_SLACK_S before the last of them may have had a segment sent again, or
-                               let others overtake it
+                               acknowledged by itself and not in an answer, or let others overtake it
     packets, with a filter     a stall of COURSE_SLACK_S may have moved a packet from one side of that time to the other
       that reads a time
     outcome, log, sockets,     a stall of COURSE_SLACK_S may have brought the turn of a timer of a program or of TCP,
@@ -275,6 +274,23 @@ def answers_to(repeated: Collection[int], frames: Sequence[Frame]) -> list[int]:
                 and (each.sender, each.receiver) == (frame.receiver, frame.sender)
             )
             found += list(itertools.islice(answers, 1))
+    return found
+
+
+def acknowledged_in_a_stall(frames: Sequence[Frame], stalls: Stalls) -> list[int]:
+    """The numbers of those of a leg's frames by which TCP acknowledges alone, for a stall kept a program from the
+    answer in which that would have been: the timer (RFC 9293, 3.8.6.3) is of 40 ms in Linux.
+    """
+    asked: dict[tuple[object, object], Frame] = {}  # what each end sent last to the other, with something in it
+    found = []
+    for frame in sorted((each for each in frames if each.transport == "tcp"), key=lambda each: each.time_ns):
+        if frame.payload or frame.flags & {"SYN", "FIN", "RST"}:
+            asked[frame.sender, frame.receiver] = frame
+        elif (before := asked.get((frame.receiver, frame.sender))) is not None:
+            between = stalls.between(before.time_ns, frame.time_ns)
+            share = between.total_s >= MADE_SHARE * (frame.time_ns - before.time_ns) / 1e9
+            if share and between.reaches(COUNT_SLACK_S):
+                found.append(frame.number)
     return found
 
 

@@ -17,7 +17,7 @@ from rich.console import Console
 from scenarios.evidence import pairing
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
-from scenarios.evidence.stalls import COUNT_SLACK_S, Stall, answers_to
+from scenarios.evidence.stalls import COUNT_SLACK_S, Stall
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.errors import UsageError
 from scenarios.library.evidence import kept_folder
@@ -30,7 +30,7 @@ from scenarios.spec.roles import LegName
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.crossings import crossing_times
 from scenarios.verdict.packets import check_packets
-from scenarios.verdict.weighing import repeated_by_a_stall
+from scenarios.verdict.weighing import made_by_a_stall
 
 LEGS: tuple[LegName, ...] = get_args(LegName)
 COLUMNS = 100  # of a ladder
@@ -186,8 +186,7 @@ class Packets:
         frames, at = self.frames, self._at("count")
         seen = self._recorded.evidence()
         self._recorded.story.is_counted = True
-        repeated = repeated_by_a_stall(seen, at)
-        made = {*repeated, *answers_to(repeated, seen.frames[at])}
+        made = made_by_a_stall(seen, at)
         if doubtful := [each.number for each in frames if each.number in made]:
             told = ", ".join(map(str, doubtful))
             raise Unproven(f"{self.words}: frames {told} may have been sent only because {self._stalled(seen)}")

@@ -14,7 +14,15 @@ from scenarios.spec.packet_expectations import Bytes, Order, Packets
 from scenarios.spec.units import Seconds
 from scenarios.verdict.check import Check
 from scenarios.verdict.crossings import crossing_times, matching_frames
-from scenarios.verdict.weighing import doubted, passes, repeated_by_a_stall, stall_at_the_end, verdict_of, weighed
+from scenarios.verdict.weighing import (
+    doubted,
+    made_by_a_stall,
+    passes,
+    repeated_by_a_stall,
+    stall_at_the_end,
+    verdict_of,
+    weighed,
+)
 
 
 def check_packets(expected: Packets, seen: Seen) -> Check:
@@ -80,8 +88,7 @@ def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check,
     reads_a_time = stalls.READS_A_TIME.search(expected.where) or expected.in_any or expected.during
     if reads_a_time and timed.reaches(COURSE_SLACK_S):
         return timed
-    repeated = repeated_by_a_stall(seen, expected.at)
-    made = {*repeated, *stalls.answers_to(repeated, seen.frames.get(expected.at, ()))}
+    made = made_by_a_stall(seen, expected.at)
     doubtful = sum(frame.number in made for frame in frames)
     if not all(expected.holds(len(frames) - fewer) for fewer in range(doubtful + 1)):
         return whole

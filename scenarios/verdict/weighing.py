@@ -43,6 +43,16 @@ def repeated_by_stalls(seen: Seen) -> int:
     return max(len(repeated_by_a_stall(seen, leg)) for leg in get_args(LegName))
 
 
+def made_by_a_stall(seen: Seen, leg: LegName) -> set[int]:
+    """The numbers of the frames of a leg that were sent only because of a stall, as far as one can tell.
+
+    What was sent again, its acknowledgement, and an acknowledgement that would have come with an answer.
+    """
+    frames, repeated = seen.frames.get(leg, ()), repeated_by_a_stall(seen, leg)
+    alone = stalls.acknowledged_in_a_stall(frames, seen.held_up)
+    return {*repeated, *stalls.answers_to(repeated, frames), *alone}
+
+
 def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
     """The numbers of the frames of a leg that were sent again only because of a stall, as far as one can tell."""
     held_up = seen.held_up

@@ -16,6 +16,7 @@ from scenarios.evidence.stalls import (
     RUNNER,
     Stall,
     Stalls,
+    acknowledged_in_a_stall,
     joined,
     may_enter,
     may_leave,
@@ -248,6 +249,24 @@ def test_acknowledgements_of_different_things_are_no_repetitions() -> None:
     meanwhile = Stalls([stall(0.1, 0.9)])
     assert repeated_by_a_stall([one, replace(one, number=2, time_ns=10**9, ack=6)], meanwhile) == []
     assert repeated_by_a_stall([one, replace(one, number=2, time_ns=10**9)], meanwhile) == [2]
+
+
+def test_an_acknowledgement_that_would_have_come_in_an_answer_is_made_by_the_stall() -> None:
+    """Of a server that stood still for 53 ms: its kernel acknowledged alone after 41, and the answer came after 53."""
+    question = replace(CLIENT_LEG[0], payload=b"x", flags=frozenset({"ACK", "PSH"}), time_ns=10**9)
+    back = replace(
+        question,
+        source=question.destination,
+        source_port=question.destination_port,
+        destination=question.source,
+        destination_port=question.source_port,
+    )
+    empty = replace(back, number=2, payload=b"", flags=frozenset({"ACK"}), time_ns=1_041_000_000)
+    answer = replace(back, number=3, time_ns=1_053_000_000)
+    stood_still = Stalls([stall(1.0, 1.053)])
+    assert acknowledged_in_a_stall([question, empty, answer], stood_still) == [2]
+    assert acknowledged_in_a_stall([question, empty, answer], Stalls([stall(1.042, 1.2)])) == [], "it came before"
+    assert acknowledged_in_a_stall([question, replace(empty, time_ns=1_000_030_000), answer], stood_still) == []
 
 
 @pytest.mark.parametrize("drill", ["sockets: {look: after, state: CLOSE-WAIT}"], indirect=True)
