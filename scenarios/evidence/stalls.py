@@ -287,9 +287,8 @@ def acknowledged_in_a_stall(frames: Sequence[Frame], stalls: Stalls) -> list[int
         if frame.payload or frame.flags & {"SYN", "FIN", "RST"}:
             asked[frame.sender, frame.receiver] = frame
         elif (before := asked.get((frame.receiver, frame.sender))) is not None:
-            between = stalls.between(before.time_ns, frame.time_ns)
-            share = between.total_s >= MADE_SHARE * (frame.time_ns - before.time_ns) / 1e9
-            if share and between.reaches(COUNT_SLACK_S):
+            waited_s, between = (frame.time_ns - before.time_ns) / 1e9, stalls.between(before.time_ns, frame.time_ns)
+            if waited_s >= COUNT_SLACK_S and between.total_s >= MADE_SHARE * waited_s:
                 found.append(frame.number)
     return found
 
