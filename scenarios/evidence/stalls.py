@@ -48,6 +48,7 @@ MADE_SHARE = 0.25  # of a wait that ended by a timer: if less of it was a stall,
 PEERS_TIMER_S = 0.25  # no shorter one of a peer ends a connection: TCP's own are of a second and more
 JUST_BEFORE_S = 0.05  # two looks of the meter, and a little: so much later it may say that a stall was over
 HELD_UP_S = 0.15  # what was held up comes this soon after the stall: on an emulated host some work lies between
+REPORTS = ("224.0.0.22", "ff02::16")  # of membership (RFC 3376, 8.1; RFC 3810, 9.1): each is sent twice in any case
 READS_A_TIME = re.compile(r"time_relative|time_delta|frame\.time|\.time\b|ack_rtt|response_in_time")
 
 
@@ -249,7 +250,7 @@ def repeated_by_a_stall(frames: Sequence[Frame], stalls: Stalls, lost: Collectio
     """
     last: dict[tuple[object, ...], Frame] = {}
     found = []
-    for frame in sorted(frames, key=lambda each: each.time_ns):
+    for frame in sorted((each for each in frames if each.destination not in REPORTS), key=lambda each: each.time_ns):
         key = _repetition_key(frame)
         if (before := last.get(key)) is not None and before.number not in lost:
             between = stalls.between(before.time_ns, frame.time_ns)

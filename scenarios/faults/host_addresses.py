@@ -16,6 +16,8 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host, Topology
 
 WERE = "the addresses were changed, on"  # printed by the undo, with the host
+# Of the routes that a fault makes (ip-route(8)): no other program has the number, so they are found again by it.
+PROTOCOL = 177
 # The firewall may know nobody, or somebody else, at an address that changes its owner: it has to ask again.
 CHANGE = f"""
 host=$1
@@ -49,10 +51,10 @@ class _Addresses(HostChange):
         return CHANGE, self._host.name, *self._addresses
 
     def _make(self) -> None:
-        _run(self._lab, self._host.name, self._script())
+        change_addresses(self._lab, self._host, self._script())
 
     def _unmake(self) -> None:
-        _run(self._lab, self._host.name, as_it_was(self._lab.topology, self._host))
+        change_addresses(self._lab, self._host, as_it_was(self._lab.topology, self._host))
 
     def hits(self) -> int:
         if not self._is_changed:
@@ -75,7 +77,7 @@ class SecondAddress(_Addresses):
         super().__init__(lab, name, host, [found[family] for family in families])
 
     def _script(self) -> str:
-        return INTERFACE + "".join(_gets(self._lab.topology, self._host, each) for each in self._addresses)
+        return "".join(_gets(self._lab.topology, self._host, each) for each in self._addresses)
 
     def _counted(self, there: set[str]) -> int:
         return len(there)
@@ -88,7 +90,7 @@ class NoAddress(_Addresses):
         super().__init__(lab, name, host, [host.address(family) for family in families])
 
     def _script(self) -> str:
-        return INTERFACE + "".join(_loses(self._lab.topology, self._host, each) for each in self._addresses)
+        return "".join(_loses(self._lab.topology, self._host, each) for each in self._addresses)
 
     def _counted(self, there: set[str]) -> int:
         return len(self._addresses) - len(there)
@@ -114,7 +116,9 @@ def as_it_was(topology: Topology, host: Host) -> str:
     """The script that gives a host the addresses and the default routes that compose.yaml says, and no others."""
     leg = next(each for each in topology.legs.values() if each.network == host.network)
     nobody = [each for each in topology.nobody if _with_prefix(topology, host, each)]
-    lines = [INTERFACE, *(_loses(topology, host, each) for each in nobody)]
+    lines = [_loses(topology, host, each) for each in nobody]
+    lines += [f"ip {family} route flush proto {PROTOCOL}\n" for family in ("-4", "-6")]
+    lines.append(LOSE.format(bare=host.link_local, address=f"{host.link_local}/128"))
     lines += [_gets(topology, host, each) for each in (host.ipv4, host.ipv6)]
     for family, gateway in (("-4", leg.ipv4), ("-6", leg.ipv6)):
         lines.append(f'ip {family} route replace default via {gateway} dev "$interface"\n')
@@ -124,11 +128,16 @@ def as_it_was(topology: Topology, host: Host) -> str:
 def addresses_again(lab: Lab, undone: str) -> None:
     """Give hosts the addresses back that they had before, as what an undo printed says. Raises LabProblem."""
     there = lab.topology.places
-    change_back(lab, undone, f"{WERE} (.+)", lambda host: _run(lab, host, as_it_was(lab.topology, there[host])))
+
+    def change(name: str) -> None:
+        change_addresses(lab, there[name], as_it_was(lab.topology, there[name]))
+
+    change_back(lab, undone, f"{WERE} (.+)", change)
 
 
-def _run(lab: Lab, host: str, script: str) -> None:
+def change_addresses(lab: Lab, host: Host, script: str) -> None:
+    """Run a script in the network of a host, where `$interface` is its interface. Raise LabProblem."""
     try:
-        run_in_network(lab, host, script)
+        run_in_network(lab, host.name, INTERFACE + script)
     except CommandFailed as error:
-        raise LabProblem(f"the addresses of {host} could not be changed: {error}") from error
+        raise LabProblem(f"the addresses of {host.name} could not be changed: {error}") from error

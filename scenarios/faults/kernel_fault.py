@@ -23,6 +23,7 @@ from scenarios.lab.sweep import JOURNAL
 from scenarios.lab.topology import Leg
 
 TABLE = "inet faultwire"
+PREFIX = "of-"  # of a chain: the name of a fault may be a word of nft's own, as `drop` and `bridge` are
 OF_DEVICES = "netdev faultwire"  # for the hooks of a device
 NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 WITHIN_S = 10
@@ -73,7 +74,7 @@ fi
 UNDO = f"""
 undo={JOURNAL}/$1 table=$2
 [ -e "$undo" ] || exit 0
-[ -n "$table" ] && nft --json list chain $table "$1" 2>/dev/null || echo
+[ -n "$table" ] && nft --json list chain $table "{PREFIX}$1" 2>/dev/null || echo
 sh -eu "$undo" && rm "$undo" || exit
 {LEAVE_NOTHING}"""
 
@@ -89,16 +90,20 @@ class Chain:
     kind: str = "filter"
     table: str = TABLE
 
+    @property
+    def _of_nft(self) -> str:
+        return f"{PREFIX}{self.name}"
+
     def creation(self) -> str:
         """The lines of a transaction that make it."""
         lines = [f"add table {self.table}"]
         lines += [f"add {_of(how)} {self.table} {name} {{ {how} }}" for name, how in self.sets]
-        lines.append(f"add chain {self.table} {self.name} {{ type {self.kind} hook {self.hook}; policy accept; }}")
-        return "\n".join([*lines, *(f"add rule {self.table} {self.name} {rule}" for rule in self.rules)])
+        lines.append(f"add chain {self.table} {self._of_nft} {{ type {self.kind} hook {self.hook}; policy accept; }}")
+        return "\n".join([*lines, *(f"add rule {self.table} {self._of_nft} {rule}" for rule in self.rules)])
 
     def removed(self) -> str:
         """The lines of a transaction that remove it."""
-        lines = [f"flush chain {self.table} {self.name}", f"delete chain {self.table} {self.name}"]
+        lines = [f"flush chain {self.table} {self._of_nft}", f"delete chain {self.table} {self._of_nft}"]
         return "\n".join([*lines, *(f"delete {_of(how)} {self.table} {name}" for name, how in self.sets)])
 
 
@@ -188,7 +193,7 @@ class Standing:
         return LabProblem(f"the fault {self.name} is not in force: {why}")
 
     def hits(self) -> int:
-        return _counted(self._ask("nft", "--json", "list", "chain", *self.table.split(), self.name))
+        return _counted(self._ask("nft", "--json", "list", "chain", *self.table.split(), f"{PREFIX}{self.name}"))
 
 
 class OnDevice(Standing):

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from scenarios.faults.host_change import run_in_network
 from scenarios.faults.icmp_mute import ERRORS, PRIORITY
-from scenarios.faults.kernel_fault import TABLE, Chain, Standing, leg_of
+from scenarios.faults.kernel_fault import PREFIX, TABLE, Chain, Standing, leg_of
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.spec.kernel_faults import check_mtu
@@ -37,7 +37,7 @@ change() {{ # the family, and the subnet behind the leg
 }}
 change -4 "$3"
 change -6 "$4"
-defer "nft list chain {TABLE} $name | grep -q 'packets [1-9]' && echo '{TOLD}' $leg || true"
+defer "nft list chain {TABLE} {PREFIX}$name | grep -q 'packets [1-9]' && echo '{TOLD}' $leg || true"
 """
 # In the place of each default route comes the same one, which knows of no exceptions; never is there none.
 FORGET = """

@@ -6,6 +6,7 @@ Everything is read from compose.yaml, where it is said once. Knows no Docker: th
 from __future__ import annotations
 
 import functools
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -54,6 +55,9 @@ BACKEND_NET = "backend-net"  # of a program in the middle
 NOBODY = "dead"  # the name in the zone of an address that nobody has
 
 
+INTERFACE = "eth0"  # of a host: Docker's name for the first of a container, and a host has one
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
     """An end host. `promised` is what its image promises; what it really is gets asserted on the host.
@@ -74,6 +78,17 @@ class Host:
     def byteorder(self) -> str:
         """`little` or `big`."""
         return self.promised.byteorder
+
+    @property
+    def link_local(self) -> str:
+        """An address for its own link alone (RFC 4291, 2.5.6), which it has while a drill gives it: `fe80::2:10`."""
+        own = int(ipaddress.IPv6Address(self.ipv6))
+        return str(ipaddress.IPv6Address(0xFE80 << 112 | (own >> 64 & 0xFFFF) << 16 | own & 0xFFFF))
+
+    @property
+    def addresses(self) -> tuple[str, str, str]:
+        """All of its addresses: those of both families, and that of its link."""
+        return self.ipv4, self.ipv6, self.link_local
 
     def address(self, family: Literal["ipv4", "ipv6"]) -> str:
         """Its address of one family."""

@@ -32,6 +32,8 @@ MAIN_WORDS: Final[Mapping[str, str]] = {
     "no_neighbours": "at",
     "forged_neighbour": "of",
     "rogue_router": "at",
+    "one_network": "between",
+    "no_querier": "at",
     "answer": "name_of",
     "kill": "who",
     "pause": "who",

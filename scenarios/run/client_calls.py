@@ -18,6 +18,7 @@ from scenarios.faults.clock import Clock
 from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.process import CUT, was_cut
+from scenarios.lab.topology import INTERFACE
 from scenarios.lab.waiting import wait_for
 from scenarios.run.other_clients import Others
 from scenarios.run.script_run import ScriptRun
@@ -56,6 +57,9 @@ class ClientCalls:
         cast = self.run.cast
         if call.named is not None:
             return cast.host(call.named).name if roles.is_host(call.named) else call.named
+        if call.link_local is not None:
+            address = cast.host(call.to).link_local
+            return f"{address}%{INTERFACE}" if call.link_local == "with-scope" else address
         return cast.address(call.to) if call.to != "firewall" else cast.gateway(call.from_)
 
     def guest(self, call: steps.Call) -> tuple[Box | None, Reader | None]:

@@ -182,7 +182,7 @@ class Performance:
             timings_s=self.run.timings_s,
             stalls=recording.stalls
             or Stalls(unseen=("the stalls: the script broke off before its captures were ended",)),
-            machines={address: each.name for each in hosts for address in (each.ipv4, each.ipv6)},
+            machines={address: each.name for each in hosts for address in each.addresses},
             look_times_ns=self.looked,
             captured_until_ns=recording.captured_until_ns,
             waiting=self.calls.waiting,

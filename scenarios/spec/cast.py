@@ -73,15 +73,17 @@ class Cast:
         return self._topology.places[role]
 
     def addresses(self, role: Role) -> tuple[str, ...]:
-        """All addresses of a role, of both families; the firewall has two a leg, nobody one that no machine has."""
+        """All addresses of a role, of both families, and that of its link; the firewall has two a leg.
+
+        Nobody has one of each family, which no machine has.
+        """
         if role == "firewall":
             return tuple(each for leg in self._topology.legs.values() for each in (leg.ipv4, leg.ipv6))
         if role == "nobody":
             return self._topology.nobody
         if role == "backend" and self.backend is None:
             return ()
-        host = self.host(role)
-        return host.ipv4, host.ipv6
+        return self.host(role).addresses
 
     def address(self, role: Role, family: Family | None = None) -> str:
         """The address of a host, of the family of the drill or of another."""
@@ -129,7 +131,7 @@ class Cast:
     @property
     def _behind_middle(self) -> frozenset[str]:
         hosts = self._topology.places.values()
-        return frozenset(ip for each in hosts if each.network == BACKEND_NET for ip in (each.ipv4, each.ipv6))
+        return frozenset(ip for each in hosts if each.network == BACKEND_NET for ip in each.addresses)
 
     @property
     def client_side(self) -> frozenset[str]:
@@ -137,6 +139,6 @@ class Cast:
         own on the server's leg, under which it says what it has to say there, and as a NAT all that those hosts say.
         """
         topology = self._topology
-        hosts = {(each.ipv4, each.ipv6) for each in topology.places.values() if each.network == CLIENT_NET}
+        hosts = {each.addresses for each in topology.places.values() if each.network == CLIENT_NET}
         legs = {(each.ipv4, each.ipv6) for each in topology.legs.values() if each.network == SERVER_NET}
-        return frozenset(address for addresses in hosts | legs for address in addresses)
+        return frozenset(address for addresses in (*hosts, *legs) for address in addresses)

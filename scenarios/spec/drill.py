@@ -21,7 +21,7 @@ from scenarios.spec.cross_references import called_by, faults_of, filters_by_key
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
 from scenarios.spec.fault import Fault
-from scenarios.spec.fault_references import problems_of_fault
+from scenarios.spec.fault_references import problems_of_fault, problems_of_link_local
 from scenarios.spec.packet_expectations import Bytes, Matched, Order, Packets
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
@@ -167,6 +167,8 @@ class Drill:
                 yield from unknown(fault.rebind.nat, nats, key, "NAT") or not_in_force(fault.rebind.nat, key)
             if fault:
                 yield from problems_of_fault(fault, self, number, begun, over, f"{at}.{given_keys(step)[0]}")
+            if call := step.call or step.start:
+                yield from problems_of_link_local(call, self.faults, f"{at}.{given_keys(step)[0]}")
             for kind in ("given", "fault", "call", "start", "look"):
                 if (made := getattr(step, kind)) is not None:
                     if made.name in begun:

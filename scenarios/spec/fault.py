@@ -17,7 +17,7 @@ from scenarios.spec.host_addresses import NoAddress, SecondAddress
 from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.loopback_faults import Loopback
 from scenarios.spec.name_faults import NameAnswer, Resolver
-from scenarios.spec.neighbour_faults import ForgedNeighbour, NoNeighbours, RogueRouter
+from scenarios.spec.neighbour_faults import ForgedNeighbour, NoNeighbours, NoQuerier, OneNetwork, RogueRouter
 from scenarios.spec.path_faults import PathBetween
 from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
 from scenarios.spec.roles import Role
@@ -70,6 +70,8 @@ class Fault:
     no_neighbours: NoNeighbours | None = None
     forged_neighbour: ForgedNeighbour | None = None
     rogue_router: RogueRouter | None = None
+    one_network: OneNetwork | None = None
+    no_querier: NoQuerier | None = None
     answer: kernel.Answer | None = None
     resolver: Resolver | None = None
     host: HostSettings | None = None

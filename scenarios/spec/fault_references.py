@@ -11,6 +11,12 @@ from scenarios.spec.fault import Fault
 from scenarios.spec.roles import SERVER
 from scenarios.spec.steps import Call, Step
 
+# What a router does to packets, or what it rests on; a bridge has none of it.
+OF_ROUTER = (
+    *("nat", "rebind", "vip", "no_route", "forged_neighbour", "mtu", "spend_ttl", "syn_proxy"),
+    *("second_address", "no_address"),
+)
+
 
 class Script(Protocol):
     """What is asked of a drill."""
@@ -36,6 +42,7 @@ def problems_of_fault(
 ) -> Iterator[str]:
     """What is wrong with the fault of step `number`, behind what has `begun`, and of that is `over`."""
     in_force = {each.name: each for each in drill.faults if each.name in begun and each.name not in over}
+    yield from _problems_on_one_network(fault, drill.faults, at)
     yield from _problems_of_after(fault, in_force, [each.name for each in drill.givens], at)
     started = [step.start.name for step in drill.script if step.start]
     if fault.clock:
@@ -55,6 +62,30 @@ def problems_of_fault(
                 yield f"{who}: the call {effect.who!r} has ended by then; expected it under `start`"
         elif effect.who not in begun:
             yield f"{who}: the call {effect.who!r} is not started yet; expected this behind its `start`"
+
+
+def _problems_on_one_network(fault: Fault, faults: Sequence[Fault], at: str) -> Iterator[str]:
+    """What is wrong with a fault of a router, where the firewall is none for the two hosts of a `one_network`."""
+    bridge = next((each for each in faults if each.one_network and each is not fault), None)
+    of_router = next((key for key in OF_ROUTER if getattr(fault, key) is not None), None)
+    if bridge and fault.one_network:
+        yield f"{at}.one_network: {bridge.name!r} is one already; expected one of them"
+    elif bridge and of_router:
+        yield (
+            f"{at}.{of_router}: between the hosts of {bridge.name!r} the firewall is a bridge, and no router; "
+            "expected another fault, or no `one_network`"
+        )
+
+
+def problems_of_link_local(call: Call, faults: Sequence[Fault], at: str) -> Iterator[str]:
+    """What is wrong with a call of a link-local address: only a neighbour has one."""
+    if call.link_local is None:
+        return
+    ends = {call.from_, call.to}
+    if not any(each.one_network and {*each.one_network.between} == ends for each in faults):
+        yield (
+            f"{at}.link_local: {call.from_} and {call.to} are on two networks; expected a `one_network` between them"
+        )
 
 
 def _problems_of_after(fault: Fault, before: Mapping[str, Fault], givens: Sequence[str], at: str) -> Iterator[str]:

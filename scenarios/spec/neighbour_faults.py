@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from scenarios.spec.roles import HostRole, LegName, leg_of, role_label
+from scenarios.spec.roles import CallerRole, HostRole, LegName, check_crosses, leg_of, role_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +61,41 @@ class RogueRouter:
     @property
     def says(self) -> str:
         return f"a router that is not there advertises itself to the hosts behind the {self.at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneNetwork:
+    """Two hosts are neighbours: the firewall is a bridge between them, and a router for all others.
+
+    Each finds the other by ARP and neighbour discovery, hears its broadcasts and its multicast, and has a link-local
+    address of its own for it (`call: {link_local: with-scope}`). Their packets cross the firewall's legs, where they
+    are captured, and where rules and the injector take hold of them, with their TTL as it was. Hits are the frames that
+    the first sent to the other.
+    """
+
+    between: tuple[CallerRole, ...] = ("client", "server")
+
+    def __post_init__(self) -> None:
+        if len(self.between) != 2:
+            raise ValueError(f"between: expected two roles, got {len(self.between)}")
+        check_crosses(*self.between, "between")
+
+    @property
+    def says(self) -> str:
+        one, other = map(role_label, self.between)
+        return f"{one} and {other} are on one network, with the firewall as a bridge in it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoQuerier:
+    """The switch behind a leg listens to IGMP and MLD (RFC 4541), and nobody asks for members: it has forgotten them.
+
+    It forwards what is for a group to nobody, but for the groups to which it has to: 224.0.0.0/24 and, over IPv6, those
+    of the link itself (all nodes, all routers, solicited nodes, reports). It says nothing. Hits are what it has lost.
+    """
+
+    at: LegName
+
+    @property
+    def says(self) -> str:
+        return f"the switch behind the {self.at} has forgotten the members of every group, for nobody asks for them"

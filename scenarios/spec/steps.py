@@ -31,6 +31,7 @@ State = Literal[
     "LAST-ACK",
     "TIME-WAIT",
 ]
+LinkLocal = Literal["with-scope", "without-scope"]  # RFC 4007, 11: `fe80::2:10%eth0`, `fe80::2:10`
 
 
 # Faults that the injector makes
@@ -50,9 +51,9 @@ class Call:
     """A client is run: the one of the service under drill, or another of its clients, or any command (`run`).
 
     `{host}` and `{port}` are the server's; `named` puts a name there in place of the address: that of the host which
-    has a role (`server`), whichever it is in the pair, or any other (`many`). `times` are several,
-    one after another, or all held at a barrier and released at once (`together`). It is given `within` to end by
-    itself: then it hung.
+    has a role (`server`), whichever it is in the pair, or any other (`many`); `link_local` its link-local address, with
+    the scope id of the caller's interface or without. `times` are several, one after another, or all held at a barrier
+    and released at once (`together`). It is given `within` to end by itself: then it hung.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Call:
     run: str | None = None
     args: str = ""
     named: str | None = None
+    link_local: LinkLocal | None = None
     times: int = 1
     together: bool = False
     within: Seconds = Seconds(30)
@@ -78,6 +80,8 @@ class Call:
         check_words(self.args, "args")
         if self.run is not None:
             check_command(self.run, "run")
+        if self.link_local is not None and (self.named is not None or self.to not in get_args(CallerRole)):
+            raise ValueError("link_local: expected a call `to` a host, and without `named`")
         if not 1 <= self.times <= 1000:
             raise ValueError(f"times: expected 1 to 1000, got {self.times}")
         if not self.within:
@@ -93,6 +97,8 @@ class Call:
         program = f"the program {self.client!r}" if self.client else "its program"
         what = f"{program} on {where}" if self.client or there != "client" else "the client's program"
         name = f" by the name {self.named!r}" if self.named else ""
+        if self.link_local:
+            name = f" at its link-local address, {self.link_local.replace('-scope', '')} the scope id"
         return f"{self.name}: {what} calls {whom}{name}{many}"
 
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.faults.apply import of_kernel
+from scenarios.faults.kernel_effects import of_kernel
 from scenarios.faults.kernel_fault import Standing
 from scenarios.faults.vip import Vip
 from scenarios.lab.lab import Lab

@@ -21,7 +21,9 @@ from scenarios.faults.mtu import Mtu
 from scenarios.faults.nat import Nat
 from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.no_neighbours import NoNeighbours
+from scenarios.faults.no_querier import NoQuerier
 from scenarios.faults.no_route import NoRoute
+from scenarios.faults.one_network import OneNetwork
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
 from scenarios.faults.resolver import Resolver
@@ -79,7 +81,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
             Resolver(lab, "asks-itself", "client", "nameserver 198.18.255.1\n"),
         ),
         Rules(lab, "no-later", Silence(), Selection(*ends, "later-fragment")),
-        NoNeighbours(lab, "unheard", "client-leg"),
+        *(NoNeighbours(lab, "unheard", "client-leg"), NoQuerier(lab, "unasked", "server-leg")),
         RogueRouter(lab, "rogue", "client-leg"),
         *(SecondAddress(lab, "second", ends[1], BOTH), NoAddress(lab, "lost", ends[0], BOTH)),
     ]
@@ -90,6 +92,28 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
     assert configured(lab) == before
     for fault in left:
         fault.__exit__()  # undone by another, it has nothing left to undo
+    assert configured(lab) == before
+
+
+def test_what_a_killed_run_left_of_one_network_is_undone(lab: Lab) -> None:
+    remove_all(lab)
+    before = configured(lab)
+    fault = OneNetwork(lab, "bridge", lab.topology.hosts["client"], lab.topology.hosts["server"])
+    fault.__enter__()
+    assert configured(lab) != before
+    assert set(remove_all(lab)) == {"bridge", "bridge-bridge"}
+    assert configured(lab) == before
+    assert lab.run("firewall", ["ip", "link", "show", "type", "bridge"], timeout_s=5).stdout == ""
+    fault.__exit__()  # undone by another, it has nothing left to undo
+    assert configured(lab) == before
+
+
+def test_a_fault_may_have_the_name_of_a_word_of_nft(lab: Lab) -> None:
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
+    before = configured(lab)
+    for word in ("drop", "bridge", "ip", "counter"):
+        with Rules(lab, word, Silence(), Selection(client, server, "syn")) as fault:
+            assert fault.hits() == 0
     assert configured(lab) == before
 
 

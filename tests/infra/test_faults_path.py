@@ -10,8 +10,9 @@ import pytest
 from scenarios.faults.icmp_mute import Mute
 from scenarios.faults.link_down import LinkDown
 from scenarios.faults.mtu import Mtu
-from scenarios.faults.nft_rules import Rules, Selection, SpendTtl
+from scenarios.faults.nft_rules import Refuse, Rules, Selection, Silence, SpendTtl
 from scenarios.faults.no_route import NoRoute
+from scenarios.faults.one_network import OneNetwork
 from scenarios.faults.rate_limit import Rate
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -260,3 +261,35 @@ def test_an_mtu_that_ip_or_ethernet_does_not_have_is_refused(lab: Lab, mtu: int)
 def test_a_leg_that_the_firewall_does_not_have_is_refused(lab: Lab) -> None:
     with pytest.raises(ValueError, match="the lab has client-leg, server-leg"):
         LinkDown(lab, "pulled", "north-leg")
+
+
+@pytest.mark.parametrize("ends", [("client", "server"), ("client-be", "server-be")], ids="-".join)
+def test_neighbours_are_bridged_with_the_firewalls_rules_between_them_and_others_are_routed(
+    lab: Lab, ends: tuple[str, str]
+) -> None:
+    before = configured(lab)
+    client, server = (lab.topology.hosts[each] for each in ends)
+    others = ("client-be", "server-be") if ends[0] == "client" else ("client", "server")
+    with OneNetwork(lab, "bridge", client, server) as bridge:
+        for address in (server.ipv4, server.ipv6, f"{server.link_local}%eth0"):
+            printed = lab.run(client.name, ["ping", "-n", "-c", "1", "-W", "2", address], timeout_s=5).stdout
+            assert " ttl=64 " in printed, "no router took one away"
+        assert bridge.hits() == 3
+        for family in FAMILIES:
+            address = lab.topology.hosts[others[1]].address(family)
+            routed = lab.run(others[0], ["ping", "-n", "-c", "1", "-W", "2", address], timeout_s=5).stdout
+            assert " ttl=63 " in routed
+        if ends[0] == "client":
+            for family in FAMILIES:
+                assert connect(lab, family) == "ECONNREFUSED"
+                with Rules(lab, "silent", Silence(), Selection(client, server, "tcp")) as silent:
+                    assert connect(lab, family, 1.0) == "TimeoutError"
+                    assert silent.hits() >= 1
+                with Rules(lab, "refused", Refuse("host-unreachable"), Selection(client, server, "syn")) as refused:
+                    assert connect(lab, family) == "EHOSTUNREACH"
+                    assert refused.hits() >= 1
+    assert (bridge.final or 0) >= 3
+    assert configured(lab) == before
+    for family in FAMILIES:
+        address = server.address(family)
+        assert " ttl=63 " in lab.run(client.name, ["ping", "-n", "-c", "1", "-W", "2", address], timeout_s=5).stdout

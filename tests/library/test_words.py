@@ -41,6 +41,8 @@ EVERY: dict[str, dict[str, Any]] = {
     "path": {"path": "wifi"},
     "forged_neighbour": {"forged_neighbour": "server", "taken_for": "other-server"},
     "rogue_router": {"rogue_router": "client-leg"},
+    "no_querier": {"no_querier": "server-leg"},
+    "one_network": {"one_network": ("client", "server")},
     "no_neighbours": {"no_neighbours": "server-leg"},
     "signal": {"signal": "server", "by": "HUP"},
     "kill": {"kill": "server"},

@@ -290,7 +290,7 @@ def test_only_a_program_in_the_middle_has_a_third_network_and_a_leg_on_it() -> N
     assert "198.18.7.96" in " ".join(opened["services"]["mine-web"]["extra_hosts"])
     plain = Cast(with_three, "le-le", "ipv4")  # of a drill of another service while the composition is up
     assert (plain.legs, plain.backend_side) == (["client-leg", "server-leg"], frozenset())
-    assert plain.backends_of_others == {"198.18.7.96", "2001:db8:7:3::120"}
+    assert plain.backends_of_others == {"198.18.7.96", "2001:db8:7:3::120", "fe80::3:120"}
 
 
 def test_no_two_networks_of_all_labs_have_an_address_in_common() -> None:

@@ -76,6 +76,13 @@ SAID = {
     "rogue_router: {at: client-leg}": (
         "a router that is not there advertises itself to the hosts behind the client-leg"
     ),
+    "no_querier: {at: server-leg}": (
+        "the switch behind the server-leg has forgotten the members of every group, for nobody asks for them"
+    ),
+    "one_network: {}": "the client and the server are on one network, with the firewall as a bridge in it",
+    "one_network: {between: [bystander, other-server]}": (
+        "a bystander and the other server are on one network, with the firewall as a bridge in it"
+    ),
     "loopback: {who: client}": "every packet on the loopback of the client is counted",
     "loopback: {who: server, of: syn-ack}": "every SYN-ACK on the loopback of the server is counted",
     "clock: {who: hello, ahead: 400d}": "the clock of the program of the call hello is 400d ahead",
@@ -136,6 +143,9 @@ def test_each_is_one_sentence(tmp_path: Path, words: str) -> None:
         ("second_address: {who: client}", "second_address.who", "expected a host of the server's side, got client"),
         ("second_address: {who: nobody}", "second_address.who", "unknown word 'nobody'"),
         ("second_address: {}", "second_address", "'who' is missing"),
+        ("one_network: {between: [client, bystander]}", "one_network.between", "do not cross the firewall"),
+        ("one_network: {between: [client]}", "one_network.between", "expected two roles, got 1"),
+        ("one_network: {between: [client, nobody]}", "one_network.between", "unknown word 'nobody'"),
         (
             "forged_neighbour: {of: server, taken_for: client}",
             "forged_neighbour.taken_for",

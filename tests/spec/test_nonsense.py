@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from scenarios.evidence.sockets import RFC_9293, parse
-from scenarios.faults.apply import _rules
+from scenarios.faults.kernel_effects import _rules
 from scenarios.faults.nft_rules import Rules
 from scenarios.lab.lab import Lab
 from scenarios.lab.seats import Member, Plan, extended
@@ -291,6 +291,14 @@ NONSENSE = {
         "given: {name: translator, nat: {}}", "given: {name: translator, stateful: {}}",
         "script.7.fault.rebind.nat", "unknown NAT 'translator'; this drill has no NAT",
     ),
+    "a link-local address behind a router": (
+        "call: {name: again}", "call: {name: again, link_local: with-scope}",
+        "script.10.call.link_local", "client and server are on two networks; expected a `one_network` between them",
+    ),
+    "a link-local address by name": (
+        "call: {name: again}", "call: {name: again, link_local: with-scope, named: server}",
+        "script.10.call.link_local", "expected a call `to` a host, and without `named`",
+    ),
     "a count of nothing": (
         "fault: lose, exactly: 1", "fault: lose, exactly: ",
         "expect.1.hits.exactly", "expected a whole number, got nothing",
@@ -342,6 +350,21 @@ def test_a_rebinding_before_its_nat_is_refused(tmp_path: Path) -> None:
     assert nat + rebind in RIGHT
     with pytest.raises(DeclarationError, match=r":13: script\.6\.fault\.rebind\.nat: the fault 'translator' is not in"):
         read(tmp_path, RIGHT.replace(nat + rebind, rebind + nat))
+
+
+def test_a_second_bridge_and_a_fault_of_a_router_between_neighbours_are_refused(tmp_path: Path) -> None:
+    quiet = "fault: {name: quiet, silence: {from: client, to: server, of: tcp, port: 7007}}"
+    assert quiet in RIGHT
+    with pytest.raises(DeclarationError) as raised:
+        read(tmp_path, RIGHT.replace(quiet, "fault: {name: quiet, one_network: {}}"))
+    refused = [(each.line, each.key, each.what) for each in raised.value.all if "bridge" in each.what]
+    told = "between the hosts of 'quiet' the firewall is a bridge, and no router; expected another fault, or no "
+    told += "`one_network`"
+    assert refused == [(13, "script.6.given.nat", told), (14, "script.7.fault.rebind", told)]
+    two = "given: {name: bridge, one_network: {}}\n  - fault: {name: quiet, one_network: {}}"
+    with pytest.raises(DeclarationError) as raised:
+        read(tmp_path, RIGHT.replace(quiet, two))
+    assert "script.9.fault.one_network: 'bridge' is one already; expected one of them" in str(raised.value.all[-1])
 
 
 def test_a_server_that_runs_beside_the_one_under_drill_cannot_be_replaced(tmp_path: Path) -> None:

@@ -251,6 +251,14 @@ def test_acknowledgements_of_different_things_are_no_repetitions() -> None:
     assert repeated_by_a_stall([one, replace(one, number=2, time_ns=10**9)], meanwhile) == [2]
 
 
+def test_a_report_of_membership_is_sent_twice_whatever_stands_still() -> None:
+    report = replace(
+        CLIENT_LEG[0], transport="other", destination="224.0.0.22", payload=b"", info="Join group", time_ns=0
+    )
+    again = replace(report, number=2, time_ns=10**9)
+    assert repeated_by_a_stall([report, again], Stalls([stall(0.1, 0.9)])) == []
+
+
 def test_an_acknowledgement_that_would_have_come_in_an_answer_is_made_by_the_stall() -> None:
     """Of a server that stood still for 53 ms: its kernel acknowledged alone after 41, and the answer came after 53."""
     question = replace(CLIENT_LEG[0], payload=b"x", flags=frozenset({"ACK", "PSH"}), time_ns=10**9)
