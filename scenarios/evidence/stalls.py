@@ -48,7 +48,6 @@ MADE_SHARE = 0.25  # of a wait that ended by a timer: if less of it was a stall,
 PEERS_TIMER_S = 0.25  # no shorter one of a peer ends a connection: TCP's own are of a second and more
 JUST_BEFORE_S = 0.05  # two looks of the meter, and a little: so much later it may say that a stall was over
 HELD_UP_S = 0.15  # what was held up comes this soon after the stall: on an emulated host some work lies between
-REPORTS = ("224.0.0.22", "ff02::16")  # of membership (RFC 3376, 8.1; RFC 3810, 9.1): each is sent twice in any case
 READS_A_TIME = re.compile(r"time_relative|time_delta|frame\.time|\.time\b|ack_rtt|response_in_time")
 
 
@@ -123,13 +122,15 @@ class Stalls:
         """Those after whose end something happened at once: one of these moments; and of the runner, one of its steps.
 
         Or another stall that held something up: what goes on may have to wait again. Both are in order. And every stop.
+        What the machine did within a stall of its own, it did after a part of it: the meter woke later still.
         """
         found: list[Stall] = []
         for stall in sorted(self.found, key=lambda each: -each.ended_ns):
             until_ns = stall.ended_ns + HELD_UP_S * 1e9
             is_of_runner = stall.machine == RUNNER
             happened = steps_ns if is_of_runner else moments_ns
-            first = bisect.bisect_left(happened, stall.ended_ns - JUST_BEFORE_S * 1e9)
+            since_ns = stall.began_ns if stall.machine == MACHINE else stall.ended_ns - JUST_BEFORE_S * 1e9
+            first = bisect.bisect_left(happened, since_ns)
             at_once = first < len(happened) and happened[first] <= until_ns
             follows = not is_of_runner and any(later.began_ns <= until_ns for later in found)
             if at_once or follows or stall.is_stop:
@@ -240,74 +241,6 @@ def ended_by_a_stall(began_ns: float, ended_ns: float, stalls: Stalls) -> bool:
     window = stalls.between(began_ns, ended_ns)
     share = window.total_s >= MADE_SHARE * (ended_ns - began_ns) / 1e9
     return share and window.reaches(COURSE_SLACK_S)
-
-
-def repeated_by_a_stall(frames: Sequence[Frame], stalls: Stalls, lost: Collection[int] = ()) -> list[int]:
-    """The numbers of those of a leg's frames that TCP, or a program, may have sent again only because of a stall.
-
-    They are equal to an earlier one in all that a repetition keeps, and stalls were a good part of the time between.
-    The earlier one is not among the `lost`, which did not come to the other leg: those are sent again in any case.
-    """
-    last: dict[tuple[object, ...], Frame] = {}
-    found = []
-    for frame in sorted((each for each in frames if each.destination not in REPORTS), key=lambda each: each.time_ns):
-        key = _repetition_key(frame)
-        if (before := last.get(key)) is not None and before.number not in lost:
-            between = stalls.between(before.time_ns, frame.time_ns)
-            share = between.total_s >= MADE_SHARE * (frame.time_ns - before.time_ns) / 1e9
-            if share and between.reaches(COUNT_SLACK_S):
-                found.append(frame.number)
-        last[key] = frame
-    return found
-
-
-def answers_to(repeated: Collection[int], frames: Sequence[Frame]) -> list[int]:
-    """The numbers of the frames of a leg by which TCP acknowledges these repetitions: one each, with a DSACK maybe."""
-    in_order = sorted(frames, key=lambda each: each.time_ns)
-    found = []
-    for at, frame in enumerate(in_order):
-        if frame.number in repeated and frame.transport == "tcp":
-            answers = (
-                each.number
-                for each in in_order[at + 1 :]
-                if not each.payload
-                and not each.flags & {"SYN", "FIN", "RST"}
-                and (each.sender, each.receiver) == (frame.receiver, frame.sender)
-            )
-            found += list(itertools.islice(answers, 1))
-    return found
-
-
-def acknowledged_in_a_stall(frames: Sequence[Frame], stalls: Stalls) -> list[int]:
-    """The numbers of those of a leg's frames by which TCP acknowledges alone, for a stall kept a program from the
-    answer in which that would have been: the timer (RFC 9293, 3.8.6.3) is of 40 ms in Linux.
-    """
-    asked: dict[tuple[object, object], Frame] = {}  # what each end sent last to the other, with something in it
-    found = []
-    for frame in sorted((each for each in frames if each.transport == "tcp"), key=lambda each: each.time_ns):
-        if frame.payload or frame.flags & {"SYN", "FIN", "RST"}:
-            asked[frame.sender, frame.receiver] = frame
-        elif (before := asked.get((frame.receiver, frame.sender))) is not None:
-            waited_s, between = (frame.time_ns - before.time_ns) / 1e9, stalls.between(before.time_ns, frame.time_ns)
-            if waited_s >= COUNT_SLACK_S and between.total_s >= MADE_SHARE * waited_s:
-                found.append(frame.number)
-    return found
-
-
-def _repetition_key(frame: Frame) -> tuple[object, ...]:
-    ends = frame.source, frame.source_port, frame.destination, frame.destination_port, frame.transport
-    if frame.transport == "tcp":
-        of_stream = frame.flags & {"SYN", "FIN", "RST"}
-        is_empty = not frame.payload and not of_stream  # an acknowledgement: of something else, it is another
-        return (*ends, frame.seq, len(frame.payload), of_stream, frame.ack if is_empty else None)
-    return (*ends, frame.payload or frame.info)
-
-
-def sent_again_by_a_kernel(earlier: Frame, later: Frame) -> bool:
-    """Whether the later frame is the earlier one, sent again by TCP: its timer waits for no program."""
-    has_length = bool(earlier.payload or earlier.flags & {"SYN", "FIN"})
-    is_same = _repetition_key(earlier) == _repetition_key(later)
-    return earlier.transport == "tcp" and has_length and is_same
 
 
 def overtaken_in_a_stall(

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from scenarios.evidence import stalls
+from scenarios.evidence import repetitions, stalls
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
@@ -132,7 +132,7 @@ def _window_of_gaps(expected: Packets, frames: Sequence[Frame], check: Check, se
                 return None
         elif passes(check):
             during = held_up
-            if stalls.sent_again_by_a_kernel(one, next_one):
+            if repetitions.sent_again_by_a_kernel(one, next_one):
                 during = held_up.of_all if seen.leg_of(one.sender[0]) == expected.at else held_up.on_the_way
             window = during.between(earlier, later)
             begun = during.between(earlier - JUST_BEFORE_S * 1e9, earlier + 1)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import get_args
 
 from scenarios.calls.call import Call
-from scenarios.evidence import stalls
+from scenarios.evidence import repetitions, stalls
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
 from scenarios.spec.roles import LegName
@@ -49,8 +49,8 @@ def made_by_a_stall(seen: Seen, leg: LegName) -> set[int]:
     What was sent again, its acknowledgement, and an acknowledgement that would have come with an answer.
     """
     frames, repeated = seen.frames.get(leg, ()), repeated_by_a_stall(seen, leg)
-    alone = stalls.acknowledged_in_a_stall(frames, seen.held_up)
-    return {*repeated, *stalls.answers_to(repeated, frames), *alone}
+    alone = repetitions.acknowledged_in_a_stall(frames, seen.held_up)
+    return {*repeated, *repetitions.answers_to(repeated, frames), *alone}
 
 
 def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
@@ -59,7 +59,7 @@ def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
     if not held_up.between(None, None).reaches(COUNT_SLACK_S):
         return []
     lost = {number for number, took_s in crossing_times(seen, leg).items() if took_s is None}
-    return stalls.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)
+    return repetitions.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)
 
 
 def passes(check: Check) -> bool:

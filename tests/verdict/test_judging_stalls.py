@@ -11,17 +11,16 @@ from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.pauses import Pause, without
 from scenarios.evidence.record import Event, Seen
+from scenarios.evidence.repetitions import acknowledged_in_a_stall, repeated_by_a_stall
 from scenarios.evidence.stalls import (
     MACHINE,
     RUNNER,
     Stall,
     Stalls,
-    acknowledged_in_a_stall,
     joined,
     may_enter,
     may_leave,
     overtaken_in_a_stall,
-    repeated_by_a_stall,
 )
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
@@ -324,6 +323,13 @@ def test_the_words_tell_the_machine_from_the_runner_and_standing_from_waiting() 
     assert stall(0.5, 1.2, RUNNER).says(0) == "the runner stood still for 0.70 s at 0.50 s"
     waited = stall(0.5, 0.6, "server", "starved", program="python")
     assert waited.says(500_000_000) == "python on server waited for a processor for 0.10 s at 0.00 s"
+
+
+def test_what_came_within_a_stall_of_the_machine_was_held_up_by_a_part_of_it_for_the_meter_woke_later() -> None:
+    whole, of_server = stall(0.4, 1.0), stall(0.4, 1.0, "server", "starved")
+    assert Stalls([whole]).that_held_up([620_000_000], []).found == (whole,)
+    assert Stalls([of_server]).that_held_up([620_000_000], []).found == ()
+    assert Stalls([whole]).that_held_up([390_000_000, 1_200_000_000], []).found == ()
 
 
 def test_stalls_of_several_at_once_are_counted_once() -> None:
