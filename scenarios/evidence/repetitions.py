@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import COUNT_SLACK_S, MADE_SHARE, Stalls
 
-REPORTS = ("224.0.0.22", "ff02::16")  # of membership (RFC 3376, 8.1; RFC 3810, 9.1): each is sent twice in any case
+REPORTS = ("224.0.0.22", "ff02::16")  # of membership (IGMP, MLD): a host sends each twice in any case
 
 
 def repeated_by_a_stall(frames: Sequence[Frame], stalls: Stalls, lost: Collection[int] = ()) -> list[int]:
@@ -52,7 +52,7 @@ def answers_to(repeated: Collection[int], frames: Sequence[Frame]) -> list[int]:
 
 def acknowledged_in_a_stall(frames: Sequence[Frame], stalls: Stalls) -> list[int]:
     """The numbers of those of a leg's frames by which TCP acknowledges alone, for a stall kept a program from the
-    answer in which that would have been: the timer (RFC 9293, 3.8.6.3) is of 40 ms in Linux.
+    answer in which that would have been: the timer is of 40 ms in Linux.
     """
     asked: dict[tuple[object, object], Frame] = {}  # what each end sent last to the other, with something in it
     found = []

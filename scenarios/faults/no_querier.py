@@ -1,4 +1,4 @@
-"""A switch behind a leg that listens to IGMP and MLD, without anybody who asks for members (RFC 4541, 2.1.1 and 2.1.2).
+"""A switch behind a leg that listens to IGMP and MLD, without anybody who asks for members (RFC 4541, 2.1.2).
 
 Linux bridges forward a group to every port while there is no querier, so this one is a rule behind the firewall's leg:
 what the switch would have had to forward. What is for a group of the link itself goes to every port, as the RFC says.
