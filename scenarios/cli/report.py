@@ -1,5 +1,5 @@
-"""The commands of runs that are there: `report` makes the pages of one again, opens them, or serves them while the run
-goes on; `merge` puts the parts of one together.
+"""The commands for stored runs: `report` makes the pages of one again, opens them, or serves them while the run goes
+on; `merge` puts the parts of one together.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def merge(options: argparse.Namespace) -> int:
     for line in merged.differs:
         warn(f"the machines differ in {line}")
     if merged.missing:
-        warn(f"{so_many(len(merged.missing), 'cell')} in no part: {summary_files.join_titles(merged.missing)}")
+        warn(f"no part has {so_many(len(merged.missing), 'cell')}: {summary_files.join_titles(merged.missing)}")
     asked = sum(merged.verdicts.values()) + len(merged.missing)
     console.print(f"{counted(merged.verdicts)} of {asked}, out of {so_many(len(options.parts), 'part')}")
     console.print(f"[dim]evidence: {escape(str(options.out / read_run.PAGE))}[/]")

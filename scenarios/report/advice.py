@@ -1,6 +1,6 @@
-"""What helps against what a program did: a sentence beside the verdict of a cell.
+"""Advice beside the verdict of a cell: what to change in the program, in its service.yaml or in the call.
 
-It says what to change in a program, and nothing of the program that the cell did not show.
+It says nothing of the program that the cell did not show.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 from scenarios.verdict.behaviour import NOT_DONE, TRYING, UNCLEAR, Behaviour
 
 ADVICE = {
-    "hung": "A time limit for the whole exchange: for connect() and for each wait for bytes. Without one, a silence "
-    "lasts until the kernel gives up, or for ever.",
-    TRYING: "A limit for the tries together, in time or in number, so that somebody is told.",
-    NOT_DONE: "More time for the call (`patience`), so that its end is seen.",
-    "wrong answer": "The end of a message must be known by its length or its delimiter: an end of the connection "
-    "before it is an error, and no answer.",
-    "crashed": "The error belongs to the program's ordinary ends: catch it, say what failed, and exit with a status of "
-    "your own.",
-    UNCLEAR: "One word for one end: mend `exits` or `says` in service.yaml, or what the program prints.",
+    "hung": "Give the whole exchange a time limit: connect(), and each wait for bytes. Without one, the program waits "
+    "until the kernel gives up, or for ever.",
+    TRYING: "Limit all tries together, in time or in number, so that the program gives up and says so.",
+    NOT_DONE: "Give the call more time (`PATIENCE=60s` of make, `--patience 60s`), so that its end is seen.",
+    "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
+    "program has an error and not an answer.",
+    "crashed": "Catch the error, say what failed, and exit with a status of your own.",
+    UNCLEAR: "Correct `exits` or `says` in service.yaml, or what the program prints, so that all tell of one end.",
 }
 
 

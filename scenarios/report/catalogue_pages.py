@@ -2,8 +2,8 @@
 
     python -m scenarios.report.catalogue_pages [RUN …]
 
-It writes all of them, and takes away those of drills that are gone. With the folders of runs, the ladders of their
-cells come to docs/ladders.json first. A test compares the files with this.
+It writes every page, and removes those of drills that are gone. Given folders of runs, it first stores the ladders of
+their cells in docs/ladders.json. A test compares the pages with what this module makes.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ done, what must be seen, a ladder of the packets, and the sentence of the RFC or
 `python -m scenarios.report.catalogue_pages` makes the pages from the files; [writing one](writing-a-drill.md) takes ten
 minutes. The drills whose names begin with `any-` are for every program that speaks over TCP or UDP, yours too.
 
-A drill passes only when all of it is seen: first, in a control run of the same script without the fault, that the
-failure is not there; then that the fault took hold (its counter), what the application came to, and the packets on both
-legs of the firewall.
+A drill passes only when the lab sees all of this. In the control, a run of the same script without the fault, the
+failure is not there. With the fault, its counter shows that it took hold, the application's calls end as they should,
+and the packets on both legs of the firewall are as the claim says.
 """
 FEW = 3  # sentences in a cell
 # What means something in a line of Markdown; what stands between backticks does not.
@@ -62,7 +62,7 @@ def pages(
     """The text of each page by its place in docs/. Raises ValueError for a drill whose first tag names no group."""
     for drill in known.values():
         if drill.tags[0] not in GROUPS:
-            raise ValueError(f"{drill.path}: the first tag is the group, one of {', '.join(GROUPS)}: {drill.tags[0]!r}")
+            raise ValueError(f"{drill.path}: tags: expected a group first ({', '.join(GROUPS)}), got {drill.tags[0]!r}")
     found = {DOOR: _door(known)}
     for group in GROUPS:
         of_group = [drill for drill in known.values() if drill.tags[0] == group]
@@ -97,7 +97,7 @@ def _group(group: str, of_group: Sequence[Drill]) -> str:
         (
             f"[`{drill.drill}`]({drill.drill}.md)",
             _few(list(_faults(drill))),
-            _few(list(_of_application(drill))) or "(of any program)",
+            _few(list(_of_application(drill))) or "(depends on the program)",
         )
         for drill in of_group
     ]

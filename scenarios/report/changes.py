@@ -1,4 +1,4 @@
-"""What another run saw otherwise: the newest one before this that has cells in common with it."""
+"""The changes since the run before: the newest earlier run that has cells in common with this one."""
 
 from __future__ import annotations
 

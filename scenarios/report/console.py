@@ -1,4 +1,4 @@
-"""What every command prints with: steps, checks and verdicts."""
+"""Steps, checks and verdicts, as every command prints them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cells of the gallery came to, in short: read from the folders of runs, and kept in docs/gallery.json.
+"""The results of the gallery's cells, in short: read from the folders of runs, and kept in docs/gallery.json.
 
 Each has the reference to its evidence: the run, the cell's folder in it, the verdict, and how many frames each leg saw.
 The folder of a run may be gone by now; what is kept says what was seen, and when.

@@ -57,7 +57,7 @@ def _how_to_read(gallery: Gallery) -> Iterator[str]:
     yield f"A call has {patience}. One that has not ended by then is **hung**: it would have waited longer, and"
     yield "[client by client](#client-by-client) says what would end it. Times are from the client's first packet."
     yield ""
-    yield "| word | is |"
+    yield "| word | meaning |"
     yield "|---|---|"
     for word, meaning in legend(gallery):
         yield f"| {word} | {meaning} |"

@@ -31,11 +31,11 @@ BY_A_CLOCK = " (ETIMEDOUT)"
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
     (lambda each: waits(each), "it hangs where"),
     (lambda each: each.kind == TRYING, "it had not given up, and tried again and again, where"),
-    (lambda each: each.kind == NOT_DONE, "it had not ended, and still got on, where"),
+    (lambda each: each.kind == NOT_DONE, "it had not ended, and still made progress, where"),
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
-    (lambda each: each.kind == "wrong answer", "it takes for the answer what is not, where"),
-    (lambda each: not each.kind.startswith("answered"), "it tells of an error where"),
-    (lambda each: each.word == "answered", "it is answered, and nothing is to be noticed, where"),
+    (lambda each: each.kind == "wrong answer", "it takes a wrong answer for the right one where"),
+    (lambda each: not each.kind.startswith("answered"), "it reports an error where"),
+    (lambda each: each.word == "answered", "it is answered, and notices nothing, where"),
     (lambda each: bool(each.kind), "it is answered, later or by another try, where"),
 )
 
@@ -58,13 +58,13 @@ def legend(gallery: Gallery) -> list[tuple[str, str]]:
     patience = f"{gallery.patience:g} s"
     return [
         ("answered", "the right answer, whole; with its time or its tries, where the failure cost any"),
-        (HUNG, f"not ended when its {patience} were over, nothing new came; its seconds are from its first packet"),
+        (HUNG, f"not ended when its {patience} were over, and nothing new came; its seconds are from its first packet"),
         (TRYING, f"not ended when its {patience} were over, but it had begun again, and may give up later"),
-        (NOT_DONE, f"not ended when its {patience} were over, but it still got on"),
+        (NOT_DONE, f"not ended when its {patience} were over, but it still made progress"),
         (TIMED_OUT, "the program's own clock ended it, or the kernel's told it ETIMEDOUT"),
         ("refused, reset, unreachable, broken off, …", "it ended with that; with the errno, where it named one"),
         (UNKNOWN, "unproven, or the program began so late that its wait was cut short: the cell does not show it"),
-        (NOT_APPLIED, "the drill is not for this program"),
+        (NOT_APPLIED, "the drill does not fit this program"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The pages: templates, and what they are given. All that comes from programs or from the wire is hostile here.
+"""The HTML pages of a run: templates, and the values that fill them. Text of programs or from the wire is hostile here.
 
 A ladder is a table that is drawn as a picture: one text for the eye, the browser's search, a screen reader, the
 clipboard and paper. So time is not to scale.
@@ -49,7 +49,7 @@ FATES = {
     "cut": "is cut at the firewall",
     "piece": "is a piece that the firewall cut",
     "taken": "is addressed to the firewall",
-    "local": "is of this link only",
+    "local": "stays on this link",
     "turned": "goes back by the leg that it came by",
 }
 # What a page must not hold as it is: controls, what is no character, and what turns the direction of the text.

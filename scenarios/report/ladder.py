@@ -1,7 +1,7 @@
 """The picture of one run of a script: packets, faults, calls and steps as rows of one time axis. Pure; draws nothing.
 
 The axis: time runs down, and rows are in its order, evenly spaced, each with its true time. Where nothing happened for
-PAUSE_NS or longer the axis is broken, and the break says for how long; it is the higher the longer that was.
+PAUSE_NS or longer the axis is broken, and the break says for how long; a longer pause has a higher break.
 """
 
 from __future__ import annotations

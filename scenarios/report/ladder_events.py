@@ -1,4 +1,4 @@
-"""What stands beside the packets of a ladder: calls, steps, times of faults, and stalls."""
+"""Calls, steps, faults and stalls: the rows and bars beside the packets of a ladder."""
 
 from __future__ import annotations
 

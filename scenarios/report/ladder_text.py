@@ -2,8 +2,8 @@
 
     docs/ladders.json: {drill: {taken, service, pair, script, lines}}
 
-A ladder tells of one script, so the file keeps what identifies it: where the drill's script is another by now, its page
-has no ladder until one is taken anew.
+A ladder shows one script, so the file keeps a digest of that script: if the drill's script has changed since, its page
+has no ladder until somebody stores a new one.
 """
 
 from __future__ import annotations

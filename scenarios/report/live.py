@@ -1,9 +1,9 @@
 """A run's report, served while the run goes on: `report --live`.
 
-The pages are made anew from the folder of the run when they are asked for; nothing is written there. A small script
-asks once in two seconds whether there is more, and loads the page again. The server is on the loopback address alone,
-takes GET and HEAD only, gives files of the run's folder only, and answers only who names it by its own address: what a
-page of another site makes a browser ask is refused.
+Each page is made from the folder of the run when a browser asks for it; nothing is written there. A small script asks
+every two seconds whether there is more, and loads the page again. The server listens on the loopback address alone,
+takes GET and HEAD only, and serves files of the run's folder only. It refuses a request whose Host is not its own
+address, for a page of another site can make a browser send one (DNS rebinding).
 """
 
 from __future__ import annotations
@@ -128,12 +128,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_content: bool) -> None:
         if self.headers.get("Host", "") not in self.server.names:
-            answer = Answer(HTTPStatus.MISDIRECTED_REQUEST, content=b"this server has another name\n")
+            expected = " or ".join(sorted(self.server.names))
+            answer = Answer(HTTPStatus.MISDIRECTED_REQUEST, content=f"expected the Host {expected}\n".encode())
         else:
             try:
                 answer = self.server.pages.get(self.path)
             except (OSError, ValueError, KeyError, TypeError) as error:  # a cell that is being written, say
-                answer = Answer(HTTPStatus.SERVICE_UNAVAILABLE, content=f"try again: {error}\n".encode())
+                answer = Answer(HTTPStatus.SERVICE_UNAVAILABLE, content=f"not ready yet, try again: {error}\n".encode())
         self.send_response(answer.status)
         self.send_header("Content-Type", answer.kind)
         self.send_header("Content-Length", str(len(answer.content)))

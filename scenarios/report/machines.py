@@ -1,4 +1,4 @@
-"""What the cells of a run were run on, where that was more than one machine; what differs, with who has it."""
+"""The machines that ran the cells of a run; where they differ in a thing, each value with the machines that have it."""
 
 from __future__ import annotations
 

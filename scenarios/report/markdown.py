@@ -48,7 +48,7 @@ def _lines(run: Run, changes: Changes | None) -> Iterator[str]:
     if changes:
         yield from ("", "### Since the run before", "")
         counts_of = f"{len(changes.changed)} changed, {len(changes.new)} new, {len(changes.gone)} gone"
-        yield f"Of {so_many(changes.common, 'cell')} in common with {escaped(changes.before.folder.name)}: {counts_of}."
+        yield f"{counts_of}; {so_many(changes.common, 'cell')} in common with {escaped(changes.before.folder.name)}."
         if changes.changed:
             yield from ("", "| cell | before | now |", "|---|---|---|")
             yield from (f"| {_name(now)} | {_word(before)} | {_word(now)} |" for before, now in changes.changed[:LIMIT])

@@ -63,18 +63,18 @@ def _check_one_run(plans: Sequence[tuple[Path, Plan]]) -> None:
     for folder, other in plans:
         if other.shard.of != plan.shard.of:
             raise UsageError(
-                f"{folder} is part {other.shard} and {first} part {plan.shard}: "
-                f"parts of one run have one number of parts"
+                f"{first} is part {plan.shard} and {folder} is part {other.shard}; "
+                f"expected parts of one run, with the same number after the slash"
             )
         if differ := [name for name, has in plan.rests_on.items() if other.rests_on.get(name) != has]:
             raise UsageError(
-                f"{folder} and {first} were run by other versions of the lab: {', '.join(differ)} "
+                f"{folder} and {first} were run by different versions of the lab: {', '.join(differ)} "
                 f"differ{'' if len(differ) > 1 else 's'}; run both with the same commit"
             )
         if list(other.titles) != list(plan.titles):
             apart = sorted(set(other.titles) ^ set(plan.titles))
-            example = f", {apart[0]} is in one alone" if apart else ", in another order"
-            raise UsageError(f"{folder} and {first} were asked for other cells{example}")
+            why = f"different cells: only one has {apart[0]}" if apart else "the same cells in a different order"
+            raise UsageError(f"{folder} and {first} are not parts of one run; their runs were asked for {why}")
         if other.shard.number in given:
             raise UsageError(f"part {other.shard} is given twice: {given[other.shard.number]} and {folder}")
         given[other.shard.number] = folder
@@ -99,7 +99,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     _check_one_run(plans)
     parts = [_read(folder, plan) for folder, plan in plans]
     if out.exists():
-        raise UsageError(f"{out} is there; name a folder that is not")
+        raise UsageError(f"{out} exists already; name a new folder")
     lines = {title: each for part in parts for title, each in part.lines.items()}
     titles = parts[0].plan.titles
     told = Counter(Verdict(each["verdict"]) for each in lines.values())

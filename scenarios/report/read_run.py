@@ -251,7 +251,7 @@ def packets(folder: Path) -> Packets | None:
         return None
     stored = _json(path)
     if stored["schema"] != frames_json.SCHEMA:
-        raise ValueError(f"{path}: schema {stored['schema']}, where {frames_json.SCHEMA} is read")
+        raise ValueError(f"{path}: expected schema {frames_json.SCHEMA}, got {stored['schema']}")
     legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS
             if leg in stored["legs"] or leg != "backend-leg"]  # fmt: skip
     found = [Packet(*(leg[number] if number else None for leg, number in zip(legs, numbers, strict=True)))
@@ -269,7 +269,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path}: no JSON: {error}") from error
+        raise ValueError(f"{path}: expected JSON: {error}") from error
     if not isinstance(found, dict):
         raise ValueError(f"{path}: expected a mapping, found {type(found).__name__}")
     return found

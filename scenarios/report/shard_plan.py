@@ -1,4 +1,4 @@
-"""What a part of a run says of the whole: all its cells, and what their results rest on. `merge` reads it again."""
+"""The plan that a part of a run keeps of the whole: all its cells, and what their results rest on. `merge` reads it."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def read(run_folder: Path) -> Plan:
     try:
         stored = json.loads(path.read_text("utf-8"))
         if stored["schema"] != SCHEMA:
-            raise ValueError(f"schema {stored['schema']!r}, where {SCHEMA} is read")
+            raise ValueError(f"expected schema {SCHEMA}, got {stored['schema']!r}")
         titles, rests_on = stored["cells"], stored["rests_on"]
         if not isinstance(titles, list) or not all(isinstance(each, str) for each in titles):
             raise ValueError("cells: expected a list of titles")
         if len(set(titles)) < len(titles):
-            raise ValueError("cells: a title stands there twice")
+            raise ValueError("cells: expected each title once, got one twice")
         if not isinstance(rests_on, dict) or not all(isinstance(each, str) for each in rests_on.values()):
-            raise ValueError("rests_on: expected a digest of each thing")
+            raise ValueError("rests_on: expected a mapping of names to digests")
         return Plan(Shard.parse(stored["shard"]), titles, rests_on)
     except FileNotFoundError:
         raise UsageError(f"{run_folder} is not a part of a run: there is no {FILE} (--shard writes it)") from None

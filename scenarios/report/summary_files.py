@@ -1,4 +1,4 @@
-"""The files that tell what a run came to: summary.json, JUnit XML and the report, out of a line for each cell."""
+"""The files with the results of a run: summary.json, JUnit XML and the report, made from a line for each cell."""
 
 from __future__ import annotations
 

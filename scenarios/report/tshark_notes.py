@@ -15,7 +15,7 @@ WORDS = (
     (re.compile(r"\bduplicate ack", re.I), "duplicate ACK"),
     (re.compile(r"\bout-of-order", re.I), "out of order"),
     (re.compile(r"previous segment\(s\) not captured", re.I), "a segment before it is missing"),
-    (re.compile(r"acked segment that wasn't captured", re.I), "acknowledges what is missing"),
+    (re.compile(r"acked segment that wasn't captured", re.I), "acknowledges a missing segment"),
     (re.compile(r"\bzero window probe ack|ack to a tcp zero window probe", re.I), "answers a window probe"),
     (re.compile(r"zero window probe", re.I), "zero window probe"),
     (re.compile(r"zero window segment|tcp zero window", re.I), "zero window"),

@@ -112,7 +112,7 @@ def test_a_column_that_never_hung_says_so_and_names_what_ended_each_call() -> No
     text = " ".join(text.split())
     assert "With `--max-time 10`, of 2 failures: it hangs under none of them; its own clock ends it where the" in text
     assert "10.0 s (ETIMEDOUT)" not in text
-    assert "it tells of an error where nobody listens on the port (refused, ECONNREFUSED)." in text
+    assert "it reports an error where nobody listens on the port (refused, ECONNREFUSED)." in text
 
 
 @pytest.mark.parametrize(

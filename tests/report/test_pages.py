@@ -430,7 +430,7 @@ def test_a_page_that_is_there_is_not_made_again_but_one_taken_over_from_another_
 def test_a_cell_whose_page_cannot_be_made_stops_no_other_and_is_told(tmp_path: Path) -> None:
     results = [result(tmp_path / LATER), result(tmp_path / LATER, pair="le-le")]
     (results[0].folder / "fault" / "frames.json").write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match="no JSON") as raised:
+    with pytest.raises(ValueError, match="expected JSON") as raised:
         run(tmp_path / LATER, results)
     assert str(results[0].folder) in str(raised.value)
     assert (results[1].folder / "index.html").is_file()
@@ -462,7 +462,7 @@ def test_the_markdown_summary_counts_names_and_tables_every_cell(tmp_path: Path)
     lines = (tmp_path / LATER / "summary.md").read_text("utf-8").splitlines()
     assert lines[0] == "## Faultwire: ✓ 4 pass, ✗ 1 fail"
     assert "| ✗ fail | lost-syn · echo/threads · le-le | late |" in lines
-    assert f"Of 1 cell in common with {EARLIER}: 1 changed, 4 new, 0 gone." in lines
+    assert f"1 changed, 4 new, 0 gone; 1 cell in common with {EARLIER}." in lines
     table = [line for line in lines[lines.index("### Every cell") :] if line.startswith("|")]
     assert table[0] == "| drill | echo/select | echo/threads |"
     assert len(table) == 4

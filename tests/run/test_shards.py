@@ -136,7 +136,7 @@ def test_cells_that_no_part_has_are_told_by_name(
     missing = [each["drill"] for each in _summary(parts[0])["cells"]]
     assert main(["merge", *map(str, parts[1:]), "--out", str(tmp_path / "merged")]) == 2
     told = " ".join(capsys.readouterr().out.split())
-    assert f"{len(missing)} cells in no part: {missing[0]} ·" in told
+    assert f"no part has {len(missing)} cells: {missing[0]} ·" in told
     merged = _summary(tmp_path / "merged")
     assert merged["asked"] - merged["run"] == len(missing)
 
@@ -161,7 +161,10 @@ SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
     "no plan": (lambda parts: (parts[1] / "shard.json").unlink(), "part-2 is not a part of a run"),
     "no JSON": (lambda parts: (parts[1] / "shard.json").write_text("{"), "part-2/shard.json: "),
     "a list": (lambda parts: (parts[1] / "shard.json").write_text("[]"), "part-2/shard.json: "),
-    "too new": (lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(schema=2)), "schema 2, where 1"),
+    "too new": (
+        lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(schema=2)),
+        "expected schema 1, got 2",
+    ),
     "no titles": (lambda parts: _edited(parts[1], "shard.json", lambda s: s.pop("cells")), "'cells' is missing"),
     "titles twice": (
         lambda parts: _edited(parts[1], "shard.json", lambda s: s["cells"].append(s["cells"][0])),
@@ -171,15 +174,15 @@ SPOILT: dict[str, tuple[Callable[[list[Path]], object], str]] = {
     "broken": (lambda parts: (parts[2] / "summary.json").write_text('{"cells": 5}'), "is not the summary of a run"),
     "another number": (
         lambda parts: _edited(parts[1], "shard.json", lambda s: s.update(shard="2/4")),
-        "one number of parts",
+        "part-1 is part 1/3 and",
     ),
     "another version": (
         lambda parts: _edited(parts[1], "shard.json", lambda s: s["rests_on"].update(services="0")),
-        "other versions of the lab: services differs; run both with the same commit",
+        "different versions of the lab: services differs; run both with the same commit",
     ),
     "other cells": (
         lambda parts: _edited(parts[1], "shard.json", lambda s: s["cells"].append("x")),
-        "x is in one alone",
+        "asked for different cells: only one has x",
     ),
     "in the wrong part": (
         lambda parts: _edited(parts.pop(0).with_name("part-2"), "shard.json", lambda s: s.update(shard="1/3")),
@@ -207,7 +210,7 @@ def test_what_does_not_belong_together_is_refused_and_nothing_is_written(
 
 def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
-    with pytest.raises(UsageError, match="is there; name a folder that is not"):
+    with pytest.raises(UsageError, match="exists already; name a new folder"):
         merge.merge(parts, tmp_path / "merged")
 
 

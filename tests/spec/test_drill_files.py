@@ -155,7 +155,7 @@ def test_a_drill_for_every_program_of_a_kind_may_claim_what_kernel_and_network_d
     drill = load_drill(written(tmp_path, GENERAL))
     assert drill.is_general
     assert [each.outcome for each in drill.expect] == [None]
-    assert "(of any program)" in pages({"one": drill}, {})["drills/reaching/README.md"]
+    assert "(depends on the program)" in pages({"one": drill}, {})["drills/reaching/README.md"]
 
 
 @pytest.mark.parametrize(
