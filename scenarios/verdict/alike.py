@@ -1,8 +1,8 @@
 """Whether conversations are the same, byte for byte: between several machines of one run, or beside those of a control.
 
-A machine's byte order may show in what the lab's own protocol says of it. Of any other protocol nobody here knows what
-may: the bytes that may differ are named by who wrote the drill or the service. Two calls of the control show which
-bytes differ from call to call on one machine too, as a clock's do; those prove nothing. No I/O.
+A message of the lab's own protocol names its sender's byte order, and may differ by that. In any other protocol the lab
+cannot know which bytes may differ: the author of the drill or of the service names them. Two calls of the control show
+which bytes differ from call to call on one machine too, as those of a clock do; they prove nothing. No I/O.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from scenarios.spec.expectations import Alike
 from scenarios.spec.may_differ import ByteRange, MayDiffer
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import Role
+from scenarios.spec.units import so_many
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.fields import Sender
 from scenarios.verdict.guess import Exchange, Message, first_difference
@@ -76,7 +77,7 @@ def _conversations_of(expected: Alike, seen: Seen) -> Found:
 def _sizes(found: Found) -> str:
     count = sum(len(each) for each in found.values())
     sizes = [f"{len(each.request.raw)} and {len(each.answer.raw)}" for made in found.values() for each in made]
-    return f"{count} conversations; bytes of request and answer: {', '.join(dict.fromkeys(sizes))}"
+    return f"{so_many(count, 'conversation')}; bytes of request and answer: {', '.join(dict.fromkeys(sizes))}"
 
 
 # In one run: every mix of machines beside the first
@@ -91,12 +92,13 @@ def _differences(found: Found, seen: Seen) -> Iterator[str]:
             yield silent
             continue
         if len(made) != len(found[first]):
-            yield f"{ends} had {len(made)} connections, {' and '.join(first)} had {len(found[first])}"
+            yield f"{ends} had {so_many(len(made), 'connection')}, {' and '.join(first)} had {len(found[first])}"
         for at, (one, other) in enumerate(zip(found[first], made, strict=False), 1):
             for what, by in zip(BOTH, (client, server), strict=True):
                 theirs = getattr(other, what)
                 if diff := difference(getattr(one, what), theirs):
-                    yield f"the {what} of connection {at} between {ends}, beside {' and '.join(first)}:\n{diff}"
+                    where = f"the {what} of connection {at} between {ends}"
+                    yield f"{where} differs from the one between {' and '.join(first)}:\n{diff}"
                 if wrong := [order for order in theirs.orders if order != seen.byteorders.get(by)]:
                     yield f"the {what} of connection {at} between {ends} calls its sender {wrong[0]}-endian"
 
@@ -130,7 +132,7 @@ def _differences_from_control(
             yield _Unlike(silent)
             continue
         if len(made) != len(earlier):
-            yield _Unlike(f"{ends} had {len(made)} connections, and {len(earlier)} in the control")
+            yield _Unlike(f"{ends} had {so_many(len(made), 'connection')}, and {len(earlier)} in the control")
         for at, (one, other) in enumerate(zip(earlier, made, strict=False), 1):
             for what, by in zip(BOTH, (client, server), strict=True):
                 where = f"the {what} of connection {at} between {ends}"
@@ -138,7 +140,8 @@ def _differences_from_control(
                 if wrong := [order for order in theirs.orders if order != seen.byteorders.get(by)]:
                     yield _Unlike(f"{where} calls its sender {wrong[0]}-endian")
                 elif _is_read(mine) and _is_read(theirs):
-                    yield _Unlike(f"{where}, beside the control:\n{diff}" if (diff := difference(mine, theirs)) else "")
+                    diff = difference(mine, theirs)
+                    yield _Unlike(f"{where} differs from the one in the control:\n{diff}" if diff else "")
         yield from _unread(expected, seen, control, (client, server), earlier, made)
 
 
@@ -183,7 +186,8 @@ def _unread(
         if all(mine == theirs for mine, theirs in streams):
             yield _Unlike("")
             continue
-        yield _Unlike(f"connection {at + 1}: {_guessed(streams, control, seen, ends)}", steady, known)
+        guessed = _guessed(streams, control, seen, ends)
+        yield _Unlike(f"connection {at + 1} (here: in the control, there: in this run): {guessed}", steady, known)
 
 
 def _ranges_of(may_differ: MayDiffer | None, what: What) -> tuple[ByteRange, ...] | None:
@@ -247,7 +251,7 @@ def _of_unlike(check: Check, unlikes: Sequence[_Unlike], drill: Drill, seen: See
     if told.is_known and told.is_steady:
         return failed
     if not told.is_steady:
-        hint = "it differs from call to call on one machine too; `may_differ` names such bytes"
+        hint = "it differs from call to call on one machine too; name such bytes in `may_differ` of service.yaml"
         return dataclasses.replace(failed, holds=Verdict.UNPROVEN, seen=f"{told.differs}; {hint}")
     if not drill.is_general or not answered:
         return failed

@@ -1,7 +1,7 @@
 """What a program did under a failure, in a word with its time: apart from the claim, and true whatever the program is.
 
-It is read from how the call ended, from the packets (from the first one on: the start of a program is none of the
-network's) and, of a program that still waited, from the socket on which it did. Nothing here is a verdict.
+It is read from how the call ended, from the packets (from the first one on: the network has no part in the start of a
+program) and, if the program still waited, from the socket on which it waited. Nothing here is a verdict.
 docs/your-own-program.md has a table of the words.
 """
 

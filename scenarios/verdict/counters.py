@@ -1,4 +1,4 @@
-"""Expectations of a kernel's counters, held against what they were before and after a script."""
+"""Expectations of a kernel's counters, held against their values before and after a script."""
 
 from __future__ import annotations
 

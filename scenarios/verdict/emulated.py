@@ -1,7 +1,7 @@
-"""What the emulator of a CPU could not do for a stranger's program: no fault of the program, and no proof.
+"""Limits of a CPU's emulator that a stranger's program met: they are no fault of the program, and prove nothing.
 
-docs/emulation.md has what qemu cannot do. It says so itself on the program's standard error; or a call that the kernel
-knows, and the emulator does not, gives ENOPROTOOPT, of which the program tells in its own words.
+docs/emulation.md lists what qemu cannot do. qemu says so itself on the program's standard error; or a call that the
+kernel knows and the emulator does not fails with ENOPROTOOPT, and the program reports that in its own words.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ def cannot(runs: Sequence[Seen], emulated: Iterable[str], control_passed: bool) 
     for seen in runs:
         for line in _lines(seen, names):
             if line not in done_without and (ITS_OWN.search(line) or NO_OPTION.search(line)):
-                return f"the emulation cannot do it (docs/emulation.md); the program printed {line.strip()!r}"
+                needs = "the emulator cannot do what the program needs (docs/emulation.md)"
+                return f"{needs}; the program printed {line.strip()!r}"
     return ""
 
 

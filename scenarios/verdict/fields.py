@@ -1,6 +1,6 @@
 """A field that differs between two messages of the same program on different machines: where it is, and a guess at why.
 
-No I/O, and no reason: those are in reasons.py.
+No I/O. The reasons that a guess chooses from are in reasons.py.
 """
 
 from __future__ import annotations

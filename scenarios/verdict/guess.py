@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from scenarios.spec.units import so_many
 from scenarios.verdict.fields import Field, Guess, Sender
 from scenarios.verdict.reasons import reasons
 
@@ -82,9 +83,8 @@ def _without_counterpart(number: int, one: Message | None, other: Message | None
     if one and other:
         detail = f"the {one.by} sends here, the {other.by} there"
     else:
-        detail = f"the {sent.by} sends {len(sent.content)} bytes {'here' if one else 'there'}, and nothing " + (
-            "there" if one else "here"
-        )
+        size = so_many(len(sent.content), "byte")
+        detail = f"the {sent.by} sends {size} {'here' if one else 'there'}, and nothing " + ("there" if one else "here")
     here, there = (each.content[:SHOWN_BYTES] if each else b"" for each in (one, other))
     return Difference(number, sent.by, 0, here, there, None, detail)
 

@@ -1,8 +1,8 @@
 """Holding expectations against evidence: each becomes a check, with the frames that it rests on. No I/O, no clock.
 
-What the evidence does not carry is unproven, and is told apart from what it refutes: a fault that took hold of
-nothing, a capture with a hole, a control that did not go as it should, and what a stall of the lab may have made: each
-check is held against the stalls of the run too, by the rules of evidence/stalls.py.
+A check is unproven, and not refuted, where the evidence does not carry it: a fault took hold of nothing, a capture has
+a hole, a control did not go as it should, or a stall of the lab may have made what was seen. So each check is held
+against the stalls of the run too, by the rules of evidence/stalls.py.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, 
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.packet_expectations import Bytes, Order, Packets
 from scenarios.spec.program_faults import Kill, Pause, Replace, Signal
+from scenarios.spec.units import so_many
 from scenarios.verdict import strangers
 from scenarios.verdict.alike import check_alike
 from scenarios.verdict.check import Check, Verdict, proof
@@ -139,10 +140,11 @@ def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
     counts = {name: seen.caught[name] for name in witnesses if name in seen.caught}
     shown = {name: each.hits for name, each in counts.items() if each.hits and not each.unsure}
     if not shown:
-        told = f"0, but nothing shows that it could: {' and '.join(witnesses) or 'no witness'} took hold of nothing"
+        why = f"as {' and '.join(witnesses)} it had no certain hit either" if witnesses else "it has no witness"
+        told = f"0, but nothing shows that it could have taken hold: {why}"
         return Check(rule, expected.amount, told, Verdict.UNPROVEN)
-    told = ", ".join(f"{hits} as {name}" for name, hits in shown.items())
-    check = Check(rule, expected.amount, f"0, while the same fault took hold of {told}", Verdict.PASS)
+    told = ", ".join(f"{so_many(hits, 'hit')} as {name}" for name, hits in shown.items())
+    check = Check(rule, expected.amount, f"0, while the same fault had {told}", Verdict.PASS)
     if max(shown.values()) <= repeated_by_stalls(seen):  # then no witness is sure
         return doubted(check, seen, seen.stalls.between(None, None))
     at_the_end = stall_at_the_end(seen)
@@ -249,7 +251,7 @@ def _duration(expected: Duration, seen: Seen, step: steps.Call) -> Check:
         told += f" to {max(known):.3f}s"
     check = Check(f"duration of {expected.call}", str(expected.is_), told, verdict_of(holds))
     if any(each is None and call.duration_s is not None for call, each in taken):
-        told = "it sent no packet from which to measure: the start of its program is in its time"
+        told = "it sent no packet from which to measure; the time of its call includes the start of its program"
         return dataclasses.replace(check, seen=told, holds=Verdict.UNPROVEN)
     if len(known) < len(taken) or not taken:
         return weighed(check, seen, COURSE_SLACK_S)

@@ -1,4 +1,4 @@
-"""What another byte order does to a message: numbers, floats and texts turned over, bit-fields, halves of a number."""
+"""What another byte order does to a message: reversed numbers, floats and words, bit-fields, halves of a number."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def _name_of_turned(place: Place, mine: bytes, theirs: bytes) -> Guess | None:
     width = len(mine)
     if WORD.fullmatch(mine) and WORD.fullmatch(theirs) and width > 2:
         why = f"{mine.decode()!r} at byte {place.at} here and {theirs.decode()!r} there"
-        return Guess("text in words", f"{why}: a text is sent in words of {width} bytes, converted as numbers are")
+        return Guess(
+            "text in words", f"{why}: text is sent in words of {width} bytes, converted as if they were numbers"
+        )
     if PRINTABLE.fullmatch(mine):
         return None  # two letters, exchanged: as well a text that differs
     net, net_there = (int.from_bytes(each, "big") for each in (mine, theirs))
@@ -84,7 +86,7 @@ def bit_fields(place: Place) -> Iterator[Field]:
     for layout in LAYOUTS:
         if _filled_from_the_top(little, layout) == big:
             why = f"byte {place.at} is 0x{cut[0][0]:02x} here and 0x{cut[1][0]:02x} there: bit-fields, which the "
-            why += f"compilers fill from different ends (of {', '.join(map(str, layout))} bits, for one)"
+            why += f"compilers fill from different ends (for example of {', '.join(map(str, layout))} bits)"
             yield place.field(1, 1, Guess("bit-fields", why), FIELD + UNUSUAL)
             return
 

@@ -11,7 +11,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
 from scenarios.spec.packet_expectations import Bytes, Order, Packets
-from scenarios.spec.units import Seconds
+from scenarios.spec.units import Seconds, so_many
 from scenarios.verdict.check import Check
 from scenarios.verdict.crossings import crossing_times, matching_frames
 from scenarios.verdict.weighing import (
@@ -60,7 +60,7 @@ def check_bytes(expected: Bytes, seen: Seen) -> Check:
     sizes = {frame.number: len(frame.payload) if expected.of == "payload" else frame.length for frame in frames}
     count = sum(sizes.values())
     evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
-    told = f"{count} in {len(frames)} packets"
+    told = f"{count} in {so_many(len(frames), 'packet')}"
     check = Check(expected.rule, expected.amount, told, verdict_of(expected.holds(count)), evidence)
     if not passes(check):
         return weighed(check, seen, COUNT_SLACK_S)

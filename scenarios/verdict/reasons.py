@@ -1,4 +1,4 @@
-"""The reasons for which the same program sends other bytes on another machine: each finds its own field, and names it.
+"""The reasons why the same program sends different bytes on another machine: each finds its own field, and names it.
 
 A reason looks at one place of two messages, and answers with the field that begins there, or with none. It must never
 fit what merely differs: a counter, a clock, a word of a text. Numbers are told as network byte order reads them, since

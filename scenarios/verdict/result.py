@@ -1,4 +1,4 @@
-"""What came of a cell, as a frozen value."""
+"""The result of a cell, as a frozen value."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a check is worth where a program had part in it that nobody here wrote: what cannot be read is never a failure.
+"""Checks of programs that are not the lab's own: what cannot be read of such a program is unproven, never a failure.
 
 Such a program may print no errno; its exit status may say one thing and its words another; it may try again where a
 claim is of one exchange; and it has a conversation of its own. Each makes a check unproven, with the line that helps.
@@ -48,9 +48,7 @@ def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Ch
         if (printed := conflict(call)) is not None:
             other = dataclasses.replace(call, outcome=printed)
             if is_right(call, expected) != is_right(other, expected):
-                hint = (
-                    f"it printed {call.errno}, and `exits` or `says` in service.yaml make {call.outcome.value} of that"
-                )
+                hint = f"it printed {call.errno}, which `exits` or `says` in service.yaml read as {call.outcome.value}"
                 return _unproven(check, hint)
     if not {*expected.words} - {"answered", "hung"}:  # these two need no words
         return check
@@ -67,7 +65,7 @@ def unless_unread(check: Check, expected: Outcomes, calls: Sequence[Call]) -> Ch
         hint = f"{what} ({status}): let it say more (as curl does with -v), or write `says` in service.yaml"
         return _unproven(check, hint)
     if check.holds is Verdict.FAIL and wrong and all(_tells_also(each, expected) for each in wrong):
-        return _unproven(check, "it printed that too, of another address or another try, and the last is believed")
+        return _unproven(check, "it printed an expected end too, of another address or try; the lab reads the last one")
     return check
 
 
@@ -110,14 +108,14 @@ def unless_tried_again(check: Check, drill: Drill, control: Seen, armed: Seen) -
         before, now = retried(control, armed, step)
         if now > before:
             what = (
-                f"its program tried {so_many(now, 'time')}, and {before} without the failure, where one try is claimed"
+                f"its program tried {so_many(now, 'time')}, and {before} without the failure; the claim is of one try"
             )
-            return _unproven(check, f"{what}: `connects: again` of its client in service.yaml says so")
+            return _unproven(check, f"{what}: write `connects: again` for its client in service.yaml")
     before, now = (tries_of_middle(seen) for seen in (control, armed))
     may_be_of_it = not check.frames or check.frames.keys() & {"server-leg", "backend-leg"}
     if now > before and may_be_of_it and _of_guests(drill, armed):
         what = f"the program in the middle asked its backend {so_many(now, 'time')}, and {before} without the failure"
-        return _unproven(check, f"{what}, where one try is claimed")
+        return _unproven(check, f"{what}; the claim is of one try")
     return check
 
 
@@ -128,7 +126,7 @@ def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
     for step in _of_guests(drill, control):
         found = shape(control.frames.get("client-leg", ()), control.addresses.get(step.from_, ()), control.port)
         if found and found.transport == "tcp" and "request" in drill.fits and found.conversation != "request":
-            line = f"`conversation: {found.conversation}` in service.yaml says so"
+            line = f"write `conversation: {found.conversation}` in service.yaml"
             return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.words}: {line}")
     return check
 

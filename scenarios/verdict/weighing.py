@@ -1,4 +1,4 @@
-"""How what was seen becomes a check, and what a stall may have made of it.
+"""How a comparison becomes a check, and when a stall of a machine makes that check unproven.
 
 A failure is doubted by any long stall; a pass only by one that something waited for. A stall may change all that
 follows, so a failure after one proves little. If a pass were doubted as easily, a busy machine would prove nothing; so

@@ -152,7 +152,7 @@ NAMED = {
         PPC,
         "bit-fields",
         "byte 0 is 0x10 here and 0x01 there: bit-fields, "
-        "which the compilers fill from different ends (of 4, 4 bits, for one)",
+        "which the compilers fill from different ends (for example of 4, 4 bits)",
     ),
     "bit-fields with flags": (
         b"\x1a\x02hi",
@@ -160,14 +160,14 @@ NAMED = {
         PPC,
         "bit-fields",
         "byte 0 is 0x1a here and 0x31 there: bit-fields, "
-        "which the compilers fill from different ends (of 1, 2, 1, 4 bits, for one)",
+        "which the compilers fill from different ends (for example of 1, 2, 1, 4 bits)",
     ),
     "a text in words": (
         b"elifliec",
         b"fileceil",
         PPC,
         "text in words",
-        "'elif' at byte 0 here and 'file' there: a text is sent in words of 4 bytes, converted as numbers are",
+        "'elif' at byte 0 here and 'file' there: text is sent in words of 4 bytes, converted as if they were numbers",
     ),
     "a double": (
         *native("cd", b"T", 36.6),

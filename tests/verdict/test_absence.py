@@ -136,10 +136,11 @@ def test_a_stall_that_may_have_made_it_leaves_it_unproven_and_is_named(
 def test_the_check_says_what_shows_that_the_fault_could_have_taken_hold(tmp_path: Path) -> None:
     drill = read(tmp_path)
     for forgets, told in (
-        (2, "0, while the same fault took hold of 2 as forgets"),
-        (0, "0, but nothing shows that it"),
+        (Caught(2), "0, while the same fault had 2 hits as forgets"),
+        (Caught(0), "0, but nothing shows that it could have taken hold: as forgets it had no certain hit either"),
+        (Caught(2, "unsure"), "0, but nothing shows that it could have taken hold: as forgets it had no certain hit"),
     ):
-        checks = judged(drill, run_with(), run_with(caught={"short-memory": Caught(0), "forgets": Caught(forgets)}))[1]
+        checks = judged(drill, run_with(), run_with(caught={"short-memory": Caught(0), "forgets": forgets}))[1]
         (check,) = (each for each in checks if each.rule == "hits of the fault short-memory")
         assert check.seen.startswith(told)
 

@@ -69,7 +69,7 @@ def test_a_length_that_is_not_converted_is_named_and_fails_where_the_call_is_not
     found = check_of_alike(control, armed)
     assert found.holds is Verdict.FAIL
     assert "not converted" in found.seen
-    assert "of the client" in found.seen
+    assert "connection 1 (here: in the control, there: in this run): message 1, of the client" in found.seen
 
 
 def test_a_strangers_bytes_that_differ_are_never_red_where_it_is_answered_all_the_same() -> None:
@@ -150,6 +150,8 @@ def test_silence_and_another_number_of_connections_are_not_alike() -> None:
     control = run(LITTLE, (AGREED, ANSWER), (AGREED, ANSWER))
     assert check_of_alike(control, run(BIG)).holds is Verdict.FAIL
     assert "said nothing to each other" in check_of_alike(control, run(BIG)).seen
+    one = run(BIG, (AGREED, ANSWER))
+    assert "had 1 connection, and 2 in the control" in check_of_alike(control, one).seen
     more = run(BIG, (AGREED, ANSWER), (AGREED, ANSWER), (AGREED, ANSWER))
     assert "had 3 connections, and 2 in the control" in check_of_alike(control, more).seen
 

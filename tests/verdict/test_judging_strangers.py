@@ -158,7 +158,7 @@ def test_a_control_that_shows_another_conversation_says_which_line_to_write(tmp_
     control = evidence(call(), [*frames, syn(9, 100.0, 40000, 8)])
     checks, _ = judged(drill(tmp_path, REFUSED), control, None)
     assert "1 connection, the client speaks first, 2 exchanges" in checks[-1].seen
-    assert "`conversation: exchanges` in service.yaml says so" in checks[-1].seen
+    assert ": write `conversation: exchanges` in service.yaml" in checks[-1].seen
 
 
 def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:

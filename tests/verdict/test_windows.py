@@ -60,6 +60,9 @@ def test_bytes_are_those_of_the_payload_or_of_the_frames() -> None:
     assert check_bytes(Bytes(at="client-leg", where="syn", exactly=0), evidence).holds is Verdict.PASS
     found = check_bytes(Bytes(at="client-leg", where="syn", of="frames", at_most=131), evidence)
     assert (found.holds, found.seen) == (Verdict.FAIL, "132 in 2 packets")
+    assert (
+        check_bytes(Bytes(at="client-leg", where="syn", of="frames", at_most=0), with_times(1)).seen == "66 in 1 packet"
+    )
 
 
 def test_a_counter_that_rose_as_it_should() -> None:
