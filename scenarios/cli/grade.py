@@ -108,7 +108,7 @@ def _request(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:
         run_folder, request = GRADE.unfinished()
         return request, run_folder
     if options.folder is None:
-        raise UsageError("expected a folder with a folder for each submission")
+        raise UsageError("no FOLDER is given; expected one with a folder for each submission")
     drills = options.drills.split(",") if options.drills else []
     only = options.only.split(",") if options.only else []
     folder = str(options.folder.resolve())
@@ -164,7 +164,7 @@ def _rows(asked: Class, wants: Mapping[str, Want], run_folder: Path, ran: set[st
             elif cell.title in ran:
                 grades[drill] = graded(folder_of(run_folder, cell), cell.drill, wants.get(drill, "either"), run_folder)
             else:
-                grades[drill] = Grade(Mark.OPEN, "not run: it was broken off before")
+                grades[drill] = Grade(Mark.OPEN, "not run: the grading was broken off before it")
         rows.append(Row(name, grades))
     return rows + [Row(each.name, {}, each.reason) for each in asked.submissions if each.reason]
 
@@ -222,7 +222,13 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--drills", metavar="D,D", help=about)
     sub.add_argument("--only", metavar="A,B", help="these submissions, by the names of their folders")
     add_labs(sub)
-    sub.add_argument("--seed", type=between(0, 2**31 - 1), default=1, metavar="N", help="for all (default %(default)s)")
+    sub.add_argument(
+        "--seed",
+        type=between(0, 2**31 - 1),
+        default=1,
+        metavar="N",
+        help="the seed of every cell (default %(default)s)",
+    )
     sub.add_argument(
         "--jobs", type=between(1, 16), metavar="N", help="labs side by side (default: by cores and memory)"
     )

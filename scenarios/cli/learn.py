@@ -76,7 +76,7 @@ class Performing:
             self._run_folder = runs.new_run()
             runs.keep_room(self._run_folder, 1)
         campaign = Campaign(self._run_folder, [lab], lambda _: None, step, warn, keep=True, results=self._results)
-        with under_way("it is run twice, first without the fault and then with it"):
+        with under_way("the drill is run twice, first without the fault and then with it"):
             campaign.run([asked])
         result = self._results[-1]
         return Ran(result.verdict, result.sentence, result.folder)
@@ -99,7 +99,7 @@ class Performing:
 def learn(options: argparse.Namespace) -> int:
     """Exit status 0 when the lesson ends, or is left; 64 where nobody can type."""
     if options.answers and not options.sheet:
-        raise UsageError("--answers goes with --sheet")
+        raise UsageError("--answers needs --sheet")
     if options.list:
         return _list(lessons(), Logbook.read(LEARNT))
     known = known_services()
@@ -111,7 +111,7 @@ def learn(options: argparse.Namespace) -> int:
     if not sys.stdin.isatty():
         listed, printed = typed("learn", "LIST=1", "--list"), typed("learn", "SHEET=1", "--sheet")
         raise UsageError(
-            f"a lesson asks questions, and standard input is no terminal; type `{typed('learn')}` at one, "
+            f"a lesson asks questions, and standard input is not a terminal; type `{typed('learn')}` at one, "
             f"without a pipe. `{listed}` shows the lessons, `{printed}` prints them with the questions"
         )
     learnt = Logbook.read(LEARNT)
@@ -170,9 +170,13 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("learn", learn, "lessons: predict what a drill will show, run it, and let the packets answer")
     about = "1 to 8 (default: the first that you have not done)"
     sub.add_argument("lesson", nargs="?", type=between(1, 99), metavar="LESSON", help=about)
-    sub.add_argument("--list", action="store_true", help="the lessons, and which of them you have done")
-    sub.add_argument("--again", action="store_true", help="from the first exercise on, also what you have done")
+    sub.add_argument("--list", action="store_true", help="list the lessons, and how much of each you have done")
+    sub.add_argument(
+        "--again", action="store_true", help="begin with the first exercise, and repeat those that you have done"
+    )
     sub.add_argument(
         "--sheet", action="store_true", help="print the lesson, or all of them, as Markdown; no lab is needed"
     )
-    sub.add_argument("--answers", action="store_true", help="with --sheet: with the answers, from runs on this machine")
+    sub.add_argument(
+        "--answers", action="store_true", help="with --sheet: print the answers too, from runs on this machine"
+    )

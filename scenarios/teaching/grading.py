@@ -1,4 +1,4 @@
-"""What a submission's cell is worth: good, bad, or open, where nothing can be said. Reads evidence, and runs nothing.
+"""The mark of a submission's cell: good, bad, or open where nothing can be said. Reads evidence, and runs nothing.
 
 A drill for every program claims what network and kernel do, so its verdict says nothing of the program. What the
 program did is beside it in result.json; grading.yaml says what is right. What is not clear is open, and never bad.
@@ -108,7 +108,7 @@ def _mark(stored: Mapping[str, Any], drill: Drill, want: Want) -> tuple[Mark, st
     if _claims_outcome(drill):
         return (Mark.GOOD, word) if verdict is Verdict.PASS else (Mark.BAD, f"{word}; {stored['sentence']}")
     if verdict is Verdict.FAIL:  # the claim is of network and kernel: no fault of the program
-        return Mark.OPEN, f"{word}; the drill did not hold: {stored['sentence']}"
+        return Mark.OPEN, f"{word}; the claim of the drill did not hold: {stored['sentence']}"
     if kind in OPEN_KINDS:
         return Mark.OPEN, word
     if kind in BAD_KINDS:
@@ -117,7 +117,7 @@ def _mark(stored: Mapping[str, Any], drill: Drill, want: Want) -> tuple[Mark, st
     if answered:
         return (Mark.BAD if want == "told" else Mark.GOOD), word
     if kind == Outcome.WRONG_ANSWER.value and _took_it_for_right(stored, str(did["call"])):
-        return Mark.BAD, f"{word}, and it ended as if it were the right one"
+        return Mark.BAD, f"{word}, and its exit status was 0, as after a right one"
     return (Mark.BAD if want == "answered" else Mark.GOOD), word
 
 

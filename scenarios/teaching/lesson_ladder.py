@@ -1,8 +1,7 @@
-"""The ladder of a lesson, out of the stored evidence: what the page of a cell has, and nothing to pass over.
+"""The ladder of a lesson, from the stored evidence: that of the cell's page, without rows that a learner passes over.
 
-Moments in which this machine was busy are left out, and so is what the machines of one link say to each other (ARP, and
-neighbour discovery of IPv6); but what a question counts stands on it. A RST has its TTL on both sides of the firewall.
-It is as wide as a terminal of 80 columns.
+Stalls of this machine are left out, and so are packets of one link (ARP, and neighbour discovery of IPv6), unless a
+question counts them. A RST has its TTL on both sides of the firewall. The ladder fits a terminal of 80 columns.
 """
 
 from __future__ import annotations

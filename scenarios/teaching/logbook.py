@@ -1,4 +1,4 @@
-"""What somebody has learnt: each exercise that was done, what was predicted and what was so. It stays on this machine.
+"""The logbook of a learner: each exercise done, the predictions and the right answers. It stays on this machine.
 
 One file of JSON, at the place that scenarios/lab/places.py names. Knows no lesson and no terminal.
 """
@@ -57,7 +57,7 @@ class Logbook:
         try:
             stored = json.loads(path.read_text("utf-8"))
             if stored["schema"] != SCHEMA:
-                raise ValueError(f"schema {stored['schema']!r}, where {SCHEMA} is read")
+                raise ValueError(f"expected schema {SCHEMA}, got {stored['schema']!r}")
             return cls(path, {str(key): _read_entry(each) for key, each in stored["done"].items()})
         except FileNotFoundError:
             return cls(path)

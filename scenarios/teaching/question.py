@@ -44,9 +44,9 @@ OUTCOMES: Final = (
     Choice("reset", "the connection stood, and was broken by a RST"),
     Choice("timed out", "a clock ended the wait: the program's own, or the kernel's"),
     Choice("unreachable", "a router said that there is no way to the server"),
-    Choice("broken off", "what came ended before the answer was whole"),
+    Choice("broken off", "the answer ended before it was whole"),
     Choice("wrong answer", "an answer came, and it is not the right one"),
-    Choice("not resolved", "no address was had for the name"),
+    Choice("not resolved", "no address was found for the name"),
     Choice("hung", "the program still waited when the lab's patience was over"),
     Choice(OTHER),
 )
@@ -81,12 +81,12 @@ MAKERS: Final = (
     Choice("the server"),
     Choice(FIREWALL),
     Choice(SEVERAL),
-    Choice(NOBODY, "there is none"),
+    Choice(NOBODY, "no such packet was seen"),
 )
 CLIENT_ALONE, SERVER_ALONE, BOTH, NEITHER = "the client alone", "the server alone", "both", "neither"
 NOTICES: Final = (
-    Choice(CLIENT_ALONE, "its call was not answered; the server's program wrote of no problem"),
-    Choice(SERVER_ALONE, "its program wrote of a problem; the client was answered"),
+    Choice(CLIENT_ALONE, "its call was not answered; the server's program logged no problem"),
+    Choice(SERVER_ALONE, "its program logged a problem; the client was answered"),
     Choice(BOTH),
     Choice(NEITHER),
 )

@@ -157,8 +157,8 @@ class Session:
         say(exercise.told)
         self._explain(exercise.terms)
         say(
-            "What the script does, step by step. The word before a colon is the name of that step, as of a fault or a "
-            "call; a word in quotes is the name of a program."
+            "What the script does, step by step. The word before a colon is the name of that step, such as a fault or "
+            "a call; a word in quotes is the name of a program."
         )
         for place, step in enumerate(cell.drill.script, 1):
             # What a program of the lab's is called, or asked for, would tell what it is going to do.
@@ -238,7 +238,7 @@ class Session:
             try:
                 was = answer(question, evidence)
             except NotThere as why:
-                say(f"  not asked: {question.ask} This run does not tell: {why}")
+                say(f"  not counted: {question.ask} This run does not tell: {why}")
                 continue
             kept.append(Prediction(question.ask, word, was.value))
             say(f"  {_mark(word, was)}: {question.ask}")
@@ -259,7 +259,8 @@ class Session:
         self._explain(exercise.terms_of_why)
         say(f"The claim of this drill, {drill.drill}: {drill.claim}")
         if ran.verdict is Verdict.FAIL:
-            say(f"In this run it did not hold: {ran.sentence} The answers above are what the packets of this run show.")
+            why = ran.sentence.removesuffix(".")
+            say(f"In this run it did not hold: {why}. The answers above are what the packets of this run show.")
         say(f"Why: {drill.why}")
         say(f"To read more: {'; '.join(drill.source)}")
         if not self.is_told_how_to_read:
@@ -277,7 +278,7 @@ class Session:
         left = not all(self.logbook.of(number, each.name) for each in self.lesson.exercises)
         more = typed("learn", f"LESSON={number}", str(number)) if left else typed("learn")
         goes_on = "with this lesson" if left else "with the next lesson"
-        say(f"`{more}` goes on {goes_on}, `{typed('learn', 'LIST=1', '--list')}` shows all of them.")
+        say(f"`{more}` goes on {goes_on}, `{typed('learn', 'LIST=1', '--list')}` lists all lessons.")
 
     # What a person types
 

@@ -1,7 +1,7 @@
 """The lessons as a sheet of Markdown, to be printed: with empty lines for answers, or with the answers.
 
-An answer comes from the evidence of a run on this machine, and the sheet says of which. Where there is none, none is
-made up: the sheet says what the drill demands, and that nobody looked.
+An answer comes from the evidence of a run on this machine, and the sheet names that run. Where no run is stored, no
+answer is made up: the sheet says so, and says what the drill expects.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _answered(exercise: Exercise, cell: Cell, folder: Path | None) -> Iterator[s
         yield f"Answers, read from the run {folder.parents[2].name} on this machine:\n"
     else:
         runs = typed("drill", f"NAME={drill.drill}", f"run {drill.drill}")
-        yield f"No run of it on this machine could be read{why}, so nobody looked. `{runs}` makes one.\n"
+        yield f"No run of this drill here can be read{why}, so the answers are not known. `{runs}` makes one.\n"
     for number, question in enumerate(exercise.questions, 1):
         told = "not known"
         if evidence:
@@ -81,7 +81,7 @@ def _answered(exercise: Exercise, cell: Cell, folder: Path | None) -> Iterator[s
                 told = f"this run does not tell: {lacking}"
         yield f"Question {number}. {question.ask} **{told}**\n"
     if not evidence:
-        yield "What the drill demands of a run, which is no answer but a promise:\n"
+        yield "What the drill expects of a run. This is its claim, and not an answer from a run:\n"
         yield from (f"- {each.says}" for each in drill.expect)
         yield ""
     yield f"The claim of `{drill.drill}`: {drill.claim}\n"

@@ -1,5 +1,5 @@
-"""The submissions of a class: each folder of a folder, with a service.yaml. One that is wrong is told of, and stops no
-other.
+"""The submissions of a class: each folder of a folder, with a service.yaml. One that cannot be run is reported, and
+does not stop the others.
 
 A submission goes by its folder's name, whatever its service calls itself, since a class gets one template. In the lab
 it is `by_anna`, so that it is neither a service of the lab nor another submission.

@@ -31,7 +31,7 @@ def test_without_a_terminal_it_says_what_to_do_and_ends_as_a_usage_error(
     monkeypatch.setattr("sys.stdin", io.StringIO("a\n"))
     assert main(["learn", "1"]) == 64
     told = " ".join(capsys.readouterr().out.split())
-    assert "standard input is no terminal" in told
+    assert "standard input is not a terminal" in told
     assert f"`{typed('learn', 'SHEET=1', '--sheet')}` prints them with the questions" in told
 
 
@@ -48,7 +48,7 @@ def test_the_list_says_what_was_done_and_what_of_it_was_right(places: Path, caps
     ("words", "told"),
     [
         (["learn", "9"], "unknown lesson 9; there are 1 to 8"),
-        (["learn", "--answers"], "--answers goes with --sheet"),
+        (["learn", "--answers"], "--answers needs --sheet"),
     ],
 )
 def test_what_cannot_be_is_a_usage_error(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,9 +69,9 @@ def test_a_sheet_has_the_answers_of_the_newest_run_that_passed_and_says_of_which
 def test_a_sheet_makes_no_answer_up_where_nothing_was_run(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["learn", "1", "--sheet", "--answers"]) == 0
     text = capsys.readouterr().out
-    assert text.count("so nobody looked.") == 5
+    assert text.count("so the answers are not known.") == 5
     assert text.count("**not known**") == text.count("\nQuestion ")
-    assert "What the drill demands of a run, which is no answer but a promise:" in text
+    assert "What the drill expects of a run. This is its claim, and not an answer from a run:" in text
     assert "- the call hello is refused (ECONNREFUSED)" in text
 
 

@@ -62,15 +62,19 @@ Play = Callable[..., Person]
 
 @pytest.fixture
 def play(lesson: Lesson, tmp_path: Path) -> Play:
-    """Play the lesson with a person who types these lines; each run comes to this verdict and this end of the call."""
+    """Play the lesson with a person who types these lines; each run has this verdict, and this end of its call."""
     cells = cells_of(lesson, services())
     legs = making.handshake_with_a_lost_syn()
 
     def played(
-        types: Sequence[str], verdict: Verdict = Verdict.PASS, outcome: Outcome = Outcome.ANSWERED, again: bool = False
+        types: Sequence[str],
+        verdict: Verdict = Verdict.PASS,
+        outcome: Outcome | None = Outcome.ANSWERED,
+        again: bool = False,
     ) -> Person:
         def perform(cell: Cell, tries: int) -> Ran:
-            seen = making.evidence(*legs, calls={"hello": [making.call_of(outcome)]})
+            calls = {"hello": [making.call_of(outcome)]} if outcome else {}
+            seen = making.evidence(*legs, calls=calls)
             folder = tmp_path / "2026-11-21T10-00-00.000Z"
             made = making.result(folder, drill=cell.drill.drill, pair="le-le", of={"fault": seen}, repeat=tries)
             return Ran(verdict, "the sentence of the verdict", made.folder)
@@ -110,7 +114,15 @@ def test_wrong_predictions_are_told_beside_what_was_so(play: Play) -> None:
 def test_the_answer_follows_the_evidence_and_not_the_drill(play: Play) -> None:
     person = play([GOES_ON, "b", "b", "2", "1", *4 * [GOES_ON]], Verdict.FAIL, Outcome.REFUSED)
     assert "4 of 4 right." in person.heard
-    assert "In this run it did not hold: the sentence of the verdict" in person.text
+    assert "In this run it did not hold: the sentence of the verdict. The answers above" in person.text
+
+
+def test_a_question_that_the_run_does_not_answer_was_asked_and_is_not_counted(play: Play) -> None:
+    person = play([*RIGHT, GOES_ON], outcome=None)
+    assert "  not counted: How does the client's call end? This run does not tell: the call hello was not made" in (
+        person.heard
+    )
+    assert "2 of 2 right." in person.heard
 
 
 def test_nothing_is_told_of_the_claim_before_the_predictions(play: Play) -> None:
