@@ -29,7 +29,7 @@ for address; do
     ip neigh flush to "$address"
 done
 """
-# A host has one interface. No duplicate address detection: a tentative address cannot be bound yet.
+# A second one has another name. No duplicate address detection: a tentative address cannot be bound yet.
 INTERFACE = "interface=$(ip -o link show | sed -n 's/^[0-9]*: \\(eth[0-9]*\\)@.*/\\1/p')\n"
 GET = 'ip address replace {address} {how} dev "$interface"\n'
 LOSE = '[ -z "$(ip -o address show to {bare})" ] || ip address del {address} dev "$interface"\n'

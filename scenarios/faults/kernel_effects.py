@@ -25,6 +25,7 @@ from scenarios.faults.one_network import OneNetwork
 from scenarios.faults.rate_limit import Rate
 from scenarios.faults.resolver import Resolver
 from scenarios.faults.rogue_router import RogueRouter
+from scenarios.faults.second_interface import SecondInterface
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -94,6 +95,8 @@ def of_kernel(name: str, effect: object, lab: Lab, cast: Cast, left: Collection[
             return HostSettings(lab, name, cast.host(effect.who).name, effect.by_place, effect.ports)
         case host_addresses.SecondAddress():
             return SecondAddress(lab, name, cast.host(effect.who), families(effect.family))
+        case host_addresses.SecondInterface():
+            return SecondInterface(lab, name, cast.host(effect.who))
         case host_addresses.NoAddress():
             return NoAddress(lab, name, cast.host(effect.who), families(effect.family))
         case kernel_faults.Answer():

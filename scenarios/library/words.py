@@ -45,6 +45,7 @@ MAIN_WORDS: Final[Mapping[str, str]] = {
     "host": "who",
     "second_address": "who",
     "no_address": "who",
+    "second_interface": "who",
     "name_answer": "becomes",
     "resolver": "who",
     "limit": "connections",

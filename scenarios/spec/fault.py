@@ -13,7 +13,7 @@ from scenarios.spec import mapping_faults as mapping
 from scenarios.spec.clock_faults import Clock
 from scenarios.spec.forged_faults import After, Forge, Watch
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
-from scenarios.spec.host_addresses import NoAddress, SecondAddress
+from scenarios.spec.host_addresses import NoAddress, SecondAddress, SecondInterface
 from scenarios.spec.host_settings import HostSettings
 from scenarios.spec.loopback_faults import Loopback
 from scenarios.spec.name_faults import NameAnswer, Resolver
@@ -77,6 +77,7 @@ class Fault:
     host: HostSettings | None = None
     second_address: SecondAddress | None = None
     no_address: NoAddress | None = None
+    second_interface: SecondInterface | None = None
     kill: Kill | None = None
     pause: Pause | None = None
     signal: Signal | None = None

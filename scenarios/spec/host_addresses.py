@@ -44,3 +44,18 @@ class NoAddress:
     def says(self) -> str:
         what = f"its {family_label(self.family)} address" if self.family else "its addresses"
         return f"{role_label(self.who)} has lost {what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondInterface:
+    """A host has a second interface, `lan1`, on a network of its own, where the firewall is the only other machine.
+
+    It has an address of each family there; what the host sends to other networks goes by the first, as before. What
+    crosses the second is not captured: only the legs are. Hits are the interfaces that it got.
+    """
+
+    who: CallerRole
+
+    @property
+    def says(self) -> str:
+        return f"{role_label(self.who)} has a second interface, on another network"

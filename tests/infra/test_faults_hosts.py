@@ -10,6 +10,7 @@ import pytest
 from scenarios.faults import Unsupported
 from scenarios.faults.clock import Clock
 from scenarios.faults.loopback import Loopback
+from scenarios.faults.second_interface import SecondInterface, beside
 from scenarios.lab import engine
 from scenarios.lab.lab import Lab
 from scenarios.spec.loopback_faults import Kind
@@ -102,3 +103,26 @@ def test_what_runs_on_an_emulated_cpu_keeps_its_clock_and_the_reason_is_told(lab
         Unsupported, match=r"the clock of a program on client-be cannot be changed: .* does not load it"
     ):
         Clock(lab, "wrong", lab.topology.hosts["client-be"], "+60")
+
+
+@pytest.mark.parametrize("name", ["client", "server-be"])
+def test_a_second_interface_has_a_network_of_its_own_and_the_firewall_there(lab: Lab, name: str) -> None:
+    host = lab.topology.hosts[name]
+    leg = next(each for each in lab.topology.legs.values() if each.network == host.network)
+    look = [
+        "sh",
+        "-c",
+        "ip -o link | sed 's/^[0-9]*: //'; ip -o address | sed 's/ valid_lft.*//; s/^[0-9]*: //' | sort",
+    ]
+    before = [lab.run(machine, look, timeout_s=5).stdout for machine in (name, "firewall")]
+    card = SecondInterface(lab, "card", host)
+    with card:
+        assert card.hits() == 1
+        for address in (beside(leg.ipv4), beside(leg.ipv6)):
+            printed = lab.run(name, ["ping", "-n", "-c", "1", "-W", "2", address], timeout_s=5).stdout
+            assert " ttl=64 " in printed, printed
+        route = lab.run(name, ["ip", "-o", "route", "get", beside(leg.ipv4)], timeout_s=5).stdout
+        assert " dev lan1 " in route
+        assert " dev eth0 " in lab.run(name, ["ip", "-o", "route", "get", leg.ipv4], timeout_s=5).stdout
+    assert card.hits() == 0
+    assert [lab.run(machine, look, timeout_s=5).stdout for machine in (name, "firewall")] == before

@@ -28,6 +28,7 @@ from scenarios.faults.rate_limit import Rate
 from scenarios.faults.recovery import remove_all
 from scenarios.faults.resolver import Resolver
 from scenarios.faults.rogue_router import RogueRouter
+from scenarios.faults.second_interface import SecondInterface
 from scenarios.faults.vip import Vip
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
@@ -84,6 +85,7 @@ def test_whatever_a_killed_run_left_is_undone_at_once_and_only_that(lab: Lab) ->
         *(NoNeighbours(lab, "unheard", "client-leg"), NoQuerier(lab, "unasked", "server-leg")),
         RogueRouter(lab, "rogue", "client-leg"),
         *(SecondAddress(lab, "second", ends[1], BOTH), NoAddress(lab, "lost", ends[0], BOTH)),
+        SecondInterface(lab, "second-card", ends[1]),
     ]
     for fault in left:
         fault.__enter__()

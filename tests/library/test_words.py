@@ -61,6 +61,7 @@ EVERY: dict[str, dict[str, Any]] = {
     "host": {"host": "client", "tcp_syn_retries": 1},
     "second_address": {"second_address": "server"},
     "no_address": {"no_address": "client", "family": "ipv4"},
+    "second_interface": {"second_interface": "client"},
     "loopback": {"loopback": "client", "of": "syn-ack"},
     "clock": {"clock": "client", "ahead": "400d"},
     "replace": {"replace": "server", "run": "python -m services.echo.peer"},

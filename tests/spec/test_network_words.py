@@ -76,6 +76,7 @@ SAID = {
     "rogue_router: {at: client-leg}": (
         "a router that is not there advertises itself to the hosts behind the client-leg"
     ),
+    "second_interface: {who: server}": "the server has a second interface, on another network",
     "no_querier: {at: server-leg}": (
         "the switch behind the server-leg has forgotten the members of every group, for nobody asks for them"
     ),
