@@ -24,8 +24,8 @@ class NoRoute(Standing):
     """The firewall's route to a host is `unreachable`, `throw` (as if there were none), `prohibit` or `blackhole`.
 
     Hits are the packets for that host which came in and for which the routing table had no way out. Linux answers one
-    sender of IPv4 six times at once, and then once a second; the packets are lost all the same. Those of connections
-    that are `left` of earlier scripts are lost too, without an answer, which would be one of the six, and not counted.
+    sender of IPv4 five times at once, and then once a second; the packets are lost all the same. Those of connections
+    that are `left` of earlier scripts are lost too, without an answer, which would be one of the five, and not counted.
     """
 
     needs = "routing table lookups in nf_tables (CONFIG_NFT_FIB_INET)"

@@ -181,7 +181,7 @@ while True:
 def test_what_an_earlier_socket_sends_where_there_is_no_route_is_no_hit_and_takes_no_answer_away(
     own_lab: Lab, stage: Stage, tmp_path: Path, host: str
 ) -> None:
-    """Of a host that has no part in the drill, too. Linux has six answers for a host, and then one a second."""
+    """Of a host that has no part in the drill, too. Linux has five answers for a host, and then one a second."""
     with own_lab.running("server", ["python", "-c", TAKES]) as takes:
         takes.wait_for_line("taking")
         with own_lab.running(host, ["python", "-c", SENDS, own_lab.topology.hosts["server"].ipv4]) as sends:

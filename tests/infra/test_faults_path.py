@@ -215,6 +215,16 @@ def test_a_host_without_a_route_is_told_of_as_the_route_says(lab: Lab, kind: Rou
     assert configured(lab) == before
 
 
+def test_an_icmp_error_of_a_rule_takes_none_of_the_routers_own_away(lab: Lab) -> None:
+    """Linux keeps one account of errors for each receiver; a rate limit of 0 emptied it (net.ipv4.icmp_ratemask)."""
+    client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
+    with Rules(lab, "refused", Refuse("host-unreachable"), Selection(client, server, "syn")):
+        assert connect(lab, "ipv4") == "EHOSTUNREACH"
+    with NoRoute(lab, "no-route", server, "throw") as no_route:
+        assert [connect(lab, "ipv4") for _ in range(3)] == ["ENETUNREACH"] * 3
+        assert no_route.hits() == 3, "each was told at once"
+
+
 @pytest.mark.parametrize("leg", ["client-leg", "server-leg"])
 def test_a_link_that_was_down_is_as_it_was_at_once(lab: Lab, leg: str) -> None:
     ping(lab, "client", "server", "ipv6")
