@@ -158,9 +158,6 @@ def _rows(
         last_ns = at_ns
 
 
-# What is said beside the packets
-
-
 # Packets
 
 

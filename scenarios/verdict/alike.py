@@ -99,8 +99,14 @@ def _differences(found: Found, seen: Seen) -> Iterator[str]:
                 if diff := difference(getattr(one, what), theirs):
                     where = f"the {what} of connection {at} between {ends}"
                     yield f"{where} differs from the one between {' and '.join(first)}:\n{diff}"
-                if wrong := [order for order in theirs.orders if order != seen.byteorders.get(by)]:
-                    yield f"the {what} of connection {at} between {ends} calls its sender {wrong[0]}-endian"
+                if wrong := _wrong_order(theirs, seen.byteorders.get(by)):
+                    yield f"the {what} of connection {at} between {ends} {wrong}"
+
+
+def _wrong_order(sent: Direction, own: str | None) -> str:
+    """What a direction says of its sender's byte order that is not so; empty where nobody knows that."""
+    wrong = next((order for order in sent.orders if own is not None and order != own), None)
+    return f"calls its sender {wrong}-endian, and it is {own}-endian" if wrong else ""
 
 
 def _silent(ends: str, made: Sequence[Conversation]) -> str:
@@ -137,8 +143,8 @@ def _differences_from_control(
             for what, by in zip(BOTH, (client, server), strict=True):
                 where = f"the {what} of connection {at} between {ends}"
                 mine, theirs = getattr(one, what), getattr(other, what)
-                if wrong := [order for order in theirs.orders if order != seen.byteorders.get(by)]:
-                    yield _Unlike(f"{where} calls its sender {wrong[0]}-endian")
+                if wrong := _wrong_order(theirs, seen.byteorders.get(by)):
+                    yield _Unlike(f"{where} {wrong}")
                 elif _is_read(mine) and _is_read(theirs):
                     diff = difference(mine, theirs)
                     yield _Unlike(f"{where} differs from the one in the control:\n{diff}" if diff else "")

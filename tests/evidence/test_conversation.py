@@ -208,7 +208,7 @@ def test_a_machine_that_names_the_byte_order_of_another_fails() -> None:
     found = check_alike_with({"bystander_server": (array("little"), array("little"))})
     assert (found.holds, found.seen) == (
         Verdict.FAIL,
-        "the request of connection 1 between bystander and server calls its sender little-endian",
+        "the request of connection 1 between bystander and server calls its sender little-endian, and it is big-endian",
     )
 
 

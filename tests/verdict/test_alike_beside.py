@@ -143,7 +143,9 @@ def test_the_labs_own_protocol_may_say_its_senders_order_and_nothing_else() -> N
     wrong = run(BIG, (little, little), (little, little))
     found = check_of_alike(control, wrong)
     assert found.holds is Verdict.FAIL
-    assert "calls its sender little-endian" in found.seen
+    assert "calls its sender little-endian, and it is big-endian" in found.seen
+    of_a_third = replace(wrong, byteorders={})
+    assert check_of_alike(control, of_a_third).holds is Verdict.PASS, "its order is not known"
 
 
 def test_silence_and_another_number_of_connections_are_not_alike() -> None:
