@@ -21,6 +21,7 @@ from scenarios.lab.topology import Host
 
 BRIDGE = "one-network"
 TO_ALL = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"  # broadcast and multicast (IEEE 802)
+UNKNOWN = "00:00:00:00:00:00"  # the Ethernet address of a host that was not asked yet
 BEHIND = 100  # what other rules of a leg's device drop is not handed on
 LINKS = f"""
 up() {{ # it has no address, and says nothing of its own
@@ -84,7 +85,7 @@ class OneNetwork(HostChange):
     def __init__(self, lab: Lab, name: str, one: Host, other: Host) -> None:
         super().__init__(lab, name)
         self._others = {one: other, other: one}
-        self._ethernet: dict[Host, str] = {}
+        self._ethernet = dict.fromkeys(self._others, UNKNOWN)
         self._bridge = _Bridge(lab, f"{name[:24]}-bridge")
 
     def __enter__(self) -> Self:
