@@ -25,9 +25,9 @@ def repeated_by_a_stall(frames: Sequence[Frame], stalls: Stalls, lost: Collectio
     for frame in sorted((each for each in frames if each.destination not in REPORTS), key=lambda each: each.time_ns):
         key = _repetition_key(frame)
         if (before := last.get(key)) is not None and before.number not in lost:
-            between = stalls.between(before.time_ns, frame.time_ns)
-            share = between.total_s >= MADE_SHARE * (frame.time_ns - before.time_ns) / 1e9
-            if share and between.reaches(COUNT_SLACK_S):
+            waited_s, between = (frame.time_ns - before.time_ns) / 1e9, stalls.between(before.time_ns, frame.time_ns)
+            # A probe of the tail of a flight comes after some milliseconds (RFC 8985, 7.2): so short a stall makes one.
+            if between.reaches(min(COUNT_SLACK_S, waited_s)) and between.total_s >= MADE_SHARE * waited_s:
                 found.append(frame.number)
         last[key] = frame
     return found

@@ -15,7 +15,7 @@ from typing import get_args
 from scenarios.calls.call import Call
 from scenarios.evidence import repetitions, stalls
 from scenarios.evidence.record import Seen
-from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, Window
+from scenarios.evidence.stalls import COURSE_SLACK_S, Window
 from scenarios.spec.roles import LegName
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.crossings import crossing_times
@@ -56,7 +56,7 @@ def made_by_a_stall(seen: Seen, leg: LegName) -> set[int]:
 def repeated_by_a_stall(seen: Seen, leg: LegName) -> list[int]:
     """The numbers of the frames of a leg that were sent again only because of a stall, as far as one can tell."""
     held_up = seen.held_up
-    if not held_up.between(None, None).reaches(COUNT_SLACK_S):
+    if held_up.between(None, None).longest is None:
         return []
     lost = {number for number, took_s in crossing_times(seen, leg).items() if took_s is None}
     return repetitions.repeated_by_a_stall(seen.frames.get(leg, ()), held_up, lost)

@@ -250,6 +250,15 @@ def test_acknowledgements_of_different_things_are_no_repetitions() -> None:
     assert repeated_by_a_stall([one, replace(one, number=2, time_ns=10**9)], meanwhile) == [2]
 
 
+def test_a_probe_of_the_tail_is_made_by_a_stall_that_is_as_short() -> None:
+    """Of a client whose server waited 22 ms for a processor: 7 ms after the flight its last segment went again."""
+    one = replace(CLIENT_LEG[0], flags=frozenset({"ACK", "PSH"}), payload=b"x", time_ns=10**9)
+    probe = replace(one, number=2, time_ns=1_007_200_000)
+    waited = stall(0.998, 1.020, "server", "starved")
+    assert repeated_by_a_stall([one, probe], Stalls([waited], in_play=("server",))) == [2]
+    assert repeated_by_a_stall([one, probe], Stalls([stall(1.007, 1.029)])) == [], "a part of the time is none"
+
+
 def test_a_report_of_membership_is_sent_twice_whatever_stands_still() -> None:
     report = replace(
         CLIENT_LEG[0], transport="other", destination="224.0.0.22", payload=b"", info="Join group", time_ns=0
