@@ -250,7 +250,8 @@ def overtaken_in_a_stall(
 
     What one end sends on one connection comes in its order, whatever stands still. The machine that sent the earlier
     one was not too early by standing still. And a program that has sent something since a stall was not held up by it
-    any more. `machines` are those of the lab, by their addresses; `leg` are all frames there.
+    any more. But a whole connection that began after the earlier one may have begun late, by all stalls until then.
+    `machines` are those of the lab, by their addresses; `leg` are all frames there.
     """
     for earlier, later in itertools.pairwise(frames):
         sender, next_sender = (machines.get(each.sender[0]) for each in (earlier, later))
@@ -266,6 +267,11 @@ def overtaken_in_a_stall(
         in_order = later.transport == "tcp" and (later.sender, later.receiver) == (earlier.sender, earlier.receiver)
         if not in_order and window.reaches(max(COUNT_SLACK_S, (later.time_ns - earlier.time_ns) / 1e9)):
             return window
+        ends = {later.sender, later.receiver}
+        began_ns = min((each.time_ns for each in leg if {each.sender, each.receiver} == ends), default=0)
+        until_then, late_s = stalls.between(None, began_ns), (began_ns - earlier.time_ns) / 1e9
+        if late_s >= COURSE_SLACK_S and until_then.reaches(COUNT_SLACK_S) and until_then.total_s >= late_s:
+            return until_then
     return None
 
 

@@ -160,6 +160,33 @@ def test_an_order_is_made_by_no_stall_of_who_sent_the_earlier_one_nor_within_one
     assert made([request, another], "client", [replace(begun, flags=frozenset({"ACK"}))])  # which a kernel sends alone
 
 
+def test_a_connection_that_began_after_the_earlier_frame_may_be_late_by_all_stalls_until_then() -> None:
+    """Of a client that was kept from running again and again for 4 s: what it was to meet was over when it came."""
+    end = replace(CLIENT_LEG[0], flags=frozenset({"FIN"}), source_port=40001, time_ns=3_000_000_000)
+    syn = replace(CLIENT_LEG[0], number=8, time_ns=5_000_000_000)
+    answer = replace(
+        syn,
+        number=9,
+        source=syn.destination,
+        source_port=syn.destination_port,
+        destination=syn.source,
+        destination_port=syn.source_port,
+        payload=b"x",
+        flags=frozenset({"ACK"}),
+        time_ns=5_010_000_000,
+    )
+    machines = {CLIENT: "client", SERVER: "server"}
+
+    def made(times: int, leg: Sequence[Frame]) -> bool:
+        starved = [stall(0.1 * at, 0.1 * at + 0.08, "client", "starved") for at in range(times)]
+        found = Stalls(starved, in_play=("client", "server"))
+        return overtaken_in_a_stall([end, answer], found, machines, leg) is not None
+
+    assert made(40, [syn, answer])
+    assert not made(20, [syn, answer]), "1.6 s of 2"
+    assert not made(40, [replace(syn, time_ns=2_900_000_000), answer]), "it was there before"
+
+
 @pytest.mark.parametrize("drill", ["outcome: {call: hello, is: reset}"], indirect=True)
 @pytest.mark.parametrize(
     ("after_s", "stood_s", "holds"),
