@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 
 from scenarios.faults.conntrack import PROTOCOLS, Event
-from scenarios.faults.kernel_fault import TABLE, Chain, Standing, leg_of
+from scenarios.faults.kernel_fault import PREFIX, TABLE, Chain, Standing, leg_of
 from scenarios.lab.lab import Lab
 from scenarios.spec.kernel_faults import Protocol
 from scenarios.spec.mapping_faults import NatKind
@@ -138,7 +138,7 @@ class Rebind(Event):
         nat = self._nat
         ports = PORTS[nat.rebound % len(PORTS)]
         nat.rebound += 1
-        chain = f"{TABLE} {nat.name}"
+        chain = f"{TABLE} {PREFIX}{nat.name}"
         rules = "\n".join(f"add rule {chain} {rule}" for rule in nat.rules(ports))
         forgotten = "".join(f"flush map {TABLE} {each}\n" for each in nat.memories)
         return REBIND, f"flush chain {chain}\n{rules}\n{forgotten}", nat.outside.ipv4, nat.outside.ipv6
