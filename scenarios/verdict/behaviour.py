@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
@@ -106,9 +107,13 @@ def unborne(call: Call, made: Tries) -> bool:
 
 
 def is_untold(call: Call) -> bool:
-    """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract."""
+    """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract.
+
+    What it printed may say it without one: Python's `TimeoutError: timed out`.
+    """
     untold = call.guest and call.errno is None and call.outcome in OF_ONE_ERRNO
-    return untold and OF_STATUS.get(call.status or 0) is not call.outcome
+    in_words = untold and call.outcome in error_texts.outcomes(f"{call.stdout}\n{call.stderr}")
+    return untold and not in_words and OF_STATUS.get(call.status or 0) is not call.outcome
 
 
 def _calls_in_question(drill: Drill) -> Sequence[str]:

@@ -168,6 +168,8 @@ def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came
     made = call(Outcome.TIMED_OUT, status=9)
     assert behaviour(made).word == "timed out 0.5 s"
     assert behaviour(made, [*ONE, icmp]).word == "failed (exit status 9, read as timed out; no errno printed)"
+    in_words = replace(made, stderr="queue: TimeoutError: timed out\n")  # its own clock, whatever its kernel knew
+    assert behaviour(in_words, [*ONE, icmp]).word.startswith("timed out")
     # a neighbour of IPv6, and an answer to a ping, are no errors
     for info in ("Neighbor Advertisement 2001:db8:1::3e (rtr, sol) is at 02:42:c6:12:01:3e", "Echo (ping) reply id=1"):
         assert behaviour(made, [*ONE, replace(icmp, info=info)]).word == "timed out 0.5 s"
