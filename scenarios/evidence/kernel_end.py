@@ -37,7 +37,7 @@ def _of_one(waiting: Waiting, settings: Mapping[str, str]) -> str:
         retries = _number(settings, "net.ipv4.tcp_retries2")
         return _ends(data_gives_up_s(waiting.rto_s, retries)) if retries is not None else ""
     if waiting.timer == "keepalive":
-        return KEEPALIVE if waiting.left_s < SOON_S else f"{KEEPALIVE}, from {waiting.left_s:.0f} s on"
+        return KEEPALIVE if waiting.left_s < SOON_S else f"{KEEPALIVE}, from about {waiting.left_s / 60:.0f} min on"
     if waiting.timer or socket.send_q or socket.state not in ("ESTABLISHED", "CLOSE-WAIT", "FIN-WAIT-2"):
         return ""
     return NEVER

@@ -26,7 +26,7 @@ LEGEND = (
     "[green]as promised[/] · [red]✗ not as promised[/] · [yellow]? unproven[/] · [blue]– unsupported[/] · "
     f"{NOT_APPLIED} the drill does not fit it\n"
     "⧗ other clients were not served meanwhile, or late · ☠ the server was not well afterwards "
-    "(red: that is not promised, ?: not known)"
+    "(with ✗: that is not promised; with ?: not known)"
 )
 
 
@@ -117,4 +117,4 @@ def _cell(verdict: Verdict, survival: Survival) -> str:
 def _mark(mark: str, as_promised: bool | None) -> str:
     if as_promised is None:
         return f" [yellow]{mark}?[/]"
-    return f" {mark}" if as_promised else f" [bold red]{mark}[/]"
+    return f" {mark}" if as_promised else f" [bold red]{mark}✗[/]"

@@ -119,7 +119,7 @@ def test_what_pairs_have_in_common_is_said_once_and_what_not_by_pair() -> None:
         "echo echo",
         "drill select once",
         "one survived ·",
-        "two le-le survived le-le survived ⧗",
+        "two le-le survived le-le survived ⧗✗",
         "be-le ✗ reset ECONNRESET be-le ? unproven",
     ]
 
