@@ -18,6 +18,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stalls
 from scenarios.evidence.tshark import Dissector
+from scenarios.evidence.tshark_fields import KEPT
 from scenarios.faults.catch import Caught
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT
@@ -174,7 +175,7 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
             capture = with_frame(stored(packets.at), stored(OTHER[packets.at]), others[-1].number)
         else:
             continue
-        yield _judged_with(result, packets.at, dissector.frames(capture, marks=drill.filters), what)
+        yield _judged_with(result, packets.at, dissector.frames(capture, KEPT, drill.filters), what)
         return
     for packets in sorted((each for each in least if each.least), key=lambda each: len(matching_frames(each, armed))):
         capture = stored(packets.at)
@@ -182,7 +183,7 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         for number in reversed(removed):
             capture = without_frame(capture, number)
         what = f"frames {', '.join(map(str, removed))} of the {packets.at} removed"
-        yield _judged_with(result, packets.at, dissector.frames(capture, marks=drill.filters), what)
+        yield _judged_with(result, packets.at, dissector.frames(capture, KEPT, drill.filters), what)
         return
 
 
@@ -202,7 +203,7 @@ def unlike(result: Result, dissector: Dissector) -> Iterator[Mutant]:
         capture = with_last_byte_altered(
             (result.folder / "fault" / f"{each.at}.pcapng").read_bytes(), last.number, last.payload
         )
-        frames = dissector.frames(capture, marks=drill.filters)
+        frames = dissector.frames(capture, KEPT, drill.filters)
         mutant: Seen = replace(armed, frames={**armed.frames, each.at: frames})
         of_control, checks = judged(drill, still(result, "control"), mutant)
         what = f"a byte of frame {last.number} of the {each.at} altered"
