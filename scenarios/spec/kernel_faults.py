@@ -12,7 +12,16 @@ from typing import Literal, cast, get_args
 from images.firewall.inject import declared as injected
 from images.firewall.inject.icmp_errors import ICMP_ERRORS, IcmpError
 from scenarios.lab.topology import Family
-from scenarios.spec.roles import AddressRole, HostRole, LegName, Role, check_crosses, family_label, role_label
+from scenarios.spec.roles import (
+    AddressRole,
+    HostRole,
+    LegName,
+    Role,
+    check_between,
+    check_crosses,
+    family_label,
+    role_label,
+)
 from scenarios.spec.units import Seconds
 
 Error = Literal["too-big", "unreachable", "time-exceeded", "parameter-problem"]
@@ -255,9 +264,7 @@ class Forget:
     of: Protocol | None = None
 
     def __post_init__(self) -> None:
-        if len(self.between) != 2:
-            raise ValueError(f"between: expected two roles, got {len(self.between)}")
-        check_crosses(*self.between, "between")
+        check_between(self.between)
 
     @property
     def says(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
-from scenarios.spec.roles import CallerRole, HostRole, LegName, check_crosses, leg_of, role_label
+from scenarios.spec.roles import CallerRole, HostRole, LegName, check_between, leg_of, role_label
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +76,7 @@ class OneNetwork:
     between: tuple[CallerRole, ...] = ("client", "server")
 
     def __post_init__(self) -> None:
-        if len(self.between) != 2:
-            raise ValueError(f"between: expected two roles, got {len(self.between)}")
-        check_crosses(*self.between, "between")
+        check_between(self.between)
 
     @property
     def says(self) -> str:

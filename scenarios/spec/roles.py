@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeGuard, get_args
 
 from scenarios.lab.topology import Family
@@ -41,6 +42,14 @@ def check_crosses(one: Role, other: Role, key: str) -> None:
         raise ValueError(
             f"{key}: packets between {one} and {other} do not cross the firewall; expected one of: {', '.join(side)}"
         )
+
+
+def check_between(between: Sequence[Role]) -> None:
+    """Raise ValueError unless these are two roles, and the firewall stands between them."""
+    if len(between) != 2:
+        raise ValueError(f"between: expected two roles, got {len(between)}")
+    one, other = between
+    check_crosses(one, other, "between")
 
 
 def check_leg(at: LegName, from_: Role | None, to: Role | None) -> None:
