@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from images.firewall.inject import declared as injected
 from images.firewall.inject import queueing
+from scenarios.spec.declaration import declaration
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import BITS_PER_S, BUFFER_BYTES, FRAME, Otherwise, Protocol
 from scenarios.spec.roles import HostRole, check_crosses, role_label
@@ -15,7 +14,7 @@ NEW_PER_S = (1, 10000)
 MSS = (536, 1460)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Limit:
     """The firewall lets `connections` over TCP be open at once, or `new_per_s` be opened in a second; SYNs beyond meet
     `by`.
@@ -43,7 +42,7 @@ class Limit:
         return f"the firewall lets {self.new_per_s} connections a second be opened, and answers more by {self.by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Police:
     """Of each conversation the firewall lets `bits_per_s` pass, and drops the rest.
 
@@ -73,7 +72,7 @@ class Police:
         return f"the firewall lets {self.bits_per_s} bits a second pass of each {of} {way}, and drops the rest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class SynProxy:
     """The firewall answers SYNs from the client's side itself, by cookies, and calls the server when one comes back.
 
@@ -91,7 +90,7 @@ class SynProxy:
         return "the firewall answers SYNs in the server's place, by cookies, and calls the server afterwards"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Queue(Picked):
     """The packets wait in a line of their own for a slow link, which takes `bits_per_s`; `limit_bytes` wait at most.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from dataclasses import dataclass
 from typing import Self
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import SERVER, program_label
 from scenarios.spec.units import matched
@@ -55,7 +55,7 @@ class Moment(str):
         return cls(found.strftime(_MOMENT))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Clock:
     """The clock of a call's program is `ahead`, or `behind`, or `reads` a moment of UTC when the program begins.
 

@@ -7,15 +7,15 @@ client, in the control, and then as the cell says. What was sent may be held aga
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Expectation
 from scenarios.spec.pairs import EVERY_PAIR, Pair, ends
 from scenarios.spec.validate import check_one
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class ControlWith:
     """What the control is run with, where the drill has no fault: exactly one of these.
 

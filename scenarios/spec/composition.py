@@ -6,7 +6,6 @@ The composition itself is read by Docker Compose, when a lab is there (calls/com
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +13,7 @@ import yaml
 
 from scenarios.lab.topology import Family, topology
 from scenarios.spec.container_settings import ContainerSettings
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.fault import Fault
 from scenarios.spec.roles import SERVER
@@ -45,7 +45,7 @@ def misfit_inside(name: str, faults: Iterable[Fault], calls: Iterable[Call]) -> 
     return ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Composed(ContainerSettings):
     """What a service.yaml says of a composition. `compose` is its file, or are its files, in their order.
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from scenarios.lab.box import AUTHORITY_FOLDER, KEYS_FOLDER, PREFIX, TEMPORARY, USER
 from scenarios.spec.command_line import PLACEHOLDERS_OF_GUESTS, problems_of_placeholders
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import DeclarationError, quoted
 
 DOCKERFILE: Final = "Dockerfile"
@@ -25,7 +26,7 @@ _FORBIDDEN_IN_A_MOUNT: Final = re.compile(r'[,:"\n]')  # what the engine's own w
 _NOT_OURS: Final = ("/proc", "/sys", "/dev", AUTHORITY_FOLDER, KEYS_FOLDER)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class ContainerSettings:
     """What a program of an image is given, or all the programs of a service are.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from scenarios.spec.declaration import declaration
 from scenarios.spec.validate import check_least, given_keys
 
 COUNTS = ("exactly", "at_least", "at_most")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Counted:
     """How many: `exactly`, or `at_least` and `at_most`. Nothing said: at least one."""
 

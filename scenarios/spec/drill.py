@@ -10,7 +10,7 @@ import fnmatch
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -18,6 +18,7 @@ from scenarios.lab.topology import Family
 from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
 from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, speaks_of, unknown
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
 from scenarios.spec.fault import Fault
@@ -35,7 +36,7 @@ Meanwhile = Literal["served", "served late", "not served", "failed", "gone"]
 PORT_NAMED = re.compile(r"\b(?:tcp|udp)\.(?:src|dst)?port == (\d+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Serving:
     """How the service under drill is started: more words for its command line, on which roles, bound to what.
 
@@ -52,7 +53,7 @@ class Serving:
             raise ValueError("on: expected [server], or [server, other-server] or [server, bystander]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Drill:
     """A drill file. `service` is what it runs with by default; `fits` are patterns of others that it can run with, or
     a kind: `tcp` and `udp` are any service over it; over TCP, `connects-once` any whose client does not try again where

@@ -7,10 +7,10 @@ Each class is a mapping of a drill file and its docstring says what it demands; 
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from scenarios.spec.counted import COUNTS, Counted
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, nearest, quoted
 from scenarios.spec.kernel_counters import problem_of_counter
 from scenarios.spec.may_differ import MayDiffer
@@ -40,7 +40,7 @@ OutcomeWord = Literal[
 assert {each.value for each in Outcome} >= set(OutcomeWord.__args__)  # type: ignore[attr-defined]  # noqa: S101
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Hits(Counted):
     """How many packets the fault took hold of; for faults of programs, how often it happened.
 
@@ -55,7 +55,7 @@ class Hits(Counted):
         return f"{self.fault} takes hold {self.often}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Outcomes(Counted):
     """How a call ends, and with which errno; of several calls all do, unless a count says how many."""
 
@@ -100,7 +100,7 @@ def _errno_advice(wrong: str, names: list[str], same: str | None) -> str:
     return f"; it is told as {same}" if same else advice(wrong, nearest(wrong, names)[:5])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Sockets(Counted):
     """How many sockets were in a `state` at a `look`, with at least so much in their queues.
 
@@ -139,7 +139,7 @@ class Sockets(Counted):
         return state == self.state and recv_q >= self.recv_q and send_q >= self.send_q and in_time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Counters(Counted):
     """How much more a counter of a host's kernel is at the end of the script than at its beginning.
 
@@ -164,7 +164,7 @@ class Counters(Counted):
         return f"{self.rule} rises by {self.amount}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Log(Counted):
     """How many lines a program printed in which a regular expression is found.
 
@@ -183,7 +183,7 @@ class Log(Counted):
         return f"{program_label(self.of)} prints {self.line!r}, {self.often}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Duration:
     """How long a call takes, by the clock of the host that makes it; without its program's start."""
 
@@ -195,7 +195,7 @@ class Duration:
         return f"the call {self.call} takes {self.is_}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Alike:
     """Each role of `from` and each of `to` say the same to each other, byte for byte, over as many connections.
 
@@ -227,7 +227,7 @@ class Alike:
         return f"on the {self.at}, the same conversation goes between {ends[0]} and {ends[1]}, {compared}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Expectation:
     """One expectation: exactly one of these keys."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, get_args, get_type_hints
 
 from scenarios.spec import capacity_faults as capacity
@@ -11,6 +10,7 @@ from scenarios.spec import injected_faults as injected
 from scenarios.spec import kernel_faults as kernel
 from scenarios.spec import mapping_faults as mapping
 from scenarios.spec.clock_faults import Clock
+from scenarios.spec.declaration import declaration
 from scenarios.spec.forged_faults import After, Forge, Watch
 from scenarios.spec.header_faults import ClampMss, Rewrite, Shift, Strip
 from scenarios.spec.host_addresses import NoAddress, SecondAddress, SecondInterface
@@ -24,7 +24,7 @@ from scenarios.spec.roles import Role
 from scenarios.spec.validate import check_name, check_one, given_keys
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Fault:
     """What goes wrong, from here on until it is healed or the script ends: a name, and exactly one effect."""
 

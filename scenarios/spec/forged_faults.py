@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject import forging_words
+from scenarios.spec.declaration import declaration
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.roles import role_label
 from scenarios.spec.validate import check_least
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Watch(Picked):
     """The packets go on as they came, and are counted: for an `until`, and for the `after` of another fault."""
 
@@ -25,7 +25,7 @@ class Watch(Picked):
         return f"the firewall counts {self.packets}, and lets them pass"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Forge(Picked):
     """Behind each of the packets, which goes on, comes one as if an end had sent it: a RST, or an ICMP error.
 
@@ -56,7 +56,7 @@ class Forge(Picked):
         return f"the firewall forges {what} for {who}{off}, behind {self.packets}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class After:
     """The fault takes hold of what comes behind the nth hit (`hits`) of another, which a step before makes.
 

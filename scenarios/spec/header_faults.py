@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject import header_words
+from scenarios.spec.declaration import declaration
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.roles import Role
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Strip(Picked):
     """The option of TCP becomes as many NOPs. A packet that does not have it is no hit."""
 
@@ -26,7 +27,7 @@ class Strip(Picked):
         return f"the firewall takes the option {self.option} out of {self.packets}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Rewrite(Picked):
     """A field of a header becomes `becomes`, with right checksums. A packet that has that value already is no hit.
 
@@ -46,7 +47,7 @@ class Rewrite(Picked):
         return f"the firewall makes the {self.field} of {self.packets} {self.becomes}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class ClampMss(Picked):
     """The MSS that a SYN or a SYN-ACK says is `most` where it was more."""
 
@@ -61,7 +62,7 @@ class ClampMss(Picked):
         return f"the firewall clamps the MSS of {self.packets} to {self.most}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Shift(Picked):
     """Sequence numbers go on `by` higher, and what comes back acknowledges as much less; SACK blocks too, with `sack`.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration import declaration
 from scenarios.spec.roles import CallerRole, HostRole, family_label, leg_of, role_label
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class SecondAddress:
     """A host of the server's side has the address of `nobody` too, of each family, or of one `family`.
 
@@ -29,7 +28,7 @@ class SecondAddress:
         return f"{role_label(self.who)} has {what} of nobody too"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class NoAddress:
     """A host has lost its own address, of each family, or of one `family`, and its routes with it; it has it again at
     the end.
@@ -46,7 +45,7 @@ class NoAddress:
         return f"{role_label(self.who)} has lost {what}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class SecondInterface:
     """A host has a second interface, `lan1`, on a network of its own, where the firewall is the only other machine.
 

@@ -7,9 +7,9 @@ kernel's documentation, tcp(7)). faults/host_settings.py makes them. Knows no la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import CallerRole, role_label
 
@@ -75,7 +75,7 @@ NUMBERS: Mapping[str, Setting] = {
 PORTS_AT = "ipv4/ip_local_port_range"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class HostSettings:
     """A host's kernel is set to these values, as ip-sysctl names them; `ports` are those that its clients are given.
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Literal
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject.header_words import Option
 from images.firewall.inject.name_words import RecordType
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import AddressRole, HostRole, Role, check_crosses, role_label
 from scenarios.spec.units import Seconds
 from scenarios.spec.validate import DNS_NAME
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Picked:
     """Packets that the injector picks by what they are, as its own Pick says; what is done to them is said below."""
 
@@ -102,7 +103,7 @@ class Picked:
         return f"{which}{again} from {role_label(self.from_)} to {role_label(self.to)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Drop(Picked):
     """The packets go no further than the firewall."""
 
@@ -115,7 +116,7 @@ class Drop(Picked):
         return f"the firewall drops {self.packets}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Hold(Picked):
     """The packets wait at the firewall until the fault is healed."""
 
@@ -128,7 +129,7 @@ class Hold(Picked):
         return f"the firewall holds {self.packets} until it is healed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Delay(Picked):
     """The packets go on `by` later, plus or minus up to `jitter`; in their order, unless `reorder`."""
 
@@ -151,7 +152,7 @@ class Delay(Picked):
         return f"the firewall delays {self.packets} by {self.by}{jitter}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Duplicate(Picked):
     """The packets go on, and `copies` more of each, each `after` the one before."""
 
@@ -167,7 +168,7 @@ class Duplicate(Picked):
         return f"the firewall sends {self.copies} more of {self.packets}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Reorder(Picked):
     """The packets go on behind the next `behind` of their kind, or after `within`."""
 
@@ -183,7 +184,7 @@ class Reorder(Picked):
         return f"the firewall lets {self.behind} others overtake {self.packets}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Corrupt(Picked):
     """One bit of the payload is flipped (`at`: which byte, `bit`: which bit; else seeded), the checksum is left."""
 
@@ -199,7 +200,7 @@ class Corrupt(Picked):
         return f"the firewall flips a bit of {self.packets}, and leaves the checksum"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Alter(Picked):
     """Byte `at` (of the payload, or of the stream) becomes `becomes`, and the checksums are made right."""
 
@@ -216,7 +217,7 @@ class Alter(Picked):
         return f"the firewall makes byte {self.at} of {self.packets} a {self.becomes:#04x}, with right checksums"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Split(Picked):
     """The segments go on as several, each of at most `size` bytes of payload."""
 
@@ -231,7 +232,7 @@ class Split(Picked):
         return f"the firewall cuts {self.packets} into segments of {self.size} bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Cut(Picked):
     """Of the stream go on the bytes before byte `at`, and none from there on; behind them comes `then`: nothing, or a
     FIN or a RST as if the sender had ended there. Of a datagram (`of: udp`) go on the bytes before byte `at`.
@@ -253,7 +254,7 @@ class Cut(Picked):
         return f"the firewall lets {first} pass from {role_label(self.from_)}, and {behind}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class OtherPort(Picked):
     """The datagrams go on as if they came from `port`, and not from the one that was asked."""
 

@@ -6,12 +6,12 @@ The modules of faults/ make them. Nothing here knows how, so that a drill is rea
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject.icmp_errors import ICMP_ERRORS, IcmpError
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration import declaration
 from scenarios.spec.roles import (
     AddressRole,
     HostRole,
@@ -108,7 +108,7 @@ def check_rate(bits_per_s: int, burst_bytes: int, limit_bytes: int) -> None:
             raise ValueError(f"{key}: expected {FRAME}, a whole frame, to {BUFFER_BYTES} bytes, got {size}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Selected:
     """Packets that a rule of the kernel selects; what is done to them is said below."""
 
@@ -128,7 +128,7 @@ class Selected:
         return "everything" if self.of == "any" else f"every {self.of.upper()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Silence(Selected):
     """The firewall drops the packets without a word; `both_ways`: also those back."""
 
@@ -140,7 +140,7 @@ class Silence(Selected):
         return f"the firewall silently drops {self.kind} {ways.format(role_label(self.from_), role_label(self.to))}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Refuse(Selected):
     """The firewall drops the packets, and tells their sender by an ICMP error or a TCP reset.
 
@@ -175,7 +175,7 @@ class Refuse(Selected):
         return f"the firewall refuses {self.kind} from {role_label(self.from_)} to {role_label(self.to)} by {self.by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class SpendTtl(Selected):
     """The packets come to the firewall with a TTL of 1, so that it answers "time exceeded"."""
 
@@ -189,7 +189,7 @@ class SpendTtl(Selected):
         return f"packets from {role_label(self.from_)} to {role_label(self.to)} have one hop left at the firewall"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Mute:
     """The firewall does not send these ICMP errors of its own, in neither family."""
 
@@ -204,7 +204,7 @@ class Mute:
         return f"the firewall sends no ICMP errors of the kinds {', '.join(self.errors)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Mtu:
     """The MTU of a leg is `bytes`; hits are the "fragmentation needed" and "packet too big" that the firewall makes."""
 
@@ -219,7 +219,7 @@ class Mtu:
         return f"the MTU of the {self.at} is {self.bytes} bytes"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Rate:
     """Out of a leg goes so much in a second, `burst_bytes` at once after a pause; what cannot wait is dropped."""
 
@@ -236,7 +236,7 @@ class Rate:
         return f"{self.bits_per_s} bits a second go out of the {self.at}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Stateful:
     """The firewall lets only segments pass that belong to a connection whose SYN it saw; others meet `by`.
 
@@ -253,7 +253,7 @@ class Stateful:
         return f"the firewall lets only connections pass that it knows{sees}, and answers others by {self.by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Forget:
     """The firewall forgets every connection between the client and the server: with a `stateful`, that is their end.
 
@@ -271,7 +271,7 @@ class Forget:
         return f"the firewall forgets the connections between {' and '.join(map(role_label, self.between))}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class IdleTimeout:
     """The firewall forgets a connection when no segment of it came for `after`; then segments meet `by`.
 
@@ -294,7 +294,7 @@ class IdleTimeout:
         return f"the firewall forgets {what} that is idle for {self.after}, and answers by {self.by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class LinkDown:
     """A leg of the firewall has no link."""
 
@@ -305,7 +305,7 @@ class LinkDown:
         return f"the link of the {self.at} is down"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class NoRoute:
     """The firewall has no route to a host; `kind` is ip-route(8)'s word for what it says to the sender."""
 
@@ -317,7 +317,7 @@ class NoRoute:
         return f"the firewall has no route to {role_label(self.to)} ({self.kind})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Answer:
     """The name server gives the addresses of other roles for the name of a role; of none: the name does not exist.
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.roles import CallerRole, role_label
 
 Kind = Literal["any", "tcp", "udp", "syn", "syn-ack", "data", "fin", "rst"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Loopback:
     """Packets on the loopback interface of a host are captured and counted, as a `watch` counts those that cross.
 

@@ -6,9 +6,9 @@ The kinds of a NAT are those that programs call them by; RFC 4787 has the behavi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.host_settings import PortRange
 from scenarios.spec.kernel_faults import Protocol
 from scenarios.spec.roles import HostRole, is_client_side, role_label
@@ -23,7 +23,7 @@ HAIRPIN_SAID: Mapping[Hairpin, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Nat:
     """The firewall puts its own address in the place of the client side's (source NAT).
 
@@ -48,7 +48,7 @@ class Nat:
         return f"the firewall translates the addresses of the client's side (source NAT){kind}{ports}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Rebind:
     """The translation of every connection changes to another port; `nat` is the name of the NAT, a step before.
 
@@ -63,7 +63,7 @@ class Rebind:
         return f"the translations of {self.nat} change to other ports"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Vip:
     """The address of `nobody` is a virtual one: what comes there from the client's side goes to a host (DNAT).
 

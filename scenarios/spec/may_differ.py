@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.units import matched
 
@@ -32,7 +32,7 @@ class ByteRange(NamedTuple):
         return f"{self.first}-{self.last}" if self.last > self.first else f"{self.first}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class MayDiffer:
     """Which bytes of the client (`request`) and of the server (`answer`) may be others on another machine.
 

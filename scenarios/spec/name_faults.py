@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from images.firewall.inject import declared as injected
 from images.firewall.inject import name_words
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.roles import AddressRole, CallerRole, HostRole, family_label, role_label
@@ -19,7 +19,7 @@ SEARCH_LIMIT = 6  # domains, and 256 characters in all (resolv.conf(5))
 SEARCH_CHARACTERS = 256
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class NameAnswer(Picked):
     """The name server's answer becomes another one: exactly one of `becomes`, `ttl` and `cname`.
 
@@ -78,7 +78,7 @@ OPTIONS: Mapping[str, Bounds | None] = {
 OPTION = re.compile(r"([a-z0-9-]+)(?::([0-9]{1,3}))?")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Resolver:
     """The programs of a host ask the lab's name server themselves, as resolv.conf(5) says, and not by way of the
     engine's own resolver.

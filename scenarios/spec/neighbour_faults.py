@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import get_args
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.roles import CallerRole, HostRole, LegName, check_between, leg_of, role_label
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class NoNeighbours:
     """The firewall hears neither ARP nor neighbour discovery on a leg, and forgets what it knew of that network.
 
@@ -22,7 +22,7 @@ class NoNeighbours:
         return f"the firewall hears neither ARP nor neighbour discovery on the {self.at}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class ForgedNeighbour:
     """The firewall believes that the address of a host is at the Ethernet address of another of its network.
 
@@ -48,7 +48,7 @@ class ForgedNeighbour:
         return f"the firewall takes {role_label(self.taken_for)} for {role_label(self.of)}, by a forged ARP answer"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class RogueRouter:
     """A router that is not there advertises itself to the hosts behind a leg, with a high preference (RFC 4191).
 
@@ -63,7 +63,7 @@ class RogueRouter:
         return f"a router that is not there advertises itself to the hosts behind the {self.at}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class OneNetwork:
     """Two hosts are neighbours: the firewall is a bridge between them, and a router for all others.
 
@@ -84,7 +84,7 @@ class OneNetwork:
         return f"{one} and {other} are on one network, with the firewall as a bridge in it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class NoQuerier:
     """The switch behind a leg listens to IGMP and MLD (RFC 4541), and nobody asks for members: it has forgotten them.
 

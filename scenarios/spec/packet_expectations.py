@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from scenarios.lab.topology import Family
 from scenarios.spec.counted import Counted
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
 from scenarios.spec.roles import HostRole, LegName, Role, check_crosses, check_leg, role_label
 from scenarios.spec.units import Band, Seconds
@@ -14,7 +14,7 @@ from scenarios.spec.units import Band, Seconds
 HOSTS: tuple[Role | None, ...] = get_args(HostRole)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Matched(Counted):
     """The packets that a display filter keeps on a leg, some of them; the classes below say what of them counts."""
 
@@ -48,7 +48,7 @@ class Matched(Counted):
         return f"packets{between} on the {self.at} where {self.where}{crossed}{meanwhile}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Packets(Matched):
     """How many packets a Wireshark display filter keeps on a leg, and how far `apart` in time they are.
 
@@ -93,7 +93,7 @@ class Packets(Matched):
         return f"{self.rule}: {self.right}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Bytes(Matched):
     """How many bytes the packets have in all that a display filter keeps on a leg; which packets, as `packets` has it.
 
@@ -112,7 +112,7 @@ class Bytes(Matched):
         return f"{self.rule}: {self.amount}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Order:
     """On a leg, the first packet that each display filter keeps comes before the first that the next one keeps."""
 

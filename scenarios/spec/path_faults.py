@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from pathlib import Path as File
 from typing import Any, Literal, get_args
@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from images.firewall.inject import declared as injected
 from images.firewall.inject.path_words import QUEUE_BYTES, Path, opportunities
 from scenarios.lab.topology import Family
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.file_text import file_text
 from scenarios.spec.roles import HostRole, Role, check_crosses, role_label
@@ -35,7 +36,7 @@ def _path(numbers: Mapping[str, float]) -> Path:
     return Path(delay_s, jitter_s, bits_per_s=round(words.pop("kbit_s") * 1000), **words)  # type: ignore[arg-type]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class PathBetween:
     """All packets between two hosts go by a path that is `like` one of paths.toml, or has the times of a `trace`.
 

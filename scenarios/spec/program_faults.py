@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from scenarios.spec.command_line import PLACEHOLDERS, check_command
+from scenarios.spec.declaration import declaration
 from scenarios.spec.roles import SERVER, program_label
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Seconds
@@ -15,7 +15,7 @@ Interruption = Literal["WINCH", "CHLD", "CONT", "URG", "USR1", "USR2", "ALRM", "
 SIGNALS_LIMIT = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Kill:
     """A program is ended by a signal: the `server`'s, or that of a call which was started and runs."""
 
@@ -27,7 +27,7 @@ class Kill:
         return f"{program_label(self.who)} is ended by SIG{self.by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Pause:
     """A program is stopped (SIGSTOP) until the fault is healed; its kernel goes on acknowledging.
 
@@ -41,7 +41,7 @@ class Pause:
         return f"{program_label(self.who)} is paused (SIGSTOP)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Signal:
     """A program gets a signal, `times` in all, one `every` so often: the `server`'s, or that of a call which runs.
 
@@ -65,7 +65,7 @@ class Signal:
         return f"{program_label(self.who)} gets SIG{self.by}{often}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Replace:
     """Another program stands in the place of one: of the `server`, or of the client of a call. Of two, the last counts.
 

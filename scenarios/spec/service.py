@@ -19,6 +19,7 @@ from scenarios.lab.places import ROOT
 from scenarios.lab.topology import Family
 from scenarios.spec.composition import Composed
 from scenarios.spec.container_settings import DOCKERFILE, ContainerSettings, check_dockerfile, suffix_of
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import DeclarationError, advice, check_all, problems_of, quoted
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.project import name_taken, project
@@ -40,7 +41,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 PROGRAM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")  # of a server or a client; a run's folders bear it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Service(Composed):
     """A service.yaml. A program that has an image runs beside the host, in the host's network namespace.
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Literal, get_args
 
 from scenarios.lab.topology import topology
 from scenarios.spec.command_line import PLACEHOLDERS_OF_GUESTS, problems_of_command
 from scenarios.spec.container_settings import ContainerSettings
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.strict_yaml import problems_of_pattern
@@ -62,7 +63,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
         yield f"run: no such file: {file.with_suffix('.py')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Server(ContainerSettings):
     """One architecture. `run` is its command; `about` the idea, in a sentence; `serves` is what it promises to others.
 
@@ -116,7 +117,7 @@ class Server(ContainerSettings):
         yield from self.problems()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Client(ContainerSettings):
     """One way to call. `status` and `prints` (a regular expression, found in what it prints) are the right outcome.
 

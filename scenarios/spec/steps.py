@@ -6,11 +6,11 @@ docs/drills.md say of it. `says` is a sentence for a person. Knows no lab.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 
 from images.firewall.inject import declared as injected
 from scenarios.spec.command_line import check_command
+from scenarios.spec.declaration import declaration
 from scenarios.spec.fault import Fault
 from scenarios.spec.injected_faults import KINDS_SAID
 from scenarios.spec.roles import SERVER, CallerRole, HostRole, Role, program_label, role_label
@@ -46,7 +46,7 @@ LinkLocal = Literal["with-scope", "without-scope"]  # RFC 4007, 11: `fe80::2:10%
 # Calls, waits and looks
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Call:
     """A client is run: the one of the service under drill, or another of its clients, or any command (`run`).
 
@@ -102,7 +102,7 @@ class Call:
         return f"{self.name}: {what} calls {whom}{name}{many}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Until:
     """Wait for a condition: `hits` of a `fault`; a `line` (regular expression) in the `log` of a program; or as many
     (`sockets`) in a `state` as said, on a role.
@@ -143,7 +143,7 @@ class Until:
         return f"wait until {self.sockets} sockets on {role_label(self.on or 'server')} are in {self.state}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Look:
     """Look at the sockets of a role, and keep what is seen under a name, for `sockets` expectations."""
 
@@ -158,7 +158,7 @@ class Look:
         return f"look at the sockets of {role_label(self.on)}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Step:
     """One step: exactly one of these keys. `given` is as `fault`, but stands in the control run too."""
 

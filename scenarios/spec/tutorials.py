@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from scenarios.lab.places import ROOT
+from scenarios.spec.declaration import declaration
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation
 from scenarios.spec.service import SERVICES
@@ -25,7 +26,7 @@ PROGRAMS = SERVICES / "tutorial" / "program"
 Holds = Literal["yes", "no", "depends"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Sentence:
     """A sentence of tutorials, in our words, whether it `holds`, and which drill shows that.
 
@@ -67,7 +68,7 @@ class Sentences:
     sentences: Mapping[str, tuple[Sentence, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Pair:
     """A program as tutorials teach it, `naive`, and the same `repaired`: files of services/tutorial/program.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from scenarios.report import read_run
+from scenarios.spec.declaration import declaration
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
@@ -43,7 +44,7 @@ class Mark(enum.Enum):
     NOT_FOR_IT = "not for it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Rubric:
     """grading.yaml: drills by name, each with what is right."""
 

@@ -7,7 +7,7 @@ leave the evidence that the questions ask for.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.pairs import Pair
 from scenarios.spec.service import Service
@@ -25,7 +26,7 @@ LESSONS: Final = CODE / "lessons"
 TERMS: Final = LESSONS / "terms.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Exercise:
     """A drill, told without its claim. `told` says what stands where and what is done; `look` what the ladder shows.
 
@@ -53,7 +54,7 @@ class Exercise:
         return f"{self.drill} · {self.pair}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Lesson:
     """A lesson file. `before` is told first."""
 
@@ -73,7 +74,7 @@ class Lesson:
             raise ValueError(f"exercises: {twice} stands twice")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Terms:
     """The words of the field that lessons explain, each in a sentence or two."""
 

@@ -6,9 +6,9 @@ Each question has one key that says which part of the evidence answers it, and t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
+from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.drill import Drill
 from scenarios.spec.roles import SERVER, LegName, Role
@@ -92,7 +92,7 @@ NOTICES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Count:
     """How many packets of a kind are on a leg, from one role to another."""
 
@@ -102,7 +102,7 @@ class Count:
     to: Role | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Sent:
     """The packets of a kind that a role sends: do they cross the firewall?"""
 
@@ -110,7 +110,7 @@ class Sent:
     from_: Literal["client", "server", "bystander", "other-server"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Made:
     """The packets of a kind that are on a leg: who made them, whatever address they have?"""
 
@@ -118,7 +118,7 @@ class Made:
     at: LegName
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Printed:
     """A number in what a program printed: the one group of a regular expression, in the first line that has it."""
 
@@ -131,7 +131,7 @@ class Printed:
             raise ValueError(f"line: expected one group, which holds the number, got {quoted(self.line)}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class InState:
     """How many sockets of the service were in a state when the script looked."""
 
@@ -142,7 +142,7 @@ class InState:
 KINDS: Final = ("outcome", "errno", "takes", "notices", "count", "reaches", "made_by", "printed", "sockets")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@declaration
 class Question:
     """A question, and the one key that says what answers it.
 
