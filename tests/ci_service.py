@@ -16,6 +16,7 @@ from typing import Any, Final
 import yaml
 
 from scenarios.lab.topology import ROOT
+from tests import processes
 
 ACTION: Final = ROOT / "action.yml"
 TEMPLATE: Final = ROOT / "ci" / "gitlab.yml"
@@ -153,16 +154,8 @@ class Machine:
         own["PATH"] = f"{self.place / 'python' / 'bin'}{os.pathsep}{own['PATH']}"
         file = self.place / "script.sh"
         file.write_text(script, "utf-8")
-        ran = subprocess.run(
-            [*SHELL, str(file)],
-            cwd=self.repository,
-            env={**own, "CI": "true", **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=within_s,
-            check=False,
-        )
+        env = {**own, "CI": "true", **variables}
+        ran = processes.run([*SHELL, str(file)], within_s=within_s, cwd=self.repository, env=env)
         assert ran.returncode == 0, f"{name}: exit status {ran.returncode}\n{ran.stdout}"
         return ran.stdout
 

@@ -22,6 +22,7 @@ import pytest
 
 from scenarios.lab.errors import DeadlinePassed
 from scenarios.lab.waiting import wait_for
+from tests import processes
 
 STARTS_WITHIN_S: Final = 60.0
 STOPS_WITHIN_S: Final = 60.0
@@ -61,17 +62,8 @@ class SecondEngine:
 
         Its standard error is in `stdout` too, as a terminal shows it.
         """
-        return subprocess.run(
-            ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *argv],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=timeout_s,
-            cwd=cwd,
-            check=False,
-        )
+        inside = ["nsenter", f"--net=/proc/{self.pid}/ns/net", "--", *argv]
+        return processes.run(inside, within_s=timeout_s, cwd=cwd, env=self.environment)
 
     def kill(self) -> None:
         """Kill it and all of its processes, as a machine that loses its power does."""
@@ -107,18 +99,12 @@ def second_engine() -> Iterator[SecondEngine]:
     folder = Path(tempfile.mkdtemp(prefix="faultwire-engine-"))  # short: a socket's path has at most 107 bytes, unix(7)
     (folder / "daemon.json").write_text("{}")
     try:
-        with (folder / "log").open("w") as log:
-            outside = subprocess.Popen(
-                [
-                    *("setpriv", "--pdeathsig", "KILL"),  # it goes with this process, however that ends
-                    *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
-                    *("sh", "-c", START, "sh", str(folder)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        argv = [
+            *("setpriv", "--pdeathsig", "KILL"),  # it goes with this process, however that ends
+            *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-c", START, "sh", str(folder)),
+        ]
+        outside = processes.start_with_log(argv, folder / "log")
         try:
             yield _answering(outside, folder)
         finally:

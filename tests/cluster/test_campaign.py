@@ -19,8 +19,8 @@ from scenarios.cli.main import main
 from scenarios.cli.workforce import MOST_CELLS, check_count
 from scenarios.cluster import joining
 from scenarios.evidence import run_folder
-from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
+from tests import processes
 from tests.cluster.faking import CELL_S, ENGINE_LOST_AT, KILLED_BY, KILLED_ONCE_BY, NO_LAB_AT, VERSION, faked_cluster
 from tests.run.faking import faked
 
@@ -125,11 +125,8 @@ def test_a_cell_whose_lab_went_with_its_engine_is_run_elsewhere(
 @contextlib.contextmanager
 def process(log: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """A command with made-up labs, as a process of its own that writes into a file."""
-    with log.open("wb") as out:
-        started = subprocess.Popen(
-            [sys.executable, "-m", "tests.cluster.faking", *words],
-            stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT, env={**os.environ, **environment},
-        )  # fmt: skip
+    argv = [sys.executable, "-m", "tests.cluster.faking", *words]
+    started = processes.start_with_log(argv, log, env={**os.environ, **environment})
     try:
         yield started
     finally:

@@ -28,6 +28,7 @@ from scenarios.spec.cell import Cell
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.verdict.check import Verdict
+from tests import processes
 from tests.conftest import lab_for_a_while
 
 DRILL = """\
@@ -121,14 +122,8 @@ def test_the_same_seed_loses_the_same_packets_and_another_seed_others(stage: Sta
 
 
 def scenarios(*words: str, lab: Lab, stderr: int = subprocess.STDOUT) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "scenarios", *words, "--lab", str(lab.number)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        text=True,
-        start_new_session=True,
-    )
+    argv = [sys.executable, "-m", "scenarios", *words, "--lab", str(lab.number)]
+    return processes.start(argv, stderr=stderr)
 
 
 def in_force(lab: Lab) -> str:

@@ -14,13 +14,13 @@ import pytest
 
 from scenarios.evidence import run_folder
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
+from tests import processes
 from tests.conftest import lab_for_a_while
 
 DRILLS = ("lost-syn", "silent-client")
@@ -58,14 +58,8 @@ def matrix_lab() -> Iterator[Lab]:
 
 
 def matrix(*words: str, lab: Lab) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "scenarios", "matrix", *words, "--lab", str(lab.number), "--jobs", "1"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    argv = [sys.executable, "-m", "scenarios", "matrix", *words, "--lab", str(lab.number), "--jobs", "1"]
+    return processes.start(argv)
 
 
 def test_a_matrix_that_was_interrupted_goes_on_and_one_that_has_not_changed_is_not_run_again(matrix_lab: Lab) -> None:

@@ -24,6 +24,7 @@ from scenarios.lab.images import EVERY_LAB
 from scenarios.lab.process_group import wait_or_kill
 from scenarios.lab.topology import ROOT, topology
 from scenarios.lab.waiting import wait_for
+from tests import processes
 from tests.bundling import bundled, checkout
 from tests.conftest import free_numbers
 from tests.pulled_cable import PULLS
@@ -95,16 +96,8 @@ class Machines:
         at = ["nsenter", f"--net=/proc/{self.engine.pid}/ns/net", "--"] if there else []
         environment = {key: value for key, value in os.environ.items() if key != "GITHUB_STEP_SUMMARY"}
         log = self.folder / f"{name}.log"
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [*at, sys.executable, *of, *words],
-                cwd=cwd,
-                env=self.engine.environment if there else environment,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        env = self.engine.environment if there else environment
+        process = processes.start_with_log([*at, sys.executable, *of, *words], log, cwd=cwd, env=env)
         try:
             yield Started(process, log)
         finally:

@@ -19,7 +19,7 @@ from typing import Final
 
 from scenarios.lab.topology import ROOT
 from scenarios.report import write
-from tests import architecture, rooms_picture
+from tests import architecture, processes, rooms_picture
 
 SOURCE: Final = ROOT / "build" / "site-source"
 SITE: Final = ROOT / "build" / "site"
@@ -67,16 +67,8 @@ def build() -> None:
     if not MKDOCS.exists():
         raise FileNotFoundError(f"{MKDOCS} is not there; expected what `scenarios/setup.sh site` installs")
     lay_out()
-    made = subprocess.run(
-        [MKDOCS, "build", "--strict", "--quiet"],
-        cwd=ROOT,
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"},
-        check=False,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=LONGEST_S,
-    )
+    env = os.environ | {"NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+    made = processes.run([MKDOCS, "build", "--strict", "--quiet"], within_s=LONGEST_S, env=env)
     if made.returncode:
         sys.stderr.write(made.stdout)
         raise subprocess.CalledProcessError(made.returncode, "mkdocs build", made.stdout)

@@ -20,6 +20,7 @@ import pytest
 
 from scenarios.lab.images import DEBIAN, recipes_of
 from scenarios.lab.topology import topology
+from tests import processes
 from tests.bundling import bundled, checkout
 from tests.conftest import free_lab
 from tests.second_engine import SecondEngine, second_engine, why_not
@@ -138,14 +139,7 @@ def test_an_interrupted_bundle_leaves_no_file(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "here")
     files = tmp_path / "files"
     files.mkdir()
-    process = subprocess.Popen(
-        bundled(files / "lab.tar", ["base"]),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = processes.start(bundled(files / "lab.tar", ["base"]), cwd=folder)
     try:
         eventually(lambda: process.poll() is not None or any(files.iterdir()), "a file", within_s=WITHIN_S)
         assert process.poll() is None, process.communicate()[0]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -15,13 +14,13 @@ import pytest
 
 from scenarios.calls.serving import call, serving
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
 from scenarios.run.cell import run
 from scenarios.run.session import Stage
 from scenarios.spec.catalogue import chosen_service, drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import resolve
 from scenarios.verdict.check import Verdict
+from tests import processes
 from tests.conftest import lab_for_a_while
 from tests.services.running import eventually
 
@@ -33,10 +32,7 @@ class Watcher:
     """`make watch`, with each line that it prints and when it came."""
 
     def __init__(self, lab: Lab) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "scenarios", "watch", "--lab", str(lab.number)],
-            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        self.process = processes.start([sys.executable, "-m", "scenarios", "watch", "--lab", str(lab.number)])
         self.lines: list[tuple[float, str]] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

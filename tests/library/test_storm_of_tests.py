@@ -22,6 +22,7 @@ from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
 from scenarios.stress import remains
 from scenarios.stress.blows import SIGNALS
+from tests import processes
 from tests.conftest import lab_for_a_while
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
@@ -70,16 +71,7 @@ def own_lab() -> Iterator[Lab]:
 
 def started(file: str, lab: Lab, place: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
     argv = [sys.executable, "-c", PROGRAM, *PLUGIN, f"--faultwire-lab={lab.number}", file]
-    return subprocess.Popen(
-        argv,
-        cwd=place,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    return processes.start(argv, cwd=place, env={**os.environ, **environment})
 
 
 def test_nothing_is_left_of_a_run_of_pytest_that_was_ended_at_any_moment(own_lab: Lab, tmp_path: Path) -> None:

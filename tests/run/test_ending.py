@@ -15,16 +15,14 @@ import pytest
 
 from scenarios.lab.topology import ROOT
 from scenarios.lab.waiting import wait_for
+from tests import processes
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 CELLS = 30
 
 
 def started(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        start_new_session=True,
-    )  # fmt: skip
+    return processes.start([sys.executable, *words])
 
 
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]], ids=["one", "both"])
@@ -109,10 +107,8 @@ def test_a_signal_to_the_tests_alone_has_their_workers_take_down_what_they_broug
     (tmp_path / "conftest.py").write_text((ROOT / "tests" / "conftest.py").read_text("utf-8") + impatient, "utf-8")
     (tmp_path / "test_it.py").write_text(LAB_IN_A_WORKER.format(takes_s=1.5, folder=str(tmp_path)), "utf-8")
     words = ("-q", "-n", "1", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path))
-    with subprocess.Popen(
-        [sys.executable, "-m", "pytest", *words], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    ) as running:  # fmt: skip
+    argv, env = [sys.executable, "-m", "pytest", *words], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with processes.start(argv, cwd=tmp_path, env=env) as running:
         try:
             wait_for(lambda: [*tmp_path.glob("begun-*")], "the first test", 60)
             running.send_signal(number)
