@@ -6,6 +6,7 @@ It is joined to this machine by a cable. Each test has a scheduler and workers o
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -143,6 +144,21 @@ class Machines:
         with self.head(*words) as head:
             return head.process.wait(WITHIN_S), head.said
 
+    def ran_meanwhile(
+        self, address: str, words: Sequence[str], condition: Callable[[], object], do: Callable[[], object]
+    ) -> tuple[int, str]:
+        """Have the head run a command on the cluster, and do something as soon as something is so."""
+        self.forget_newest()
+        doing = when(condition, do)
+        try:
+            return self.ran(*words, "--cluster", address, "--keys", str(self.keys))
+        finally:
+            doing.join()
+
+    def works_there(self) -> bool:
+        """Whether the other machine has handed in a cell of the newest run."""
+        return "there" in self.machines()
+
     @property
     def runs(self) -> Path:
         return self.folder / "runs"
@@ -269,10 +285,7 @@ def test_both_machines_come_to_the_verdicts_of_one_and_a_worker_that_is_other_ru
 
 def test_a_cell_whose_worker_is_killed_runs_elsewhere(machines: Machines) -> None:
     with machines.scheduler() as (_, address), machines.workers(address) as there:
-        machines.forget_newest()
-        killing = when(lambda: "there" in machines.machines(), there.process.kill)
-        status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
-        killing.join()
+        status, said = machines.ran_meanwhile(address, machines.asked, machines.works_there, there.process.kill)
     assert status == 1, said
     machines.check_verdicts()
     assert machines.machines() == {"here", "there"}
@@ -289,19 +302,20 @@ def test_what_was_run_when_the_scheduler_is_killed_is_kept_and_the_rest_is_run_w
         "--pair",
         "le-le,be-le",
     )
-    count, keys_ = 8, ("--keys", str(machines.keys))
+    count = 8
+
+    def some_are_run() -> bool:
+        return machines.works_there() and len(machines.results()) > 1
+
     with machines.scheduler() as (scheduler, address), machines.workers(address) as there:
-        machines.forget_newest()
-        killing = when(lambda: "there" in machines.machines() and machines.results()[1:], scheduler.process.kill)
-        status, said = machines.ran(*matrix, "--cluster", address, *keys_)
-        killing.join()
+        status, said = machines.ran_meanwhile(address, matrix, some_are_run, scheduler.process.kill)
         there.wait_for("of this worker are free again")
     assert status == 69, said
     kept = len(machines.results())
     assert 2 <= kept < count
     assert f"{kept} of {count} were run; all faults are undone" in said
     with machines.scheduler() as (_, address), machines.workers(address):
-        status, said = machines.ran("matrix", "--resume", "--cluster", address, *keys_)
+        status, said = machines.ran("matrix", "--resume", "--cluster", address, "--keys", str(machines.keys))
     summary = json.loads((machines.runs / "latest" / "summary.json").read_text("utf-8"))
     assert (summary["asked"], summary["run"], summary["verdicts"]["fail"]) == (count, count, 0)
     assert all(each["verdict"] == "pass" or machines.stood_still(each["folder"]) for each in summary["cells"]), said
@@ -312,12 +326,10 @@ def test_a_machine_that_is_ill_is_set_aside(machines: Machines) -> None:
     count = 30
     words = ("run", "refused-closed-port", "lost-syn", "--pair", "le-le", "--repeat", str(count // 2))
     with machines.scheduler() as (_, address), machines.workers(address):
-        machines.forget_newest()
-        pulling = when(lambda: "there" in machines.machines(), lambda: machines.set_cable("down"))
         try:
-            status, said = machines.ran(*words, "--cluster", address, "--keys", str(machines.keys))
+            pull = functools.partial(machines.set_cable, "down")
+            status, said = machines.ran_meanwhile(address, words, machines.works_there, pull)
         finally:
-            pulling.join()
             machines.set_cable("up")
     assert re.search(r"there \([^)]*\) is set aside: \d+ of its \d+ cells are unproven, \d+ of \d+ elsewhere", said), (
         said
@@ -335,10 +347,7 @@ def test_a_machine_that_is_ill_is_set_aside(machines: Machines) -> None:
 def test_a_cell_whose_engine_is_killed_runs_elsewhere(machines: Machines) -> None:
     """The last: no engine is there afterwards."""
     with machines.scheduler() as (_, address), machines.workers(address):
-        machines.forget_newest()
-        killing = when(lambda: "there" in machines.machines(), machines.engine.kill)
-        status, said = machines.ran(*machines.asked, "--cluster", address, "--keys", str(machines.keys))
-        killing.join()
+        status, said = machines.ran_meanwhile(address, machines.asked, machines.works_there, machines.engine.kill)
     assert status == 1, said
     machines.check_verdicts()
     assert len(re.findall(r"there was lost while it ran .{,80}, which runs once more", said)) == 1, said

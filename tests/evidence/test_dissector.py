@@ -62,6 +62,34 @@ def header_of(**changed: str | None) -> bytes:
 # The messages of the document ---------------------------------------------------------------------------------------
 
 
+FOUND = b'{"result": "Follow the white rabbit. \xf0\x9f\x90\xb0"}'
+
+
+def shown_whole(frame: int, summary: str, header: bytes, byteorder: str, content: bytes) -> Shown:
+    """A message of JSON in which nothing is wrong, with the four fields of its header as tshark shows them."""
+    return Shown(
+        frame=frame,
+        summary=summary,
+        header_length=len(header),
+        header=header.decode(),
+        byteorder=byteorder,
+        content_type="text/json",
+        content_encoding="utf-8",
+        content_length=len(content),
+        fields=(
+            f"byteorder: {byteorder}",
+            "content-type: text/json",
+            "content-encoding: utf-8",
+            f"content-length: {len(content)}",
+        ),
+        content=content,
+        text=content.decode(),
+        malformed=None,
+        wrong_content=False,
+        untrusted=False,
+    )
+
+
 def test_each_field_of_the_documents_exchange_is_shown(tshark: Tshark) -> None:
     capture = Capture()
     conversation = capture.conversation()
@@ -70,48 +98,8 @@ def test_each_field_of_the_documents_exchange_is_shown(tshark: Tshark) -> None:
     conversation.finish()
     conversation.finish_reply()
     assert tshark.decode(capture) == [
-        Shown(
-            frame=request,
-            summary=REQUEST_SUMMARY,
-            header_length=100,
-            header=REQUEST[2:102].decode(),
-            byteorder="big",
-            content_type="text/json",
-            content_encoding="utf-8",
-            content_length=41,
-            fields=(
-                "byteorder: big",
-                "content-type: text/json",
-                "content-encoding: utf-8",
-                "content-length: 41",
-            ),
-            content=b'{"action": "search", "value": "morpheus"}',
-            text='{"action": "search", "value": "morpheus"}',
-            malformed=None,
-            wrong_content=False,
-            untrusted=False,
-        ),
-        Shown(
-            frame=answer,
-            summary=ANSWER_SUMMARY,
-            header_length=103,
-            header=ANSWER[2:105].decode(),
-            byteorder="little",
-            content_type="text/json",
-            content_encoding="utf-8",
-            content_length=43,
-            fields=(
-                "byteorder: little",
-                "content-type: text/json",
-                "content-encoding: utf-8",
-                "content-length: 43",
-            ),
-            content=b'{"result": "Follow the white rabbit. \xf0\x9f\x90\xb0"}',
-            text='{"result": "Follow the white rabbit. 🐰"}',
-            malformed=None,
-            wrong_content=False,
-            untrusted=False,
-        ),
+        shown_whole(request, REQUEST_SUMMARY, REQUEST[2:102], "big", b'{"action": "search", "value": "morpheus"}'),
+        shown_whole(answer, ANSWER_SUMMARY, ANSWER[2:105], "little", FOUND),
     ]
 
 
