@@ -42,24 +42,26 @@ def ran(stage: Stage, folder: Path, *asked: str, pair: Pair = "le-le") -> Result
 
 
 @pytest.mark.parametrize(
-    ("drill", "service", "pair"),
+    ("drill", "service"),
     [
-        ("any-lost-syn", "caddy", "le-le"),
-        ("lost-request", "redis", "le-le"),
-        ("lost-reply", "caddy", "le-le"),
-        ("any-refused", "caddy", "le-le"),
-        ("any-icmp-host-unreachable", "caddy", "le-le"),
-        ("any-killed-unread", "redis", "le-le"),
-        ("lost-request", "socat", "be-le"),
-        ("refused-closed-port", "socat", "le-le"),
-        ("peer-paused", "socat", "le-le"),
-        ("partition-one-way", "socat", "le-le"),
+        ("any-lost-syn", "caddy"),
+        ("lost-request", "redis"),
+        ("lost-reply", "caddy"),
+        ("any-refused", "caddy"),
+        ("any-icmp-host-unreachable", "caddy"),
+        ("any-killed-unread", "redis"),
+        ("refused-closed-port", "socat"),
+        ("peer-paused", "socat"),
+        ("partition-one-way", "socat"),
     ],
 )
-def test_a_drill_passes_with_a_program_from_elsewhere(
-    stage: Stage, tmp_path: Path, drill: str, service: str, pair: Pair
-) -> None:
-    result = ran(stage, tmp_path, drill, service, pair=pair)
+def test_a_drill_passes_with_a_program_from_elsewhere(stage: Stage, tmp_path: Path, drill: str, service: str) -> None:
+    result = ran(stage, tmp_path, drill, service)
+    assert result.verdict is Verdict.PASS, result.sentence
+
+
+def test_a_drill_passes_with_a_client_from_elsewhere_on_a_big_endian_host(stage: Stage, tmp_path: Path) -> None:
+    result = ran(stage, tmp_path, "lost-request", "socat", pair="be-le")
     assert result.verdict is Verdict.PASS, result.sentence
 
 

@@ -34,38 +34,21 @@ def test_the_rooms_import_one_way() -> None:
     assert ran.returncode == 0, ran.stdout
 
 
-@pytest.mark.parametrize(
-    ("module", "planted", "told"),
-    [
-        (
-            "scenarios/lab/waiting.py",
-            "from scenarios.spec import units",
-            "scenarios.lab.waiting -> scenarios.spec.units",
-        ),
-        (
-            "scenarios/verdict/check.py",
-            "from scenarios.run import cell",
-            "scenarios.verdict.check -> scenarios.run.cell",
-        ),
-        ("scenarios/spec/drill.py", "import docker", "scenarios.spec.drill -> docker"),
-        ("scenarios/spec/units.py", "import docker.errors", "scenarios.spec.units -> docker"),
-        (
-            "scenarios/evidence/frame.py",
-            "from scenarios.lab import engine",
-            "scenarios.evidence.frame -> scenarios.lab.engine",
-        ),
-        (
-            "scenarios/evidence/conversation.py",
-            "import os, services.wire",
-            "scenarios.evidence.conversation -> services.wire",
-        ),
-        ("services/wire/__init__.py", "from scenarios.lab import topology", "services.wire -> scenarios.lab.topology"),
-    ],
-)
-def test_a_planted_import_that_points_the_other_way_is_found(
-    copied: Path, module: str, planted: str, told: str
-) -> None:
-    path = copied / module
+PLANTED = {  # which module imports which, and how it is written there
+    "scenarios.lab.waiting -> scenarios.spec.units": "from scenarios.spec import units",
+    "scenarios.verdict.check -> scenarios.run.cell": "from scenarios.run import cell",
+    "scenarios.spec.drill -> docker": "import docker",
+    "scenarios.spec.units -> docker": "import docker.errors",
+    "scenarios.evidence.frame -> scenarios.lab.engine": "from scenarios.lab import engine",
+    "scenarios.evidence.conversation -> services.wire": "import os, services.wire",
+    "services.wire -> scenarios.lab.topology": "from scenarios.lab import topology",
+}
+
+
+@pytest.mark.parametrize(("told", "planted"), PLANTED.items(), ids=PLANTED)
+def test_a_planted_import_that_points_the_other_way_is_found(copied: Path, told: str, planted: str) -> None:
+    module = copied.joinpath(*told.partition(" -> ")[0].split("."))
+    path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
     path.write_text(f"{path.read_text('utf-8')}\n{planted}  # planted\n", "utf-8")
     ran = linted(copied)
     assert ran.returncode == 1, ran.stdout

@@ -108,6 +108,12 @@ def taking(lab: Lab) -> Iterator[Running]:
         yield service
 
 
+@pytest.fixture
+def lines(taking: Running) -> int:
+    """How many lines the service over TCP had printed before the test."""
+    return len(taking.lines)
+
+
 @pytest.fixture(scope="module")
 def counting(lab: Lab) -> Iterator[Running]:
     with lab.running("server", ["python", "-c", COUNT]) as service:
@@ -194,9 +200,8 @@ def pinged(lab: Lab) -> bool:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_lost_syn_is_repeated_after_a_second_and_the_packets_show_it(
-    lab: Lab, injector: Injector, taking: Running, family: Family
+    lab: Lab, injector: Injector, taking: Running, lines: int, family: Family
 ) -> None:
-    lines = len(taking.lines)
     lose = pick(lab, family, of="syn", first=1)
     with Capture(lab) as capture, injector.fault("lose-one", declared.Drop(), lose) as fault:
         connected_s, reply = give(lab, MESSAGE, family=family)
@@ -232,9 +237,8 @@ def test_a_late_syn_and_its_repetition_both_arrive(lab: Lab, injector: Injector)
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_duplicate_is_the_same_packet_once_more_and_the_application_does_not_see_it(
-    lab: Lab, injector: Injector, taking: Running, family: Family
+    lab: Lab, injector: Injector, taking: Running, lines: int, family: Family
 ) -> None:
-    lines = len(taking.lines)
     twice = pick(lab, family, of="data", nth=1)
     with Capture(lab) as capture, injector.fault("twice", declared.Duplicate(copies=2, after_s=0.01), twice) as fault:
         assert give(lab, MESSAGE, family=family)[1] == "taken"
@@ -249,9 +253,9 @@ def test_a_duplicate_is_the_same_packet_once_more_and_the_application_does_not_s
 
 
 def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_again(
-    lab: Lab, injector: Injector, taking: Running
+    lab: Lab, injector: Injector, taking: Running, lines: int
 ) -> None:
-    lines, before = len(taking.lines), checksum_errors(lab, "server")
+    before = checksum_errors(lab, "server")
     with (
         Capture(lab) as capture,
         injector.fault("damage", declared.Corrupt(at=3, bit=0), pick(lab, of="data", first=1)),
@@ -269,8 +273,9 @@ def test_a_corrupted_segment_is_thrown_away_by_the_receivers_kernel_and_sent_aga
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taking: Running, family: Family) -> None:
-    lines = len(taking.lines)
+def test_a_segment_arrives_one_byte_at_a_time(
+    lab: Lab, injector: Injector, taking: Running, lines: int, family: Family
+) -> None:
     with (
         Capture(lab) as capture,
         injector.fault("crumble", declared.Split(1), pick(lab, family, of="data", first=1)) as fault,
@@ -288,9 +293,8 @@ def test_a_segment_arrives_one_byte_at_a_time(lab: Lab, injector: Injector, taki
 
 
 def test_the_segment_with_byte_n_is_lost_each_time_it_is_sent_until_it_is_healed(
-    lab: Lab, injector: Injector, taking: Running
+    lab: Lab, injector: Injector, taking: Running, lines: int
 ) -> None:
-    lines = len(taking.lines)
     pieces = [bytes([number]) * 100 for number in range(5)]
     lose = pick(lab, byte=250, again=True)
     server = lab.topology.hosts["server"].ipv4
@@ -322,8 +326,9 @@ def test_without_again_only_the_first_transmission_of_byte_n_is_lost(lab: Lab, i
     assert {frame.payload for frame in arrived} == {MESSAGE}
 
 
-def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injector: Injector, taking: Running) -> None:
-    lines = len(taking.lines)
+def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(
+    lab: Lab, injector: Injector, taking: Running, lines: int
+) -> None:
     server = lab.topology.hosts["server"].ipv4
     client = ["python", "-c", GIVE, server, MESSAGE.hex(), MESSAGE.hex()]
     with contextlib.ExitStack() as until_healed:
@@ -337,8 +342,7 @@ def test_of_a_cut_stream_exactly_the_bytes_before_the_cut_arrive(lab: Lab, injec
     assert bytes_taken(taking, lines) == MESSAGE * 2
 
 
-def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, taking: Running) -> None:
-    lines = len(taking.lines)
+def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, taking: Running, lines: int) -> None:
     with injector.fault("alter", declared.Alter(at=20, to=0x21, of="stream"), pick(lab, of="data")) as fault:
         assert give(lab, MESSAGE, MESSAGE)[1] == "taken"
     assert bytes_taken(taking, lines) == MESSAGE + b"on!" + MESSAGE[3:]
@@ -347,9 +351,9 @@ def test_an_altered_byte_reaches_the_application(lab: Lab, injector: Injector, t
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_options_are_taken_away_and_numbers_shifted_on_the_far_leg_and_nobody_notices(
-    lab: Lab, injector: Injector, taking: Running, family: Family
+    lab: Lab, injector: Injector, taking: Running, lines: int, family: Family
 ) -> None:
-    by, seen = 1 << 31, len(taking.lines)
+    by = 1 << 31
     there = pick(lab, family)
     back = declared.Pick(there.to, there.from_)
     with (
@@ -359,7 +363,7 @@ def test_options_are_taken_away_and_numbers_shifted_on_the_far_leg_and_nobody_no
         injector.fault("shifted-back", ShiftAcknowledgement(by), back),
     ):
         assert give(lab, b"hello", b"world", family=family)[1]
-        assert bytes_taken(taking, seen) == b"helloworld"
+        assert bytes_taken(taking, lines) == b"helloworld"
         near, far = legs(lab, capture)
     assert stripped.hits().picked == 1
     assert shifted.hits().untouched == 0

@@ -156,6 +156,18 @@ def taking(seconds: float) -> Perform:
     return perform
 
 
+def at_the_second(do: Perform) -> Perform:
+    """Nothing is done but in the second cell that is begun."""
+    begun: set[str] = set()
+
+    def perform(stage: Stage, cell: Cell, armed: bool) -> None:
+        begun.add(cell.title)
+        if len(begun) == 2:
+            do(stage, cell, armed)
+
+    return perform
+
+
 if __name__ == "__main__":
     from scenarios.cli.main import main
 

@@ -38,7 +38,7 @@ from scenarios.run.workplace import OPENS_TIMES
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
-from tests.run.faking import FakeLab, Stage, cells, evidence, faked, taking
+from tests.run.faking import FakeLab, Stage, at_the_second, cells, evidence, faked, taking
 
 MAIN = threading.main_thread().ident or 0
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -276,15 +276,11 @@ MATRIX = ("matrix", "lost-syn", "--pair", "le-le", "--service", "echo/select,ech
 def test_an_interrupted_run_has_what_was_run_and_says_what_was_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    begun: list[str] = []
+    def interrupt(stage: Stage, cell: Cell, armed: bool) -> None:
+        signal.pthread_kill(MAIN, signal.SIGINT)
+        taking(5)(stage, cell, armed)
 
-    def perform(stage: Stage, cell: Cell, armed: bool) -> None:
-        begun.append(cell.title)
-        if len({*begun}) == 2:
-            signal.pthread_kill(MAIN, signal.SIGINT)
-            taking(5)(stage, cell, armed)
-
-    with faked(tmp_path, perform):
+    with faked(tmp_path, at_the_second(interrupt)):
         assert main(words) == 130
     said = last_line(capsys)
     assert said.startswith("interrupted: 1 of 3 were run; all faults are undone")
@@ -296,14 +292,10 @@ def test_an_interrupted_run_has_what_was_run_and_says_what_was_not(
 def test_when_the_engine_goes_a_run_has_what_was_run_and_says_what_was_not(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
 ) -> None:
-    begun: list[str] = []
+    def lose_the_engine(*_: object) -> None:
+        raise requests.ConnectionError("the engine is gone")
 
-    def perform(_: Stage, cell: Cell, __: bool) -> None:
-        begun.append(cell.title)
-        if len({*begun}) == 2:
-            raise requests.ConnectionError("the engine is gone")
-
-    with faked(tmp_path, perform) as on:
+    with faked(tmp_path, at_the_second(lose_the_engine)) as on:
         on[0] = Gone(1, 1)
         assert main(words) == 69
     out = capsys.readouterr().out

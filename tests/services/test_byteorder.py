@@ -45,20 +45,27 @@ The letter A as text in bytes
   little. UTF-8 has units of one byte: there is no order to
   mark, and its bytes are the same everywhere (RFC 3629, 6).
 """
-DIFFERS = {  # little-endian, big-endian
-    "order": ("little", "big"),
-    "native": ("01 00 00 00", "00 00 00 01"),
-    "htons_1234": ("13330 = 0x3412", "4660 = 0x1234"),
-    "htons_17": ("4352 = 0x1100", "17 = 0x0011"),
-    "htons_65432": ("39167 = 0x98ff", "65432 = 0xff98"),
-    "ntohl_12345678": ("2018915346 = 0x78563412", "305419896 = 0x12345678"),
-    "ntohl_1": ("16777216 = 0x1000000", "1 = 0x0001"),
-    "utf16": ("ff fe 41 00", "fe ff 00 41"),
+DIFFERENT = {
+    "little": {
+        "native": "01 00 00 00",
+        "htons_1234": "13330 = 0x3412",
+        "htons_17": "4352 = 0x1100",
+        "htons_65432": "39167 = 0x98ff",
+        "ntohl_12345678": "2018915346 = 0x78563412",
+        "ntohl_1": "16777216 = 0x1000000",
+        "utf16": "ff fe 41 00",
+    },
+    "big": {
+        "native": "00 00 00 01",
+        "htons_1234": "4660 = 0x1234",
+        "htons_17": "17 = 0x0011",
+        "htons_65432": "65432 = 0xff98",
+        "ntohl_12345678": "305419896 = 0x12345678",
+        "ntohl_1": "1 = 0x0001",
+        "utf16": "fe ff 00 41",
+    },
 }
-SAID = {
-    "little": TEXT.format(**{word: little for word, (little, _) in DIFFERS.items()}),
-    "big": TEXT.format(**{word: big for word, (_, big) in DIFFERS.items()}),
-}
+SAID = {order: TEXT.format(order=order, **values) for order, values in DIFFERENT.items()}
 BIG = Machine(
     byteorder="big",
     pack=lambda form, number: struct.pack(form.replace("=", ">"), number),

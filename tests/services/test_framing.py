@@ -34,8 +34,7 @@ def drained(receiver: Receiver) -> list[bytes]:
 
 @pytest.fixture(params=NAMES)
 def name(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
+    return str(request.param)
 
 
 def test_messages_come_out_as_they_went_in_however_the_stream_is_cut_in_two(name: str) -> None:

@@ -35,8 +35,7 @@ BUSY_S = 1.0  # by which a busy machine may be late
 
 @pytest.fixture(params=SERVICES)
 def service(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+    return str(request.param)
 
 
 @pytest.fixture(params=SERVICES, scope="module")

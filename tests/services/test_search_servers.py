@@ -38,8 +38,7 @@ def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(params=SERVERS)
 def module(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+    return str(request.param)
 
 
 def test_a_large_request_is_answered_whole(shared: Running) -> None:

@@ -41,8 +41,7 @@ LAST = b"GET /a?b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 @pytest.fixture(params=SERVERS)
 def module(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
+    return str(request.param)
 
 
 @pytest.fixture(params=SERVERS, scope="module")
