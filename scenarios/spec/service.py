@@ -141,8 +141,7 @@ class Service(Composed):
     @property
     def dockerfiles(self) -> Mapping[str, Path]:
         """The Dockerfiles of its folder that its images are built from, by the image."""
-        programs = (self, *self.servers.values(), *self.clients.values())
-        own = [program.dockerfile for program in programs if program.dockerfile]
+        own = [each.dockerfile for each in (self, *self.servers.values(), *self.clients.values()) if each.dockerfile]
         found = {f"faultwire/service-{self.service}-{suffix_of(each)}": self.folder / each for each in own}
         if (usual := self.folder / DOCKERFILE).is_file() and self.dockerfile is None:
             found = {f"faultwire/service-{self.service}": usual, **found}
