@@ -20,6 +20,7 @@ from scenarios.spec.gallery import GALLERY, Gallery, Shown, load_gallery
 from scenarios.spec.service import resolve, services
 from scenarios.spec.units import Seconds
 from scenarios.verdict.check import Verdict
+from tests.mistakes import changed, each_mistake
 from tests.report.making import catalogue, offered
 
 PLAN = load_gallery()
@@ -187,21 +188,21 @@ def test_a_drill_that_claims_how_a_call_ends_waits_no_longer_than_it_says() -> N
     assert gallery.patient(drill, Seconds(20)) is drill
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (("patience: 20s", "patience: 0s"), "patience: expected more than 0s"),
-        (("  - name: GNU Wget", "  - name: curl"), "the name 'curl' is there twice"),
-        (("as_it_comes: gallery/nginx:wget\n", "as_it_comes: gallery/nginx:curl\n"), "'gallery/nginx:curl' is there"),
-        (("    option: --tries=1 --timeout=5\n", ""), "option: expected beside `cured`"),
-        (("    looked_up: nothing\n", "    looked_up: ''\n"), "looked_up: expected a string"),
-        (("    looked_up: nothing\n", ""), "looked_up"),
-    ],
-)
-def test_a_wrong_plan_is_told(tmp_path: Path, change: tuple[str, str], says: str) -> None:
-    text = GALLERY.read_text("utf-8")
-    assert change[0] in text
+WRONG = {
+    "patience: 20s": {"patience: 0s": "patience: expected more than 0s"},
+    "  - name: GNU Wget": {"  - name: curl": "the name 'curl' is there twice"},
+    "as_it_comes: gallery/nginx:wget\n": {"as_it_comes: gallery/nginx:curl\n": "'gallery/nginx:curl' is there"},
+    "    option: --tries=1 --timeout=5\n": {"": "option: expected beside `cured`"},
+    "    looked_up: nothing\n": {
+        "    looked_up: ''\n": "looked_up: expected a string",
+        "": "looked_up",
+    },
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+def test_a_wrong_plan_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "gallery.yaml"
-    path.write_text(text.replace(*change, 1), encoding="utf-8")
-    with pytest.raises(DeclarationError, match=says):
+    path.write_text(changed(GALLERY.read_text("utf-8"), old, new), encoding="utf-8")
+    with pytest.raises(DeclarationError, match=told):
         load_gallery(path)

@@ -15,6 +15,7 @@ from scenarios.spec.explain import explained
 from scenarios.spec.may_differ import ByteRange
 from scenarios.spec.service import read_service, resolve, services
 from scenarios.spec.strict_yaml import load
+from tests.mistakes import changed, each_mistake
 from tests.spec.test_service_files import GOOD, service_of
 
 KNOWN = services()
@@ -55,27 +56,32 @@ def test_it_is_read(tmp_path: Path) -> None:
     assert "First the same with the pair le-le, the control. Then it must be that" in list(explained(drill))
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        ("control_with: {pair: le-le}\n", "", "nothing fails here; expected a `fault`; or `control_with`"),
-        ("script:\n", FAULT, "control_with: use either `control_with` or a `fault`; with both, nobody"),
-        ("pair: le-le", "pair: le-el", "unknown pair 'le-el'; did you mean 'le-le'?"),
-        ("{pair: le-le}", "{pair: le-le, client: hello}", "what differs has exactly one of pair, client"),
-        ("[0-3, 8]", "[3-0]", "the range '3-0' ends before it begins"),
-        ("[0-3, 8]", "[-1]", "expected a range of bytes such as 4-7, counted from 0"),
-        ("{request: [0-3, 8], answer: []}", "{}", "expected `request` or `answer`, each a list of byte ranges"),
-        ("beside: control, ", "", "one conversation has nothing to be compared with"),
-        ("from: [client], to: [server], beside: control", "from: [client, bystander], to: [server]",
-         "may_differ: it goes with `beside: control`"),
-        ("control:\n", "control:\n  - alike: {at: client-leg, from: [client], to: [server], beside: control}\n",
-         "control.1.alike.beside: this would compare the control with itself"),
-    ],
-)  # fmt: skip
+WRONG = {
+    "control_with: {pair: le-le}\n": {"": "nothing fails here; expected a `fault`; or `control_with`"},
+    "script:\n": {FAULT: "control_with: use either `control_with` or a `fault`; with both, nobody"},
+    "pair: le-le": {"pair: le-el": "unknown pair 'le-el'; did you mean 'le-le'?"},
+    "{pair: le-le}": {"{pair: le-le, client: hello}": "what differs has exactly one of pair, client"},
+    "[0-3, 8]": {
+        "[3-0]": "the range '3-0' ends before it begins",
+        "[-1]": "expected a range of bytes such as 4-7, counted from 0",
+    },
+    "{request: [0-3, 8], answer: []}": {"{}": "expected `request` or `answer`, each a list of byte ranges"},
+    "beside: control, ": {"": "one conversation has nothing to be compared with"},
+    "from: [client], to: [server], beside: control": {
+        "from: [client, bystander], to: [server]": "may_differ: it goes with `beside: control`",
+    },
+    "control:\n": {
+        "control:\n  - alike: {at: client-leg, from: [client], to: [server], beside: control}\n": (
+            "control.1.alike.beside: this would compare the control with itself"
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize(("old", "new", "said"), each_mistake(WRONG))
 def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert old in RIGHT
     with pytest.raises(DeclarationError) as error:
-        read(tmp_path, RIGHT.replace(old, new))
+        read(tmp_path, changed(RIGHT, old, new))
     assert said in str(error.value)
 
 

@@ -27,6 +27,7 @@ from scenarios.spec.neighbour_faults import ForgedNeighbour
 from scenarios.spec.packet_expectations import Packets
 from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service, load_service, resolve, services
+from tests.mistakes import changed, each_mistake
 
 DRILLS = drills()
 COMPOSE = """\
@@ -89,32 +90,31 @@ def test_drills_of_every_kind_fit_it_but_those_that_need_another_program_in_its_
     assert chosen_service(DRILLS["any-paused"], "mine/db", known)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "right", "told"),
-    [
-        ("in: db", "in: dp", "servers.db.in: unknown service 'dp' of server_side; did you mean 'db'?"),
-        ("[web]", "[web, wep]", "client_side: the composition has no service 'wep'; did you mean 'web'?"),
-        ("client_side: [web]", "client_side: [web, db]", "client_side: 'db' stands on the server's side too"),
-        ("my/compose.yaml", "my/none.yaml", "compose: no file"),
-        ("compose: my/compose.yaml\n", "", "client_side: it is for a composition, and no `compose` names its file"),
-        ("server_side: [db]\n", "", "server_side: expected one or more services of the composition"),
-        ("in: db,", "in: db, environment: {A: b},", "servers.db.environment: it is for programs that the lab starts"),
-        ("in: db,", "in: db, run: x,", "a server has one of `run`, its command, `runs_on`"),
-        ("[ipv4]", "[ipv4, ipv6]", "clients.ask.run: expected {host} in it, for a name has addresses of both families"),
-        ("port: 5432", "port: 5432\noutside: mine", "outside: expected true or false, got 'mine'"),
-        (
-            "compose: my/compose.yaml\n",
-            "outside: true\n",
-            "outside: it is for a composition, and no `compose` names its file",
-        ),
-    ],
-)
+WRONG_SERVICE = {
+    "in: db": {"in: dp": "servers.db.in: unknown service 'dp' of server_side; did you mean 'db'?"},
+    "[web]": {"[web, wep]": "client_side: the composition has no service 'wep'; did you mean 'web'?"},
+    "client_side: [web]": {"client_side: [web, db]": "client_side: 'db' stands on the server's side too"},
+    "my/compose.yaml": {"my/none.yaml": "compose: no file"},
+    "compose: my/compose.yaml\n": {
+        "": "client_side: it is for a composition, and no `compose` names its file",
+        "outside: true\n": "outside: it is for a composition, and no `compose` names its file",
+    },
+    "server_side: [db]\n": {"": "server_side: expected one or more services of the composition"},
+    "in: db,": {
+        "in: db, environment: {A: b},": "servers.db.environment: it is for programs that the lab starts",
+        "in: db, run: x,": "a server has one of `run`, its command, `runs_on`",
+    },
+    "[ipv4]": {"[ipv4, ipv6]": "clients.ask.run: expected {host} in it, for a name has addresses of both families"},
+    "port: 5432": {"port: 5432\noutside: mine": "outside: expected true or false, got 'mine'"},
+}
+
+
+@pytest.mark.parametrize(("wrong", "right", "told"), each_mistake(WRONG_SERVICE))
 def test_what_is_wrong_with_the_service_is_told_with_its_line(
     tmp_path: Path, wrong: str, right: str, told: str
 ) -> None:
-    assert wrong in SERVICE
     with pytest.raises(DeclarationError) as error:
-        load_service(folder_of(tmp_path, SERVICE.replace(wrong, right)))
+        load_service(folder_of(tmp_path, changed(SERVICE, wrong, right)))
     assert told in "\n".join(str(each) for each in error.value.all)
     assert all(each.line for each in error.value.all)
 
@@ -367,22 +367,23 @@ def test_a_drill_that_speaks_of_a_backend_is_for_a_server_that_has_one(mine: Ser
     assert not drill.cannot_run_with(both["plain"])
 
 
-@pytest.mark.parametrize(
-    ("wrong", "right", "told"),
-    [
-        ("backend: db, ", "", "servers.db: it stands in the middle; expected a `backend`"),
-        ("backend: db", "backend: dp", "servers.db.backend: unknown service 'dp' of server_side; did you mean 'db'?"),
-        ("middle: [web]\n", "", "servers.db.backend: it is for a server that stands in the middle"),
-        ("in: web, backend", "in: wed, backend", "servers.db.in: unknown service 'wed' of middle; did you mean 'web'?"),
-        ("middle: [web]", "middle: [web, db]", "middle: 'db' stands on the server's side too"),
-        ("middle: [web]", "middle: [web, curl]", "middle: 'curl' stands on the client's side too"),
-        ("middle: [web]", "middle: [web, wep]", "middle: the composition has no service 'wep'; did you mean 'web'?"),
-    ],
-)
+WRONG_MIDDLE = {
+    "backend: db, ": {"": "servers.db: it stands in the middle; expected a `backend`"},
+    "backend: db": {"backend: dp": "servers.db.backend: unknown service 'dp' of server_side; did you mean 'db'?"},
+    "middle: [web]\n": {"": "servers.db.backend: it is for a server that stands in the middle"},
+    "in: web, backend": {"in: wed, backend": "servers.db.in: unknown service 'wed' of middle; did you mean 'web'?"},
+    "middle: [web]": {
+        "middle: [web, db]": "middle: 'db' stands on the server's side too",
+        "middle: [web, curl]": "middle: 'curl' stands on the client's side too",
+        "middle: [web, wep]": "middle: the composition has no service 'wep'; did you mean 'web'?",
+    },
+}
+
+
+@pytest.mark.parametrize(("wrong", "right", "told"), each_mistake(WRONG_MIDDLE))
 def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, wrong: str, right: str, told: str) -> None:
-    assert wrong in MIDDLE
     with pytest.raises(DeclarationError) as error:
-        load_service(folder_of(tmp_path, MIDDLE.replace(wrong, right), MIDDLE_COMPOSE))
+        load_service(folder_of(tmp_path, changed(MIDDLE, wrong, right), MIDDLE_COMPOSE))
     assert told in "\n".join(str(each) for each in error.value.all)
 
 

@@ -15,6 +15,7 @@ from scenarios.spec.command_line import problems_of_command, words
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service, load_service, resolve
+from tests.mistakes import changed, each_mistake
 
 MINE = """
 service: mine
@@ -140,42 +141,47 @@ def test_a_credential_is_hidden_where_the_middle_of_a_long_output_is_cut_out() -
     assert "its output was cut" in kept.text()
 
 
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        (("image: nginx:1", "image: 'no image'"), ":10: servers.nginx.image: expected the name of an image"),
-        (("dockerfile: tls.", "dockerfile: none."), "clients.tls.dockerfile: no file 'none.Dockerfile'"),
-        (("dockerfile: tls.Dockerfile", "dockerfile: Dockerfile"), "expected a file of this folder as curl.Dockerfile"),
-        (
-            ("image: nginx:1", "image: a\n    dockerfile: tls.Dockerfile"),
-            "dockerfile: use either `dockerfile` or `image`",
-        ),
-        (("environment: {LEVEL", "environment: {FAULTWIRE_X: y, LEVEL"), "environment.FAULTWIRE_X: the variables that"),
-        (("environment: {LEVEL", "environment: {2LEVEL: y, LEVEL"), "environment: expected the name of a variable"),
-        (("{cert}", "{crt}"), ":14: servers.nginx.environment.CHAIN: unknown placeholder {crt}; did you mean 'cert'?"),
-        (("white-rabbit", "rabbit"), "clients.curl.credentials.TOKEN: expected 8 characters or more"),
-        (("files: {nginx.conf", "files: {ngnx.conf"), "servers.nginx.files.ngnx.conf: no file or folder"),
-        (("files: {nginx.conf", "files: {../mine.conf"), "expected a path inside this folder, got '../mine.conf'"),
-        (("nginx.conf: /etc/nginx.conf", "nginx.conf: etc/nginx.conf"), "expected an absolute path, at which"),
-        (("nginx.conf: /etc/nginx.conf", "nginx.conf: /tmp"), "nothing can be put at /tmp"),
-        (("nginx.conf: /etc/nginx.conf", "nginx.conf: /run/keys/x"), "nothing can be put at /run/keys/x"),
-        (
-            ("nginx.conf: /etc/nginx.conf", "nginx.conf: '/etc/a:b'"),
-            "expected a path without a comma, a colon or a quote",
-        ),
-        (("port: 8443", "port: 8444"), "clients.tls.port: no server has port 8444; there are: 8080, 8443"),
-        (("ports: [8443]", "ports: [0]"), "servers.nginx.ports.1: expected 1 to 65535, got 0"),
-        (("starts_within: 1min", "starts_within: 11min"), "'11min' is more than 600s"),
-        (("starts_within: 1min", "starts_within: 0s"), "servers.nginx.starts_within: expected more than 0"),
-        (("starts_within: 1min", "starts_in: 1min"), "unknown key 'starts_in'; did you mean 'starts_within'?"),
-        (("setup: [nginx -t]", "setup: ['nginx -t && true']"), "servers.nginx.setup.1: `&&` is for a shell"),
-        (("setup: [nginx -t]", "setup: nginx -t"), "servers.nginx.setup: expected a sequence, got 'nginx -t'"),
-    ],
-)
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, change: tuple[str, str], told: str) -> None:
-    assert change[0] in MINE
+WRONG = {
+    "image: nginx:1": {
+        "image: 'no image'": ":10: servers.nginx.image: expected the name of an image",
+        "image: a\n    dockerfile: tls.Dockerfile": "dockerfile: use either `dockerfile` or `image`",
+    },
+    "dockerfile: tls.": {"dockerfile: none.": "clients.tls.dockerfile: no file 'none.Dockerfile'"},
+    "dockerfile: tls.Dockerfile": {"dockerfile: Dockerfile": "expected a file of this folder as curl.Dockerfile"},
+    "environment: {LEVEL": {
+        "environment: {FAULTWIRE_X: y, LEVEL": "environment.FAULTWIRE_X: the variables that",
+        "environment: {2LEVEL: y, LEVEL": "environment: expected the name of a variable",
+    },
+    "{cert}": {"{crt}": ":14: servers.nginx.environment.CHAIN: unknown placeholder {crt}; did you mean 'cert'?"},
+    "white-rabbit": {"rabbit": "clients.curl.credentials.TOKEN: expected 8 characters or more"},
+    "files: {nginx.conf": {
+        "files: {ngnx.conf": "servers.nginx.files.ngnx.conf: no file or folder",
+        "files: {../mine.conf": "expected a path inside this folder, got '../mine.conf'",
+    },
+    "nginx.conf: /etc/nginx.conf": {
+        "nginx.conf: etc/nginx.conf": "expected an absolute path, at which",
+        "nginx.conf: /tmp": "nothing can be put at /tmp",
+        "nginx.conf: /run/keys/x": "nothing can be put at /run/keys/x",
+        "nginx.conf: '/etc/a:b'": "expected a path without a comma, a colon or a quote",
+    },
+    "port: 8443": {"port: 8444": "clients.tls.port: no server has port 8444; there are: 8080, 8443"},
+    "ports: [8443]": {"ports: [0]": "servers.nginx.ports.1: expected 1 to 65535, got 0"},
+    "starts_within: 1min": {
+        "starts_within: 11min": "'11min' is more than 600s",
+        "starts_within: 0s": "servers.nginx.starts_within: expected more than 0",
+        "starts_in: 1min": "unknown key 'starts_in'; did you mean 'starts_within'?",
+    },
+    "setup: [nginx -t]": {
+        "setup: ['nginx -t && true']": "servers.nginx.setup.1: `&&` is for a shell",
+        "setup: nginx -t": "servers.nginx.setup: expected a sequence, got 'nginx -t'",
+    },
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
     with pytest.raises(DeclarationError) as raised:
-        load_service(folder_of(tmp_path, MINE.replace(*change)))
+        load_service(folder_of(tmp_path, changed(MINE, old, new)))
     assert told in str(raised.value)
 
 

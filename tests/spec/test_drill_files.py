@@ -21,6 +21,7 @@ from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.service import services
+from tests.mistakes import changed, each_mistake
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where PyYAML has it
 HEAD = """\
@@ -87,65 +88,76 @@ def test_a_file_is_parsed_once_for_each_text_and_what_is_made_of_it_is_each_call
             load_drill(written(tmp_path, RIGHT.replace("claim:", "clam:")), known)
 
 
-# what is replaced, by what, the line of the error, and what it says
-WRONG = [
-    ("claim:", "clam:", 2, "unknown key 'clam'; did you mean 'claim'?"),
-    ("why: It is sent again.\n", "", 1, "the key 'why' is missing"),
-    ("first: 1, of: syn", "frist: 1, of: syn", 8, "unknown key 'frist'; did you mean 'first'?"),
-    ("of: syn", "of: sin", 8, "unknown word 'sin'; did you mean 'syn'?"),
-    ("from: client", "from: cleint", 8, "did you mean 'client'?"),
-    ("first: 1, of", "first: 0, of", 8, "first is 1 to"),
-    ("first: 1, of", "first: 1, nth: 2, of", 8, "one of nth, first, byte and percent"),
-    ("drop: {", "dorp: {", 8, "did you mean 'drop'?"),
-    ("drop: {first: 1, of: syn, from: client, to: server}", "", 8, "exactly one of drop, hold"),
-    (
-        "drop: {first: 1, of: syn, from: client, to: server}",
-        "idle_timeout: {after: 1s, of: udp, by: tcp-reset}",
-        8,
-        "tcp-reset answers TCP only",
-    ),
-    ("drop: {first: 1, of: syn, from: client, to: server}", "forget: {of: icmp}", 8, "icmp"),
-    ("- heal: lose", "- heal: loose", 10, "script.3.heal: unknown fault 'loose'; did you mean 'lose'?"),
-    ("- heal: lose", "- wait: 5 seconds", 10, "expected a length of time such as 200ms, 1.5s or 2min, got '5 seconds'"),
-    ("- heal: lose", "- wait: 20min", 10, "more than 600s"),
-    ("- heal: lose", "- {wait: 1s, heal: lose}", 10, "a step has exactly one of"),
-    ("- heal: lose", "- await: hello", 10, "unknown started call 'hello'"),
-    ("- heal: lose", "- call: {name: hello}", 10, "script.3.call.name: 'hello' is taken by step 2"),
-    ("call: hello, is: answered}\n  - packets", "call: helo, is: answered}\n  - packets", 12, "did you mean 'hello'?"),
-    ("is: answered}\n  - packets", "is: anwsered}\n  - packets", 12, "did you mean 'answered'?"),
-    ("0.9s to 1.5s", "1.5s to 0.9s", 13, "the band '1.5s to 0.9s' ends before it begins"),
-    ("0.9s to 1.5s", "[0.9s to 1.5s, 2s to 3s]", 13, "apart: of 2 gaps, exactly or at_most must be 3"),
-    ("exactly: 2,", "exactly: 2, at_least: 1,", 13, "use either exactly, or at_least and at_most"),
-    ("at: client-leg", "at: client-net", 13, "did you mean 'client-leg'?"),
-    ("where: tcp.flags.syn == 1", "where: ''", 13, "the display filter is empty"),
-    (
-        "  - packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}\n",
-        "",
-        12,
-        "needs both",
-    ),
-    (
-        "  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}\n",
-        "",
-        9,
-        "script.2.heal: unknown fault 'lose'; this drill has no fault",
-    ),
-    ("service: search/selectors", "service: search/selectros", 6, "did you mean 'search/selectors'?"),
-    ("service: search/selectors", "service: search", 6, "expected one server of search, as search/"),
-    ("drill: one", "drill: two", 1, "the file is one.yaml, and the drill calls itself 'two'"),
-    ("tags: [reaching]", "tags: []", 5, "tags: expected one or more"),
-    ("name: lose,", "name: Lose It,", 8, "small letters, digits and hyphens"),
-]
+# what is replaced, by what, and the error: its line, its key, and what it says
+WRONG = {
+    "claim:": {"clam:": "2: unknown key 'clam'; did you mean 'claim'?"},
+    "why: It is sent again.\n": {"": "1: the key 'why' is missing"},
+    "first: 1, of: syn": {"frist: 1, of: syn": "8: script.1.fault.drop: unknown key 'frist'; did you mean 'first'?"},
+    "of: syn": {"of: sin": "8: script.1.fault.drop.of: unknown word 'sin'; did you mean 'syn'?"},
+    "from: client": {"from: cleint": "8: script.1.fault.drop.from: unknown word 'cleint'; did you mean 'client'?"},
+    "first: 1, of": {
+        "first: 0, of": "8: script.1.fault.drop.first: first is 1 to",
+        "first: 1, nth: 2, of": "8: script.1.fault.drop: a pick has one of nth, first, byte and percent",
+    },
+    "drop: {": {"dorp: {": "8: script.1.fault: unknown key 'dorp'; did you mean 'drop'?"},
+    "drop: {first: 1, of: syn, from: client, to: server}": {
+        "": "8: script.1.fault: the fault lose has exactly one of drop, hold",
+        "idle_timeout: {after: 1s, of: udp, by: tcp-reset}": (
+            "8: script.1.fault.idle_timeout.by: tcp-reset answers TCP only"
+        ),
+        "forget: {of: icmp}": "8: script.1.fault.forget.of: unknown word 'icmp",
+    },
+    "- heal: lose": {
+        "- heal: loose": "10: script.3.heal: unknown fault 'loose'; did you mean 'lose'?",
+        "- wait: 5 seconds": (
+            "10: script.3.wait: expected a length of time such as 200ms, 1.5s or 2min, got '5 seconds'"
+        ),
+        "- wait: 20min": "10: script.3.wait: '20min' is more than 600s",
+        "- {wait: 1s, heal: lose}": "10: script.3: a step has exactly one of",
+        "- await: hello": "10: script.3.await: unknown started call 'hello'",
+        "- call: {name: hello}": "10: script.3.call.name: 'hello' is taken by step 2",
+    },
+    "call: hello, is: answered}\n  - packets": {
+        "call: helo, is: answered}\n  - packets": (
+            "12: expect.1.outcome.call: unknown call 'helo'; did you mean 'hello'?"
+        ),
+    },
+    "is: answered}\n  - packets": {
+        "is: anwsered}\n  - packets": "12: expect.1.outcome.is: unknown word 'anwsered'; did you mean 'answered'?",
+    },
+    "0.9s to 1.5s": {
+        "1.5s to 0.9s": "13: expect.2.packets.apart: the band '1.5s to 0.9s' ends before it begins",
+        "[0.9s to 1.5s, 2s to 3s]": "13: expect.2.packets.apart: of 2 gaps, exactly or at_most must be 3",
+    },
+    "exactly: 2,": {
+        "exactly: 2, at_least: 1,": "13: expect.2.packets.exactly: use either exactly, or at_least and at_most",
+    },
+    "at: client-leg": {
+        "at: client-net": "13: expect.2.packets.at: unknown word 'client-net'; did you mean 'client-leg'?",
+    },
+    "where: tcp.flags.syn == 1": {"where: ''": "13: expect.2.packets.where: the display filter is empty"},
+    "  - packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}\n": {
+        "": "12: expect: a verdict needs both",
+    },
+    "  - fault: {name: lose, drop: {first: 1, of: syn, from: client, to: server}}\n": {
+        "": "9: script.2.heal: unknown fault 'lose'; this drill has no fault",
+    },
+    "service: search/selectors": {
+        "service: search/selectros": "6: service: unknown service 'search/selectros'; did you mean 'search/selectors'?",
+        "service: search": "6: service: expected one server of search, as search/",
+    },
+    "drill: one": {"drill: two": "1: drill: the file is one.yaml, and the drill calls itself 'two'"},
+    "tags: [reaching]": {"tags: []": "5: tags: expected one or more"},
+    "name: lose,": {"name: Lose It,": "8: script.1.fault.name: expected small letters, digits and hyphens"},
+}
 
 
-@pytest.mark.parametrize(("old", "new", "line", "says"), WRONG, ids=[says[:40] for *_, says in WRONG])
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, line: int, says: str) -> None:
-    assert old in RIGHT
-    path = written(tmp_path, RIGHT.replace(old, new, 1))
+@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
+    path = written(tmp_path, changed(RIGHT, old, new))
     with pytest.raises(DeclarationError) as raised:
         load_drill(path)
-    assert str(raised.value).startswith(f"{path}:{line}: ")
-    assert says in str(raised.value)
+    assert str(raised.value).startswith(f"{path}:{told}")
 
 
 GENERAL = RIGHT.replace("script:", "fits: [tcp]\nscript:").replace("  - outcome: {call: hello, is: answered}\n", "", 1)
@@ -170,9 +182,8 @@ def test_a_drill_for_every_program_of_a_kind_may_claim_what_kernel_and_network_d
     ],
 )  # fmt: skip
 def test_a_general_drill_that_rests_on_nothing_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
-    assert old in GENERAL
     with pytest.raises(DeclarationError, match=re.escape(says)):
-        load_drill(written(tmp_path, GENERAL.replace(old, new)))
+        load_drill(written(tmp_path, changed(GENERAL, old, new)))
 
 
 REPLACED = "replace: {who: WHO, run: python -m services.peers.limited --files 20 COMMAND}"
@@ -213,7 +224,7 @@ def test_only_the_command_of_a_server_has_a_place_for_that_of_the_service() -> N
 
 def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = []
-    for number, (old, new, *_) in enumerate(WRONG[:3]):
+    for number, (old, new, _) in enumerate(each_mistake(WRONG)[:3]):
         folder = tmp_path / str(number)
         folder.mkdir()
         paths.append(str(written(folder, RIGHT.replace(old, new, 1))))
@@ -292,9 +303,9 @@ def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalo
         validator.validate(_as_an_editor_reads(drill.path.read_text(encoding="utf-8")))
     document = yaml.safe_load(RIGHT)
     validator.validate(document)
-    for old, new, *_, says in WRONG[:5]:
+    for old, new, told in each_mistake(WRONG)[:5]:
         wrong = yaml.safe_load(RIGHT.replace(old, new, 1))
-        assert not validator.is_valid(wrong), says
+        assert not validator.is_valid(wrong), told
 
 
 def test_the_schema_is_printed_as_json(capsys: pytest.CaptureFixture[str]) -> None:

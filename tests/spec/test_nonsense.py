@@ -22,6 +22,7 @@ from scenarios.spec.expectations import OutcomeWord, Sockets
 from scenarios.spec.roles import CLIENT_SIDE, HostRole, leg_of
 from scenarios.spec.service import services
 from scenarios.spec.steps import State
+from tests.mistakes import changed
 
 KNOWN = services()
 RIGHT = """\
@@ -347,8 +348,7 @@ LINES_LATER = {
 def test_nonsense_is_refused_with_its_line_its_key_and_what_is_right(tmp_path: Path, case: str) -> None:
     old, new, told = NONSENSE[case]
     key = told.partition(": ")[0]
-    assert old in RIGHT
-    text = RIGHT.replace(old, new, 1)
+    text = changed(RIGHT, old, new)
     with pytest.raises(DeclarationError) as raised:
         read(tmp_path, text)
     found = [each for each in raised.value.all if f"{each.key}: {each.what}".startswith(told)]

@@ -13,6 +13,7 @@ from scenarios.spec.catalogue import DRILLS
 from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.service import load_service, resolve, services
+from tests.mistakes import changed, each_mistake
 
 GOOD = """
 service: mine
@@ -50,37 +51,33 @@ def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:
     assert words(chosen.client.run, host="198.18.1.138", port=4000) == ["mine", "198.18.1.138", "4000", "hello"]
 
 
-@pytest.mark.parametrize(
-    ("change", "line", "told"),
-    [
-        (("service: mine", "service: yours"), 2, "the folder is 'mine'"),
-        (("port: 4000", "port: 70000"), 4, "port: expected 1 to 65535, got 70000"),
-        (("prints: hello", "print: hello"), 8, "did you mean 'prints'?"),
-        (("{host} {port}", "{hots} {port}"), 8, "did you mean 'host'?"),
-        (("prints: hello", 'prints: "["'), 8, "not a regular expression"),
-        (
-            ("says hello,", "says hello, timeout_s: 0,"),
-            8,
-            "clients.ask.timeout_s: expected more than 0, at most 600 seconds, got 0",
-        ),
-        (
-            ('"mined {bind} -p {port}"', '"mined \'"'),
-            6,
-            'servers.one.run: "mined \'" cannot be split into words: no closing quotation',
-        ),
-        (('run: "mined {bind} -p {port}"', "port: 1"), 6, "one of `run`"),
-        (("prints: hello", "servers: [two]"), 8, "clients.ask.servers: unknown server 'two'"),
-        (("about: the only", "runs_on: web, about: the only"), 6, "one of `run`"),
-        (("clients:\n  ask: {run", "clients: {}\nx:\n  ask: {run"), 8, "unknown key 'x'"),
-    ],
-)
-def test_a_wrong_service_file_is_told_where(tmp_path: Path, change: tuple[str, str], line: int, told: str) -> None:
-    assert change[0] in GOOD
-    folder = service_of(tmp_path, GOOD.replace(*change))
+WRONG = {
+    "service: mine": {"service: yours": "2: service: the folder is 'mine'"},
+    "port: 4000": {"port: 70000": "4: port: expected 1 to 65535, got 70000"},
+    "prints: hello": {
+        "print: hello": "8: clients.ask: unknown key 'print'; did you mean 'prints'?",
+        'prints: "["': "8: clients.ask.prints: '[' is not a regular expression",
+        "servers: [two]": "8: clients.ask.servers: unknown server 'two'",
+    },
+    "{host} {port}": {"{hots} {port}": "8: clients.ask.run: unknown placeholder {hots}; did you mean 'host'?"},
+    "says hello,": {
+        "says hello, timeout_s: 0,": "8: clients.ask.timeout_s: expected more than 0, at most 600 seconds, got 0",
+    },
+    '"mined {bind} -p {port}"': {
+        '"mined \'"': '6: servers.one.run: "mined \'" cannot be split into words: no closing quotation',
+    },
+    'run: "mined {bind} -p {port}"': {"port: 1": "6: servers.one: a server has one of `run`"},
+    "about: the only": {"runs_on: web, about: the only": "6: servers.one: a server has one of `run`"},
+    "clients:\n  ask: {run": {"clients: {}\nx:\n  ask: {run": "8: unknown key 'x'"},
+}
+
+
+@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+def test_a_wrong_service_file_is_told_where(tmp_path: Path, old: str, new: str, told: str) -> None:
+    folder = service_of(tmp_path, changed(GOOD, old, new))
     with pytest.raises(DeclarationError) as raised:
         load_service(folder)
-    assert told in str(raised.value)
-    assert str(raised.value).startswith(f"{folder}/service.yaml:{line}: ")
+    assert str(raised.value).startswith(f"{folder}/service.yaml:{told}")
 
 
 def test_validate_tells_every_wrong_service(

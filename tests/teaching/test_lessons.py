@@ -15,6 +15,7 @@ from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.service import Services, services
 from scenarios.teaching.lesson import LESSONS, Lesson, cells_of, lessons, terms
 from scenarios.teaching.sheet import sheet
+from tests.mistakes import changed, each_mistake
 from tests.teaching import glossary
 
 FOUND = lessons()
@@ -129,26 +130,25 @@ def test_the_glossary_has_the_words_of_the_lessons() -> None:
     assert used == {*WORDS}, "a word that no lesson has, or the reverse"
 
 
-@pytest.mark.parametrize(
-    ("of", "becomes", "told"),
-    [
-        ("drill: lost-syn", "drill: lost-sin", "unknown drill 'lost-sin'"),
-        ("outcome: patient", "outcome: patent", "silent-drop makes no call 'patent'; did you mean 'patient'?"),
-        ("count: {of: arp, at: server-leg, to: nobody}", "sockets: {look: there, state: LISTEN}", "no look 'there'"),
-        ("RST, errno, timeout,", "RSTT, errno,", "does not explain 'RSTT'; did you mean 'RST'?"),
-        ("service: echo/blocking", "service: qotd/udp", "refused-closed-port does not fit qotd/udp"),
-        ("takes: hello", "notices: hello", "'no-listener' is done to the server's program"),
-        ("title: Reaching a server", "titel: Reaching", "unknown key 'titel'; did you mean 'title'?"),
-        ("ask: How does the client's call end?", "ask: How it ends", "expected a question"),
-        ("outcome: hello", "outcome: hello\n        errno: hello", "a question has exactly one of"),
-    ],
-)
+WRONG = {
+    "drill: lost-syn": {"drill: lost-sin": "unknown drill 'lost-sin'"},
+    "outcome: patient": {"outcome: patent": "silent-drop makes no call 'patent'; did you mean 'patient'?"},
+    "count: {of: arp, at: server-leg, to: nobody}": {"sockets: {look: there, state: LISTEN}": "no look 'there'"},
+    "RST, errno, timeout,": {"RSTT, errno,": "does not explain 'RSTT'; did you mean 'RST'?"},
+    "service: echo/blocking": {"service: qotd/udp": "refused-closed-port does not fit qotd/udp"},
+    "takes: hello": {"notices: hello": "'no-listener' is done to the server's program"},
+    "title: Reaching a server": {"titel: Reaching": "unknown key 'titel'; did you mean 'title'?"},
+    "ask: How does the client's call end?": {"ask: How it ends": "expected a question"},
+    "outcome: hello": {"outcome: hello\n        errno: hello": "a question has exactly one of"},
+}
+
+
+@pytest.mark.parametrize(("of", "becomes", "told"), each_mistake(WRONG))
 def test_a_lesson_that_is_wrong_is_told_with_its_file_and_line(
     tmp_path: Path, known: Services, of: str, becomes: str, told: str
 ) -> None:
     text = (LESSONS / "1-reaching.yaml").read_text("utf-8")
-    assert of in text
-    (tmp_path / "1-reaching.yaml").write_text(text.replace(of, becomes, 1), "utf-8")
+    (tmp_path / "1-reaching.yaml").write_text(changed(text, of, becomes), "utf-8")
     with pytest.raises(DeclarationError) as raised:
         cells_of(lessons(tmp_path)[0], known)
     first = str(raised.value.all[0])

@@ -21,6 +21,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
+from tests.mistakes import changed, each_mistake
 from tests.verdict.test_judging import call, frame, run_with
 from tests.verdict.test_judging_stalls import stall
 
@@ -145,33 +146,30 @@ def test_the_check_says_what_shows_that_the_fault_could_have_taken_hold(tmp_path
         assert check.seen.startswith(told)
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        (
-            f"- fault: {{name: forgets, {MEMORY}}}",
-            "- fault: {name: forgets, idle_timeout: {after: 3s}}",
-            "nothing shows",
+WITHOUT_WITNESS = {
+    f"- fault: {{name: forgets, {MEMORY}}}": {
+        "- fault: {name: forgets, idle_timeout: {after: 3s}}": "nothing shows",
+        "- fault: {name: forgets, stateful: {}}": "nothing shows",
+    },
+    '  - call: {name: forgotten, run: "ask {host} {port}"}\n  - heal: forgets\n': {
+        '  - heal: forgets\n  - call: {name: forgotten, run: "ask {host} {port}"}\n': (
+            "in force while a call is made that does not avoid it"
         ),
-        (f"- fault: {{name: forgets, {MEMORY}}}", "- fault: {name: forgets, stateful: {}}", "nothing shows"),
-        (
-            '  - call: {name: forgotten, run: "ask {host} {port}"}\n  - heal: forgets\n',
-            '  - heal: forgets\n  - call: {name: forgotten, run: "ask {host} {port}"}\n',
-            "in force while a call is made that does not avoid it",
-        ),
-        (
-            "  - outcome: {call: kept, is: answered}\n  - outcome: {call: f",
-            "  - outcome: {call: f",
-            "an `outcome` that says",
-        ),
-        ("exactly: 0}\n", "exactly: 0}\n  - hits: {fault: forgets, exactly: 0}\n", "nothing shows"),
-        ("exactly: 0}\n", "at_most: 0}\n  - hits: {fault: forgets, at_most: 0}\n", "nothing shows"),
-    ],
-)
+    },
+    "  - outcome: {call: kept, is: answered}\n  - outcome: {call: f": {
+        "  - outcome: {call: f": "an `outcome` that says",
+    },
+    "exactly: 0}\n": {
+        "exactly: 0}\n  - hits: {fault: forgets, exactly: 0}\n": "nothing shows",
+        "at_most: 0}\n  - hits: {fault: forgets, at_most: 0}\n": "nothing shows",
+    },
+}
+
+
+@pytest.mark.parametrize(("old", "new", "says"), each_mistake(WITHOUT_WITNESS))
 def test_a_drill_without_a_witness_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
-    assert old in RIGHT
     with pytest.raises(DeclarationError) as raised:
-        read(tmp_path, RIGHT.replace(old, new, 1))
+        read(tmp_path, changed(RIGHT, old, new))
     assert raised.value.key.startswith("expect.1.hits")
     assert says in raised.value.what
 

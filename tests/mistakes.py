@@ -1,0 +1,18 @@
+"""A right text with one mistake in it, and what is told of that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Mistakes = Mapping[str, Mapping[str, str]]  # what is replaced, by what, and what is told
+
+
+def each_mistake(mistakes: Mistakes) -> list[tuple[str, str, str]]:
+    """What is replaced, by what, and what is told: a row for each, for `pytest.mark.parametrize`."""
+    return [(old, new, told) for old, changes in mistakes.items() for new, told in changes.items()]
+
+
+def changed(text: str, old: str, new: str) -> str:
+    """Return the text with its first `old` replaced. Fails where it has none, for then there is no mistake in it."""
+    assert old in text
+    return text.replace(old, new, 1)
