@@ -189,10 +189,18 @@ def test_a_drill_that_claims_how_a_call_ends_waits_no_longer_than_it_says() -> N
 
 
 WRONG = {
-    "patience: 20s": {"patience: 0s": "patience: expected more than 0s"},
-    "  - name: GNU Wget": {"  - name: curl": "the name 'curl' is there twice"},
-    "as_it_comes: gallery/nginx:wget\n": {"as_it_comes: gallery/nginx:curl\n": "'gallery/nginx:curl' is there"},
-    "    option: --tries=1 --timeout=5\n": {"": "option: expected beside `cured`"},
+    "patience: 20s": {
+        "patience: 0s": "patience: expected more than 0s",
+    },
+    "  - name: GNU Wget": {
+        "  - name: curl": "the name 'curl' is there twice",
+    },
+    "as_it_comes: gallery/nginx:wget\n": {
+        "as_it_comes: gallery/nginx:curl\n": "'gallery/nginx:curl' is there",
+    },
+    "    option: --tries=1 --timeout=5\n": {
+        "": "option: expected beside `cured`",
+    },
     "    looked_up: nothing\n": {
         "    looked_up: ''\n": "looked_up: expected a string",
         "": "looked_up",

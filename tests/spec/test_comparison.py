@@ -57,16 +57,28 @@ def test_it_is_read(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "control_with: {pair: le-le}\n": {"": "nothing fails here; expected a `fault`; or `control_with`"},
-    "script:\n": {FAULT: "control_with: use either `control_with` or a `fault`; with both, nobody"},
-    "pair: le-le": {"pair: le-el": "unknown pair 'le-el'; did you mean 'le-le'?"},
-    "{pair: le-le}": {"{pair: le-le, client: hello}": "what differs has exactly one of pair, client"},
+    "control_with: {pair: le-le}\n": {
+        "": "nothing fails here; expected a `fault`; or `control_with`",
+    },
+    "script:\n": {
+        FAULT: "control_with: use either `control_with` or a `fault`; with both, nobody",
+    },
+    "pair: le-le": {
+        "pair: le-el": "unknown pair 'le-el'; did you mean 'le-le'?",
+    },
+    "{pair: le-le}": {
+        "{pair: le-le, client: hello}": "what differs has exactly one of pair, client",
+    },
     "[0-3, 8]": {
         "[3-0]": "the range '3-0' ends before it begins",
         "[-1]": "expected a range of bytes such as 4-7, counted from 0",
     },
-    "{request: [0-3, 8], answer: []}": {"{}": "expected `request` or `answer`, each a list of byte ranges"},
-    "beside: control, ": {"": "one conversation has nothing to be compared with"},
+    "{request: [0-3, 8], answer: []}": {
+        "{}": "expected `request` or `answer`, each a list of byte ranges",
+    },
+    "beside: control, ": {
+        "": "one conversation has nothing to be compared with",
+    },
     "from: [client], to: [server], beside: control": {
         "from: [client, bystander], to: [server]": "may_differ: it goes with `beside: control`",
     },

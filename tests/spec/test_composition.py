@@ -91,21 +91,35 @@ def test_drills_of_every_kind_fit_it_but_those_that_need_another_program_in_its_
 
 
 WRONG_SERVICE = {
-    "in: db": {"in: dp": "servers.db.in: unknown service 'dp' of server_side; did you mean 'db'?"},
-    "[web]": {"[web, wep]": "client_side: the composition has no service 'wep'; did you mean 'web'?"},
-    "client_side: [web]": {"client_side: [web, db]": "client_side: 'db' stands on the server's side too"},
-    "my/compose.yaml": {"my/none.yaml": "compose: no file"},
+    "in: db": {
+        "in: dp": "servers.db.in: unknown service 'dp' of server_side; did you mean 'db'?",
+    },
+    "[web]": {
+        "[web, wep]": "client_side: the composition has no service 'wep'; did you mean 'web'?",
+    },
+    "client_side: [web]": {
+        "client_side: [web, db]": "client_side: 'db' stands on the server's side too",
+    },
+    "my/compose.yaml": {
+        "my/none.yaml": "compose: no file",
+    },
     "compose: my/compose.yaml\n": {
         "": "client_side: it is for a composition, and no `compose` names its file",
         "outside: true\n": "outside: it is for a composition, and no `compose` names its file",
     },
-    "server_side: [db]\n": {"": "server_side: expected one or more services of the composition"},
+    "server_side: [db]\n": {
+        "": "server_side: expected one or more services of the composition",
+    },
     "in: db,": {
         "in: db, environment: {A: b},": "servers.db.environment: it is for programs that the lab starts",
         "in: db, run: x,": "a server has one of `run`, its command, `runs_on`",
     },
-    "[ipv4]": {"[ipv4, ipv6]": "clients.ask.run: expected {host} in it, for a name has addresses of both families"},
-    "port: 5432": {"port: 5432\noutside: mine": "outside: expected true or false, got 'mine'"},
+    "[ipv4]": {
+        "[ipv4, ipv6]": "clients.ask.run: expected {host} in it, for a name has addresses of both families",
+    },
+    "port: 5432": {
+        "port: 5432\noutside: mine": "outside: expected true or false, got 'mine'",
+    },
 }
 
 
@@ -368,10 +382,18 @@ def test_a_drill_that_speaks_of_a_backend_is_for_a_server_that_has_one(mine: Ser
 
 
 WRONG_MIDDLE = {
-    "backend: db, ": {"": "servers.db: it stands in the middle; expected a `backend`"},
-    "backend: db": {"backend: dp": "servers.db.backend: unknown service 'dp' of server_side; did you mean 'db'?"},
-    "middle: [web]\n": {"": "servers.db.backend: it is for a server that stands in the middle"},
-    "in: web, backend": {"in: wed, backend": "servers.db.in: unknown service 'wed' of middle; did you mean 'web'?"},
+    "backend: db, ": {
+        "": "servers.db: it stands in the middle; expected a `backend`",
+    },
+    "backend: db": {
+        "backend: dp": "servers.db.backend: unknown service 'dp' of server_side; did you mean 'db'?",
+    },
+    "middle: [web]\n": {
+        "": "servers.db.backend: it is for a server that stands in the middle",
+    },
+    "in: web, backend": {
+        "in: wed, backend": "servers.db.in: unknown service 'wed' of middle; did you mean 'web'?",
+    },
     "middle: [web]": {
         "middle: [web, db]": "middle: 'db' stands on the server's side too",
         "middle: [web, curl]": "middle: 'curl' stands on the client's side too",

@@ -146,14 +146,22 @@ WRONG = {
         "image: 'no image'": ":10: servers.nginx.image: expected the name of an image",
         "image: a\n    dockerfile: tls.Dockerfile": "dockerfile: use either `dockerfile` or `image`",
     },
-    "dockerfile: tls.": {"dockerfile: none.": "clients.tls.dockerfile: no file 'none.Dockerfile'"},
-    "dockerfile: tls.Dockerfile": {"dockerfile: Dockerfile": "expected a file of this folder as curl.Dockerfile"},
+    "dockerfile: tls.": {
+        "dockerfile: none.": "clients.tls.dockerfile: no file 'none.Dockerfile'",
+    },
+    "dockerfile: tls.Dockerfile": {
+        "dockerfile: Dockerfile": "expected a file of this folder as curl.Dockerfile",
+    },
     "environment: {LEVEL": {
         "environment: {FAULTWIRE_X: y, LEVEL": "environment.FAULTWIRE_X: the variables that",
         "environment: {2LEVEL: y, LEVEL": "environment: expected the name of a variable",
     },
-    "{cert}": {"{crt}": ":14: servers.nginx.environment.CHAIN: unknown placeholder {crt}; did you mean 'cert'?"},
-    "white-rabbit": {"rabbit": "clients.curl.credentials.TOKEN: expected 8 characters or more"},
+    "{cert}": {
+        "{crt}": ":14: servers.nginx.environment.CHAIN: unknown placeholder {crt}; did you mean 'cert'?",
+    },
+    "white-rabbit": {
+        "rabbit": "clients.curl.credentials.TOKEN: expected 8 characters or more",
+    },
     "files: {nginx.conf": {
         "files: {ngnx.conf": "servers.nginx.files.ngnx.conf: no file or folder",
         "files: {../mine.conf": "expected a path inside this folder, got '../mine.conf'",
@@ -164,8 +172,12 @@ WRONG = {
         "nginx.conf: /run/keys/x": "nothing can be put at /run/keys/x",
         "nginx.conf: '/etc/a:b'": "expected a path without a comma, a colon or a quote",
     },
-    "port: 8443": {"port: 8444": "clients.tls.port: no server has port 8444; there are: 8080, 8443"},
-    "ports: [8443]": {"ports: [0]": "servers.nginx.ports.1: expected 1 to 65535, got 0"},
+    "port: 8443": {
+        "port: 8444": "clients.tls.port: no server has port 8444; there are: 8080, 8443",
+    },
+    "ports: [8443]": {
+        "ports: [0]": "servers.nginx.ports.1: expected 1 to 65535, got 0",
+    },
     "starts_within: 1min": {
         "starts_within: 11min": "'11min' is more than 600s",
         "starts_within: 0s": "servers.nginx.starts_within: expected more than 0",

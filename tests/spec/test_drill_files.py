@@ -90,16 +90,28 @@ def test_a_file_is_parsed_once_for_each_text_and_what_is_made_of_it_is_each_call
 
 # what is replaced, by what, and the error: its line, its key, and what it says
 WRONG = {
-    "claim:": {"clam:": "2: unknown key 'clam'; did you mean 'claim'?"},
-    "why: It is sent again.\n": {"": "1: the key 'why' is missing"},
-    "first: 1, of: syn": {"frist: 1, of: syn": "8: script.1.fault.drop: unknown key 'frist'; did you mean 'first'?"},
-    "of: syn": {"of: sin": "8: script.1.fault.drop.of: unknown word 'sin'; did you mean 'syn'?"},
-    "from: client": {"from: cleint": "8: script.1.fault.drop.from: unknown word 'cleint'; did you mean 'client'?"},
+    "claim:": {
+        "clam:": "2: unknown key 'clam'; did you mean 'claim'?",
+    },
+    "why: It is sent again.\n": {
+        "": "1: the key 'why' is missing",
+    },
+    "first: 1, of: syn": {
+        "frist: 1, of: syn": "8: script.1.fault.drop: unknown key 'frist'; did you mean 'first'?",
+    },
+    "of: syn": {
+        "of: sin": "8: script.1.fault.drop.of: unknown word 'sin'; did you mean 'syn'?",
+    },
+    "from: client": {
+        "from: cleint": "8: script.1.fault.drop.from: unknown word 'cleint'; did you mean 'client'?",
+    },
     "first: 1, of": {
         "first: 0, of": "8: script.1.fault.drop.first: first is 1 to",
         "first: 1, nth: 2, of": "8: script.1.fault.drop: a pick has one of nth, first, byte and percent",
     },
-    "drop: {": {"dorp: {": "8: script.1.fault: unknown key 'dorp'; did you mean 'drop'?"},
+    "drop: {": {
+        "dorp: {": "8: script.1.fault: unknown key 'dorp'; did you mean 'drop'?",
+    },
     "drop: {first: 1, of: syn, from: client, to: server}": {
         "": "8: script.1.fault: the fault lose has exactly one of drop, hold",
         "idle_timeout: {after: 1s, of: udp, by: tcp-reset}": (
@@ -135,7 +147,9 @@ WRONG = {
     "at: client-leg": {
         "at: client-net": "13: expect.2.packets.at: unknown word 'client-net'; did you mean 'client-leg'?",
     },
-    "where: tcp.flags.syn == 1": {"where: ''": "13: expect.2.packets.where: the display filter is empty"},
+    "where: tcp.flags.syn == 1": {
+        "where: ''": "13: expect.2.packets.where: the display filter is empty",
+    },
     "  - packets: {at: client-leg, where: tcp.flags.syn == 1, exactly: 2, apart: 0.9s to 1.5s}\n": {
         "": "12: expect: a verdict needs both",
     },
@@ -146,9 +160,15 @@ WRONG = {
         "service: search/selectros": "6: service: unknown service 'search/selectros'; did you mean 'search/selectors'?",
         "service: search": "6: service: expected one server of search, as search/",
     },
-    "drill: one": {"drill: two": "1: drill: the file is one.yaml, and the drill calls itself 'two'"},
-    "tags: [reaching]": {"tags: []": "5: tags: expected one or more"},
-    "name: lose,": {"name: Lose It,": "8: script.1.fault.name: expected small letters, digits and hyphens"},
+    "drill: one": {
+        "drill: two": "1: drill: the file is one.yaml, and the drill calls itself 'two'",
+    },
+    "tags: [reaching]": {
+        "tags: []": "5: tags: expected one or more",
+    },
+    "name: lose,": {
+        "name: Lose It,": "8: script.1.fault.name: expected small letters, digits and hyphens",
+    },
 }
 
 

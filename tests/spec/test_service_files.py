@@ -52,23 +52,35 @@ def test_a_service_of_somebody_else_is_a_folder_more(tmp_path: Path) -> None:
 
 
 WRONG = {
-    "service: mine": {"service: yours": "2: service: the folder is 'mine'"},
-    "port: 4000": {"port: 70000": "4: port: expected 1 to 65535, got 70000"},
+    "service: mine": {
+        "service: yours": "2: service: the folder is 'mine'",
+    },
+    "port: 4000": {
+        "port: 70000": "4: port: expected 1 to 65535, got 70000",
+    },
     "prints: hello": {
         "print: hello": "8: clients.ask: unknown key 'print'; did you mean 'prints'?",
         'prints: "["': "8: clients.ask.prints: '[' is not a regular expression",
         "servers: [two]": "8: clients.ask.servers: unknown server 'two'",
     },
-    "{host} {port}": {"{hots} {port}": "8: clients.ask.run: unknown placeholder {hots}; did you mean 'host'?"},
+    "{host} {port}": {
+        "{hots} {port}": "8: clients.ask.run: unknown placeholder {hots}; did you mean 'host'?",
+    },
     "says hello,": {
         "says hello, timeout_s: 0,": "8: clients.ask.timeout_s: expected more than 0, at most 600 seconds, got 0",
     },
     '"mined {bind} -p {port}"': {
         '"mined \'"': '6: servers.one.run: "mined \'" cannot be split into words: no closing quotation',
     },
-    'run: "mined {bind} -p {port}"': {"port: 1": "6: servers.one: a server has one of `run`"},
-    "about: the only": {"runs_on: web, about: the only": "6: servers.one: a server has one of `run`"},
-    "clients:\n  ask: {run": {"clients: {}\nx:\n  ask: {run": "8: unknown key 'x'"},
+    'run: "mined {bind} -p {port}"': {
+        "port: 1": "6: servers.one: a server has one of `run`",
+    },
+    "about: the only": {
+        "runs_on: web, about: the only": "6: servers.one: a server has one of `run`",
+    },
+    "clients:\n  ask: {run": {
+        "clients: {}\nx:\n  ask: {run": "8: unknown key 'x'",
+    },
 }
 
 

@@ -131,15 +131,33 @@ def test_the_glossary_has_the_words_of_the_lessons() -> None:
 
 
 WRONG = {
-    "drill: lost-syn": {"drill: lost-sin": "unknown drill 'lost-sin'"},
-    "outcome: patient": {"outcome: patent": "silent-drop makes no call 'patent'; did you mean 'patient'?"},
-    "count: {of: arp, at: server-leg, to: nobody}": {"sockets: {look: there, state: LISTEN}": "no look 'there'"},
-    "RST, errno, timeout,": {"RSTT, errno,": "does not explain 'RSTT'; did you mean 'RST'?"},
-    "service: echo/blocking": {"service: qotd/udp": "refused-closed-port does not fit qotd/udp"},
-    "takes: hello": {"notices: hello": "'no-listener' is done to the server's program"},
-    "title: Reaching a server": {"titel: Reaching": "unknown key 'titel'; did you mean 'title'?"},
-    "ask: How does the client's call end?": {"ask: How it ends": "expected a question"},
-    "outcome: hello": {"outcome: hello\n        errno: hello": "a question has exactly one of"},
+    "drill: lost-syn": {
+        "drill: lost-sin": "unknown drill 'lost-sin'",
+    },
+    "outcome: patient": {
+        "outcome: patent": "silent-drop makes no call 'patent'; did you mean 'patient'?",
+    },
+    "count: {of: arp, at: server-leg, to: nobody}": {
+        "sockets: {look: there, state: LISTEN}": "no look 'there'",
+    },
+    "RST, errno, timeout,": {
+        "RSTT, errno,": "does not explain 'RSTT'; did you mean 'RST'?",
+    },
+    "service: echo/blocking": {
+        "service: qotd/udp": "refused-closed-port does not fit qotd/udp",
+    },
+    "takes: hello": {
+        "notices: hello": "'no-listener' is done to the server's program",
+    },
+    "title: Reaching a server": {
+        "titel: Reaching": "unknown key 'titel'; did you mean 'title'?",
+    },
+    "ask: How does the client's call end?": {
+        "ask: How it ends": "expected a question",
+    },
+    "outcome: hello": {
+        "outcome: hello\n        errno: hello": "a question has exactly one of",
+    },
 }
 
 
