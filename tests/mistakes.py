@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from scenarios.spec.declaration_error import DeclarationError
 
 Mistakes = Mapping[str, Mapping[str, str]]  # what is replaced, by what, and what is told
 
@@ -16,3 +20,10 @@ def changed(text: str, old: str, new: str) -> str:
     """Return the text with its first `old` replaced. Fails where it has none, for then there is no mistake in it."""
     assert old in text
     return text.replace(old, new, 1)
+
+
+def refusal(read: Callable[..., object], *given: object) -> DeclarationError:
+    """Return the error with which `read` refuses what it is given. Fails where it takes it."""
+    with pytest.raises(DeclarationError) as raised:
+        read(*given)
+    return raised.value

@@ -27,7 +27,7 @@ from scenarios.spec.neighbour_faults import ForgedNeighbour
 from scenarios.spec.packet_expectations import Packets
 from scenarios.spec.program_ends import default_pairs
 from scenarios.spec.service import Service, load_service, resolve, services
-from tests.mistakes import changed, each_mistake
+from tests.mistakes import changed, each_mistake, refusal
 
 DRILLS = drills()
 COMPOSE = """\
@@ -127,10 +127,9 @@ WRONG_SERVICE = {
 def test_what_is_wrong_with_the_service_is_told_with_its_line(
     tmp_path: Path, wrong: str, right: str, told: str
 ) -> None:
-    with pytest.raises(DeclarationError) as error:
-        load_service(folder_of(tmp_path, changed(SERVICE, wrong, right)))
-    assert told in "\n".join(str(each) for each in error.value.all)
-    assert all(each.line for each in error.value.all)
+    errors = refusal(load_service, folder_of(tmp_path, changed(SERVICE, wrong, right))).all
+    assert told in "\n".join(map(str, errors))
+    assert all(each.line for each in errors)
 
 
 def resolved(**given: Any) -> dict[str, Any]:
@@ -404,9 +403,8 @@ WRONG_MIDDLE = {
 
 @pytest.mark.parametrize(("wrong", "right", "told"), each_mistake(WRONG_MIDDLE))
 def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, wrong: str, right: str, told: str) -> None:
-    with pytest.raises(DeclarationError) as error:
-        load_service(folder_of(tmp_path, changed(MIDDLE, wrong, right), MIDDLE_COMPOSE))
-    assert told in "\n".join(str(each) for each in error.value.all)
+    errors = refusal(load_service, folder_of(tmp_path, changed(MIDDLE, wrong, right), MIDDLE_COMPOSE)).all
+    assert told in "\n".join(map(str, errors))
 
 
 def test_a_program_of_no_composition_has_no_middle(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.strict_yaml import load
+from tests.mistakes import refusal
 from tests.spec.one_fault import DRILL, fault
 
 SAID = {
@@ -177,9 +178,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("words", "told"), REFUSED.items(), ids=REFUSED)
 def test_what_could_not_be_made_is_refused_where_it_stands(tmp_path: Path, words: str, told: str) -> None:
-    with pytest.raises(DeclarationError) as caught:
-        fault(tmp_path, words)
-    assert f"one.yaml:8: script.1.fault.{told}" in str(caught.value)
+    assert f"one.yaml:8: script.1.fault.{told}" in str(refusal(fault, tmp_path, words))
 
 
 def test_a_resolver_is_the_file_that_resolv_conf_5_describes(tmp_path: Path) -> None:

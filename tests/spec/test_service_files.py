@@ -13,7 +13,7 @@ from scenarios.spec.catalogue import DRILLS
 from scenarios.spec.command_line import words
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.service import load_service, resolve, services
-from tests.mistakes import changed, each_mistake
+from tests.mistakes import changed, each_mistake, refusal
 
 GOOD = """
 service: mine
@@ -87,9 +87,7 @@ WRONG = {
 @pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
 def test_a_wrong_service_file_is_told_where(tmp_path: Path, old: str, new: str, told: str) -> None:
     folder = service_of(tmp_path, changed(GOOD, old, new))
-    with pytest.raises(DeclarationError) as raised:
-        load_service(folder)
-    assert str(raised.value).startswith(f"{folder}/service.yaml:{told}")
+    assert str(refusal(load_service, folder)).startswith(f"{folder}/service.yaml:{told}")
 
 
 def test_validate_tells_every_wrong_service(

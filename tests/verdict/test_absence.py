@@ -16,12 +16,11 @@ from scenarios.faults.kernel_fault import Standing
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.spec.catalogue import load_drill
-from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.judge import judged
-from tests.mistakes import changed, each_mistake
+from tests.mistakes import changed, each_mistake, refusal
 from tests.verdict.test_judging import call, frame, run_with
 from tests.verdict.test_judging_stalls import stall
 
@@ -168,10 +167,9 @@ WITHOUT_WITNESS = {
 
 @pytest.mark.parametrize(("old", "new", "says"), each_mistake(WITHOUT_WITNESS))
 def test_a_drill_without_a_witness_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
-    with pytest.raises(DeclarationError) as raised:
-        read(tmp_path, changed(RIGHT, old, new))
-    assert raised.value.key.startswith("expect.1.hits")
-    assert says in raised.value.what
+    refused = refusal(read, tmp_path, changed(RIGHT, old, new))
+    assert refused.key.startswith("expect.1.hits")
+    assert says in refused.what
 
 
 class Vanished(Standing):
