@@ -11,9 +11,14 @@ from scenarios.spec.declaration_error import DeclarationError
 Mistakes = Mapping[str, Mapping[str, str]]  # what is replaced, by what, and what is told
 
 
-def each_mistake(mistakes: Mistakes) -> list[tuple[str, str, str]]:
-    """What is replaced, by what, and what is told: a row for each, for `pytest.mark.parametrize`."""
+def rows(mistakes: Mistakes) -> list[tuple[str, str, str]]:
+    """What is replaced, by what, and what is told: a row for each."""
     return [(old, new, told) for old, changes in mistakes.items() for new, told in changes.items()]
+
+
+def each_mistake(mistakes: Mistakes) -> pytest.MarkDecorator:
+    """Run a test once for each of them: its `old`, its `new`, and what is `told`."""
+    return pytest.mark.parametrize(("old", "new", "told"), rows(mistakes))
 
 
 def changed(text: str, old: str, new: str) -> str:

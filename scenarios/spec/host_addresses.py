@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scenarios.lab.topology import Family
 from scenarios.spec.declaration import declaration
-from scenarios.spec.roles import CallerRole, HostRole, family_label, leg_of, role_label
+from scenarios.spec.roles import CallerRole, HostRole, addresses_label, leg_of, role_label
 
 
 @declaration
@@ -24,8 +24,7 @@ class SecondAddress:
 
     @property
     def says(self) -> str:
-        what = f"the {family_label(self.family)} address" if self.family else "the addresses"
-        return f"{role_label(self.who)} has {what} of nobody too"
+        return f"{role_label(self.who)} has {addresses_label('the', self.family)} of nobody too"
 
 
 @declaration
@@ -41,8 +40,7 @@ class NoAddress:
 
     @property
     def says(self) -> str:
-        what = f"its {family_label(self.family)} address" if self.family else "its addresses"
-        return f"{role_label(self.who)} has lost {what}"
+        return f"{role_label(self.who)} has lost {addresses_label('its', self.family)}"
 
 
 @declaration

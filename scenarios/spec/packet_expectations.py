@@ -47,6 +47,20 @@ class Matched(Counted):
         meanwhile = f", during {self.during}" if self.during else ""
         return f"packets{between} on the {self.at} where {self.where}{crossed}{meanwhile}"
 
+    @property
+    def rule(self) -> str:
+        """What of them counts."""
+        return self.which
+
+    @property
+    def right(self) -> str:
+        """How many of that there must be."""
+        return self.amount
+
+    @property
+    def says(self) -> str:
+        return f"{self.rule}: {self.right}"
+
 
 @declaration
 class Packets(Matched):
@@ -88,10 +102,6 @@ class Packets(Matched):
         apart = f", {', then '.join(map(str, self.gaps))} apart" if self.gaps else ""
         return self.amount + apart
 
-    @property
-    def says(self) -> str:
-        return f"{self.rule}: {self.right}"
-
 
 @declaration
 class Bytes(Matched):
@@ -106,10 +116,6 @@ class Bytes(Matched):
     @property
     def rule(self) -> str:
         return f"bytes of the {'payload' if self.of == 'payload' else 'frames'} of {self.which}"
-
-    @property
-    def says(self) -> str:
-        return f"{self.rule}: {self.amount}"
 
 
 @declaration

@@ -74,6 +74,11 @@ def family_label(family: Family) -> str:
     return {"ipv4": "IPv4", "ipv6": "IPv6"}[family]
 
 
+def addresses_label(whose: str, family: Family | None) -> str:
+    """The address of one family, or all of a host's: `its IPv4 address`, `the addresses`."""
+    return f"{whose} {family_label(family)} address" if family else f"{whose} addresses"
+
+
 def program_label(who: str) -> str:
     found = {SERVER: "the server's program", "other-server": "the other server's program"}
     return found.get(who, f"the program of the call {who}")

@@ -77,19 +77,24 @@ def test_another_errno_than_says_made_of_it_is_told_and_not_said_to_be_missing()
     assert read(client, 1, "closed (Connection reset by peer)") == (Outcome.BROKEN_OFF, None)
 
 
+REFUSED, RESET = (Outcome.REFUSED, "ECONNREFUSED"), (Outcome.RESET, "ECONNRESET")
+UNREACHABLE, TIMED_OUT = (Outcome.UNREACHABLE, "EHOSTUNREACH"), (Outcome.TIMED_OUT, None)
+NOT_RESOLVED, FAILED = (Outcome.NOT_RESOLVED, None), (Outcome.FAILED, None)
+
+
 @pytest.mark.parametrize(
-    ("printed", "outcome", "name"),
+    ("printed", "told"),
     [
-        ("ConnectionRefusedError(111, \"Connect call failed ('192.0.2.1', 80)\")", Outcome.REFUSED, "ECONNREFUSED"),
-        ("ClientOSError(None, ConnectionResetError(104, 'by peer'))", Outcome.RESET, "ECONNRESET"),
-        ("OSError(113, 'Connect call failed')", Outcome.UNREACHABLE, "EHOSTUNREACH"),
-        ("MyOSError(113, 'mine')", Outcome.FAILED, None),
-        ("ConnectionError(ProtocolError('Connection aborted.', BadStatusLine('HTTP')))", Outcome.FAILED, None),
-        ("ProtocolError('Connection aborted.', ConnectionResetError(104, 'by peer'))", Outcome.RESET, "ECONNRESET"),
+        ("ConnectionRefusedError(111, \"Connect call failed ('192.0.2.1', 80)\")", REFUSED),
+        ("ClientOSError(None, ConnectionResetError(104, 'by peer'))", RESET),
+        ("OSError(113, 'Connect call failed')", UNREACHABLE),
+        ("MyOSError(113, 'mine')", FAILED),
+        ("ConnectionError(ProtocolError('Connection aborted.', BadStatusLine('HTTP')))", FAILED),
+        ("ProtocolError('Connection aborted.', ConnectionResetError(104, 'by peer'))", RESET),
     ],
 )
-def test_the_repr_of_a_python_error_has_its_errno(printed: str, outcome: Outcome, name: str | None) -> None:
-    assert read(CLIENT, 1, printed) == (outcome, name)
+def test_the_repr_of_a_python_error_has_its_errno(printed: str, told: tuple[Outcome, str | None]) -> None:
+    assert read(CLIENT, 1, printed) == told
 
 
 def test_one_that_the_lab_had_to_end_hung_and_one_that_a_signal_ended_crashed() -> None:
@@ -159,55 +164,51 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
 
 
 @pytest.mark.parametrize(
-    ("printed", "outcome", "name"),
+    ("printed", "told"),
     [
-        ("ConnectionRefusedError: [Errno 111] Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("OSError: [Errno 113] Connect call failed ('198.18.1.138', 80)", Outcome.UNREACHABLE, "EHOSTUNREACH"),
-        ("dial tcp 198.18.1.138:80: connect: connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("dial tcp 198.18.1.138:80: i/o timeout", Outcome.TIMED_OUT, None),
-        ("read tcp 1.2.3.4:5->1.2.3.4:6: read: connection reset by peer", Outcome.RESET, "ECONNRESET"),
-        ("dial tcp: lookup nobody.lab: no such host", Outcome.NOT_RESOLVED, None),
-        ("java.net.ConnectException: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("java.net.SocketException: Connection reset", Outcome.RESET, "ECONNRESET"),
-        ("java.net.SocketTimeoutException: Connect timed out", Outcome.TIMED_OUT, None),
-        ("java.net.NoRouteToHostException: No route to host", Outcome.UNREACHABLE, "EHOSTUNREACH"),
-        ("java.net.UnknownHostException: nobody.lab", Outcome.NOT_RESOLVED, None),
-        ("Error: connect ECONNREFUSED 198.18.1.138:80", Outcome.REFUSED, "ECONNREFUSED"),
-        ("{ errno: -111, code: 'ECONNREFUSED', syscall: 'connect' }", Outcome.REFUSED, "ECONNREFUSED"),
-        ("Error: getaddrinfo ENOTFOUND nobody.lab", Outcome.NOT_RESOLVED, None),
-        ("Error: Os { code: 111 } (os error 111)", Outcome.REFUSED, "ECONNREFUSED"),
-        ("error sending request: operation timed out (os error 110)", Outcome.TIMED_OUT, "ETIMEDOUT"),
-        ("System.Net.Sockets.SocketException (111): Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("Errno::ECONNREFUSED (Connection refused - connect(2) for 198.18.1.138:80)", Outcome.REFUSED, "ECONNREFUSED"),
-        ("wget: can't connect to remote host: Host is unreachable", Outcome.UNREACHABLE, "EHOSTUNREACH"),
-        ("nc: Operation timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
-        ("curl: (28) Connection timed out after 5001 milliseconds", Outcome.TIMED_OUT, None),
-        ("curl: (28) Operation timed out after 5001 milliseconds with 0 bytes received", Outcome.TIMED_OUT, None),
-        ("* connect to 198.18.1.138 port 80 failed: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("curl: (6) Could not resolve host: nobody.lab", Outcome.NOT_RESOLVED, None),
-        ("psql: error: connection to server at failed: Connection timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
-        ("ask: connect: Permission denied", Outcome.UNREACHABLE, "EACCES"),
-        ("user@server: Permission denied (publickey,password).", Outcome.FAILED, None),
-        ("bash: /etc/x: Permission denied", Outcome.FAILED, None),
-        ('psql: error: connection to server failed: FATAL:  permission denied for database "x"', Outcome.FAILED, None),
+        ("ConnectionRefusedError: [Errno 111] Connection refused", REFUSED),
+        ("OSError: [Errno 113] Connect call failed ('198.18.1.138', 80)", UNREACHABLE),
+        ("dial tcp 198.18.1.138:80: connect: connection refused", REFUSED),
+        ("dial tcp 198.18.1.138:80: i/o timeout", TIMED_OUT),
+        ("read tcp 1.2.3.4:5->1.2.3.4:6: read: connection reset by peer", RESET),
+        ("dial tcp: lookup nobody.lab: no such host", NOT_RESOLVED),
+        ("java.net.ConnectException: Connection refused", REFUSED),
+        ("java.net.SocketException: Connection reset", RESET),
+        ("java.net.SocketTimeoutException: Connect timed out", TIMED_OUT),
+        ("java.net.NoRouteToHostException: No route to host", UNREACHABLE),
+        ("java.net.UnknownHostException: nobody.lab", NOT_RESOLVED),
+        ("Error: connect ECONNREFUSED 198.18.1.138:80", REFUSED),
+        ("{ errno: -111, code: 'ECONNREFUSED', syscall: 'connect' }", REFUSED),
+        ("Error: getaddrinfo ENOTFOUND nobody.lab", NOT_RESOLVED),
+        ("Error: Os { code: 111 } (os error 111)", REFUSED),
+        ("error sending request: operation timed out (os error 110)", (Outcome.TIMED_OUT, "ETIMEDOUT")),
+        ("System.Net.Sockets.SocketException (111): Connection refused", REFUSED),
+        ("Errno::ECONNREFUSED (Connection refused - connect(2) for 198.18.1.138:80)", REFUSED),
+        ("wget: can't connect to remote host: Host is unreachable", UNREACHABLE),
+        ("nc: Operation timed out", (Outcome.TIMED_OUT, "ETIMEDOUT")),
+        ("curl: (28) Connection timed out after 5001 milliseconds", TIMED_OUT),
+        ("curl: (28) Operation timed out after 5001 milliseconds with 0 bytes received", TIMED_OUT),
+        ("* connect to 198.18.1.138 port 80 failed: Connection refused", REFUSED),
+        ("curl: (6) Could not resolve host: nobody.lab", NOT_RESOLVED),
+        ("psql: error: connection to server at failed: Connection timed out", (Outcome.TIMED_OUT, "ETIMEDOUT")),
+        ("ask: connect: Permission denied", (Outcome.UNREACHABLE, "EACCES")),
+        ("user@server: Permission denied (publickey,password).", FAILED),
+        ("bash: /etc/x: Permission denied", FAILED),
+        ('psql: error: connection to server failed: FATAL:  permission denied for database "x"', FAILED),
         # of two tries the last; and a setting is no end
-        (
-            "dial tcp 1.2.3.4:80: i/o timeout\ndial tcp 1.2.3.4:80: connect: connection refused",
-            Outcome.REFUSED,
-            "ECONNREFUSED",
-        ),
-        ("connect: connection refused\ndial tcp 1.2.3.4:80: i/o timeout", Outcome.TIMED_OUT, None),
-        ("jdbc:mysql://server/x?connectTimeout=3000: Connection refused", Outcome.REFUSED, "ECONNREFUSED"),
-        ("Connection refused ({'readTimeout': 5, 'url': 'x'})", Outcome.REFUSED, "ECONNREFUSED"),
-        ("httpx.ConnectTimeout: timed out", Outcome.TIMED_OUT, None),
-        ("1 of 9 wrong; connection resets: 0, broken pipes: 0", Outcome.FAILED, None),
+        ("dial tcp 1.2.3.4:80: i/o timeout\ndial tcp 1.2.3.4:80: connect: connection refused", REFUSED),
+        ("connect: connection refused\ndial tcp 1.2.3.4:80: i/o timeout", TIMED_OUT),
+        ("jdbc:mysql://server/x?connectTimeout=3000: Connection refused", REFUSED),
+        ("Connection refused ({'readTimeout': 5, 'url': 'x'})", REFUSED),
+        ("httpx.ConnectTimeout: timed out", TIMED_OUT),
+        ("1 of 9 wrong; connection resets: 0, broken pipes: 0", FAILED),
         # a broker's answer (MQTT 3.1.1, 3.2.2.3)
-        ("Connection error: Connection Refused: not authorised.", Outcome.FAILED, None),
-        ("Connection refused: server/198.18.1.138:80", Outcome.REFUSED, "ECONNREFUSED"),  # Netty
+        ("Connection error: Connection Refused: not authorised.", FAILED),
+        ("Connection refused: server/198.18.1.138:80", REFUSED),  # Netty
     ],
 )
-def test_a_failure_is_read_in_the_form_of_any_language(printed: str, outcome: Outcome, name: str | None) -> None:
-    assert read(CLIENT, 1, printed) == (outcome, name)
+def test_a_failure_is_read_in_the_form_of_any_language(printed: str, told: tuple[Outcome, str | None]) -> None:
+    assert read(CLIENT, 1, printed) == told
 
 
 CURL = replace(CLIENT, exits={"refused": 7, "timed out": (9, 28), "broken off": 52, "untrusted": 60})

@@ -208,7 +208,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+@each_mistake(WRONG)
 def test_a_wrong_plan_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = tmp_path / "gallery.yaml"
     path.write_text(changed(GALLERY.read_text("utf-8"), old, new), encoding="utf-8")

@@ -38,7 +38,7 @@ from scenarios.run.workplace import OPENS_TIMES
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.result import Result
-from tests.run.faking import FakeLab, Stage, at_the_second, cells, evidence, faked, taking
+from tests.run.faking import FakeLab, Perform, Stage, at_the_second, cells, evidence, faked, taking
 
 MAIN = threading.main_thread().ident or 0
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -110,6 +110,15 @@ def test_what_a_script_had_seen_when_it_broke_off_is_in_the_cells_folder_and_on_
     assert "a call did not end" in page
 
 
+def check_one_result_of_three(runs: Path, perform: Perform) -> None:
+    """See that three cells, in the second of which the run is told to end, leave the result of the first."""
+    with faked(runs, perform) as on:
+        going = Campaign(runs, on, lambda _: None)
+        with pytest.raises(KeyboardInterrupt):
+            going.run(cells(3))
+    assert [each.cell.repeat for each in going.results] == [1]
+
+
 def test_a_cell_that_breaks_off_when_the_run_was_told_to_end_is_no_result(tmp_path: Path) -> None:
     """An interrupt ends programs that a fault is made of, and they say so in their way."""
 
@@ -120,11 +129,7 @@ def test_a_cell_that_breaks_off_when_the_run_was_told_to_end_is_no_result(tmp_pa
                 taking(5)(stage, cell, True)
             raise LabProblem("the injector ended")
 
-    with faked(tmp_path, perform) as on:
-        going = Campaign(tmp_path, on, lambda _: None)
-        with pytest.raises(KeyboardInterrupt):
-            going.run(cells(3))
-    assert [each.cell.repeat for each in going.results] == [1]
+    check_one_result_of_three(tmp_path, perform)
 
 
 def test_a_signal_that_does_not_wake_the_main_thread_ends_the_run_all_the_same(tmp_path: Path) -> None:
@@ -133,11 +138,7 @@ def test_a_signal_that_does_not_wake_the_main_thread_ends_the_run_all_the_same(t
             signal.pthread_kill(threading.get_ident(), signal.SIGINT)
             taking(20)(stage, cell, armed)
 
-    with faked(tmp_path, perform) as on:
-        going = Campaign(tmp_path, on, lambda _: None)
-        with pytest.raises(KeyboardInterrupt):
-            going.run(cells(3))
-    assert [each.cell.repeat for each in going.results] == [1]
+    check_one_result_of_three(tmp_path, perform)
 
 
 def test_the_evidence_is_for_whom_it_is_told_and_is_not_held(tmp_path: Path) -> None:

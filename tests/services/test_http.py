@@ -374,9 +374,10 @@ def get(fields: bytes = b"Host: a\r\n", line: bytes = b"GET / HTTP/1.1") -> byte
     return line + b"\r\n" + fields + b"\r\n"
 
 
+GOT: list[Event] = [Request("GET", "/", "1.1", (("Host", "a"),)), End(), Finished()]
 REQUESTS: dict[bytes, list[Event]] = {
-    get(): [Request("GET", "/", "1.1", (("Host", "a"),)), End(), Finished()],
-    b"\r\n" + get(): [Request("GET", "/", "1.1", (("Host", "a"),)), End(), Finished()],  # RFC 9112, 2.2
+    get(): GOT,
+    b"\r\n" + get(): GOT,  # RFC 9112, 2.2
     get(b"", b"GET / HTTP/1.0"): [Request("GET", "/", "1.0"), End(), Finished()],
     get(b"Host:\r\n", b"OPTIONS * HTTP/1.1"): [Request("OPTIONS", "*", "1.1", (("Host", ""),)), End(), Finished()],
     get(b"Host: [::1]:80\r\n", b"X!# http://a/b?c HTTP/1.9"): [
@@ -388,17 +389,13 @@ REQUESTS: dict[bytes, list[Event]] = {
         Request("POST", "/", "1.1", (("Host", "a"), ("Content-Length", "5"))),
         Data(b"hello"),
         End(),
-        Request("GET", "/", "1.1", (("Host", "a"),)),
-        End(),
-        Finished(),
+        *GOT,
     ],
     get(b"Host: a\r\nTransfer-Encoding: chunked\r\n", b"POST / HTTP/1.1") + b"2\r\nhi\r\n0\r\nT: u\r\n\r\n" + get(): [
         Request("POST", "/", "1.1", (("Host", "a"), ("Transfer-Encoding", "chunked"))),
         Data(b"hi"),
         End((("T", "u"),)),
-        Request("GET", "/", "1.1", (("Host", "a"),)),
-        End(),
-        Finished(),
+        *GOT,
     ],
 }
 

@@ -90,9 +90,9 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "said"), each_mistake(WRONG))
-def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert said in str(refusal(read, tmp_path, changed(RIGHT, old, new)))
+@each_mistake(WRONG)
+def test_each_mistake_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
+    assert told in str(refusal(read, tmp_path, changed(RIGHT, old, new)))
 
 
 def test_beside_a_fault_nothing_is_compared_with_the_control(tmp_path: Path) -> None:

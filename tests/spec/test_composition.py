@@ -123,11 +123,9 @@ WRONG_SERVICE = {
 }
 
 
-@pytest.mark.parametrize(("wrong", "right", "told"), each_mistake(WRONG_SERVICE))
-def test_what_is_wrong_with_the_service_is_told_with_its_line(
-    tmp_path: Path, wrong: str, right: str, told: str
-) -> None:
-    errors = refusal(load_service, folder_of(tmp_path, changed(SERVICE, wrong, right))).all
+@each_mistake(WRONG_SERVICE)
+def test_what_is_wrong_with_the_service_is_told_with_its_line(tmp_path: Path, old: str, new: str, told: str) -> None:
+    errors = refusal(load_service, folder_of(tmp_path, changed(SERVICE, old, new))).all
     assert told in "\n".join(map(str, errors))
     assert all(each.line for each in errors)
 
@@ -401,9 +399,9 @@ WRONG_MIDDLE = {
 }
 
 
-@pytest.mark.parametrize(("wrong", "right", "told"), each_mistake(WRONG_MIDDLE))
-def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, wrong: str, right: str, told: str) -> None:
-    errors = refusal(load_service, folder_of(tmp_path, changed(MIDDLE, wrong, right), MIDDLE_COMPOSE)).all
+@each_mistake(WRONG_MIDDLE)
+def test_what_is_wrong_with_a_middle_is_told_with_its_line(tmp_path: Path, old: str, new: str, told: str) -> None:
+    errors = refusal(load_service, folder_of(tmp_path, changed(MIDDLE, old, new), MIDDLE_COMPOSE)).all
     assert told in "\n".join(map(str, errors))
 
 

@@ -190,7 +190,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+@each_mistake(WRONG)
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
     assert told in str(refusal(load_service, folder_of(tmp_path, changed(MINE, old, new))))
 

@@ -21,7 +21,7 @@ from scenarios.spec.explain import explained
 from scenarios.spec.json_schema import drill_schema
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.service import services
-from tests.mistakes import changed, each_mistake, refusal
+from tests.mistakes import changed, each_mistake, refusal, rows
 
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where PyYAML has it
 HEAD = """\
@@ -172,7 +172,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+@each_mistake(WRONG)
 def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, old: str, new: str, told: str) -> None:
     path = written(tmp_path, changed(RIGHT, old, new))
     assert str(refusal(load_drill, path)).startswith(f"{path}:{told}")
@@ -242,7 +242,7 @@ def test_only_the_command_of_a_server_has_a_place_for_that_of_the_service() -> N
 
 def test_validate_tells_every_wrong_file_and_needs_no_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = []
-    for number, (old, new, _) in enumerate(each_mistake(WRONG)[:3]):
+    for number, (old, new, _) in enumerate(rows(WRONG)[:3]):
         folder = tmp_path / str(number)
         folder.mkdir()
         paths.append(str(written(folder, RIGHT.replace(old, new, 1))))
@@ -321,7 +321,7 @@ def test_the_schema_takes_every_drill_and_refuses_what_the_reader_refuses(catalo
         validator.validate(_as_an_editor_reads(drill.path.read_text(encoding="utf-8")))
     document = yaml.safe_load(RIGHT)
     validator.validate(document)
-    for old, new, told in each_mistake(WRONG)[:5]:
+    for old, new, told in rows(WRONG)[:5]:
         wrong = yaml.safe_load(RIGHT.replace(old, new, 1))
         assert not validator.is_valid(wrong), told
 

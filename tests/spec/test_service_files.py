@@ -84,7 +84,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "told"), each_mistake(WRONG))
+@each_mistake(WRONG)
 def test_a_wrong_service_file_is_told_where(tmp_path: Path, old: str, new: str, told: str) -> None:
     folder = service_of(tmp_path, changed(GOOD, old, new))
     assert str(refusal(load_service, folder)).startswith(f"{folder}/service.yaml:{told}")

@@ -161,16 +161,16 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize(("of", "becomes", "told"), each_mistake(WRONG))
+@each_mistake(WRONG)
 def test_a_lesson_that_is_wrong_is_told_with_its_file_and_line(
-    tmp_path: Path, known: Services, of: str, becomes: str, told: str
+    tmp_path: Path, known: Services, old: str, new: str, told: str
 ) -> None:
     text = (LESSONS / "1-reaching.yaml").read_text("utf-8")
-    (tmp_path / "1-reaching.yaml").write_text(changed(text, of, becomes), "utf-8")
+    (tmp_path / "1-reaching.yaml").write_text(changed(text, old, new), "utf-8")
     with pytest.raises(DeclarationError) as raised:
         cells_of(lessons(tmp_path)[0], known)
     first = str(raised.value.all[0])
-    line = text[: text.index(of)].count("\n") + 1
+    line = text[: text.index(old)].count("\n") + 1
     assert re.match(r".*1-reaching\.yaml:(\d+): ", first)
     assert abs(int(first.split(":")[1]) - line) <= 1
     assert told in first

@@ -240,6 +240,47 @@ def header_with(**changed: object) -> bytes:
     return framed(json.dumps({k: v for k, v in (json.loads(PLAIN) | names).items() if v is not None}).encode())
 
 
+# By the encoding, and what is wrong.
+NO_TEXT = {
+    "utf-8": {
+        "no UTF-8": b"a\xff",
+        "an overlong form": b"\xc0\xaf",
+        "a surrogate": b"\xed\xa0\x80",
+        "half a character": b"\xf0\x9f\x90",
+    },
+    "utf-16": {
+        "no mark": b"\0a",
+        "nothing, and no mark": b"",
+        "an odd byte": b"\xfe\xff\0",
+        "half a pair": b"\xfe\xff\xd8\x3d",
+    },
+    "utf-16-le": {"half a pair": b"\x3d\xd8"},
+    "utf-16-be": {"the second half of a pair first": b"\xdc\x30\xd8\x3d"},
+    "utf-32": {
+        "no mark": b"\0\0\0a",
+        "a mark of utf-16": b"\xff\xfea\0",
+        "beyond U+10FFFF": b"\0\0\xfe\xff\0\x11\0\0",
+        "a surrogate": b"\0\0\xfe\xff\0\0\xd8\0",
+        "three bytes": b"\0\0\xfe\xff\0\0\0",
+    },
+    "binary": {"bytes that are no text": b"a"},
+}
+NO_JSON = {
+    "utf-8": {"nothing": b"", "something behind it": b"{} x", "two marks": b"\xef\xbb\xbf\xef\xbb\xbf{}"},
+    "utf-16-be": {"U+FEFF, which is no mark there": b"\xfe\xff\0{\0}"},
+    "utf-16-le": {"the other byte order's braces": b"\0{\0}"},
+    "binary": {"no encoding": b"{}"},
+}
+
+
+def refused_contents(what: str, content_type: str, wrong: Mapping[str, Mapping[str, bytes]]) -> Iterable[Case]:
+    for encoding, contents in wrong.items():
+        part = "content-encoding" if encoding == "binary" else "content"
+        for name, content in contents.items():
+            raw = message("big", content_type, encoding, content)
+            yield refused(f"{what} in {encoding}: {name}", raw, part, what.lower())
+
+
 def refusals() -> Iterable[Case]:
     for name, raw in (
         ("no header", framed(b"")),
@@ -288,34 +329,8 @@ def refusals() -> Iterable[Case]:
     for name, at in (("length", 1), ("header", 50), ("content", len(right) - 1)):
         cut = right + right[:at]
         yield refused(f"the end in the {name}", cut, "end of stream inside a message", "framing", whole=1)
-    for name, encoding, content, part in (
-        ("no UTF-8", "utf-8", b"a\xff", "content"),
-        ("an overlong form", "utf-8", b"\xc0\xaf", "content"),
-        ("a surrogate", "utf-8", b"\xed\xa0\x80", "content"),
-        ("half a character", "utf-8", b"\xf0\x9f\x90", "content"),
-        ("no mark", "utf-16", b"\0a", "content"),
-        ("nothing, and no mark", "utf-16", b"", "content"),
-        ("an odd byte", "utf-16", b"\xfe\xff\0", "content"),
-        ("half a pair", "utf-16", b"\xfe\xff\xd8\x3d", "content"),
-        ("half a pair", "utf-16-le", b"\x3d\xd8", "content"),
-        ("the second half of a pair first", "utf-16-be", b"\xdc\x30\xd8\x3d", "content"),
-        ("no mark", "utf-32", b"\0\0\0a", "content"),
-        ("a mark of utf-16", "utf-32", b"\xff\xfea\0", "content"),
-        ("beyond U+10FFFF", "utf-32", b"\0\0\xfe\xff\0\x11\0\0", "content"),
-        ("a surrogate", "utf-32", b"\0\0\xfe\xff\0\0\xd8\0", "content"),
-        ("three bytes", "utf-32", b"\0\0\xfe\xff\0\0\0", "content"),
-        ("bytes that are no text", "binary", b"a", "content-encoding"),
-    ):
-        yield refused(f"text in {encoding}: {name}", message("big", "text/plain", encoding, content), part, "text")
-    for name, encoding, content, part in (
-        ("nothing", "utf-8", b"", "content"),
-        ("something behind it", "utf-8", b"{} x", "content"),
-        ("two marks", "utf-8", b"\xef\xbb\xbf\xef\xbb\xbf{}", "content"),
-        ("U+FEFF, which is no mark there", "utf-16-be", b"\xfe\xff\0{\0}", "content"),
-        ("the other byte order's braces", "utf-16-le", b"\0{\0}", "content"),
-        ("no encoding", "binary", b"{}", "content-encoding"),
-    ):
-        yield refused(f"JSON in {encoding}: {name}", message("big", "text/json", encoding, content), part, "json")
+    yield from refused_contents("text", "text/plain", NO_TEXT)
+    yield from refused_contents("JSON", "text/json", NO_JSON)
     yield from refused_arrays()
 
 

@@ -165,11 +165,11 @@ WITHOUT_WITNESS = {
 }
 
 
-@pytest.mark.parametrize(("old", "new", "says"), each_mistake(WITHOUT_WITNESS))
-def test_a_drill_without_a_witness_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+@each_mistake(WITHOUT_WITNESS)
+def test_a_drill_without_a_witness_is_refused(tmp_path: Path, old: str, new: str, told: str) -> None:
     refused = refusal(read, tmp_path, changed(RIGHT, old, new))
     assert refused.key.startswith("expect.1.hits")
-    assert says in refused.what
+    assert told in refused.what
 
 
 class Vanished(Standing):
