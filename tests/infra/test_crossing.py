@@ -13,6 +13,7 @@ from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from tests.conftest import free_lab
+from tests.infra.listening import listening
 
 MEGABYTES = 1  # each way: a capture has at most 4 MiB of a leg
 # The service of this test: takes what comes until the peer has finished, and sends as much back.
@@ -56,8 +57,7 @@ def connect(lab: Lab, source: str, address: str) -> Finished:
 def test_captured_frames_are_what_a_wire_would_carry(lab: Lab, client: str) -> None:
     server = lab.topology.hosts["server"].ipv4
     size = MEGABYTES * 1_000_000
-    with lab.running("server", ["python", "-c", SWALLOW]) as service, Capture(lab) as capture:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", SWALLOW]), Capture(lab) as capture:
         poured = lab.run(client, ["python", "-c", POUR, server, str(size)], timeout_s=30)
         captures = capture.stop()
     assert poured.stdout.strip() == str(size), poured.stderr
@@ -86,8 +86,7 @@ def test_a_capture_holds_the_first_and_the_last_packet_however_short_it_is(lab: 
 
 def test_nothing_crosses_when_the_firewall_stops_and_all_does_when_it_is_back(lab: Lab) -> None:
     server = lab.topology.hosts["server"]
-    with lab.running("server", ["python", "-c", SWALLOW]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", SWALLOW]):
         lab.stop("firewall")
         try:
             assert connect(lab, "client", server.ipv4).stdout.strip() in ("EHOSTUNREACH", "timed out")

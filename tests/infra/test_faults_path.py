@@ -19,6 +19,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.kernel_faults import Route
+from tests.infra.listening import listening
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5311
@@ -72,8 +73,7 @@ def settled(lab: Lab) -> None:
 def give(lab: Lab, size: int, family: Family = "ipv4") -> tuple[str, float, int]:
     """Send so many bytes from client to server; "whole" or the error, the seconds, the largest segment."""
     server = lab.topology.hosts["server"].address(family)
-    with lab.running("server", ["python", "-c", TAKE]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", TAKE]):
         said = lab.run("client", ["python", "-c", GIVE, server, str(size)], timeout_s=10)
     assert said.status == 0, said.printed
     word, took_s, segment = json.loads(said.stdout)

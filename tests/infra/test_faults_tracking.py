@@ -23,6 +23,7 @@ from scenarios.lab.process import Running
 from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.kernel_faults import Otherwise, Protocol
+from tests.infra.listening import listening
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5310
@@ -121,8 +122,7 @@ Talk = Callable[..., Conversation]
 
 @pytest.fixture(scope="module")
 def echo(lab: Lab) -> Iterator[Running]:
-    with lab.running("server", ["python", "-c", ECHO]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", ECHO]) as service:
         yield service
 
 

@@ -13,6 +13,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.topology import topology
 from scenarios.verdict import check
 from scenarios.verdict.check import Verdict
+from tests.infra.listening import listening
 
 END_HOSTS = sorted(topology().usual_hosts)
 BOTH_SIDES = [
@@ -122,10 +123,9 @@ def test_a_service_listens_at_its_exact_address_and_nowhere_else(
 ) -> None:
     address = getattr(lab.topology.hosts[name], family)
     socket = f"tcp://{f'[{address}]' if family == 'ipv6' else address}:65432"
-    with lab.running(name, ["python", "-m", "services.search.server_selectors", address, "65432"]) as service:
-        service.wait_for_line("listening")
-        listening = machine(name).check_output("ss --no-header --listening --tcp --numeric").splitlines()
-        assert [line.split()[3] for line in listening if ":65432" in line] == [socket.removeprefix("tcp://")]
+    with listening(lab, ["python", "-m", "services.search.server_selectors", address, "65432"], on=name):
+        lines = machine(name).check_output("ss --no-header --listening --tcp --numeric").splitlines()
+        assert [line.split()[3] for line in lines if ":65432" in line] == [socket.removeprefix("tcp://")]
     assert not [line for line in machine(name).check_output("ss -Hltn").splitlines() if ":65432" in line]
 
 

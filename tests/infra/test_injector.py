@@ -22,6 +22,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
+from tests.infra.listening import listening
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 PORT = 5300
@@ -103,8 +104,7 @@ def injector(lab: Lab) -> Iterator[Injector]:
 
 @pytest.fixture(scope="module")
 def taking(lab: Lab) -> Iterator[Running]:
-    with lab.running("server", ["python", "-c", TAKE]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", TAKE]) as service:
         yield service
 
 
@@ -116,8 +116,7 @@ def lines(taking: Running) -> int:
 
 @pytest.fixture(scope="module")
 def counting(lab: Lab) -> Iterator[Running]:
-    with lab.running("server", ["python", "-c", COUNT]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", COUNT]) as service:
         yield service
 
 

@@ -15,6 +15,7 @@ from scenarios.lab import engine
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import topology
 from scenarios.lab.waiting import wait_for
+from tests.infra.listening import listening
 
 ASKERS = ["client", "client-be", "client-be64"]
 # Of one's own network Docker's resolver answers for the addresses.
@@ -131,8 +132,7 @@ def test_get_ip_shows_both_functions_side_by_side(lab: Lab, asker: str) -> None:
 
 def test_a_client_tries_every_address_that_getaddrinfo_gives(lab: Lab) -> None:
     """Of the six, in this order: nobody has the first, nobody listens at the second, the third answers."""
-    with lab.running("server-be", ["python", "-m", "services.search.server_selectors", "", "65432"]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-m", "services.search.server_selectors", "", "65432"], on="server-be"):
         words = ["python", "-m", "services.search.client", "many.lab", "65432", "search", "ring", "--timeout", "4"]
         with Capture(lab) as capture:
             ran = lab.run("client-be", words, timeout_s=15)

@@ -12,6 +12,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host
 from scenarios.spec.kernel_faults import KernelRefusal, Kind
+from tests.infra.listening import listening
 
 pytestmark = pytest.mark.usefixtures("no_orphans")
 CONNECT = """
@@ -175,8 +176,7 @@ print(said)
 
 
 def ask(lab: Lab, client: Host, server: Host, source_port: int = 0) -> str:
-    with lab.running("server", ["python", "-c", ECHO]) as service:
-        service.wait_for_line("listening")
+    with listening(lab, ["python", "-c", ECHO]):
         return lab.run(client.name, ["python", "-c", ASK, server.ipv4, str(source_port)], timeout_s=5).stdout.strip()
 
 

@@ -16,6 +16,7 @@ from scenarios.evidence.capture import Capture
 from scenarios.lab import engine
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import topology
+from tests.infra.listening import listening
 
 CLIENTS, SERVERS = ["client", "client-be", "client-be64"], ["server", "server-be", "server-be64"]
 KEYS = ["elsewhere.pem", "expired.pem", "server-be.pem", "server-be64.pem", "server-m68k.pem", "server.pem"]
@@ -67,8 +68,7 @@ def test_a_server_is_taken_by_its_name_and_its_address_and_by_no_other(tls_lab: 
 )
 def test_the_bad_certificates_of_the_lab_are_found_out_from_both_byte_orders(lab: Lab, shows: str, says: str) -> None:
     serve = ["python", "-m", "services.search.server_tls", "", "65434", "--certificate", f"/run/keys/{shows}.pem"]
-    with lab.running("server", serve) as service:
-        service.wait_for_line("listening")
+    with listening(lab, serve):
         for client in CLIENTS:
             ran = lab.run(client, search("server.lab", port="65434"), timeout_s=20)
             assert (ran.status, ran.stdout) == (16, "")

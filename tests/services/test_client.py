@@ -23,18 +23,24 @@ def until_closed(connected: socket.socket) -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "value", "prints"),
+    ("value", "prints"),
     [
-        ("search", "morpheus", "Follow the white rabbit. 🐰\n"),
-        ("search", "🐶", "🐾 Playing ball! 🏐\n"),
-        ("search", "", "No match for ''.\n"),
-        ("binary", "😃", "b'First 10 bytes of request: binary\\xf0\\x9f\\x98\\x83'\n"),
+        ("morpheus", "Follow the white rabbit. 🐰\n"),
+        ("🐶", "🐾 Playing ball! 🏐\n"),
+        ("", "No match for ''.\n"),
     ],
 )
-def test_the_answer_is_printed_and_the_status_is_0(action: str, value: str, prints: str, tmp_path: Path) -> None:
+def test_the_answer_is_printed_and_the_status_is_0(value: str, prints: str, tmp_path: Path) -> None:
     with running("search.server_selectors", tmp_path / "journal") as server:
-        ran = run("search.client", server.host, str(server.port), action, value)
+        ran = run("search.client", server.host, str(server.port), "search", value)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, prints, "")
+
+
+def test_an_answer_in_bytes_is_printed_as_python_writes_them(tmp_path: Path) -> None:
+    with running("search.server_selectors", tmp_path / "journal") as server:
+        ran = run("search.client", server.host, str(server.port), "binary", "😃")
+    printed = "b'First 10 bytes of request: binary\\xf0\\x9f\\x98\\x83'\n"
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, printed, "")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
