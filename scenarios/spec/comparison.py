@@ -11,23 +11,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Expectation
+from scenarios.spec.one_of import OneOf
 from scenarios.spec.pairs import EVERY_PAIR, Pair, ends
-from scenarios.spec.validate import check_one
 
 
 @declaration
-class ControlWith:
+class ControlWith(OneOf):
     """What the control is run with, where the drill has no fault: exactly one of these.
 
     `pair`: the control on these machines, the run on those of the cell. `client`: the control with this client of the
     service, the run with the drill's.
     """
 
+    WHAT = "what differs"
+
     pair: Pair | None = None
     client: str | None = None
 
     def __post_init__(self) -> None:
-        check_one(self, "what differs")
+        OneOf.__post_init__(self)
         if self.pair is not None:
             try:
                 ends(self.pair)

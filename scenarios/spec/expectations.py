@@ -14,13 +14,14 @@ from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, nearest, quoted
 from scenarios.spec.kernel_counters import problem_of_counter
 from scenarios.spec.may_differ import MayDiffer
+from scenarios.spec.one_of import OneOf
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.packet_expectations import Bytes, Order, Packets
 from scenarios.spec.roles import HostRole, program_label, role_label
 from scenarios.spec.steps import State
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Band
-from scenarios.spec.validate import check_least, check_one, given_keys
+from scenarios.spec.validate import check_least, given_keys
 
 OutcomeWord = Literal[
     "answered",
@@ -228,8 +229,10 @@ class Alike:
 
 
 @declaration
-class Expectation:
+class Expectation(OneOf):
     """One expectation: exactly one of these keys."""
+
+    WHAT = "an expectation"
 
     hits: Hits | None = None
     outcome: Outcomes | None = None
@@ -241,9 +244,6 @@ class Expectation:
     alike: Alike | None = None
     bytes: Bytes | None = None
     counters: Counters | None = None
-
-    def __post_init__(self) -> None:
-        check_one(self, "an expectation")
 
     @property
     def value(self) -> Hits | Outcomes | Packets | Order | Sockets | Log | Duration | Alike | Bytes | Counters:

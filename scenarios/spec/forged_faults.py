@@ -16,9 +16,7 @@ from scenarios.spec.validate import check_least
 class Watch(Picked):
     """The packets go on as they came, and are counted: for an `until`, and for the `after` of another fault."""
 
-    @property
-    def action(self) -> injected.Action:
-        return forging_words.Watch()
+    action = forging_words.Watch()
 
     @property
     def says(self) -> str:

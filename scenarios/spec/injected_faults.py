@@ -107,9 +107,7 @@ class Picked:
 class Drop(Picked):
     """The packets go no further than the firewall."""
 
-    @property
-    def action(self) -> injected.Action:
-        return injected.Drop()
+    action = injected.Drop()
 
     @property
     def says(self) -> str:
@@ -120,9 +118,7 @@ class Drop(Picked):
 class Hold(Picked):
     """The packets wait at the firewall until the fault is healed."""
 
-    @property
-    def action(self) -> injected.Action:
-        return injected.Hold()
+    action = injected.Hold()
 
     @property
     def says(self) -> str:

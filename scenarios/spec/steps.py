@@ -13,6 +13,7 @@ from scenarios.spec.command_line import check_command
 from scenarios.spec.declaration import declaration
 from scenarios.spec.fault import Fault
 from scenarios.spec.injected_faults import KINDS_SAID
+from scenarios.spec.one_of import OneOf
 from scenarios.spec.roles import SERVER, CallerRole, HostRole, Role, program_label, role_label
 from scenarios.spec.strict_yaml import check_pattern
 from scenarios.spec.units import Seconds
@@ -159,8 +160,10 @@ class Look:
 
 
 @declaration
-class Step:
+class Step(OneOf):
     """One step: exactly one of these keys. `given` is as `fault`, but stands in the control run too."""
+
+    WHAT = "a step"
 
     given: Fault | None = None  # a stateful firewall is a condition; that it forgets is the fault
     fault: Fault | None = None
@@ -174,7 +177,7 @@ class Step:
     restart: Literal["server"] | None = None
 
     def __post_init__(self) -> None:
-        check_one(self, "a step")
+        OneOf.__post_init__(self)
         if self.wait is not None and not self.wait:
             raise ValueError("wait: expected more than 0s")
 

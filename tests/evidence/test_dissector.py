@@ -91,13 +91,12 @@ def shown_whole(frame: int, summary: str, header: bytes, byteorder: str, content
 
 
 def test_each_field_of_the_documents_exchange_is_shown(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     [request] = conversation.send(REQUEST)
     [answer] = conversation.reply(ANSWER)
     conversation.finish()
     conversation.finish_reply()
-    assert tshark.decode(capture) == [
+    assert tshark.decode(conversation.capture) == [
         shown_whole(request, REQUEST_SUMMARY, REQUEST[2:102], "big", b'{"action": "search", "value": "morpheus"}'),
         shown_whole(answer, ANSWER_SUMMARY, ANSWER[2:105], "little", FOUND),
     ]
@@ -105,21 +104,19 @@ def test_each_field_of_the_documents_exchange_is_shown(tshark: Tshark) -> None:
 
 def test_one_digit_changed_in_the_documents_request_is_seen(tshark: Tshark) -> None:
     """The control of all tests here that find nothing wrong: the same bytes, but 40 for 41."""
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     [sent] = conversation.send(REQUEST.replace(b": 41}", b": 40}"))
     end = conversation.finish()
-    whole, cut = tshark.decode(capture)
+    whole, cut = tshark.decode(conversation.capture)
     assert (whole.frame, whole.content, whole.wrong_content) == (sent, REQUEST[102:142], True)
     assert cut.frame == end
     assert cut.malformed == f"the stream ended inside a message: 1 bytes of at least 2; it began in frame {sent}"
 
 
 def test_the_column_of_the_packet_list_has_the_summaries(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     [first, last] = conversation.send(REQUEST + ANSWER[:120], ANSWER[120:] + REQUEST)
-    lines = tshark.run(capture).splitlines()
+    lines = tshark.run(conversation.capture).splitlines()
     assert lines[first - 1].endswith(REQUEST_SUMMARY)
     assert " JSONMSG " in lines[first - 1]
     assert lines[last - 1].endswith(f"{ANSWER_SUMMARY} | {REQUEST_SUMMARY}")
@@ -185,11 +182,10 @@ def test_a_message_cut_into_three_at_each_pair_of_bytes_is_decoded_once(tshark: 
 
 
 def test_messages_that_come_byte_by_byte_are_decoded(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     frames = conversation.send(*(bytes([byte]) for byte in REQUEST + ANSWER))
     conversation.finish()
-    shown = tshark.decode(capture)
+    shown = tshark.decode(conversation.capture)
     assert summaries(shown) == [REQUEST_SUMMARY, ANSWER_SUMMARY]
     assert [one.frame for one in shown] == [frames[len(REQUEST) - 1], frames[-1]]
 
@@ -216,25 +212,23 @@ def test_messages_of_a_tshark_that_reads_twice_are_the_same(tshark: Tshark) -> N
 
 
 def test_a_segment_that_is_sent_again_is_not_decoded_again(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     conversation.send(REQUEST)
     conversation.send_again(len(REQUEST), REQUEST)
     conversation.send(ANSWER[:70])
     conversation.send_again(70, ANSWER[:70])
     conversation.send(ANSWER[70:])
     conversation.finish()
-    assert summaries(tshark.decode(capture)) == [REQUEST_SUMMARY, ANSWER_SUMMARY]
+    assert summaries(tshark.decode(conversation.capture)) == [REQUEST_SUMMARY, ANSWER_SUMMARY]
 
 
 def test_segments_out_of_order_are_put_in_order_unless_that_is_switched_off(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     late, early = conversation.send_out_of_order(REQUEST[:70], REQUEST[70:] + ANSWER)
     end = conversation.finish()
-    found = tshark.by_frame(capture)
+    found = tshark.by_frame(conversation.capture)
     assert {frame: summaries(shown) for frame, shown in found.items()} == {early: [REQUEST_SUMMARY, ANSWER_SUMMARY]}
-    [misread] = tshark.decode(capture, *AS_THEY_COME)
+    [misread] = tshark.decode(conversation.capture, *AS_THEY_COME)
     assert misread.frame == end
     assert misread.malformed is not None
     assert f"it began in frame {late}" in misread.malformed
@@ -404,14 +398,13 @@ def test_a_stream_that_ends_between_messages_is_not_malformed(tshark: Tshark) ->
 
 
 def test_the_end_of_one_direction_says_nothing_about_the_other(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     conversation.send(REQUEST)
     conversation.reply(ANSWER[:40])
     conversation.finish()
     conversation.reply(ANSWER[40:])
     conversation.finish_reply()
-    assert summaries(tshark.decode(capture)) == [REQUEST_SUMMARY, ANSWER_SUMMARY]
+    assert summaries(tshark.decode(conversation.capture)) == [REQUEST_SUMMARY, ANSWER_SUMMARY]
 
 
 def test_bytes_that_the_capture_lacks_are_not_held_against_the_sender(tshark: Tshark) -> None:
@@ -658,12 +651,11 @@ def damaged(generator: Random) -> bytes:
 
 
 def test_what_follows_a_malformed_message_is_not_decoded_in_that_direction_only(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     [first, second] = conversation.send(REQUEST + NOT_AN_OBJECT + REQUEST, REQUEST)
     [answer] = conversation.reply(ANSWER)
     end = conversation.finish()
-    found = tshark.by_frame(capture)
+    found = tshark.by_frame(conversation.capture)
     whole, malformed, rest = found[first]
     assert whole.summary == REQUEST_SUMMARY
     assert malformed.malformed == "the header is not a JSON object"
@@ -687,12 +679,11 @@ def test_a_new_connection_from_the_same_port_is_decoded_afresh(tshark: Tshark) -
 
 
 def test_a_syn_that_comes_twice_does_not_make_a_broken_stream_whole(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     conversation.send(NOT_AN_OBJECT)
-    capture.add(capture.frames[0])
+    conversation.capture.add(conversation.capture.frames[0])
     conversation.send(REQUEST)
-    assert [one.good for one in tshark.decode(capture)] == [False, False]
+    assert [one.good for one in tshark.decode(conversation.capture)] == [False, False]
 
 
 def test_a_content_above_the_limit_is_malformed_without_waiting_for_it(tshark: Tshark) -> None:
@@ -716,11 +707,10 @@ def test_the_content_limit_is_a_preference(tshark: Tshark) -> None:
 
 
 def test_a_tshark_that_may_not_reassemble_blames_nobody(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+    conversation = Capture().conversation()
     conversation.send(REQUEST + REQUEST[:50], REQUEST[50:] + REQUEST)
     conversation.finish()
-    shown = tshark.decode(capture, "-o", "tcp.desegment_tcp_streams:FALSE")
+    shown = tshark.decode(conversation.capture, "-o", "tcp.desegment_tcp_streams:FALSE")
     assert [(one.good, one.untrusted, one.malformed) for one in shown] == [
         (True, False, None),
         (False, True, None),

@@ -406,50 +406,58 @@ def test_requests_are_read_alike_however_they_are_cut(raw: bytes) -> None:
         assert events(RequestReader(), pieces) == REQUESTS[raw], [len(piece) for piece in pieces]
 
 
-@pytest.mark.parametrize(
-    ("raw", "status"),
-    [
-        (get(b""), 400),  # RFC 9112, 3.2: no Host
-        (get(b"Host: a\r\nHost: a\r\n"), 400),
-        (get(b"Host: a b\r\n"), 400),
-        (get(b"Host: a/b\r\n"), 400),
-        (get(b"Host: a:80:80\r\n"), 400),
-        (get(line=b"GET /"), 400),  # HTTP/0.9
-        (get(line=b"GET  / HTTP/1.1"), 400),
-        (get(line=b"GET / HTTP/1.1 "), 400),
-        (get(line=b"GET /a b HTTP/1.1"), 400),
-        (get(line=b"GET /\xff HTTP/1.1"), 400),
-        (get(line=b"GET a HTTP/1.1"), 400),
-        (get(line=b"GET * HTTP/1.1"), 400),
-        (get(line=b"GET /#a HTTP/1.1"), 400),
-        (get(line=b"G@T / HTTP/1.1"), 400),
-        (get(line=b"GET / HTTP/2.0"), 505),
-        (get(line=b"CONNECT a:80 HTTP/1.1"), 501),
-        (b"\r\n\r\n" + get(), 400),
-        (b"GET / HTTP/1.1\nHost: a\n\n", 400),
-        (get(b"Host : a\r\n"), 400),
-        (get(b"Host: a\r\nA: b\r\n c\r\n"), 400),  # an obs-fold: RFC 9112, 5.2
-        (get(b" Host: a\r\n"), 400),
-        (get(b"Host: a\r\nA: b\x00\r\n"), 400),
+REFUSED = {
+    400: [
+        get(b""),  # RFC 9112, 3.2: no Host
+        get(b"Host: a\r\nHost: a\r\n"),
+        get(b"Host: a b\r\n"),
+        get(b"Host: a/b\r\n"),
+        get(b"Host: a:80:80\r\n"),
+        get(line=b"GET /"),  # HTTP/0.9
+        get(line=b"GET  / HTTP/1.1"),
+        get(line=b"GET / HTTP/1.1 "),
+        get(line=b"GET /a b HTTP/1.1"),
+        get(line=b"GET /\xff HTTP/1.1"),
+        get(line=b"GET a HTTP/1.1"),
+        get(line=b"GET * HTTP/1.1"),
+        get(line=b"GET /#a HTTP/1.1"),
+        get(line=b"G@T / HTTP/1.1"),
+        b"\r\n\r\n" + get(),
+        b"GET / HTTP/1.1\nHost: a\n\n",
+        get(b"Host : a\r\n"),
+        get(b"Host: a\r\nA: b\r\n c\r\n"),  # an obs-fold: RFC 9112, 5.2
+        get(b" Host: a\r\n"),
+        get(b"Host: a\r\nA: b\x00\r\n"),
         # What two servers could read differently: RFC 9112, 6.3 and 11.2
-        (get(b"Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400),
-        (get(b"Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n"), 400),
-        (get(b"Host: a\r\nContent-Length: 5 5\r\n"), 400),
-        (get(b"Host: a\r\nContent-Length: +5\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: gzip\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: chunked, gzip\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: chunked, chunked\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: \x0bchunked\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: xchunked\r\n"), 400),
-        (get(b"Host: a\r\nTransfer-Encoding: gzip, chunked\r\n"), 501),
-        (get(b"Host: a\r\nTransfer-Encoding: chunked\r\n", b"POST / HTTP/1.0"), 400),
-        (get(line=b"GET /" + b"x" * http.START_LINE_LIMIT + b" HTTP/1.1"), 414),
-        (get(b"Host: a\r\n" + b"A: b\r\n" * http.FIELD_LINES_LIMIT), 431),
-        (get(b"Host: a\r\nA: " + b"x" * http.FIELDS_LIMIT + b"\r\n"), 431),
-        (get(b"Host: a\r\nContent-Length: 11\r\n"), 413),
-        (get(b"Host: a\r\nTransfer-Encoding: chunked\r\n") + b"9\r\n123456789\r\n2\r\n", 413),
+        get(b"Host: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+        get(b"Host: a\r\nContent-Length: 5\r\nContent-Length: 6\r\n"),
+        get(b"Host: a\r\nContent-Length: 5 5\r\n"),
+        get(b"Host: a\r\nContent-Length: +5\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: gzip\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: chunked, gzip\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: chunked, chunked\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: \x0bchunked\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: xchunked\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: chunked\r\n", b"POST / HTTP/1.0"),
     ],
-)
+    413: [
+        get(b"Host: a\r\nContent-Length: 11\r\n"),
+        get(b"Host: a\r\nTransfer-Encoding: chunked\r\n") + b"9\r\n123456789\r\n2\r\n",
+    ],
+    414: [get(line=b"GET /" + b"x" * http.START_LINE_LIMIT + b" HTTP/1.1")],
+    431: [
+        get(b"Host: a\r\n" + b"A: b\r\n" * http.FIELD_LINES_LIMIT),
+        get(b"Host: a\r\nA: " + b"x" * http.FIELDS_LIMIT + b"\r\n"),
+    ],
+    501: [
+        get(line=b"CONNECT a:80 HTTP/1.1"),
+        get(b"Host: a\r\nTransfer-Encoding: gzip, chunked\r\n"),
+    ],
+    505: [get(line=b"GET / HTTP/2.0")],
+}
+
+
+@pytest.mark.parametrize(("raw", "status"), [(raw, status) for status, found in REFUSED.items() for raw in found])
 def test_a_wrong_request_is_refused_with_the_status_that_says_so(raw: bytes, status: int) -> None:
     error = refused(RequestReader(body_limit=10), raw)
     assert error.status == status
