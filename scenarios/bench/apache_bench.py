@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rich.table import Table
 
 from scenarios.calls.serving import serving
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.service import resolve
 
 ARCHITECTURES = ("blocking", "threads", "asyncio")
@@ -18,7 +18,7 @@ CONCURRENCY, REQUESTS = 50, 1000
 WITHIN_S = 60
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Measured:
     """What ab printed of one run. Times are of whole requests, connection included, in milliseconds."""
 

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -28,6 +27,7 @@ from scenarios.cluster.joining import joined
 from scenarios.cluster.version import rests_on
 from scenarios.evidence import run_folder
 from scenarios.lab.places import PACKAGE
+from scenarios.lab.valueclass import valueclass
 from scenarios.lab.waiting import wait_for
 from scenarios.run import summary
 from scenarios.spec.catalogue import chosen_service, find_drills
@@ -41,7 +41,7 @@ TELLS_EVERY = 2000
 LISTENS_WITHIN_S = 60
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Load:
     """What was measured. Memory is the most that a process had; `rate` the median of the rates of each EVERY cells."""
 

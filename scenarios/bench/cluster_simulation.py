@@ -11,8 +11,9 @@ from __future__ import annotations
 import heapq
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from scenarios.lab.valueclass import valueclass
 
 # The 0th, 5th, … 100th percentile of 231 cells of the catalogue, in seconds, on a machine that had other work as well.
 RECORDED_S: Final = (
@@ -28,7 +29,7 @@ UNLIKE: Final = 0.2  # how far a cell's time is from that of the last time: a st
 SEED: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Outcome:
     """What came of it. `ideal_s`: with no head, no slow and no lost machine, and no cell's end waited for."""
 

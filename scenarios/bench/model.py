@@ -9,10 +9,11 @@ What cannot be done (two kept connections to a server that serves one) is said i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from scenarios.lab.topology import Host
+from scenarios.lab.valueclass import valueclass
 
 Say = Callable[[str], None]
 PROTOCOLS = ("echo", "search")
@@ -25,7 +26,7 @@ CONTENT_LIMIT = 128 << 20
 FIRST_PORT = 21_000  # and upwards, one for each server that is started; below the ephemeral ports
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Place:
     """Where the generator and the server run."""
 
@@ -35,7 +36,7 @@ class Place:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Load:
     """So many connections at once, each kept with so many requests in flight, or each for one request only."""
 
@@ -48,7 +49,7 @@ class Load:
         return f"kept, {self.in_flight} in flight" if self.kept else "one request a connection"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Sizes:
     """How much is done. Every number is a bound."""
 
@@ -67,7 +68,7 @@ FULL = Sizes((1, 50, 1000), 5, 0.3, 200_000, 2_500, 10_000, 50, (1 << 20, 64 << 
 QUICK = Sizes((1, 5, 20), 1, 0.05, 400, 40, 100, 5, (1 << 16, 1 << 20), 2)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Cell:
     """What one server made of one load. `why` says why there is no figure; `errors` are by errno's name."""
 
@@ -87,7 +88,7 @@ class Cell:
     errors: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Idle:
     """The rate of the busy connections with idle ones beside them, and without."""
 
@@ -102,7 +103,7 @@ class Idle:
     errors: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Content:
     """One large content beside a small one: the median time of each."""
 
@@ -116,7 +117,7 @@ class Content:
     ratio: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Measured:
     """All of one place."""
 
@@ -126,7 +127,7 @@ class Measured:
     contents: Sequence[Content]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Bench:
     machine: Mapping[str, str]
     places: Sequence[Measured]
@@ -137,7 +138,7 @@ class Bench:
         return [cell for measured in self.places for cell in measured.cells]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Server:
     """A server that runs."""
 

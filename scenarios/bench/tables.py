@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from scenarios.bench.model import TEXTBOOK, Bench, Cell, Content, Idle, Load, Measured
+from scenarios.lab.valueclass import valueclass
 
 CELL_COLUMNS = (
     *("requests", "server", "req/s", "× textbook", "p50 ms", "p99 ms"),
@@ -27,7 +27,7 @@ IDLE_COLUMNS = ("server", "idle", "req/s with", "req/s without", "ratio", "bytes
 CONTENT_COLUMNS = ("server", "content", "small ms", "large ms", "ratio", "large MiB/s")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Rows:
     """One table, as text. A row that has no figures is its first columns and why."""
 

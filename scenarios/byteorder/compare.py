@@ -11,7 +11,6 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -29,6 +28,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import markdown_table
 from scenarios.spec.cast import CLIENT_NET, SERVER_NET
 from scenarios.spec.command_line import words
@@ -52,7 +52,7 @@ SHOWN_PAIRS = ("be-le", "le-be64")
 SHOWN_LINES = ("Header length:", "Header:", "Content:", "Integer:")  # of what tshark prints of a message
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Talk:
     """One call, and the bytes that crossed the client's leg for it."""
 
@@ -73,7 +73,7 @@ class Talk:
         return f"{self.chosen.name} {self.chosen.client_name}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Row:
     """A talk beside the first of its service: in which kinds of parts each direction differs, or why it is wrong."""
 
@@ -93,7 +93,7 @@ class Row:
         return "; ".join(f"{way}: {', '.join(kinds)}" for way, kinds in ways if kinds)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Compared:
     """All of it: what the machines said that they are, the rows in the order of the calls, tshark's words, and where
     the captures are.

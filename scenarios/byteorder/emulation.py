@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.markup import escape
@@ -20,6 +19,7 @@ from rich.table import Table
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import ROOT, Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import markdown_table
 
 DOCUMENT = ROOT / "docs" / "emulation.md"
@@ -91,7 +91,7 @@ and so no drill of the catalogue, needs anything of this list: a test compares t
 ERRNOS = "Results and logs carry names, because numbers are a machine's own. Where they differ:"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Answers:
     """What one machine answered: its errno numbers by name, and by subject and question what came back."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
@@ -28,6 +28,7 @@ from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec import program_ends
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import Outcome
@@ -44,7 +45,7 @@ FAMILY: Final = "ipv4"
 EMULATION: Final = re.compile(r"^qemu.*(?:[Uu]nsupported|[Uu]nknown syscall|Illegal instruction).*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Row:
     """One pair of CPUs: how the call ended, the first difference from the native pair, and why it cannot be tried."""
 
@@ -78,7 +79,7 @@ class Row:
         return f"the same bytes, and the client printed: {self.printed}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Compared:
     """The rows of all pairs. `unsteady` is where two native runs differ: from there on no difference has a meaning."""
 

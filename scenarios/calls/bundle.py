@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from docker.errors import ImageNotFound
@@ -27,6 +26,7 @@ from scenarios.lab.errors import CommandFailed
 from scenarios.lab.images import Recipe
 from scenarios.lab.places import IS_INSTALLED, ROOT, either
 from scenarios.lab.topology import topology
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.declaration_error import advice
 from scenarios.spec.service import Service, services
 from scenarios.version import VERSION
@@ -214,7 +214,7 @@ def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: 
             raise CommandFailed(f"{destination}: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Loaded:
     """What `load` came to. `stale`: the images that this checkout wants otherwise, by tag, each with the reason."""
 

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
-from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Finished
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.outcome import Outcome
 
 ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
@@ -41,7 +41,7 @@ class Reader(Protocol):
     def __call__(self, ran: Finished, *, hung: bool) -> Ending: ...
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Call:
     """A call that has ended. `warm`: no start of an interpreter, and of no container, is in its times."""
 

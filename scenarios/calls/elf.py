@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from scenarios.lab.cpus import CPUS
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.errno_numbers import NATIVE
 
 HEADER_BYTES: Final = 20
@@ -15,7 +15,7 @@ _BITS: Final = {1: 32, 2: 64}
 _ORDERS: Final[dict[int, Literal["little", "big"]]] = {1: "little", 2: "big"}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Built:
     """What a program was built for: its class, its byte order, and the number of its machine."""
 

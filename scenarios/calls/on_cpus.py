@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, get_args
 
 from scenarios.calls import elf
@@ -21,6 +21,7 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import CommandFailed, LabProblem, UsageError
 from scenarios.lab.images import Recipe
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Machine
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec import program_ends
 from scenarios.spec.command_line import words
 from scenarios.spec.errno_numbers import NATIVE
@@ -38,7 +39,7 @@ _INTERPRETER: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Found:
     """What the emulator of a program said that it is, and what the program (its interpreter) was built for."""
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console
 from scenarios.spec.catalogue import choose
 from scenarios.spec.cell import Cell, pairs_of, unsupported
@@ -18,7 +18,7 @@ from scenarios.spec.service import Service
 from scenarios.spec.units import so_many
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Fit:
     """Whether a drill fits a service: in which pairs it is run where none is asked for, or why in none."""
 

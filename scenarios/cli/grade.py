@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes
 from scenarios.lab.pool import default_jobs
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console, image_step, step, warn
 from scenarios.run import previous
 from scenarios.run.gallery import patient
@@ -48,7 +48,7 @@ SIGNS = {Mark.GOOD: "✓", Mark.BAD: "✗", Mark.OPEN: "?", Mark.NOT_FOR_IT: "·
 OF_A_SUBMISSION = (UsageError, CommandFailed, DeadlinePassed, LabProblem)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Class:
     """What is graded: the submissions, and for each row its name and its cells, by drill; None: it does not fit."""
 

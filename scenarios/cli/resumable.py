@@ -9,7 +9,6 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.places import typed
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import step, warn
 from scenarios.run import previous, summary
 from scenarios.run.previous import KeepRuns
@@ -34,7 +34,7 @@ Tell = Callable[[Sequence[Result], float, bool], int]
 """Print what was run, in how many seconds, and whether it was broken off; return the exit status."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Resumable:
     """A command by its name. `file`, in the folder of a run, says what was asked for: these keys, of these types."""
 

@@ -29,6 +29,7 @@ from scenarios.evidence.ways import Way, goes_right, way_of
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cast import CLIENT_NET, Cast
 from scenarios.spec.roles import LegName
 
@@ -51,7 +52,7 @@ class _Packet:
     due_s: float  # by the clock of whoever watches: then the other leg is waited for no longer
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class ReadyRung:
     """A packet that is ready to be drawn. `after_s`: it was drawn as lost before, and has now come, so much later."""
 

@@ -6,7 +6,6 @@ import argparse
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -16,6 +15,7 @@ from scenarios.cluster.address import Local
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import step, warn
 from scenarios.run.campaign import Campaign
 from scenarios.run.prepare import prepare
@@ -36,7 +36,7 @@ class Running(Protocol):
     def run(self, cells: Sequence[Cell], until: Callable[[], bool] = lambda: False) -> list[Result]: ...
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class RunOptions:
     """What a command wants of its cells; see Campaign. `patience` is what their drills were given."""
 
@@ -49,7 +49,7 @@ class RunOptions:
     patience: Seconds = Seconds(0)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Workforce:
     """So many labs, and what runs cells on them. `labs` are those that are this machine's."""
 

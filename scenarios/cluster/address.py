@@ -7,22 +7,22 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from scenarios.lab.pool import MOST_LABS
+from scenarios.lab.valueclass import valueclass
 
 PORT: Final = 8786  # Dask's usual one
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Local:
     """So many workers on this machine, each with a lab."""
 
     workers: int
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Address:
     """The scheduler of a cluster."""
 

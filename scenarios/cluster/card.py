@@ -7,13 +7,15 @@ part by part, so that a person is told what differs. The kernel is not: it may d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final
+
+from scenarios.lab.valueclass import valueclass
 
 KEY: Final = "faultwire"  # in what Dask's scheduler knows of a worker
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Card:
     """`rests_on` has a digest, or a version, of each thing that must be the same; `ran_on` is the machine's."""
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +19,7 @@ from scenarios.cluster.processes import scheduling
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.places import CODE, IS_INSTALLED, LOGS, PACKAGE, display_path
 from scenarios.lab.process_group import wait_or_kill
+from scenarios.lab.valueclass import valueclass
 
 COMMAND: list[str] = [sys.executable, "-m", PACKAGE]  # what starts a worker here
 ANSWERS_WITHIN_S: Final = 20.0
@@ -27,7 +27,7 @@ ENDS_WITHIN_S: Final = 60.0  # a worker takes its labs down
 LINES_TOLD: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Cluster:
     """A cluster that a head has joined. `workers` are processes that were started for it."""
 
@@ -49,7 +49,7 @@ class Cluster:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class LocalWorker:
     """A process on this machine, and the file with what it prints."""
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.run import fingerprint
 from scenarios.run.gallery import patient
 from scenarios.spec.catalogue import chosen_service, files_beside, load_drill
@@ -24,7 +25,7 @@ from scenarios.spec.units import Seconds
 _drills: dict[tuple[str, str, float], Drill] = {}  # those that were read here, by name, text and patience
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Plan:
     """What another machine needs to know of a cell. `service` is the label of what the drill runs with."""
 
@@ -93,4 +94,4 @@ def own_services(plans: Sequence[Plan], known: Mapping[str, Service]) -> dict[st
 
 
 def as_plain(plan: Plan) -> dict[str, Any]:
-    return {name: getattr(plan, name) for name in plan.__slots__}
+    return {field.name: getattr(plan, field.name) for field in fields(plan)}

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.tcp_stream import stream_bytes
+from scenarios.lab.valueclass import valueclass
 
 Kind = Literal["header length", "header", "byte order", "elements", "text", "content", "bytes"]
 WHY: dict[Kind, str] = {
@@ -33,7 +33,7 @@ DUMPED_BYTES = 16  # a line
 SHOWN_LINES = 12  # of a diff
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Part:
     """Some bytes that were sent, and `same`: what a machine of either byte order would have sent for them."""
 
@@ -43,7 +43,7 @@ class Part:
     unit: int = 1  # bytes that are swapped as one
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Direction:
     """All that one end sent over one connection. `orders` are the byte orders that its messages name, one for each."""
 
@@ -110,7 +110,7 @@ def _swapped(content: bytes, unit: int) -> bytes:
     return b"".join(content[at : at + unit][::-1] for at in range(0, len(content), unit))
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Conversation:
     """What both ends of one connection said, and the frames that carried it."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
+
+from scenarios.lab.valueclass import valueclass
 
 FLAGS = {0x02: "SYN", 0x10: "ACK", 0x01: "FIN", 0x04: "RST", 0x08: "PSH", 0x20: "URG"}
 Transport = Literal["tcp", "udp", "icmp", "arp", "other"]
@@ -17,7 +18,7 @@ ICMP_OF_NO_ERROR = re.compile(r"Echo |Neighbor |Router |Redirect\b|Multicast |Ti
 Endpoint = tuple[str, int | None]  # an address, and a port where there is one
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Frame:
     """A captured frame that carries IP, or ARP where it was asked for.
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 from rich.text import Text
@@ -16,6 +15,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import Stall
 from scenarios.evidence.ways import OF_BACKEND, OF_CLIENT, PAST_SERVER, Way, goes_right, way_of
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.roles import LegName
 
 HALF = 34  # columns between two uprights
@@ -26,7 +26,7 @@ AT_ONCE_S = 0.02  # a packet that nothing holds crosses the firewall in less
 PREVIEW = 48  # bytes of a payload that nobody decodes
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Rung:
     """One packet, as the legs of its way saw it; None: this leg did not see it. At least one leg did."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from scenarios.evidence.stalls import Stall
+from scenarios.lab.valueclass import valueclass
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Pause:
     """A pause that the drill itself made: of a program, or (pid None) of the container of a guest."""
 

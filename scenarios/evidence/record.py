@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.stalls import Stalls
 from scenarios.faults.catch import Caught
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.may_differ import MayDiffer
 from scenarios.spec.roles import LegName, Role
 
@@ -21,7 +22,7 @@ LATE_S = 1.0  # a call that took longer had to wait
 LATE_COLD_S = 3.0  # the same of one that starts an interpreter or a container first
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Event:
     """A step of the script, when it was done: nanoseconds since the epoch, by the captures' clock."""
 
@@ -29,7 +30,7 @@ class Event:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Seen:
     """All of one run. `armed`: with its faults; otherwise it is the control."""
 
@@ -86,7 +87,7 @@ class Seen:
         return min(packets or [each.at_ns for each in self.events], default=0)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class LegCapture:
     """What crossed one leg: the pcapng file, how many frames it holds, how many the kernel dropped before the file."""
 
@@ -96,7 +97,7 @@ class LegCapture:
     dropped: int
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Socket:
     """A socket as its host's kernel has it. Addresses are as `ss` writes them: `[::1]:80`, `0.0.0.0:*`, `*:80`.
 
@@ -125,7 +126,7 @@ class Socket:
         return self.transport + ("" if re.match(r"[0-9]", self.local) else "6")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Waiting:
     """A socket on which a program may wait, with the kernel's timer: `on` (it sends again), `keepalive`, …; or none."""
 
@@ -135,7 +136,7 @@ class Waiting:
     rto_s: float  # the retransmission timeout, before it was doubled
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Patience:
     """How long another client's call may take. `needs_s` is what such a call takes where nothing fails, with the start
     of its program: nothing for one that is warm. Some programs start for longer than others are served.
@@ -158,7 +159,7 @@ class Patience:
         return LATE_S if call.warm else LATE_COLD_S + self.needs_s
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Beside:
     """How the calls of another client ended while the script ran, and one of the client's when all was undone.
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 
 from scenarios.evidence.frame import Frame
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.units import so_many
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Shape:
     """What all conversations of a client with a port were like. `segments` is the most that a turn took."""
 

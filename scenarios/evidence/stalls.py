@@ -27,10 +27,11 @@ import bisect
 import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from scenarios.evidence.frame import Frame
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.units import Band
 
 # images/meter/meter says what each is; "unwatched": the meter, which had begun, did not answer, and nobody knows
@@ -51,7 +52,7 @@ HELD_UP_S = 0.15  # what was held up comes this soon after the stall: on an emul
 READS_A_TIME = re.compile(r"time_relative|time_delta|frame\.time|\.time\b|ack_rtt|response_in_time")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Stall:
     """From when to when something stood still: nanoseconds since the epoch, by the captures' clock."""
 
@@ -89,7 +90,7 @@ class Stall:
         return f"{self.how_long} at {(self.began_ns - zero_ns) / 1e9:.2f} s"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Window:
     """The stalls between two moments: their time together, counted once where they overlap, and the longest."""
 
@@ -101,7 +102,7 @@ class Window:
         return self.longest is not None and self.longest.length_s >= slack_s
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Stalls:
     """All of one run. `unseen` is what could not be measured, and why; empty when all was.
 

@@ -7,19 +7,19 @@ A segment that the kernel sends again is no try of the program: its sequence num
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
+from scenarios.lab.valueclass import valueclass
 
 BEFORE_S: Final = 0.01  # a call's time and a capture's are of one clock, and are noted by two programs
 BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it; to make the next one takes longer
 LATELY_S: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Tries:
     """What the client's host sent in the time of one call, and until when."""
 

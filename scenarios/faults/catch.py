@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from scenarios.lab.valueclass import valueclass
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Caught:
     """What a fault took hold of. `unsure` is why its count is no evidence; `details` has a line for each hit."""
 

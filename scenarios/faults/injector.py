@@ -12,19 +12,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from images.firewall.inject.declared import Action, Pick, to_json
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.valueclass import valueclass
 
 PROGRAM = "/usr/local/lib/faultwire/injector"
 ANSWER_WITHIN_S = 30
 END_WITHIN_S = 20  # it takes its rules away first, with programs that have 10 s
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Hit:
     """A packet that was picked, as it came to the firewall; `at_ns` is on the clock of the captures."""
 
@@ -45,7 +45,7 @@ class Hit:
     number: int | None  # the sequence number of an ICMP echo
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Hits:
     """What a fault has seen and done. It is evidence only when `unsure` is empty."""
 

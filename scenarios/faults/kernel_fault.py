@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Self
 
 from scenarios.faults import Unsupported
@@ -21,6 +20,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.process import Finished
 from scenarios.lab.sweep import JOURNAL
 from scenarios.lab.topology import Leg
+from scenarios.lab.valueclass import valueclass
 
 TABLE = "inet faultwire"
 PREFIX = "of-"  # of a chain: the name of a fault may be a word of nft's own, as `drop` and `bridge` are
@@ -79,7 +79,7 @@ sh -eu "$undo" && rm "$undo" || exit
 {LEAVE_NOTHING}"""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Chain:
     """A base chain (nft(8), "Chains"): its name, type, hook and priority, its rules, and the sets that they use."""
 

@@ -6,7 +6,6 @@ They are nftables rules on selections of packets, one base chain for each fault 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import get_args
 
 from scenarios.faults.conntrack import leaving
@@ -14,6 +13,7 @@ from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host, Topology
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.kernel_faults import KernelRefusal, Kind, check_refusal, check_selected_port
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -48,24 +48,24 @@ REFUSALS: dict[KernelRefusal, Mapping[Family, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Silence:
     """Packets are dropped without a word."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Refuse:
     """Packets are dropped, and their sender is told, by ICMP or by a TCP reset that the firewall makes."""
 
     by: KernelRefusal
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class SpendTtl:
     """Packets arrive with a TTL of 1, so that the firewall answers "time exceeded" (RFC 792; RFC 4443, 3.3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Side:
     """Every host of one of the lab's networks; its addresses are the network's subnets."""
 
@@ -80,7 +80,7 @@ class Side:
         return cls(network, ipv4, ipv6)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Selection:
     """Which packets: from one host, or any of a side, to another, of a kind, and (for TCP and UDP) between ports."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
+
+from scenarios.lab.valueclass import valueclass
 
 PREFIX: Final = "FAULTWIRE_"  # of the variables that the lab itself gives
 USER: Final = 1000  # as whom a guest runs
@@ -16,7 +18,7 @@ KEYS_FOLDER: Final = "/run/keys"
 HIDDEN: Final = "(hidden)"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Box:
     """The container of a guest: its image, its environment, and files that it can read, each at its place there.
 

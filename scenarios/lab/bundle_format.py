@@ -11,11 +11,12 @@ import re
 import tarfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 
 FORMAT: Final = 1
 HEADER: Final = "faultwire-bundle.json"
@@ -42,7 +43,7 @@ class BundleError(UsageError):
     """The file is not a whole, unaltered bundle that this program reads; or it is not for this machine."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Image:
     """An image in the bundle. `inputs`: the digest of all that it was built from, where it has that label."""
 
@@ -52,7 +53,7 @@ class Image:
     layers: tuple[str, ...]  # the digests of its layers; every engine computes the same
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Member:
     """A file in the bundle."""
 
@@ -61,7 +62,7 @@ class Member:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Contents:
     """What a bundle says of itself. `size` is the whole file's, in bytes."""
 

@@ -8,7 +8,7 @@ import hashlib
 import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +28,7 @@ from scenarios.lab.bundle_format import (
     padding,
     seal_of,
 )
+from scenarios.lab.valueclass import valueclass
 
 
 class _Counting(io.RawIOBase):
@@ -60,7 +61,7 @@ def _put(out: BinaryIO, name: str, size: int, source: BinaryIO) -> Member:
     return Member(name, size, counted.digest.hexdigest())
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Written:
     """The whole file: its size in bytes, and its SHA-256."""
 

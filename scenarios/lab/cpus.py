@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from scenarios.lab.places import ROOT
+from scenarios.lab.valueclass import valueclass
 
 TABLE: Final = ROOT / "images" / "bigendian" / "cpus.toml"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Cpu:
     """A line of the table; the comments there say what each key is. `bits`: of a pointer; `aligned`: bytes."""
 

@@ -10,7 +10,6 @@ import pwd
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import ROOT, typed
 from scenarios.lab.pool import MEMORY_A_LAB, default_jobs
 from scenarios.lab.topology import LAB_NUMBERS, topology
+from scenarios.lab.valueclass import valueclass
 
 OLDEST_API = (1, 41)  # Engine 20.10
 DISK_NEEDED_GIB = 3
@@ -65,7 +65,7 @@ class State(enum.Enum):
     MISSING = "missing"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Finding:
     """One line: what was looked at, how it is, and (where it is missing) how to get it."""
 

@@ -10,8 +10,9 @@ import ipaddress
 import re
 import sys
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from typing import Literal
+
+from scenarios.lab.valueclass import valueclass
 
 TABLES = ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/udp", "/proc/net/udp6")
 ESTABLISHED = "01"
@@ -23,7 +24,7 @@ Transport = Literal["tcp", "udp"]
 Address = tuple[str, int]  # with a port
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Connection:
     """One connection, as one of its hosts has it."""
 

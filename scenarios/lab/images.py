@@ -14,7 +14,7 @@ import re
 import shutil
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
@@ -26,6 +26,7 @@ from scenarios.lab.errors import CommandFailed
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.places import LOGS, ROOT, SETUP
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE
+from scenarios.lab.valueclass import valueclass
 
 INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
@@ -44,7 +45,7 @@ PROXIES = (
 )  # the builder knows these names
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Recipe:
     """An image of ours. `stands_on` are the recipes that its Dockerfile begins with; none: Debian itself.
 

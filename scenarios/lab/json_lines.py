@@ -27,10 +27,10 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
-from dataclasses import dataclass
 from typing import Any, Final
 
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.valueclass import valueclass
 
 Message = dict[str, Any]
 
@@ -44,7 +44,7 @@ ENDS_WITHIN_S: Final = 2.0  # after SIGTERM, and after the end of its output
 WRITE_BYTES: Final = 64 << 10
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Answer:
     """What the child answered to a request, and the bytes that followed."""
 
@@ -55,7 +55,7 @@ class Answer:
         return self.message[key]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Request:
     """A request that was made. `wait` for its answer."""
 

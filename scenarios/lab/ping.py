@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host
+from scenarios.lab.valueclass import valueclass
 
 PING_EVERY_S = 0.2  # the shortest that an unprivileged user may ask for
 ANSWER_WITHIN_S = 1
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class RoundTrips:
     """What ping counted. Times in milliseconds; None when nothing came back."""
 
@@ -29,7 +29,7 @@ class RoundTrips:
         return 100 * (self.sent - self.received) / self.sent
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Hop:
     """One hop of a traceroute: its address and what we call it; None for one that did not answer."""
 

@@ -13,10 +13,10 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import IO, Final
 
 from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.valueclass import valueclass
 from scenarios.lab.waiting import wait_for
 
 PRINTED_LIMIT: Final = 4 << 20  # characters that are kept of what a program prints while it runs
@@ -31,7 +31,7 @@ LISTENS_WITHIN_S = 30.0  # an emulated interpreter takes a second or two to star
 ENDED_AT_DEADLINE = 124  # as timeout(1) has it
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Finished:
     """A program that ran to its end. Status 124: it was ended at its deadline (timeout(1)).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final
 
 from scenarios.lab.backend_leg import backend_document
@@ -17,6 +17,7 @@ from scenarios.lab.engine import IMAGE_LABEL, LAB_LABEL
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import ARCHITECTURES, BACKEND_NET, NATIVE_IMAGE, Family, Host, Topology, lab_document
+from scenarios.lab.valueclass import valueclass
 from scenarios.lab.way_out import gate_document
 
 FIRST: Final = 32  # of the addresses of a network; the lab's own machines are below, and the firewall above
@@ -34,7 +35,7 @@ _OF_THE_SEAT: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Member:
     """One service of a composition: its name there, its machine in the lab, its side, and the names it is called by."""
 
@@ -44,7 +45,7 @@ class Member:
     names: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Plan:
     """A composition as a lab starts it. `resolved` is what Docker Compose makes of the user's files."""
 

@@ -9,13 +9,13 @@ import functools
 import ipaddress
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import yaml
 
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.places import ROOT as ROOT
+from scenarios.lab.valueclass import valueclass
 
 Family = Literal["ipv4", "ipv6"]
 
@@ -25,7 +25,7 @@ DEFAULT_LAB = 1
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Machine:
     """What a machine is, in the words of the machine itself: sys.byteorder, the bits of sys.maxsize with its sign, and
     uname(2)'s machine. Byte order and word size are two things that a result can tell apart.
@@ -58,7 +58,7 @@ NOBODY = "dead"  # the name in the zone of an address that nobody has
 INTERFACE = "eth0"  # of a host: Docker's name for the first of a container, and a host has one
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Host:
     """An end host. `promised` is what its image promises; what it really is gets asserted on the host.
 
@@ -95,7 +95,7 @@ class Host:
         return self.ipv4 if family == "ipv4" else self.ipv6
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Leg:
     """An interface of the firewall: its name in this program and the gateway addresses that it claims."""
 
@@ -105,7 +105,7 @@ class Leg:
     ipv6: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Backend:
     """The network behind a program in the middle: there only while a composition has such a program."""
 
@@ -117,7 +117,7 @@ class Backend:
     subnets: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Outside:
     """The firewall's network to the world, which is there only while a composition may leave the lab; IPv4 alone."""
 
@@ -127,7 +127,7 @@ class Outside:
     gate: str  # that of the machine which translates addresses
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Topology:
     lab: int
     project: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
 from scenarios.run import summary
@@ -23,7 +23,7 @@ class NotHere(Exception):
     """The drill cannot be tried here; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class DrillTest:
     """A drill with a service, on the pair of the test's lab. `run` it."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
 from scenarios.calls.call import Call
+from scenarios.lab.valueclass import valueclass
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Ended:
     """A call that has ended. Times are in seconds; of a program of an image they are its own, without its container's.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +20,7 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, Stall
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.library.evidence import kept_folder
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
@@ -111,7 +112,7 @@ class Recorded:
         return captured.get().rstrip()
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Packets:
     """Packets of a recording: all of both legs, or those that were chosen. Each method gives a new value.
 

@@ -16,6 +16,7 @@ from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.library.ended import Ended
 from scenarios.library.session import Session
 from scenarios.spec.declaration_error import problems_of
@@ -29,7 +30,7 @@ from scenarios.spec.validate import SERVICE_PLACE
 NOTHING = "true"  # in the place of the side that a test does not start here
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Program:
     """A program as a test names it: a command, or one of a service that is declared; and what it is given."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.report.read_run import Line, Run
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Changes:
     """The earlier run, and each cell whose verdict or word is another, with the line that it had then."""
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from scenarios.lab.places import PAGES
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.verdict.check import Verdict
 
 STORED = PAGES / "gallery.json"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Seen:
     """A cell in short. `word` is what the program did, empty where nothing is known; `kind` that without figures."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import html
 from scenarios.report.gallery_cells import Seen
 from scenarios.report.gallery_words import Cells, Misfits, Place, begin_upper, legend, place, summarize
@@ -21,7 +21,7 @@ from scenarios.spec.service import ServiceChoice
 PAIR = "le-le"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Client:
     """A client of the page: its heads in the table, its paragraphs, its cells."""
 

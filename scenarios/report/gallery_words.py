@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.gallery_cells import Seen
 from scenarios.spec.gallery import Gallery
 from scenarios.spec.units import so_many
@@ -40,7 +40,7 @@ SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Place:
     """What stands at one place of a table. `seen` is the cell that shows it; None where there is none."""
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from scenarios.evidence.ways import OF_CLIENT, PAST_SERVER, Way
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.ladder_events import Bar, bars_of, calls, lanes, stall_events, stalls_of, steps, windows_of
 from scenarios.report.packet_fates import Flows, Rung, endpoint, first, is_local, joined, roles_of
 from scenarios.report.read_run import Frame, Packet, Packets
@@ -26,7 +27,7 @@ Fate = Literal["crossed", "lost", "made", "altered", "cut", "piece", "taken", "l
 Ends = tuple[str, ...]  # roles, from left to right; the firewall stands between each two of them
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class LadderRow:
     """A packet on its rung."""
 
@@ -70,7 +71,7 @@ class LadderRow:
         return next(leg for leg, number in on_its_way if number is not None)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Row:
     """A line of the picture at its time; exactly one of packet, says and pause_s is there."""
 
@@ -90,7 +91,7 @@ class Row:
         return round(1.4 + 0.9 * max(0.0, math.log10((self.pause_s or 0) * 1e9 / PAUSE_NS)), 2)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Picture:
     """All of one run."""
 

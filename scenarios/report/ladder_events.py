@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from scenarios.evidence.stalls import Stall
+from scenarios.lab.valueclass import valueclass
 
 STALLS = 200  # the longest have rows; all that were kept are in result.json
 LANES = 6  # bars of calls side by side; calls beyond have their rows, and no bar
@@ -15,7 +15,7 @@ LANES = 6  # bars of calls side by side; calls beyond have their rows, and no ba
 IN_FORCE, HEAL = " is in force", "heal "
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Bar:
     """A call beside the ladder."""
 

@@ -12,10 +12,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.report.ladder import LadderRow, Picture, picture
 from scenarios.report.ladder_events import seconds
@@ -26,7 +27,7 @@ ROWS = 44  # a ladder that has more is cut in its middle
 SCRIPT = re.compile(r"^script:\n(.*?)^\w", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class StoredLadder:
     """A ladder of a drill. `script` identifies what was performed: see script_of()."""
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from scenarios.evidence import run_folder
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import html, read_run
 from scenarios.report.changes import since_the_run_before
 
@@ -57,7 +57,7 @@ WAITING: Final = """<!DOCTYPE html>
 """
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Answer:
     """What a request is answered with."""
 

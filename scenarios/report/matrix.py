@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.read_run import Line
 from scenarios.spec.pairs import EVERY_PAIR
 
 PAIR_ORDER: Mapping[str, int] = {pair: number for number, pair in enumerate(EVERY_PAIR)}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Column:
     """A column; those of one group stand side by side under its name."""
 
@@ -24,7 +24,7 @@ class Column:
         return f"{self.group}/{self.name}" if self.group else self.name
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Entry:
     """Lines of one place in the table that say the same, of several pairs or repeats, each with its label."""
 
@@ -35,7 +35,7 @@ class Entry:
         return self.lines[0][1]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Matrix:
     """The table: `rows` have a name, what stands under it, and the entries of each column."""
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from scenarios.evidence.run_folder import made_whole, take_over
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import machines, read_run, shard_plan, summary_files
 from scenarios.report.shard_plan import Plan
 from scenarios.verdict.check import Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Part:
     """A part of a run, as its folder tells it; `lines` are of its summary.json, by the title of the cell."""
 
@@ -30,7 +30,7 @@ class Part:
     ran_on: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Merged:
     """What was put together: the verdicts of all cells that were run, and the titles of those that no part has."""
 

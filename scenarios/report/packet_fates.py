@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from scenarios.evidence.ways import OF_CLIENT, Way
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.read_run import Frame, Packet, Packets
 
 
@@ -82,7 +83,7 @@ def endpoint(address: str, port: int | None) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Rung:
     """A packet, and what the firewall made of it, where the two legs did not see the same."""
 

@@ -6,13 +6,14 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from scenarios.evidence import frames_json
 from scenarios.evidence.ways import Way, goes_right, way_of
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import cell_title
 from scenarios.spec.roles import LegName
 from scenarios.verdict.behaviour import Behaviour
@@ -25,7 +26,7 @@ PLACE_PARTS = 3  # of the folder of a cell in the folder of its run: drill, serv
 RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Line:
     """A cell in short: a line of the summary."""
 
@@ -90,7 +91,7 @@ class Line:
         return f"{self.folder}/{PAGE}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Run:
     """A run, as its folder tells it."""
 
@@ -112,7 +113,7 @@ class Run:
         return sum(self.counts.values())
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Frame:
     """A frame as one leg saw it; see dissect.Frame, whose payload is in the capture."""
 
@@ -140,7 +141,7 @@ class Frame:
     checksum_good: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Packet:
     """One packet, as each leg saw it; None: this leg did not see it."""
 
@@ -160,7 +161,7 @@ class Packet:
         return {leg: frame for leg, frame in legs if frame is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Packets:
     """What frames.json holds."""
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import Cell
 from scenarios.spec.shard import Shard
 
@@ -16,7 +16,7 @@ FILE = "shard.json"
 SCHEMA = 1
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Plan:
     """A part, the titles of all cells of the whole run in their order, and a digest of each thing it rests on."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.text import Text
@@ -20,6 +20,7 @@ from scenarios.lab.architecture import query_architecture
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family, Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.lab.versions import versions
 from scenarios.run.exchange import Exchange, Say, exchange, leg_checks, without_firewall
 from scenarios.spec.service import ServiceChoice, resolve
@@ -37,7 +38,7 @@ ANSWER_BYTES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Demonstration:
     """What a demonstration came to: the verdict, what it rests on, the picture, and where the files are."""
 

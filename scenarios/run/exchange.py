@@ -11,7 +11,7 @@ This brings the things about that others judge; it judges nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from rich.text import Text
@@ -26,6 +26,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family, Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import Transport
 from scenarios.verdict.check import Check, check, proof
@@ -33,7 +34,7 @@ from scenarios.verdict.check import Check, check, proof
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Exchange:
     """What came of one call. Without a firewall that runs there are no captures, and no frames."""
 

@@ -8,13 +8,13 @@ import contextlib
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.run.fingerprint import inputs
 from scenarios.spec.cell import Cell, cell_title
@@ -25,7 +25,7 @@ from scenarios.verdict.survival import Survival
 LOOKS_BACK = 30  # runs
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class KeepRuns:
     """Which runs are kept: so many of the newest, or those of so many days."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from scenarios.lab.places import PROGRAM
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.comparison import with_another_end
 from scenarios.spec.composition import machine_name
 from scenarios.spec.drill import Drill
@@ -21,7 +22,7 @@ def cell_title(drill: str, service: str, pair: str, repeat: int = 1) -> str:
     return f"{drill} · {service} · {pair}{again}"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Cell:
     """One drill with one service on one pair of machines."""
 

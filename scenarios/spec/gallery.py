@@ -7,9 +7,10 @@ read from the cells.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.service import SERVICES
 from scenarios.spec.strict_yaml import load
 from scenarios.spec.units import Seconds
@@ -17,7 +18,7 @@ from scenarios.spec.units import Seconds
 GALLERY = SERVICES / "gallery" / "gallery.yaml"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Shown:
     """A client of the gallery: a program as it comes, and the same with the option that its manual recommends.
 
@@ -46,7 +47,7 @@ class Shown:
         return (self.as_it_comes,) if self.cured is None else (self.as_it_comes, self.cured)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Gallery:
     """gallery.yaml. `failures` are drills by name, each with the row's title; `left_out` says what is not run, and why.
 

@@ -10,11 +10,11 @@ import functools
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from scenarios.lab.places import WORK
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.file_text import file_text
 
@@ -25,7 +25,7 @@ KEYS: Final = ("services", "drills", "runs")
 USUAL_RUNS: Final = "runs"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Project:
     """Where a person's own things are. The first folder of `services` is where `init` writes a new one."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -17,6 +17,7 @@ from typing import get_args
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import ROOT
 from scenarios.lab.topology import Family
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.composition import Composed
 from scenarios.spec.container_settings import DOCKERFILE, ContainerSettings, check_dockerfile, suffix_of
 from scenarios.spec.declaration import declaration
@@ -255,7 +256,7 @@ def read_service(folder: Path, known: Mapping[str, Service], called: str | None 
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class ServiceChoice:
     """A service with one of its servers and one of its clients chosen."""
 

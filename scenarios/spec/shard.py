@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+
+from scenarios.lab.valueclass import valueclass
 
 MOST_SHARDS = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Shard:
     """The part `number` of `of` parts, from 1. A cell belongs to a part by its title alone, on whatever machine."""
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
+
+from scenarios.lab.valueclass import valueclass
 
 TABLE: Final = Path(__file__).with_name("sources.yaml")
 RFC: Final = re.compile(r"(RFC [1-9]\d*)(?: (section [1-9]\d*(?:\.\d+)*|appendix [A-Z](?:\.\d+)*))?")
@@ -24,7 +25,7 @@ ON_MAN7: Final = ("man-pages", "iproute2", "iputils")
 RULE: Final = re.compile(r"rule \(")  # a numbered rule is no section: a link leads to the section that it stands in
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Source:
     """A document, and a place in it: the number of an RFC's section, a word of a man page, a name in a file of Linux.
 

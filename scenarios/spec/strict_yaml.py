@@ -22,6 +22,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import yaml
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.file_text import file_text
 
@@ -53,7 +54,7 @@ def problems_of_pattern(pattern: str, key: str) -> Iterator[str]:
         yield f"{key}: {quoted(pattern)} is not a regular expression: {error}"
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@valueclass
 class _At:
     """A place in a file, for errors."""
 

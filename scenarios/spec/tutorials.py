@@ -8,11 +8,11 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scenarios.lab.places import ROOT
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.declaration import declaration
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Expectation
@@ -61,7 +61,7 @@ class Sentence:
         return found[0]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Sentences:
     """docs/tutorials.yaml: the sentences, under headings."""
 
@@ -89,7 +89,7 @@ class Pair:
                 raise ValueError(f"no such file: {PROGRAMS / name}")
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Pairs:
     """services/tutorial/pairs.yaml."""
 

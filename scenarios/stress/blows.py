@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from scenarios.lab.places import display_path
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.catalogue import DRILLS, chosen_service, drills
 from scenarios.spec.cell import Cell, unsupported
 from scenarios.spec.drill import Drill
@@ -27,7 +28,7 @@ ANY_TIME: Final = (0.1, 1.5)  # after the run was started, where 1 is the time t
 BESIDE_THE_CATALOGUE: Final = Path(__file__).resolve().parent / "stormy"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Target:
     """A drill on a pair, with the faults of one kind by name. `drill` is as `run` takes it: a name, or a file."""
 
@@ -36,7 +37,7 @@ class Target:
     names: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Blow:
     """How a run is to be ended: `delay` seconds after a fault of this kind came into force.
 

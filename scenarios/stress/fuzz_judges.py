@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
+
+from scenarios.lab.valueclass import valueclass
 
 FIXED_BYTES: Final = 16  # of services/framing, without flags
 FRAMING_LIMIT: Final = 64 * 1024  # likewise
@@ -17,7 +18,7 @@ TLS_RECORD_BYTES: Final = (1 << 14) + 256
 FINISHED, RESET, LATE = "end", "reset", "late"  # how a connection ended (fuzz_caller.py)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Case:
     """A message, and the pieces in which it is sent. `promised`: how many answers the protocol promises, if known."""
 
@@ -27,7 +28,7 @@ class Case:
     promised: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Reply:
     """What came back, and how the connection ended."""
 

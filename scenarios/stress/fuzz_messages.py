@@ -14,9 +14,9 @@ import random
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.stress.fuzz_judges import (
     Case,
     Judge,
@@ -39,7 +39,7 @@ MOST_BYTES: Final = 80_000  # of a message: more than any limit of a framing
 DATAGRAM_BYTES: Final = 1_400
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Dialect:
     """`good` is answered by exactly `answer`, or by what `judge` takes where it is None."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import yaml
+
+from scenarios.lab.valueclass import valueclass
 
 # What stands in the place of a value: YAML 1.1's oddities, wrong types, too much of everything.
 ODD = (
@@ -92,7 +94,7 @@ WHOLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Original:
     """A right file: what it declares, and where its values and the pairs of its mappings stand."""
 
@@ -120,7 +122,7 @@ class Original:
             walk(root)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Mutant:
     """A file that is to be read as its original's kind, and what was done to it."""
 

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.report.packet_fates import joined
 from scenarios.report.read_run import Frame, Packet, Packets
@@ -27,7 +27,7 @@ class NotThere(Exception):
     """The evidence does not answer the question; the message says what is lacking."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Answer:
     """The right answer, and the figure behind it where there is one."""
 
@@ -39,7 +39,7 @@ class Answer:
         return f"{self.value} ({self.figure})" if self.figure else self.value
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Evidence:
     """What a cell left of one of its runs."""
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.report import read_run
 from scenarios.spec.declaration import declaration
 from scenarios.spec.drill import Drill
@@ -51,7 +51,7 @@ class Rubric:
     drills: Mapping[str, Want]
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Grade:
     """A cell: its mark, what was seen in a word, what was wanted, and where its evidence is, from the run's folder."""
 
@@ -61,7 +61,7 @@ class Grade:
     folder: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Row:
     """A submission, or one of its servers: its grades by drill; or why it was not run."""
 

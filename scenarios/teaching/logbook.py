@@ -15,11 +15,12 @@ from typing import Final
 from scenarios.evidence.run_folder import StorageProblem, write
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import display_path
+from scenarios.lab.valueclass import valueclass
 
 SCHEMA: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Prediction:
     """One question, what was said, and what was so. Nothing said: the learner did not know."""
 
@@ -32,7 +33,7 @@ class Prediction:
         return self.said == self.was
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Entry:
     """An exercise that was done last at a time, in UTC."""
 

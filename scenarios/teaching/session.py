@@ -16,6 +16,7 @@ from typing import Final, Protocol
 from rich.text import Text
 
 from scenarios.lab.places import typed
+from scenarios.lab.valueclass import valueclass
 from scenarios.report.read_run import PAGE
 from scenarios.spec.cell import Cell
 from scenarios.spec.units import so_many
@@ -60,7 +61,7 @@ class Terminal(Protocol):
         """Return what was typed before Enter, without spaces around it. Raise EOFError where nobody types any more."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Ran:
     """What came of a cell: the verdict with its sentence, and the folder with the evidence."""
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from scenarios.lab.errors import UsageError
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.declaration_error import DeclarationError, advice
 from scenarios.spec.service import SERVICE_FILE, Service, Services, read_service
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Submission:
     """A folder. `reason` says why it cannot be run; it is empty where it can, and `service` is there then."""
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 from scenarios.evidence.conversation import Conversation, Direction, conversations, difference
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COURSE_SLACK_S
 from scenarios.lab.cpus import CPUS
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.errno_numbers import NATIVE, names_on
 from scenarios.spec.expectations import Alike
@@ -118,7 +118,7 @@ def _silent(ends: str, made: Sequence[Conversation]) -> str:
 # Beside the control: the same machines' roles, played by others
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class _Unlike:
     """What differs from the control, in words; empty where nothing does. `is_steady`: not from call to call as well.
     `is_known`: whether it was said which bytes may differ.

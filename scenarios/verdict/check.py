@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from scenarios.lab.topology import Host
+from scenarios.lab.valueclass import valueclass
 
 
 class Verdict(enum.Enum):
@@ -22,7 +23,7 @@ class Verdict(enum.Enum):
         return {Verdict.PASS: 0, Verdict.FAIL: 1}.get(self, 2)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Check:
     """One expectation beside what was seen. `frames` are the evidence: numbers of frames, by the leg they crossed.
 

@@ -6,8 +6,10 @@ No I/O. The reasons that a guess chooses from are in reasons.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
+
+from scenarios.lab.valueclass import valueclass
 
 ByteOrder = Literal["little", "big"]
 Kind = Literal[
@@ -29,7 +31,7 @@ TIMES: Final = range(1_000_000_000, 2**31)  # Unix times that a program of today
 ONE_RUN_S: Final = 86_400  # two runs of a comparison are not further apart
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Sender:
     """What of a machine may show in the bytes that its programs send. `bits`: of a long; `aligned`: the most bytes that
     a number is aligned to in a struct; `errnos`: the names, by number.
@@ -42,7 +44,7 @@ class Sender:
     errnos: Mapping[int, str] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Guess:
     """A kind of fault, and why, in a sentence."""
 
@@ -50,7 +52,7 @@ class Guess:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Field:
     """A field that differs: where it is, and how many bytes it takes, in both messages."""
 
@@ -62,7 +64,7 @@ class Field:
     cost: int = FIELD
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Place:
     """One place in both messages, and the machines that sent them."""
 

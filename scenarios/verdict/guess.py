@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.units import so_many
 from scenarios.verdict.fields import Field, Guess, Sender
 from scenarios.verdict.reasons import reasons
@@ -23,7 +23,7 @@ SHOWN_BYTES = 8
 UNNAMED = "differs, for a reason the lab cannot name"
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Message:
     """What one end sent without hearing from the other in between."""
 
@@ -31,7 +31,7 @@ class Message:
     content: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Exchange:
     """One conversation, and the machines of its two ends."""
 
@@ -43,7 +43,7 @@ class Exchange:
         return self.client if by == "client" else self.server
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Difference:
     """The first difference. `message` counts from 1 and `at` (a byte of the message here) from 0; `here` and `there`
     are the field that differs; where no reason fits, `guess` is None and they are the first bytes that differ.

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from scenarios.evidence.record import Seen
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import Cell
 from scenarios.verdict.behaviour import Behaviour
 from scenarios.verdict.check import Check, Verdict, only_stalled
 from scenarios.verdict.survival import Survival
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Result:
     """What came of a cell. `control` and `checks` are what the verdict rests on; `seen` is the evidence, if any."""
 

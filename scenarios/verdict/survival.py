@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Beside, Patience, Seen
 from scenarios.evidence.stalls import COURSE_SLACK_S, ended_by_a_stall, may_enter
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import SERVER
@@ -43,7 +43,7 @@ AFTERWARDS: Mapping[Serves, frozenset[str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Survival:
     """One cell of the matrix. `kind` is the word without its details; each promise is what was to be expected."""
 
@@ -113,7 +113,7 @@ def is_measurable(cell: Cell) -> bool:
     return all(SERVICE_PLACE in each.run for each in instead)
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class _Encounter:
     """What others met with meanwhile and the client afterwards, beside what they may."""
 
