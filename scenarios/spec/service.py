@@ -280,13 +280,11 @@ class ServiceChoice:
     @property
     def kinds(self) -> frozenset[Kind]:
         """The kinds of services of which this is one."""
-        found: set[Kind] = {self.transport}
-        if self.transport == "tcp" and self.client.connects == "once":
-            found.add("connects-once")
+        if self.transport != "tcp":
+            return frozenset({self.transport})
+        found: set[Kind] = {"tcp", "connects-once"} if self.client.connects == "once" else {"tcp"}
         conversation = self.client.conversation or self.service.conversation
-        if self.transport == "tcp" and conversation != "other":
-            found.add(conversation)
-        return frozenset(found)
+        return frozenset(found if conversation == "other" else {*found, conversation})
 
     @property
     def image(self) -> str | None:
