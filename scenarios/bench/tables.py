@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,42 +45,52 @@ def tables(measured: Measured) -> list[Rows]:
 
 
 def cell_row(cell: Cell) -> list[str]:
-    named = [f"{cell.load.connections:,} × {cell.load.mode}", f"{cell.protocol}/{cell.server}"]
-    if cell.why:
-        return [*named, f"– {cell.why}"]
-    ratio = "1" if cell.server == TEXTBOOK else f"{cell.ratio:.2f}" if cell.ratio is not None else "?"
-    memory = "" if cell.bytes_a_connection is None else f"{max(0.0, cell.bytes_a_connection):,.0f}"
-    return [
-        *named,
-        f"{cell.rate:,.0f}{_errors(cell.errors)}",
-        ratio,
-        f"{cell.p50_s * 1e3:.2f}",
-        f"{cell.p99_s * 1e3:.2f}",
-        f"{cell.memory_bytes / 2**20:.1f}",
-        memory if cell.load.connections >= LEAST_FOR_A_SHARE else "",
-        f"{cell.server_cpu_s * 1e6:.0f}",
-        f"{cell.generator_cpu_s * 1e6:.0f}",
-        f"{cell.busy:.0%}",
-    ]
+    named = f"{cell.load.connections:,} × {cell.load.mode}", f"{cell.protocol}/{cell.server}"
+    return _row(named, cell.why, _cell_figures(cell))
+
+
+def _row(named: Iterable[str], why: str, figures: Iterator[str]) -> list[str]:
+    """The first columns, and the figures; or why there are none, and then they are not asked for."""
+    return [*named, f"– {why}"] if why else [*named, *figures]
+
+
+def _cell_figures(cell: Cell) -> Iterator[str]:
+    yield f"{cell.rate:,.0f}{_errors(cell.errors)}"
+    yield "1" if cell.server == TEXTBOOK else f"{cell.ratio:.2f}" if cell.ratio is not None else "?"
+    yield f"{cell.p50_s * 1e3:.2f}"
+    yield f"{cell.p99_s * 1e3:.2f}"
+    yield f"{cell.memory_bytes / 2**20:.1f}"
+    is_shared = cell.load.connections >= LEAST_FOR_A_SHARE and cell.bytes_a_connection is not None
+    yield f"{max(0.0, cell.bytes_a_connection or 0.0):,.0f}" if is_shared else ""
+    yield f"{cell.server_cpu_s * 1e6:.0f}"
+    yield f"{cell.generator_cpu_s * 1e6:.0f}"
+    yield f"{cell.busy:.0%}"
 
 
 LEAST_FOR_A_SHARE = 1000  # connections: fewer fit into the memory that a process has already
 
 
 def idle_row(idle: Idle) -> list[str]:
-    named = [f"{idle.protocol}/{idle.server}", f"{idle.idle:,}"]
-    if idle.why:
-        return [*named, f"– {idle.why}"]
-    rates = [f"{idle.rate:,.0f}{_errors(idle.errors)}", f"{idle.rate_without:,.0f}", f"{idle.ratio:.2f}"]
-    return [*named, *rates, f"{idle.bytes_a_connection:,.0f}"]
+    return _row((f"{idle.protocol}/{idle.server}", f"{idle.idle:,}"), idle.why, _idle_figures(idle))
+
+
+def _idle_figures(idle: Idle) -> Iterator[str]:
+    yield f"{idle.rate:,.0f}{_errors(idle.errors)}"
+    yield f"{idle.rate_without:,.0f}"
+    yield f"{idle.ratio:.2f}"
+    yield f"{idle.bytes_a_connection:,.0f}"
 
 
 def content_row(content: Content) -> list[str]:
-    named = [f"search/{content.server}", f"{content.kind}, {size(content.small)} and {size(content.large)}"]
-    if content.why:
-        return [*named, f"– {content.why}"]
-    times = [f"{content.small_s * 1e3:.2f}", f"{content.large_s * 1e3:.1f}", f"{content.ratio:.1f}"]
-    return [*named, *times, f"{content.large / 2**20 / content.large_s:.0f}"]
+    named = f"search/{content.server}", f"{content.kind}, {size(content.small)} and {size(content.large)}"
+    return _row(named, content.why, _content_figures(content))
+
+
+def _content_figures(content: Content) -> Iterator[str]:
+    yield f"{content.small_s * 1e3:.2f}"
+    yield f"{content.large_s * 1e3:.1f}"
+    yield f"{content.ratio:.1f}"
+    yield f"{content.large / 2**20 / content.large_s:.0f}"
 
 
 def size(count: int) -> str:

@@ -251,12 +251,17 @@ def test_a_segment_lost_on_its_way_to_this_leg_is_waited_for(tshark: Tshark) -> 
     assert summaries(tshark.decode(capture)) == [REQUEST_SUMMARY, ANSWER_SUMMARY, REQUEST_SUMMARY] * len(conversations)
 
 
-def test_a_fin_that_overtakes_the_last_bytes_does_not_cut_the_message_short(tshark: Tshark) -> None:
-    capture = Capture()
-    conversation = capture.conversation()
+def send_without_the_end(conversation: Conversation) -> None:
+    """The client sends a request, of which the capture has 60 bytes, and its FIN."""
     conversation.send(REQUEST[:60])
     conversation.skip(len(REQUEST) - 60)
     conversation.finish()
+
+
+def test_a_fin_that_overtakes_the_last_bytes_does_not_cut_the_message_short(tshark: Tshark) -> None:
+    capture = Capture()
+    conversation = capture.conversation()
+    send_without_the_end(conversation)
     last = conversation.send_again(len(REQUEST) - 60 + 1, REQUEST[60:])
     swapped = capture.conversation()
     swapped.send_out_of_order(REQUEST[:20], REQUEST[20:60])
@@ -410,9 +415,7 @@ def test_the_end_of_one_direction_says_nothing_about_the_other(tshark: Tshark) -
 def test_bytes_that_the_capture_lacks_are_not_held_against_the_sender(tshark: Tshark) -> None:
     capture = Capture()
     conversation = capture.conversation()
-    conversation.send(REQUEST[:60])
-    conversation.skip(len(REQUEST) - 60)
-    conversation.finish()
+    send_without_the_end(conversation)
     short = capture.conversation()  # the control: bytes are missing, and the stream is too short even with them
     short.send(REQUEST[:60])
     short.skip(10)
