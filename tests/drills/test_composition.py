@@ -27,6 +27,7 @@ from scenarios.spec.service import Service, read_service, services
 from scenarios.stress.remains import differences, of_lab
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
+from tests.composed import service_file
 from tests.conftest import lab_for_a_while
 
 COMPOSE = """
@@ -55,19 +56,11 @@ services:
     hostname: front
     environment: {ONE: of the second file}
 """
-SERVICE = """
-service: composed
-about: an echo server and its client, as services of a composition
-compose: compose.yaml
-client_side: [web]
-server_side: [db]
-families: [ipv4]
-port: 7000
-servers:
-  db: {in: db, about: an echo server}
-clients:
-  ask: {in: web, run: "python -m services.echo.client_blocking db {port} hello", about: asks, prints: hello}
-"""
+SERVICE = service_file(
+    *("composed", "an echo server and its client, as services of a composition"),
+    server="an echo server",
+    client='run: "python -m services.echo.client_blocking db {port} hello", about: asks, prints: hello',
+)
 
 
 pytestmark = pytest.mark.long

@@ -13,6 +13,7 @@ from scenarios.lab.build_output import build
 from scenarios.lab.engine import IMAGE_LABEL
 from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.spec.service import load_service
+from tests.composed import service_file
 
 TAG = "faultwire-test/fails"
 WITHIN_S = 300
@@ -49,19 +50,11 @@ services:
   web: {build: {context: fails}}
   db: {build: {context: works}}
 """
-SERVICE = """
-service: unbuildable
-about: a composition of which one image cannot be built
-compose: compose.yaml
-client_side: [web]
-server_side: [db]
-families: [ipv4]
-port: 7000
-servers:
-  db: {in: db, about: a server}
-clients:
-  ask: {in: web, run: ask db, about: a client, prints: yes}
-"""
+SERVICE = service_file(
+    *("unbuildable", "a composition of which one image cannot be built"),
+    server="a server",
+    client="run: ask db, about: a client, prints: yes",
+)
 
 
 def test_an_image_of_a_composition_that_cannot_be_built_is_told_as_any_other(
