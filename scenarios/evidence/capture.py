@@ -9,6 +9,7 @@ from scenarios.evidence.record import LegCapture
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 
 PROGRAM = "/usr/local/lib/faultwire/capture"
 ANSWER_WITHIN_S = 40  # the firewall has 10 s for its canary, and as much for each leg's count of what was dropped
@@ -31,11 +32,8 @@ class Capture:
         self._legs = tuple(legs or lab.topology.legs)
 
     def __enter__(self) -> Self:
-        try:
+        with OrUndo(self.__exit__):
             self._program._begin(self._legs)
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

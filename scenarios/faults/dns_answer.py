@@ -8,6 +8,7 @@ from typing import Self
 
 from scenarios.faults.kernel_fault import Chain, Standing
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.sweep import JOURNAL
 
 PROGRAM = "/usr/local/lib/faultwire/answer"
@@ -74,11 +75,8 @@ class Answer(Standing):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        try:
+        with OrUndo(super().__exit__):
             self._counted.__enter__()
-        except BaseException:
-            super().__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

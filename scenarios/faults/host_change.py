@@ -15,6 +15,7 @@ from scenarios.faults.kernel_fault import WITHIN_S, Standing
 from scenarios.lab import engine
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 
 
 class HostChange(Standing):
@@ -35,11 +36,8 @@ class HostChange(Standing):
     def __enter__(self) -> Self:
         super().__enter__()
         self._is_changed = True
-        try:
+        with OrUndo(self.__exit__):
             self._make()
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Self
 from images.firewall.inject.declared import Action, Pick, to_json
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.valueclass import valueclass
 
 PROGRAM = "/usr/local/lib/faultwire/injector"
@@ -132,12 +133,9 @@ class Injector:
         self._child = Child(lab.open("firewall", [PROGRAM]), "the injector on the firewall")
 
     def __enter__(self) -> Self:
-        try:
+        with OrUndo(self.__exit__):
             began = self._child.next(ANSWER_WITHIN_S, "begin") or {}
             self.pid, self.left = int(began["ready"]["pid"]), tuple(began["ready"]["left"])
-        except BaseException:
-            self.__exit__()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,6 +19,7 @@ from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.topology import Host
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.loopback_faults import Kind
@@ -55,7 +56,7 @@ class Loopback:
         self._caught: Caught | None = None
         self._marks = 0
         keep = f"({KINDS[of]} and not udp port {DISCARD}) or (dst host 127.0.0.1 and udp dst port {DISCARD})"
-        try:
+        with OrUndo(self._remove):
             engine.docker_command(
                 *("run", "--detach", "--name", self._container, "--network", f"container:{lab.container(host.name)}"),
                 *label(lab, host.name),
@@ -66,9 +67,6 @@ class Loopback:
                 timeout_s=WITHIN_S,
             )
             self._lines()
-        except BaseException:
-            self._remove()
-            raise
 
     def read_hits(self) -> Caught:
         return self._caught or self._counted(self._lines())

@@ -17,6 +17,7 @@ from scenarios.faults.host_change import HostChange
 from scenarios.faults.kernel_fault import OF_DEVICES, Chain, Standing
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.topology import Host
 
 BRIDGE = "one-network"
@@ -90,15 +91,12 @@ class OneNetwork(HostChange):
 
     def __enter__(self) -> Self:
         self._bridge.__enter__()
-        try:
+        with OrUndo(self._bridge.__exit__):
             found = self._run(["sh", "-euc", ETHERNET, "sh", *(each.ipv4 for each in self._others)])
             if found.status != 0:
                 raise LabProblem(f"the fault {self.name}: where its hosts are is not known: {found.printed}")
             self._ethernet = dict(zip(self._others, found.stdout.split(), strict=True))
             return super().__enter__()
-        except BaseException:
-            self._bridge.__exit__()
-            raise
 
     def __exit__(self, *_: object) -> None:
         super().__exit__()

@@ -27,6 +27,7 @@ from scenarios.lab.engine import LAB_LABEL
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.process import STOP_WITHIN_S
 from scenarios.lab.seats import Plan, image_of, programs_document, seats_document
 from scenarios.lab.sweep import COMPOSITION_LABEL
@@ -146,11 +147,8 @@ class Composition:
         self._doubts: set[str] = set()  # what a restart has not helped
 
     def __enter__(self) -> Composition:
-        try:
+        with OrUndo(self.lab.remove_composition):
             self._up()
-        except BaseException:
-            self.lab.remove_composition()
-            raise
         return self
 
     def __exit__(self, *_: object) -> None:
