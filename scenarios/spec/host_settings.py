@@ -7,7 +7,8 @@ kernel's documentation, tcp(7)). faults/host_settings.py makes them. Knows no la
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from dataclasses import field, fields
+from typing import Any, NamedTuple, Self
 
 from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import quoted
@@ -47,31 +48,11 @@ class Setting(NamedTuple):
     most: int
 
 
-NUMBERS: Mapping[str, Setting] = {
-    "tcp_ecn": Setting("ipv4/tcp_ecn", 0, 2),
-    "tcp_fastopen": Setting("ipv4/tcp_fastopen", 0, 0x607),
-    "tcp_syncookies": Setting("ipv4/tcp_syncookies", 0, 2),
-    "tcp_retries1": Setting("ipv4/tcp_retries1", 0, 255),
-    "tcp_retries2": Setting("ipv4/tcp_retries2", 0, 255),
-    "tcp_syn_retries": Setting("ipv4/tcp_syn_retries", 1, 127),
-    "tcp_synack_retries": Setting("ipv4/tcp_synack_retries", 0, 127),
-    "tcp_orphan_retries": Setting("ipv4/tcp_orphan_retries", 0, 255),
-    "tcp_sack": Setting("ipv4/tcp_sack", 0, 1),
-    "tcp_dsack": Setting("ipv4/tcp_dsack", 0, 1),
-    "tcp_timestamps": Setting("ipv4/tcp_timestamps", 0, 2),
-    "tcp_window_scaling": Setting("ipv4/tcp_window_scaling", 0, 1),
-    "tcp_mtu_probing": Setting("ipv4/tcp_mtu_probing", 0, 2),
-    "tcp_early_retrans": Setting("ipv4/tcp_early_retrans", 0, 4),
-    "tcp_frto": Setting("ipv4/tcp_frto", 0, 2),
-    "tcp_fin_timeout": Setting("ipv4/tcp_fin_timeout", 1, 3600),
-    "tcp_keepalive_time": Setting("ipv4/tcp_keepalive_time", 1, 32767),
-    "tcp_keepalive_intvl": Setting("ipv4/tcp_keepalive_intvl", 1, 32767),
-    "tcp_keepalive_probes": Setting("ipv4/tcp_keepalive_probes", 1, 127),
-    "tcp_slow_start_after_idle": Setting("ipv4/tcp_slow_start_after_idle", 0, 1),
-    "tcp_abort_on_overflow": Setting("ipv4/tcp_abort_on_overflow", 0, 1),
-    "tcp_max_syn_backlog": Setting("ipv4/tcp_max_syn_backlog", 1, 65535),
-    "somaxconn": Setting("core/somaxconn", 1, 65535),
-}
+def number(least: int, most: int, below: str = "ipv4") -> Any:
+    """A setting that is one number, of these bounds; its place is its name, in a folder of /proc/sys/net."""
+    return field(default=None, metadata={"bounds": (below, least, most)})
+
+
 PORTS_AT = "ipv4/ip_local_port_range"
 
 
@@ -84,29 +65,29 @@ class HostSettings:
 
     who: CallerRole
     ports: PortRange | None = None
-    tcp_ecn: int | None = None
-    tcp_fastopen: int | None = None
-    tcp_syncookies: int | None = None
-    tcp_retries1: int | None = None
-    tcp_retries2: int | None = None
-    tcp_syn_retries: int | None = None
-    tcp_synack_retries: int | None = None
-    tcp_orphan_retries: int | None = None
-    tcp_sack: int | None = None
-    tcp_dsack: int | None = None
-    tcp_timestamps: int | None = None
-    tcp_window_scaling: int | None = None
-    tcp_mtu_probing: int | None = None
-    tcp_early_retrans: int | None = None
-    tcp_frto: int | None = None
-    tcp_fin_timeout: int | None = None
-    tcp_keepalive_time: int | None = None
-    tcp_keepalive_intvl: int | None = None
-    tcp_keepalive_probes: int | None = None
-    tcp_slow_start_after_idle: int | None = None
-    tcp_abort_on_overflow: int | None = None
-    tcp_max_syn_backlog: int | None = None
-    somaxconn: int | None = None
+    tcp_ecn: int | None = number(0, 2)
+    tcp_fastopen: int | None = number(0, 0x607)
+    tcp_syncookies: int | None = number(0, 2)
+    tcp_retries1: int | None = number(0, 255)
+    tcp_retries2: int | None = number(0, 255)
+    tcp_syn_retries: int | None = number(1, 127)
+    tcp_synack_retries: int | None = number(0, 127)
+    tcp_orphan_retries: int | None = number(0, 255)
+    tcp_sack: int | None = number(0, 1)
+    tcp_dsack: int | None = number(0, 1)
+    tcp_timestamps: int | None = number(0, 2)
+    tcp_window_scaling: int | None = number(0, 1)
+    tcp_mtu_probing: int | None = number(0, 2)
+    tcp_early_retrans: int | None = number(0, 4)
+    tcp_frto: int | None = number(0, 2)
+    tcp_fin_timeout: int | None = number(1, 3600)
+    tcp_keepalive_time: int | None = number(1, 32767)
+    tcp_keepalive_intvl: int | None = number(1, 32767)
+    tcp_keepalive_probes: int | None = number(1, 127)
+    tcp_slow_start_after_idle: int | None = number(0, 1)
+    tcp_abort_on_overflow: int | None = number(0, 1)
+    tcp_max_syn_backlog: int | None = number(1, 65535)
+    somaxconn: int | None = number(1, 65535, "core")
 
     def __post_init__(self) -> None:
         if not self.by_place:
@@ -132,3 +113,11 @@ class HostSettings:
         words = [f"{name} {value}" for name, value in self.numbers.items()]
         words += [f"the ports {self.ports} for its clients"] if self.ports else []
         return f"the kernel of {role_label(self.who)} has {' and '.join(words)}"
+
+
+NUMBERS: Mapping[str, Setting] = {
+    each.name: Setting(f"{below}/{each.name}", least, most)
+    for each in fields(HostSettings)
+    if "bounds" in each.metadata
+    for below, least, most in [each.metadata["bounds"]]
+}
