@@ -105,10 +105,6 @@ class Caller:
         for host in hosts:
             self._fork_servers[host].wait_until_ready()
 
-    def is_open(self, host: str) -> bool:
-        """Whether a host has a fork server, so that a call costs milliseconds."""
-        return host in self._fork_servers
-
     def call(self, host: str, argv: Sequence[str], *, timeout_s: float, box: Box | None = None) -> Call:
         """Call, and wait for the end. As `start`."""
         return self.start(host, argv, timeout_s=timeout_s, box=box).wait()

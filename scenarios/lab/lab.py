@@ -75,21 +75,6 @@ class Lab(Machines):
         """Kill every process of a machine whose environment has a variable, `name=value`, that this pattern finds."""
         self.run(machine, ["sh", "-c", SWEEP, variable], timeout_s=10, mark=False)
 
-    def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
-        """Start a program on a machine with its standard streams open to this process, as bytes.
-
-        The caller ends it, by closing its standard input: ending the local process alone would leave it running. A
-        program that has no mark goes on when the next run takes the lab.
-        """
-        marked = ["--env", f"{MARK}=stream"] if mark else []
-        return subprocess.Popen(
-            ["docker", "exec", "--interactive", *marked, self.container(machine), *argv],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C comes to us alone; we end the program
-        )
-
     def feed(self, machine: str, argv: Sequence[str], content: bytes, timeout_s: float) -> tuple[int, bytes, str]:
         """Run a program on a machine, give it `content`, and wait for its end.
 

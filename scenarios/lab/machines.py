@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from collections.abc import Iterable, Sequence
 
@@ -19,7 +20,8 @@ from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
 from scenarios.lab.places import typed
-from scenarios.lab.process import Finished
+from scenarios.lab.process import BoundedOutput, Finished
+from scenarios.lab.shell import ShellEnded, Shells
 from scenarios.lab.sweep import COMPOSITION_LABEL, MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
 from scenarios.lab.waiting import wait_for
@@ -27,6 +29,7 @@ from scenarios.lab.way_out import close_way
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+RUNS = "runs"
 
 
 class Machines:
@@ -39,6 +42,7 @@ class Machines:
         self.topology: Topology = topology(number)
         self.number = number
         self.profiles = profiles
+        self._shells = Shells(lambda machine: self.open(machine, ["sh"]))
         for profile in profiles:
             if profile not in self.topology.profiles.values():
                 there_are = ", ".join(sorted({*self.topology.profiles.values()}))
@@ -172,32 +176,68 @@ class Machines:
         """Stop one machine, as `docker stop` does; `up` starts it again."""
         engine.client().containers.get(self.container(machine)).stop(timeout=1)
 
+    def with_shells(self) -> contextlib.AbstractContextManager[None]:
+        """For the time of the `with` block `run` uses a shell on each machine, which stays open (shell.py).
+
+        For a lab that is held alone: a shell is among what the sweep of another run ends.
+        """
+        return self._shells.open()
+
+    def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
+        """Start a program on a machine with its standard streams open to this process, as bytes.
+
+        The caller ends it, by closing its standard input: ending the local process alone would leave it running. A
+        program that has no mark goes on when the next run takes the lab.
+        """
+        marked = ["--env", f"{MARK}=stream"] if mark else []
+        return subprocess.Popen(
+            ["docker", "exec", "--interactive", *marked, self.container(machine), *argv],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C comes to us alone; we end the program
+        )
+
     def run(self, machine: str, argv: Sequence[str], *, timeout_s: float, mark: bool = True) -> Finished:
         """Run a program on a machine to its end, or until `timeout_s` seconds (its status is 124 then).
 
         Raises LabProblem when the machine does not run, and when it stands still.
         """
-        api = engine.client().api
         started = time.monotonic()
         within_s = timeout_s + LATE_S
+        bounded = ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv]
         try:
             with engine.request(f"run `{argv[0]}` on {machine}"):
-                execution = api.exec_create(
-                    self.container(machine),
-                    ["timeout", "--kill-after=1", f"{timeout_s:g}", *argv],
-                    environment={MARK: "call"} if mark else {},
-                )
-                out, err = engine.run_exec(api, execution["Id"], within_s)
-                status = api.exec_inspect(execution["Id"])["ExitCode"]
+                status, out, err = self._run(machine, bounded, within_s, mark=mark)
         except APIError as error:  # 404: no such container; 409: it is stopped, or paused
-            profile = self.topology.profiles.get(machine)
-            how = typed("up", f"WITH={profile}", f"--with {profile}") if profile else typed("up")
-            raise LabProblem(f"{machine} of lab {self.number} {self.state_of(machine)}; `{how}` mends it") from error
+            raise self._does_not_run(machine, self.state_of(machine)) from error
         except TimeoutError as error:
             what = f"`{argv[0]}` on {machine} of lab {self.number} did not end within {within_s:g} s"
             raise LabProblem(f"{what}; {machine} {self.state_of(machine)}") from error
         took_s, dropped = time.monotonic() - started, out.dropped + err.dropped
         return Finished(tuple(argv), status, out.text(), err.text(), took_s, dropped_bytes=dropped)
+
+    def _run(
+        self, machine: str, bounded: Sequence[str], within_s: float, *, mark: bool
+    ) -> tuple[int, BoundedOutput, BoundedOutput]:
+        """In the open shell of the machine, where there is one, else by the engine. Raises APIError, TimeoutError."""
+        with contextlib.suppress(ShellEnded), self._shells.borrow(machine if mark else "") as shell:
+            if shell:
+                return shell.run(bounded, within_s, engine.EXEC_LIMIT, lambda: self._check_runs(machine))
+        api = engine.client().api
+        execution = api.exec_create(self.container(machine), bounded, environment={MARK: "call"} if mark else {})
+        out, err = engine.run_exec(api, execution["Id"], within_s)
+        return api.exec_inspect(execution["Id"])["ExitCode"], out, err
+
+    def _does_not_run(self, machine: str, state: str) -> LabProblem:
+        profile = self.topology.profiles.get(machine)
+        how = typed("up", f"WITH={profile}", f"--with {profile}") if profile else typed("up")
+        return LabProblem(f"{machine} of lab {self.number} {state}; `{how}` mends it")
+
+    def _check_runs(self, machine: str) -> None:
+        """Raise LabProblem when a machine does not run, or stands still."""
+        if (state := self.state_of(machine)) != RUNS:
+            raise self._does_not_run(machine, state)
 
     def state_of(self, machine: str) -> str:
         """What the engine says of a machine, for a person: "runs", "is paused", "does not run"."""
@@ -206,7 +246,7 @@ class Machines:
                 state = engine.client().containers.get(self.container(machine)).status
         except (NotFound, CommandFailed):
             return "does not run"
-        return {"running": "runs", "paused": "is paused"}.get(state, "does not run")
+        return {"running": RUNS, "paused": "is paused"}.get(state, "does not run")
 
     def check_machines(self) -> None:
         """Raise LabProblem when a machine that is wanted does not run: what was seen meanwhile proves nothing."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import time
 from collections.abc import Iterator
 from typing import get_args
@@ -14,11 +13,10 @@ from scenarios.evidence.record import LegCapture, Seen
 from scenarios.evidence.tshark import by_leg
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.earlier_connections import Connection
-from scenarios.lab.errors import DeadlinePassed, UsageError
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.errors import UsageError
 from scenarios.library.packets import Packets, Recorded
 from scenarios.library.session import Session
-from scenarios.run.settling import CLOSE_WAIT, SETTLES_WITHIN_S
+from scenarios.run.settling import wait_until_closed
 from scenarios.spec.roles import Role
 
 
@@ -52,18 +50,10 @@ def recording(session: Session) -> Iterator[Packets]:
 
 def _settle(session: Session) -> None:
     """Wait a little for the servers to close what their clients have closed: their FIN belongs into the recording."""
-    caller, topology = session.stage.caller, session.stage.lab.topology
+    lab = session.stage.lab
     for server in list(session.servers.values()):
-        closing = re.compile(rf":{server.port:04X} \S+ {CLOSE_WAIT} ")
-        if server.ended or server.host.name not in topology.hosts or session.story.is_paused:
-            continue
-
-        def closed(name: str = server.host.name, closing: re.Pattern[str] = closing) -> bool:
-            tables = caller.call(name, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
-            return not closing.search(tables)
-
-        with contextlib.suppress(DeadlinePassed):
-            wait_for(closed, "the server to close", SETTLES_WITHIN_S)
+        if not server.ended and server.host.name in lab.topology.hosts and not session.story.is_paused:
+            wait_until_closed(lab, server.host.name, server.port)
 
 
 def _collect_evidence(session: Session, captures: dict[str, LegCapture], until_ns: int) -> Seen:

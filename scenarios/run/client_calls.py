@@ -209,7 +209,7 @@ class ClientCalls:
             self.tick()
             return self.run.stage.interrupted() or over()
 
-        wait_for(is_over, "the end of the step", within_s, every_s=0.002)
+        wait_for(is_over, "the end of the step", within_s, every_s=0.005)
         self.run.stage.check_interrupted()
 
     def tick(self) -> None:

@@ -33,6 +33,7 @@ from scenarios.spec.program_ends import Side, cpu_of
 from scenarios.spec.units import Seconds
 
 ENDS: tuple[spec_roles.Role, ...] = ("client", "server")
+LOOKS_EVERY_S = 0.05  # for what a step waits until: each look is a command on a machine
 
 
 class BrokeOff(Exception):
@@ -279,7 +280,7 @@ class Performance:
             return len(found) >= until.sockets
 
         try:
-            wait_for(come, until.says, float(until.within))
+            wait_for(come, until.says, float(until.within), LOOKS_EVERY_S)
         except DeadlinePassed as late:
             self.run.note(f"gave up waiting: {late}")
 

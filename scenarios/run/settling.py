@@ -13,6 +13,7 @@ from scenarios.faults.apply import make_ready
 from scenarios.faults.earlier_segments import EarlierSegments
 from scenarios.lab.earlier_connections import TABLES, Connection, connections
 from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.lab import Lab
 from scenarios.lab.process import Running
 from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
@@ -21,6 +22,7 @@ from scenarios.spec import roles
 from scenarios.spec.units import so_many
 
 READ = ("cat", *TABLES)
+TCP_TABLES = ("cat", "/proc/net/tcp", "/proc/net/tcp6")
 SETTLES_WITHIN_S = 0.5
 HOSTS: tuple[roles.Role, ...] = ("client", "bystander", "server", "other-server", "names", "web", "backend")
 NOBODY: roles.Role = "nobody"
@@ -36,18 +38,12 @@ def left_connections(stage: Stage, hosts: Collection[str], *, ending: bool = Fal
 
 
 def _left_by_host(stage: Stage, hosts: Collection[str], *, ending: bool = False) -> dict[str, set[Connection]]:
-    warm = {host: stage.caller.start(host, READ, timeout_s=5) for host in hosts if stage.caller.is_open(host)}
-    # A fork server would take longer than this one exec.
-    cold = [host for host in hosts if host not in warm and host in stage.lab.topology.places]
-    with ThreadPoolExecutor(max_workers=len(cold) or 1) as pool:
-        read = dict(zip(cold, pool.map(lambda host: stage.lab.run(host, READ, timeout_s=5), cold), strict=True))
-    answered = {host: each.wait() for host, each in warm.items()}
-    wrong = [f"{host}: {each.outcome.value}: {each.stderr}" for host, each in answered.items() if each.status != 0]
-    wrong += [f"{host}: status {each.status}: {each.printed}" for host, each in read.items() if each.status != 0]
-    if wrong:
+    asked = [host for host in hosts if host in stage.lab.topology.places]
+    with ThreadPoolExecutor(max_workers=len(asked) or 1) as pool:
+        read = dict(zip(asked, pool.map(lambda host: stage.lab.run(host, READ, timeout_s=5), asked), strict=True))
+    if wrong := [f"{host}: status {each.status}: {each.printed}" for host, each in read.items() if each.status != 0]:
         raise LabProblem(f"the connections of earlier scripts could not be read on {'; '.join(wrong)}")
-    printed = {host: each.stdout for host, each in answered.items()}
-    printed |= {host: each.stdout for host, each in read.items()}
+    printed = {host: each.stdout for host, each in read.items()}
     return {host: connections(tables, ending=ending) for host, tables in printed.items()}
 
 
@@ -108,19 +104,19 @@ class Settling:
         found = sockets.of_machine(self.run.stage.lab, self.run.cast.host(role).name)
         return tuple(each for each in found if (each.local, each.peer) not in self._remembered.get(role, ()))
 
-    def tcp_table(self, host: str) -> str:
-        """/proc/net/tcp of a host, read by its fork server: ss(8) would take an exec of its own, ten times as long."""
-        return self.run.stage.caller.call(host, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], timeout_s=5).stdout
-
     def settle(self, server: Running | None) -> None:
         """Wait a little for the server to close what its clients have closed: its FIN belongs into the captures."""
         host = self.run.cast.host("server").name
-        if server is None or host not in self.run.stage.lab.topology.hosts:
-            return
-        closing = re.compile(rf":{self.run.cell.chosen.port:04X} \S+ {CLOSE_WAIT} ")
+        if server is not None and host in self.run.stage.lab.topology.hosts:
+            wait_until_closed(self.run.stage.lab, host, self.run.cell.chosen.port)
 
-        def all_closed() -> bool:
-            return not closing.search(self.tcp_table(host))
 
-        with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
-            wait_for(all_closed, "the server to close", SETTLES_WITHIN_S)
+def wait_until_closed(lab: Lab, host: str, port: int) -> None:
+    """Wait a little for whoever serves a port to close what its clients have closed. Raise LabProblem."""
+    unclosed = re.compile(rf":{port:04X} \S+ {CLOSE_WAIT} ")
+
+    def closed() -> bool:
+        return not unclosed.search(lab.run(host, TCP_TABLES, timeout_s=5).stdout)
+
+    with contextlib.suppress(DeadlinePassed):  # one that is paused, say, closes nothing: the script wants it so
+        wait_for(closed, "the server to close", SETTLES_WITHIN_S)

@@ -508,6 +508,27 @@ def test_a_cut_behind_everything_ends_nothing() -> None:
         assert fault.hits(0)["untouched"] == 1
 
 
+def with_flags(data: bytes, flags: int, seq: int) -> bytes:
+    """A segment without data, which stands so many bytes behind the first one of the stream."""
+    packet = parsed(data)
+    return bytes(packets.with_payload(packet, b"", None, packet.payload_seq + seq, flags).data)
+
+
+def test_behind_a_cut_no_end_of_the_stream_goes_on_and_every_acknowledgement_does() -> None:
+    data = packets_of(b"0123456789", b"abc")
+    wire, _ = wire_with(Cut(4), a_pick(of="any"))
+    steps = [step for place, each in enumerate(data) for step in wire.arrive(each, place, 0)]
+    assert came_out(steps, data)[-1] == b"0123"
+    for flags, is_lost in (
+        (packets.ACK, False),
+        (packets.FIN | packets.ACK, True),
+        (packets.RST | packets.ACK, True),
+        (packets.RST, True),
+    ):
+        (step,) = wire.arrive(with_flags(data[-1], flags, 256), "it", 0)
+        assert (step.verb is Verb.LOSE) == is_lost, flags
+
+
 def test_what_is_sent_again_is_cut_at_the_same_place() -> None:
     data = packets_of(b"0123456789")
     wire, _ = wire_with(Cut(4, "fin"), a_pick(of="data"))

@@ -143,13 +143,13 @@ class Cutting(Acting):
         if not packet.is_whole or packet.protocol != TCP or offset is None:
             return UNTOUCHED, [packet]
         left = self._at - offset
-        carried = packet.length + bool(packet.flags & FIN)  # a pure ACK carries nothing of the stream
-        if left >= carried:
+        carried = packet.length + bool(packet.flags & (FIN | RST))
+        if left >= carried or not carried:  # a pure ACK carries nothing of the stream, wherever it is
             return UNTOUCHED, [packet]
         if left < 0 or (not left and self._then == "silence"):
             return "dropped behind the cut", []
         payload = packet.data[packet.payload : packet.payload + left]
-        ended = packet.flags & ~FIN | (FIN if self._then == "fin" else 0)
+        ended = packet.flags & ~(FIN | RST) | (FIN if self._then == "fin" else 0)
         cut = with_payload(packet, payload, packet.original, packet.seq, ended)
         if self._then != "rst":
             return f"cut to {left} bytes" + (" and a FIN" if ended & FIN else ""), [cut]
