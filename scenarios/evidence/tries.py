@@ -31,6 +31,7 @@ class Tries:
     answered_s: float | None  # the same, but of new bytes or of the service's own FIN: then the answer was there
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
     error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
+    fin_came: bool  # the service closed a connection before the client did
     frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
 
     @property
@@ -53,6 +54,7 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         answered_s=_answered_s(sent, addresses, seen.port),
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
+        fin_came=_fin_came(sent, addresses, seen.port),
         frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
     )
 
@@ -128,6 +130,16 @@ def _begun_meanwhile(frames: Sequence[Frame], addresses: Collection[str]) -> lis
 
 def _flow(frame: Frame) -> frozenset[object]:
     return frozenset({frame.sender, frame.receiver})
+
+
+def _fin_came(sent: Iterable[Frame], addresses: Collection[str], port: int) -> bool:
+    closed: set[frozenset[object]] = set()  # by the client
+    for each in sent:
+        if each.flags & {"FIN", "RST"} and each.sender[0] in addresses:
+            closed.add(_flow(each))
+        elif "FIN" in each.flags and _is_of_service(each, addresses, port) and _flow(each) not in closed:
+            return True
+    return False
 
 
 def _is_error(frame: Frame) -> bool:

@@ -209,8 +209,8 @@ def _word(
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
     figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
-    if is_untold(call) and (call.outcome is not Outcome.TIMED_OUT or made.error_came):
-        # one status of a program may stand for several ends: curl's 7 is every failure to connect
+    if is_untold(call) and (call.outcome is not Outcome.TIMED_OUT or made.error_came or made.fin_came):
+        # one status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect
         why = f"exit status {call.status}, read as {call.outcome.value}; no errno printed"
         return "failed", f"failed ({why}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:

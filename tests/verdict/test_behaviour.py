@@ -175,6 +175,23 @@ def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came
         assert behaviour(made, [*ONE, replace(icmp, info=info)]).word == "timed out 0.5 s"
 
 
+def test_a_time_that_only_a_program_s_own_words_tell_is_no_timeout_where_the_service_closed_first() -> None:
+    """lftp says "max-retries exceeded" of a silence, and of a connection that was closed after 2 ms."""
+    made = call(Outcome.TIMED_OUT, status=1)
+    of_service = replace(data(2, 100.1, 40000, 8), flags=frozenset({"FIN", "ACK"}), payload=b"")
+    of_client = replace(syn(3, 100.2, 40000), flags=frozenset({"FIN", "ACK"}))
+    closed_first = [*ONE, of_service, of_client]
+    assert behaviour(made, closed_first).word.startswith("failed (exit status 1, read as timed out; no errno printed)")
+    gave_up_first = [*ONE, replace(of_client, number=2, time_ns=of_service.time_ns), replace(of_service, number=3)]
+    assert behaviour(made, gave_up_first).word.startswith("timed out")
+
+
+def test_an_answer_that_is_a_syn_s_first_wait_late_has_its_time() -> None:
+    """The kernel sends the SYN again after 1.00 s; the control takes some hundredths of one itself."""
+    late = [*ONE, data(2, 101.02, 40000, 8)]
+    assert behaviour(call(duration_s=3.1), late, [*ONE, data(2, 100.03, 40000, 8)]).word == "answered after 1.0 s"
+
+
 def test_connections_more_than_in_the_control_are_retries_and_a_syn_that_the_kernel_repeats_is_none() -> None:
     again = [*ONE, syn(2, 101.0, 40000), syn(3, 101.5, 40001), syn(4, 102.0, 40002)]
     told = behaviour(call(duration_s=4.1), again)
