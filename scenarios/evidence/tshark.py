@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, Self
 
 from scenarios.evidence.frame import Frame
@@ -19,6 +18,7 @@ from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
+from scenarios.lab.valueclass import valueclass
 
 DECODE = "/usr/local/lib/faultwire/decode"  # images/firewall/decode
 PCAPNG = b"\x0a\x0d\x0d\x0a"  # the type of the block that every such file begins with
@@ -32,7 +32,7 @@ def by_leg(captures: Mapping[str, LegCapture], decode: Callable[[bytes], list[Fr
         return dict(zip(captures, pool.map(lambda leg: decode(leg.pcapng), captures.values()), strict=True))
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class _Decoded:
     """How a tshark ended, and what it printed."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -25,6 +24,7 @@ from scenarios.lab.composition import Composition
 from scenarios.lab.lab import Lab
 from scenarios.lab.links import carrier_changes, changes
 from scenarios.lab.topology import Host
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.service import Service
 
 
@@ -32,7 +32,7 @@ class Interrupted(Exception):
     """The run was told to end; what was begun has been undone."""
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Happened:
     """An event of a script, as it happens. `in_force`: the faults that are, by name; `armed`: not the control."""
 

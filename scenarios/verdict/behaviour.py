@@ -11,7 +11,6 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from scenarios.calls import error_texts
@@ -19,6 +18,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
+from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
@@ -47,7 +47,7 @@ UNCAUGHT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@valueclass
 class Behaviour:
     """What the program of one call did. `kind` is the word without its figures."""
 
