@@ -24,8 +24,9 @@ WITHIN_S = 5
 # Docker's own resolver listens inside each host; those two sockets belong to no program of the lab.
 DOCKER_RESOLVER = "127.0.0.11:"
 RFC_9293 = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": ""}
-# `119min`, `1min30sec`, `59sec`, `804ms`; and below ten seconds `3.064ms`, which is 3 seconds and 64 milliseconds.
-TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:(\d+)(?:sec|\.(?=\d+ms)))?(?:(\d+)ms)?,")
+# `119min`, `1min30sec`, `59sec`, `804ms`, and below ten seconds `3.064sec`, or, before that, `3.064ms`, which is
+# 3 seconds and 64 milliseconds too.
+TIMER = re.compile(r"timer:\((\w+),(?:(\d+)min)?(?:(\d+)(?:sec|\.(?=\d+(?:ms|sec))))?(?:(\d+)(?:ms|sec))?,")
 RTO = re.compile(r"\brto:([\d.]+)")
 BACKOFF = re.compile(r"\bbackoff:(\d+)")
 PROGRAM = re.compile(r'\("(.*?)",pid=(\d+),fd=\d+\)')
@@ -58,9 +59,12 @@ def parse(text: str, host: str, byteorder: str) -> list[Socket]:
 
 
 def _timer(line: str) -> tuple[str, float | None]:
-    """The kernel's timer of a socket and the seconds that are left of it: "timewait", 59.0; "", None without one."""
+    """The kernel's timer of a socket and the seconds that are left of it: "timewait", 59.0; "", None without one.
+
+    One that ss writes in another way is "unread": that there is none would be a word about the kernel.
+    """
     if not (found := TIMER.search(line)):
-        return "", None
+        return ("unread" if "timer:(" in line else ""), None
     minutes, seconds, milliseconds = (int(each or 0) for each in found.groups()[1:])
     return found[1], minutes * 60 + seconds + milliseconds / 1000
 

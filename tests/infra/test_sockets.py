@@ -47,7 +47,8 @@ def test_each_line_is_a_socket_and_dockers_own_are_left_out() -> None:
         ("keepalive,119min", 7140.0),
         ("keepalive,1min15sec", 75.0),
         ("on,204ms", 0.204),
-        ("persist,3.064ms", 3.064),  # ss(8) writes seconds and milliseconds so, below ten seconds
+        ("persist,3.064ms", 3.064),  # so ss(8) wrote seconds and milliseconds, below ten seconds
+        ("persist,3.064sec", 3.064),  # and so from iproute2 6.15 on
         ("on,9.007ms", 9.007),
     ],
 )

@@ -287,6 +287,11 @@ WAITS = [
     ("ESTAB", 0, "timer:(keepalive,1.200ms,0) rto:204",
      "; the kernel alone would end it only if nobody answered its keepalive"),
     ("ESTAB", 9, "timer:(persist,1.200ms,2) rto:204", ""),
+    # as iproute2 6.15 writes it
+    ("ESTAB", 18, "timer:(on,2.100sec,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    ("ESTAB", 0, "timer:(keepalive,9.504sec,0) rto:204",
+     "; the kernel alone would end it only if nobody answered its keepalive"),
+    ("ESTAB", 0, "timer:(keepalive,a while,0) rto:204", ""),
 ]  # fmt: skip
 
 
