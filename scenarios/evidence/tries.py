@@ -133,12 +133,17 @@ def _flow(frame: Frame) -> frozenset[object]:
 
 
 def _fin_came(sent: Iterable[Frame], addresses: Collection[str], port: int) -> bool:
+    """Whether a FIN of the service was acknowledged; one behind a gap waits for what is missing (RFC 9293, 3.10.7.4)."""
     closed: set[frozenset[object]] = set()  # by the client
+    behind: set[tuple[frozenset[object], int]] = set()  # the sequence numbers behind such FINs
     for each in sent:
-        if each.flags & {"FIN", "RST"} and each.sender[0] in addresses:
+        is_own = each.sender[0] in addresses
+        if is_own and (_flow(each), each.ack) in behind:
+            return True
+        if is_own and each.flags & {"FIN", "RST"}:
             closed.add(_flow(each))
         elif "FIN" in each.flags and _is_of_service(each, addresses, port) and _flow(each) not in closed:
-            return True
+            behind.add((_flow(each), ((each.seq or 0) + len(each.payload) + 1) % 2**32))
     return False
 
 

@@ -179,9 +179,11 @@ def test_a_time_that_only_a_program_s_own_words_tell_is_no_timeout_where_the_ser
     """lftp says "max-retries exceeded" of a silence, and of a connection that was closed after 2 ms."""
     made = call(Outcome.TIMED_OUT, status=1)
     of_service = replace(data(2, 100.1, 40000, 8), flags=frozenset({"FIN", "ACK"}), payload=b"")
-    of_client = replace(syn(3, 100.2, 40000), flags=frozenset({"FIN", "ACK"}))
+    of_client = replace(syn(3, 100.2, 40000), flags=frozenset({"FIN", "ACK"}), ack=9)
     closed_first = [*ONE, of_service, of_client]
     assert behaviour(made, closed_first).word.startswith("failed (exit status 1, read as timed out; no errno printed)")
+    behind_a_gap = [*ONE, of_service, replace(of_client, ack=7)]  # the answer was lost, and the FIN came: it waits
+    assert behaviour(made, behind_a_gap).word.startswith("timed out")
     gave_up_first = [*ONE, replace(of_client, number=2, time_ns=of_service.time_ns), replace(of_service, number=3)]
     assert behaviour(made, gave_up_first).word.startswith("timed out")
 
