@@ -133,7 +133,7 @@ def _flow(frame: Frame) -> frozenset[object]:
 
 
 def _fin_came(sent: Iterable[Frame], addresses: Collection[str], port: int) -> bool:
-    """Whether a FIN of the service was acknowledged; one behind a gap waits for what is missing (RFC 9293, 3.10.7.4)."""
+    """Whether a FIN of the service was acknowledged. One behind a gap waits for what lacks (RFC 9293, 3.10.7.4)."""
     closed: set[frozenset[object]] = set()  # by the client
     behind: set[tuple[frozenset[object], int]] = set()  # the sequence numbers behind such FINs
     for each in sent:
