@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 
-from scenarios.evidence.frame import Frame
+from scenarios.evidence.frame import Endpoint, Frame
 
 # A connection that nobody answers is given up by Linux after tcp_orphan_retries, some 100 s (tcp(7)).
 REMEMBERED_S = 130.0
@@ -16,8 +16,9 @@ class Flows:
 
     A connection is of the script in whose captures its first SYN is: an end that is half-open repeats its SYN, or its
     SYN-ACK, for longer than a script takes (tcp(7), tcp_syn_retries and tcp_synack_retries). Only behind
-    a NAT can one go on without having begun, from another port; that is of this script if no earlier capture had it.
-    `translated` are the firewall's addresses.
+    a NAT can one go on without having begun, from another port; that is of this script if no earlier capture had it,
+    and if the end that the NAT hides, where that is known, began in this one. `translated` are the firewall's
+    addresses.
     """
 
     def __init__(self, translated: Collection[str]) -> None:
@@ -37,7 +38,9 @@ class Flows:
         begun = {flow for syn, flow in syns.items() if syn not in earlier}
         goes_on = {_flow(frame) for frame in segments if self._translated & {frame.source, frame.destination}}
         old = {flow for flow, at_s in self._seen.items() if now_s - at_s < REMEMBERED_S}
-        kept = begun | (goes_on - old)
+        ends = {end for flow in begun for end in flow}
+        older = {_flow(frame) for frame in segments for end in _hidden(frame) if end not in ends} - begun
+        kept = begun | (goes_on - old - older)
         self._seen = {flow: self._seen[flow] for flow in old} | dict.fromkeys(goes_on, now_s)
         self._syns = {syn: self._syns[syn] for syn in earlier} | dict.fromkeys(syns, now_s)
 
@@ -47,13 +50,18 @@ class Flows:
             if frame.quoted is None or frozenset(frame.quoted) in kept:
                 return True
             behind_nat = self._translated & {address for address, _ in frame.quoted}
-            return bool(behind_nat) and frozenset(frame.quoted) not in old
+            return bool(behind_nat) and frozenset(frame.quoted) not in old | older
 
         return {leg: [frame for frame in frames if is_kept(frame)] for leg, frames in captures.items()}
 
 
 def _flow(frame: Frame) -> frozenset[object]:
     return frozenset({(frame.source, frame.source_port), (frame.destination, frame.destination_port)})
+
+
+def _hidden(frame: Frame) -> list[Endpoint]:
+    """The end that a NAT hides, where it is known."""
+    return [end for end in (frame.true_source, frame.true_destination) if end]
 
 
 def _syn(frame: Frame) -> tuple[object, ...]:

@@ -62,6 +62,17 @@ def test_behind_a_nat_a_connection_goes_on_from_another_port_unless_an_earlier_c
     assert of_script(flows, went_on) == []
 
 
+def test_what_an_earlier_script_left_is_old_behind_a_nat_too() -> None:
+    """Its address is another on the far leg, so it seems to go on from a new port; who is behind that tells."""
+    syn, old = frame(1, "SYN"), frame(2, "PSH", "ACK", port=39000)
+    begun, again = (replace(each, source=FIREWALL, true_source=(CLIENT, each.source_port)) for each in (syn, old))
+    rst = replace(frame(3, "RST", port=39000, back=True), destination=FIREWALL, true_destination=(CLIENT, 39000))
+    told = replace(icmp_about(again, 4), destination=FIREWALL)
+    moved = replace(frame(5, "ACK", port=10003), source=FIREWALL, true_source=(CLIENT, syn.source_port))
+    found = Flows([FIREWALL]).of_script({"client-leg": [syn, old], "server-leg": [begun, again, rst, told, moved]})
+    assert found == {"client-leg": [syn], "server-leg": [begun, moved]}
+
+
 def test_datagrams_belong_to_no_connection() -> None:
     flows = Flows([FIREWALL])
     datagram = replace(frame(1), transport="udp")
