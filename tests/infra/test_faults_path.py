@@ -225,6 +225,14 @@ def test_an_icmp_error_of_a_rule_takes_none_of_the_routers_own_away(lab: Lab) ->
         assert no_route.hits() == 3, "each was told at once"
 
 
+def test_what_an_earlier_one_told_takes_nothing_from_the_next(lab: Lab) -> None:
+    """The kernel tells one sender five times, then once a second: a lab that did a drill again and again was mute."""
+    for _ in range(3):
+        with NoRoute(lab, "no-route", lab.topology.hosts["server"], "throw") as no_route:
+            assert [connect(lab, "ipv4") for _ in range(3)] == ["ENETUNREACH"] * 3
+            assert no_route.hits() == 3, "each was told at once"
+
+
 @pytest.mark.parametrize("leg", ["client-leg", "server-leg"])
 def test_a_link_that_was_down_is_as_it_was_at_once(lab: Lab, leg: str) -> None:
     ping(lab, "client", "server", "ipv6")
