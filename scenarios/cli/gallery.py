@@ -81,7 +81,9 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
         expected_s = previous.durations_s(beside=False)
         progress = Progress(len(cells), force.jobs, expected_s, cells)
         campaign = force.running(
-            RunOptions(run_folder, progress.report, progress.begin_cell, patience=load_gallery().patience)
+            RunOptions(
+                run_folder, progress.report, progress.begin_cell, patience=load_gallery().patience, took_s=expected_s
+            )
         )
         campaign.results = ran
         with progress.display():

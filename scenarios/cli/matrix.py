@@ -104,7 +104,9 @@ def _perform(
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         expected_s = previous.durations_s(beside=True)
         progress = Progress(len(cells), force.jobs, expected_s, cells)
-        asked = RunOptions(run_folder, progress.report, progress.begin_cell, True, options.keep, patience=given)
+        asked = RunOptions(
+            run_folder, progress.report, progress.begin_cell, True, options.keep, patience=given, took_s=expected_s
+        )
         campaign = force.running(asked)
         campaign.results = ran
         with progress.display():

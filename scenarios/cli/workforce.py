@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -38,7 +38,10 @@ class Running(Protocol):
 
 @valueclass
 class RunOptions:
-    """What a command wants of its cells; see Campaign. `patience` is what their drills were given."""
+    """What a command wants of its cells; see Campaign. `patience` is what their drills were given.
+
+    `took_s` is what cells took before, where the order is to be the quickest one; a cluster has it from the cells.
+    """
 
     run_folder: Path
     tell: Callable[[Result], None]
@@ -47,6 +50,7 @@ class RunOptions:
     keep: bool = False
     happened: Callable[[Happened], None] = lambda _: None
     patience: Seconds = Seconds(0)
+    took_s: Mapping[str, float] | None = None
 
 
 @valueclass
@@ -86,8 +90,9 @@ def check_count(cells: int) -> None:
 
 def _local_campaign(asked: RunOptions, on: Sequence[Lab]) -> Campaign:
     return Campaign(
-        asked.run_folder, on, asked.tell, step, warn, asked.on_begin, asked.beside, asked.keep, happened=asked.happened
-    )
+        asked.run_folder, on, asked.tell, step, warn, asked.on_begin, asked.beside, asked.keep,
+        happened=asked.happened, took_s=asked.took_s,
+    )  # fmt: skip
 
 
 @contextlib.contextmanager

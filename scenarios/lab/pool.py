@@ -22,7 +22,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.places import either
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 
-LABS_A_CORE = 3  # a drill mostly waits
+LABS_A_CORE = 4  # a drill mostly waits
 MEMORY_A_LAB = 700 << 20  # bytes, with its decoders
 MOST_LABS = 16
 OTHERS = either("`--labs` and LABS= name others", "`--labs` names others")

@@ -5,9 +5,8 @@ Ctrl-C reaches the main thread only: it tells the workers, which undo what they 
 
 from __future__ import annotations
 
-import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from scenarios.evidence.run_folder import StorageProblem, folder_of
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
+from scenarios.run.agenda import Agenda, Balanced, InOrder
 from scenarios.run.cell import TRIES
 from scenarios.run.session import Happened, Interrupted
 from scenarios.run.workplace import Workplace
@@ -47,6 +47,7 @@ class Campaign:
     results: list[Result] = field(default_factory=list)
     happened: Callable[[Happened], None] = lambda _: None
     tries: int = TRIES  # of a cell, where something stood still
+    took_s: Mapping[str, float] | None = None  # what cells took before, by title; None: they are run in their order
     _stop: threading.Event = field(default_factory=threading.Event)
     _problems: list[BaseException] = field(default_factory=list)
     _reporting: threading.Lock = field(default_factory=threading.Lock)
@@ -57,9 +58,7 @@ class Campaign:
         Raise KeyboardInterrupt when interrupted, with every fault undone; LabProblem when no lab could be had for what
         is left; StorageProblem when the disk is full; and what is a bug. `results` has what was run by then.
         """
-        waiting: queue.SimpleQueue[Cell] = queue.SimpleQueue()
-        for cell in cells:
-            waiting.put(cell)
+        waiting: Agenda = InOrder(cells) if self.took_s is None else Balanced(cells, self.took_s)
         already = len(self.results)
         workers: list[Future[None]] = []
         with ThreadPoolExecutor(max(1, len(self.labs)), thread_name_prefix="lab") as pool:
@@ -80,7 +79,7 @@ class Campaign:
             self.complain(str(problem))  # the other labs did its part
         return self.results
 
-    def _work(self, lab: Lab, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+    def _work(self, lab: Lab, waiting: Agenda, until: Callable[[], bool]) -> None:
         place = Workplace(lab, self._stop.is_set, self.say, self.complain, self.happened)
         try:
             self._run_on(place, waiting, until)
@@ -92,16 +91,15 @@ class Campaign:
             if not self.keep:
                 give_back([lab], self.complain)
 
-    def _run_on(self, place: Workplace, waiting: queue.SimpleQueue[Cell], until: Callable[[], bool]) -> None:
+    def _run_on(self, place: Workplace, waiting: Agenda, until: Callable[[], bool]) -> None:
         """Run cells at a workplace until none is left, or it is told to stop."""
         try:
-            while not waiting.empty() and not self._stop.is_set() and not until():
+            while waiting and not self._stop.is_set() and not until():
                 stage = place.open()  # before a cell is taken: where it cannot be had, another lab does its part
                 stage.check_interrupted()
                 runs.check_room(self.run_folder)
-                try:
-                    cell = waiting.get_nowait()
-                except queue.Empty:
+                cell = waiting.next_of(place.lab.number)
+                if cell is None:
                     return
                 self.on_begin(f"lab {place.lab.number}", cell)
                 folder = folder_of(self.run_folder, cell)
