@@ -30,6 +30,7 @@ from scenarios.verdict.alike import check_alike
 from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.counters import check_counters
 from scenarios.verdict.packets import check_bytes, check_order, check_packets
+from scenarios.verdict.served_on import unless_served_on
 from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
@@ -46,7 +47,7 @@ def judged(drill: Drill, control: Seen, armed: Seen | None) -> tuple[list[Check]
         strangers.unless_tried_again(each, drill, control, armed)
         for each in _checks(drill, drill.expect, armed, control)
     ]
-    return of_control, [*_premises(drill, armed, "premise"), *of_claim]
+    return of_control, [*_premises(drill, armed, "premise"), *unless_served_on(of_claim, drill, armed)]
 
 
 def _premises(drill: Drill, seen: Seen, prefix: str) -> list[Check]:
