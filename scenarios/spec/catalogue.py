@@ -128,11 +128,13 @@ def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Servic
 def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> tuple[ServiceChoice, str]:
     """What the drill would run with, and why it cannot; that is empty when it can. Raises UsageError for another name.
 
-    The client is the service's own; a client of the service that it speaks as, where it has none, where the drill knows
-    more of the client than its protocol, and where the drill is for a kind of which its own is not. Which of those
-    clients, says the drill.
+    The client is the service's own, and of those the one that the drill names, where there is such a one; a client of
+    the service that it speaks as, where it has none, where the drill knows more of the client than its protocol, and
+    where the drill is for a kind of which its own is not. Which of those clients, says the drill.
     """
     chosen = resolve(service or drill.service, drill.client if service in (None, drill.service) else None, known)
+    if not chosen.client_is_explicit and drill.client in chosen.service.callers(chosen.server_name):
+        chosen = replace(chosen, client_name=drill.client)
     lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
     if lent and not chosen.client_is_explicit and _asks_for_lent(drill, chosen, lent):
         chosen = replace(chosen, client_name=drill.client or lent[0])

@@ -26,6 +26,7 @@ from scenarios.spec.fault_references import problems_of_fault, problems_of_link_
 from scenarios.spec.packet_expectations import Bytes, Matched, Order, Packets
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
+from scenarios.spec.served_once import misfit_once
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import KINDS
 from scenarios.spec.sources import problems_of_sources
@@ -326,6 +327,8 @@ class Drill:
         ends = [each.kill or each.pause or each.replace for each in self.faults]
         touched = any(each is not None and each.who == SERVER for each in ends) or any(s.restart for s in self.script)
         if chosen.server.in_ and (reason := misfit_inside(chosen.name, self.faults, self.calls.values())):
+            return reason
+        if chosen.server.serves == "one" and (reason := misfit_once(chosen.name, self.script, self.control)):
             return reason
         whole = self.script, *self.parts.values()
         if not chosen.server.backend and (speaks_of(whole, "backend") or speaks_of(whole, "backend-leg")):

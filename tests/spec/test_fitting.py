@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.spec.catalogue import chosen_service, drills, fitting, load_drill
+from scenarios.spec.catalogue import choose, chosen_service, drills, fitting, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.service import SERVICES, read_service, resolve, services
@@ -179,6 +179,27 @@ def test_what_always_runs_is_not_for_drills_that_end_or_replace_it(tmp_path: Pat
     kill = ("drop: {first: 1, of: syn, from: client, to: server}", "kill: {who: server}")
     assert "web/nginx" not in names(drill(tmp_path, kill, fits="[tcp]"))
     assert "web/threads" in names(drill(tmp_path, kill, fits="[tcp]"))
+
+
+@pytest.mark.parametrize("name", ["any-mtu-hole-back", "mss-clamped", "sequence-shifted"])
+def test_another_server_of_the_service_is_called_by_the_client_that_the_drill_names(name: str) -> None:
+    """With the usual one, which says little, the control of such a drill could not go well."""
+    assert chosen_service(drills()[name], "echo/threads").client_name == "large"
+
+
+def test_a_client_that_a_person_asks_for_is_that_which_calls() -> None:
+    assert chosen_service(drills()["any-mtu-hole-back"], "echo/threads:chunks").client_name == "chunks"
+
+
+def test_a_server_that_ends_after_its_first_client_takes_no_drill_whose_control_is_answered_twice() -> None:
+    for name in ("any-killed-after-answer", "any-name-moved", "any-same-bytes"):
+        found, why = choose(drills()[name], "echo/once")
+        assert (found.name, why) == (
+            "echo/once",
+            "its control is answered 2 times, and echo/once ends after its first client",
+        )
+        assert choose(drills()[name], "echo/blocking")[1] == ""
+    assert choose(drills()["any-refused"], "echo/once")[1] == ""
 
 
 def test_many_drills_of_the_catalogue_fit_programs_that_nobody_here_wrote() -> None:
