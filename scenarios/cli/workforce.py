@@ -40,7 +40,7 @@ class Running(Protocol):
 class RunOptions:
     """What a command wants of its cells; see Campaign. `patience` is what their drills were given.
 
-    `took_s` is what cells took before, where the order is to be the quickest one; a cluster has it from the cells.
+    `took_s` is what cells took before, where their order is free; a cluster takes them in the order in which they come.
     """
 
     run_folder: Path

@@ -133,9 +133,10 @@ def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | Non
     where the drill is for a kind of which its own is not. Which of those clients, says the drill.
     """
     chosen = resolve(service or drill.service, drill.client if service in (None, drill.service) else None, known)
-    if not chosen.client_is_explicit and drill.client in chosen.service.callers(chosen.server_name):
+    callers = chosen.service.callers(chosen.server_name)
+    lent = [each for each in callers if each in chosen.service.borrowed]
+    if not chosen.client_is_explicit and drill.client in callers and drill.client not in lent:
         chosen = replace(chosen, client_name=drill.client)
-    lent = [each for each in chosen.service.callers(chosen.server_name) if each in chosen.service.borrowed]
     if lent and not chosen.client_is_explicit and _asks_for_lent(drill, chosen, lent):
         chosen = replace(chosen, client_name=drill.client or lent[0])
     if drill.client and drill.control_with and drill.control_with.client and not chosen.client_is_explicit:

@@ -150,6 +150,10 @@ def test_a_service_with_a_client_of_its_own_is_called_by_it_but_where_the_drill_
     knowing = load_drill(written(tmp_path, plain.replace("{name: hello}", "{name: hello, args: --timeout 1}")), known)
     chosen = chosen_service(knowing, "mine", known)
     assert (chosen.client_name, chosen.image) == ("blocking", None)
+    naming = plain.replace("service: echo/selectors", "service: echo/selectors\nclient: large")
+    named = load_drill(written(tmp_path, naming), known)
+    assert named.client == "large"
+    assert chosen_service(named, "mine", known).client_name == "ask", "ours of that name takes its place nowhere"
 
 
 @pytest.mark.parametrize(
