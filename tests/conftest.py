@@ -20,7 +20,7 @@ from scenarios.lab.errors import NoEngine
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
-from tests import telling
+from tests import lending, telling
 from tests.installing import Installed, installed, shared_folder
 from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback
@@ -188,6 +188,7 @@ def _is_ours(number: int) -> bool:
 
 
 def pytest_unconfigure() -> None:
+    lending.take_down()
     while _held:
         number, lock = _held.popitem()
         locks.path_of(number, LENT_TO_TESTS).unlink(missing_ok=True)
@@ -202,10 +203,12 @@ def free_lab(*profiles: str) -> Lab:
 @contextlib.contextmanager
 def lab_for_a_while(*, up: bool = True) -> Iterator[Lab]:
     """A lab that no other test holds, for the time of the `with` block; `up`: it is, from the start."""
+    if up:
+        with lending.lab(lambda: free_numbers(1)[0]) as lent:
+            yield lent
+        return
     found = free_lab()
     try:
-        if up:
-            found.up()
         yield found
     finally:
         found.down()
@@ -217,7 +220,7 @@ def lab(docker_engine: None) -> Iterator[Lab]:  # noqa: ARG001
     found = free_lab(*topology().usual_profiles)
     try:
         found.up()
-        with found.hold_alone():
+        with found.hold_alone(), found.with_shells():
             yield found
     finally:
         found.down()

@@ -76,7 +76,7 @@ class Installed:
         for name in needed_by(requirements):
             for path in importlib.metadata.files(name) or []:
                 source, target = Path(str(path.locate())), self.packages / path
-                if ".." not in path.parts and "__pycache__" not in path.parts and not target.exists():
+                if ".." not in path.parts and source.exists() and not target.exists():
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copy2(source, target)
 

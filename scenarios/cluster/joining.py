@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from distributed import Client
 
@@ -21,7 +21,6 @@ from scenarios.lab.places import CODE, IS_INSTALLED, LOGS, PACKAGE, display_path
 from scenarios.lab.process_group import wait_or_kill
 from scenarios.lab.valueclass import valueclass
 
-COMMAND: list[str] = [sys.executable, "-m", PACKAGE]  # what starts a worker here
 ANSWERS_WITHIN_S: Final = 20.0
 ENDS_WITHIN_S: Final = 60.0  # a worker takes its labs down
 LINES_TOLD: Final = 5
@@ -115,6 +114,18 @@ def _client(address: str, security: object) -> Iterator[Client]:
             client.close(timeout=5)
 
 
+def start(words: Sequence[str], out: BinaryIO) -> subprocess.Popen[bytes]:
+    """Start the command with these words; what it prints goes to `out`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", PACKAGE, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=out,
+        stderr=subprocess.STDOUT,
+        cwd=None if IS_INSTALLED else CODE.parent,
+        start_new_session=True,  # Ctrl-C comes to the head alone, which ends its workers
+    )
+
+
 @contextlib.contextmanager
 def _worker(address: str, secrets: Path, number: int, labs: Sequence[int]) -> Iterator[LocalWorker]:
     """A worker on this machine, with a lab of its own: one of these numbers, or one that is free."""
@@ -123,14 +134,7 @@ def _worker(address: str, secrets: Path, number: int, labs: Sequence[int]) -> It
     words = ["worker", address, "--labs", str(len(labs) or 1), "--name", f"local-{number}", "--keys", str(secrets)]
     words += ["--numbers", ",".join(map(str, labs))] if labs else []
     with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            cwd=None if IS_INSTALLED else CODE.parent,
-            start_new_session=True,  # Ctrl-C comes to the head alone, which ends its workers
-        )
+        process = start(words, out)
     worker = LocalWorker(process, log)
     try:
         yield worker

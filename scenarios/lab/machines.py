@@ -221,7 +221,8 @@ class Machines:
         self, machine: str, bounded: Sequence[str], within_s: float, *, mark: bool
     ) -> tuple[int, BoundedOutput, BoundedOutput]:
         """In the open shell of the machine, where there is one, else by the engine. Raises APIError, TimeoutError."""
-        with contextlib.suppress(ShellEnded), self._shells.borrow(machine if mark else "") as shell:
+        in_shell = self._shells.borrow(machine) if mark else contextlib.nullcontext()  # what a shell runs is marked
+        with contextlib.suppress(ShellEnded), in_shell as shell:
             if shell:
                 return shell.run(bounded, within_s, engine.EXEC_LIMIT, lambda: self._check_runs(machine))
         api = engine.client().api

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 
@@ -9,7 +10,6 @@ from scenarios.spec.counted import COUNTS
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Duration, Expectation, Outcomes
 from scenarios.spec.packet_expectations import Matched
-from scenarios.spec.roles import LegName, Role
 from scenarios.spec.steps import Call, Step
 from scenarios.spec.validate import given_keys
 
@@ -43,19 +43,21 @@ def filters_by_key(part: str, expectations: Sequence[Expectation]) -> Iterator[t
             yield f"{part}.{number}.order.of.{at}", where
 
 
-def speaks_of(value: object, role: Role | LegName) -> bool:
-    """Whether a part of a drill names a role or a leg, at any depth."""
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
+def named_in(value: object) -> Iterator[str]:
+    """Every role and leg that a part of a drill names, at any depth."""
     if isinstance(value, tuple | list):
-        return any(speaks_of(each, role) for each in value)
-    if not is_dataclass(value) or isinstance(value, type):
-        return False
-    for field in fields(value):
-        found = getattr(value, field.name)
-        if field.name in _OF_ROLES and role in (found if isinstance(found, tuple) else (found,)):
-            return True
-        if speaks_of(found, role):
-            return True
-    return False
+        for each in value:
+            yield from named_in(each)
+    for name in _fields(type(value)):  # type: ignore[arg-type]  # a class has a hash
+        found = getattr(value, name)
+        if name in _OF_ROLES:
+            yield from (each for each in (found if isinstance(found, tuple) else (found,)) if isinstance(each, str))
+        yield from named_in(found)
 
 
 def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:

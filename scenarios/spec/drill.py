@@ -17,7 +17,7 @@ from typing import Literal, get_args
 from scenarios.lab.topology import Family
 from scenarios.spec.comparison import ControlWith, problems_of_difference
 from scenarios.spec.composition import misfit_inside
-from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, problems_of_call, speaks_of, unknown
+from scenarios.spec.cross_references import called_by, faults_of, filters_by_key, named_in, problems_of_call, unknown
 from scenarios.spec.declaration import declaration
 from scenarios.spec.declaration_error import advice, check_all, quoted
 from scenarios.spec.expectations import Alike, Counters, Duration, Expectation, Hits, Log, Outcomes, Sockets
@@ -88,6 +88,7 @@ class Drill:
     afterwards: Literal["well", "gone"] = "well"
     path: Path = field(default=Path(), init=False)
     text: str = field(default="", init=False, repr=False)  # of the file, when it was read
+    named: frozenset[str] = field(default=frozenset(), init=False, repr=False)  # the roles and legs that it speaks of
 
     def __post_init__(self) -> None:
         check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
@@ -97,6 +98,7 @@ class Drill:
         if not self.calls:
             raise ValueError("script: it makes no call; expected a `call` or a `start`")
         check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
+        object.__setattr__(self, "named", frozenset(named_in((self.script, *self.parts.values()))))
 
     def _problems_of_parts(self) -> Iterator[str]:
         for key in ("claim", "why"):
@@ -330,8 +332,7 @@ class Drill:
             return reason
         if chosen.server.serves == "one" and (reason := misfit_once(chosen.name, self.script, self.control)):
             return reason
-        whole = self.script, *self.parts.values()
-        if not chosen.server.backend and (speaks_of(whole, "backend") or speaks_of(whole, "backend-leg")):
+        if not chosen.server.backend and self.named & {"backend", "backend-leg"}:
             return f"it speaks of the backend of a server in the middle, and {chosen.name} has none"
         if chosen.server.runs_on and (touched or len(self.server.on) > 1):
             return f"{chosen.name} always runs on {chosen.server.runs_on}: it cannot be started, ended or replaced"

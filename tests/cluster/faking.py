@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 from unittest import mock
 
 from scenarios.cli import cluster
@@ -23,10 +25,18 @@ from scenarios.run import cell as run_cell
 from scenarios.run.session import Interrupted
 from scenarios.spec.cell import Cell
 from tests.run.faking import FakeLab, Stage, faked, taking
+from tests.services.forking import Forked, forked
 
 CELL_S, UNPROVEN_AT, KILLED_BY, VERSION = "FAKE_CELL_S", "FAKE_UNPROVEN_AT", "FAKE_KILLED_BY", "FAKE_VERSION"
 NO_LAB_AT, KILLED_ONCE_BY = "FAKE_NO_LAB_AT", "FAKE_KILLED_ONCE_BY"
 ENGINE_LOST_AT = "FAKE_ENGINE_LOST_AT"
+
+ITSELF = "tests.cluster.faking"
+# As one that Python starts in a session of its own: a signal to the group of the tests is not for it.
+_OF_A_SESSION = (
+    "import os, runpy, sys; os.setsid(); sys.argv = sys.argv[1:]; "
+    "runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
+)
 
 
 def _perform(stage: Stage, cell: Cell, armed: bool) -> None:
@@ -102,12 +112,25 @@ def faked_worker() -> Iterator[None]:
         yield
 
 
+def forked_command(words: Sequence[str], out: BinaryIO, environment: Mapping[str, str] | None = None) -> Forked:
+    """Start the command with made-up labs, without the start of an interpreter; what it prints goes to `out`."""
+    argv = ["-c", _OF_A_SESSION, ITSELF, *words]
+    return forked(argv, out.fileno(), out.fileno(), environment={**os.environ, **(environment or {})})
+
+
+def started_command(words: Sequence[str], out: BinaryIO) -> subprocess.Popen[bytes]:
+    """Have Python start it, as it starts a worker that is none of the tests'."""
+    argv = [sys.executable, "-m", ITSELF, *words]
+    return subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
+    )  # fmt: skip
+
+
 @contextlib.contextmanager
-def faked_cluster(folder: Path) -> Iterator[None]:
+def faked_cluster(folder: Path, start: Callable[[Sequence[str], BinaryIO], object] = forked_command) -> Iterator[None]:
     """Have `--cluster local:N` of this process start such workers."""
-    command = [sys.executable, "-m", "tests.cluster.faking"]
     with (
-        mock.patch.object(joining, "COMMAND", command),
+        mock.patch.object(joining, "start", start),
         mock.patch.object(joining, "LOGS", folder),
         mock.patch("scenarios.cluster.campaign.WORKERS_EVERY_S", 0.1),
     ):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,9 +17,19 @@ from scenarios.cli.workforce import MOST_CELLS, check_count
 from scenarios.cluster import joining
 from scenarios.evidence import run_folder
 from scenarios.lab.waiting import wait_for
-from tests import processes
-from tests.cluster.faking import CELL_S, ENGINE_LOST_AT, KILLED_BY, KILLED_ONCE_BY, NO_LAB_AT, VERSION, faked_cluster
+from tests.cluster.faking import (
+    CELL_S,
+    ENGINE_LOST_AT,
+    KILLED_BY,
+    KILLED_ONCE_BY,
+    NO_LAB_AT,
+    VERSION,
+    faked_cluster,
+    forked_command,
+    started_command,
+)
 from tests.run.faking import faked
+from tests.services.forking import Forked
 
 DRILLS = ("lost-*", "reordered-segments")
 
@@ -50,12 +57,13 @@ def files(folder: Path) -> set[str]:
 
 
 def test_a_run_on_workers_leaves_what_a_run_on_one_machine_does(
-    place: Path, capsys: pytest.CaptureFixture[str]
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with faked(place):
         assert main(["run", *DRILLS]) == 0
     here, whole = newest(place), summary(place)
-    assert main(["run", *DRILLS, "--cluster", "local:2"]) == 0
+    with faked_cluster(tmp_path / "logs", started_command):
+        assert main(["run", *DRILLS, "--cluster", "local:2"]) == 0
     there = newest(place)
     assert there != here
     assert files(there) == files(here)
@@ -123,15 +131,15 @@ def test_a_cell_whose_lab_went_with_its_engine_is_run_elsewhere(
 
 
 @contextlib.contextmanager
-def process(log: Path, *words: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(log: Path, *words: str, **environment: str) -> Iterator[Forked]:
     """A command with made-up labs, as a process of its own that writes into a file."""
-    argv = [sys.executable, "-m", "tests.cluster.faking", *words]
-    started = processes.start_with_log(argv, log, env={**os.environ, **environment})
+    with log.open("wb") as out:
+        started = forked_command(words, out, environment)
     try:
         yield started
     finally:
         started.kill()
-        started.wait()
+        started.wait(60)
 
 
 def listening(log: Path) -> str:

@@ -23,7 +23,7 @@ from scenarios.verdict.result import Result
 from tests.conftest import free_numbers, lab_for_a_while
 from tests.drills.cells import cells_of
 
-LABS = 2  # side by side: a drill mostly waits; and each other test process has a lab of its own
+LABS = 4  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def catalogue(pytestconfig: pytest.Config) -> Iterator[Catalogue]:
     began_s = time.monotonic()
     results: list[Result] = []  # with their evidence, which a campaign does not keep
     try:
-        Campaign(folder, labs, results.append).run(cells)
+        Campaign(folder, labs, results.append, took_s={}).run(cells)
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         for lab in labs:

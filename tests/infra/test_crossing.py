@@ -12,7 +12,7 @@ from scenarios.lab.ping import ping, trace
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
-from tests.conftest import free_lab
+from tests.conftest import lab_for_a_while
 from tests.infra.listening import listening
 
 MEGABYTES = 1  # each way: a capture has at most 4 MiB of a leg
@@ -104,17 +104,13 @@ def test_the_offloads_are_off_on_legs_that_came_back(lab: Lab) -> None:
 
 
 def test_two_labs_run_side_by_side_and_do_not_see_each_other(lab: Lab) -> None:
-    other = free_lab()
-    try:
-        other.up()
+    with lab_for_a_while() as other:
         assert other.number != lab.number
         for one in (lab, other):
             there = one.topology.hosts["server"].ipv4
             assert one.run("client", ["ping", "-c", "1", "-W", "2", there], timeout_s=5).status == 0
         stranger = other.topology.hosts["server"].ipv4
         assert "Net Unreachable" in lab.run("client", ["ping", "-c", "1", "-W", "2", stranger], timeout_s=5).stdout
-    finally:
-        other.down()
 
 
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])

@@ -5,6 +5,7 @@ The evidence is made (falsifying.py), a change for each thing that an expectatio
 
 from __future__ import annotations
 
+import copy
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,12 +38,14 @@ def expectations(drill: Drill) -> Iterator[tuple[str, Sequence[Expectation], int
 def check(drill: Drill, key: str, number: int, seen: Seen, before: Seen) -> Check:
     """What becomes of one expectation with this evidence. The checks of a run end with its expectations.
 
-    `before` is the control of one that is held against it.
+    `before` is the control of one that is held against it. The others are left out: each has evidence of its own.
     """
-    alike = getattr(drill, key)[number].alike
-    control, armed = judged(drill, before if alike and alike.beside else seen, seen)
-    found = control if key == "control" else armed
-    return found[len(found) - len(getattr(drill, key)) + number]
+    of_run = getattr(drill, key)[number]
+    alone = copy.copy(drill)
+    for each in ("expect", "control"):
+        object.__setattr__(alone, each, (of_run,) if each == key else ())
+    control, armed = judged(alone, before if of_run.alike and of_run.alike.beside else seen, seen)
+    return (control if key == "control" else armed)[-1]
 
 
 def unfalsified(drill: Drill) -> Iterator[str]:
