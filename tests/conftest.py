@@ -6,8 +6,9 @@ import contextlib
 import gc
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import testinfra
@@ -80,9 +81,20 @@ def pytest_configure(config: pytest.Config) -> None:
     telling.add_to(config)
 
 
-def _end(*_: object) -> None:
+_terminated = threading.Event()
+
+
+def _end(*_: object) -> NoReturn:
     """SIGTERM ends the tests as Ctrl-C does: labs are taken down. The status is 143, as a shell has it."""
+    _terminated.set()
     pytest.exit("ended by SIGTERM", returncode=128 + signal.SIGTERM)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin no other test where what was running took that for an error of its own, as asyncio does in a callback."""
+    if _terminated.is_set():
+        _end()
 
 
 signal.signal(signal.SIGTERM, _end)

@@ -23,7 +23,7 @@ from scenarios.verdict.result import Result
 from tests.conftest import free_numbers, lab_for_a_while
 from tests.drills.cells import cells_of
 
-LABS = 4  # side by side: a drill mostly waits; and each other test process has a lab of its own
+LABS = 3  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,7 +344,8 @@ def start_and_be_told_to_end(self, *args, **kwargs):
         time.sleep(0.01)
     os.kill(os.getpid(), signal.SIGTERM)
 subprocess.Popen.__init__ = start_and_be_told_to_end
-sys.exit(aloud.main(["a thing", "sh", "-c", "echo $$ >{tmp_path}/pid; exec sleep 300"]))
+program = "echo $$ >whole; mv whole pid; exec sleep 300"
+sys.exit(aloud.main(["a thing", "sh", "-c", f"cd {tmp_path}; {{program}}"]))
 """
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 143
     wait_for(lambda: is_over(pid_in(tmp_path / "pid")), "the program to be over", LONG_S)
