@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from scenarios.lab.errors import LabProblem
+from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 from scenarios.stress import remains
@@ -50,7 +50,7 @@ def is_as(before: list[str], lent: Lab) -> bool:
     try:
         with Lab(lent.number).hold_alone():
             return not remains.differences(before, remains.of_lab(lent))
-    except LabProblem:  # it is down, or a machine of it does not run
+    except (LabProblem, CommandFailed):  # it is down, or a machine of it does not run
         return False
 
 
