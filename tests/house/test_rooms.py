@@ -20,6 +20,15 @@ def linted(root: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*LINT, "--no-logo"], cwd=root, capture_output=True, text=True, timeout=180, check=False)
 
 
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """A checkout to plant an import in: the code, and the contracts."""
+    for name in ("scenarios", "services"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
 def test_the_rooms_import_one_way() -> None:
     ran = linted(ROOT)
     assert ran.returncode == 0, ran.stdout
@@ -36,25 +45,14 @@ PLANTED = {  # which module imports which, and how it is written there
 }
 
 
-@pytest.fixture(scope="module")
-def told_of_planted(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What the linter says of a checkout in which all of these are planted: of each, its chain of imports."""
-    copied = tmp_path_factory.mktemp("planted")
-    for name in ("scenarios", "services"):
-        shutil.copytree(ROOT / name, copied / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", copied)
-    for told, planted in PLANTED.items():
-        module = copied.joinpath(*told.partition(" -> ")[0].split("."))
-        path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
-        path.write_text(f"{path.read_text('utf-8')}\n{planted}  # planted\n", "utf-8")
+@pytest.mark.parametrize(("told", "planted"), PLANTED.items(), ids=PLANTED)
+def test_a_planted_import_that_points_the_other_way_is_found(copied: Path, told: str, planted: str) -> None:
+    module = copied.joinpath(*told.partition(" -> ")[0].split("."))
+    path = module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
+    path.write_text(f"{path.read_text('utf-8')}\n{planted}  # planted\n", "utf-8")
     ran = linted(copied)
     assert ran.returncode == 1, ran.stdout
-    return " ".join(ran.stdout.split())
-
-
-@pytest.mark.parametrize("told", PLANTED)
-def test_a_planted_import_that_points_the_other_way_is_found(told_of_planted: str, told: str) -> None:
-    assert told in told_of_planted
+    assert told in " ".join(ran.stdout.split())
 
 
 @pytest.mark.parametrize("room", sorted(path.parent.name for path in ROOT.glob("scenarios/*/__init__.py")))

@@ -130,15 +130,15 @@ def test_the_command_says_its_version_and_has_every_command_but_the_makers(
 ) -> None:
     assert wheel.run("faultwire", "--version", cwd=tmp_path).stdout == f"faultwire {VERSION}\n"
     status, shown = helps[""]
-    assert (status, shown.startswith("usage: ")) == (0, True)
+    assert (status, shown.startswith("usage: faultwire ")) == (0, True)
     there = {verb for verb in offered() if re.search(rf"^ +{verb}\b", shown, re.MULTILINE)}
     assert there == {*offered()} - {*MAKERS_VERBS}
     for verb in offered():
         status, said = helps[verb]
         is_there = (0, False) if verb in there else (64, True)  # they are for whoever works on the lab, in a clone
         assert (status, f"invalid choice: '{verb}'" in said) == is_there, said
-    ran = wheel.run("faultwire", MAKERS_VERBS[0], cwd=tmp_path)
-    assert (ran.returncode, ran.stderr.startswith("usage: faultwire ")) == (64, True)
+    ran = wheel.run("faultwire", MAKERS_VERBS[0], cwd=tmp_path)  # as a process, which must say the same
+    assert (ran.returncode, f"invalid choice: '{MAKERS_VERBS[0]}'" in ran.stderr) == (64, True)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from scenarios.lab.cleanup import labs_in_use
@@ -10,9 +12,11 @@ from tests.conftest import free_numbers
 
 
 @pytest.fixture(autouse=True)
-def none_before(monkeypatch: pytest.MonkeyPatch, docker_engine: None) -> None:  # noqa: ARG001
-    """No lab that another test handed on: it stays for the next one."""
+def none_before(monkeypatch: pytest.MonkeyPatch, docker_engine: None) -> Iterator[None]:  # noqa: ARG001
+    """No lab that another test handed on: it stays for the next one. None of these tests' own is left, if one fails."""
     monkeypatch.setattr(lending, "_as_it_came_up", {})
+    yield
+    lending.take_down()
 
 
 def new_number() -> int:
