@@ -140,8 +140,7 @@ def _refuse(pcapng: bytes | None, filters: Sequence[str]) -> None:
 class Dissector:
     """Reads captures for the time of the `with` block, as `frames` does, with a tshark that has started before.
 
-    `prepare` as soon as the filters are known: the decoder then starts while other things are done. Threads may share
-    one. Raises LabProblem when the firewall does not run.
+    Threads may share one. Raises LabProblem when the firewall does not run.
     """
 
     def __init__(self, lab: Lab) -> None:
@@ -154,10 +153,6 @@ class Dissector:
 
     def __exit__(self, *_: object) -> None:
         self._child.close()
-
-    def prepare(self, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> None:
-        """Have a decoder started for captures that will be read with exactly these filters, in this order."""
-        self._child.say({"prepare": arguments(display_filter, marks)}, READS_WITHIN_S)
 
     def frames(self, pcapng: bytes, display_filter: str = "ip || ipv6", marks: Sequence[str] = ()) -> list[Frame]:
         """As the function `frames`. Raises LabProblem too, when the decoder ended or does not answer in time."""

@@ -32,7 +32,6 @@ def recording(session: Session) -> Iterator[Packets]:
     try:
         with contextlib.ExitStack() as metering:
             metering.enter_context(session.metered())
-            session.stage.dissector.prepare(KEPT, ())
             with session.stage.capturing.capture() as capture:
                 try:
                     yield Packets(recorded)

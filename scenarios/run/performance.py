@@ -86,7 +86,6 @@ class Performance:
 
     def _perform_captured(self) -> None:
         timed = self.run.timed
-        self.recording.prepare()
         with contextlib.ExitStack() as stack:
             stack.callback(self.servers.close)
             with timed("settling"):

@@ -31,10 +31,6 @@ class Recording:
         self.captured_until_ns = 0
         self._capture: Capture | None = None
 
-    def prepare(self) -> None:
-        """Have tshark start up, which takes a while, for the captures of this run."""
-        self.run.stage.dissector.prepare(KEPT, self.run.drill.filters)
-
     def meter(self, undo: contextlib.ExitStack) -> None:
         """Meter, and capture nothing; `undo` ends it. `stop_metering` gives what was found."""
         self._begin_metering(undo)

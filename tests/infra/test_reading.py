@@ -16,7 +16,7 @@ from scenarios.evidence import tshark
 from scenarios.evidence.capture import Capturing
 from scenarios.evidence.display_filters import refused
 from scenarios.evidence.tshark import Dissector, check_filters
-from scenarios.lab.errors import LabProblem
+from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.lab import Lab
 from scenarios.lab.waiting import wait_for
 from scenarios.spec.outcome import Outcome
@@ -93,7 +93,6 @@ def dissector(lab: Lab) -> Iterator[Dissector]:
 def test_the_resident_decoder_reads_every_field_of_every_frame_as_a_tshark_of_its_own_does(
     lab: Lab, dissector: Dissector, legs: dict[str, bytes]
 ) -> None:
-    dissector.prepare(marks=FILTERS)
     with ThreadPoolExecutor() as pool:
         together = list(pool.map(lambda leg: dissector.frames(leg, marks=FILTERS), legs.values()))
     assert together == [tshark.frames(lab, leg, marks=FILTERS) for leg in legs.values()]
@@ -106,12 +105,14 @@ def test_the_resident_decoder_reads_every_field_of_every_frame_as_a_tshark_of_it
         assert {mark for frame in frames for mark in frame.marks} >= set(FILTERS[-1:])
 
 
-def test_a_decoder_is_the_same_whether_it_was_prepared_and_whatever_was_read_before(
+def test_what_is_read_of_a_capture_is_the_same_whatever_was_read_before(
     dissector: Dissector, legs: dict[str, bytes]
 ) -> None:
     first, second = legs.values()
     before = [dissector.frames(first), dissector.frames(second)]
-    dissector.prepare()
+    with pytest.raises(UsageError):
+        dissector.frames(first, "tcp.flagz == 1")
+    assert dissector.frames(second, "udp", ["ip"]) != before[1]
     assert [dissector.frames(first), dissector.frames(second)] == before
 
 
@@ -188,26 +189,36 @@ def processes(lab: Lab, name: str = "tshark|decode") -> set[str]:
 def test_when_the_decoder_is_killed_who_waits_is_told_and_no_tshark_is_left(lab: Lab, legs: dict[str, bytes]) -> None:
     before, decoders = processes(lab), processes(lab, "decode")
     with Dissector(lab) as dissector:
-        for mark in FILTERS[:3]:
-            dissector.prepare(marks=[mark])
-        wait_for(lambda: len(processes(lab) - before) == 4, "three that wait", within_s=10)
+        wait_for(lambda: len(processes(lab) - before) == 2, "one that waits, beside the decoder", within_s=10)
         lab.run("firewall", ["kill", "-KILL", *processes(lab, "decode") - decoders], timeout_s=5)
         began_s = time.monotonic()
         for _ in range(2):
             with pytest.raises(LabProblem, match="the decoder on the firewall ended with status 137"):
                 dissector.frames(legs["client-leg"])
         assert time.monotonic() - began_s < 5
-    wait_for(lambda: processes(lab) == before, "the end of those that waited", within_s=10)
+    wait_for(lambda: processes(lab) == before, "the end of the one that waited", within_s=10)
 
 
-def test_at_its_end_nothing_of_it_is_left_on_the_firewall(lab: Lab) -> None:
-    before = processes(lab)
+def test_at_its_end_nothing_of_it_is_left_on_the_firewall(lab: Lab, legs: dict[str, bytes]) -> None:
+    leg, before = legs["client-leg"], processes(lab)
     with Dissector(lab) as dissector:
         for port in range(20):
-            dissector.prepare(marks=[f"tcp.port == {port}"])
-        wait_for(lambda: processes(lab) - before, "some that wait", within_s=10)
-        assert len(processes(lab) - before) <= 1 + 4, "no more than its limit wait"
-    wait_for(lambda: processes(lab) == before, "the end of those that waited", within_s=10)
+            dissector.frames(leg, marks=[f"tcp.port == {port}"])
+        assert len(processes(lab) - before) == 2, "one that waits, beside the decoder, whatever is asked"
+    wait_for(lambda: processes(lab) == before, "the end of the one that waited", within_s=10)
+
+
+def test_when_the_tshark_that_waits_is_killed_the_next_capture_is_read_by_a_new_one(
+    lab: Lab, legs: dict[str, bytes]
+) -> None:
+    leg, before = legs["client-leg"], processes(lab, "tshark")
+    with Dissector(lab) as dissector:
+        frames = dissector.frames(leg)
+        (waiting,) = processes(lab, "tshark") - before
+        lab.run("firewall", ["kill", "-KILL", waiting], timeout_s=5)
+        state = ["ps", "-o", "stat=", "-p", waiting]
+        wait_for(lambda: "Z" in lab.run("firewall", state, timeout_s=5).stdout, "its end", within_s=10)
+        assert dissector.frames(leg) == frames
 
 
 def test_a_checksum_of_zero_that_is_written_as_ffff_is_right(lab: Lab) -> None:

@@ -152,7 +152,6 @@ while True:
 
 def test_each_capture_is_answered_by_its_own_frames() -> None:
     with Dissector(lab_with(DECODER)) as dissector:
-        dissector.prepare()
         names = [f"capture {number}" for number in range(20)]
         with ThreadPoolExecutor() as pool:
             read = pool.map(lambda name: dissector.frames(tshark.PCAPNG + name.encode()), names)
@@ -162,12 +161,13 @@ def test_each_capture_is_answered_by_its_own_frames() -> None:
             dissector.frames(tshark.PCAPNG + b"late")
 
 
-def test_a_decoder_that_reads_nothing_does_not_hold_up_whoever_prepares_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tshark, "READS_WITHIN_S", 0.2)
+def test_a_decoder_that_reads_nothing_does_not_hold_up_whoever_asks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tshark, "TSHARK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(tshark, "READS_WITHIN_S", 0.1)
     monkeypatch.setattr(json_lines, "CLOSES_WITHIN_S", 0.1)
     with Dissector(lab_with("time.sleep(60)")) as dissector:
         with pytest.raises(LabProblem, match=r"the decoder on the firewall did not read .* within 0\.2 s"):
-            dissector.prepare(marks=["x" * 500_000])
+            dissector.frames(PCAPNG, marks=["x" * 500_000])
         with pytest.raises(LabProblem, match=r"the decoder on the firewall did not read"):
             dissector.frames(PCAPNG)
 
