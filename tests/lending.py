@@ -13,7 +13,6 @@ from typing import Final
 
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
-from scenarios.lab.waiting import wait_for
 from scenarios.stress import remains
 
 MOST_LEFT_UP: Final = 2  # each has a dozen containers
@@ -29,7 +28,7 @@ def lab(new_number: Callable[[], int]) -> Iterator[Lab]:
     try:
         if not before:
             lent.up()
-            wait_for(lambda: not _tentative(lent), "the addresses of the firewall to be known as nobody else's", 10)
+            _wait_for_addresses(lent)
             before = remains.of_lab(lent)
         yield lent
     except BaseException:
@@ -41,8 +40,11 @@ def lab(new_number: Callable[[], int]) -> Iterator[Lab]:
         lent.down()
 
 
-def _tentative(lent: Lab) -> str:
-    return lent.run("firewall", ["ip", "-6", "-o", "address", "show", "tentative"], timeout_s=5).stdout
+def _wait_for_addresses(lent: Lab) -> None:
+    """Until each address of the firewall is known as nobody else's (RFC 4862, 5.4): a comparison would show it."""
+    script = 'while [ -n "$(ip -6 -o address show tentative)" ]; do sleep 0.1; done'
+    if lent.run("firewall", ["sh", "-c", script], timeout_s=10).status != 0:
+        raise LabProblem(f"lab {lent.number}: the firewall has addresses that may be somebody else's")
 
 
 def is_as(before: list[str], lent: Lab) -> bool:

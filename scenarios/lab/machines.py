@@ -42,6 +42,7 @@ class Machines:
         self.topology: Topology = topology(number)
         self.number = number
         self.profiles = profiles
+        self._seen_well: set[str] = set()  # names of containers, each with since when it runs
         self._shells = Shells(lambda machine: self.open(machine, ["sh"]))
         for profile in profiles:
             if profile not in self.topology.profiles.values():
@@ -83,7 +84,11 @@ class Machines:
         found = {}
         for container in self._containers():
             health = container.attrs["State"].get("Health", {}).get("Status") if container.status == "running" else None
+            started = f"{container.name} {container.attrs['State']['StartedAt']}"
+            if health == "starting" and started in self._seen_well:
+                health = "healthy"
             if health in ("starting", "unhealthy") and is_well(container):  # unhealthy: it was paused until now, say
+                self._seen_well.add(started)
                 health = "healthy"
             found[container.labels["com.docker.compose.service"]] = health or container.status
         wanted = self.required_machines

@@ -151,7 +151,7 @@ def in_silent_drop(*others: str, lab: Lab) -> Iterator[subprocess.Popen[str]]:
     """A run of silent-drop and other drills whose fault is in force; it is killed when the block is left."""
     running = scenarios("run", "silent-drop", *others, "--pair", "le-le", lab=lab)
     try:
-        wait_for(lambda: is_in_force(lab), "the fault of silent-drop", 60, every_s=0.1)
+        wait_for(lambda: is_in_force(lab), "the fault of silent-drop", 60, every_s=0.3)
         yield running
     finally:
         running.kill()
