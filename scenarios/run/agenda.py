@@ -47,8 +47,8 @@ class Balanced:
     A short cell keeps a processor busy, a long one waits: the short ones together would be in each other's way, and
     the long ones leave the machine idle. So a lab that takes a new drill takes the one with the longest cells where the
     others begin as many cells a second as is the mean of all, and the one with the shortest where they begin fewer.
-    It stays with that drill, whose decoder has started; where no drill is left that no lab has, it helps with the one
-    that would take longest, and the long cells are over by then.
+    It stays with that drill; where no drill is left that no lab has, it helps with the one that would take longest, and
+    the long cells are over by then.
 
     `took_s` is what cells took before, by title. A drill of which none is known is taken to be an ordinary one.
     """
