@@ -30,9 +30,11 @@ from tests.services.running import has_ipv6_loopback
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
-# From the far end: a person's own labs are left alone. Of several test processes (pytest-xdist) each has its own.
+# From the far end: a person's own labs are left alone. Of several test processes (pytest-xdist) each has its own, and
+# side by side: a run on two labs that is given one number takes the next one for the other.
 _WORKER, _WORKERS = os.environ.get("PYTEST_XDIST_WORKER", "gw0"), os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")
-TEST_LABS = range(255, 199, -1)[int(_WORKER.removeprefix("gw")) :: int(_WORKERS)]
+_EVERY, _NUMBER = range(255, 199, -1), int(_WORKER.removeprefix("gw")) % int(_WORKERS)
+TEST_LABS = _EVERY[_NUMBER * len(_EVERY) // int(_WORKERS) : (_NUMBER + 1) * len(_EVERY) // int(_WORKERS)]
 
 LENT_TO_TESTS = "tests"  # the lock on a number
 _held: dict[int, int] = {}  # the numbers that this process has, with their locks

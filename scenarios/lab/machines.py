@@ -16,6 +16,7 @@ from docker.models.containers import Container
 
 from scenarios.lab import engine
 from scenarios.lab.backend_leg import unmake_leg
+from scenarios.lab.cleanup import why_kept
 from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
@@ -156,7 +157,13 @@ class Machines:
         if any(engine.docker_command(*each, *labelled, timeout_s=60).strip() for each in kinds):
             self.remove_composition()  # it would hold the networks
         every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
-        self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
+        try:
+            self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)
+        except CommandFailed as error:
+            kept = engine.client().networks.list(filters={"label": f"{engine.LAB_LABEL}={self.number}"})
+            if self._containers() or not kept:
+                raise
+            raise LabProblem(f"lab {self.number} is down, but {'; '.join(map(why_kept, kept))}") from error
 
     def remove_composition(self) -> None:
         """Remove what there is of a user's composition in this lab, found by its labels."""

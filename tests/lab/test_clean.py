@@ -8,7 +8,8 @@ import pytest
 from docker.errors import APIError
 
 from scenarios.lab import cleanup, engine
-from scenarios.lab.errors import LabProblem
+from scenarios.lab.errors import CommandFailed, LabProblem
+from scenarios.lab.lab import Lab
 
 
 @dataclass
@@ -18,11 +19,15 @@ class Network:
     busy: int
     name: str = "faultwire-7_server-net"
     short_id: str = "x"
+    attrs: dict[str, object] = field(default_factory=dict)
 
     def remove(self) -> None:
         if self.busy:
             self.busy -= 1
             raise APIError("network has active endpoints")
+
+    def reload(self) -> None:
+        """It is as it was."""
 
 
 @dataclass
@@ -49,8 +54,43 @@ def test_a_network_that_has_a_machine_again_is_tried_again(monkeypatch: pytest.M
     assert cleanup.clean() == ["faultwire-7_server-net"]
 
 
-def test_one_that_never_gets_free_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = Engine(Few([Network(cleanup.CLEANS_TIMES)]))
+@pytest.mark.parametrize(
+    ("inside", "why"),
+    [
+        ({"1": {"Name": "mine"}}, "faultwire-7_server-net has mine in it: something uses it, or brings it up"),
+        (
+            {},
+            "the engine keeps faultwire-7_server-net for a container that is gone: a fault of the engine, whose",
+        ),
+        (None, "the engine keeps faultwire-7_server-net for a container that is gone"),
+    ],
+)
+def test_one_that_never_gets_free_is_told_with_why_and_the_others_are_removed(
+    monkeypatch: pytest.MonkeyPatch, inside: object, why: str
+) -> None:
+    other = Network(0, "faultwire-8_client-net")
+    fake = Engine(Few([Network(cleanup.CLEANS_TIMES, attrs={"Containers": inside}), other]))
     monkeypatch.setattr(engine, "client", lambda: fake)
-    with pytest.raises(LabProblem, match="something brings labs up meanwhile: network has active endpoints"):
+    removed: list[Network] = []
+    monkeypatch.setattr(other, "remove", lambda: removed.append(other))
+    with pytest.raises(LabProblem, match=f"^not all could be removed: {why}"):
         cleanup.clean()
+    assert removed
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_lab_that_is_down_but_for_a_network_says_so(monkeypatch: pytest.MonkeyPatch, kept: bool) -> None:
+    """Compose fails then; where it fails for another reason, that is what is told."""
+
+    def docker_command(*words: str, **_: object) -> str:
+        if "down" in words:
+            raise CommandFailed("`docker compose down` ended with status 1")
+        return ""
+
+    fake = Engine(Few([Network(1)] if kept else []))
+    monkeypatch.setattr(engine, "client", lambda: fake)
+    monkeypatch.setattr(engine, "containers", lambda *_: [])
+    monkeypatch.setattr(engine, "docker_command", docker_command)
+    told = "^lab 7 is down, but the engine keeps faultwire-7_server-net for a" if kept else "ended with status 1"
+    with pytest.raises(LabProblem if kept else CommandFailed, match=told):
+        Lab(7).down()

@@ -10,9 +10,10 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Self
 from unittest import mock
 
@@ -117,28 +118,34 @@ def evidence(*, armed: bool, capture: bytes = b"a capture") -> Seen:
 def faked(
     runs_folder: Path, perform: Perform = lambda *_: None, *, capture: bytes = b"a capture", labs: int = 1
 ) -> Iterator[list[FakeLab]]:
-    """Have every campaign run on made-up labs, and store into this folder; what `perform` does not raise is a pass."""
+    """Have every campaign run on made-up labs, and store into this folder; what `perform` does not raise is a pass.
+
+    What else is to be made up of these modules is patched within the block, and for no longer.
+    """
     on = [FakeLab(number) for number in range(1, labs + 1)]
 
     def performed(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
         perform(stage, cell, armed)
         return evidence(armed=armed, capture=capture)
 
+    made_up: Sequence[tuple[ModuleType, str, object]] = (
+        (run_folder, "RUNS", runs_folder),
+        (cell, "versions", lambda: {"python": "3"}),
+        (summary, "versions", lambda: {"python": "3"}),
+        (workplace, "Stage", Stage),
+        (cell, "perform", performed),
+        (cell, "perform_beside", lambda *_: "it was not asked"),
+        (ends, "check_architecture", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
+        (cell, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
+        (cell, "combine", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
+        (workforce, "prepare", lambda *_: on),
+    )
     with contextlib.ExitStack() as stack:
-        for where, name, what in (
-            (run_folder, "RUNS", runs_folder),
-            (cell, "versions", lambda: {"python": "3"}),
-            (summary, "versions", lambda: {"python": "3"}),
-            (workplace, "Stage", Stage),
-            (cell, "perform", performed),
-            (cell, "perform_beside", lambda *_: "it was not asked"),
-            (ends, "check_architecture", lambda *_: Check("the machine", "it", "it", Verdict.PASS)),
-            (cell, "judged", lambda *_: ([], [Check("the rule", "1", "1", Verdict.PASS)])),
-            (cell, "combine", lambda checks: Verdict.UNPROVEN if _is_broken(checks) else Verdict.PASS),
-            (workforce, "prepare", lambda *_: on),
-        ):
+        for where, name, what in made_up:
             stack.enter_context(mock.patch.object(where, name, what))
         yield on
+        # Another patch that ends after this one would put back what is made up here, for every test that follows.
+        assert [name for where, name, what in made_up if getattr(where, name) is not what] == []
 
 
 def _is_broken(checks: object) -> bool:

@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import requests
@@ -226,16 +227,14 @@ def test_the_longest_cells_begin_first_and_those_that_nobody_knows_before_them()
     assert longest_first(found, {}) == found
 
 
-def test_that_another_run_has_the_lab_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_another_run_has_the_lab_is_told_once(tmp_path: Path) -> None:
     class Held(Stage):
         def __enter__(self) -> Held:
             raise LabInUse("lab 1 is in use by another run")
 
     complained: list[str] = []
-    with faked(tmp_path) as on:
-        monkeypatch.setattr(workplace, "Stage", Held)
-        with pytest.raises(LabInUse):
-            Campaign(tmp_path, on, lambda _: None, complain=complained.append).run(cells(2))
+    with faked(tmp_path) as on, mock.patch.object(workplace, "Stage", Held), pytest.raises(LabInUse):
+        Campaign(tmp_path, on, lambda _: None, complain=complained.append).run(cells(2))
     assert complained == []
 
 
@@ -423,8 +422,10 @@ def test_a_soak_counts_apart_what_a_stall_made_unproven_and_keeps_its_evidence(
             signal.pthread_kill(MAIN, signal.SIGINT)
             taking(5)(stage, cell, armed)
 
-    with faked(tmp_path, perform):
-        monkeypatch.setattr(cell, "judged", lambda *_: ([], [stalled if at[0] == 2 else check]))
+    def judged(*_: object) -> tuple[list[Check], list[Check]]:
+        return [], [stalled if at[0] == 2 else check]
+
+    with faked(tmp_path, perform), mock.patch.object(cell, "judged", judged):
         monkeypatch.setattr(cell, "PAUSE_S", 0)
         assert main(["soak", "lost-syn", "--pair", "le-le", "--for", "1h"]) == 130
     assert "3 cells in 4 rounds (seed 1): 2 pass, 1 unproven; 0 flips, 1 stalled\n" in capsys.readouterr().out
@@ -468,13 +469,12 @@ def test_on_a_disk_that_gets_full_a_run_ends_with_what_was_run_and_says_what_was
 
 
 def test_a_cell_whose_evidence_the_disk_cannot_take_is_unproven_and_smaller_ones_go_on(
-    small_disk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def performed(_: Stage, cell: Cell, *, armed: bool) -> object:
         return evidence(armed=armed, capture=bytes(300 << 10 if cell.repeat == 2 else 1 << 10))
 
-    with faked(small_disk):
-        monkeypatch.setattr(cell, "perform", performed)
+    with faked(small_disk), mock.patch.object(cell, "perform", performed):
         assert main(RUN) == 2
     out = capsys.readouterr().out
     assert "the evidence could not be stored: OSError: [Errno 28] No space left on device" in out
@@ -507,9 +507,8 @@ def test_a_cell_that_is_unproven_only_because_something_stood_still_is_tried_aga
         passes = Check("a duration", "0s to 1s", "0.2 s", Verdict.PASS)
         return [passes], [passes if holds else stalled] if is_armed else []
 
-    with faked(tmp_path, lambda *_: None) as on:
-        monkeypatch.setattr(cell, "judged", judged)
-        monkeypatch.setattr(cell, "PAUSE_S", 0)
+    monkeypatch.setattr(cell, "PAUSE_S", 0)
+    with faked(tmp_path, lambda *_: None) as on, mock.patch.object(cell, "judged", judged):
         (result,) = Campaign(tmp_path, on, lambda _: None).run(cells(1))
     assert result.verdict is verdict
     assert len(result.earlier_tries) == min(stalls, cell.TRIES - 1)
@@ -536,24 +535,22 @@ def test_the_evidence_of_a_try_is_given_back_before_the_next_one_begins(
         held.append(weakref.ref(looks))
         return replace(evidence(armed=armed), looks=looks)
 
-    with faked(tmp_path) as on:
-        monkeypatch.setattr(cell, "perform", performed)
-        monkeypatch.setattr(cell, "judged", lambda *asked: ([], [stalled] if asked[2] is not None else []))
-        monkeypatch.setattr(cell, "PAUSE_S", 0)
+    def judged(*asked: object) -> tuple[list[Check], list[Check]]:
+        return [], [stalled] if asked[2] is not None else []
+
+    monkeypatch.setattr(cell, "PAUSE_S", 0)
+    with faked(tmp_path) as on, mock.patch.multiple(cell, perform=performed, judged=judged):
         Campaign(tmp_path, on, lambda _: None).run(cells(1))
     assert alive == [0] * cell.TRIES
 
 
-def test_a_failure_and_what_nothing_proves_for_another_reason_are_not_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_and_what_nothing_proves_for_another_reason_are_not_tried_again(tmp_path: Path) -> None:
     fails = Check("a duration", "0s to 1s", "1.7 s", Verdict.FAIL)
     cut = proof("the capture", "whole", "cut", proven=False)
     stalled = Check("packets", "1", "2", Verdict.UNPROVEN, stalled="the machine stood still for 0.7 s")
     for checks in ([fails], [cut, stalled]):
         folder = tmp_path / str(len(checks))
         folder.mkdir()
-        with faked(folder, lambda *_: None) as on:
-            monkeypatch.setattr(cell, "judged", lambda *_, checks=checks: ([], checks))
+        with faked(folder, lambda *_: None) as on, mock.patch.object(cell, "judged", return_value=([], checks)):
             (result,) = Campaign(folder, on, lambda _: None).run(cells(1))
         assert list(result.earlier_tries) == []

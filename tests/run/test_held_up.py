@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -99,14 +100,12 @@ def test_a_fail_is_a_wrong_word_and_its_evidence_is_kept(
     tmp_path: Path,
     holder: Holder,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
     check: Check,
     wrong: int,
 ) -> None:
     assert holder
-    with faked(tmp_path) as labs:
-        monkeypatch.setattr(cell, "judged", lambda *_: ([], [check]))
-        monkeypatch.setattr(cell, "combine", combine)
+    judging = mock.patch.multiple(cell, judged=lambda *_: ([], [check]), combine=combine)
+    with faked(tmp_path) as labs, judging:
         assert held_up.run_held_up(labs, cells(1), []) == wrong
     out = capsys.readouterr().out
     assert f"wrong words (fail, or a false pass){wrong:>19}" in out
