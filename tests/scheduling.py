@@ -70,19 +70,21 @@ def needs_engine(part: str) -> bool:
 class ByPart(LoadFileScheduling):  # type: ignore[misc]  # it has no types
     """As --dist loadfile, in the order of the tests.
 
-    The process `last_to_labs`, if there is one, takes the parts that need no engine, from the end, before all others.
+    The process `without_lab`, if there is one, takes the parts that need no engine, from the end, and no others.
     """
 
-    def __init__(self, config: pytest.Config, log: object, last_to_labs: str = "") -> None:
+    def __init__(self, config: pytest.Config, log: object, without_lab: str = "") -> None:
         super().__init__(config, log)
-        self._last_to_labs = last_to_labs
+        self._without_lab = without_lab
         config.option.loadscopereorder = False  # the file of the most tests is not the one that takes longest
 
     def _assign_work_unit(self, node: Any) -> None:
-        if node.gateway.id == self._last_to_labs:
+        if node.gateway.id == self._without_lab:
             part = next((each for each in reversed(self.workqueue) if not needs_engine(each)), None)
-            if part is not None:
-                self.workqueue.move_to_end(part, last=False)
+            if part is None:
+                node.shutdown()
+                return
+            self.workqueue.move_to_end(part, last=False)
         super()._assign_work_unit(node)
 
     def _split_scope(self, nodeid: str) -> str:

@@ -91,12 +91,12 @@ class Process:
         self.shutting_down = True
 
 
-def handed_out(pytestconfig: pytest.Config, tests: list[str], last_to_labs: str) -> dict[str, list[str]]:
+def handed_out(pytestconfig: pytest.Config, tests: list[str], without_lab: str) -> dict[str, list[str]]:
     """Which tests each of two processes is given, if both take as long for each."""
     options = copy(pytestconfig.option)
     options.tx, options.numprocesses = ["2*popen"], 2
     config = SimpleNamespace(option=options, getvalue=lambda name: getattr(options, name))
-    scheduler = ByPart(config, None, last_to_labs)  # type: ignore[arg-type]
+    scheduler = ByPart(config, None, without_lab)  # type: ignore[arg-type]
     processes = [Process("gw0"), Process("gw1")]
     for each in processes:
         scheduler.add_node(each)
@@ -115,22 +115,18 @@ def handed_out(pytestconfig: pytest.Config, tests: list[str], last_to_labs: str)
 def test_one_process_takes_the_tests_that_need_no_engine_from_the_end(pytestconfig: pytest.Config) -> None:
     of_labs = [f"tests/infra/test_{name}.py::test_a" for name in "abcd"]
     without = [f"tests/spec/test_{name}.py::test_a" for name in "efgh"]
-    both = handed_out(pytestconfig, [*of_labs, *without], last_to_labs="gw1")
+    both = handed_out(pytestconfig, [*of_labs, *without], without_lab="gw1")
     assert both == {"gw0": of_labs, "gw1": without[::-1]}
 
 
-def test_then_it_takes_those_that_are_left_as_any_other(pytestconfig: pytest.Config) -> None:
-    of_labs = [f"tests/infra/test_{name}.py::test_a" for name in "abcdefgh"]
-    both = handed_out(pytestconfig, [*of_labs, "tests/spec/test_i.py::test_a"], last_to_labs="gw1")
-    assert both["gw0"][0] == of_labs[0]
-    assert both["gw1"][0] == "tests/spec/test_i.py::test_a"
-    assert sorted([*both["gw0"], *both["gw1"][1:]]) == of_labs
-    assert len(both["gw1"]) > 2
+def test_it_has_nothing_to_do_where_every_test_needs_one(pytestconfig: pytest.Config) -> None:
+    of_labs = [f"tests/infra/test_{name}.py::test_a" for name in "abcd"]
+    assert handed_out(pytestconfig, of_labs, without_lab="gw1") == {"gw0": of_labs, "gw1": []}
 
 
 def test_tests_that_need_no_engine_are_left_to_the_others_too_and_each_is_run_once(pytestconfig: pytest.Config) -> None:
     tests = ["tests/infra/test_a.py::test_a", *(f"tests/spec/test_{name}.py::test_a" for name in "bcdefgh")]
-    both = handed_out(pytestconfig, tests, last_to_labs="gw1")
+    both = handed_out(pytestconfig, tests, without_lab="gw1")
     assert both["gw0"][0] == tests[0]
     assert len(both["gw0"]) > 1
     assert sorted([*both["gw0"], *both["gw1"]]) == tests
