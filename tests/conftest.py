@@ -23,7 +23,7 @@ from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import lending, telling
 from tests.installing import Installed, installed, shared_folder
-from tests.scheduling import OF_LABS, ByPart, rank
+from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -53,37 +53,21 @@ WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
 MORE_THAN_CORES = 0  # each has a lab; three on two cores took as long, and drills came late and had to be tried again
 WITHOUT_LABS_A_CORE = 2  # test processes for `make check`: what needs no engine waits for sockets and clocks
 MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
-WITHOUT_LAB = pytest.StashKey[str]()  # which of the test processes runs tests that need no engine, and no other
-NICE = 10  # its niceness: what runs in labs goes first (nice(2))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory.
-
-    Of all tests one process more runs those that need no engine, while those in labs wait. It takes none in a lab when
-    it has no more: 15 min 41 s in place of some 18, but a drill found in six tries no moment to be judged by.
-    """
+    """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
     if config.option.markexpr == "not engine":
         return min(default_jobs(WITHOUT_LABS_A_CORE), MOST_WORKERS)
-    with_labs = min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
-    if config.option.markexpr:
-        return with_labs
-    config.stash[WITHOUT_LAB] = f"gw{with_labs}"
-    return with_labs + 1
+    return min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPart:
     """Hand out the tests as tests/scheduling.py says."""
-    return ByPart(config, log, config.stash.get(WITHOUT_LAB, ""))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell a test process whether it is the one without a lab."""
-    node.workerinput["without_lab"] = node.gateway.id == node.config.stash.get(WITHOUT_LAB, "")
+    return ByPart(config, log)
 
 
 # What a shell starts with `&` ignores Ctrl-C, and so would every program that these tests start and interrupt.
@@ -97,8 +81,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """No ten seconds without a word."""
     telling.add_to(config)
-    if getattr(config, "workerinput", {}).get("without_lab"):
-        os.nice(NICE)
 
 
 _terminated = threading.Event()
@@ -143,6 +125,9 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 
 NOWHERE = "unix:///nonexistent/no-test-without-the-fixture-docker_engine-reaches-docker.sock"
+
+
+OF_LABS = ("infra", "drills")  # the folders whose tests are of labs
 
 
 def needs_engine(item: pytest.Item) -> bool:

@@ -110,6 +110,7 @@ static void answer(int control)
     sigemptyset(&ends);
     sigaddset(&ends, SIGCHLD);
     sigprocmask(SIG_BLOCK, &ends, &before);
+    signal(SIGPIPE, SIG_IGN); /* whoever asked may not wait any more */
     struct pollfd wait_for[] = {{.fd = control, .events = POLLIN}, {.fd = signalfd(-1, &ends, SFD_CLOEXEC), .events = POLLIN}};
     pid_t parent = getpid();
 
@@ -131,6 +132,7 @@ static void answer(int control)
         pid_t child = place < AT_ONCE ? fork() : -1;
         if (child == 0) {
             sigprocmask(SIG_SETMASK, &before, NULL);
+            signal(SIGPIPE, SIG_DFL);
             take(descriptors, parent);
             close(control);
             close(wait_for[1].fd);
