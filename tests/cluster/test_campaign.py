@@ -159,7 +159,7 @@ def test_when_the_scheduler_is_lost_what_had_been_run_is_told_and_a_worker_that_
         for name, environment in (
             ("other", {VERSION: "of yesterday"}),
             ("without", {NO_LAB_AT: "without"}),
-            ("well", {CELL_S: "0.2"}),
+            ("well", {CELL_S: "0.5"}),
         ):
             words = ["worker", address, "--name", name]
             stack.enter_context(process(tmp_path / name, *words, **environment))
