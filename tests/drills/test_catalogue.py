@@ -166,7 +166,9 @@ def altered(result: Result, dissector: Dissector) -> Iterator[Mutant]:
 
     for packets in sorted(exact, key=lambda each: not each.exactly):
         counted = matching_frames(packets, armed)
-        others = matching_frames(replace(packets, at=OTHER[packets.at], alone=False), armed)
+        there = replace(packets, at=OTHER[packets.at], alone=False)
+        lost = matching_frames(replace(there, alone=True), armed) if packets.alone else []  # it would get its pair
+        others = [each for each in matching_frames(there, armed) if each not in lost]
         if counted:
             what = f"frame {counted[-1].number} of the {packets.at} removed"
             capture = without_frame(stored(packets.at), counted[-1].number)
