@@ -48,16 +48,23 @@ def _fields(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
-def named_in(value: object) -> Iterator[str]:
+def named_in(value: object) -> frozenset[str]:
     """Every role and leg that a part of a drill names, at any depth."""
-    if isinstance(value, tuple | list):
-        for each in value:
-            yield from named_in(each)
-    for name in _fields(type(value)):  # type: ignore[arg-type]  # a class has a hash
-        found = getattr(value, name)
-        if name in _OF_ROLES:
-            yield from (each for each in (found if isinstance(found, tuple) else (found,)) if isinstance(each, str))
-        yield from named_in(found)
+    named: set[str] = set()
+    left = [value]
+    while left:
+        part = left.pop()
+        if isinstance(part, tuple | list):
+            left += part
+            continue
+        for name in _fields(type(part)):  # type: ignore[arg-type]  # a class has a hash
+            found = getattr(part, name)
+            if name in _OF_ROLES:
+                words = found if isinstance(found, tuple) else (found,)
+                named.update(each for each in words if isinstance(each, str))
+            if found is not None:
+                left.append(found)
+    return frozenset(named)
 
 
 def problems_of_call(expected: Outcomes | Duration, call: Call, at: str) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Drill:
         if not self.calls:
             raise ValueError("script: it makes no call; expected a `call` or a `start`")
         check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
-        object.__setattr__(self, "named", frozenset(named_in((self.script, *self.parts.values()))))
+        object.__setattr__(self, "named", named_in((self.script, *self.parts.values())))
 
     def _problems_of_parts(self) -> Iterator[str]:
         for key in ("claim", "why"):

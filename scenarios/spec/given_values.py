@@ -11,7 +11,7 @@ import yaml
 
 from scenarios.lab.errors import UsageError
 from scenarios.spec.declaration_error import DeclarationError
-from scenarios.spec.strict_yaml import _At, _value
+from scenarios.spec.typed_nodes import At, reader
 from scenarios.spec.units import Seconds
 
 Declared = TypeVar("Declared")
@@ -25,7 +25,7 @@ def read(values: Mapping[str, Any], expected: type[Declared], place: str) -> Dec
     the key, with the nearest word that is right; several problems are told together.
     """
     try:
-        found: Declared = _value(_node(values, expected), expected, _At(Path(place)))
+        found: Declared = reader(expected)(_node(values, expected), At(Path(place)))  # type: ignore[arg-type]
     except DeclarationError as error:
         told = [f"{each.key}: {each.what}" if each.key else each.what for each in error.all]
         raise UsageError(f"{place}: {'; '.join(told)}") from None

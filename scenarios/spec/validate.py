@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 from dataclasses import fields
@@ -33,15 +34,21 @@ def check_name(name: str, what: str) -> None:
         raise ValueError(f"name: expected small letters, digits and hyphens for a {what}, got {quoted(name)}")
 
 
+@functools.cache
+def names_of_fields(kind: type) -> tuple[str, ...]:
+    """The names of the fields of a dataclass."""
+    return tuple(field.name for field in fields(kind))
+
+
 def given_keys(value: object, among: tuple[str, ...] = ()) -> list[str]:
     """The fields of a dataclass that were given (that are not None), as a file writes them."""
-    names = among or tuple(field.name for field in fields(value))  # type: ignore[arg-type]
+    names = among or names_of_fields(type(value))  # type: ignore[arg-type]  # a class has a hash
     return [name.rstrip("_") for name in names if getattr(value, name) is not None]
 
 
 def check_one(value: object, what: str, among: tuple[str, ...] = ()) -> None:
     """Raise ValueError unless exactly one of the fields was given."""
-    names = among or tuple(field.name for field in fields(value))  # type: ignore[arg-type]
+    names = among or names_of_fields(type(value))  # type: ignore[arg-type]  # a class has a hash
     given = given_keys(value, among)
     if len(given) != 1:
         there_are = ", ".join(name.rstrip("_") for name in names)

@@ -43,7 +43,7 @@ def test_the_check_of_the_mutants_can_fail(
     assert (tmp_path / "services" / "echo").is_dir()
     place = tmp_path / ("drills/lost-syn.yaml" if kind == "drill" else f"services/echo/{SERVICE_FILE}")
     assert place.read_bytes() == content
-    monkeypatch.setattr("scenarios.spec.strict_yaml._mapping", lambda *_: 1 / 0)
+    monkeypatch.setattr("scenarios.spec.typed_nodes._mapping", lambda *_: 1 / 0)
     with pytest.raises(Crash, match=f"mutant 2, {kind} {name}, a crash: (?s:.*)ZeroDivisionError"):
         reader.read(Mutant(2, original, "a crash", content))
 
