@@ -234,7 +234,7 @@ def lab(docker_engine: None) -> Iterator[Lab]:  # noqa: ARG001
     found = free_lab(*topology().usual_profiles)
     try:
         found.up()
-        with found.hold_alone(), found.with_shells():
+        with found.hold_alone():
             yield found
     finally:
         found.down()

@@ -51,7 +51,8 @@ def is_as(before: list[str], lent: Lab) -> bool:
     """Whether a lab is as it was before, when what an ended program left running on it is gone."""
     try:
         with Lab(lent.number).hold_alone():
-            return not remains.differences(before, remains.of_lab(lent))
+            pass
+        return not remains.differences(before, remains.of_lab(lent))
     except (LabProblem, CommandFailed):  # it is down, or a machine of it does not run
         return False
 

@@ -314,7 +314,7 @@ class ForkServer:
         if self._child.close(CLOSES_WITHIN_S) != 0:  # it was killed, or crashed, or did not hear us
             # What it started is found by its mark. Where the machine itself does not run, nothing of it does.
             with contextlib.suppress(LabProblem):
-                self._lab.sweep(self.host, f"^{self._token}$")
+                self._lab.sweep(self.host, self._token)
 
 
 def _about(said: Mapping[str, Any]) -> str:

@@ -94,7 +94,8 @@ class Metering:
             containers = engine.client().api.containers(filters=asked)
         for container in containers:
             of_it = container["Labels"]
-            found[container["Id"]] = of_it.get(GUEST_LABEL) or of_it.get("com.docker.compose.service", "")
+            if machine := of_it.get(GUEST_LABEL) or of_it.get("com.docker.compose.service"):
+                found[container["Id"]] = machine
         return found
 
     def _guests(self, are_there: bool) -> Mapping[str, str]:

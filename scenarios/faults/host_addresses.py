@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from scenarios.faults.host_change import HostChange, change_back, run_in_network
+from scenarios.faults.host_change import HostChange, change_back
 from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
@@ -138,6 +138,6 @@ def addresses_again(lab: Lab, undone: str) -> None:
 def change_addresses(lab: Lab, host: Host, script: str) -> None:
     """Run a script in the network of a host, where `$interface` is its interface. Raise LabProblem."""
     try:
-        run_in_network(lab, host.name, INTERFACE + script)
+        lab.host_networks.run(host.name, INTERFACE + script, within_s=WITHIN_S)
     except CommandFailed as error:
         raise LabProblem(f"the addresses of {host.name} could not be changed: {error}") from error

@@ -1,17 +1,17 @@
 """What the faults of a host have in common: no host has the right to change its own network, so a container does it.
 
-It is short-lived and runs in the host's network. What is changed stands in the firewall's journal before it is done, so
-that the next run undoes it where this one is killed.
+It runs in the host's network (`scenarios/lab/host_network.py`). What is changed stands in the firewall's journal before
+it is done, so that the next run undoes it where this one is killed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
-from scenarios.faults.kernel_fault import WITHIN_S, Standing
+from scenarios.faults.kernel_fault import Standing
 from scenarios.lab import engine
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
@@ -45,16 +45,6 @@ class HostChange(Standing):
             self._unmake()
         super().__exit__()  # only now: until the host is as it was, the journal must know of it
         self._is_changed = False
-
-
-def run_in_network(lab: Lab, host: str, script: str, *arguments: str, options: Sequence[str] = ()) -> None:
-    """Run a script of sh in a host's network, in a container that may administer it. Raises CommandFailed."""
-    engine.docker_command(
-        *("run", "--rm", "--network", f"container:{lab.container(host)}", "--pull", "never", *label(lab, host)),
-        *("--cap-drop", "ALL", "--cap-add", "NET_ADMIN", "--security-opt", "no-new-privileges", "--read-only"),
-        *(*options, "--entrypoint", "sh", "faultwire/firewall", "-euc", script, "sh", *arguments),
-        timeout_s=WITHIN_S,
-    )
 
 
 def label(lab: Lab, host: str) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Self
 
 from scenarios.faults import Unsupported
-from scenarios.faults.host_change import HostChange, change_back, run_in_network
+from scenarios.faults.host_change import HostChange, change_back
 from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
@@ -92,8 +92,7 @@ def set_again(lab: Lab, undone: str) -> None:
 
 def _set(lab: Lab, host: str, settings: Mapping[str, str], ports: str = "") -> None:
     try:
-        writable = ("--security-opt", "systempaths=unconfined")  # else /proc/sys is read-only
         words = [f"{place}={value}" for place, value in settings.items()]
-        run_in_network(lab, host, SET, *words, options=(*writable, "--env", f"PORTS={ports}"))
+        lab.host_networks.run(host, SET, *words, environment={"PORTS": ports}, within_s=WITHIN_S)
     except CommandFailed as error:
         raise LabProblem(f"the settings of {host} could not be changed: {error}") from error

@@ -14,9 +14,8 @@ import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from scenarios.faults.host_change import run_in_network
 from scenarios.faults.icmp_mute import ERRORS, PRIORITY
-from scenarios.faults.kernel_fault import PREFIX, TABLE, Chain, Standing, leg_of
+from scenarios.faults.kernel_fault import PREFIX, TABLE, WITHIN_S, Chain, Standing, leg_of
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.spec.kernel_faults import check_mtu
@@ -89,6 +88,6 @@ def forget_path_mtus(lab: Lab, undone: str) -> None:
 
 def _forget(lab: Lab, host: str) -> None:
     try:
-        run_in_network(lab, host, FORGET)
+        lab.host_networks.run(host, FORGET, within_s=WITHIN_S)
     except CommandFailed as error:
         raise LabProblem(f"{host} still has the path MTU that a fault told it: {error}") from error

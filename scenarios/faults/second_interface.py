@@ -9,7 +9,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 
-from scenarios.faults.host_change import HostChange, run_in_network
+from scenarios.faults.host_change import HostChange
+from scenarios.faults.kernel_fault import WITHIN_S
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Host, Leg
@@ -59,9 +60,9 @@ class SecondInterface(HostChange):
         lab, host = self._lab, self._host
         leg = next(each for each in lab.topology.legs.values() if each.network == host.network)
         of_firewall = ("--pid", f"container:{lab.container('firewall')}", "--cap-add", "SYS_PTRACE")
-        writable = ("--security-opt", "systempaths=unconfined")  # else /proc/sys is read-only
         try:
-            run_in_network(lab, host.name, MAKE, *self._with_prefixes(host), options=(*of_firewall, *writable))
+            addresses = self._with_prefixes(host)
+            lab.host_networks.run(host.name, MAKE, *addresses, options=of_firewall, within_s=WITHIN_S)
         except CommandFailed as error:
             raise LabProblem(f"{host.name} could not be given a second interface: {error}") from error
         said = self._run(["sh", "-euc", UP.format(name=SECOND), "sh", *self._with_prefixes(leg)])

@@ -15,7 +15,7 @@ from typing import Final
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import LATE_S
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, attached
-from scenarios.lab.sweep import MARK, SWEEP
+from scenarios.lab.sweep import MARK, sweeping
 
 # A program may take SIGTERM, and end with a status of its own, which busybox's timeout(1) passes on.
 TIMEOUT: Final = ("timeout", "-s", "KILL")
@@ -52,6 +52,6 @@ class InContainer:
 
     def end(self) -> None:
         """End the command at once, where it runs."""
-        words = ["docker", "exec", self._container, "sh", "-c", SWEEP, f"^{self._mark}$"]
+        words = ["docker", "exec", self._container, *sweeping(self._mark)]
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(words, capture_output=True, timeout=STOP_WITHIN_S, check=False)

@@ -18,10 +18,11 @@ from scenarios.lab import engine, locks
 from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
 from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, guest_words, remove_guest, run_guest
+from scenarios.lab.host_network import HELPER_LABEL, NETWORK, HostNetworks
 from scenarios.lab.machines import Machines
 from scenarios.lab.places import either
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
-from scenarios.lab.sweep import LEFT_FILES, MARK, SWEEP
+from scenarios.lab.sweep import LEFT_FILES, MARK, sweeping
 
 ANOTHER = either("LAB=…", "--lab")
 
@@ -36,28 +37,36 @@ class Lab(Machines):
         super().__init__(number, *profiles)
         # Of each guest that was run to its end, its container's id and its machine, since Metering.begin forgot them
         self.guests: dict[str, str] = {}
+        self.host_networks = HostNetworks(number, self.container, self._network_of)
 
     @contextlib.contextmanager
     def hold_alone(self) -> Iterator[None]:
         """Hold the lab alone: two runs in one lab would be in each other's captures.
 
         The lock goes with the process that holds it, however it ends. What an earlier, killed, run left running
-        on the machines is ended. Raises LabInUse when another process holds the lab.
+        on the machines is ended. Meanwhile `run` uses a shell on each machine, which stays open (shell.py), and
+        `host_networks` a container in the network of each host. Raises LabInUse when another process holds the lab.
         """
         try:
             lock = locks.take(locks.path_of(self.number, "lock"))
         except BlockingIOError:
             raise LabInUse(f"lab {self.number} is in use by another run; take another with {ANOTHER}") from None
+        self._mark = f"{MARK}=call-{secrets.token_hex(4)}"  # its own shells are not among what is left of another run
         try:
-            self._sweep()
-            yield
+            with self._shells.open(), self.host_networks.stay_open():
+                self._sweep()
+                yield
         finally:
             os.close(lock)
 
+    def _network_of(self, host: str) -> str:
+        return self.run(host, ["readlink", NETWORK], timeout_s=10).stdout.strip()
+
     def _sweep(self) -> None:
-        for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", GUEST_LABEL):
-            with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
-                container.remove(force=True)
+        for label in (GUEST_LABEL, HELPER_LABEL):
+            for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", label):
+                with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
+                    container.remove(force=True)
         self.remove_composition()
         # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
         running = [
@@ -69,11 +78,12 @@ class Lab(Machines):
             list(pool.map(self._sweep_machine, running))
 
     def _sweep_machine(self, machine: str) -> None:
-        self.run(machine, ["sh", "-c", f"{SWEEP}\nrm -f {LEFT_FILES}", f"^{MARK}="], timeout_s=10, mark=False)
+        script = f'"$@"; rm -f {LEFT_FILES}'
+        self.run(machine, ["sh", "-c", script, "sh", *sweeping(f"{MARK}=", self._mark)], timeout_s=10)
 
     def sweep(self, machine: str, variable: str) -> None:
-        """Kill every process of a machine whose environment has a variable, `name=value`, that this pattern finds."""
-        self.run(machine, ["sh", "-c", SWEEP, variable], timeout_s=10, mark=False)
+        """Kill every process of a machine whose environment has a variable, `name=value`."""
+        self.run(machine, sweeping(variable, self._mark), timeout_s=10)
 
     def feed(self, machine: str, argv: Sequence[str], content: bytes, timeout_s: float) -> tuple[int, bytes, str]:
         """Run a program on a machine, give it `content`, and wait for its end.
@@ -131,7 +141,7 @@ class Lab(Machines):
                 stream.kill()
                 stream.wait()
                 with contextlib.suppress(LabProblem):
-                    self.sweep(machine, f"^{mark}$")
+                    self.sweep(machine, mark)
                 raise
         try:
             yield program

@@ -22,7 +22,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
 from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput, Finished
-from scenarios.lab.shell import ShellEnded, Shells
+from scenarios.lab.shell import Shell, ShellEnded, Shells
 from scenarios.lab.sweep import COMPOSITION_LABEL, MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
 from scenarios.lab.waiting import wait_for
@@ -44,7 +44,8 @@ class Machines:
         self.number = number
         self.profiles = profiles
         self._seen_well: set[str] = set()  # names of containers, each with since when it runs
-        self._shells = Shells(lambda machine: self.open(machine, ["sh"]))
+        self._mark = f"{MARK}=call"  # what is run to its end has it, and the shells in which that is done
+        self._shells = Shells(lambda machine: Shell(self._open(machine, ["sh"], ["--env", self._mark])))
         for profile in profiles:
             if profile not in self.topology.profiles.values():
                 there_are = ", ".join(sorted({*self.topology.profiles.values()}))
@@ -188,22 +189,17 @@ class Machines:
         """Stop one machine, as `docker stop` does; `up` starts it again."""
         engine.client().containers.get(self.container(machine)).stop(timeout=1)
 
-    def with_shells(self) -> contextlib.AbstractContextManager[None]:
-        """For the time of the `with` block `run` uses a shell on each machine, which stays open (shell.py).
-
-        For a lab that is held alone: a shell is among what the sweep of another run ends.
-        """
-        return self._shells.open()
-
     def open(self, machine: str, argv: Sequence[str], *, mark: bool = True) -> subprocess.Popen[bytes]:
         """Start a program on a machine with its standard streams open to this process, as bytes.
 
         The caller ends it, by closing its standard input: ending the local process alone would leave it running. A
         program that has no mark goes on when the next run takes the lab.
         """
-        marked = ["--env", f"{MARK}=stream"] if mark else []
+        return self._open(machine, argv, ["--env", f"{MARK}=stream"] if mark else [])
+
+    def _open(self, machine: str, argv: Sequence[str], options: Sequence[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            ["docker", "exec", "--interactive", *marked, self.container(machine), *argv],
+            ["docker", "exec", "--interactive", *options, self.container(machine), *argv],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -238,7 +234,7 @@ class Machines:
             if shell:
                 return shell.run(bounded, within_s, engine.EXEC_LIMIT, lambda: self._check_runs(machine))
         api = engine.client().api
-        execution = api.exec_create(self.container(machine), bounded, environment={MARK: "call"} if mark else {})
+        execution = api.exec_create(self.container(machine), bounded, environment=[self._mark] if mark else [])
         out, err = engine.run_exec(api, execution["Id"], within_s)
         return api.exec_inspect(execution["Id"])["ExitCode"], out, err
 

@@ -137,10 +137,10 @@ class Shell:
 class Shells:
     """A shell on each machine that wants one, from its first command to the end of the `with` block.
 
-    `open_one` starts one. Threads may share them: while one runs a command there, there is none for another.
+    `open_one` gives one. Threads may share them: while one runs a command there, there is none for another.
     """
 
-    def __init__(self, open_one: Callable[[str], subprocess.Popen[bytes]]) -> None:
+    def __init__(self, open_one: Callable[[str], Shell]) -> None:
         self._open_one = open_one
         self._idle: dict[str, Shell] = {}
         self._busy: set[str] = set()
@@ -181,7 +181,7 @@ class Shells:
             if shell is None or not shell.is_open:
                 if shell:
                     shell.close()
-                shell = Shell(self._open_one(machine))
+                shell = self._open_one(machine)
             yield shell
         except BaseException:
             if shell:

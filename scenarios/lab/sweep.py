@@ -9,12 +9,28 @@ JOURNAL = "/run/faults"  # on a machine: a file for each fault in force, whose l
 COMPOSITION_LABEL = "faultwire.composition"  # on all that is made for a composition of the user's own
 # The files that programs leave which did not end by themselves: libfaketime's, which a wrong clock is made with.
 LEFT_FILES = "/dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_* /tmp/faultwire-clock-*"  # noqa: S108 (a host's own)
-# Kills every process whose environment has a variable, as `name=value`, that the first word, a pattern, finds.
+# Kills every process whose environment has the variable `$1`, as `name=value` or `name=`, but for those that have `$2`.
 SWEEP = """
 for process in /proc/[0-9]*; do
-    if tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -q -e "$0"; then
-        kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}"
-    fi
-done
+    environment="
+$(tr '\\0' '\\n' 2>/dev/null <"$process/environ")
+"
+    case "$environment" in
+        *"
+$2
+"*) ;;
+        *"
+$1"*) kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}" ;;
+    esac
+done 2>/dev/null
 true
 """
+
+
+def sweeping(variable: str, but: str = "") -> list[str]:
+    """The command that kills every process of a machine whose environment has a variable, `name=value`.
+
+    `name=` is for any value. With `but` those are left that have this one, `name=value`, and so its own shell.
+    """
+    exactly = "" if variable.endswith("=") else "\n"
+    return ["sh", "-c", SWEEP, "sh", variable + exactly, but or f"{MARK}=of nothing"]

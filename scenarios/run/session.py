@@ -71,7 +71,6 @@ class Stage:
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as stack:
             stack.enter_context(held_without_faults(self.lab))
-            stack.enter_context(self.lab.with_shells())
             self.injector = stack.enter_context(Injector(self.lab))
             self.caller = stack.enter_context(Caller(self.lab))
             self.capturing = stack.enter_context(Capturing(self.lab))

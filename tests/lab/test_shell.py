@@ -16,13 +16,13 @@ from scenarios.lab.shell import Shell, ShellEnded, Shells, _UntilMark
 LIMIT = 1 << 20
 
 
-def open_sh(_: str = "") -> subprocess.Popen[bytes]:
-    return subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def open_sh(_: str = "") -> Shell:
+    return Shell(subprocess.Popen(["sh"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
 
 
 @pytest.fixture
 def shell() -> Iterator[Shell]:
-    opened = Shell(open_sh())
+    opened = open_sh()
     yield opened
     opened.close()
 
@@ -135,9 +135,9 @@ def test_a_shell_that_ends_is_told_before_and_during_a_command(shell: Shell) -> 
 
 
 def test_shells_are_lent_to_one_thread_each_and_only_while_they_may_be_open() -> None:
-    opened: list[subprocess.Popen[bytes]] = []
+    opened: list[Shell] = []
 
-    def open_one(machine: str) -> subprocess.Popen[bytes]:
+    def open_one(machine: str) -> Shell:
         opened.append(open_sh(machine))
         return opened[-1]
 
@@ -152,7 +152,7 @@ def test_shells_are_lent_to_one_thread_each_and_only_while_they_may_be_open() ->
         with shells.borrow("server") as again:
             assert again is first
         assert len(opened) == 2
-    assert [each.poll() for each in opened] == [0, 0]
+    assert [each.is_open for each in opened] == [False, False]
     with shells.borrow("server") as after:
         assert after is None
 
