@@ -22,6 +22,7 @@ from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import free_numbers, lab_for_a_while
 from tests.drills.cells import cells_of
+from tests.room import quiet
 
 LABS = 3  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
@@ -52,6 +53,10 @@ def catalogue(pytestconfig: pytest.Config) -> Iterator[Catalogue]:
     results: list[Result] = []  # with their evidence, which a campaign does not keep
     try:
         Campaign(folder, labs, results.append, took_s={}).run(cells)
+        if unproven := [each for each in results if each.verdict is Verdict.UNPROVEN]:
+            with quiet():  # and one at a time: for want of a processor nothing is unproven then
+                results = [each for each in results if each.verdict is not Verdict.UNPROVEN]
+                Campaign(run_folder.new_run(), labs[:1], results.append).run([each.cell for each in unproven])
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         for lab in labs:
