@@ -26,7 +26,7 @@ from scenarios.lab.topology import topology
 from tests import lending, telling
 from tests.installing import Installed, installed, shared_folder
 from tests.room import TURNS, Room
-from tests.scheduling import OF_LABS, ByPart, rank
+from tests.scheduling import OF_LABS, ByPart, part, rank
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -112,9 +112,9 @@ _room = Room()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol() -> Iterator[None]:
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """The process that is one too many begins a test when there is room."""
-    with TURNS.one_test(_room) if TURNS.is_extra else contextlib.nullcontext():
+    with TURNS.one_test(part(item.nodeid), _room) if TURNS.is_extra else contextlib.nullcontext():
         return (yield)
 
 

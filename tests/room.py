@@ -17,7 +17,7 @@ from typing import Final
 LEAST_IDLE: Final = 0.15  # of the processors' time, where there is room
 LOOKS_AFTER_S: Final = 1.0  # of an idle share over less than this nothing is said
 WAITS_S: Final = 0.25
-LONGEST_WAIT_S: Final = 10.0  # for one test; then it begins all the same
+LONGEST_WAIT_S: Final = 20.0  # for the tests of one part; then they begin all the same, for nobody else can take them
 STAT: Final = Path("/proc/stat")  # proc(5): USER_HZ of user, nice, system, idle, iowait, …
 
 
@@ -28,6 +28,7 @@ class Room:
         self._stat, self._clock = stat, clock
         self._looked_s, self._before = clock(), self._times()
         self._is_idle = True
+        self._part, self._left_s = "", 0.0  # what is run, and how long its tests may wait yet
 
     def _times(self) -> tuple[int, int]:
         """All of the processors' time, and what of it was idle."""
@@ -42,11 +43,13 @@ class Room:
             self._looked_s, self._before = self._clock(), (every, idle)
         return self._is_idle
 
-    def wait(self, sleep: Callable[[float], None] = time.sleep) -> None:
-        """Wait until there is some, but not for ever."""
-        until_s = self._clock() + LONGEST_WAIT_S
-        while not self.is_there() and self._clock() < until_s:
+    def wait(self, part: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Wait until there is some for a test of this part (scheduling.py), but not for ever."""
+        if part != self._part:
+            self._part, self._left_s = part, LONGEST_WAIT_S
+        while not self.is_there() and self._left_s > 0:
             sleep(WAITS_S)
+            self._left_s -= WAITS_S
 
 
 @dataclass(slots=True)
@@ -59,9 +62,9 @@ class Turns:
     is_extra: bool = False  # whether this process is the one too many
 
     @contextlib.contextmanager
-    def one_test(self, room: Room) -> Iterator[None]:
+    def one_test(self, part: str, room: Room) -> Iterator[None]:
         """A test of the process that is one too many: begun when there is room, and nobody wants quiet."""
-        room.wait()
+        room.wait(part)
         with self._locked(fcntl.LOCK_EX):
             yield
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab.waiting import wait_for
-from tests.room import LONGEST_WAIT_S, LOOKS_AFTER_S, WAITS_S, Room, Turns
+from tests.room import LONGEST_WAIT_S, LOOKS_AFTER_S, Room, Turns
 
 
 class Processors:
@@ -58,14 +58,19 @@ def test_of_a_moment_nothing_is_said_and_what_was_seen_before_holds(processors: 
     assert room.is_there()
 
 
-def test_it_waits_until_there_is_room_and_not_for_ever(processors: Processors, room: Room) -> None:
+def test_it_waits_until_there_is_room(processors: Processors, room: Room) -> None:
     processors.goes_on(LOOKS_AFTER_S, 0.0)
-    room.wait(lambda seconds: processors.sleep(seconds, 0.0 if processors.slept_s < 3 else 1.0))
+    room.wait("a", lambda seconds: processors.sleep(seconds, 0.0 if processors.slept_s < 3 else 1.0))
     assert 3 < processors.slept_s < 3 + 2 * LOOKS_AFTER_S
-    processors.slept_s = 0
+
+
+def test_all_tests_of_a_part_wait_so_long_together_and_those_of_the_next_anew(
+    processors: Processors, room: Room
+) -> None:
     processors.goes_on(LOOKS_AFTER_S, 0.0)
-    room.wait(processors.sleep)
-    assert LONGEST_WAIT_S <= processors.slept_s <= LONGEST_WAIT_S + WAITS_S
+    for number, part in enumerate(["a", "a", "b", "b", "b"]):
+        room.wait(part, processors.sleep)
+        assert processors.slept_s == LONGEST_WAIT_S * (1 + (number > 1))
 
 
 @pytest.fixture
@@ -87,11 +92,11 @@ def test_who_wants_quiet_waits_for_the_test_that_runs_and_no_other_begins(
             may_end.wait(30)
 
     def is_next() -> None:
-        with extra.one_test(room):
+        with extra.one_test("a", room):
             begun.append("next")
 
     threads = [threading.Thread(target=is_quiet), threading.Thread(target=is_next)]
-    with extra.one_test(room):
+    with extra.one_test("a", room):
         threads[0].start()
         threads[0].join(0.2)
         assert begun == []
@@ -109,5 +114,5 @@ def test_two_may_want_quiet_at_once_and_it_is_quiet_where_nobody_is_one_too_many
     extra, other = turns
     with other.quiet(), other.quiet(), Turns().quiet():
         pass
-    with extra.one_test(Room()), extra.quiet():
+    with extra.one_test("a", Room()), extra.quiet():
         pass
