@@ -6,10 +6,8 @@ import contextlib
 import gc
 import os
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
@@ -25,8 +23,7 @@ from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import lending, telling
 from tests.installing import Installed, installed, shared_folder
-from tests.room import TURNS, Room
-from tests.scheduling import OF_LABS, ByPart, part, rank
+from tests.scheduling import ByPart, rank
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -53,44 +50,24 @@ def pytest_collection_finish() -> None:
 
 
 WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
-MORE_THAN_CORES = 0  # each has a lab
+MORE_THAN_CORES = 0  # each has a lab; three on two cores took as long, and drills came late and had to be tried again
 WITHOUT_LABS_A_CORE = 2  # test processes for `make check`: what needs no engine waits for sockets and clocks
 MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
-TAKES_ROOM = pytest.StashKey[str]()  # which of the test processes is the one too many (tests/room.py)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory.
-
-    Of all tests one process more runs those that need no engine, and then those that are left, where the processors
-    have room for it: by then the catalogue is over, which has labs of its own.
-    """
+    """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
     if config.option.markexpr == "not engine":
         return min(default_jobs(WITHOUT_LABS_A_CORE), MOST_WORKERS)
-    with_labs = min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
-    if config.option.markexpr:
-        return with_labs
-    config.stash[TAKES_ROOM] = f"gw{with_labs}"
-    return with_labs + 1
+    return min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByPart:
     """Hand out the tests as tests/scheduling.py says."""
-    return ByPart(config, log, config.stash.get(TAKES_ROOM, ""))
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell a test process whether it is the one too many, and where the lock is that it takes."""
-    if TAKES_ROOM in node.config.stash:
-        if TURNS.file is None:
-            descriptor, path = tempfile.mkstemp(prefix="faultwire-quiet-")
-            os.close(descriptor)
-            TURNS.file = Path(path)
-        node.workerinput["turns"] = str(TURNS.file), node.gateway.id == node.config.stash[TAKES_ROOM]
+    return ByPart(config, log)
 
 
 # What a shell starts with `&` ignores Ctrl-C, and so would every program that these tests start and interrupt.
@@ -104,18 +81,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """No ten seconds without a word."""
     telling.add_to(config)
-    if turns := getattr(config, "workerinput", {}).get("turns"):
-        TURNS.file, TURNS.is_extra = Path(turns[0]), turns[1]
-
-
-_room = Room()
-
-
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """The process that is one too many begins a test when there is room."""
-    with TURNS.one_test(part(item.nodeid), _room) if TURNS.is_extra else contextlib.nullcontext():
-        return (yield)
 
 
 _terminated = threading.Event()
@@ -160,6 +125,9 @@ def pytest_sessionfinish(exitstatus: int) -> None:
 
 
 NOWHERE = "unix:///nonexistent/no-test-without-the-fixture-docker_engine-reaches-docker.sock"
+
+
+OF_LABS = ("infra", "drills")  # the folders whose tests are of labs
 
 
 def needs_engine(item: pytest.Item) -> bool:
@@ -235,8 +203,6 @@ def _is_ours(number: int) -> bool:
 
 def pytest_unconfigure() -> None:
     lending.take_down()
-    if TURNS.file and "PYTEST_XDIST_WORKER" not in os.environ:
-        TURNS.file.unlink(missing_ok=True)
     while _held:
         number, lock = _held.popitem()
         locks.path_of(number, LENT_TO_TESTS).unlink(missing_ok=True)

@@ -22,7 +22,6 @@ from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
 from tests.conftest import free_numbers, lab_for_a_while
 from tests.drills.cells import cells_of
-from tests.room import quiet
 
 LABS = 3  # side by side: a drill mostly waits; and each other test process has a lab of its own
 
@@ -54,9 +53,9 @@ def catalogue(pytestconfig: pytest.Config) -> Iterator[Catalogue]:
     try:
         Campaign(folder, labs, results.append, took_s={}).run(cells)
         if unproven := [each for each in results if each.verdict is Verdict.UNPROVEN]:
-            with quiet():  # and one at a time: for want of a processor nothing is unproven then
-                results = [each for each in results if each.verdict is not Verdict.UNPROVEN]
-                Campaign(run_folder.new_run(), labs[:1], results.append).run([each.cell for each in unproven])
+            results = [each for each in results if each.verdict is not Verdict.UNPROVEN]
+            # One at a time, on one lab: there are processors enough
+            Campaign(run_folder.new_run(), labs[:1], results.append).run([each.cell for each in unproven])
         yield Catalogue(results, folder, time.monotonic() - began_s)
     finally:
         for lab in labs:

@@ -18,7 +18,6 @@ from scenarios.verdict.check import Verdict, combine
 from scenarios.verdict.result import Result
 from tests.drills.one_call import one_call
 from tests.pulled_cable import pull
-from tests.room import quiet
 
 TRIES: Final = 6  # a busy machine stands still, and then nothing is red that could be doubted
 
@@ -42,7 +41,7 @@ def test_a_cable_that_is_pulled_from_outside_makes_no_red_word(
         folder.mkdir(parents=True)
         return run(stage, cell, folder, tries=tries)
 
-    with quiet(), monkeypatch.context() as patched:
+    with monkeypatch.context() as patched:
         patched.setattr(ClientCalls, "start", unplugged)
         results = (ran(f"pulled-{number}", 1) for number in range(TRIES))
         result = next((each for each in results if each.checks[-1].rule == "the links of the lab"), None)
@@ -51,5 +50,4 @@ def test_a_cable_that_is_pulled_from_outside_makes_no_red_word(
     assert result.sentence.startswith("a cable was pulled, by no fault of the drill: the links of the lab: ")
     assert re.search(rf"eth0 of {machine} lost or got its carrier \d+ times", result.sentence)
     assert combine(result.checks[:-1]) is Verdict.FAIL, "without the look at the links it would be red"
-    with quiet():
-        assert ran("plugged", TRIES).verdict is Verdict.PASS
+    assert ran("plugged", TRIES).verdict is Verdict.PASS

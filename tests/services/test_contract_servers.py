@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -89,10 +89,12 @@ def shared(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
         yield Shared(place, tmp_path_factory.mktemp("shared"), stack)
 
 
-def at_once(place: Place, check: Callable[[Server, Path], None], folder: Path, which: Callable[[Server], bool]) -> None:
+def at_once(
+    place: Place, check: Callable[[Server, Path], None], folder: Path, which: Callable[[Server], bool], some: int = 5
+) -> None:
     """The check of every server of which this holds, some at once: for tests that mostly wait."""
     subjects = [subject.on(place.byteorder) for subject in SERVERS if which(subject)]
-    with ThreadPoolExecutor(5) as pool:
+    with ThreadPoolExecutor(some) as pool:
         checks = [pool.submit(check, subject, folder / str(number)) for number, subject in enumerate(subjects)]
     for subject, checked in zip(subjects, checks, strict=True):
         if error := checked.exception():
@@ -411,7 +413,10 @@ def test_sigterm_does_not_make_a_whole_message_of_a_part(place: Place, subject: 
 
 
 def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place, tmp_path: Path) -> None:
-    def check(subject: Server, journal: Path) -> None:
+    """Each when all are stuck, so that none of them waits for a processor with which another works."""
+    all_stuck = threading.Barrier(len(SERVERS), timeout=4 * PATIENCE_S)
+
+    def stopped(subject: Server, journal: Path) -> None:
         protocol = subject.protocol
         flags = protocol.largest(LARGE) if protocol.largest else ()
         with started(place, subject, journal, *flags) as server, server.connect() as deaf:
@@ -420,10 +425,19 @@ def test_sigterm_ends_within_two_seconds_though_a_peer_never_reads(place: Place,
                 assert deaf.recv(1)
             else:
                 sent_until_stuck(deaf, bytes(1 << 20), at_most=200_000_000, still_s=0.5)
+            with suppress(threading.BrokenBarrierError):  # the failure of another is the one to be told
+                all_stuck.wait()
             assert server.terminate() < 2
             server.wait_for_journal("server stopped, not done within 1 s")
 
-    at_once(place, check, tmp_path, lambda _: True)
+    def check(subject: Server, journal: Path) -> None:
+        try:
+            stopped(subject, journal)
+        except BaseException:
+            all_stuck.abort()
+            raise
+
+    at_once(place, check, tmp_path, lambda _: True, some=len(SERVERS))
 
 
 @servers()
