@@ -229,7 +229,7 @@ def _log(tag: str, folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """
     path = folder / f"build-{re.sub(r'[^A-Za-z0-9.-]+', '-', tag.removeprefix('faultwire/'))}.log"
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         descriptor, made = tempfile.mkstemp(prefix="build-", suffix=".log", dir=folder)
     except OSError as error:
         raise CommandFailed(f"{path}: the log of a build cannot be written: {error.strerror}") from error
