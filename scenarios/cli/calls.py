@@ -96,8 +96,11 @@ def _show(a_lab: Lab, shown: Demonstration) -> int:
     if shown.tshark:
         console.print(escape(shown.tshark), soft_wrap=True, highlight=False)
     console.print(f"[dim]evidence: {display_path(shown.folder)}/ (runs/latest points to the run)[/]")
-    looks = ", ".join([typed("status"), typed("shell", "HOST=client-be", "client-be"), typed("down")])
-    console.print(f"[dim]lab {a_lab.number} is still up: {looks}[/]")
+    number = a_lab.number
+    shell = typed("shell", "HOST=client-be", "client-be", lab=number)
+    console.print(
+        f"[dim]lab {number} is still up: {typed('status', lab=number)}, {shell}, {typed('down', lab=number)}[/]"
+    )
     return shown.verdict.exit_status
 
 

@@ -85,6 +85,7 @@ def shell(options: argparse.Namespace) -> int:
             "up",
             " ".join(f"WITH={profile}" for profile in a_lab.profiles),
             " ".join(f"--with {profile}" for profile in a_lab.profiles),
+            lab=a_lab.number,
         )
         raise LabProblem(f"{options.host} of lab {options.lab} does not run; `{how}` starts it")
     terminal = ["--tty"] if sys.stdin.isatty() else []

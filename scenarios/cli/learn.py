@@ -92,7 +92,7 @@ class Performing:
         with signals.held_back():
             if problem := summary.close(self._run_folder, self._results, len(self._results), took_s, None):
                 warn(str(problem))
-        down = typed("down", f"LAB={self._number}", f"--lab {self._number}")
+        down = typed("down", lab=self._number)
         console.print(f"[dim]lab {self._number} is still up; `{down}` removes it[/]")
 
 

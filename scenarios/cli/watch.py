@@ -253,7 +253,7 @@ def watch(lab: Lab, draw: Callable[[Text], None], say: Callable[[str], None]) ->
 @contextlib.contextmanager
 def _watching(lab: Lab) -> Iterator[Child]:
     """The firewall's program, for the time of the `with` block. The next run in this lab leaves it alone."""
-    advice = {"not found": f"`{typed('down')}` and `{typed('up')}` bring the lab up to date"}
+    advice = {"not found": f"`{typed('down', lab=lab.number)}` and `{typed('up', lab=lab.number)}` bring it up to date"}
     stream = lab.open("firewall", ["sh", "-c", EVERY_LEG], mark=False)
     child = Child(stream, f"the watch program on the firewall of lab {lab.number}", advice=advice)
     try:

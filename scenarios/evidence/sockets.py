@@ -96,7 +96,7 @@ def sockets(lab: Lab) -> list[Socket]:
     """
     running = [name for name, state in lab.states().items() if _has_sockets(name, state)]
     if not running:
-        raise LabProblem(f"lab {lab.number} is not up; `{typed('up')}` starts it")
+        raise LabProblem(f"lab {lab.number} is not up; `{typed('up', lab=lab.number)}` starts it")
     with ThreadPoolExecutor() as pool:
         return [
             each for found in pool.map(lambda name: of_machine(lab, name, WITH_PROGRAMS), running) for each in found

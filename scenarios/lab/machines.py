@@ -240,7 +240,8 @@ class Machines:
 
     def _does_not_run(self, machine: str, state: str) -> LabProblem:
         profile = self.topology.profiles.get(machine)
-        how = typed("up", f"WITH={profile}", f"--with {profile}") if profile else typed("up")
+        wanted = (f"WITH={profile}", f"--with {profile}") if profile else ()
+        how = typed("up", *wanted, lab=self.number)
         return LabProblem(f"{machine} of lab {self.number} {state}; `{how}` mends it")
 
     def _check_runs(self, machine: str) -> None:

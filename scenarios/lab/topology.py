@@ -14,6 +14,7 @@ from typing import Any, Literal
 import yaml
 
 from scenarios.lab.cpus import CPUS
+from scenarios.lab.places import DEFAULT_LAB as DEFAULT_LAB
 from scenarios.lab.places import ROOT as ROOT
 from scenarios.lab.valueclass import valueclass
 
@@ -21,7 +22,6 @@ Family = Literal["ipv4", "ipv6"]
 
 COMPOSE_FILE = ROOT / "compose.yaml"
 LAB_NUMBERS = range(256)  # the third byte of 198.18.<lab>.0/24
-DEFAULT_LAB = 1
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, ten times as quick, where PyYAML has it
 
 

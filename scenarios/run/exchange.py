@@ -120,7 +120,7 @@ def exchange(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family
     log = (
         "\n".join(program.lines)
         if program
-        else f"(it always runs on {chosen.server.runs_on}; `{typed('logs')}` shows its log)"
+        else f"(it always runs on {chosen.server.runs_on}; `{typed('logs', lab=lab.number)}` shows its log)"
     )
 
     filtered = f"ip.addr == {client.ipv4} && ip.addr == {server.ipv4}"
