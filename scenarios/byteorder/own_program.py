@@ -197,7 +197,7 @@ def _talk(
     if chosen.server.ready is None:
         port_holders.check_free(lab, server.name, chosen)  # else that one would be taken for ours
     with lab.running(server.name, server_argv, server_box) as program:
-        wait_until_it_listens(lab, chosen, server, program)
+        wait_until_it_listens(lab, chosen, server, program, FAMILY)
         with Capture(lab) as capture:
             ran = lab.run_guest(client.name, client_box, client_argv, timeout_s=within_s)
             legs = capture.stop()

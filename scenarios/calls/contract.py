@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -21,6 +21,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.process import Finished
+from scenarios.lab.topology import Family
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, errno_from_stderr
 from scenarios.spec.service import Service, ServiceChoice
@@ -30,11 +31,14 @@ UNSUPPORTED: Final = 77
 PROBED_WITHIN_S: Final = 30.0
 
 
-def all_interfaces(chosen: ServiceChoice) -> str:
-    """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours."""
+def all_interfaces(chosen: ServiceChoice, families: Sequence[Family] = ()) -> str:
+    """What a server is to bind for every interface, in every family that it speaks; "" is for programs of ours.
+
+    `families`: in these alone.
+    """
     if chosen.server_image is None:
         return ""
-    return "::" if "ipv6" in chosen.service.families else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
+    return "::" if "ipv6" in (families or chosen.service.families) else "0.0.0.0"  # noqa: S104 (in a lab of no one else's)
 
 
 # Outcomes that an errno can be: of these a program's own text is believed before its exit status, for a status of a

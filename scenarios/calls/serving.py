@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scenarios.calls import boxes, port_holders
 from scenarios.lab.errors import DeadlinePassed, LabProblem
@@ -18,8 +18,12 @@ from scenarios.spec.service import ServiceChoice
 LOOPBACK_WITHIN_S = 2.0  # so long a server may take from its first socket to the one that others reach
 
 
+class OutOfReach(LabProblem):
+    """A server listens where no other host reaches it: it is told so, and not started once more."""
+
+
 def addresses(lab: Lab, chosen: ServiceChoice, host: Host, port: int) -> list[str]:
-    """The addresses of this host on which a socket listens on a port; `*`, `0.0.0.0` and `[::]` are all of them."""
+    """Where a socket of this host listens on a port, as ss(8) says it: `*` is all, `0.0.0.0`, `[::]` all of a family."""
     kind = "--tcp" if chosen.transport == "tcp" else "--udp"
     sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{port}"], timeout_s=5).stdout
     return [line.split()[3].rpartition(":")[0] for line in sockets.splitlines() if line.strip()]
@@ -54,18 +58,18 @@ def serving(lab: Lab, chosen: ServiceChoice, host: Host, family: Family) -> Iter
         port_holders.check_free(lab, host.name, chosen)  # else that one would be taken for ours
     with lab.running(host.name, argv, boxes.of_server(chosen, host, address)) as program:
         try:
-            wait_until_it_listens(lab, chosen, host, program)
+            wait_until_it_listens(lab, chosen, host, program, family)
         except LabProblem as problem:
             program.stop()  # so that it is not found itself
             raise port_holders.explained(lab, host.name, chosen, problem) from problem
         yield program
 
 
-def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: Running) -> None:
+def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: Running, family: Family | None) -> None:
     """Wait until the server says so, or its sockets are there.
 
     Raises LabProblem, with what it printed, at the deadline or when it has ended; and for a program of an image that
-    listens where no other host can reach it.
+    listens where no other host can reach it, or none over this family.
     """
     within_s = float(chosen.server.starts_within)
     if chosen.server.ready is None:
@@ -73,7 +77,7 @@ def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: 
     else:
         program.wait_for_line(chosen.server.ready, within_s)
     if chosen.server_image:
-        check_reachable(lab, chosen, host)
+        check_reachable(lab, chosen, host, family)
 
 
 def wait_for_socket(
@@ -92,19 +96,44 @@ def wait_for_socket(
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
-def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host) -> None:
-    """Raise LabProblem when the server listens on the loopback interface alone, and still does so after a while."""
+def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host, family: Family | None) -> None:
+    """Raise OutOfReach when no other host reaches the server, over this family if one is given, and still not after a
+    while: it listens on the loopback interface alone, or on addresses of the other family.
+    """
     for port in chosen.service.ports_of(chosen.server_name):
         found = addresses(lab, chosen, host, port)
         until_s = time.monotonic() + LOOPBACK_WITHIN_S
-        while found and all(map(_is_loopback, found)):
+        while found and (wrong := _why_out_of_reach(found, family)):
             if time.monotonic() > until_s:
-                raise LabProblem(
-                    f"{chosen.name} listens on {' and '.join(dict.fromkeys(found))} alone, port {port}: that is the "
-                    "loopback interface, where no other host reaches it; have it listen on {bind}, which is in its "
-                    f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
-                )
+                on = " and ".join(dict.fromkeys(found))
+                raise OutOfReach(f"{chosen.name} listens on {on} alone, port {port}: {wrong}")
             found = addresses(lab, chosen, host, port)
+
+
+def _why_out_of_reach(found: Sequence[str], family: Family | None) -> str:
+    """What is wrong with these addresses, as ss(8) prints them; empty where another host can reach one of them."""
+    reached = [each for each in found if not _is_loopback(each)]
+    if not reached:
+        return (
+            "that is the loopback interface, where no other host reaches it; have it listen on {bind}, which is in its "
+            f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
+        )
+    if family == "ipv4" and all(map(_is_ipv6_alone, reached)):
+        return (
+            "over IPv4 nobody reaches it there. Where a program makes its socket for `::` one of IPv6 alone (ipv6(7), "
+            "IPV6_V6ONLY), as Python's asyncio does, `families: [ipv4]` has {bind} be 0.0.0.0; or let it listen on both"
+        )
+    if family == "ipv6" and all("." in each and ":" not in each for each in reached):
+        return "over IPv6 nobody reaches it there; `families: [ipv4]` says that it speaks no other"
+    return ""
+
+
+def _is_ipv6_alone(address: str) -> bool:
+    """Of an address as ss(8) prints it: `[::]`, which is `*` where the socket takes IPv4 too; `[2001:db8::1]`."""
+    with contextlib.suppress(ValueError):
+        found = ipaddress.ip_address(address.partition("%")[0].strip("[]"))
+        return found.version == 6 and found.ipv4_mapped is None
+    return False
 
 
 def call(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family: Family) -> Finished:

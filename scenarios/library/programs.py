@@ -169,7 +169,8 @@ class Server:
         is_own = instead is None or SERVICE_PLACE in instead.run
         run = chosen.server.run
         assert run is not None  # noqa: S101 (__init__ asks)
-        address = contract.all_interfaces(chosen) if is_own else ""
+        # Of the family of the test: for `::` asyncio makes a socket that takes IPv6 alone
+        address = contract.all_interfaces(chosen, [session.family]) if is_own else ""
         if not chosen.server_image and session.pair.split("-")[1] == "le":
             address = host.address(session.family)
         command = instead.run.replace(SERVICE_PLACE, run) if instead else run
@@ -180,7 +181,7 @@ class Server:
         if instead:
             self.running.wait_for_line(instead.ready)
         else:
-            wait_until_it_listens(session.stage.lab, chosen, host, self.running)
+            wait_until_it_listens(session.stage.lab, chosen, host, self.running, session.family)
         session.story.note(f"{program_label(self.on)} listens on port {chosen.server_port}")
 
 

@@ -8,11 +8,12 @@ import shlex
 from collections.abc import Mapping
 
 from scenarios.calls import boxes, contract, on_cpus, port_holders
-from scenarios.calls.serving import check_reachable, listens, wait_until_it_listens
+from scenarios.calls.serving import OutOfReach, check_reachable, listens, wait_until_it_listens
 from scenarios.evidence import sockets
 from scenarios.lab.composition import Composition
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.process import Running
+from scenarios.lab.topology import Family
 from scenarios.lab.waiting import wait_for
 from scenarios.run.script_run import ScriptRun
 from scenarios.run.settling import left_connections
@@ -35,6 +36,11 @@ class Servers:
         self.started: dict[roles.Role, Running] = {}  # listening or not
         self.logs: dict[str, list[str]] = {roles.SERVER: []}
         self._stack = contextlib.ExitStack()
+
+    @property
+    def _family(self) -> Family | None:
+        """What the server must be reached over; None for a drill of IPv6, which may be about its absence."""
+        return "ipv4" if self.run.drill.family == "ipv4" else None
 
     def close(self) -> None:
         """Stop all of them."""
@@ -80,7 +86,7 @@ class Servers:
                 wait_for(lambda: listens(stage.lab, chosen, host), f"{service} listens on port {ports}", within_s)
             except DeadlinePassed as late:
                 raise LabProblem(f"{late}; `docker logs {stage.composition.container(service)}` may say why") from late
-            check_reachable(stage.lab, chosen, host)
+            check_reachable(stage.lab, chosen, host, self._family)
         for what in restarted:
             self.run.note(what)
 
@@ -107,6 +113,8 @@ class Servers:
         """
         try:
             return self._start(role)
+        except OutOfReach:
+            raise
         except LabProblem as problem:
             left_s = self._time_wait_left_s(role)
             if not left_s and not IN_USE.search(str(problem)):  # it may have ended since
@@ -149,7 +157,7 @@ class Servers:
         if instead:
             program.wait_for_line(instead.ready)
         else:
-            wait_until_it_listens(stage.lab, chosen, host, program)
+            wait_until_it_listens(stage.lab, chosen, host, program, self._family)
         return program
 
     def restart(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -223,3 +224,46 @@ def test_an_image_by_name_is_used_as_it_is_and_a_server_without_a_ready_line_is_
     client, server = lab.topology.hosts["client"], lab.topology.hosts["server"]
     with serving(lab, chosen, server, "ipv4"):
         assert call(lab, chosen, client, server, "ipv4").stdout == "PONG\n"
+
+
+ONE_FAMILY = """
+service: alone
+about: a server that listens on every address of one family
+port: 4101
+image: faultwire/host
+servers:
+  alone:
+    run: >-
+      python3 -c "{program}"
+    about: one family
+    ready: ^listens
+clients:
+  ask: {{run: "true", about: nothing}}
+"""
+LISTENS_ALONE = (
+    "import asyncio; loop = asyncio.new_event_loop(); "
+    "loop.run_until_complete(loop.create_server(asyncio.Protocol, '{bind}', 4101)); "
+    "print('listens', flush=True); loop.run_forever()"
+)
+
+
+@pytest.mark.parametrize(
+    ("bind", "over", "says"),
+    [
+        ("::", "ipv4", r"listens on \[::\] alone, port 4101: over IPv4 nobody reaches it there.*asyncio does"),
+        ("0.0.0.0", "ipv6", r"listens on 0\.0\.0\.0 alone, port 4101: over IPv6 nobody reaches it there"),  # noqa: S104
+        ("::", "ipv6", ""),
+        ("0.0.0.0", "ipv4", ""),  # noqa: S104
+    ],
+)
+def test_a_server_that_listens_on_the_other_family_alone_is_told_so(
+    lab: Lab, tmp_path: Path, bind: str, over: Family, says: str
+) -> None:
+    (tmp_path / "alone").mkdir()
+    written = ONE_FAMILY.format(program=LISTENS_ALONE.replace("{bind}", bind))
+    (tmp_path / "alone" / "service.yaml").write_text(written, encoding="utf-8")
+    chosen = resolve("alone", known={"alone": load_service(tmp_path / "alone")})
+    expected = pytest.raises(LabProblem, match=says) if says else contextlib.nullcontext()
+    with expected, serving(lab, chosen, lab.topology.hosts["server"], over) as program:
+        assert program
+        assert not says

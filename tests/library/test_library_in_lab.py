@@ -188,6 +188,27 @@ def test_asyncio_uses_it_by_a_thread(lab: Lab) -> None:
     assert asyncio.run(calls()) == "answered"
 
 
+OF_ASYNCIO = """python3 -c "
+import asyncio
+
+async def main():
+    server = await asyncio.start_server(lambda _, writer: (writer.write(b'well'), writer.close()), '{bind}', {port})
+    await server.serve_forever()
+
+asyncio.run(main())
+" """
+ASKS = "import socket, sys; print(socket.create_connection((sys.argv[1], int(sys.argv[2])), 5).recv(9).decode())"
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_a_server_of_asyncio_is_reached_over_the_family_of_the_test(lab: Lab, family: str) -> None:
+    """For `::` it makes a socket that takes IPv6 alone."""
+    lab.begin(f"asyncio {family}", family=family)  # type: ignore[arg-type]
+    with lab.serve(OF_ASYNCIO, image="faultwire/host", port=4102):
+        call = lab.call(f'python -c "{ASKS}" {{host}} 4102', within_s=20)
+    assert (call.outcome, call.printed.strip()) == ("answered", "well")
+
+
 @pytest.mark.parametrize("family", ["ipv4", "ipv6"])
 def test_this_machine_is_the_client_and_meets_the_fault(lab: Lab, family: str) -> None:
     lab.begin(f"host {family}", family=family)  # type: ignore[arg-type]
