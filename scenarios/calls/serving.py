@@ -23,7 +23,7 @@ class OutOfReach(LabProblem):
 
 
 def addresses(lab: Lab, chosen: ServiceChoice, host: Host, port: int) -> list[str]:
-    """Where a socket of this host listens on a port, as ss(8) says it: `*` is all, `0.0.0.0`, `[::]` all of a family."""
+    """Where a socket of this host listens on a port, as ss(8) has it: `*` is all, `0.0.0.0`, `[::]` are of a family."""
     kind = "--tcp" if chosen.transport == "tcp" else "--udp"
     sockets = lab.run(host.name, ["ss", "-Hln", kind, f"sport = :{port}"], timeout_s=5).stdout
     return [line.split()[3].rpartition(":")[0] for line in sockets.splitlines() if line.strip()]
