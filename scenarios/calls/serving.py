@@ -34,13 +34,12 @@ def listens(lab: Lab, chosen: ServiceChoice, host: Host) -> bool:
     return all(addresses(lab, chosen, host, port) for port in chosen.service.ports_of(chosen.server_name))
 
 
-def _is_loopback(address: str) -> bool:
-    """Of an address as ss(8) prints it: `127.0.0.1`, `127.0.0.1%lo`, `[::1]`, `[::ffff:127.0.0.1]`."""
+def _read(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """An address as ss(8) prints it: `127.0.0.1%lo`, `[::1]`; `[::ffff:127.0.0.1]` is one of IPv4. None for `*`."""
     with contextlib.suppress(ValueError):
         found = ipaddress.ip_address(address.partition("%")[0].strip("[]"))
-        mapped = getattr(found, "ipv4_mapped", None)
-        return bool((mapped or found).is_loopback)
-    return False
+        return getattr(found, "ipv4_mapped", None) or found
+    return None
 
 
 @contextlib.contextmanager
@@ -112,28 +111,22 @@ def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host, family: Family 
 
 def _why_out_of_reach(found: Sequence[str], family: Family | None) -> str:
     """What is wrong with these addresses, as ss(8) prints them; empty where another host can reach one of them."""
-    reached = [each for each in found if not _is_loopback(each)]
+    read = [_read(each) for each in found]
+    reached = [each for each in read if each is None or not each.is_loopback]
     if not reached:
         return (
             "that is the loopback interface, where no other host reaches it; have it listen on {bind}, which is in its "
             f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
         )
-    if family == "ipv4" and all(map(_is_ipv6_alone, reached)):
+    versions = {each.version if each else None for each in reached}
+    if family == "ipv4" and versions == {6}:
         return (
             "over IPv4 nobody reaches it there. Where a program makes its socket for `::` one of IPv6 alone (ipv6(7), "
             "IPV6_V6ONLY), as Python's asyncio does, `families: [ipv4]` has {bind} be 0.0.0.0; or let it listen on both"
         )
-    if family == "ipv6" and all("." in each and ":" not in each for each in reached):
+    if family == "ipv6" and versions == {4}:
         return "over IPv6 nobody reaches it there; `families: [ipv4]` says that it speaks no other"
     return ""
-
-
-def _is_ipv6_alone(address: str) -> bool:
-    """Of an address as ss(8) prints it: `[::]`, which is `*` where the socket takes IPv4 too; `[2001:db8::1]`."""
-    with contextlib.suppress(ValueError):
-        found = ipaddress.ip_address(address.partition("%")[0].strip("[]"))
-        return found.version == 6 and found.ipv4_mapped is None
-    return False
 
 
 def call(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family: Family) -> Finished:
