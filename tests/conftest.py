@@ -23,7 +23,7 @@ from scenarios.lab.pool import default_jobs
 from scenarios.lab.topology import topology
 from tests import lending, telling
 from tests.installing import Installed, installed, shared_folder
-from tests.scheduling import ByPart, rank
+from tests.scheduling import WITH_LABS, WITHOUT_LABS, ByPart, is_without_labs, rank
 from tests.services.running import has_ipv6_loopback
 
 # A shared machine may take a second for an example: the time of one says nothing of the code.
@@ -51,7 +51,7 @@ def pytest_collection_finish() -> None:
 
 WORKERS_A_CORE = 2  # a test mostly waits; where memory is short it is fewer
 MORE_THAN_CORES = 0  # each has a lab; three on two cores took as long, and drills came late and had to be tried again
-WITHOUT_LABS_A_CORE = 2  # test processes for `make check`: what needs no engine waits for sockets and clocks
+WITHOUT_LABS_A_CORE = 3  # test processes for `make check`: what needs no engine waits for sockets and clocks
 MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
 
 
@@ -59,7 +59,7 @@ MOST_WORKERS = 8  # each has numbers of labs for the catalogue and the rest
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """How many test processes this machine can run side by side, each with a lab: by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
-    if config.option.markexpr == "not engine":
+    if is_without_labs(config):
         return min(default_jobs(WITHOUT_LABS_A_CORE), MOST_WORKERS)
     return min(default_jobs(WORKERS_A_CORE), cores + MORE_THAN_CORES, MOST_WORKERS)
 
@@ -170,7 +170,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("long"):
                 item.add_marker(pytest.mark.skip(reason="takes more than a minute; --long runs it"))
-    items.sort(key=lambda item: rank(item.nodeid))
+    order = WITHOUT_LABS if is_without_labs(config) else WITH_LABS
+    items.sort(key=lambda item: rank(item.nodeid, order))
     for item in items:
         if needs_engine(item):
             item.add_marker("engine")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+READINGS: Final = 3  # a table of several pages is no moment: while sockets come and go, a line may be missing, or twice
 TABLES: Final = {socket.AF_INET: Path("/proc/net/tcp"), socket.AF_INET6: Path("/proc/net/tcp6")}
 
 
@@ -36,10 +37,12 @@ def queues_by_ioctl(of: socket.socket) -> Queues:
 def queues_in_table(of: socket.socket) -> Queues:
     """From the kernel's table, which `ss` and netstat read. Raises LookupError for a socket that is not in it."""
     inode = str(os.fstat(of.fileno()).st_ino)
-    for line in TABLES[socket.AddressFamily(of.family)].read_text(encoding="ascii").splitlines()[1:]:
-        if (found := in_line(line, inode)) is not None:
-            return found
-    raise LookupError(f"socket {inode} is not in {TABLES[socket.AddressFamily(of.family)]}")
+    table = TABLES[socket.AddressFamily(of.family)]
+    for _ in range(READINGS):
+        for line in table.read_text(encoding="ascii").splitlines()[1:]:
+            if (found := in_line(line, inode)) is not None:
+                return found
+    raise LookupError(f"socket {inode} is not in {table}")
 
 
 def in_line(line: str, inode: str) -> Queues | None:

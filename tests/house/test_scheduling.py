@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +16,7 @@ from scenarios.spec.catalogue import drills
 from scenarios.spec.pairs import DEFAULT_PAIRS
 from scenarios.spec.service import services
 from tests.drills.cells import cells_of
-from tests.scheduling import FIRST, PARTS, part, rank
+from tests.scheduling import PARTS, WITH_LABS, WITHOUT_LABS, WORKS_FROM_THE_END, ByPart, part, rank
 
 CONTRACT = "tests/infra/test_contract_in_lab.py"
 
@@ -39,7 +41,7 @@ def test_a_test_with_the_fixture_reaches_the_engine_and_has_the_mark(request: py
 
 
 def test_the_files_and_folders_that_are_named_are_there() -> None:
-    assert [each for each in (*FIRST, *PARTS) if not (ROOT / each).exists()] == []
+    assert [each for each in (*WITH_LABS, *WITHOUT_LABS, *PARTS) if not (ROOT / each).exists()] == []
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,39 @@ def test_the_tests_of_one_file_and_of_one_machine_go_together(nodeid: str, goes_
 def test_the_catalogue_begins_first_and_the_tests_without_a_lab_last() -> None:
     files = ["tests/lab/test_clean.py", "tests/infra/test_tls.py", "tests/drills/test_demo.py"]
     files.append("tests/drills/test_catalogue.py")
-    assert sorted(files, key=rank) == files[::-1]
+    assert sorted(files, key=lambda file: rank(file, WITH_LABS)) == files[::-1]
+
+
+def test_without_labs_what_waits_begins_first_and_what_works_last() -> None:
+    files = ["tests/house/test_wheel.py", "tests/house/test_names.py", "tests/run/test_shards.py"]
+    files += ["tests/wire/test_arrays.py", "tests/services/test_tls.py", "tests/run/test_ending.py"]
+    files.append("tests/services/test_peers.py")
+    assert sorted(files, key=lambda file: rank(file, WITHOUT_LABS)) == files[::-1]
+
+
+class Process:
+    """A test process that is given tests, and runs none."""
+
+    shutting_down = False
+    gateway = SimpleNamespace(id="gw")
+
+    def send_runtest_some(self, tests: Sequence[int]) -> None:
+        """It is told which."""
+
+
+@pytest.mark.parametrize(("chosen", "begin_with"), [("not engine", "afb"), ("", "abc")])
+def test_without_labs_one_process_of_three_takes_the_last_part_first(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, chosen: str, begin_with: str
+) -> None:
+    monkeypatch.setattr(request.config.option, "markexpr", chosen)
+    monkeypatch.setattr(request.config.option, "tx", ["popen"] * WORKS_FROM_THE_END)
+    parts = ByPart(request.config, None)
+    for _ in range(WORKS_FROM_THE_END):
+        process = Process()
+        parts.add_node(process)
+        parts.add_node_collection(process, [f"{file}::test_{number}" for file in "abcdef" for number in range(9)])
+    parts.schedule()
+    assert "".join(file for assigned in parts.assigned_work.values() for file in assigned) == begin_with
 
 
 def test_every_drill_is_run_and_a_repetition_for_any_program_with_long_alone() -> None:

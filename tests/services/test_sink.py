@@ -1,5 +1,6 @@
 """The sink, which never reads, and `fill`, which finds out how much two kernels take."""
 
+import os
 import re
 import select
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from services.sink import fill, server_poll
-from services.sink.queues import Queues, in_line, queues_by_ioctl, queues_in_table
+from services.sink.queues import TABLES, Queues, in_line, queues_by_ioctl, queues_in_table
 from tests.services.running import PATIENCE_S, Running, ended, eventually, reset
 from tests.services.starting import peer, run_main, started
 
@@ -29,14 +30,14 @@ def sink(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield server
 
 
-def queues_by_ports(local: int, remote: int, table: str = "/proc/net/tcp") -> list[Queues]:
-    """What netstat would show of the socket between these two ports."""
-    found = []
+def queues_by_ports(local: int, remote: int, table: str = "/proc/net/tcp") -> set[Queues]:
+    """What netstat would show of the socket between these two ports: its line may be there twice."""
+    found = set()
     for line in Path(table).read_text(encoding="ascii").splitlines()[1:]:
         words = line.split()
         if [int(address.split(":")[1], 16) for address in words[1:3]] == [local, remote]:
             send, receive = (int(word, 16) for word in words[4].split(":"))
-            found.append(Queues(receive, send))
+            found.add(Queues(receive, send))
     return found
 
 
@@ -155,7 +156,7 @@ def test_a_peer_that_finishes_is_kept_in_close_wait(sink: Running) -> None:
         port = connected.getsockname()[1]
         connected.sendall(b"all that I have")
         connected.shutdown(socket.SHUT_WR)
-        eventually(lambda: queues_by_ports(sink.port, port, "/proc/net/tcp6") != [], "the sink has the connection")
+        eventually(lambda: queues_by_ports(sink.port, port, "/proc/net/tcp6") != set(), "the sink has the connection")
         connected.settimeout(0.3)
         with pytest.raises(TimeoutError):
             connected.recv(1)
@@ -246,3 +247,18 @@ def test_a_line_of_another_socket_is_not_taken_for_it() -> None:
 def test_a_socket_that_is_not_in_the_table_is_an_error() -> None:
     with socket.socket() as unconnected, pytest.raises(LookupError, match=r"is not in /proc/net/tcp$"):
         queues_in_table(unconnected)
+
+
+def test_a_table_that_lacks_the_line_while_others_come_and_go_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Table:
+        def __init__(self) -> None:
+            line = LINE.replace("1364656", str(os.fstat(connected.fileno()).st_ino))
+            self.read: Iterator[str] = iter(["header\n", f"header\n{line}\n"])
+
+        def read_text(self, encoding: str) -> str:
+            assert encoding == "ascii"
+            return next(self.read)
+
+    with socket.socket() as connected:
+        monkeypatch.setitem(TABLES, socket.AF_INET, Table())  # it is read as a file is
+        assert queues_in_table(connected) == Queues(receive=0x1F600, send=0x39B600)
