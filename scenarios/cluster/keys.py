@@ -21,13 +21,13 @@ from distributed.security import Security
 from scenarios.cluster.address import Address
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab.errors import UsageError
-from scenarios.lab.places import PROGRAM
+from scenarios.lab.places import CONFIG, PROGRAM
 
 AUTHORITY: Final = "ca.pem"
 HEAD: Final = "head"
 WORKER: Final = "worker"
 DAYS: Final = 365
-FOLDER: Final = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "faultwire" / "cluster"
+FOLDER: Final = CONFIG / "cluster"
 MAKES_KEYS: Final = f"{PROGRAM} cluster keys"
 
 

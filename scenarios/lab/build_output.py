@@ -185,6 +185,8 @@ def build(
             finally:
                 end_group(building)
     if status == 0:
+        if path.parent != (logs or LOGS):
+            path.unlink(missing_ok=True)  # no later build would find it there
         return time.monotonic() - began_s
     if stop is not None and stop.is_set():
         raise BuildEnded(f"the build of {tag} was ended: {reading.so_far}\n{whole_log}")
@@ -225,14 +227,20 @@ def side_by_side(jobs: Mapping[str, Job], after: Mapping[str, Collection[str]] =
 def _log(tag: str, folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
     """A new file for a build's log, and its lasting path, at which the newest build of an image has its log.
 
-    It is made under a name that nobody knows, and then renamed: no link that stands at the path is followed.
+    It is made under a name that nobody knows, and then renamed: no link that stands at the path is followed. Where the
+    folder takes none, as of a user without a home, it stays under that name in the folder for temporary files.
     """
-    path = folder / f"build-{re.sub(r'[^A-Za-z0-9.-]+', '-', tag.removeprefix('faultwire/'))}.log"
+    name = f"build-{re.sub(r'[^A-Za-z0-9.-]+', '-', tag.removeprefix('faultwire/'))}"
+    path = folder / f"{name}.log"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, made = tempfile.mkstemp(prefix="build-", suffix=".log", dir=folder)
     except OSError as error:
-        raise CommandFailed(f"{path}: the log of a build cannot be written: {error.strerror}") from error
+        try:
+            descriptor, made = tempfile.mkstemp(prefix=f"faultwire-{name}-", suffix=".log")
+        except OSError:
+            raise CommandFailed(f"{path}: the log of a build cannot be written: {error.strerror}") from error
+        path = Path(made)
     with os.fdopen(descriptor, "wb", buffering=0) as log:
         Path(made).replace(path)
         yield log, path

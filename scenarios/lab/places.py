@@ -21,11 +21,23 @@ IS_INSTALLED: Final = _CARRIED.is_dir()
 # The lab's own files, which nobody writes to: compose.yaml, images/ and services/. The context of every image's build.
 ROOT: Final = _CARRIED if IS_INSTALLED else CODE.parent
 WORK: Final = Path.cwd() if IS_INSTALLED else ROOT  # where the caller's work lies, if no faultwire.toml says so
-_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _home() -> Path:
+    """The user's home; of one who has none, as in many containers, what passwd(5) names then: nothing is there."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
+
+
+# The XDG Base Directory Specification
+_CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache")
+CONFIG: Final = Path(os.environ.get("XDG_CONFIG_HOME") or _home() / ".config") / "faultwire"
 PAGES: Final = WORK if IS_INSTALLED else ROOT / "docs"  # where a command puts a page that it makes
 LOGS: Final = _CACHE / "faultwire" if IS_INSTALLED else ROOT / ".logs"  # what builds and installations printed
 # What somebody has done of the lessons: beside the runs of a clone, else where a user's programs keep their state.
-_STATE: Final = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+_STATE: Final = Path(os.environ.get("XDG_STATE_HOME") or _home() / ".local" / "state")
 LEARNT: Final = (_STATE / "faultwire" if IS_INSTALLED else ROOT / "runs") / "learnt.json"
 SETUP: Final = CODE / "setup.sh"
 PROGRAM: Final = "faultwire" if IS_INSTALLED else f"python -m {PACKAGE}"  # the command, where no verb of make has it

@@ -128,8 +128,10 @@ def started_command(words: Sequence[str], out: BinaryIO) -> subprocess.Popen[byt
 
 @contextlib.contextmanager
 def faked_cluster(folder: Path, start: Callable[[Sequence[str], BinaryIO], object] = forked_command) -> Iterator[None]:
-    """Have `--cluster local:N` of this process start such workers."""
+    """Have `--cluster local:N` of this process start such workers; what one that is killed leaves is in the folder."""
+    folder.mkdir(exist_ok=True)
     with (
+        mock.patch.dict(os.environ, TMPDIR=str(folder)),
         mock.patch.object(joining, "start", start),
         mock.patch.object(joining, "LOGS", folder),
         mock.patch("scenarios.cluster.campaign.WORKERS_EVERY_S", 0.1),

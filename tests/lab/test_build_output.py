@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import signal
+import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -168,9 +170,31 @@ def test_a_build_that_succeeds_is_timed_and_its_log_takes_the_place_of_the_last(
     assert log.read_text("utf-8") == ("build --progress=plain --tag faultwire/host .\n#5 without an end")
 
 
-def test_where_no_log_can_be_written_one_is_told_the_path(docker: Callable[[str], None], tmp_path: Path) -> None:
+def test_where_the_folder_takes_no_log_it_is_among_the_temporary_files(
+    docker: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The home of a user who has none, or one that cannot be written: the image is built all the same."""
+    docker("echo no such package; exit 1")
+    (tmp_path / "logs").write_text("a file", "utf-8")
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with pytest.raises(CommandFailed) as raised:
+        build("faultwire/host", ["."], within_s=LONG_S, logs=tmp_path / "logs")
+    (log,) = (tmp_path / "temporary").iterdir()
+    assert re.fullmatch(r"faultwire-build-host-\w+\.log", log.name)
+    assert str(raised.value).endswith(f"the whole log: {log}")
+    assert log.read_text("utf-8") == "no such package\n"
+    docker("true")
+    build("faultwire/host", ["."], within_s=LONG_S, logs=tmp_path / "logs")
+    assert [*(tmp_path / "temporary").iterdir()] == [log], "what is well leaves none"
+
+
+def test_where_no_log_can_be_written_one_is_told_the_path(
+    docker: Callable[[str], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     docker("true")
     (tmp_path / "logs").write_text("a file", "utf-8")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     with pytest.raises(CommandFailed, match=r"logs/build-host\.log: the log of a build cannot be written"):
         build("faultwire/host", ["."], within_s=LONG_S, logs=tmp_path / "logs")
 
