@@ -3,11 +3,12 @@
 
 import sys
 
-from scenarios.lab import signals
+from scenarios.lab import signals, standard_streams
 
 
 def main() -> int:
     """Run the command that was typed, and return its exit status."""
+    standard_streams.prepare()
     signals.end_at_once()  # before the other imports, which take a second: a Ctrl-C within it is no traceback
     from scenarios.cli.main import main as run
 

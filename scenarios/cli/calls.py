@@ -12,6 +12,7 @@ from scenarios.calls import contract
 from scenarios.cli import watch as watching
 from scenarios.cli.lab import hosts, lab_with
 from scenarios.cli.service_files import known_services
+from scenarios.evidence import run_folder
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
@@ -26,6 +27,7 @@ from scenarios.spec.service import resolve
 
 
 def demo(options: argparse.Namespace) -> int:
+    run_folder.require_place()
     a_lab = Lab(options.lab)
     states = a_lab.states()
     stopped_by_hand = states.pop("firewall") == "exited" and set(states.values()) == {"running"}
@@ -57,6 +59,7 @@ def call(options: argparse.Namespace) -> int:
             )
     if options.family not in chosen.service.families:
         raise UsageError(f"{chosen.service.service} does not speak {options.family}")
+    run_folder.require_place()
     bring_up(a_lab)
     contract.ready([chosen.service], image_step)
     with held_without_faults(a_lab):

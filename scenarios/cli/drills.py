@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -142,8 +141,7 @@ def _tell_json(result: Result) -> None:
 
 
 def _tell_line(told: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(told) + "\n")  # one write: workers of several labs tell, too
-    sys.stdout.flush()
+    console.emit(json.dumps(told) + "\n")  # one write: workers of several labs tell, too
 
 
 def _tell_event(event: Happened) -> None:

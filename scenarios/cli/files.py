@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def list_drills(options: argparse.Namespace) -> int:
         for each in found:
             document = {"drill": each.drill, "claim": each.claim, "why": each.why, "source": list(each.source)}
             document |= {"tags": list(each.tags), "service": each.service, "file": str(display_path(each.path))}
-            sys.stdout.write(json.dumps(document) + "\n")
+            console.emit(json.dumps(document) + "\n")
         return 0 if found else 1
     table = Table(box=None, pad_edge=False)
     for column in ("drill", "claim", "tags", "service"):
@@ -136,7 +135,7 @@ def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[Declarat
 
 def print_schema(options: argparse.Namespace) -> int:
     schema = service_schema() if options.of == "service" else drill_schema()
-    sys.stdout.write(json.dumps(schema, indent=2) + "\n")
+    console.emit(json.dumps(schema, indent=2) + "\n")
     return 0
 
 

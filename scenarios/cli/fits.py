@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.markup import escape
@@ -56,7 +55,7 @@ def show(found: Sequence[Drill], services: Sequence[str], known: Mapping[str, Se
                 "pairs": list(each.pairs),
                 "why_not": each.why_not or None,
             }
-            sys.stdout.write(json.dumps(said) + "\n")
+            console.emit(json.dumps(said) + "\n")
         return 0 if any(each.pairs for each in made) else 1
     for service in services:
         of_service = [each for each in made if each.service == service]

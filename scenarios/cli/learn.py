@@ -106,7 +106,7 @@ def learn(options: argparse.Namespace) -> int:
     chosen = [find_lesson(options.lesson)] if options.lesson is not None else lessons()
     if options.sheet:
         with_cells = [(each, cells_of(each, known)) for each in chosen]
-        sys.stdout.write(sheet(with_cells, terms(), _newest if options.answers else None))
+        console.emit(sheet(with_cells, terms(), _newest if options.answers else None))
         return 0
     if not sys.stdin.isatty():
         listed, printed = typed("learn", "LIST=1", "--list"), typed("learn", "SHEET=1", "--sheet")

@@ -13,11 +13,11 @@ from rich.markup import escape
 from scenarios.cli.service_files import NO_SDK, error_lines
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
-from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, OutputLost, UsageError
 from scenarios.lab.heartbeat import pulse
 from scenarios.lab.places import IS_INSTALLED, PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
-from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE, console
+from scenarios.report.console import EX_IOERR, EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.project import project
 from scenarios.version import VERSION
@@ -101,9 +101,10 @@ def parser(typed: str | None = None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit status: 0, 1, 2 as in verdict/check.py, 64 usage, 69 no lab, no engine or no disk to be
-    had.
+    had, 74 what is printed cannot be written.
 
-    130 after Ctrl-C, 143 after SIGTERM. What is a bug of this program comes out as it is, with its traceback.
+    130 after Ctrl-C, 143 after SIGTERM, 141 where nobody reads what it prints any more. What is a bug of this program
+    comes out as it is, with its traceback.
     """
     try:
         words = sys.argv[1:] if argv is None else argv
@@ -119,8 +120,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename != "docker":
             raise
         return _cannot(LabProblem(f"there is no `docker` command here; `{typed('setup')}` installs it"), EX_UNAVAILABLE)
+    except OutputLost as error:
+        sys.stderr.write(f"cannot: {error}\n")
+        return EX_IOERR
     except KeyboardInterrupt as error:
-        by = " by SIGTERM" if signals.is_terminated() else ""
+        by = ", for nobody reads what it prints" if signals.has_no_reader() else " by SIGTERM"
+        by = by if signals.is_terminated() else ""
         console.print(f"[bold yellow]interrupted[/]{by}: {escape(_notes(error) or ALL_ENDED)}")
         return signals.status()
     return signals.status() if signals.is_terminated() else status_of_command  # `watch` takes it for its ordinary end

@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -72,9 +73,22 @@ def new_run() -> Path:
         link.symlink_to(stamp)
         link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
     except OSError as error:
-        raise StorageProblem(f"a folder for this run cannot be made in {RUNS}: {error.strerror or error}") from error
+        raise _no_place(error) from error
     _tidy()
     return run
+
+
+def require_place() -> None:
+    """Raise StorageProblem where no new folder can be made: for whoever makes his when all is done."""
+    try:
+        RUNS.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=".", dir=RUNS).cleanup()
+    except OSError as error:
+        raise _no_place(error) from error
+
+
+def _no_place(error: OSError) -> StorageProblem:
+    return StorageProblem(f"a folder for this run cannot be made in {RUNS}: {error.strerror or error}")
 
 
 def _tidy() -> None:

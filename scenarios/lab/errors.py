@@ -33,3 +33,7 @@ class NoEngine(Exception):
 
 class DeadlinePassed(Exception):
     """What was waited for did not come about in time; the message says what it was and how long it was given."""
+
+
+class OutputLost(Exception):
+    """What is printed cannot be written, as to a file on a disk that is full. It is no OSError: no lab is at fault."""

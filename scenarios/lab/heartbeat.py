@@ -10,16 +10,21 @@ This module knows nothing of labs, images or drills.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, Protocol
+from pathlib import Path
+from typing import IO, Any, Final, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.text import Text
+
+from scenarios.lab import signals
+from scenarios.lab.errors import OutputLost
 
 SILENT_FOR_S: Final = 8.0  # the rule is 10 s, and a busy machine may wake us late
 SHOWN_AFTER_S: Final = 1.0  # on a terminal: what is over sooner draws nothing
@@ -41,8 +46,25 @@ class Voice(Console):
         self._spoke_s = clock()
 
     def print(self, *objects: Any, **options: Any) -> None:
-        super().print(*objects, **options)
+        """As rich's. Raises OutputLost."""
+        try:
+            super().print(*objects, **options)
+        except OSError as error:
+            raise _lost(error) from error
         self.note_output()
+
+    def emit(self, text: str) -> None:
+        """Write to standard output as it is, at once: what a program or a file is to have. Raises OutputLost."""
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _end_without_reader(sys.stdout)
+        except OSError as error:
+            raise _lost(error) from error
+
+    def on_broken_pipe(self) -> None:
+        _end_without_reader(self.file)
 
     def note_output(self) -> None:
         """Note that somebody has just been told something."""
@@ -210,6 +232,17 @@ class Heartbeat:
             elif not on and self._live is not None:
                 live, self._live = self._live, None
                 live.stop()
+
+
+def _end_without_reader(stream: IO[str]) -> None:
+    """What is still printed to the stream on the way out goes nowhere."""
+    with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:  # it has no descriptor
+        os.dup2(nowhere.fileno(), stream.fileno())
+    signals.end_without_reader()
+
+
+def _lost(error: OSError) -> OutputLost:
+    return OutputLost(f"what is printed cannot be written: {error.strerror or error}")
 
 
 def minutes(seconds: float) -> str:

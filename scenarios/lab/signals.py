@@ -23,6 +23,8 @@ class _State:
     received: signal.Signals | None = None  # the first
     is_held_back = False  # whether the first is to be raised later
     is_due = False  # whether it came while it was held back
+    is_in_order = False  # whether a signal is handled by `end_in_order`
+    has_no_reader = False  # whether this process sent it to itself, since nobody reads what it prints
 
 
 def _handle_with(handler: _Handler) -> None:
@@ -58,6 +60,18 @@ def end_in_order() -> None:
         raise KeyboardInterrupt
 
     _handle_with(handler)
+    _State.is_in_order = True
+
+
+def end_without_reader() -> None:
+    """Whoever read what is printed has gone, as `head` does: end in order, from whatever thread this is found out.
+
+    Others end by SIGPIPE then (signal(7)); Python ignores it, and whoever writes has an error.
+    """
+    _State.has_no_reader = True
+    if not _State.is_in_order:
+        raise SystemExit(status())
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -74,10 +88,15 @@ def held_back() -> Iterator[None]:
 
 
 def status() -> int:
-    """Return the exit status of a run that was interrupted: 128 and the signal, 130 (SIGINT) or 143 (SIGTERM)."""
-    return 128 + (_State.received or signal.SIGINT)
+    """Return the exit status of a run that was interrupted: 128 and the signal: 130 (SIGINT), 141 (SIGPIPE), 143."""
+    return 128 + (signal.SIGPIPE if _State.has_no_reader else _State.received or signal.SIGINT)
 
 
 def is_terminated() -> bool:
     """Return whether SIGTERM was what told this process to end."""
     return _State.received is signal.SIGTERM
+
+
+def has_no_reader() -> bool:
+    """Return whether this process told itself to end, since nobody reads what it prints."""
+    return _State.has_no_reader

@@ -12,6 +12,7 @@ from scenarios.verdict.check import MARKS, Check, Verdict
 
 EX_USAGE = 64  # sysexits.h
 EX_UNAVAILABLE = 69
+EX_IOERR = 74
 console = heartbeat.console
 STYLES = {
     Verdict.PASS: "bold green",

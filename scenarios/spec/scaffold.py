@@ -5,7 +5,6 @@ What is written says in comments what to put in its place. Nothing that exists i
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from pathlib import Path
 from string import Template
@@ -25,7 +24,7 @@ def initiate(name: str, speaks: str | None = None, root: Path | None = None) -> 
     """Write the folder of a new service, and read it; it is the caller's from then on.
 
     With `speaks` it is a server for the lab's own clients of that service; else it brings a client too. Raises
-    UsageError for a name that cannot be one, or is taken.
+    UsageError for a name that cannot be one, or is taken, and where the folder cannot be made.
     """
     if not NAME.fullmatch(name):
         raise UsageError(
@@ -44,7 +43,10 @@ def initiate(name: str, speaks: str | None = None, root: Path | None = None) -> 
         raise UsageError(f"{folder} exists already, and stays as it is; take another name")
     if (SERVICES / name).exists():
         raise UsageError(f"the lab has a service {name!r} already; take another name")
-    folder.mkdir(parents=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be made: {error.strerror}") from error
     try:
         described = "service.speaks.yaml" if speaks else "service.yaml"
         for template, written in ((described, "service.yaml"), ("Dockerfile", "Dockerfile"), ("program", "program")):
@@ -53,7 +55,8 @@ def initiate(name: str, speaks: str | None = None, root: Path | None = None) -> 
             path.write_text(Template(text).substitute(name=name, speaks=speaks or ""), encoding="utf-8")
         (folder / "program").chmod(0o755)
         return load_service(folder)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            shutil.rmtree(folder)
+    except BaseException as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise UsageError(f"{folder} cannot be filled: {error.strerror}") from error
         raise

@@ -14,7 +14,7 @@ from scenarios import library
 from scenarios.cli.main import OF_MAKERS
 from scenarios.lab.topology import ROOT
 from scenarios.library import pytest_plugin
-from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE
+from scenarios.report.console import EX_IOERR, EX_UNAVAILABLE, EX_USAGE
 from scenarios.spec import roles
 from scenarios.spec.project import KEYS
 from scenarios.verdict.check import Verdict
@@ -61,7 +61,8 @@ def test_the_plugins_fixtures_options_and_mark_are_on_the_page_and_no_others() -
 def test_exit_statuses_are_those_of_the_code() -> None:
     told = [int(each) for each in re.findall(r"^\| (\d+) \|", section("Exit statuses"), re.MULTILINE)]
     verdicts = sorted({each.exit_status for each in Verdict})
-    assert told == [*verdicts, EX_USAGE, EX_UNAVAILABLE, 128 + signal.SIGINT, 128 + signal.SIGTERM]
+    signals = [128 + each for each in (signal.SIGINT, signal.SIGPIPE, signal.SIGTERM)]
+    assert told == [*verdicts, EX_USAGE, EX_UNAVAILABLE, EX_IOERR, *signals]
 
 
 def test_what_is_named_elsewhere_is_as_the_page_says() -> None:

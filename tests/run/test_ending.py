@@ -48,6 +48,24 @@ def test_a_run_that_is_ended_by_a_signal_has_what_was_run(tmp_path: Path, signal
     assert (tmp_path / "latest" / "index.html").is_file()
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)], ids=["a person's words", "JSON"])
+def test_a_run_whose_words_nobody_reads_any_more_ends_in_order(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """As of `faultwire run all | head`: what was run is stored, and the status is that of SIGPIPE."""
+    run = ("run", "lost-syn", "--pair", "le-le", "--repeat", str(CELLS), *words)
+    argv = [sys.executable, "-m", "tests.run.faking", str(tmp_path), *run]
+    with subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        assert running.stderr
+        assert "lost-syn" in running.stdout.readline()
+        running.stdout.close()
+        said = running.stderr.read()
+        assert running.wait(60) == 128 + signal.SIGPIPE, said
+    assert "Traceback" not in said
+    assert ("interrupted, for nobody reads what it prints: " in said) is bool(words)
+    stored = json.loads((tmp_path / "latest" / "summary.json").read_text("utf-8"))
+    assert 1 <= stored["run"] < stored["asked"] == CELLS
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="what a process waits for is read from /proc")
 @pytest.mark.parametrize("number", STATUS, ids=lambda each: each.name)
 def test_a_signal_while_the_program_is_being_imported_is_no_traceback(number: signal.Signals) -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
 import socket
 import subprocess
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from scenarios.calls.boxes import environment
+from scenarios.lab.errors import UsageError
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.scaffold import TEMPLATES, initiate
 from scenarios.spec.service import SERVICES, load_service, resolve, services
@@ -69,6 +72,22 @@ def test_what_exists_stays_as_it_is(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="exists already, and stays as it is"):
             initiate(name, root=tmp_path)
     assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_or_filled_is_told_and_not_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "services").write_text("a file", "utf-8")
+    with pytest.raises(UsageError, match=r"services/mine cannot be made: (Not a directory|File exists)$"):
+        initiate("mine", root=tmp_path / "services")
+
+    def full(*_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(UsageError, match=r"mine cannot be filled: No space left on device$"):
+        initiate("mine", root=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == ["services"]
 
 
 def test_a_protocol_that_nobody_speaks_is_told_with_the_nearest(tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What becomes of a command whose words nobody reads, cannot be written, or have no place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scenarios.cli.main import main
+from scenarios.evidence import run_folder
+from scenarios.lab.topology import ROOT
+
+PRINTING = [
+    ("list", "lost-syn"),
+    ("list", "--json", "lost-syn"),
+    ("list", "--json", "--service", "echo/select", "lost-syn"),
+    ("schema",),
+    ("learn", "--sheet", "1"),
+]
+
+
+def ran(words: tuple[str, ...], stdout: int | None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "scenarios", *words], cwd=ROOT, env={**os.environ, **environment},
+        stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    yield writer
+    os.close(writer)
+
+
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_what_nobody_reads_ends_the_command_as_sigpipe_does_without_a_word(words: tuple[str, ...], unread: int) -> None:
+    ended = ran(words, unread)
+    assert (ended.returncode, ended.stderr.replace("interrupted, for nobody reads what it prints: ", "")) in [
+        (141, ""),
+        (141, "what this run started has been ended\n"),  # where standard error is for a person, and is there
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is full is /dev/full, of Linux")
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_full_disk_below_standard_output_is_told(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = ran(words, full.fileno())
+    assert ended.stderr == "cannot: what is printed cannot be written: No space left on device\n"
+    assert ended.returncode == 74
+
+
+def test_a_closed_standard_output_is_as_one_that_nobody_looks_at() -> None:
+    argv = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "scenarios", "list", "lost-syn"]
+    ended = subprocess.run(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("words", [("call", "echo/select"), ("demo",)], ids=" ".join)
+def test_where_no_evidence_can_be_kept_nothing_is_brought_up(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").write_text("a file", "utf-8")
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
+    assert main(words) == 69
+    assert capsys.readouterr().out == f"cannot: a folder for this run cannot be made in {tmp_path}/runs: File exists\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_character_that_the_encoding_of_a_terminal_has_not_is_a_question_mark(encoding: str) -> None:
+    ended = ran(("list", "lost-syn"), subprocess.PIPE, PYTHONIOENCODING=encoding)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.endswith("`make explain NAME=?` tells one, `make drill NAME=?` runs it\n")
