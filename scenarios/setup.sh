@@ -158,6 +158,11 @@ engine_answers() {
 engine() {
     if ! telling "asking the Docker Engine" docker info >/dev/null 2>&1; then
         if [ -n "${DOCKER_HOST:-}" ]; then stop "no Docker Engine answers at DOCKER_HOST=$DOCKER_HOST"; fi
+        context=${DOCKER_CONTEXT:-$(docker context inspect --format '{{.Name}}' 2>/dev/null || echo default)}
+        if [ "${context:-default}" != default ]; then
+            stop "no Docker Engine answers at the docker context '$context'" \
+                "    unset DOCKER_CONTEXT; docker context use default    # the machine's own engine"
+        fi
         if ! command -v dockerd >/dev/null; then
             may_install_or_stop "no Docker Engine answers, and none is installed" \
                 "    sudo apt-get install docker.io iptables    # Debian, Ubuntu; elsewhere: your distribution's Docker Engine 20.10 or later" \

@@ -15,7 +15,7 @@ from typing import Any
 
 from docker.errors import DockerException
 
-from scenarios.lab import engine, images
+from scenarios.lab import endpoint, engine, images
 from scenarios.lab.cleanup import labs_in_use
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import ROOT, typed
@@ -53,7 +53,6 @@ DISPENSABLE = {
     ),
 }
 LIMITS = {"MemoryLimit": "memory", "PidsLimit": "processes", "CpuCfsQuota": "processor time"}  # of `docker info`
-SOCKET = "unix:///var/run/docker.sock"
 BINFMT = Path("/proc/sys/fs/binfmt_misc/status")
 MEMINFO = Path("/proc/meminfo")
 NAMED = 6  # users, in a line
@@ -79,7 +78,8 @@ def _engine() -> Finding:
     try:
         version = engine.client().version()
     except NoEngine as error:
-        return Finding("Docker Engine", State.MISSING, str(error), typed("setup"))
+        cure = "" if endpoint.chosen_context() else typed("setup")  # it starts the machine's own
+        return Finding("Docker Engine", State.MISSING, str(error), cure)
     api = tuple(int(part) for part in version["ApiVersion"].split("."))
     seen = f"{version['Version']}, API {version['ApiVersion']}"
     if api < OLDEST_API:
@@ -94,7 +94,7 @@ def _user() -> str:
         return f"user {os.geteuid()}"
 
 
-def rights(uid: int, groups: Mapping[int, str], endpoint: str) -> Finding:
+def rights(uid: int, groups: Mapping[int, str], address: str) -> Finding:
     """By what right this user speaks to the engine, which is asked already. `groups`: names by number."""
     what = "rights"
     if uid == 0:
@@ -102,16 +102,16 @@ def rights(uid: int, groups: Mapping[int, str], endpoint: str) -> Finding:
     if "docker" in groups.values():
         seen = f"{_user()} is in the group docker, which is as much as root; no program of a lab is given a right"
         return Finding(what, State.GOOD, seen)
-    return Finding(what, State.NOTE, f"{_user()} is neither root nor in the group docker, and reaches {endpoint}")
+    return Finding(what, State.NOTE, f"{_user()} is neither root nor in the group docker, and reaches {address}")
 
 
-def others(endpoint: str) -> Finding:
+def others(address: str) -> Finding:
     """Who else on this machine can reach the engine: whoever can, can do everything that root can."""
     what = "who else reaches the engine"
-    if not endpoint.startswith("unix://"):
-        seen = f"whoever reaches {endpoint}, unless it asks for a certificate; that is as much as root on its machine"
+    if not address.startswith("unix://"):
+        seen = f"whoever reaches {address}, unless it asks for a certificate; that is as much as root on its machine"
         return Finding(what, State.NOTE, seen)
-    path = Path(endpoint.removeprefix("unix://"))
+    path = Path(address.removeprefix("unix://"))
     try:
         status = path.stat()
     except OSError as error:
@@ -163,9 +163,9 @@ def limits(info: Mapping[str, Any]) -> Finding:
 
 
 def _rights() -> Iterator[Finding]:
-    endpoint = os.environ.get("DOCKER_HOST") or SOCKET
-    yield rights(os.geteuid(), _groups(), endpoint)
-    yield others(endpoint)
+    address = endpoint.address()
+    yield rights(os.geteuid(), _groups(), address)
+    yield others(address)
     yield limits(engine.client().info())
 
 

@@ -19,6 +19,7 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
+from scenarios.lab import endpoint
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput
@@ -35,11 +36,14 @@ TOLD_LINES: Final = 20  # of a command that failed, from the end
 
 @functools.cache
 def client() -> docker.DockerClient:
-    """The engine that DOCKER_HOST or the ordinary socket names. Raises NoEngine."""
+    """The engine that the `docker` command speaks to. Raises NoEngine."""
     try:
-        found = docker.from_env(timeout=ANSWERS_WITHIN_S)
+        found = endpoint.connect(ANSWERS_WITHIN_S)
         found.ping()
     except DockerException as error:
+        if context := endpoint.chosen_context():
+            why = f"no Docker Engine answers at {endpoint.address()}, of the docker context {context!r} ({error})"
+            raise NoEngine(f"{why}; {endpoint.way_back()}") from error
         raise NoEngine(f"no Docker Engine answers ({error}); `{typed('setup')}` installs or starts one") from error
     return found
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.lab import doctor
+from scenarios.lab import doctor, endpoint
 from scenarios.lab.doctor import State
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -24,7 +24,7 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
     ],
 )
 def test_by_what_right_the_engine_is_used_is_told(uid: int, groups: dict[int, str], state: State, says: str) -> None:
-    found = doctor.rights(uid, groups, doctor.SOCKET)
+    found = doctor.rights(uid, groups, endpoint.SOCKET)
     assert found.state is state
     assert says in found.seen
 

@@ -174,3 +174,15 @@ def test_when_set_up_is_killed_what_tells_of_it_ends_too(machine: Machine) -> No
     process.kill()
     process.wait()
     process.communicate(timeout=LONG_S)  # the end of what it says comes: nobody holds it open
+
+
+def test_no_engine_is_started_where_the_one_of_a_docker_context_does_not_answer(machine: Machine) -> None:
+    """It would be another one, which the command does not speak to."""
+    machine.has(docker='case "$1" in info) exit 1;; context) echo other;; esac', dockerd="echo started >$0.started")
+    said = machine.sets_up("engine")
+    assert said.returncode == 1
+    assert said.stderr.splitlines() == [
+        "setup: no Docker Engine answers at the docker context 'other'",
+        "setup:     unset DOCKER_CONTEXT; docker context use default    # the machine's own engine",
+    ]
+    assert not (machine.programs / "dockerd.started").exists()

@@ -1,0 +1,83 @@
+"""Which engine the `docker` command speaks to: that of DOCKER_HOST, of a context (docker-context(1)), or the machine's.
+
+Docker's SDK knows DOCKER_HOST alone. Whoever has chosen a context, as Docker Desktop and other engines for one user do,
+would have labs brought up by the command on one engine, and looked for by the SDK on another.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import docker
+from docker.errors import DockerException
+from docker.tls import TLSConfig
+from docker.utils.config import load_general_config
+
+from scenarios.lab.errors import NoEngine
+
+SOCKET = "unix:///var/run/docker.sock"
+DEFAULT = "default"
+TELLS_WITHIN_S = 20
+
+
+def chosen_context() -> str | None:
+    """The name of the context that the command uses; None for the default one, as where DOCKER_HOST is set."""
+    if os.environ.get("DOCKER_HOST"):
+        return None
+    name = os.environ.get("DOCKER_CONTEXT") or load_general_config().get("currentContext")
+    return str(name) if name and name != DEFAULT else None
+
+
+def way_back() -> str:
+    """What to type where the chosen context is not the engine that is wanted."""
+    command = "unset DOCKER_CONTEXT" if os.environ.get("DOCKER_CONTEXT") else "docker context use default"
+    return f"`{command}` goes back to the machine's own engine"
+
+
+def address() -> str:
+    """Where the engine is: `unix:///var/run/docker.sock`. Raises NoEngine for a context that is not there."""
+    if context := chosen_context():
+        return str(_inspected(context)["Endpoints"]["docker"]["Host"])
+    return os.environ.get("DOCKER_HOST") or SOCKET
+
+
+def connect(timeout_s: int) -> docker.DockerClient:
+    """A client of that engine. Raises DockerException, and NoEngine for a context that is not there."""
+    if not (context := chosen_context()):
+        return docker.from_env(timeout=timeout_s)
+    told = _inspected(context)
+    host = str(told["Endpoints"]["docker"]["Host"])
+    is_ssh = host.startswith("ssh://")
+    return docker.DockerClient(base_url=host, tls=_tls(told) or False, timeout=timeout_s, use_ssh_client=is_ssh)
+
+
+def _inspected(context: str) -> dict[str, Any]:
+    """What the command itself says of a context: where its files are is its own affair."""
+    argv = ["docker", "context", "inspect", "--format", "{{json .}}", context]
+    try:
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=TELLS_WITHIN_S, check=True).stdout
+        found = json.loads(told)
+        assert found["Endpoints"]["docker"]["Host"]  # noqa: S101
+    except (subprocess.SubprocessError, ValueError, KeyError, TypeError, AssertionError) as error:
+        said = getattr(error, "stderr", "") or str(error)
+        why = f"the docker context {context!r} cannot be used ({said.strip()})"
+        raise NoEngine(f"{why}; `docker context ls` lists those that there are, and {way_back()}") from error
+    return dict(found)
+
+
+def _tls(told: dict[str, Any]) -> TLSConfig | None:
+    """The keys of a context: those of its files whose names say what they are."""
+    folder = Path(told["Storage"]["TLSPath"]) / "docker"
+    files = {name.partition(".")[0]: str(folder / name) for name in (told.get("TLSMaterial") or {}).get("docker") or ()}
+    if not files:
+        return None
+    own = (files["cert"], files["key"]) if {"cert", "key"} <= {*files} else None
+    is_verified = not told["Endpoints"]["docker"].get("SkipTLSVerify", False)
+    try:
+        return TLSConfig(client_cert=own, ca_cert=files.get("ca"), verify=is_verified)
+    except DockerException as error:
+        raise NoEngine(f"the keys of the docker context {told['Name']!r} cannot be used: {error}") from error
