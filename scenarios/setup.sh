@@ -12,6 +12,7 @@
 #   setup.sh doctor       what is there and what is missing; changes nothing
 set -eu
 cd "$(dirname "$0")/.."
+unset DOCKER_DEFAULT_PLATFORM # somebody's wish for his own images; the lab's are of this machine's CPU
 
 log=${FAULTWIRE_LOGS:-$PWD/.logs}/setup.log # what was last installed or made here, whole; in no folder of everybody's, for root writes it
 plugins=/usr/local/lib/docker/cli-plugins

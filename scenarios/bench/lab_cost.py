@@ -6,7 +6,6 @@ Rule: an aim is a ratio within one run, or a time beside its parts; what is comp
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from scenarios.evidence.run_folder import folder_of
 from scenarios.faults.injector import Injector
 from scenarios.faults.nft_rules import Rules, Selection, Silence
 from scenarios.faults.recovery import held_without_faults
+from scenarios.lab import endpoint
 from scenarios.lab.engine import docker_command
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
@@ -206,7 +206,7 @@ def _up(lab: Lab) -> dict[str, float]:
     """A lab that comes up, until it is ready; and the same file by Compose alone, which waits for nothing."""
     _, other = on = labs(lab.number, 2)
     took: dict[str, list[float]] = {"lab": [], "raw": []}
-    environment = {**os.environ, "LAB": str(other.number)}
+    environment = endpoint.environment(LAB=str(other.number))
     compose_up = ("compose", "--file", str(COMPOSE_FILE), "up", "--detach")
     try:
         for _ in range(ROUNDS):

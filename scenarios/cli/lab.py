@@ -16,7 +16,7 @@ from rich.table import Table
 from scenarios.calls import bundle
 from scenarios.evidence import sockets
 from scenarios.faults.recovery import held_without_faults
-from scenarios.lab import bundle_file, bundle_format, cleanup, doctor, images, locks, pool
+from scenarios.lab import bundle_file, bundle_format, cleanup, doctor, endpoint, images, locks, pool
 from scenarios.lab import ping as reach
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS
@@ -24,7 +24,7 @@ from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import IS_INSTALLED, LOGS, ROOT, SETUP, either, typed
-from scenarios.lab.topology import Host, topology
+from scenarios.lab.topology import COMPOSE_FILE, Host, topology
 from scenarios.report.console import console, image_step, step
 from scenarios.run.prepare import bring_up
 from scenarios.spec.declaration_error import advice
@@ -97,8 +97,9 @@ def shell(options: argparse.Namespace) -> int:
 
 def logs(options: argparse.Namespace) -> int:
     profiles = ",".join(sorted({*topology(options.lab).profiles.values()}))
-    environment = {"LAB": str(options.lab), "COMPOSE_PROFILES": profiles}
-    command = ["docker", "compose", "--ansi", "always" if console.can_draw else "never", "logs", "--timestamps"]
+    environment = endpoint.environment(LAB=str(options.lab), COMPOSE_PROFILES=profiles)
+    command = ["docker", "compose", "--file", str(COMPOSE_FILE), "--ansi", "always" if console.can_draw else "never"]
+    command += ["logs", "--timestamps"]
     return aloud(f"the logs of lab {options.lab} are read", command, cwd=ROOT, environment=environment)
 
 

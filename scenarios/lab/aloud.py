@@ -30,7 +30,10 @@ def aloud(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> int:
-    """Run a command, print its lines as they come, and return its exit status. Ctrl-C ends it, and all it started."""
+    """Run a command, print its lines as they come, and return its exit status. Ctrl-C ends it, and all it started.
+
+    `environment` is its whole environment (default: ours).
+    """
     colours: Mapping[str, str] = {"FORCE_COLOR": "1"} if console.can_draw else {}
     with under_way(what), contextlib.ExitStack() as started:
         with signals.held_back():  # a signal between its start and our knowing of it would leave it running
@@ -41,7 +44,7 @@ def aloud(
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=cwd,
-                    env={**os.environ, **colours, **(environment or {})},
+                    env={**(os.environ if environment is None else environment), **colours},
                     start_new_session=True,  # Ctrl-C comes to us alone; we end the command
                 )
             )

@@ -25,6 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Final
 
+from scenarios.lab import endpoint
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.places import LOGS, ROOT, display_path
 from scenarios.lab.process_group import end_group
@@ -168,7 +169,7 @@ def build(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env={**os.environ, **BUILDKIT, **environment},
+            env=endpoint.environment(**BUILDKIT, **environment),
             start_new_session=True,  # Ctrl-C comes to us alone; we end the builder, and the plugin below it
         ) as building:
             try:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from docker.errors import APIError, NotFound
 
-from scenarios.lab import build_output, engine
+from scenarios.lab import build_output, endpoint, engine
 from scenarios.lab.backend_leg import make_leg
 from scenarios.lab.box import Box
 from scenarios.lab.engine import LAB_LABEL
@@ -78,7 +78,9 @@ class Service(Guest):
 def resolved(files: Sequence[Path]) -> dict[str, Any]:
     """The composition of these files, as Docker Compose resolves it. Raises CommandFailed with what it said."""
     words = [word for each in files for word in ("--file", str(each))]
-    printed = engine.docker_command("compose", *words, "config", "--format", "json", timeout_s=60, cwd=files[0].parent)
+    printed = engine.docker_command(
+        *("compose", *words, "config", "--format", "json"), timeout_s=60, cwd=files[0].parent, env=os.environ
+    )
     found: dict[str, Any] = json.loads(printed)
     return found
 
@@ -124,7 +126,7 @@ def _file(document: dict[str, Any]) -> Iterator[Path]:
 
 def _compose(path: Path, project: str, *words: str, timeout_s: float) -> str:
     _, *started = _compose_words(path, project)
-    return engine.docker_command(*started, *words, timeout_s=timeout_s, env={**os.environ, **COMPOSE_ENVIRONMENT})
+    return engine.docker_command(*started, *words, timeout_s=timeout_s, env=endpoint.environment(**COMPOSE_ENVIRONMENT))
 
 
 def _compose_words(path: Path, project: str) -> list[str]:

@@ -32,6 +32,18 @@ def chosen_context() -> str | None:
     return str(name) if name and name != DEFAULT else None
 
 
+def environment(**own: str) -> dict[str, str]:
+    """The environment of a `docker` command about what is the lab's, with these variables of our own.
+
+    What somebody has set for his own compositions and builds is not in it: COMPOSE_PROJECT_NAME would bring the lab up
+    under another name, DOCKER_DEFAULT_PLATFORM ask for machines of another CPU, and a builder in a container of its own
+    (BUILDX_BUILDER, `docker buildx use`) keep what it builds from the engine.
+    """
+    of_users = ("COMPOSE_", "DOCKER_DEFAULT_PLATFORM")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(of_users)}
+    return {**kept, "BUILDX_BUILDER": chosen_context() or DEFAULT, **own}
+
+
 def way_back() -> str:
     """What to type where the chosen context is not the engine that is wanted."""
     command = "unset DOCKER_CONTEXT" if os.environ.get("DOCKER_CONTEXT") else "docker context use default"

@@ -134,6 +134,7 @@ def image_layers(tag: str) -> str | None:
 def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
     """Run the docker command line and return what it printed. Raises CommandFailed.
 
+    `env` is its environment (default: that of a command about what is the lab's, endpoint.environment()).
     At its deadline, and when this process is interrupted, it is ended with all that it started: Compose is a plugin,
     a process of its own, which would go on bringing machines up.
     """
@@ -146,7 +147,7 @@ def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: 
         text=True,
         errors="backslashreplace",
         cwd=cwd,
-        env=env,
+        env=endpoint.environment() if env is None else env,
         start_new_session=True,  # Ctrl-C comes to us alone; we end the command
     )
     with process:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import subprocess
 import threading
@@ -14,7 +13,7 @@ from datetime import datetime
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from scenarios.lab import engine
+from scenarios.lab import endpoint, engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
@@ -151,7 +150,7 @@ def guest_words(lab: int, box: Box, argv: Sequence[str], name: str) -> list[str]
 
 def environment_of(box: Box) -> dict[str, str]:
     """The environment of the `docker` command that makes this box."""
-    return {**os.environ, **box.credentials}
+    return endpoint.environment(**box.credentials)
 
 
 def run_guest(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 
-from scenarios.lab import build_output, engine
+from scenarios.lab import build_output, endpoint, engine
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
 from scenarios.lab.errors import CommandFailed
@@ -258,7 +258,8 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
     if not to_build:
         return
     if engine.image_layers(DEBIAN) is None:
-        aloud(f"making {DEBIAN}", ["sh", SETUP, "base-image"], environment={"FAULTWIRE_LOGS": str(LOGS)})
+        environment = endpoint.environment(FAULTWIRE_LOGS=str(LOGS))
+        aloud(f"making {DEBIAN}", ["sh", SETUP, "base-image"], environment=environment)
     found = engine.image_layers(DEBIAN)
     if found is None:
         raise CommandFailed(f"{DEBIAN} is still missing after `{SETUP} base-image`")

@@ -6,7 +6,6 @@ Knows Docker and Compose; knows nothing of what the programs say to each other, 
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import time
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from scenarios.lab import engine
+from scenarios.lab import endpoint, engine
 from scenarios.lab.backend_leg import unmake_leg
 from scenarios.lab.cleanup import why_kept
 from scenarios.lab.engine import is_well
@@ -57,8 +56,8 @@ class Machines:
         return self.topology.machines_of(self.profiles)
 
     def _compose(self, *words: str, timeout_s: float, profiles: Iterable[str] = ()) -> str:
-        environment = {**os.environ, "LAB": str(self.number), "COMPOSE_PROGRESS": "plain"}
-        environment["COMPOSE_PROFILES"] = ",".join(sorted({*profiles}))
+        wanted = ",".join(sorted({*profiles}))
+        environment = endpoint.environment(LAB=str(self.number), COMPOSE_PROGRESS="plain", COMPOSE_PROFILES=wanted)
         return engine.docker_command(
             "compose",
             "--file",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import socketserver
 import subprocess
@@ -15,8 +16,10 @@ from pathlib import Path
 import pytest
 from docker.errors import DockerException
 
-from scenarios.lab import endpoint
+from scenarios.cli.main import main
+from scenarios.lab import build_output, composition, endpoint, engine
 from scenarios.lab.errors import NoEngine
+from scenarios.lab.lab import Lab
 
 pytestmark = pytest.mark.skipif(shutil.which("docker") is None, reason="the docker command makes the contexts")
 KEYS = ("ca", "cert", "key")
@@ -127,3 +130,50 @@ def test_the_keys_of_a_context_are_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert [Path(str(each)).name for each in (made.ca_cert, *made.cert)] == ["ca.pem", "cert.pem", "key.pem"]
     with pytest.raises(DockerException, match=r"127\.0\.0\.1"):
         endpoint.connect(10).ping()
+
+
+# What somebody has set for compositions and builds of his own.
+HIS_OWN = {
+    "COMPOSE_PROJECT_NAME": "his",
+    "COMPOSE_FILE": "/his.yaml",
+    "COMPOSE_PROFILES": "his",
+    "DOCKER_DEFAULT_PLATFORM": "linux/arm64",
+    "BUILDX_BUILDER": "his",
+}
+SAYS_ITS_ENVIRONMENT = '#!/bin/sh\nenv >"$0.said"\n'
+
+
+@pytest.fixture
+def said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where a `docker` command that is first on the path writes its environment, in a shell with all of his own."""
+    program = tmp_path / "programs" / "docker"
+    program.parent.mkdir()
+    program.write_text(SAYS_ITS_ENVIRONMENT, "utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    for name, value in HIS_OWN.items():
+        monkeypatch.setenv(name, value)
+    return program.with_name("docker.said")
+
+
+def own(said: Path) -> dict[str, str]:
+    lines = (line.partition("=") for line in said.read_text("utf-8").splitlines())
+    return {name: value for name, _, value in lines if name in {*HIS_OWN, "LAB", "DOCKER_CONFIG"}}
+
+
+def test_what_somebody_has_set_for_his_own_compositions_changes_nothing_of_a_lab(said: Path, tmp_path: Path) -> None:
+    kept = {"DOCKER_CONFIG": str(tmp_path / "docker"), "BUILDX_BUILDER": "default"}
+    Lab(7)._compose("ps", timeout_s=20)
+    assert own(said) == kept | {"LAB": "7", "COMPOSE_PROFILES": ""}
+    engine.docker_command("run", timeout_s=20)
+    assert own(said) == kept
+    build_output.build("faultwire/host", ["."], within_s=20, logs=tmp_path)
+    assert own(said) == kept
+    assert main(["logs", "--lab", "7"]) == 0
+    assert own(said) == kept | {"LAB": "7", "COMPOSE_PROFILES": "be64,m68k"}
+
+
+def test_his_own_composition_is_read_with_all_that_he_has_set(said: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Expecting value"):  # this docker prints nothing
+        composition.resolved([tmp_path / "compose.yaml"])
+    assert own(said) == HIS_OWN | {"DOCKER_CONFIG": str(tmp_path / "docker")}
