@@ -37,7 +37,7 @@ clients:
 DOCKERFILE = """
 FROM faultwire/cross
 ARG CPU=native
-COPY . /home/lab/
+COPY --chown=lab . /home/lab/
 RUN cross {cpu} sh -c '$CC -static -O1 {how} -o /programs/padded struct-with-padding.c'
 """
 

@@ -1,0 +1,40 @@
+"""The modes of the checkout come into no image: with the umask of many machines, 027 or 077, nobody but root could read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scenarios.lab.topology import ROOT
+
+DOCKERFILES = sorted(
+    path
+    for folder in ("images", "services", "examples", "scenarios/spec/templates")
+    for path in (ROOT / folder).rglob("*Dockerfile")
+)
+# What root compiles in a stage before: no program reads it where it runs.
+OF_A_BUILD = re.compile(r"COPY images/(bigendian/sources|firewall/zygote/)|COPY get\.go ")
+
+
+def copied_with_its_modes(dockerfile: str) -> list[str]:
+    """The lines that copy files of the checkout, and leave them as they are there."""
+    sets_all = "chmod -R a+rX" in dockerfile
+    lines = re.findall(r"^COPY (?!--from|--chmod|--chown).*", dockerfile, re.MULTILINE)
+    return [] if sets_all else [line for line in lines if not OF_A_BUILD.match(line)]
+
+
+def test_there_are_dockerfiles() -> None:
+    assert {"images/host/Dockerfile", "images/firewall/Dockerfile", "scenarios/spec/templates/Dockerfile"} <= {
+        str(path.relative_to(ROOT)) for path in DOCKERFILES
+    }
+
+
+@pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_copied_into_an_image_has_modes_of_its_own(path: Path) -> None:
+    assert copied_with_its_modes(path.read_text("utf-8")) == []
+
+
+def test_a_line_that_keeps_the_modes_is_found() -> None:
+    assert copied_with_its_modes("FROM x\nCOPY a /b\nCOPY --from=y /c /d\n") == ["COPY a /b"]
