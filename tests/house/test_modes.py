@@ -1,4 +1,4 @@
-"""The modes of the checkout come into no image: with the umask of many machines, 027 or 077, nobody but root could read."""
+"""The modes of the checkout come into no image: with a umask of 027 or 077 nobody but root could read what it holds."""
 
 from __future__ import annotations
 
