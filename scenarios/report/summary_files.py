@@ -12,6 +12,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import RESULT_SCHEMA, StorageProblem
 from scenarios.report import write as report
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.survival import Survival
 
 NAMED = 5  # cells by name in a message; more are counted
 
@@ -76,18 +77,19 @@ def write(
 
 
 def _junit(run_folder: Path, lines: Sequence[Mapping[str, Any]], told: Mapping[Verdict, int], took_s: float) -> str:
-    """JUnit XML; unproven is an error, unsupported is skipped."""
+    """JUnit XML; unproven is an error, unsupported is skipped, and what is otherwise than promised is a failure."""
+    otherwise = [_otherwise(each) for each in lines]
     suite = Xml.Element(
         "testsuite",
         name="faultwire",
         tests=str(sum(told.values())),
-        failures=str(told.get(Verdict.FAIL, 0)),
+        failures=str(told.get(Verdict.FAIL, 0) + sum(map(bool, otherwise))),
         errors=str(told.get(Verdict.UNPROVEN, 0)),
         skipped=str(told.get(Verdict.UNSUPPORTED, 0)),
         time=f"{took_s:.3f}",
     )
     tags = {Verdict.FAIL.value: "failure", Verdict.UNPROVEN.value: "error", Verdict.UNSUPPORTED.value: "skipped"}
-    for each in lines:
+    for each, broken in zip(lines, otherwise, strict=True):
         name = f"{each['service']} {each['pair']}" + (f" #{each['repeat']}" if each["repeat"] > 1 else "")
         case = Xml.SubElement(suite, "testcase", classname=each["drill"], name=name, time=f"{each['duration_s']:.3f}")
         if "did" in each:
@@ -95,6 +97,8 @@ def _junit(run_folder: Path, lines: Sequence[Mapping[str, Any]], told: Mapping[V
             Xml.SubElement(properties, "property", name="did", value=_plain(each["did"]["word"]))
         if each["verdict"] in tags:
             Xml.SubElement(case, tags[each["verdict"]], message=_plain(each["sentence"]))
+        if broken:
+            Xml.SubElement(case, "failure", message=_plain(broken))
         folder = run_folder / each["folder"]
         captures = sorted(path.relative_to(run_folder) for path in folder.glob("*/*.pcapng"))
         if captures:
@@ -105,6 +109,12 @@ def _junit(run_folder: Path, lines: Sequence[Mapping[str, Any]], told: Mapping[V
     Xml.indent(root)
     text: str = Xml.tostring(root, encoding="unicode")
     return f"<?xml version='1.0' encoding='utf-8'?>\n{text}\n"
+
+
+def _otherwise(line: Mapping[str, Any]) -> str:
+    """What a cell of the matrix that passed has beside its claim that is not as promised: the matrix ends with 1."""
+    found = Survival(**line["survival"]) if "survival" in line and line["verdict"] == Verdict.PASS.value else None
+    return found.otherwise if found and found.is_as_promised is False else ""
 
 
 def _plain(text: str) -> str:

@@ -19,6 +19,7 @@ from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.roles import SERVER
+from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import Serves
 from scenarios.spec.units import Band, Seconds
 from scenarios.spec.validate import SERVICE_PLACE
@@ -132,11 +133,22 @@ def _encounter(cell: Cell, beside: Beside | str) -> _Encounter:
     if drill.others:
         may_meet = frozenset(drill.others) | may_meet - {SERVED}
     may_find = frozenset({GONE}) if drill.afterwards == "gone" else AFTERWARDS[serves]
+    may_meet, may_find = (_as_clients_say(cell.chosen, each) for each in (may_meet, may_find))
     if isinstance(beside, str):
         return _Encounter(f"{UNKNOWN}: {beside}", may_meet, f"{UNKNOWN}: {beside}", may_find)
     others = _doubted(*_others(beside.meanwhile, beside.patience), may_meet, beside)
     after = _doubted(*_afterwards(beside.afterwards, beside.patience), may_find, beside)
     return _Encounter(others, may_meet, after, may_find)
+
+
+def _as_clients_say(chosen: ServiceChoice, may_be: frozenset[str]) -> frozenset[str]:
+    """What a server may be to a client, as this one would say it.
+
+    Whether one that calls a server that is gone says that it was refused is its own affair: it may say something that
+    the lab does not read, or wait for the server, and try again until its time is over. That it is not served is all.
+    """
+    keeps_contract = chosen.image is None or chosen.client.contract
+    return may_be if keeps_contract or GONE not in may_be else may_be | {UNSERVED, FAILED}
 
 
 def stood_still(cell: Cell, beside: Beside | str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as Xml
 
@@ -13,6 +14,7 @@ from scenarios.spec.catalogue import chosen_service
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
+from scenarios.verdict.survival import Survival
 from tests.report.making import catalogue, offered
 
 SENTENCES = {
@@ -86,3 +88,20 @@ def test_junit_has_failures_errors_and_skips_apart_and_the_captures_attached(tmp
     assert failure is not None
     assert failure.get("message") == 'outcome: expected "answered" & got <reset>\N{REPLACEMENT CHARACTER}'
     assert "lost-syn/search-selectors/fail-1/fault/client-leg.pcapng" in (cases[1].findtext("system-out") or "")
+
+
+@pytest.mark.parametrize(("others", "failures"), [("not served: within 3 s", "1"), ("served", "0")])
+def test_what_the_matrix_finds_otherwise_than_promised_is_a_failure_in_junit_too(
+    tmp_path: Path, others: str, failures: str
+) -> None:
+    """Its exit status is 1 then: who reads the file must not be told that all went well."""
+    as_promised = failures == "0"
+    met = Survival("survived", "survived", "survived", True, others, "served", as_promised, "well", "well", True)
+    ran = replace(result(tmp_path, Verdict.PASS), survival=met)
+    summary.write(tmp_path, [ran], 1, 9.0)
+    suite = Xml.parse(tmp_path / "junit.xml").getroot().find("testsuite")  # noqa: S314 (our own file)
+    assert suite is not None
+    assert suite.get("failures") == failures
+    told = suite.find("testcase/failure")
+    words = "others meanwhile: not served: within 3 s, promised: served"
+    assert (told.get("message") if told is not None else None) == (None if as_promised else words)

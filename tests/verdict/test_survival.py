@@ -106,6 +106,42 @@ def test_what_others_meet_with_is_held_against_how_many_the_server_says_that_it_
         assert (found.others, found.others_as_promised) == (others, as_promised), service
 
 
+def _with_an_image(ours: Cell, *, contract: bool) -> Cell:
+    """The same cell, with a client that a stranger wrote."""
+    service, name = ours.chosen.service, ours.chosen.client_name
+    client = replace(ours.chosen.client, image="his", contract=contract)
+    return replace(
+        ours, chosen=replace(ours.chosen, service=replace(service, clients={**service.clients, name: client}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "word"),
+    [
+        (call(Outcome.REFUSED, "ECONNREFUSED"), "gone: refused ECONNREFUSED"),
+        (call(Outcome.FAILED), "failed: failed"),  # it printed "cannot reach the server"
+        (HUNG, "not served: within 3 s"),  # it waits for its server, and tries again
+    ],
+    ids=["refused", "no errno", "waits"],
+)
+@pytest.mark.parametrize("drill", ["any-refused", "any-half-open"])
+def test_that_a_server_is_gone_is_met_whatever_a_strangers_client_says_of_it(
+    drill: str, found: Call, word: str
+) -> None:
+    ours = cell(drill=drill)
+    his, keeps = (_with_an_image(ours, contract=contract) for contract in (False, True))
+    assert his.chosen.image == "his"
+    beside = Beside((found,) if drill == "any-refused" else (call(),), found)
+    survived = survival_of(beside=beside, of=his)
+    assert (survived.after, survived.after_as_promised) == (word, True)
+    assert survived.others_as_promised is True
+    is_refused = found.outcome is Outcome.REFUSED
+    assert survival_of(beside=beside, of=ours).after_as_promised is is_refused  # ours say what they met with
+    assert survival_of(beside=beside, of=keeps).after_as_promised is is_refused
+    answered = survival_of(beside=Beside((found,), call()), of=his)
+    assert (answered.after, answered.after_as_promised) == ("well", False), "a server that is there is not gone"
+
+
 def test_of_a_call_that_started_a_program_the_time_says_that_the_program_is_in_it() -> None:
     cold = replace(call(duration_s=9.0), warm=False)
     assert (
