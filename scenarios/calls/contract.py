@@ -77,6 +77,9 @@ def _by_words(outcome: Outcome, text: str) -> Ending:
 
 def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:
     told = error_texts.outcomes(text)
+    if by_status and by_status in OF_ERRNO.values() and not told and (errno := error_texts.failure_in(text)):
+        words = f"`exits` has {by_status.value} for status {status}, and it printed {errno}, which counts"
+        return Ending(Outcome.FAILED, errno, words)
     if by_status is not None and (by_status not in BY_ERRNO or by_status in told or not told):
         return Ending(by_status, error_texts.errno_in(text, by_status))
     if told:

@@ -40,8 +40,10 @@ CAUSES: Final[Mapping[Outcome, str]] = {
             r"(?:Connection|Operation|Resolving) timed out after \d+ m",  # curl
             r"i/o timeout|context deadline exceeded|Client\.Timeout exceeded",  # Go
             r"SocketTimeoutException|Http(?:Connect)?TimeoutException|(?:Connect|Read) timed out",  # the JDK, requests
-            r"TimeoutError: timed out|socket\.timeout|(?:Connect|Read|Write|Pool)Timeout\b"  # Python, httpx
+            r"(?:\A|(?<=\n)|(?<=: ))timed out(?=[.)]?\s*(?:\n|\Z))|socket\.timeout",  # Python's TimeoutError, as text
+            r"TimeoutError: timed out|(?:Connect|Read|Write|Pool)Timeout\b"  # Python, httpx
             r"(?![\"']?\s*[=:]\s*[\"']?\d)",  # connectTimeout=3000 is a setting, in a URL of JDBC say
+            r"DEADLINE_EXCEEDED|Deadline Exceeded",  # gRPC: its code, and its words
             r"UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ESOCKETTIMEDOUT",  # Node
         )
     ),
@@ -132,6 +134,15 @@ def errno_in(text: str, outcome: Outcome | None = None) -> str | None:
     if outcome is not None:
         return next((name for name in reversed(known) if OF_ERRNO.get(name) is outcome), None)
     return next((name for name in reversed(known) if name in OF_ERRNO), known[-1] if known else None)
+
+
+# What a program tells of on its way, and no end of a call: files that are not there, and calls that would wait.
+_ON_THE_WAY: Final = frozenset("ENOENT EEXIST ENOTDIR EISDIR ENOTTY EAGAIN EINTR EINPROGRESS EALREADY".split())
+
+
+def failure_in(text: str) -> str | None:
+    """The last errno of a text that is no outcome of the network, and may be why a call ended: EPROTO, EMFILE."""
+    return next((name for name in reversed(errnos(text)) if name not in OF_ERRNO and name not in _ON_THE_WAY), None)
 
 
 def outcomes(text: str) -> list[Outcome]:

@@ -205,6 +205,11 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
         # a broker's answer (MQTT 3.1.1, 3.2.2.3)
         ("Connection error: Connection Refused: not authorised.", FAILED),
         ("Connection refused: server/198.18.1.138:80", REFUSED),  # Netty
+        ("cannot connect: timed out", TIMED_OUT),  # Python's TimeoutError, as text
+        ("timed out\n1 call failed", TIMED_OUT),
+        ("3 of 4 timed out and 1 did not", FAILED),
+        ('grpc_status:4, grpc_message:"Deadline Exceeded"', TIMED_OUT),
+        ("StatusCode.DEADLINE_EXCEEDED", TIMED_OUT),
     ],
 )
 def test_a_failure_is_read_in_the_form_of_any_language(printed: str, told: tuple[Outcome, str | None]) -> None:
@@ -241,6 +246,26 @@ def test_an_errno_that_a_program_prints_is_believed_before_its_exit_status_and_a
     if is_told:
         assert made.conflict.startswith("`exits` has ")
         assert f"status {status}, and it printed {outcome.value}" in made.conflict
+
+
+@pytest.mark.parametrize(
+    ("status", "printed", "outcome", "name", "is_told"),
+    [
+        (28, "OSError: [Errno 71] Protocol error", Outcome.FAILED, "EPROTO", True),
+        (7, "OSError: [Errno 24] Too many open files", Outcome.FAILED, "EMFILE", True),
+        (28, "warning: ~/.netrc: No such file or directory", Outcome.TIMED_OUT, None, False),  # on its way
+        (28, "connect: Operation now in progress", Outcome.TIMED_OUT, None, False),
+        (28, "sendto: Protocol error\n(28) Connection timed out after 5 ms", Outcome.TIMED_OUT, None, False),
+        (52, "OSError: [Errno 71] Protocol error", Outcome.BROKEN_OFF, None, False),  # no errno is this outcome
+    ],
+)
+def test_an_errno_that_is_no_outcome_is_believed_before_a_status_that_stands_for_one(
+    status: int, printed: str, outcome: Outcome, name: str | None, is_told: bool
+) -> None:
+    made = ended(CURL, Finished(("mine",), status, "", printed, 0.1), hung=False)
+    assert made[:2] == (outcome, name)
+    words = f"`exits` has {'timed out' if status == 28 else 'refused'} for status {status}, and it printed {name}"
+    assert made.conflict == (f"{words}, which counts" if is_told else "")
 
 
 def test_one_that_ends_as_if_all_were_right_and_prints_an_errno_has_no_wrong_answer() -> None:
