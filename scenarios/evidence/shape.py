@@ -21,6 +21,7 @@ class Shape:
     transport: str
     connections: int  # over UDP: source ports
     server_first: bool
+    crossed: bool  # both ends spoke before they had heard the other: who was first is chance
     exchanges: int  # turns of the client that were followed by one of the server
     segments: int
     closed_by: str  # `client`, `server`; empty: by nobody, or not over TCP
@@ -28,6 +29,8 @@ class Shape:
     @property
     def conversation(self) -> str:
         """The word for it in service.yaml; that a client waits for more, `stays`, no packet shows."""
+        if self.crossed:
+            return "other"
         if self.server_first:
             return "greeting"
         if self.connections == 1 and self.exchanges > 1:
@@ -40,7 +43,8 @@ class Shape:
         if self.transport == "udp":
             return f"{so_many(self.connections, 'source port')}, {so_many(self.exchanges, 'question')} answered"
         parts = [so_many(self.connections, "connection")]
-        parts.append(f"the {'server' if self.server_first else 'client'} speaks first")
+        first = "neither end waits for the other" if self.crossed else "the server speaks first"
+        parts.append(first if self.crossed or self.server_first else "the client speaks first")
         parts.append(so_many(self.exchanges, "exchange"))
         if self.segments > 1:
             parts.append(f"up to {self.segments} segments a turn")
@@ -67,10 +71,20 @@ def shape(frames: Iterable[Frame], clients: Collection[str], port: int) -> Shape
         transport=str(next(iter(flows))[0]),
         connections=len(flows),
         server_first=any(not each[0][0] for each in spoken),
+        crossed=any(_has_crossed(said) for said in flows.values()),
         exchanges=sum(one[0] and not two[0] for each in spoken for one, two in itertools.pairwise(each)),
         segments=max(count for each in spoken for _, count in each),
         closed_by="" if ended is None else "client" if ended else "server",
     )
+
+
+def _has_crossed(said: Iterable[tuple[bool, Frame]]) -> bool:
+    """Whether the first words of either end acknowledge none of the other's, as of HTTP/2 (RFC 9113, section 3.4)."""
+    first: dict[bool, Frame] = {}
+    for from_client, each in said:
+        if each.transport == "tcp" and each.payload:
+            first.setdefault(from_client, each)
+    return len(first) == 2 and all(first[end].ack == first[not end].seq for end in first)
 
 
 def _turns(said: Iterable[tuple[bool, Frame]]) -> list[tuple[bool, int]]:

@@ -182,6 +182,13 @@ def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
     assert word(ask, answer, replace(ask, seq=101), replace(answer, seq=6))[0] == "exchanges"
     assert word(ask, answer, syn(5, 101, 40001), replace(ask, source_port=40001))[0] == "other"
     assert shape(ONE, {CLIENT}, PORT) is None
+    preface, settings = (
+        replace(ask, ack=answer.seq),
+        replace(answer, ack=ask.seq),
+    )  # of HTTP/2: neither has heard the other
+    for both in ([preface, settings], [settings, preface]):
+        assert word(*both)[0] == "other"
+        assert "1 connection, neither end waits for the other" in word(*both)[1]
 
 
 HUNG_UP = replace(data(2, 100.1, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
