@@ -206,6 +206,7 @@ def _controlled(stage: Stage, cell: Cell, found: _Found) -> Seen:
     """
     composition = stage.composition if cell.chosen.service.compose else None
     while True:
+        found.control = []  # of the try whose evidence is kept, also where that breaks off
         control = found.seen["control"] = perform(stage, cell.of_control, armed=False)
         found.control, _ = judged(cell.drill, control, None)
         if composition is None:
