@@ -14,13 +14,14 @@ from scenarios.spec.comparison import with_another_end
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import own_pairs
-from scenarios.spec.project import name_taken, project
+from scenarios.spec.project import OWN_FILE, name_taken, project
 from scenarios.spec.service import Service, ServiceChoice, Services, resolve, services
 from scenarios.spec.service_programs import KINDS
 from scenarios.spec.strict_yaml import errors_of, line_of, load
 
 DRILLS = CODE / "drills"
 ALL = "all"
+TOLD = 12  # names in a message
 
 
 def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
@@ -107,7 +108,7 @@ def find_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dril
             continue
         matching = {each: path for each, path in paths.items() if name == "all" or fnmatch.fnmatchcase(each, name)}
         if not matching:
-            raise UsageError(f"unknown drill {quoted(name)}{advice(name, paths)}")
+            raise UsageError(f"unknown drill {quoted(name)}{_where_it_may_be(name) or advice(name, paths, TOLD)}")
         found |= matching
         by_name |= {path for each, path in matching.items() if each == name}
     read = [
@@ -115,6 +116,14 @@ def find_drills(names: Sequence[str], known: Mapping[str, Service]) -> list[Dril
         for path in found.values()
     ]
     return [drill for drill in read if drill]
+
+
+def _where_it_may_be(name: str) -> str:
+    """What to type where a file of a drill of this name is beside the caller, and in no folder of the project's."""
+    for path in (Path("drills", f"{name}.yaml"), Path(f"{name}.yaml"), Path(name)):
+        if path.is_file():
+            return f"; there is a file: ./{path} runs it, and a {OWN_FILE} makes its folder one of the project's drills"
+    return ""
 
 
 def chosen_service(drill: Drill, service: str | None, known: Mapping[str, Service] | None = None) -> ServiceChoice:

@@ -65,9 +65,13 @@ def nearest(wrong: str, right: Iterable[str]) -> list[str]:
     return close + [word for word in words if word not in close]
 
 
-def advice(wrong: str, right: Iterable[str]) -> str:
-    """`; did you mean 'port'? Expected one of: port, ready, …`, for a name that does not exist."""
+def advice(wrong: str, right: Iterable[str], most: int | None = None) -> str:
+    """`; did you mean 'port'? Expected one of: port, ready, …`, for a name that does not exist.
+
+    `most`: so many are told, the nearest first; of a long list nobody reads the rest.
+    """
     words = list(right)
     close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.5)
     guess = f"; did you mean {close[0]!r}?" if close else "."
-    return f"{guess} Expected one of: {', '.join(nearest(wrong, words))}"
+    more = f" and {len(words) - most} more" if most is not None and len(words) > most else ""
+    return f"{guess} Expected one of: {', '.join(nearest(wrong, words)[:most])}{more}"

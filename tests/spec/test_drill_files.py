@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from scenarios.cli import main as command_line
+from scenarios.lab.errors import UsageError
 from scenarios.report.catalogue_pages import pages
-from scenarios.spec.catalogue import DRILLS, drills, load_drill
+from scenarios.spec.catalogue import DRILLS, drills, find_drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
 from scenarios.spec.explain import explained
@@ -356,3 +357,17 @@ def test_a_wrong_flag_of_run_is_a_usage_error(words: list[str], capsys: pytest.C
         command_line.main(["run", "lost-syn", *words])
     assert raised.value.code == 64
     assert words[0] in capsys.readouterr().err
+
+
+def test_a_file_beside_the_caller_that_is_no_drill_of_the_project_is_told_with_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError) as raised:
+        find_drills(["my-own"], {})
+    told = r"unknown drill 'my-own'.* Expected one of: [a-z0-9-]+(, [a-z0-9-]+){11} and \d+ more"
+    assert re.fullmatch(told, str(raised.value))
+    (tmp_path / "drills").mkdir()
+    (tmp_path / "drills" / "my-own.yaml").touch()
+    with pytest.raises(UsageError, match=r"'my-own'; there is a file: \./drills/my-own\.yaml runs it, and "):
+        find_drills(["my-own"], {})
