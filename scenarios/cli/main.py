@@ -43,6 +43,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
 }
 # For whoever works on the lab itself: an installed Faultwire does not offer them.
 OF_MAKERS = ("storm", "fuzz", "ab", "bench-services", "bench")
+ABOUT = "Make a socket program fail in every way that a network can fail it, and prove by the packets what happened."
 ALL_ENDED = "what this run started has been ended"
 
 
@@ -70,7 +71,7 @@ def offered() -> tuple[str, ...]:
 
 def parser(typed: str | None = None) -> Parser:
     """The parser of the command that was `typed`, or of all commands where none of that name is there."""
-    root = Parser(prog=PROGRAM, description=(__doc__ or "").splitlines()[0])
+    root = Parser(prog=PROGRAM, description=ABOUT)
     root.add_argument("--version", action="version", version=f"faultwire {VERSION}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 

@@ -78,3 +78,21 @@ def test_a_character_that_the_encoding_of_a_terminal_has_not_is_a_question_mark(
     ended = ran(("list", "lost-syn"), subprocess.PIPE, PYTHONIOENCODING=encoding)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.endswith("`make explain NAME=?` tells one, `make drill NAME=?` runs it\n")
+
+
+def test_without_docstrings_every_command_has_its_help() -> None:
+    for words in (("--help",), ("list", "--help"), ("list", "lost-syn")):
+        ended = ran(words, subprocess.PIPE, PYTHONOPTIMIZE="2")
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    argv = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-m", "scenarios", "list"]
+    own = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        argv, cwd=tmp_path / "gone", env=own, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+    assert ended.stderr == "cannot: the folder in which this was typed is not there any more\n"
+    assert ended.returncode == 64
