@@ -73,8 +73,9 @@ def _inspected(context: str) -> dict[str, Any]:
     try:
         told = subprocess.run(argv, capture_output=True, text=True, timeout=TELLS_WITHIN_S, check=True).stdout
         found = json.loads(told)
-        assert found["Endpoints"]["docker"]["Host"]  # noqa: S101
-    except (subprocess.SubprocessError, ValueError, KeyError, TypeError, AssertionError) as error:
+        if not found["Endpoints"]["docker"]["Host"]:
+            raise ValueError("it names no host")
+    except (subprocess.SubprocessError, ValueError, KeyError, TypeError) as error:
         said = getattr(error, "stderr", "") or str(error)
         why = f"the docker context {context!r} cannot be used ({said.strip()})"
         raise NoEngine(f"{why}; `docker context ls` lists those that there are, and {way_back()}") from error
