@@ -11,10 +11,12 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
+from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
@@ -28,6 +30,7 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
+BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
 NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
@@ -139,10 +142,13 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
         retries = max(0, min(retries, all_of[1] - all_of[0]))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
-    if settled is None or took is None:
-        kind, word = _word(call, made, took, usual_s, retries, waits)
+    if call.outcome is Outcome.HUNG:
+        ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
+        kind, word = _waited(armed, call, made, ends, took, retries, waits)
+    elif settled is None or took is None:
+        kind, word = _word(call, made, took, usual_s, retries)
     else:
-        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries, waits)
+        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries)
         later_s = took - settled
         if later_s - (0.0 if usual_s is None or usually is None else usual_s - usually) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
@@ -192,10 +198,8 @@ def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
     return kernel_end(found, seen.made_under.get("client", {})) if step.from_ == "client" else ""
 
 
-def _word(
-    call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int, waits: str
-) -> tuple[str, str]:
-    """The kind of what it did, and that with its figures."""
+def _word(call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int) -> tuple[str, str]:
+    """The kind of what a call did that ended by itself, and that with its figures."""
     again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     whole_s = took if took is not None else call.duration_s or 0.0
     if call.outcome is Outcome.ANSWERED:
@@ -203,8 +207,6 @@ def _word(
         figure = _seconds(whole_s) if late else ""
         word = f"answered{again}{', ' if again and figure else ' after ' if figure else ''}{figure}"
         return (AGAIN if retries else "answered"), word
-    if call.outcome is Outcome.HUNG:
-        return _waited(call, made, whole_s, retries, waits)
     if crash := _crash(call):
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
@@ -223,14 +225,30 @@ def _word(
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
 
 
-def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
+def _waited(
+    armed: Seen, call: Call, made: Tries, ends: Sequence[End], took: float | None, retries: int, waits: str
+) -> tuple[str, str]:
     """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
-    if retries:
-        return TRYING, f"still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'}"
+    whole_s = took if took is not None else call.duration_s or 0.0
+    whole = f"{whole_s:.0f} s"
+    again = f"{retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    if again and _is_at_it(armed, made, ended_s):
+        return TRYING, f"still trying after {whole}, {again}"
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
-        return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
-    return "hung", f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
+        return NOT_DONE, f"not done (something new still came after {whole})"
+    if again and ends and not made.questions and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends):
+        # its last try is over: nothing says whether another would have come
+        return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
+    then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
+    return "hung", f"hung (still waiting after {whole}{then})"
+
+
+def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
+    """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
+    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
+    longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
+    return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
 
 
 def signal_of(call: Call) -> str:

@@ -325,6 +325,57 @@ def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -
     assert behaviour(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
 
 
+def test_one_that_tried_again_and_then_only_waits_hangs() -> None:
+    """Node's net: its first connection was reset, and on the second nothing came from 0.3 s on."""
+    again = [*ONE, replace(RST, number=2, time_ns=int(100.004e9)), syn(3, 100.32, 40001)]
+    idle = SS.format(state="ESTAB", send_q=0, port=40001, more="cubic rto:204")
+    told = behaviour(HUNG, again, waiting=idle)
+    assert told.word == "hung (still waiting after 20 s, after 1 retry; the kernel alone would never end it)"
+    assert (told.kind, told.retries) == ("hung", 1)
+    coming = [*again, *(data(4 + n, 101 + n, 40001, n) for n in range(19))]
+    assert behaviour(HUNG, coming).kind == "not done"
+
+
+@pytest.mark.parametrize(
+    ("tried_s", "kind"),
+    [
+        ((0, 1, 2, 3, 17.9), "still trying"),
+        ((0, 18.1), "still trying"),  # lately
+        ((0, 1, 3, 7, 15), "still trying"),  # the next one is due after 31 s
+        ((0, 1, 3, 7), "hung"),  # it was due after 15 s
+        ((0, 5, 10), "still trying"),
+        ((0, 1, 2, 3, 4), "hung"),
+    ],
+)
+def test_it_still_tries_where_the_next_try_was_not_overdue(tried_s: Sequence[float], kind: str) -> None:
+    tried = [syn(n, 100 + at_s, 40000 + n) for n, at_s in enumerate(tried_s, 1)]
+    assert behaviour(HUNG, tried).kind == kind
+
+
+def test_of_one_whose_last_try_is_over_nobody_knows_whether_the_next_would_have_come() -> None:
+    """lftp waits 30 s before it connects again: it does not hang on the network."""
+    unreachable = replace(frame(4, 102.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
+    unreachable = replace(unreachable, quoted=((CLIENT, 40001), (SERVER, PORT)))
+    refused = replace(data(2, 100.1, 40000, 0), flags=frozenset({"RST", "ACK"}), payload=b"")
+    told = behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), unreachable])
+    assert told.word == "not done (no connection was open after 20 s, after 1 retry)"
+    assert told.kind == "not done"
+    closed = [*ONE, fin(2, 101.0, 40000), syn(3, 102.0, 40001), fin(4, 104.0, 40001)]
+    assert behaviour(HUNG, closed).kind == "not done"
+    of_the_lab = [*closed[:3], fin(4, 119.9, 40001)]  # it ends the call, and so the connection
+    assert behaviour(HUNG, of_the_lab).word == "hung (still waiting after 20 s, after 1 retry)"
+    eof = replace(data(5, 102.2, 40001, 2), flags=frozenset({"FIN", "ACK"}), payload=b"")  # which it does not heed
+    assert behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), data(4, 102.1, 40001, 1), eof]).kind == "hung"
+    connected = replace(unreachable, number=5, time_ns=int(102.2e9))  # then an ICMP error ends nothing
+    assert behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), data(4, 102.1, 40001, 1), connected]).kind == "hung"
+
+
+def test_of_one_that_asks_over_udp_no_error_is_the_end_of_a_connection() -> None:
+    error = replace(frame(3, 101.0, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
+    asked = [question(1, 100.0, 50000), question(2, 101.0, 50000)]
+    assert behaviour(HUNG, [*asked, error], asked[:1]).word == "hung (still waiting after 20 s, after 1 retry)"
+
+
 def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:
     silent = evidence(call(Outcome.HUNG, duration_s=21.0), [])
     told = behaviour_of(DRILL, evidence(call(), ONE), silent)
