@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from scenarios.evidence.kernel_end import UNLESS
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.gallery_cells import Seen
 from scenarios.spec.gallery import Gallery
@@ -117,7 +118,8 @@ def begin_upper(text: str) -> str:
 def _describe(gallery: Gallery, seen: Seen, escape: Callable[[str], str]) -> str:
     title = escape(gallery.failures[seen.drill])
     if waits(seen):
-        return f"{title} ({seen.kernel_end})" if seen.kernel_end else title
+        kernel_end = seen.kernel_end.partition(UNLESS)[0]  # what may be set is said once, above
+        return f"{title} ({kernel_end})" if kernel_end else title
     return title if seen.word == "answered" else f"{title} ({escape(_bare(_plain(seen)))})"
 
 

@@ -278,8 +278,11 @@ def test_what_a_call_before_it_sent_is_no_try_of_a_call_inside_a_composition() -
 
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
 WAITS = [
-    ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
-    ("ESTAB", 18, "timer:(on,2.100ms,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    # gRPC sets it to its keepalive timeout: what ss prints is the same with it and without
+    ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3",
+     "; the kernel alone would end it after about 127 s, unless the program set TCP_SYNCNT or TCP_USER_TIMEOUT"),
+    ("ESTAB", 18, "timer:(on,2.100ms,5) rto:6528 backoff:5",
+     "; the kernel alone would end it after about 929 s, unless the program set TCP_USER_TIMEOUT"),
     ("ESTAB", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("CLOSE-WAIT", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("ESTAB", 0, "timer:(keepalive,119min,0) rto:204",
@@ -290,7 +293,8 @@ WAITS = [
      "; the kernel alone would end it only if nobody answered its keepalive"),
     ("ESTAB", 9, "timer:(persist,1.200ms,2) rto:204", ""),
     # as iproute2 6.15 writes it
-    ("ESTAB", 18, "timer:(on,2.100sec,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    ("ESTAB", 18, "timer:(on,2.100sec,5) rto:6528 backoff:5",
+     "; the kernel alone would end it after about 929 s, unless the program set TCP_USER_TIMEOUT"),
     ("ESTAB", 0, "timer:(keepalive,9.504sec,0) rto:204",
      "; the kernel alone would end it only if nobody answered its keepalive"),
     ("ESTAB", 0, "timer:(keepalive,a while,0) rto:204", ""),
