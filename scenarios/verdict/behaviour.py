@@ -142,15 +142,18 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
         retries = max(0, min(retries, all_of[1] - all_of[0]))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
+    ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
+    usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
+    if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):
+        settled = None
     if call.outcome is Outcome.HUNG:
-        ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
         kind, word = _waited(armed, call, made, ends, took, retries, waits)
     elif settled is None or took is None:
         kind, word = _word(call, made, took, usual_s, retries)
     else:
         kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries)
         later_s = took - settled
-        if later_s - (0.0 if usual_s is None or usually is None else usual_s - usually) >= LATER_S:
+        if later_s - usual_end_s >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
     if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
@@ -190,6 +193,15 @@ def _settled_s(call: Call, made: Tries, usual: Tries) -> float | None:
         if not closes_at_its_end or (usual.closed_s or 0.0) < (usual.answered_s or 0.0):
             return None
     return None if over_s is None else max(0.0, over_s - made.began_s)
+
+
+def _may_go_on(call: Call, made: Tries, ends: Sequence[End], later_s: float) -> bool:
+    """Whether a program may not have given up with the end of its last connection: the service or the network made
+    that end, and it had tried more than once, or ended so much later. It waits before its next try, say.
+    """
+    last = max(ends, key=lambda each: each.over_s or 0.0, default=None)
+    told = call.outcome is not Outcome.ANSWERED and last is not None and last.told_s is not None
+    return told and (made.count > 1 or later_s >= LATER_S)
 
 
 def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:

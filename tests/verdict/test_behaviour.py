@@ -162,6 +162,37 @@ def test_a_close_that_is_not_the_end_is_not_told_as_one(frames: Sequence[Frame],
     assert "later" not in told.word
 
 
+def reset(number: int, at_s: float, port: int) -> Frame:
+    """Of the service."""
+    return replace(data(number, at_s, port, 0), flags=frozenset({"RST", "ACK"}), payload=b"")
+
+
+def test_a_connection_that_was_ended_from_outside_is_not_where_a_program_gave_up() -> None:
+    """A client of gRPC with a deadline of 8 s: it was refused a last time after 5.8 s, and waited to try again."""
+    refused = [*ONE, reset(2, 100.01, 40000), syn(3, 105.8, 40001), reset(4, 105.81, 40001)]
+    eof = replace(HUNG_UP, number=2, time_ns=int(100.1e9))
+    cut = [*ONE, eof, fin(3, 100.11, 40000)]  # it closes what the service has closed, and connects once more, or not
+    for frames, tried in (
+        (refused, 1),
+        (refused[:2], 0),
+        (cut, 0),
+        ([*cut, syn(4, 105.8, 40001), reset(5, 105.81, 40001)], 1),
+    ):
+        told = behaviour(call(Outcome.TIMED_OUT, status=1, errno="ETIMEDOUT", duration_s=10.2), frames, ANSWERED)
+        assert told.word == f"timed out 8.2 s{' after 1 retry' if tried else ''}"
+        assert (told.took_s, told.settled_s) == (8.2, None)
+
+
+def test_a_program_that_closes_its_last_connection_itself_gave_up_with_it_whatever_ended_those_before() -> None:
+    frames = [*ONE, reset(2, 100.01, 40000), syn(3, 101.0, 40001), fin(4, 105.0, 40001)]
+    told = behaviour(call(Outcome.TIMED_OUT, status=1, errno="ETIMEDOUT", duration_s=9.2), frames, ANSWERED)
+    assert told.word == "timed out 5.0 s after 1 retry, ended 2.2 s later"
+    at_once = behaviour(
+        call(Outcome.REFUSED, errno="ECONNREFUSED", status=1), [*ONE, reset(2, 100.01, 40000)], ANSWERED
+    )
+    assert at_once.settled_s == 0.01, "it ends with its only connection"
+
+
 def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came() -> None:
     """dig's status 9 is "no reply from a server", be that silent or not there."""
     icmp = replace(frame(2, 100.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
