@@ -23,6 +23,7 @@ from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_an
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
+from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
@@ -67,14 +68,16 @@ class Behaviour:
     )
 
 
-def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour | None:
+def behaviour_of(
+    drill: Drill, control: Seen | None, armed: Seen, chosen: ServiceChoice | None = None
+) -> Behaviour | None:
     """What the drill's ordinary call did: of several under the failure, the first that was not answered, or the
     last.
 
-    None where no call was made.
+    None where no call was made. `chosen` is the service under drill: its clients have their words.
     """
     found = [
-        _behaviour_of_call(drill.calls[name], number, call, control, armed)
+        _behaviour_of_call(drill.calls[name], number, call, control, armed, chosen)
         for name in _calls_in_question(drill)
         for number, call in enumerate(armed.calls.get(name, ()))
     ]
@@ -127,7 +130,9 @@ def _calls_in_question(drill: Drill) -> Sequence[str]:
     return claimed or [name for name in plain if name in met] or plain or list(drill.calls)
 
 
-def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Behaviour:
+def _behaviour_of_call(
+    step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen, chosen: ServiceChoice | None
+) -> Behaviour:
     made = tries(armed, call, armed.addresses.get(step.from_, ()))
     took = took_s(call, made.began_s)
     before = control.calls.get(step.name, ()) if control else ()
@@ -146,12 +151,13 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
     if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):
         settled = None
+    doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
         kind, word = _waited(armed, call, made, ends, took, retries, waits)
     elif settled is None or took is None:
-        kind, word = _word(call, made, took, usual_s, retries)
+        kind, word = _word(call, took, usual_s, retries, doubt)
     else:
-        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries)
+        kind, word = _word(call, settled, usual_s if usually is None else usually, retries, doubt)
         later_s = took - settled
         if later_s - usual_end_s >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
@@ -210,7 +216,31 @@ def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
     return kernel_end(found, seen.made_under.get("client", {})) if step.from_ == "client" else ""
 
 
-def _word(call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int) -> tuple[str, str]:
+def _in_words(step: CallStep, call: Call, chosen: ServiceChoice | None) -> bool:
+    """Whether `says` of its client is why a call was read as it was."""
+    name = step.client or (chosen.client_name if chosen else None)
+    client = chosen.service.clients.get(name) if chosen and name and step.run is None else None
+    pattern = client.says.get(call.outcome.value) if client else None
+    return bool(pattern and re.search(pattern, f"{call.stdout}\n{call.stderr}", re.MULTILINE))
+
+
+def _doubt(call: Call, made: Tries, ends: Sequence[End], usual_end_s: float, in_words: bool) -> str:
+    """What stands against the outcome that was read; empty where nothing does.
+
+    One status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect. Its own
+    clock is believed of words of `says`, if it ended well after the last of what came from outside.
+    """
+    if not is_untold(call) or (call.outcome is Outcome.TIMED_OUT and not (made.error_came or made.fin_came)):
+        return ""
+    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    told_s = max((each.told_s for each in ends if each.told_s is not None), default=0.0)
+    if call.outcome is Outcome.TIMED_OUT and in_words and ended_s - told_s - usual_end_s >= LATER_S:
+        return ""
+    read_from = "its words" if in_words else f"exit status {call.status}"
+    return f"{read_from}, read as {call.outcome.value}; no errno printed"
+
+
+def _word(call: Call, took: float | None, usual_s: float | None, retries: int, doubt: str) -> tuple[str, str]:
     """The kind of what a call did that ended by itself, and that with its figures."""
     again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     whole_s = took if took is not None else call.duration_s or 0.0
@@ -223,10 +253,8 @@ def _word(call: Call, made: Tries, took: float | None, usual_s: float | None, re
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
     figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
-    if is_untold(call) and (call.outcome is not Outcome.TIMED_OUT or made.error_came or made.fin_came):
-        # one status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect
-        why = f"exit status {call.status}, read as {call.outcome.value}; no errno printed"
-        return "failed", f"failed ({why}){again}{figure}"
+    if doubt:
+        return "failed", f"failed ({doubt}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:
         errno = f" ({call.errno})" if call.errno and (whole_s >= KERNEL_S or not call.guest) else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"

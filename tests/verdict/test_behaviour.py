@@ -15,6 +15,7 @@ from scenarios.evidence.sockets import parse_waiting
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import resolve
 from scenarios.verdict.behaviour import Behaviour, behaviour_of
 from tests.verdict.test_judging import CLIENT, SERVER, frame
 
@@ -217,6 +218,31 @@ def test_a_time_that_only_a_program_s_own_words_tell_is_no_timeout_where_the_ser
     assert behaviour(made, behind_a_gap).word.startswith("timed out")
     gave_up_first = [*ONE, replace(of_client, number=2, time_ns=of_service.time_ns), replace(of_service, number=3)]
     assert behaviour(made, gave_up_first).word.startswith("timed out")
+
+
+def test_the_words_of_says_are_believed_of_its_own_clock_where_it_ended_well_after_what_came_from_outside() -> None:
+    """A client of gRPC that says "Deadline Exceeded" after 8 s, and was refused for the last time after 5.8 s."""
+    chosen = resolve("gallery/postgresql", "psql-timeout")  # says: {timed out: timeout expired}
+    refused = [*ONE, reset(2, 100.01, 40000), syn(3, 105.8, 40001), reset(4, 105.81, 40001)]
+
+    def word(made: Call, frames: Sequence[Frame]) -> str:
+        told = behaviour_of(DRILL, evidence(call(), ANSWERED), evidence(made, frames), chosen)
+        assert told
+        return told.word
+
+    in_words = call(Outcome.TIMED_OUT, status=2, stderr="timeout expired\n", duration_s=10.2)
+    assert word(in_words, refused) == "timed out 8.2 s after 1 retry"
+    soon = replace(in_words, duration_s=8.0)  # it may be this refusal that it tells in such words
+    assert word(soon, refused) == "failed (its words, read as timed out; no errno printed) after 1 retry, 6.0 s"
+    by_status = replace(in_words, stderr="it did not work\n")
+    assert word(by_status, refused).startswith("failed (exit status 2, read as timed out; no errno printed)")
+    # the answer to its own FIN came when it had given up
+    gave_up = [*ONE, fin(2, 105.0, 40000), reset(3, 105.01, 40000)]
+    assert word(replace(in_words, duration_s=7.1), gave_up) == "timed out 5.0 s"
+    slow_to_end = evidence(call(duration_s=4.3), ANSWERED)  # it ends 2.0 s later always
+    told = behaviour_of(DRILL, slow_to_end, evidence(replace(in_words, duration_s=4.1), refused[:2]), chosen)
+    assert told
+    assert told.kind == "failed"
 
 
 def test_an_answer_that_is_a_syn_s_first_wait_late_has_its_time() -> None:
