@@ -159,7 +159,7 @@ def _behaviour_of_call(
     else:
         kind, word = _word(call, settled, usual_s if usually is None else usually, retries, doubt)
         later_s = took - settled
-        if later_s - usual_end_s >= LATER_S:
+        if min(later_s - usual_end_s, took - (usual_s or 0.0)) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
     if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network

@@ -123,6 +123,18 @@ def test_the_time_of_an_answer_is_that_of_its_last_packet_and_the_end_of_the_pro
     assert behaviour(call(duration_s=9.0), late, ANSWERED).word == "answered after 3.1 s, ended 3.9 s later"
 
 
+def test_a_program_that_ends_no_later_than_in_the_control_ended_not_later() -> None:
+    """A subscriber of gRPC waits 5 s in both: in the control the server still says something when it unsubscribes."""
+    subscribed = [*ANSWERED[:2], data(3, 105.0, 40000, 2), fin(4, 105.1, 40000)]
+    waits = call(duration_s=7.2)
+    told = behaviour_of(DRILL, evidence(waits, subscribed), evidence(waits, [*ANSWERED[:2], fin(3, 105.1, 40000)]))
+    assert told
+    assert (told.word, told.settled_s, told.took_s) == ("answered", 0.3, 5.2)
+    told = behaviour_of(DRILL, evidence(waits, subscribed), evidence(call(duration_s=8.2), ANSWERED))
+    assert told
+    assert told.word == "answered, ended 5.9 s later"
+
+
 def test_bytes_that_came_before_make_no_answer_later_and_those_that_fill_a_gap_do() -> None:
     again = [*ANSWERED[:2], data(3, 102.0, 40000, 1)]
     assert behaviour(call(duration_s=4.2), again, ANSWERED).settled_s == pytest.approx(0.3)
