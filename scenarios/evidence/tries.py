@@ -1,4 +1,4 @@
-"""How often a program tried, as the packets of the client's leg tell: its connections, its questions over UDP, and
+"""How often a program tried, as the packets of the client's leg tell: its connections, its datagrams over UDP, and
 whether anything new still came.
 
 A segment that the kernel sends again is no try of the program: its sequence number is the same.
@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from scenarios.calls.call import Call
+from scenarios.evidence.asked_again import Sent, datagrams_sent
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.lab.valueclass import valueclass
@@ -20,11 +21,32 @@ LATELY_S: Final = 2.0
 
 
 @valueclass
+class Asked:
+    """How often a client spoke to the service's port."""
+
+    connections: int  # SYNs, each sequence number once
+    datagrams: Sent
+
+    @property
+    def count(self) -> int:
+        return self.connections + self.datagrams.sent
+
+    @property
+    def tries(self) -> int:
+        """Its connections, and its first datagram with each that was sent again for certain."""
+        return self.connections + min(1, self.datagrams.sent) + self.datagrams.again
+
+    def retries(self, usual: Asked, *, is_answered: bool) -> int:
+        """How often it tried again, beyond what it usually does."""
+        more = max(0, self.connections - usual.connections)
+        return more + self.datagrams.retries(usual.datagrams, is_answered=is_answered)
+
+
+@valueclass
 class Tries:
     """What the client's host sent in the time of one call, and until when."""
 
-    connections: int  # SYNs to the service's port, each sequence number once
-    questions: int  # datagrams to that port
+    asked: Asked
     ports: frozenset[int]  # of the client, that spoke to the service
     began_s: float | None  # Unix time of the first packet; None: there was none
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
@@ -32,11 +54,7 @@ class Tries:
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
     error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
     fin_came: bool  # the service closed a connection before the client did
-    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
-
-    @property
-    def count(self) -> int:
-        return self.connections + self.questions
+    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams
 
 
 def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
@@ -44,10 +62,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
     to_service = _to_service(seen, sent, addresses)
-    syns, questions = _syns(to_service), _questions(to_service)
     return Tries(
-        connections=len(syns),
-        questions=len(questions),
+        asked=_count_asked(sent, to_service, addresses, seen.port),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
         progress_s=_progress_s(sent, addresses, seen.port),
@@ -55,7 +71,7 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         fin_came=_fin_came(sent, addresses, seen.port),
-        frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
+        frames=tuple(sorted([*_syns(to_service).values(), *(each.number for each in _datagrams(to_service))])),
     )
 
 
@@ -76,14 +92,18 @@ def _syns(frames: Sequence[Frame]) -> dict[tuple[object, ...], int]:
     }
 
 
-def _questions(frames: Iterable[Frame]) -> list[Frame]:
+def _datagrams(frames: Iterable[Frame]) -> list[Frame]:
     return [each for each in frames if each.transport == "udp"]  # of its fragments one alone has its ports
 
 
-def count_of_all(seen: Seen, addresses: Collection[str]) -> int:
-    """How often the programs of these addresses tried in the whole run, whatever call each is of."""
-    found = _to_service(seen, seen.frames.get("client-leg", ()), addresses)
-    return len(_syns(found)) + len(_questions(found))
+def _count_asked(sent: Sequence[Frame], to_service: Sequence[Frame], addresses: Collection[str], port: int) -> Asked:
+    return Asked(connections=len(_syns(to_service)), datagrams=datagrams_sent(sent, addresses, port))
+
+
+def asked_in_all(seen: Seen, addresses: Collection[str]) -> Asked:
+    """How often the programs of these addresses spoke to the service in the whole run, whatever call each is of."""
+    frames = seen.frames.get("client-leg", ())
+    return _count_asked(frames, _to_service(seen, frames, addresses), addresses, seen.port)
 
 
 def tries_of_middle(seen: Seen) -> int:
@@ -94,7 +114,7 @@ def tries_of_middle(seen: Seen) -> int:
         for each in seen.frames.get("server-leg", ())
         if each.sender[0] in servers and each.receiver[0] in seen.backend_side
     ]
-    return len(_syns(asked)) + len(_questions(asked))
+    return len(_syns(asked)) + len(_datagrams(asked))
 
 
 def is_beside_another(seen: Seen, call: Call) -> bool:

@@ -17,11 +17,12 @@ from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
+from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.steps import Call as CallStep
+from scenarios.spec.units import so_many
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
@@ -29,7 +30,8 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
-NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
+HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
+AGAIN, UNCLEAR = "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
@@ -55,8 +57,8 @@ class Behaviour:
     word: str
     kind: str
     took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
-    retries: int  # connections, or questions over UDP, more than in the control
-    tried: int  # of them in all
+    retries: int  # connections more than in the control, and datagrams sent again for want of an answer
+    tried: int  # connections and datagrams in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
     settled_s: float | None = (
@@ -79,12 +81,19 @@ def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour |
 
 
 def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
-    """How often the program of a call tried in the control and with the fault: the most of any one call of the name."""
-    counts = [
-        max((tries(seen, each, seen.addresses[step.from_]).count for each in seen.calls.get(step.name, ())), default=0)
+    """How often the program of a call tried in the control and with the fault: the most of any one call of the name.
+
+    Over UDP the first datagram is a try, and each is that was sent again: others may acknowledge what came.
+    """
+    before, now = (
+        [(each, tries(seen, each, seen.addresses[step.from_]).asked) for each in seen.calls.get(step.name, ())]
         for seen in (control, armed)
-    ]
-    return counts[0], counts[1]
+    )
+    usual = max((made for _, made in before), key=lambda each: each.tries, default=None)
+    if usual is None:
+        return 0, max((made.tries for _, made in now), default=0)
+    more = (made.retries(usual, is_answered=call.outcome is Outcome.ANSWERED) for call, made in now)
+    return usual.tries, usual.tries + max(more, default=0)
 
 
 def conflict(call: Call) -> Outcome | None:
@@ -134,19 +143,20 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
     settled = _settled_s(call, made, usual)
     usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
-    retries = max(0, made.count - usual.count)
+    is_answered = call.outcome is Outcome.ANSWERED
+    retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
-        all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
-        retries = max(0, min(retries, all_of[1] - all_of[0]))
+        before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
+        retries = min(retries, in_all.retries(before_all, is_answered=is_answered))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
     if settled is None or took is None:
-        kind, word = _word(call, made, took, usual_s, retries, waits)
+        kind, word = _word(call, made, usual, took, usual_s, retries, waits)
     else:
-        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries, waits)
+        kind, word = _word(call, made, usual, settled, usual_s if usually is None else usually, retries, waits)
         later_s = took - settled
         if later_s - (0.0 if usual_s is None or usually is None else usual_s - usually) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
-    if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
+    if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
     told, clash = conflict(call), call.conflict
@@ -163,8 +173,8 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         took_s=None if took is None else round(took, 3),
         settled_s=None if settled is None or took is None else round(settled, 3),
         retries=retries,
-        tried=made.count,
-        kernel_end=waits,
+        tried=made.asked.count,
+        kernel_end=waits if kind == HUNG else "",
         conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else clash,
     )
 
@@ -193,7 +203,7 @@ def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
 
 
 def _word(
-    call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int, waits: str
+    call: Call, made: Tries, usual: Tries, took: float | None, usual_s: float | None, retries: int, waits: str
 ) -> tuple[str, str]:
     """The kind of what it did, and that with its figures."""
     again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
@@ -204,7 +214,7 @@ def _word(
         word = f"answered{again}{', ' if again and figure else ' after ' if figure else ''}{figure}"
         return (AGAIN if retries else "answered"), word
     if call.outcome is Outcome.HUNG:
-        return _waited(call, made, whole_s, retries, waits)
+        return _waited(call, made, usual, whole_s, retries, waits)
     if crash := _crash(call):
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
@@ -223,14 +233,17 @@ def _word(
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
 
 
-def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
-    """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
+def _waited(call: Call, made: Tries, usual: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
+    """Of a call that the lab had to end: it still got on, it still tried again or sent anew, or it only waited."""
     if retries:
         return TRYING, f"still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'}"
     ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
         return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
-    return "hung", f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
+    if unanswered := made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S):
+        what = f"{so_many(unanswered, 'more datagram')} without an answer"
+        return SENDING, f"still sending after {whole_s:.0f} s, {what}"
+    return HUNG, f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
 
 
 def signal_of(call: Call) -> str:
