@@ -16,7 +16,7 @@ from scenarios.evidence.record import Seen
 from scenarios.lab.valueclass import valueclass
 
 BEFORE_S: Final = 0.01  # a call's time and a capture's are of one clock, and are noted by two programs
-BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it; to make the next one takes longer
+BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it
 LATELY_S: Final = 2.0
 
 
@@ -120,9 +120,8 @@ def tries_of_middle(seen: Seen) -> int:
 def is_beside_another(seen: Seen, call: Call) -> bool:
     """Whether another call ran on the same host meanwhile: no packet says of which of them it is."""
     mine = _time_of(call)
-    calls = (each for made in seen.calls.values() for each in made if each is not call and each.host == call.host)
-    others = [_time_of(each) for each in calls]
-    return mine is not None and any(each and each[0] < mine[1] and mine[0] < each[1] for each in others)
+    others = _times_of_others(seen, call)
+    return mine is not None and any(each[0] < mine[1] and mine[0] < each[1] for each in others)
 
 
 def begins_s(seen: Seen, call: Call, addresses: Collection[str]) -> set[float]:
@@ -138,6 +137,12 @@ def _time_of(call: Call) -> tuple[float, float] | None:
     if call.started_s is None or call.duration_s is None:
         return None
     return call.started_s, call.started_s + call.duration_s
+
+
+def _times_of_others(seen: Seen, call: Call) -> list[tuple[float, float]]:
+    """When the other calls of its host began and ended."""
+    calls = (each for made in seen.calls.values() for each in made if each is not call and each.host == call.host)
+    return [span for each in calls if (span := _time_of(each))]
 
 
 def _begun_meanwhile(frames: Sequence[Frame], addresses: Collection[str]) -> list[Frame]:
@@ -249,6 +254,8 @@ def _meanwhile(seen: Seen, call: Call, addresses: Collection[str]) -> Iterator[F
     if call.started_s is None or call.duration_s is None:
         return
     from_s = call.started_s - (BEFORE_GUEST_S if call.guest and not call.is_start_exact else BEFORE_S)
+    # what was sent before the end of an earlier call is of that one: calls may follow each other as soon
+    from_s = max([from_s, *(end_s for _, end_s in _times_of_others(seen, call) if end_s <= call.started_s)])
     until_s = call.started_s + call.duration_s + BEFORE_S
     for each in seen.frames.get("client-leg", ()):
         if from_s <= each.time_ns / 1e9 <= until_s and {each.sender[0], each.receiver[0]} & set(addresses):
