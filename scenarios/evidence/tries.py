@@ -12,6 +12,7 @@ from typing import Final
 from scenarios.calls.call import Call
 from scenarios.evidence.asked_again import Sent, datagrams_sent
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.nothing_new import nothing_new
 from scenarios.evidence.record import Seen
 from scenarios.lab.valueclass import valueclass
 
@@ -62,12 +63,14 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
     to_service = _to_service(seen, sent, addresses)
+    old = nothing_new(sent, seen.frames.get("server-leg", ()), addresses, seen.port)
+    telling = [each for each in sent if each.number not in old]
     return Tries(
         asked=_count_asked(sent, to_service, addresses, seen.port),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
-        progress_s=_progress_s(sent, addresses, seen.port),
-        answered_s=_answered_s(sent, addresses, seen.port),
+        progress_s=_progress_s(telling, addresses, seen.port),
+        answered_s=_answered_s(telling, addresses, seen.port),
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         fin_came=_fin_came(sent, addresses, seen.port),
@@ -196,7 +199,7 @@ def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
             continue
         flow = (each.sender, each.receiver)
         old = each.time_ns - begun_ns.setdefault(flow, each.time_ns) > LATELY_S * 1e9
-        content = (flow, each.seq if each.payload else None, each.payload or each.ack)
+        content = (flow, _place(each) if each.payload else None, each.payload or each.ack)
         if content not in known and (each.payload or old) and flow not in closed:
             found = each.time_ns / 1e9
         known.add(content)
@@ -219,11 +222,16 @@ def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
         flow = (each.sender, each.receiver)
         closed = ended.get(flow, frozenset())
         is_end = "FIN" in each.flags and not closed
-        content = (flow, each.seq, each.payload, is_end)
+        content = (flow, _place(each), each.payload, is_end)
         if content not in known and (each.payload or is_end) and "RST" not in closed:
             found = each.time_ns / 1e9
         known.add(content)
     return found
+
+
+def _place(frame: Frame) -> object:
+    """What tells it from another frame with the same bytes; a datagram is one of its own."""
+    return ("datagram", frame.number) if frame.transport == "udp" else frame.seq
 
 
 def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float | None:

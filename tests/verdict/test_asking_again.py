@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.nothing_new import nothing_new
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.behaviour import Behaviour, behaviour_of, retried
 from tests.verdict.test_behaviour import DRILL, PORT, call, evidence, question
@@ -132,3 +133,52 @@ def test_the_tries_of_a_claim_of_one_try_are_no_acknowledgements() -> None:
     assert retried(control, doubled, step) == (1, 1)
     again = evidence(HUNG, captured(GET, (2.0, ">", GET[2])))
     assert retried(control, again, step) == (1, 2)
+
+
+PONGS = [*BEATS[:5], (3.006, "<", "PONG")]  # as captured: the third of three came late
+TWICE = [(0.0, ">", "GET"), (0.003, "<", "content"), (3.0, "<", "content")]
+
+
+def ended(made: Sequence[Datagram], usual: Sequence[Datagram], beyond: Sequence[Frame] = (), ident: int = 0) -> str:
+    """The word of a program that ends 3.05 s after its first packet; `ident` is of its last datagram, if it has one."""
+    frames = captured(*made)
+    frames[-1] = replace(frames[-1], identification=ident) if ident else frames[-1]
+    armed = replace(evidence(call(duration_s=5.05), frames), frames={"client-leg": frames, "server-leg": beyond})
+    found = behaviour_of(DRILL, evidence(call(duration_s=2.02), captured(*usual)), armed)
+    assert found is not None
+    return found.word
+
+
+def without_identification(frames: Sequence[Frame]) -> list[Frame]:
+    """As IPv6 has none."""
+    return [replace(each, identification=None) for each in frames]
+
+
+def test_an_equal_datagram_of_the_services_own_is_an_answer_of_its_own() -> None:
+    assert ended(PONGS, BEATS[:6]) == "answered after 3.0 s"
+    told_three_times = [(0.0, ">", "SUB"), (0.1, "<", "TICK"), (0.2, "<", "TICK"), (3.0, "<", "TICK")]
+    assert ended(told_three_times, [*told_three_times[:3], (0.21, "<", "TICK")]) == "answered after 3.0 s"
+    # the last question was asked again, for its answer was lost; all five questions have their answers then
+    last_lost = [*BEATS[:9], (1.5, ">", "PING"), (3.0, "<", "PONG")]
+    assert ended(last_lost, BEATS) == "answered after 1 retry, 3.0 s"
+
+
+def test_a_copy_that_the_network_made_is_no_answer_of_its_own() -> None:
+    assert ended(TWICE, TWICE[:2], ident=2) == "answered, ended 3.0 s later"
+
+
+def test_a_copy_without_an_identification_is_one_where_the_services_leg_had_one_only() -> None:
+    twice, once = without_identification(captured(*TWICE)), without_identification(captured(*TWICE[:2]))
+    assert nothing_new(twice, once, (CLIENT,), PORT) == {3}
+    assert nothing_new(twice, twice, (CLIENT,), PORT) == set()
+    assert nothing_new(twice, (), (CLIENT,), PORT) == set(), "nobody saw what the service sent"
+
+
+def test_an_equal_answer_to_a_question_that_was_repeated_is_nothing_new() -> None:
+    doubled = captured(TWICE[0], TWICE[0])
+    doubled[1] = replace(doubled[1], identification=1)
+    assert ended(TWICE, TWICE[:2], doubled) == "answered, ended 3.0 s later"
+    asked_again = [(0.0, ">", "GET"), (0.3, ">", "GET"), (0.4, "<", "content"), (3.0, "<", "content")]
+    assert ended(asked_again, TWICE[:2]) == "answered after 1 retry, ended 2.6 s later"
+    ipv6 = without_identification(captured(*TWICE))
+    assert nothing_new(ipv6, [ipv6[0], ipv6[0], *ipv6[1:]], (CLIENT,), PORT) == {3}
