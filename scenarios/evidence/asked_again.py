@@ -1,7 +1,7 @@
-"""Which datagrams a client sent again while no answer came, as the client's leg shows them.
+"""What a client sent again while no answer came, datagrams or data on a connection, as the client's leg shows it.
 
 Not every datagram is a question. A program acknowledges at once what came, and asks at once for the next block; where
-it asks again, a clock of its own went off first.
+it asks again, a clock of its own went off first. What a kernel sends again is no try: its sequence number is not new.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from scenarios.evidence.frame import Frame
 from scenarios.lab.valueclass import valueclass
 
 CLOCK_S: Final = 0.2  # a program's clock that asks again is no shorter; TCP's own is not either (TCP_RTO_MIN)
+HALF: Final = 2**31  # sequence numbers are compared modulo 2^32 (RFC 9293, 3.4)
 
 
 @valueclass
 class Sent:
-    """The datagrams of a client to the service. `by a clock`: not at once after anything was sent or came."""
+    """The datagrams of a client to the service, or the data on one connection.
+
+    `by a clock`: not at once after anything was sent or came.
+    """
 
     sent: int  # all of them
     repeats: int  # of them, with the bytes of an earlier one
@@ -52,6 +56,11 @@ class Sent:
         return self.unanswered + repeats
 
 
+NOTHING_SENT: Final = Sent(
+    sent=0, repeats=0, again=0, perhaps_again=0, unanswered=0, repeats_answered=0, last_s=None, gap_s=0.0
+)
+
+
 def datagrams_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) -> Sent:
     """What these addresses sent to the service over UDP; of the fragments of a datagram one alone has its ports."""
     found = _Clock()
@@ -63,6 +72,24 @@ def datagrams_sent(frames: Iterable[Frame], addresses: Collection[str], port: in
         elif each.transport == "udp" and each.source_port == port and each.sender[0] not in addresses:
             found.come(each.time_ns, is_answer=True)
     return found.sent()
+
+
+def data_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) -> list[Sent]:
+    """What these addresses sent to the service over TCP, connection by connection."""
+    flows: dict[frozenset[object], _Clock] = {}
+    ends: dict[frozenset[object], int] = {}  # the sequence numbers behind what was sent
+    for each in frames:
+        if each.transport != "tcp" or port not in (each.source_port, each.destination_port):
+            continue
+        flow = frozenset({each.sender, each.receiver})
+        clock = flows.setdefault(flow, _Clock())
+        is_own = each.sender[0] in addresses and each.destination_port == port
+        if not (is_own and each.payload and each.seq is not None):
+            clock.come(each.time_ns, is_answer=bool(each.payload) and not is_own)
+        elif (each.seq - ends.get(flow, each.seq)) % 2**32 < HALF:
+            clock.send(each.time_ns, each.payload)
+            ends[flow] = (each.seq + len(each.payload)) % 2**32
+    return [each.sent() for each in flows.values()]
 
 
 class _Clock:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from scenarios.calls.call import Call
-from scenarios.evidence.asked_again import Sent, datagrams_sent
+from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, data_sent, datagrams_sent
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.nothing_new import nothing_new
 from scenarios.evidence.record import Seen
@@ -48,6 +48,7 @@ class Tries:
     """What the client's host sent in the time of one call, and until when."""
 
     asked: Asked
+    data: Sequence[Sent]  # on its connections, one each
     ports: frozenset[int]  # of the client, that spoke to the service
     began_s: float | None  # Unix time of the first packet; None: there was none
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
@@ -67,6 +68,7 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     telling = [each for each in sent if each.number not in old]
     return Tries(
         asked=_count_asked(sent, to_service, addresses, seen.port),
+        data=data_sent(sent, addresses, seen.port),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
         progress_s=_progress_s(telling, addresses, seen.port),
@@ -187,23 +189,36 @@ def _is_of_service(frame: Frame, addresses: Collection[str], port: int) -> bool:
 def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
     """When the service last said something new, or acknowledged something new on a connection that is no newcomer.
 
-    What comes on a connection after the client's FIN or RST is no progress: the client had been ended, or had ended it.
+    An acknowledgement is progress while the client has more to send: bytes under way, or some that follow at once. That
+    of a whole message says nothing of its answer. What comes on a connection after the client's FIN or RST is no
+    progress either: the client had been ended, or had ended it.
     """
     known: set[tuple[object, ...]] = set()
     begun_ns: dict[object, int] = {}
     closed: set[object] = set()
-    found = None
+    sent_until: dict[object, int] = {}  # the sequence numbers behind what the client sent
+    acknowledged_ns: dict[object, int] = {}  # when all of it was
+    found_ns = 0
     for each in frames:
         if not _is_of_service(each, addresses, port):
-            closed |= {(each.receiver, each.sender)} if each.flags & {"FIN", "RST"} else set()
+            flow = (each.receiver, each.sender)
+            closed |= {flow} if each.flags & {"FIN", "RST"} else set()
+            if each.payload and flow in acknowledged_ns and each.seq == sent_until.get(flow):
+                all_ns = acknowledged_ns.pop(flow)
+                found_ns = max(found_ns, all_ns if each.time_ns - all_ns < CLOCK_S * 1e9 else 0)
+            if each.payload and each.seq is not None:
+                sent_until[flow] = (each.seq + len(each.payload)) % 2**32
             continue
         flow = (each.sender, each.receiver)
         old = each.time_ns - begun_ns.setdefault(flow, each.time_ns) > LATELY_S * 1e9
         content = (flow, _place(each) if each.payload else None, each.payload or each.ack)
         if content not in known and (each.payload or old) and flow not in closed:
-            found = each.time_ns / 1e9
+            if each.payload or each.ack != sent_until.get(flow):
+                found_ns = each.time_ns
+            else:
+                acknowledged_ns[flow] = each.time_ns
         known.add(content)
-    return found
+    return found_ns / 1e9 or None
 
 
 def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
@@ -249,6 +264,13 @@ def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float
         return None
     goes_on = any(each.time_ns > last_ns for each in own if each.transport == "udp" or each.flags == {"SYN"})
     return None if goes_on else last_ns / 1e9
+
+
+def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int]:
+    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection."""
+    on_one = max(usual.data, key=lambda each: each.unanswered + each.repeats_answered, default=NOTHING_SENT)
+    on_connections = sum(each.goes_on(on_one, ended_s, LATELY_S) for each in made.data)
+    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections
 
 
 def took_s(call: Call, began_s: float | None) -> float | None:

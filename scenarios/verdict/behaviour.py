@@ -17,7 +17,7 @@ from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries
+from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
@@ -240,8 +240,10 @@ def _waited(call: Call, made: Tries, usual: Tries, whole_s: float, retries: int,
     ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
         return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
-    if unanswered := made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S):
-        what = f"{so_many(unanswered, 'more datagram')} without an answer"
+    datagrams, on_connections = unanswered(made, usual, ended_s)
+    if datagrams or on_connections:
+        what = f"{so_many(datagrams, 'more datagram')} without an answer"
+        what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
         return SENDING, f"still sending after {whole_s:.0f} s, {what}"
     return HUNG, f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
 

@@ -11,7 +11,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.nothing_new import nothing_new
 from scenarios.spec.outcome import Outcome
 from scenarios.verdict.behaviour import Behaviour, behaviour_of, retried
-from tests.verdict.test_behaviour import DRILL, PORT, call, evidence, question
+from tests.verdict.test_behaviour import DRILL, PORT, call, data, evidence, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
 
 Datagram = tuple[float, str, str]  # seconds from the first on, `>` to the service or `<` from it, the bytes
@@ -182,3 +182,62 @@ def test_an_equal_answer_to_a_question_that_was_repeated_is_nothing_new() -> Non
     assert ended(asked_again, TWICE[:2]) == "answered after 1 retry, ended 2.6 s later"
     ipv6 = without_identification(captured(*TWICE))
     assert nothing_new(ipv6, [ipv6[0], ipv6[0], *ipv6[1:]], (CLIENT,), PORT) == {3}
+
+
+SEGMENTS = [(0.005, ">", "read 1"), (0.006, "<", "")]  # an acknowledgement
+
+
+def connection(*segments: Datagram) -> list[Frame]:
+    """A connection from a SYN at 100 s on, whose segments each acknowledge all that came."""
+    made = [replace(syn(1, 100.0, 40000), seq=0)]
+    seq = {">": 1, "<": 1}
+    for number, (at_s, way, what) in enumerate(segments, 2):
+        other = "<" if way == ">" else ">"
+        each = syn(number, 100 + at_s, 40000) if way == ">" else data(number, 100 + at_s, 40000, 1)
+        made.append(replace(each, flags=frozenset({"ACK"}), seq=seq[way], ack=seq[other], payload=what.encode()))
+        seq[way] += len(what)
+    return made
+
+
+USUAL = connection(*SEGMENTS, (0.007, "<", "answer 1"), (0.008, ">", "read 2"), (0.009, "<", "answer 2"))
+
+
+def on_connection(*segments: Datagram, usual: Sequence[Frame] = USUAL) -> str:
+    found = behaviour_of(DRILL, evidence(call(duration_s=5.5), usual), evidence(HUNG, connection(*segments)))
+    assert found is not None
+    return found.word
+
+
+@pytest.mark.parametrize("again_s", [3.009, 4.2], ids=["long before the end", "shortly before it"])
+def test_a_client_that_asks_again_on_its_connection_neither_hangs_nor_gets_on(again_s: float) -> None:
+    """As captured of a Modbus client: its timeout is 3 s, and its kernel is told that the repetition was received."""
+    half = [*SEGMENTS, (0.0065, "<", "answ"), (again_s, ">", "read 1"), (again_s + 0.045, "<", "")]
+    assert on_connection(*half) == "still sending after 6 s, 1 more time on the same connection"
+    none = [*SEGMENTS, (again_s, ">", "read 2"), (again_s + 0.045, "<", "")]
+    assert on_connection(*none) == "still sending after 6 s, 1 more time on the same connection"
+
+
+def test_a_client_that_asked_once_on_its_connection_hangs() -> None:
+    assert on_connection(*SEGMENTS) == "hung (still waiting after 6 s)"
+    polls = [(1.5 * n, way, "poll") for n in range(3) for way in "><"]
+    assert on_connection(*polls[:3], usual=connection(*polls)) == "hung (still waiting after 6 s)"
+
+
+def test_what_the_kernel_sends_again_is_no_try_of_the_program() -> None:
+    frames = connection((0.005, ">", "read 1"))
+    repeated = [replace(frames[-1], number=9 + n, time_ns=frames[-1].time_ns + 10**9 * n) for n in range(1, 5)]
+    found = behaviour_of(DRILL, evidence(call(), USUAL), evidence(HUNG, [*frames, *repeated]))
+    assert found
+    assert found.kind == "hung"
+
+
+def test_an_acknowledgement_is_progress_while_there_is_more_to_send() -> None:
+    upload = [each for n in range(1, 60) for each in ((n / 10, ">", "part"), (n / 10 + 0.05, "<", ""))]
+    assert on_connection(*upload) == "not done (something new still came after 6 s)"
+    under_way = connection(*[(n / 100, ">", "part") for n in range(60)])
+    acks = [replace(data(99 + n, 100.5 + n, 40000, 1), payload=b"", ack=1 + 4 * n) for n in range(1, 6)]
+    found = behaviour_of(DRILL, evidence(call(), USUAL), evidence(HUNG, [*under_way, *acks]))
+    assert found
+    assert found.kind == "not done"
+    slowly = [each for n in range(1, 6) for each in ((float(n), ">", f"frame {n}"), (n + 0.05, "<", ""))]
+    assert on_connection(*slowly) == "still sending after 6 s, 4 more times on the same connection"
