@@ -19,12 +19,13 @@ from scenarios.calls.call import Call
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
+from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
+from scenarios.spec.units import so_many
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
@@ -33,7 +34,8 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 KERNEL_S: Final = 60.0
 BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
-NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
+HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
+AGAIN, UNCLEAR = "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
@@ -59,8 +61,8 @@ class Behaviour:
     word: str
     kind: str
     took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
-    retries: int  # connections, or questions over UDP, more than in the control
-    tried: int  # of them in all
+    retries: int  # connections more than in the control, and datagrams sent again for want of an answer
+    tried: int  # connections and datagrams in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
     settled_s: float | None = (
@@ -85,12 +87,19 @@ def behaviour_of(
 
 
 def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
-    """How often the program of a call tried in the control and with the fault: the most of any one call of the name."""
-    counts = [
-        max((tries(seen, each, seen.addresses[step.from_]).count for each in seen.calls.get(step.name, ())), default=0)
+    """How often the program of a call tried in the control and with the fault: the most of any one call of the name.
+
+    Over UDP the first datagram is a try, and each is that was sent again: others may acknowledge what came.
+    """
+    before, now = (
+        [(each, tries(seen, each, seen.addresses[step.from_]).asked) for each in seen.calls.get(step.name, ())]
         for seen in (control, armed)
-    ]
-    return counts[0], counts[1]
+    )
+    usual = max((made for _, made in before), key=lambda each: each.tries, default=None)
+    if usual is None:
+        return 0, max((made.tries for _, made in now), default=0)
+    more = (made.retries(usual, is_answered=call.outcome is Outcome.ANSWERED) for call, made in now)
+    return usual.tries, usual.tries + max(more, default=0)
 
 
 def conflict(call: Call) -> Outcome | None:
@@ -142,10 +151,11 @@ def _behaviour_of_call(
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
     settled = _settled_s(call, made, usual)
     usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
-    retries = max(0, made.count - usual.count)
+    is_answered = call.outcome is Outcome.ANSWERED
+    retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
-        all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
-        retries = max(0, min(retries, all_of[1] - all_of[0]))
+        before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
+        retries = min(retries, in_all.retries(before_all, is_answered=is_answered))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
     ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
     usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
@@ -153,7 +163,7 @@ def _behaviour_of_call(
         settled = None
     doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
-        kind, word = _waited(armed, call, made, ends, took, retries, waits)
+        kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
     elif settled is None or took is None:
         kind, word = _word(call, took, usual_s, retries, doubt)
     else:
@@ -161,7 +171,7 @@ def _behaviour_of_call(
         later_s = took - settled
         if min(later_s - usual_end_s, took - (usual_s or 0.0)) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
-    if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
+    if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
     told, clash = conflict(call), call.conflict
@@ -178,8 +188,8 @@ def _behaviour_of_call(
         took_s=None if took is None else round(took, 3),
         settled_s=None if settled is None or took is None else round(settled, 3),
         retries=retries,
-        tried=made.count,
-        kernel_end=waits,
+        tried=made.asked.count,
+        kernel_end=waits if kind == HUNG else "",
         conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else clash,
     )
 
@@ -207,7 +217,7 @@ def _may_go_on(call: Call, made: Tries, ends: Sequence[End], later_s: float) -> 
     """
     last = max(ends, key=lambda each: each.over_s or 0.0, default=None)
     told = call.outcome is not Outcome.ANSWERED and last is not None and last.told_s is not None
-    return told and (made.count > 1 or later_s >= LATER_S)
+    return told and (made.asked.count > 1 or later_s >= LATER_S)
 
 
 def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
@@ -266,9 +276,16 @@ def _word(call: Call, took: float | None, usual_s: float | None, retries: int, d
 
 
 def _waited(
-    armed: Seen, call: Call, made: Tries, ends: Sequence[End], took: float | None, retries: int, waits: str
+    armed: Seen,
+    call: Call,
+    made: Tries,
+    usual: Tries,
+    ends: Sequence[End],
+    took: float | None,
+    retries: int,
+    waits: str,
 ) -> tuple[str, str]:
-    """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
+    """Of a call that the lab had to end: it still got on, it still tried again or sent anew, or it only waited."""
     whole_s = took if took is not None else call.duration_s or 0.0
     whole = f"{whole_s:.0f} s"
     again = f"{retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
@@ -277,11 +294,17 @@ def _waited(
         return TRYING, f"still trying after {whole}, {again}"
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
         return NOT_DONE, f"not done (something new still came after {whole})"
-    if again and ends and not made.questions and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends):
+    datagrams, on_connections = unanswered(made, usual, ended_s)
+    if datagrams or on_connections:
+        what = f"{so_many(datagrams, 'more datagram')} without an answer"
+        what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
+        return SENDING, f"still sending after {whole}, {what}"
+    over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
+    if again and over and not made.asked.datagrams.sent:
         # its last try is over: nothing says whether another would have come
         return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
     then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
-    return "hung", f"hung (still waiting after {whole}{then})"
+    return HUNG, f"hung (still waiting after {whole}{then})"
 
 
 def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:

@@ -12,6 +12,7 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.kernel_end import data_gives_up_s, syn_gives_up_s
 from scenarios.evidence.record import Seen
 from scenarios.evidence.sockets import parse_waiting
+from scenarios.evidence.tries import tries
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
@@ -286,7 +287,7 @@ def test_what_a_client_sends_from_the_services_own_port_is_no_answer() -> None:
     asks = [replace(question(n, 100.0 + n, PORT), payload=b"%d" % n) for n in range(20)]
     told = behaviour_of(DRILL, evidence(call(duration_s=22.0), asks), evidence(HUNG, asks))
     assert told
-    assert told.word == "hung (still waiting after 20 s)"
+    assert told.word == "still sending after 20 s, 19 more datagrams without an answer"
     answer = replace(question(21, 100.1, PORT), source=SERVER, destination=CLIENT, payload=b"well")
     thanks = replace(asks[4], payload=b"thanks")
     assert behaviour(call(duration_s=6.2), [asks[0], answer, thanks], [asks[0], answer, thanks]).settled_s == 0.1
@@ -343,6 +344,18 @@ def test_what_a_call_before_it_sent_is_no_try_of_a_call_inside_a_composition() -
     """`docker exec` is noted before it begins, and the call before it has ended a moment ago."""
     theirs = call(started_s=100.1, is_start_exact=True)
     assert behaviour(theirs, [*ONE, syn(2, 100.2, 40001)]).tried == 1
+
+
+def test_what_a_call_a_moment_before_it_sent_is_no_try_of_a_call() -> None:
+    """`times: 2` of a container that ends at once: the second began 0.22 s after the first had ended."""
+    beats = [question(1, 99.937, 50000), question(2, 99.938, 50000), question(3, 100.4, 50001)]
+    first, second = call(started_s=99.8, duration_s=0.2165), call(started_s=100.2365, duration_s=0.4)
+    seen = replace(evidence(first, beats), calls={"hello": [first, second]})
+    told = [tries(seen, each, (CLIENT,)) for each in (first, second)]
+    assert [each.asked.count for each in told] == [2, 1]
+    assert (told[1].began_s, told[1].ports) == (100.4, frozenset({50001}))
+    beside = replace(seen, calls={"hello": [replace(first, duration_s=9.0), second]})  # it has not ended yet
+    assert tries(beside, second, (CLIENT,)).asked.count == 3
 
 
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
