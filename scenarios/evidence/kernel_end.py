@@ -1,7 +1,9 @@
 """When a host's kernel alone would end a connection on which a program waits, or that it never would.
 
 `ss` on the host shows a socket's state, its timer and its retransmission timeout; the kernel's settings say how often
-it tries. It asks no host. Sources: tcp(7), ip-sysctl of the kernel's documentation, and net/ipv4/tcp_timer.c.
+it tries. A program may have set it for its socket otherwise (TCP_USER_TIMEOUT, as gRPC does with its keepalive;
+TCP_SYNCNT), and no table of the kernel tells that. It asks no host. Sources: tcp(7), ip-sysctl of the kernel's
+documentation, and net/ipv4/tcp_timer.c.
 """
 
 from __future__ import annotations
@@ -17,6 +19,9 @@ RTO_MIN_S: Final = 0.2  # TCP_RTO_MIN, from which Linux reckons the time that tc
 RTO_MAX_S: Final = 120.0  # TCP_RTO_MAX
 SOON_S: Final = 60.0
 KEEPALIVE: Final = "the kernel alone would end it only if nobody answered its keepalive"
+UNLESS: Final = ", unless the program set "
+OF_DATA: Final = "TCP_USER_TIMEOUT"
+OF_SYN: Final = "TCP_SYNCNT or TCP_USER_TIMEOUT"
 NEVER: Final = "the kernel alone would never end it"
 
 
@@ -32,10 +37,10 @@ def _of_one(waiting: Waiting, settings: Mapping[str, str]) -> str:
         return NEVER
     if socket.state == "SYN-SENT":
         retries, linear = (_number(settings, f"net.ipv4.tcp_syn_{key}") for key in ("retries", "linear_timeouts"))
-        return _ends(syn_gives_up_s(retries, linear or 0)) if retries is not None else ""
+        return _ends(syn_gives_up_s(retries, linear or 0), OF_SYN) if retries is not None else ""
     if waiting.timer == "on" and socket.send_q:
         retries = _number(settings, "net.ipv4.tcp_retries2")
-        return _ends(data_gives_up_s(waiting.rto_s, retries)) if retries is not None else ""
+        return _ends(data_gives_up_s(waiting.rto_s, retries), OF_DATA) if retries is not None else ""
     if waiting.timer == "keepalive":
         return KEEPALIVE if waiting.left_s < SOON_S else f"{KEEPALIVE}, from about {waiting.left_s / 60:.0f} min on"
     if waiting.timer or socket.send_q or socket.state not in ("ESTABLISHED", "CLOSE-WAIT", "FIN-WAIT-2"):
@@ -60,8 +65,8 @@ def data_gives_up_s(rto_s: float, retries: int) -> float:
     return at_s
 
 
-def _ends(after_s: float) -> str:
-    return f"the kernel alone would end it after about {after_s:.0f} s"
+def _ends(after_s: float, option: str) -> str:
+    return f"the kernel alone would end it after about {after_s:.0f} s{UNLESS}{option}"
 
 
 def _number(settings: Mapping[str, str], name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""How often a program tried, as the packets of the client's leg tell: its connections, its questions over UDP, and
+"""How often a program tried, as the packets of the client's leg tell: its connections, its datagrams over UDP, and
 whether anything new still came.
 
 A segment that the kernel sends again is no try of the program: its sequence number is the same.
@@ -10,21 +10,45 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from scenarios.calls.call import Call
+from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, data_sent, datagrams_sent
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.nothing_new import nothing_new
 from scenarios.evidence.record import Seen
 from scenarios.lab.valueclass import valueclass
 
 BEFORE_S: Final = 0.01  # a call's time and a capture's are of one clock, and are noted by two programs
-BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it; to make the next one takes longer
+BEFORE_GUEST_S: Final = 0.3  # the engine notes the beginning of a guest after it
 LATELY_S: Final = 2.0
+
+
+@valueclass
+class Asked:
+    """How often a client spoke to the service's port."""
+
+    connections: int  # SYNs, each sequence number once
+    datagrams: Sent
+
+    @property
+    def count(self) -> int:
+        return self.connections + self.datagrams.sent
+
+    @property
+    def tries(self) -> int:
+        """Its connections, and its first datagram with each that was sent again for certain."""
+        return self.connections + min(1, self.datagrams.sent) + self.datagrams.again
+
+    def retries(self, usual: Asked, *, is_answered: bool) -> int:
+        """How often it tried again, beyond what it usually does."""
+        more = max(0, self.connections - usual.connections)
+        return more + self.datagrams.retries(usual.datagrams, is_answered=is_answered)
 
 
 @valueclass
 class Tries:
     """What the client's host sent in the time of one call, and until when."""
 
-    connections: int  # SYNs to the service's port, each sequence number once
-    questions: int  # datagrams to that port
+    asked: Asked
+    data: Sequence[Sent]  # on its connections, one each
     ports: frozenset[int]  # of the client, that spoke to the service
     began_s: float | None  # Unix time of the first packet; None: there was none
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
@@ -32,11 +56,7 @@ class Tries:
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
     error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
     fin_came: bool  # the service closed a connection before the client did
-    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or questions
-
-    @property
-    def count(self) -> int:
-        return self.connections + self.questions
+    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams
 
 
 def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
@@ -44,18 +64,19 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
     to_service = _to_service(seen, sent, addresses)
-    syns, questions = _syns(to_service), _questions(to_service)
+    old = nothing_new(sent, seen.frames.get("server-leg", ()), addresses, seen.port)
+    telling = [each for each in sent if each.number not in old]
     return Tries(
-        connections=len(syns),
-        questions=len(questions),
+        asked=_count_asked(sent, to_service, addresses, seen.port),
+        data=data_sent(sent, addresses, seen.port),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
-        progress_s=_progress_s(sent, addresses, seen.port),
-        answered_s=_answered_s(sent, addresses, seen.port),
+        progress_s=_progress_s(telling, addresses, seen.port),
+        answered_s=_answered_s(telling, addresses, seen.port),
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
         fin_came=_fin_came(sent, addresses, seen.port),
-        frames=tuple(sorted([*syns.values(), *(each.number for each in questions)])),
+        frames=tuple(sorted([*_syns(to_service).values(), *(each.number for each in _datagrams(to_service))])),
     )
 
 
@@ -76,14 +97,18 @@ def _syns(frames: Sequence[Frame]) -> dict[tuple[object, ...], int]:
     }
 
 
-def _questions(frames: Iterable[Frame]) -> list[Frame]:
+def _datagrams(frames: Iterable[Frame]) -> list[Frame]:
     return [each for each in frames if each.transport == "udp"]  # of its fragments one alone has its ports
 
 
-def count_of_all(seen: Seen, addresses: Collection[str]) -> int:
-    """How often the programs of these addresses tried in the whole run, whatever call each is of."""
-    found = _to_service(seen, seen.frames.get("client-leg", ()), addresses)
-    return len(_syns(found)) + len(_questions(found))
+def _count_asked(sent: Sequence[Frame], to_service: Sequence[Frame], addresses: Collection[str], port: int) -> Asked:
+    return Asked(connections=len(_syns(to_service)), datagrams=datagrams_sent(sent, addresses, port))
+
+
+def asked_in_all(seen: Seen, addresses: Collection[str]) -> Asked:
+    """How often the programs of these addresses spoke to the service in the whole run, whatever call each is of."""
+    frames = seen.frames.get("client-leg", ())
+    return _count_asked(frames, _to_service(seen, frames, addresses), addresses, seen.port)
 
 
 def tries_of_middle(seen: Seen) -> int:
@@ -94,15 +119,14 @@ def tries_of_middle(seen: Seen) -> int:
         for each in seen.frames.get("server-leg", ())
         if each.sender[0] in servers and each.receiver[0] in seen.backend_side
     ]
-    return len(_syns(asked)) + len(_questions(asked))
+    return len(_syns(asked)) + len(_datagrams(asked))
 
 
 def is_beside_another(seen: Seen, call: Call) -> bool:
     """Whether another call ran on the same host meanwhile: no packet says of which of them it is."""
     mine = _time_of(call)
-    calls = (each for made in seen.calls.values() for each in made if each is not call and each.host == call.host)
-    others = [_time_of(each) for each in calls]
-    return mine is not None and any(each and each[0] < mine[1] and mine[0] < each[1] for each in others)
+    others = _times_of_others(seen, call)
+    return mine is not None and any(each[0] < mine[1] and mine[0] < each[1] for each in others)
 
 
 def begins_s(seen: Seen, call: Call, addresses: Collection[str]) -> set[float]:
@@ -118,6 +142,12 @@ def _time_of(call: Call) -> tuple[float, float] | None:
     if call.started_s is None or call.duration_s is None:
         return None
     return call.started_s, call.started_s + call.duration_s
+
+
+def _times_of_others(seen: Seen, call: Call) -> list[tuple[float, float]]:
+    """When the other calls of its host began and ended."""
+    calls = (each for made in seen.calls.values() for each in made if each is not call and each.host == call.host)
+    return [span for each in calls if (span := _time_of(each))]
 
 
 def _begun_meanwhile(frames: Sequence[Frame], addresses: Collection[str]) -> list[Frame]:
@@ -159,23 +189,36 @@ def _is_of_service(frame: Frame, addresses: Collection[str], port: int) -> bool:
 def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
     """When the service last said something new, or acknowledged something new on a connection that is no newcomer.
 
-    What comes on a connection after the client's FIN or RST is no progress: the client had been ended, or had ended it.
+    An acknowledgement is progress while the client has more to send: bytes under way, or some that follow at once. That
+    of a whole message says nothing of its answer. What comes on a connection after the client's FIN or RST is no
+    progress either: the client had been ended, or had ended it.
     """
     known: set[tuple[object, ...]] = set()
     begun_ns: dict[object, int] = {}
     closed: set[object] = set()
-    found = None
+    sent_until: dict[object, int] = {}  # the sequence numbers behind what the client sent
+    acknowledged_ns: dict[object, int] = {}  # when all of it was
+    found_ns = 0
     for each in frames:
         if not _is_of_service(each, addresses, port):
-            closed |= {(each.receiver, each.sender)} if each.flags & {"FIN", "RST"} else set()
+            flow = (each.receiver, each.sender)
+            closed |= {flow} if each.flags & {"FIN", "RST"} else set()
+            if each.payload and flow in acknowledged_ns and each.seq == sent_until.get(flow):
+                all_ns = acknowledged_ns.pop(flow)
+                found_ns = max(found_ns, all_ns if each.time_ns - all_ns < CLOCK_S * 1e9 else 0)
+            if each.payload and each.seq is not None:
+                sent_until[flow] = (each.seq + len(each.payload)) % 2**32
             continue
         flow = (each.sender, each.receiver)
         old = each.time_ns - begun_ns.setdefault(flow, each.time_ns) > LATELY_S * 1e9
-        content = (flow, each.seq if each.payload else None, each.payload or each.ack)
+        content = (flow, _place(each) if each.payload else None, each.payload or each.ack)
         if content not in known and (each.payload or old) and flow not in closed:
-            found = each.time_ns / 1e9
+            if each.payload or each.ack != sent_until.get(flow):
+                found_ns = each.time_ns
+            else:
+                acknowledged_ns[flow] = each.time_ns
         known.add(content)
-    return found
+    return found_ns / 1e9 or None
 
 
 def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
@@ -194,11 +237,16 @@ def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
         flow = (each.sender, each.receiver)
         closed = ended.get(flow, frozenset())
         is_end = "FIN" in each.flags and not closed
-        content = (flow, each.seq, each.payload, is_end)
+        content = (flow, _place(each), each.payload, is_end)
         if content not in known and (each.payload or is_end) and "RST" not in closed:
             found = each.time_ns / 1e9
         known.add(content)
     return found
+
+
+def _place(frame: Frame) -> object:
+    """What tells it from another frame with the same bytes; a datagram is one of its own."""
+    return ("datagram", frame.number) if frame.transport == "udp" else frame.seq
 
 
 def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float | None:
@@ -218,6 +266,13 @@ def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float
     return None if goes_on else last_ns / 1e9
 
 
+def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int]:
+    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection."""
+    on_one = max(usual.data, key=lambda each: each.unanswered + each.repeats_answered, default=NOTHING_SENT)
+    on_connections = sum(each.goes_on(on_one, ended_s, LATELY_S) for each in made.data)
+    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections
+
+
 def took_s(call: Call, began_s: float | None) -> float | None:
     """From the first packet to the end of the call: without the start of its program. None where either is unknown."""
     if call.started_s is None or call.duration_s is None or began_s is None:
@@ -229,6 +284,8 @@ def _meanwhile(seen: Seen, call: Call, addresses: Collection[str]) -> Iterator[F
     if call.started_s is None or call.duration_s is None:
         return
     from_s = call.started_s - (BEFORE_GUEST_S if call.guest and not call.is_start_exact else BEFORE_S)
+    # what was sent before the end of an earlier call is of that one: calls may follow each other as soon
+    from_s = max([from_s, *(end_s for _, end_s in _times_of_others(seen, call) if end_s <= call.started_s)])
     until_s = call.started_s + call.duration_s + BEFORE_S
     for each in seen.frames.get("client-leg", ()):
         if from_s <= each.time_ns / 1e9 <= until_s and {each.sender[0], each.receiver[0]} & set(addresses):

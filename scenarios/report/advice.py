@@ -5,13 +5,14 @@ It says nothing of the program that the cell did not show.
 
 from __future__ import annotations
 
-from scenarios.verdict.behaviour import NOT_DONE, TRYING, UNCLEAR, Behaviour
+from scenarios.verdict.behaviour import NOT_DONE, SENDING, TRYING, UNCLEAR, Behaviour
 
 ADVICE = {
     "hung": "Give the whole exchange a time limit: connect(), each wait for bytes, and the resolution of a name, for "
     "getaddrinfo() takes no timeout, and needs a thread or a process that is given up. Without one, the program waits "
     "until the kernel gives up, or for ever.",
     TRYING: "Limit all tries together, in time or in number, so that the program gives up and says so.",
+    SENDING: "Limit in time or in number what it sends without an answer, so that the program gives up and says so.",
     NOT_DONE: "Give the call more time (`PATIENCE=60s` of make, `--patience 60s`), so that its end is seen.",
     "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
     "program has an error and not an answer.",

@@ -56,6 +56,7 @@ def _how_to_read(gallery: Gallery) -> Iterator[str]:
     patience = f"{gallery.patience:g} s"
     yield f"A call has {patience}. One that has not ended by then is **hung**: it would have waited longer, and"
     yield "[client by client](#client-by-client) says what would end it. Times are from the client's first packet."
+    yield "What the kernel would do is by its defaults: a program may have set TCP_USER_TIMEOUT or TCP_SYNCNT."
     yield ""
     yield "| word | meaning |"
     yield "|---|---|"

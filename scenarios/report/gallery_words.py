@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+from scenarios.evidence.kernel_end import UNLESS
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.gallery_cells import Seen
 from scenarios.spec.gallery import Gallery
@@ -18,7 +19,7 @@ Cells = Mapping[tuple[str, str], Seen]
 Misfits = Mapping[tuple[str, str], str]
 
 NOT_APPLIED, NOT_RUN, UNKNOWN = "·", "not run", "?"
-HUNG, TRYING, NOT_DONE, TIMED_OUT = "hung", "still trying", "not done", "timed out"
+HUNG, TRYING, SENDING, NOT_DONE, TIMED_OUT = "hung", "still trying", "still sending", "not done", "timed out"
 # A call that did not end is said to hang where so much of its time was left after its first packet: longer than the
 # timeout of any program with a cure. On a busy machine a program may use up its time before it has begun.
 HUNG_AFTER_S = 11.0
@@ -31,6 +32,7 @@ BY_A_CLOCK = " (ETIMEDOUT)"
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
     (lambda each: waits(each), "it hangs where"),
     (lambda each: each.kind == TRYING, "it had not given up, and tried again and again, where"),
+    (lambda each: each.kind == SENDING, "it had not given up, and still sent, where"),
     (lambda each: each.kind == NOT_DONE, "it had not ended, and still made progress, where"),
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
     (lambda each: each.kind == "wrong answer", "it takes a wrong answer for the right one where"),
@@ -60,6 +62,7 @@ def legend(gallery: Gallery) -> list[tuple[str, str]]:
         ("answered", "the right answer, whole; with its time or its tries, where the failure cost any"),
         (HUNG, f"not ended when its {patience} were over, and nothing new came; its seconds are from its first packet"),
         (TRYING, f"not ended when its {patience} were over, but it had begun again, and may give up later"),
+        (SENDING, f"not ended when its {patience} were over, but it still sent, without an answer"),
         (NOT_DONE, f"not ended when its {patience} were over, but it still made progress"),
         (TIMED_OUT, "the program's own clock ended it, or the kernel's told it ETIMEDOUT"),
         ("refused, reset, unreachable, broken off, …", "it ended with that; with the errno, where it named one"),
@@ -88,7 +91,7 @@ def waits(seen: Seen) -> bool:
 def is_known(seen: Seen) -> bool:
     """Whether the cell shows what the program did."""
     waited = WAITED.search(seen.word)
-    began_late = seen.kind in (HUNG, TRYING, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
+    began_late = seen.kind in (HUNG, TRYING, SENDING, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
     return seen.verdict is not Verdict.UNPROVEN and not began_late
 
 
@@ -99,7 +102,7 @@ def summarize(how: str, gallery: Gallery, program: str, cells: Cells, escape: Ca
     if not left:
         return f"{how}: no cell of it was run."
     sentences = [f"{how}, of {so_many(len(left), 'failure')}:"]
-    if not any(each.kind in (HUNG, TRYING, NOT_DONE) for each in left):
+    if not any(each.kind in (HUNG, TRYING, SENDING, NOT_DONE) for each in left):
         sentences.append("it hangs under none of them;")
     for belongs, begins in SENTENCES:
         those = [each for each in left if belongs(each)]
@@ -117,7 +120,8 @@ def begin_upper(text: str) -> str:
 def _describe(gallery: Gallery, seen: Seen, escape: Callable[[str], str]) -> str:
     title = escape(gallery.failures[seen.drill])
     if waits(seen):
-        return f"{title} ({seen.kernel_end})" if seen.kernel_end else title
+        kernel_end = seen.kernel_end.partition(UNLESS)[0]  # what may be set is said once, above
+        return f"{title} ({kernel_end})" if kernel_end else title
     return title if seen.word == "answered" else f"{title} ({escape(_bare(_plain(seen)))})"
 
 

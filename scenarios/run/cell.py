@@ -81,7 +81,7 @@ def run(stage: Stage, cell: Cell, folder: Path, *, beside: bool = False, tries: 
     try:
         result = replace(result, inputs=inputs(cell))
         if armed := found.seen.get("fault"):
-            result = replace(result, did=behaviour_of(cell.drill, found.seen.get("control"), armed))
+            result = replace(result, did=behaviour_of(cell.drill, found.seen.get("control"), armed, cell.chosen))
         if beside:
             said = survival(cell, result.verdict, armed, found.others, result.did)
             result = replace(result, survival=said)

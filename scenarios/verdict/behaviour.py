@@ -11,25 +11,31 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
+from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, count_of_all, is_beside_another, took_s, tries
+from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
+from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
+from scenarios.spec.units import so_many
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
+BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
-NOT_DONE, TRYING, AGAIN, UNCLEAR = "not done", "still trying", "answered after retries", "unclear"
+HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
+AGAIN, UNCLEAR = "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
@@ -55,8 +61,8 @@ class Behaviour:
     word: str
     kind: str
     took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
-    retries: int  # connections, or questions over UDP, more than in the control
-    tried: int  # of them in all
+    retries: int  # connections more than in the control, and datagrams sent again for want of an answer
+    tried: int  # connections and datagrams in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
     settled_s: float | None = (
@@ -64,14 +70,16 @@ class Behaviour:
     )
 
 
-def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour | None:
+def behaviour_of(
+    drill: Drill, control: Seen | None, armed: Seen, chosen: ServiceChoice | None = None
+) -> Behaviour | None:
     """What the drill's ordinary call did: of several under the failure, the first that was not answered, or the
     last.
 
-    None where no call was made.
+    None where no call was made. `chosen` is the service under drill: its clients have their words.
     """
     found = [
-        _behaviour_of_call(drill.calls[name], number, call, control, armed)
+        _behaviour_of_call(drill.calls[name], number, call, control, armed, chosen)
         for name in _calls_in_question(drill)
         for number, call in enumerate(armed.calls.get(name, ()))
     ]
@@ -79,12 +87,19 @@ def behaviour_of(drill: Drill, control: Seen | None, armed: Seen) -> Behaviour |
 
 
 def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
-    """How often the program of a call tried in the control and with the fault: the most of any one call of the name."""
-    counts = [
-        max((tries(seen, each, seen.addresses[step.from_]).count for each in seen.calls.get(step.name, ())), default=0)
+    """How often the program of a call tried in the control and with the fault: the most of any one call of the name.
+
+    Over UDP the first datagram is a try, and each is that was sent again: others may acknowledge what came.
+    """
+    before, now = (
+        [(each, tries(seen, each, seen.addresses[step.from_]).asked) for each in seen.calls.get(step.name, ())]
         for seen in (control, armed)
-    ]
-    return counts[0], counts[1]
+    )
+    usual = max((made for _, made in before), key=lambda each: each.tries, default=None)
+    if usual is None:
+        return 0, max((made.tries for _, made in now), default=0)
+    more = (made.retries(usual, is_answered=call.outcome is Outcome.ANSWERED) for call, made in now)
+    return usual.tries, usual.tries + max(more, default=0)
 
 
 def conflict(call: Call) -> Outcome | None:
@@ -124,7 +139,9 @@ def _calls_in_question(drill: Drill) -> Sequence[str]:
     return claimed or [name for name in plain if name in met] or plain or list(drill.calls)
 
 
-def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen) -> Behaviour:
+def _behaviour_of_call(
+    step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen, chosen: ServiceChoice | None
+) -> Behaviour:
     made = tries(armed, call, armed.addresses.get(step.from_, ()))
     took = took_s(call, made.began_s)
     before = control.calls.get(step.name, ()) if control else ()
@@ -134,19 +151,27 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
     settled = _settled_s(call, made, usual)
     usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
-    retries = max(0, made.count - usual.count)
+    is_answered = call.outcome is Outcome.ANSWERED
+    retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
-        all_of = [count_of_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed)]
-        retries = max(0, min(retries, all_of[1] - all_of[0]))
+        before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
+        retries = min(retries, in_all.retries(before_all, is_answered=is_answered))
     waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
-    if settled is None or took is None:
-        kind, word = _word(call, made, took, usual_s, retries, waits)
+    ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
+    usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
+    if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):
+        settled = None
+    doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
+    if call.outcome is Outcome.HUNG:
+        kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
+    elif settled is None or took is None:
+        kind, word = _word(call, took, usual_s, retries, doubt)
     else:
-        kind, word = _word(call, made, settled, usual_s if usually is None else usually, retries, waits)
+        kind, word = _word(call, settled, usual_s if usually is None else usually, retries, doubt)
         later_s = took - settled
-        if later_s - (0.0 if usual_s is None or usually is None else usual_s - usually) >= LATER_S:
+        if min(later_s - usual_end_s, took - (usual_s or 0.0)) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
-    if call.outcome is Outcome.HUNG and not made.count and not any(each.hits for each in armed.caught.values()):
+    if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
     told, clash = conflict(call), call.conflict
@@ -163,8 +188,8 @@ def _behaviour_of_call(step: CallStep, number: int, call: Call, control: Seen | 
         took_s=None if took is None else round(took, 3),
         settled_s=None if settled is None or took is None else round(settled, 3),
         retries=retries,
-        tried=made.count,
-        kernel_end=waits,
+        tried=made.asked.count,
+        kernel_end=waits if kind == HUNG else "",
         conflict=f"it printed {call.errno}, which is {told.value}; read as {call.outcome.value}" if told else clash,
     )
 
@@ -186,16 +211,47 @@ def _settled_s(call: Call, made: Tries, usual: Tries) -> float | None:
     return None if over_s is None else max(0.0, over_s - made.began_s)
 
 
+def _may_go_on(call: Call, made: Tries, ends: Sequence[End], later_s: float) -> bool:
+    """Whether a program may not have given up with the end of its last connection: the service or the network made
+    that end, and it had tried more than once, or ended so much later. It waits before its next try, say.
+    """
+    last = max(ends, key=lambda each: each.over_s or 0.0, default=None)
+    told = call.outcome is not Outcome.ANSWERED and last is not None and last.told_s is not None
+    return told and (made.asked.count > 1 or later_s >= LATER_S)
+
+
 def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
     ports = {str(port) for port in made.ports}
     found = [each for each in seen.waiting.get(step.name, ()) if each.socket.local.rpartition(":")[2] in ports]
     return kernel_end(found, seen.made_under.get("client", {})) if step.from_ == "client" else ""
 
 
-def _word(
-    call: Call, made: Tries, took: float | None, usual_s: float | None, retries: int, waits: str
-) -> tuple[str, str]:
-    """The kind of what it did, and that with its figures."""
+def _in_words(step: CallStep, call: Call, chosen: ServiceChoice | None) -> bool:
+    """Whether `says` of its client is why a call was read as it was."""
+    name = step.client or (chosen.client_name if chosen else None)
+    client = chosen.service.clients.get(name) if chosen and name and step.run is None else None
+    pattern = client.says.get(call.outcome.value) if client else None
+    return bool(pattern and re.search(pattern, f"{call.stdout}\n{call.stderr}", re.MULTILINE))
+
+
+def _doubt(call: Call, made: Tries, ends: Sequence[End], usual_end_s: float, in_words: bool) -> str:
+    """What stands against the outcome that was read; empty where nothing does.
+
+    One status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect. Its own
+    clock is believed of words of `says`, if it ended well after the last of what came from outside.
+    """
+    if not is_untold(call) or (call.outcome is Outcome.TIMED_OUT and not (made.error_came or made.fin_came)):
+        return ""
+    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    told_s = max((each.told_s for each in ends if each.told_s is not None), default=0.0)
+    if call.outcome is Outcome.TIMED_OUT and in_words and ended_s - told_s - usual_end_s >= LATER_S:
+        return ""
+    read_from = "its words" if in_words else f"exit status {call.status}"
+    return f"{read_from}, read as {call.outcome.value}; no errno printed"
+
+
+def _word(call: Call, took: float | None, usual_s: float | None, retries: int, doubt: str) -> tuple[str, str]:
+    """The kind of what a call did that ended by itself, and that with its figures."""
     again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     whole_s = took if took is not None else call.duration_s or 0.0
     if call.outcome is Outcome.ANSWERED:
@@ -203,16 +259,12 @@ def _word(
         figure = _seconds(whole_s) if late else ""
         word = f"answered{again}{', ' if again and figure else ' after ' if figure else ''}{figure}"
         return (AGAIN if retries else "answered"), word
-    if call.outcome is Outcome.HUNG:
-        return _waited(call, made, whole_s, retries, waits)
     if crash := _crash(call):
         errno = f", {call.errno}" if call.errno else ""
         return "crashed", f"crashed ({crash}{errno}){again}"
     figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
-    if is_untold(call) and (call.outcome is not Outcome.TIMED_OUT or made.error_came or made.fin_came):
-        # one status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect
-        why = f"exit status {call.status}, read as {call.outcome.value}; no errno printed"
-        return "failed", f"failed ({why}){again}{figure}"
+    if doubt:
+        return "failed", f"failed ({doubt}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:
         errno = f" ({call.errno})" if call.errno and (whole_s >= KERNEL_S or not call.guest) else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
@@ -223,14 +275,43 @@ def _word(
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
 
 
-def _waited(call: Call, made: Tries, whole_s: float, retries: int, waits: str) -> tuple[str, str]:
-    """Of a call that the lab had to end: it still got on, it still tried again, or it only waited."""
-    if retries:
-        return TRYING, f"still trying after {whole_s:.0f} s, {retries} {'retry' if retries == 1 else 'retries'}"
+def _waited(
+    armed: Seen,
+    call: Call,
+    made: Tries,
+    usual: Tries,
+    ends: Sequence[End],
+    took: float | None,
+    retries: int,
+    waits: str,
+) -> tuple[str, str]:
+    """Of a call that the lab had to end: it still got on, it still tried again or sent anew, or it only waited."""
+    whole_s = took if took is not None else call.duration_s or 0.0
+    whole = f"{whole_s:.0f} s"
+    again = f"{retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    if again and _is_at_it(armed, made, ended_s):
+        return TRYING, f"still trying after {whole}, {again}"
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
-        return NOT_DONE, f"not done (something new still came after {whole_s:.0f} s)"
-    return "hung", f"hung (still waiting after {whole_s:.0f} s{f'; {waits}' if waits else ''})"
+        return NOT_DONE, f"not done (something new still came after {whole})"
+    datagrams, on_connections = unanswered(made, usual, ended_s)
+    if datagrams or on_connections:
+        what = f"{so_many(datagrams, 'more datagram')} without an answer"
+        what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
+        return SENDING, f"still sending after {whole}, {what}"
+    over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
+    if again and over and not made.asked.datagrams.sent:
+        # its last try is over: nothing says whether another would have come
+        return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
+    then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
+    return HUNG, f"hung (still waiting after {whole}{then})"
+
+
+def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
+    """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
+    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
+    longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
+    return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
 
 
 def signal_of(call: Call) -> str:

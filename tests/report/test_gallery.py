@@ -93,6 +93,14 @@ def test_what_a_program_printed_cannot_break_the_html_page() -> None:
     assert "&lt;script&gt;" in text
 
 
+def test_what_a_program_may_have_set_of_the_kernels_clock_is_said_once() -> None:
+    end = "the kernel alone would end it after about 929 s"
+    each = cell(kernel_end=f"{end}, unless the program set TCP_USER_TIMEOUT", word="hung (still waiting after 20 s)")
+    for text in (render(each), made_html(each)):
+        assert f"program stands still ({end})." in " ".join(text.split())
+        assert text.count("TCP_USER_TIMEOUT") == 1
+
+
 def test_a_call_that_hung_is_told_with_what_the_kernel_would_do() -> None:
     text = render(cell(word=f"hung (still waiting after 20 s; {NEVER})", kernel_end=NEVER))
     assert "| The server's program stands still | **hung (still waiting after 20 s)** | not run |" in text

@@ -12,9 +12,11 @@ from scenarios.evidence.frame import Frame
 from scenarios.evidence.kernel_end import data_gives_up_s, syn_gives_up_s
 from scenarios.evidence.record import Seen
 from scenarios.evidence.sockets import parse_waiting
+from scenarios.evidence.tries import tries
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import DRILLS, load_drill
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import resolve
 from scenarios.verdict.behaviour import Behaviour, behaviour_of
 from tests.verdict.test_judging import CLIENT, SERVER, frame
 
@@ -122,6 +124,18 @@ def test_the_time_of_an_answer_is_that_of_its_last_packet_and_the_end_of_the_pro
     assert behaviour(call(duration_s=9.0), late, ANSWERED).word == "answered after 3.1 s, ended 3.9 s later"
 
 
+def test_a_program_that_ends_no_later_than_in_the_control_ended_not_later() -> None:
+    """A subscriber of gRPC waits 5 s in both: in the control the server still says something when it unsubscribes."""
+    subscribed = [*ANSWERED[:2], data(3, 105.0, 40000, 2), fin(4, 105.1, 40000)]
+    waits = call(duration_s=7.2)
+    told = behaviour_of(DRILL, evidence(waits, subscribed), evidence(waits, [*ANSWERED[:2], fin(3, 105.1, 40000)]))
+    assert told
+    assert (told.word, told.settled_s, told.took_s) == ("answered", 0.3, 5.2)
+    told = behaviour_of(DRILL, evidence(waits, subscribed), evidence(call(duration_s=8.2), ANSWERED))
+    assert told
+    assert told.word == "answered, ended 5.9 s later"
+
+
 def test_bytes_that_came_before_make_no_answer_later_and_those_that_fill_a_gap_do() -> None:
     again = [*ANSWERED[:2], data(3, 102.0, 40000, 1)]
     assert behaviour(call(duration_s=4.2), again, ANSWERED).settled_s == pytest.approx(0.3)
@@ -162,6 +176,37 @@ def test_a_close_that_is_not_the_end_is_not_told_as_one(frames: Sequence[Frame],
     assert "later" not in told.word
 
 
+def reset(number: int, at_s: float, port: int) -> Frame:
+    """Of the service."""
+    return replace(data(number, at_s, port, 0), flags=frozenset({"RST", "ACK"}), payload=b"")
+
+
+def test_a_connection_that_was_ended_from_outside_is_not_where_a_program_gave_up() -> None:
+    """A client of gRPC with a deadline of 8 s: it was refused a last time after 5.8 s, and waited to try again."""
+    refused = [*ONE, reset(2, 100.01, 40000), syn(3, 105.8, 40001), reset(4, 105.81, 40001)]
+    eof = replace(HUNG_UP, number=2, time_ns=int(100.1e9))
+    cut = [*ONE, eof, fin(3, 100.11, 40000)]  # it closes what the service has closed, and connects once more, or not
+    for frames, tried in (
+        (refused, 1),
+        (refused[:2], 0),
+        (cut, 0),
+        ([*cut, syn(4, 105.8, 40001), reset(5, 105.81, 40001)], 1),
+    ):
+        told = behaviour(call(Outcome.TIMED_OUT, status=1, errno="ETIMEDOUT", duration_s=10.2), frames, ANSWERED)
+        assert told.word == f"timed out 8.2 s{' after 1 retry' if tried else ''}"
+        assert (told.took_s, told.settled_s) == (8.2, None)
+
+
+def test_a_program_that_closes_its_last_connection_itself_gave_up_with_it_whatever_ended_those_before() -> None:
+    frames = [*ONE, reset(2, 100.01, 40000), syn(3, 101.0, 40001), fin(4, 105.0, 40001)]
+    told = behaviour(call(Outcome.TIMED_OUT, status=1, errno="ETIMEDOUT", duration_s=9.2), frames, ANSWERED)
+    assert told.word == "timed out 5.0 s after 1 retry, ended 2.2 s later"
+    at_once = behaviour(
+        call(Outcome.REFUSED, errno="ECONNREFUSED", status=1), [*ONE, reset(2, 100.01, 40000)], ANSWERED
+    )
+    assert at_once.settled_s == 0.01, "it ends with its only connection"
+
+
 def test_a_time_that_only_an_exit_status_tells_is_no_timeout_where_an_error_came() -> None:
     """dig's status 9 is "no reply from a server", be that silent or not there."""
     icmp = replace(frame(2, 100.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
@@ -186,6 +231,31 @@ def test_a_time_that_only_a_program_s_own_words_tell_is_no_timeout_where_the_ser
     assert behaviour(made, behind_a_gap).word.startswith("timed out")
     gave_up_first = [*ONE, replace(of_client, number=2, time_ns=of_service.time_ns), replace(of_service, number=3)]
     assert behaviour(made, gave_up_first).word.startswith("timed out")
+
+
+def test_the_words_of_says_are_believed_of_its_own_clock_where_it_ended_well_after_what_came_from_outside() -> None:
+    """A client of gRPC that says "Deadline Exceeded" after 8 s, and was refused for the last time after 5.8 s."""
+    chosen = resolve("gallery/postgresql", "psql-timeout")  # says: {timed out: timeout expired}
+    refused = [*ONE, reset(2, 100.01, 40000), syn(3, 105.8, 40001), reset(4, 105.81, 40001)]
+
+    def word(made: Call, frames: Sequence[Frame]) -> str:
+        told = behaviour_of(DRILL, evidence(call(), ANSWERED), evidence(made, frames), chosen)
+        assert told
+        return told.word
+
+    in_words = call(Outcome.TIMED_OUT, status=2, stderr="timeout expired\n", duration_s=10.2)
+    assert word(in_words, refused) == "timed out 8.2 s after 1 retry"
+    soon = replace(in_words, duration_s=8.0)  # it may be this refusal that it tells in such words
+    assert word(soon, refused) == "failed (its words, read as timed out; no errno printed) after 1 retry, 6.0 s"
+    by_status = replace(in_words, stderr="it did not work\n")
+    assert word(by_status, refused).startswith("failed (exit status 2, read as timed out; no errno printed)")
+    # the answer to its own FIN came when it had given up
+    gave_up = [*ONE, fin(2, 105.0, 40000), reset(3, 105.01, 40000)]
+    assert word(replace(in_words, duration_s=7.1), gave_up) == "timed out 5.0 s"
+    slow_to_end = evidence(call(duration_s=4.3), ANSWERED)  # it ends 2.0 s later always
+    told = behaviour_of(DRILL, slow_to_end, evidence(replace(in_words, duration_s=4.1), refused[:2]), chosen)
+    assert told
+    assert told.kind == "failed"
 
 
 def test_an_answer_that_is_a_syn_s_first_wait_late_has_its_time() -> None:
@@ -217,7 +287,7 @@ def test_what_a_client_sends_from_the_services_own_port_is_no_answer() -> None:
     asks = [replace(question(n, 100.0 + n, PORT), payload=b"%d" % n) for n in range(20)]
     told = behaviour_of(DRILL, evidence(call(duration_s=22.0), asks), evidence(HUNG, asks))
     assert told
-    assert told.word == "hung (still waiting after 20 s)"
+    assert told.word == "still sending after 20 s, 19 more datagrams without an answer"
     answer = replace(question(21, 100.1, PORT), source=SERVER, destination=CLIENT, payload=b"well")
     thanks = replace(asks[4], payload=b"thanks")
     assert behaviour(call(duration_s=6.2), [asks[0], answer, thanks], [asks[0], answer, thanks]).settled_s == 0.1
@@ -276,10 +346,25 @@ def test_what_a_call_before_it_sent_is_no_try_of_a_call_inside_a_composition() -
     assert behaviour(theirs, [*ONE, syn(2, 100.2, 40001)]).tried == 1
 
 
+def test_what_a_call_a_moment_before_it_sent_is_no_try_of_a_call() -> None:
+    """`times: 2` of a container that ends at once: the second began 0.22 s after the first had ended."""
+    beats = [question(1, 99.937, 50000), question(2, 99.938, 50000), question(3, 100.4, 50001)]
+    first, second = call(started_s=99.8, duration_s=0.2165), call(started_s=100.2365, duration_s=0.4)
+    seen = replace(evidence(first, beats), calls={"hello": [first, second]})
+    told = [tries(seen, each, (CLIENT,)) for each in (first, second)]
+    assert [each.asked.count for each in told] == [2, 1]
+    assert (told[1].began_s, told[1].ports) == (100.4, frozenset({50001}))
+    beside = replace(seen, calls={"hello": [replace(first, duration_s=9.0), second]})  # it has not ended yet
+    assert tries(beside, second, (CLIENT,)).asked.count == 3
+
+
 HUNG = call(Outcome.HUNG, status=124, duration_s=22.0)
 WAITS = [
-    ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3", "; the kernel alone would end it after about 127 s"),
-    ("ESTAB", 18, "timer:(on,2.100ms,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    # gRPC sets it to its keepalive timeout: what ss prints is the same with it and without
+    ("SYN-SENT", 1, "timer:(on,2.100ms,3) rto:8000 backoff:3",
+     "; the kernel alone would end it after about 127 s, unless the program set TCP_SYNCNT or TCP_USER_TIMEOUT"),
+    ("ESTAB", 18, "timer:(on,2.100ms,5) rto:6528 backoff:5",
+     "; the kernel alone would end it after about 929 s, unless the program set TCP_USER_TIMEOUT"),
     ("ESTAB", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("CLOSE-WAIT", 0, "cubic rto:204", "; the kernel alone would never end it"),
     ("ESTAB", 0, "timer:(keepalive,119min,0) rto:204",
@@ -290,7 +375,8 @@ WAITS = [
      "; the kernel alone would end it only if nobody answered its keepalive"),
     ("ESTAB", 9, "timer:(persist,1.200ms,2) rto:204", ""),
     # as iproute2 6.15 writes it
-    ("ESTAB", 18, "timer:(on,2.100sec,5) rto:6528 backoff:5", "; the kernel alone would end it after about 929 s"),
+    ("ESTAB", 18, "timer:(on,2.100sec,5) rto:6528 backoff:5",
+     "; the kernel alone would end it after about 929 s, unless the program set TCP_USER_TIMEOUT"),
     ("ESTAB", 0, "timer:(keepalive,9.504sec,0) rto:204",
      "; the kernel alone would end it only if nobody answered its keepalive"),
     ("ESTAB", 0, "timer:(keepalive,a while,0) rto:204", ""),
@@ -323,6 +409,57 @@ def test_one_that_tries_again_and_again_and_one_that_still_gets_on_only_wait() -
     ended = replace(syn(3, 119.9, 40000), flags=frozenset({"FIN", "ACK"}))  # the lab ends it, and its kernel says so
     of_fin = replace(data(4, 119.95, 40000, 0), payload=b"", ack=9)
     assert behaviour(HUNG, [*ONE, data(2, 100.1, 40000, 0), ended, of_fin]).kind == "hung"
+
+
+def test_one_that_tried_again_and_then_only_waits_hangs() -> None:
+    """Node's net: its first connection was reset, and on the second nothing came from 0.3 s on."""
+    again = [*ONE, replace(RST, number=2, time_ns=int(100.004e9)), syn(3, 100.32, 40001)]
+    idle = SS.format(state="ESTAB", send_q=0, port=40001, more="cubic rto:204")
+    told = behaviour(HUNG, again, waiting=idle)
+    assert told.word == "hung (still waiting after 20 s, after 1 retry; the kernel alone would never end it)"
+    assert (told.kind, told.retries) == ("hung", 1)
+    coming = [*again, *(data(4 + n, 101 + n, 40001, n) for n in range(19))]
+    assert behaviour(HUNG, coming).kind == "not done"
+
+
+@pytest.mark.parametrize(
+    ("tried_s", "kind"),
+    [
+        ((0, 1, 2, 3, 17.9), "still trying"),
+        ((0, 18.1), "still trying"),  # lately
+        ((0, 1, 3, 7, 15), "still trying"),  # the next one is due after 31 s
+        ((0, 1, 3, 7), "hung"),  # it was due after 15 s
+        ((0, 5, 10), "still trying"),
+        ((0, 1, 2, 3, 4), "hung"),
+    ],
+)
+def test_it_still_tries_where_the_next_try_was_not_overdue(tried_s: Sequence[float], kind: str) -> None:
+    tried = [syn(n, 100 + at_s, 40000 + n) for n, at_s in enumerate(tried_s, 1)]
+    assert behaviour(HUNG, tried).kind == kind
+
+
+def test_of_one_whose_last_try_is_over_nobody_knows_whether_the_next_would_have_come() -> None:
+    """lftp waits 30 s before it connects again: it does not hang on the network."""
+    unreachable = replace(frame(4, 102.1, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
+    unreachable = replace(unreachable, quoted=((CLIENT, 40001), (SERVER, PORT)))
+    refused = replace(data(2, 100.1, 40000, 0), flags=frozenset({"RST", "ACK"}), payload=b"")
+    told = behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), unreachable])
+    assert told.word == "not done (no connection was open after 20 s, after 1 retry)"
+    assert told.kind == "not done"
+    closed = [*ONE, fin(2, 101.0, 40000), syn(3, 102.0, 40001), fin(4, 104.0, 40001)]
+    assert behaviour(HUNG, closed).kind == "not done"
+    of_the_lab = [*closed[:3], fin(4, 119.9, 40001)]  # it ends the call, and so the connection
+    assert behaviour(HUNG, of_the_lab).word == "hung (still waiting after 20 s, after 1 retry)"
+    eof = replace(data(5, 102.2, 40001, 2), flags=frozenset({"FIN", "ACK"}), payload=b"")  # which it does not heed
+    assert behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), data(4, 102.1, 40001, 1), eof]).kind == "hung"
+    connected = replace(unreachable, number=5, time_ns=int(102.2e9))  # then an ICMP error ends nothing
+    assert behaviour(HUNG, [*ONE, refused, syn(3, 102.0, 40001), data(4, 102.1, 40001, 1), connected]).kind == "hung"
+
+
+def test_of_one_that_asks_over_udp_no_error_is_the_end_of_a_connection() -> None:
+    error = replace(frame(3, 101.0, source=SERVER, to=CLIENT), transport="icmp", flags=frozenset())
+    asked = [question(1, 100.0, 50000), question(2, 101.0, 50000)]
+    assert behaviour(HUNG, [*asked, error], asked[:1]).word == "hung (still waiting after 20 s, after 1 retry)"
 
 
 def test_one_that_had_sent_nothing_hangs_only_where_a_fault_met_it() -> None:

@@ -1,0 +1,140 @@
+"""What a client sent again while no answer came, datagrams or data on a connection, as the client's leg shows it.
+
+Not every datagram is a question. A program acknowledges at once what came, and asks at once for the next block; where
+it asks again, a clock of its own went off first. What a kernel sends again is no try: its sequence number is not new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from scenarios.evidence.frame import Frame
+from scenarios.lab.valueclass import valueclass
+
+CLOCK_S: Final = 0.2  # a program's clock that asks again is no shorter; TCP's own is not either (TCP_RTO_MIN)
+HALF: Final = 2**31  # sequence numbers are compared modulo 2^32 (RFC 9293, 3.4)
+
+
+@valueclass
+class Sent:
+    """The datagrams of a client to the service, or the data on one connection.
+
+    `by a clock`: not at once after anything was sent or came.
+    """
+
+    sent: int  # all of them
+    repeats: int  # of them, with the bytes of an earlier one
+    again: int  # repeats by a clock, while nothing had come since the earlier one
+    perhaps_again: int  # others by a clock or after an error; repeats at once, while nothing had come
+    unanswered: int  # by a clock, while nothing had come since the one before
+    repeats_answered: int  # repeats by a clock, where something had come since the earlier one
+    last_s: float | None  # Unix time of the last one
+    gap_s: float  # between the last two that were not sent at once
+
+    def retries(self, usual: Sent, *, is_answered: bool) -> int:
+        """How often it asked again, beyond what it usually does.
+
+        One that was answered may have sent the same bytes each time as usual, as a heartbeat: these are its next ones.
+        What was not sent again for certain counts only as far as more was sent than usual.
+        """
+        again = max(0, self.again - usual.again)
+        if is_answered:
+            again = min(again, max(0, self.repeats - usual.repeats))
+        more = min(self.perhaps_again - usual.perhaps_again, self.sent - usual.sent - again)
+        return again + max(0, more)
+
+    def goes_on(self, usual: Sent, ended_s: float, lately_s: float) -> int:
+        """How often it sent anew without an answer, if it still did so when it was ended: 0 where it had fallen silent.
+
+        A clock that doubles its time may go off once more; one that is longer silent is taken for over.
+        """
+        repeats = max(0, self.repeats_answered - usual.repeats_answered)
+        is_usual = self.unanswered < 2 and self.unanswered <= usual.unanswered and not repeats
+        if is_usual or self.last_s is None or ended_s - self.last_s > 2 * self.gap_s + lately_s:
+            return 0
+        return self.unanswered + repeats
+
+
+NOTHING_SENT: Final = Sent(
+    sent=0, repeats=0, again=0, perhaps_again=0, unanswered=0, repeats_answered=0, last_s=None, gap_s=0.0
+)
+
+
+def datagrams_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) -> Sent:
+    """What these addresses sent to the service over UDP; of the fragments of a datagram one alone has its ports."""
+    found = _Clock()
+    for each in frames:
+        if each.is_icmp_error and each.receiver[0] in addresses:
+            found.error_came = True
+        elif each.transport == "udp" and each.sender[0] in addresses and each.destination_port == port:
+            found.send(each.time_ns, (each.receiver, each.payload))
+        elif each.transport == "udp" and each.source_port == port and each.sender[0] not in addresses:
+            found.come(each.time_ns, is_answer=True)
+    return found.sent()
+
+
+def data_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) -> list[Sent]:
+    """What these addresses sent to the service over TCP, connection by connection."""
+    flows: dict[frozenset[object], _Clock] = {}
+    ends: dict[frozenset[object], int] = {}  # the sequence numbers behind what was sent
+    for each in frames:
+        if each.transport != "tcp" or port not in (each.source_port, each.destination_port):
+            continue
+        flow = frozenset({each.sender, each.receiver})
+        clock = flows.setdefault(flow, _Clock())
+        is_own = each.sender[0] in addresses and each.destination_port == port
+        if not (is_own and each.payload and each.seq is not None):
+            clock.come(each.time_ns, is_answer=bool(each.payload) and not is_own)
+        elif (each.seq - ends.get(flow, each.seq)) % 2**32 < HALF:
+            clock.send(each.time_ns, each.payload)
+            ends[flow] = (each.seq + len(each.payload)) % 2**32
+    return [each.sent() for each in flows.values()]
+
+
+class _Clock:
+    """Follows what is sent and what comes, in the order of the capture."""
+
+    def __init__(self) -> None:
+        self.count = self.repeats = self.again = self.perhaps_again = self.unanswered = self.repeats_answered = 0
+        self.error_came = False
+        self.gap_ns = 0
+        self.last_sent_ns: int | None = None
+        self._last_ns: int | None = None  # of anything
+        self._answers = self._answers_before = 0
+        self._sent: dict[object, int] = {}  # the answers that had come when these bytes were sent last
+
+    def come(self, at_ns: int, *, is_answer: bool) -> None:
+        self._last_ns = at_ns
+        self._answers += is_answer
+
+    def send(self, at_ns: int, content: object) -> None:
+        is_first = self.last_sent_ns is None
+        by_clock = not is_first and self._last_ns is not None and at_ns - self._last_ns >= CLOCK_S * 1e9
+        is_repeat = content in self._sent
+        nothing_came = self._sent.get(content) == self._answers
+        is_again = is_repeat and nothing_came and by_clock
+        self.count += 1
+        self.repeats += is_repeat
+        self.again += is_again
+        by_error = self.error_came and not is_first
+        self.perhaps_again += not is_again and (by_clock or by_error or (is_repeat and nothing_came))
+        self.unanswered += by_clock and self._answers == self._answers_before
+        self.repeats_answered += by_clock and is_repeat and self._answers != self._answers_before
+        if by_clock and self.last_sent_ns is not None:
+            self.gap_ns = at_ns - self.last_sent_ns
+        self.last_sent_ns = self._last_ns = at_ns
+        self.error_came, self._answers_before = False, self._answers
+        self._sent[content] = self._answers
+
+    def sent(self) -> Sent:
+        return Sent(
+            sent=self.count,
+            repeats=self.repeats,
+            again=self.again,
+            perhaps_again=self.perhaps_again,
+            unanswered=self.unanswered,
+            repeats_answered=self.repeats_answered,
+            last_s=None if self.last_sent_ns is None else self.last_sent_ns / 1e9,
+            gap_s=self.gap_ns / 1e9,
+        )

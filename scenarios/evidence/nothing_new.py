@@ -1,0 +1,78 @@
+"""Which datagrams of a service brought its client nothing new, though no sequence number says so.
+
+A copy that the network made is the same packet: IPv4's identification tells, or that the service's leg had fewer of
+them. An equal datagram of the service's own is an answer of its own, as the third PONG of three; unless the question
+was sent again, or doubled by the network, for then it may answer that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+
+from scenarios.evidence.frame import Frame
+
+Flow = frozenset[object]
+
+
+def nothing_new(
+    sent: Sequence[Frame], beyond: Sequence[Frame], addresses: Collection[str], port: int
+) -> Collection[int]:
+    """The numbers, among the frames of a call, of those datagrams; `beyond` are the frames of the service's leg."""
+    datagrams = [each for each in sent if each.transport == "udp"]
+    questions = [each for each in datagrams if each.sender[0] in addresses and each.destination_port == port]
+    answers = [each for each in datagrams if each.sender[0] not in addresses and each.source_port == port]
+    copies = _copies(answers, Counter(_content(each) for each in beyond))
+    usual = Counter(_content(each) for each in questions)
+    doubled = _copies([each for each in beyond if _content(each) in usual], usual)
+    again = _sent_again(datagrams, addresses)
+    repeated = Counter(_flow(each) for each in [*doubled, *again])
+    asked = Counter(_flow(each) for each in questions)
+    asked.subtract(_flow(each) for each in again)
+    found = {each.number for each in copies}
+    equal: dict[object, list[Frame]] = defaultdict(list)
+    for each in answers:
+        if each.number not in found:
+            equal[_content(each)].append(each)
+    for those in equal.values():
+        flow = _flow(those[0])
+        own = max(asked[flow], len(those) - repeated[flow])
+        found |= {each.number for each in those[own:]}
+    return found
+
+
+def _copies(frames: Sequence[Frame], sent: Counter[object]) -> list[Frame]:
+    """Those that the network made: `sent` counts what was sent, for those without an identification."""
+    known: set[object] = set()
+    came: Counter[object] = Counter()
+    found = []
+    for each in frames:
+        content = _content(each)
+        came[content] += 1
+        of_packet = (content, each.identification)
+        if of_packet in known if each.identification else 0 < sent[content] < came[content]:
+            found.append(each)
+        known.add(of_packet)
+    return found
+
+
+def _sent_again(datagrams: Sequence[Frame], addresses: Collection[str]) -> list[Frame]:
+    """The client's datagrams that it had sent before, and to which nothing had come since."""
+    waiting: dict[Flow, set[bytes]] = defaultdict(set)
+    found = []
+    for each in datagrams:
+        if each.sender[0] not in addresses:
+            waiting.pop(_flow(each), None)
+        elif each.payload in waiting[_flow(each)]:
+            found.append(each)
+        else:
+            waiting[_flow(each)].add(each.payload)
+    return found
+
+
+def _content(frame: Frame) -> object:
+    return frame.sender, frame.receiver, frame.payload
+
+
+def _flow(frame: Frame) -> Flow:
+    return frozenset({frame.sender, frame.receiver})
