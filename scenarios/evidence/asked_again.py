@@ -26,7 +26,8 @@ class Sent:
     sent: int  # all of them
     repeats: int  # of them, with the bytes of an earlier one
     again: int  # repeats by a clock, while nothing had come since the earlier one
-    perhaps_again: int  # others by a clock or after an error; repeats at once, while nothing had come
+    perhaps_again: int  # others by a clock or after an error; repeats at once, but for those that answer a copy
+    to_copies: int  # sent at once after something that had come before: an acknowledgement, or a reset
     unanswered: int  # by a clock, while nothing had come since the one before
     repeats_answered: int  # repeats by a clock, where something had come since the earlier one
     last_s: float | None  # Unix time of the last one
@@ -44,6 +45,10 @@ class Sent:
         more = min(self.perhaps_again - usual.perhaps_again, self.sent - usual.sent - again)
         return again + max(0, more)
 
+    def may_be_retries(self, usual: Sent) -> int:
+        """As `retries`, with all beyond the usual that may have asked anew, as at once after a wrong answer."""
+        return max(0, self.sent - self.to_copies - usual.sent + usual.to_copies)
+
     def goes_on(self, usual: Sent, ended_s: float, lately_s: float) -> int:
         """How often it sent anew without an answer, if it still did so when it was ended: 0 where it had fallen silent.
 
@@ -57,7 +62,7 @@ class Sent:
 
 
 NOTHING_SENT: Final = Sent(
-    sent=0, repeats=0, again=0, perhaps_again=0, unanswered=0, repeats_answered=0, last_s=None, gap_s=0.0
+    sent=0, repeats=0, again=0, perhaps_again=0, to_copies=0, unanswered=0, repeats_answered=0, last_s=None, gap_s=0.0
 )
 
 
@@ -70,7 +75,7 @@ def datagrams_sent(frames: Iterable[Frame], addresses: Collection[str], port: in
         elif each.transport == "udp" and each.sender[0] in addresses and each.destination_port == port:
             found.send(each.time_ns, (each.receiver, each.payload))
         elif each.transport == "udp" and each.source_port == port and each.sender[0] not in addresses:
-            found.come(each.time_ns, is_answer=True)
+            found.come(each.time_ns, (each.sender, each.payload))
     return found.sent()
 
 
@@ -85,7 +90,7 @@ def data_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) ->
         clock = flows.setdefault(flow, _Clock())
         is_own = each.sender[0] in addresses and each.destination_port == port
         if not (is_own and each.payload and each.seq is not None):
-            clock.come(each.time_ns, is_answer=bool(each.payload) and not is_own)
+            clock.come(each.time_ns, None if is_own or not each.payload else (each.seq, each.payload))
         elif (each.seq - ends.get(flow, each.seq)) % 2**32 < HALF:
             clock.send(each.time_ns, each.payload)
             ends[flow] = (each.seq + len(each.payload)) % 2**32
@@ -96,17 +101,24 @@ class _Clock:
     """Follows what is sent and what comes, in the order of the capture."""
 
     def __init__(self) -> None:
-        self.count = self.repeats = self.again = self.perhaps_again = self.unanswered = self.repeats_answered = 0
+        self.count = self.repeats = self.again = self.perhaps_again = self.to_copies = 0
+        self.unanswered = self.repeats_answered = 0
         self.error_came = False
         self.gap_ns = 0
         self.last_sent_ns: int | None = None
         self._last_ns: int | None = None  # of anything
         self._answers = self._answers_before = 0
+        self._came: set[object] = set()
+        self._is_copy = False  # of the last answer
         self._sent: dict[object, int] = {}  # the answers that had come when these bytes were sent last
 
-    def come(self, at_ns: int, *, is_answer: bool) -> None:
+    def come(self, at_ns: int, answer: object | None) -> None:
+        """Something came or was sent that asks nothing; `answer` is its content, if it has any."""
         self._last_ns = at_ns
-        self._answers += is_answer
+        if answer is not None:
+            self._answers += 1
+            self._is_copy = answer in self._came
+            self._came.add(answer)
 
     def send(self, at_ns: int, content: object) -> None:
         is_first = self.last_sent_ns is None
@@ -118,7 +130,9 @@ class _Clock:
         self.repeats += is_repeat
         self.again += is_again
         by_error = self.error_came and not is_first
-        self.perhaps_again += not is_again and (by_clock or by_error or (is_repeat and nothing_came))
+        to_copy = self._is_copy and self._answers != self._answers_before and not by_clock
+        self.to_copies += to_copy
+        self.perhaps_again += not is_again and (by_clock or by_error or (is_repeat and not to_copy))
         self.unanswered += by_clock and self._answers == self._answers_before
         self.repeats_answered += by_clock and is_repeat and self._answers != self._answers_before
         if by_clock and self.last_sent_ns is not None:
@@ -133,6 +147,7 @@ class _Clock:
             repeats=self.repeats,
             again=self.again,
             perhaps_again=self.perhaps_again,
+            to_copies=self.to_copies,
             unanswered=self.unanswered,
             repeats_answered=self.repeats_answered,
             last_s=None if self.last_sent_ns is None else self.last_sent_ns / 1e9,

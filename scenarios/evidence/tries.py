@@ -42,6 +42,11 @@ class Asked:
         more = max(0, self.connections - usual.connections)
         return more + self.datagrams.retries(usual.datagrams, is_answered=is_answered)
 
+    def may_be_retries(self, usual: Asked) -> int:
+        """The same, with the datagrams that may have asked anew."""
+        more = max(0, self.connections - usual.connections)
+        return more + self.datagrams.may_be_retries(usual.datagrams)
+
 
 @valueclass
 class Tries:

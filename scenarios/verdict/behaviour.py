@@ -89,7 +89,8 @@ def behaviour_of(
 def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
     """How often the program of a call tried in the control and with the fault: the most of any one call of the name.
 
-    Over UDP the first datagram is a try, and each is that was sent again: others may acknowledge what came.
+    Over UDP the first datagram is a try, and each that was sent again or may have asked anew: a claim of one try says
+    nothing then. Others acknowledge what came, as usual or because it came twice.
     """
     before, now = (
         [(each, tries(seen, each, seen.addresses[step.from_]).asked) for each in seen.calls.get(step.name, ())]
@@ -98,7 +99,8 @@ def retried(control: Seen, armed: Seen, step: CallStep) -> tuple[int, int]:
     usual = max((made for _, made in before), key=lambda each: each.tries, default=None)
     if usual is None:
         return 0, max((made.tries for _, made in now), default=0)
-    more = (made.retries(usual, is_answered=call.outcome is Outcome.ANSWERED) for call, made in now)
+    more = [made.retries(usual, is_answered=call.outcome is Outcome.ANSWERED) for call, made in now]
+    more += [made.may_be_retries(usual) for _, made in now]
     return usual.tries, usual.tries + max(more, default=0)
 
 

@@ -133,6 +133,12 @@ def test_the_tries_of_a_claim_of_one_try_are_no_acknowledgements() -> None:
     assert retried(control, doubled, step) == (1, 1)
     again = evidence(HUNG, captured(GET, (2.0, ">", GET[2])))
     assert retried(control, again, step) == (1, 2)
+    wrong = [(0.0, ">", "id 1"), (0.001, "<", "altered"), (0.002, ">", "id 2"), (0.003, "<", "of 2")]  # or a reset
+    once = evidence(call(), captured(wrong[0], (0.001, "<", "of 1")))
+    assert retried(once, evidence(call(), captured(*wrong)), step) == (1, 2)
+    assert told(wrong, wrong[:2], hung=False).retries == 0
+    same = [wrong[0], wrong[1], (0.002, ">", "id 1"), (0.003, "<", "of 1")]
+    assert told(same, wrong[:2], hung=False).word == "answered after 1 retry"
 
 
 PONGS = [*BEATS[:5], (3.006, "<", "PONG")]  # as captured: the third of three came late
