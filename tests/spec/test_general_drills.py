@@ -64,6 +64,14 @@ def test_a_program_that_avoids_the_failure_makes_it_unproven_and_not_red(drill: 
 
 
 @pytest.mark.parametrize("drill", ANY.values(), ids=list(ANY))
+def test_how_often_a_kernel_repeats_its_syn_ack_is_no_part_of_a_claim(drill: Drill) -> None:
+    """With TCP_DEFER_ACCEPT it does to a client that has answered it and says nothing (tcp(7))."""
+    of_server = [each.packets for each in drill.expect if each.packets and each.packets.from_ == "server"]
+    crossed = [each for each in of_server if "tcp.flags.syn == 1" in each.where and not each.alone]
+    assert all(each.most in (None, 0) for each in crossed)
+
+
+@pytest.mark.parametrize("drill", ANY.values(), ids=list(ANY))
 def test_no_call_of_a_drill_for_a_kind_is_waited_for_longer_than_20_seconds(drill: Drill) -> None:
     assert all(float(each.within) <= 20 for each in drill.calls.values())
 
