@@ -126,10 +126,39 @@ TWICE = [*ONE, syn(2, 100.1, 40001), syn(3, 100.2, 40002)]
 def test_a_count_of_one_try_is_unproven_where_a_program_tried_again(tmp_path: Path, expected: str, armed: Seen) -> None:
     found = last(tmp_path, expected, armed)
     assert found.holds is Verdict.UNPROVEN
-    assert "its program tried 3 times, and 1 without the failure" in found.seen
-    assert "`connects: again`" in found.seen
+    assert "its program tried 3 times, and 1 without the failure; the claim is of one try" in found.seen
+    assert "connects: again" not in found.seen  # the drill is for it all the same, whatever its client says
     ours = replace(armed, calls={"hello": [replace(call(), guest=False)]})
     assert last(tmp_path, expected, ours).holds is Verdict.FAIL
+
+
+def test_the_line_connects_again_is_told_where_it_changes_something(tmp_path: Path) -> None:
+    of = replace(drill(tmp_path, "hits: {fault: lose, exactly: 1}"), fits=("connects-once",))
+    armed = evidence(call(), TWICE, hits=3)
+    assert "write `connects: again`" in judged(of, evidence(call()), armed)[1][-1].seen
+    found = judged(of, evidence(call()), replace(armed, connects_again=True))[1][-1]
+    assert found.holds is Verdict.UNPROVEN
+    assert "write" not in found.seen
+
+
+@pytest.mark.parametrize(
+    ("fits", "service", "holds"),
+    [
+        ((), "search/selectors", Verdict.FAIL),
+        (("mine/*",), "mine/it", Verdict.FAIL),
+        (("*/*",), "mine/it", Verdict.UNPROVEN),
+        ((), "mine/it", Verdict.UNPROVEN),  # it speaks as the service that the drill names
+        (("request",), "search/selectors", Verdict.UNPROVEN),
+    ],
+)
+def test_what_a_drill_claims_of_a_service_that_it_names_is_meant_as_it_is_written(
+    tmp_path: Path, fits: tuple[str, ...], service: str, holds: Verdict
+) -> None:
+    """How often a client asks is a claim like any other: `exactly: 2`, and the capture has three."""
+    claim = "outcome: {call: hello, is: answered}\n  - packets: {at: client-leg, where: syn, exactly: 2}"
+    of = replace(drill(tmp_path, claim), fits=fits)
+    armed = replace(evidence(call(), TWICE), service=service)
+    assert judged(of, evidence(call()), armed)[1][-1].holds is holds
 
 
 def test_a_count_of_one_question_over_udp_is_unproven_where_a_program_asked_again(tmp_path: Path) -> None:
