@@ -14,7 +14,7 @@ from typing import Final
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Seen
-from scenarios.evidence.shape import shape
+from scenarios.evidence.shape import Shape, shape
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Outcomes
@@ -135,15 +135,30 @@ def _line_for_one_try(drill: Drill, seen: Seen) -> str:
 
 
 def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
-    """A check of the control; where it did not go as it should, what the conversation was like instead."""
-    if check.holds is Verdict.PASS:
+    """A check of the control; where it did not go as it should, what a call's conversation was like instead.
+
+    Of a wrong answer the conversation is not the reason; and where two calls ran on one host nobody knows whose it was.
+    """
+    if check.holds is Verdict.PASS or "request" not in drill.fits:
         return check
     for step in _of_guests(drill, control):
-        found = shape(control.frames.get("client-leg", ()), control.addresses.get(step.from_, ()), control.port)
-        if found and found.transport == "tcp" and "request" in drill.fits and found.conversation != "request":
-            line = f"write `conversation: {found.conversation}` in service.yaml"
-            return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.words}: {line}")
+        for call in control.calls[step.name]:
+            found = _shape_of(call, step, control)
+            if found and found.transport == "tcp" and found.conversation != "request":
+                line = f"write `conversation: {found.conversation}` in service.yaml"
+                seen = f"{check.seen}; without the failure there is {found.words}: {line}"
+                return dataclasses.replace(check, seen=seen)
     return check
+
+
+def _shape_of(call: Call, step: CallStep, seen: Seen) -> Shape | None:
+    """What one call had with the service; None where nothing was said, or it tells nothing of the program's kind."""
+    if call.outcome is Outcome.WRONG_ANSWER or is_beside_another(seen, call):
+        return None
+    addresses = seen.addresses.get(step.from_, ())
+    ports = tries(seen, call, addresses).ports
+    frames = seen.frames.get("client-leg", ())
+    return shape([each for each in frames if {each.sender[1], each.receiver[1]} & ports], addresses, seen.port)
 
 
 def duration_of(call: Call, step: CallStep, seen: Seen) -> float | None:

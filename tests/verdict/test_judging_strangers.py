@@ -64,6 +64,11 @@ def last(folder: Path, expected: str, armed: Seen) -> Check:
     return judged(drill(folder, expected), evidence(call()), armed)[1][-1]
 
 
+def ask(number: int, at_s: float) -> Frame:
+    """A segment of the client's, with a byte."""
+    return replace(syn(number, at_s, 40000, 100), flags=frozenset({"ACK"}), payload=b"?")
+
+
 def failed(outcome: Outcome = Outcome.FAILED, *, errno: str | None = None, status: int = 7) -> Call:
     return call(outcome, errno=errno, status=status)
 
@@ -188,6 +193,28 @@ def test_a_control_that_shows_another_conversation_says_which_line_to_write(tmp_
     checks, _ = judged(drill(tmp_path, REFUSED), control, None)
     assert "1 connection, the client speaks first, 2 exchanges" in checks[-1].seen
     assert ": write `conversation: exchanges` in service.yaml" in checks[-1].seen
+
+
+def test_no_line_is_advised_for_two_calls_of_one_exchange_each_and_for_a_wrong_answer(tmp_path: Path) -> None:
+    """A client that packs its numbers as they lie in memory: the answer is wrong, and the conversation is right."""
+    made = [call(Outcome.WRONG_ANSWER), replace(call(Outcome.WRONG_ANSWER), started_s=110.0)]
+    frames = [
+        each
+        for at_s, port in ((100.0, 40000), (110.0, 40001))
+        for each in (syn(1, at_s, port), replace(ask(2, at_s + 0.1), source_port=port), data(3, at_s + 0.2, port, 5))
+    ]
+    of = drill(tmp_path, REFUSED)
+
+    def told(calls: Sequence[Call], sent: Sequence[Frame]) -> list[str]:
+        checks, _ = judged(of, replace(evidence(made[0], sent), calls={"hello": calls}), None)
+        return [each.seen for each in checks if "in service.yaml" in each.seen]
+
+    assert told([replace(each, outcome=Outcome.ANSWERED) for each in made], frames) == []
+    twice = [replace(each, number=each.number + 3, seq=(each.seq or 0) + 1) for each in frames[1:3]]
+    assert told(made, [*frames[:3], *twice, *frames[3:]]) == []
+    asked_again = told([replace(each, outcome=Outcome.ANSWERED) for each in made], [*frames[:3], *twice, *frames[3:]])
+    assert all("1 connection, the client speaks first, 2 exchanges" in each for each in asked_again)
+    assert asked_again
 
 
 def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
