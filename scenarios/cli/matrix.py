@@ -81,7 +81,7 @@ def run(options: argparse.Namespace) -> int:
         _perform(options, run_folder, given, missing, ran)
 
     def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
-        status = _tell(results, f"of {len(cells)} in {minutes(took_s)}")
+        status = _tell(results, cells, took_s)
         console.print(
             f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `{typed('report')}` shows the newest run[/]"
         )
@@ -113,15 +113,16 @@ def _perform(
             campaign.run(previous.longest_first(cells, expected_s))
 
 
-def _tell(results: Sequence[Result], of_what: str) -> int:
+def _tell(results: Sequence[Result], cells: Sequence[Cell], took_s: float) -> int:
     """Print the table, what is otherwise than promised, and the counts; the exit status."""
     said = {
         (each.cell.drill.drill, each.cell.chosen.label, each.cell.pair): (each.verdict, each.survival)
         for each in results
         if each.survival
     }
-    ran = {each.cell.pair for each in results}
-    console.print(matrix.table(in_order(ran), said))
+    asked = {(each.drill.drill, each.chosen.label, each.pair) for each in cells}
+    not_run = asked - {(each.cell.drill.drill, each.cell.chosen.label, each.cell.pair) for each in results}
+    console.print(matrix.table(in_order({pair for _, _, pair in asked}), said, not_run))
     console.print(f"\n{LEGEND}")
     otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
     for title, reason in otherwise.items():
@@ -130,7 +131,7 @@ def _tell(results: Sequence[Result], of_what: str) -> int:
     for title, what in unknown.items():
         console.print(f"[yellow]?[/] {escape(title)}: {escape(what)}")
     told = Counter(each.verdict for each in results)
-    console.print(f"\n{counted(told)} {of_what}; {len(otherwise)} otherwise than promised")
+    console.print(f"\n{counted(told)} of {len(cells)} in {minutes(took_s)}; {len(otherwise)} otherwise than promised")
     if otherwise:
         return 1
     return 0 if set(told) <= {Verdict.PASS} and not unknown else 2

@@ -48,6 +48,8 @@ class Seen:
     byteorders: Mapping[Role, str] = field(default_factory=dict)  # of the hosts that play the roles of a pair
     cpus: Mapping[Role, str] = field(default_factory=dict)  # of the programs of client and server, as `native`
     may_differ: MayDiffer | None = None  # what the service says of its protocol's bytes
+    service: str = ""  # with its server, as `echo/select`
+    connects_again: bool = False  # the service says that its client tries again
     made_under: Mapping[Role, Mapping[str, str]] = field(default_factory=dict)  # the kernels, and what TCP goes by
     held: Mapping[str, int] = field(default_factory=dict)  # packets that faults held at the end, and had let go later
     timings_s: Mapping[str, float] = field(default_factory=dict)  # where the time went, by phase

@@ -5,7 +5,7 @@ Rows are drills, columns architectures; a cell has a word of what happened, mark
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -21,10 +21,10 @@ from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import AS_EVER, Survival
 
 SERVICES = ("echo", "search")  # the architectures that are compared where nothing else is asked for
-NOT_APPLIED = "·"
+NOT_APPLIED, NOT_RUN = "·", "…"
 LEGEND = (
     "[green]as promised[/] · [red]✗ not as promised[/] · [yellow]? unproven[/] · [blue]– unsupported[/] · "
-    f"{NOT_APPLIED} the drill does not fit it\n"
+    f"{NOT_APPLIED} the drill does not fit it · {NOT_RUN} not run\n"
     "⧗ other clients were not served meanwhile, or late · ☠ the server was not well afterwards "
     "(with ✗: that is not promised; with ?: not known)"
 )
@@ -75,8 +75,15 @@ def blanks(drills: Iterable[Drill], services: Sequence[str], known: Mapping[str,
     return found
 
 
-def table(pairs: Sequence[Pair], said: Mapping[tuple[str, str, Pair], tuple[Verdict, Survival]]) -> Table:
-    """The table of what was run, by drill, architecture and pair; what pairs have in common is said once."""
+def table(
+    pairs: Sequence[Pair],
+    said: Mapping[tuple[str, str, Pair], tuple[Verdict, Survival]],
+    not_run: Collection[tuple[str, str, Pair]] = (),
+) -> Table:
+    """The table of what was run, by drill, architecture and pair; what pairs have in common is said once.
+
+    `not_run` are cells that were asked for, of a matrix that was interrupted.
+    """
     names = list(dict.fromkeys(name for _, name, _ in said))
     drawn = Table(show_lines=False, pad_edge=False, box=None, header_style="bold", row_styles=["", "on grey7"])
     drawn.add_column("drill", no_wrap=True)
@@ -86,7 +93,11 @@ def table(pairs: Sequence[Pair], said: Mapping[tuple[str, str, Pair], tuple[Verd
     for drill in sorted({drill for drill, _, _ in said}):
         row = []
         for name in names:
-            words = {pair: _cell(*said[drill, name, pair]) for pair in pairs if (drill, name, pair) in said}
+            words = {
+                pair: _cell(*said[cell]) if cell in said else f"[dim]{NOT_RUN}[/]"
+                for pair in pairs
+                if (cell := (drill, name, pair)) in said or cell in not_run
+            }
             row.append("\n".join(_by_pair(words)))
         drawn.add_row(drill, *row)
     return drawn

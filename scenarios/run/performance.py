@@ -168,6 +168,8 @@ class Performance:
             byteorders=cast.byteorders,
             cpus={side: cpu_of(self.run.cell.end(side)) for side in get_args(Side)},
             may_differ=self.run.cell.chosen.service.may_differ,
+            service=self.run.cell.chosen.name,
+            connects_again=self.run.cell.chosen.client.connects == "again",
             client_side=cast.client_side,
             backend_side=cast.backend_side,
             calls=self.calls.ended,

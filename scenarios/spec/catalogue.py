@@ -10,7 +10,7 @@ from pathlib import Path
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.places import CODE
-from scenarios.spec.comparison import with_another_end
+from scenarios.spec.comparison import problems_of_datagrams, with_another_end
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import own_pairs
@@ -44,6 +44,8 @@ def load_drill(path: Path, known: Mapping[str, Service] | None = None) -> Drill:
                 resolve(found.service, call.client, known)
     except ValueError as error:
         raise DeclarationError(path, line_of(path, "service"), str(error), "service") from error
+    if problems := list(problems_of_datagrams(found.parts, chosen)):
+        raise errors_of(path, problems)
     for number, step in enumerate(found.script, 1):
         for kind, fault in (("given", step.given), ("fault", step.fault)):
             if fault and fault.path:
@@ -153,7 +155,8 @@ def choose(drill: Drill, service: str | None, known: Mapping[str, Service] | Non
         if drill.client not in chosen.service.callers(chosen.server_name):
             return chosen, f"it compares two clients, and {chosen.name} has no client {drill.client}"
         chosen = replace(chosen, client_name=drill.client)
-    return chosen, drill.misfit(chosen) or _knows_another_client(drill, chosen) or _runs_on_one_pair(drill, chosen)
+    misfit = drill.misfit(chosen) or _knows_another_client(drill, chosen) or _runs_on_one_pair(drill, chosen)
+    return chosen, misfit or next(problems_of_datagrams(drill.parts, chosen), "")
 
 
 def _asks_for_lent(drill: Drill, chosen: ServiceChoice, lent: Sequence[str]) -> bool:

@@ -13,6 +13,7 @@ from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.expectations import Expectation
 from scenarios.spec.one_of import OneOf
 from scenarios.spec.pairs import EVERY_PAIR, Pair, ends
+from scenarios.spec.service import ServiceChoice
 
 
 @declaration
@@ -67,3 +68,11 @@ def problems_of_difference(
                 yield f"{at}: this would compare the control with itself; expected it in `expect`"
             elif has_fault:
                 yield f"{at}: a fault changes what is sent; expected `control_with`, and no fault"
+
+
+def problems_of_datagrams(parts: Mapping[str, Sequence[Expectation]], chosen: ServiceChoice) -> Iterator[str]:
+    """Why conversations of a service cannot be compared: over UDP nothing tells a repetition from one more message."""
+    for part, expectations in parts.items():
+        for number, each in enumerate(expectations, 1):
+            if each.alike and chosen.transport != "tcp":
+                yield f"{part}.{number}.alike: it compares conversations over tcp; {chosen.name} speaks udp"

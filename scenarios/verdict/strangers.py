@@ -7,17 +7,19 @@ claim is of one exchange; and it has a conversation of its own. Each makes a che
 from __future__ import annotations
 
 import dataclasses
+import fnmatch
 from collections.abc import Sequence
 from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.record import Seen
-from scenarios.evidence.shape import shape
+from scenarios.evidence.shape import Shape, shape
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Outcomes
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
+from scenarios.spec.service_programs import KINDS
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
 from scenarios.verdict.behaviour import conflict, retried, signal_of, unborne
@@ -100,17 +102,17 @@ def _is_unread(call: Call, expected: Outcomes) -> bool:
 def unless_tried_again(check: Check, drill: Drill, control: Seen, armed: Seen) -> Check:
     """A check of the run with the fault; unproven where a program tried more often there, and the check failed.
 
-    A program in the middle is a client too, of its backend.
+    That is for drills that know nothing of the program, and count on one try: of a kind, or for another service with
+    the same protocol. What a drill claims of a service that it names is meant as it is written. A program in the middle
+    is a client too, of its backend.
     """
-    if check.holds is not Verdict.FAIL:
+    if check.holds is not Verdict.FAIL or _is_of(drill, armed.service):
         return check
     for step in _of_guests(drill, armed):
         before, now = retried(control, armed, step)
         if now > before:
-            what = (
-                f"its program tried {so_many(now, 'time')}, and {before} without the failure; the claim is of one try"
-            )
-            return _unproven(check, f"{what}: write `connects: again` for its client in service.yaml")
+            tried = f"its program tried {so_many(now, 'time')}, and {before} without the failure"
+            return _unproven(check, f"{tried}; the claim is of one try{_line_for_one_try(drill, armed)}")
     before, now = (tries_of_middle(seen) for seen in (control, armed))
     may_be_of_it = not check.frames or check.frames.keys() & {"server-leg", "backend-leg"}
     if now > before and may_be_of_it and _of_guests(drill, armed):
@@ -119,16 +121,44 @@ def unless_tried_again(check: Check, drill: Drill, control: Seen, armed: Seen) -
     return check
 
 
+def _is_of(drill: Drill, service: str) -> bool:
+    """Whether the drill names the service, and not every one of its kind or every one there is (`*/*`)."""
+    named = [drill.service, *(each for each in drill.fits if not each.startswith("*"))]
+    return not drill.is_general and any(fnmatch.fnmatchcase(service, each) for each in named)
+
+
+def _line_for_one_try(drill: Drill, seen: Seen) -> str:
+    """The line of service.yaml with which the drill is not for this program any more; empty where none does that."""
+    if {*drill.fits} & {*KINDS} != {"connects-once"} or seen.connects_again:
+        return ""
+    return ": write `connects: again` for its client in service.yaml"
+
+
 def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
-    """A check of the control; where it did not go as it should, what the conversation was like instead."""
-    if check.holds is Verdict.PASS:
+    """A check of the control; where it did not go as it should, what a call's conversation was like instead.
+
+    Of a wrong answer the conversation is not the reason; and where two calls ran on one host nobody knows whose it was.
+    """
+    if check.holds is Verdict.PASS or "request" not in drill.fits:
         return check
     for step in _of_guests(drill, control):
-        found = shape(control.frames.get("client-leg", ()), control.addresses.get(step.from_, ()), control.port)
-        if found and found.transport == "tcp" and "request" in drill.fits and found.conversation != "request":
-            line = f"write `conversation: {found.conversation}` in service.yaml"
-            return dataclasses.replace(check, seen=f"{check.seen}; without the failure there is {found.words}: {line}")
+        for call in control.calls[step.name]:
+            found = _shape_of(call, step, control)
+            if found and found.transport == "tcp" and found.conversation != "request":
+                line = f"write `conversation: {found.conversation}` in service.yaml"
+                seen = f"{check.seen}; without the failure there is {found.words}: {line}"
+                return dataclasses.replace(check, seen=seen)
     return check
+
+
+def _shape_of(call: Call, step: CallStep, seen: Seen) -> Shape | None:
+    """What one call had with the service; None where nothing was said, or it tells nothing of the program's kind."""
+    if call.outcome is Outcome.WRONG_ANSWER or is_beside_another(seen, call):
+        return None
+    addresses = seen.addresses.get(step.from_, ())
+    ports = tries(seen, call, addresses).ports
+    frames = seen.frames.get("client-leg", ())
+    return shape([each for each in frames if {each.sender[1], each.receiver[1]} & ports], addresses, seen.port)
 
 
 def duration_of(call: Call, step: CallStep, seen: Seen) -> float | None:

@@ -6,7 +6,7 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,10 +99,13 @@ def test_a_service_that_there_is_not_or_that_no_drill_fits_is_told(service: str,
         matrix.cells([loaded("lost-syn")], ["echo/select", service], ("le-le",), 1, KNOWN)
 
 
-def draw_table(said: Mapping[tuple[str, str, str], tuple[Verdict, Survival]]) -> str:
+def draw_table(
+    said: Mapping[tuple[str, str, str], tuple[Verdict, Survival]], not_run: Collection[tuple[str, str, str]] = ()
+) -> list[str]:
+    """Its lines."""
     out = io.StringIO()
-    Console(file=out, width=120).print(matrix.table(("le-le", "be-le"), said))
-    return out.getvalue()
+    Console(file=out, width=120).print(matrix.table(("le-le", "be-le"), said, not_run))
+    return [" ".join(line.split()) for line in out.getvalue().splitlines() if line.strip()]
 
 
 def test_what_pairs_have_in_common_is_said_once_and_what_not_by_pair() -> None:
@@ -114,14 +117,24 @@ def test_what_pairs_have_in_common_is_said_once_and_what_not_by_pair() -> None:
         ("two", "echo/once", "le-le"): (Verdict.PASS, BLOCKED),
         ("two", "echo/once", "be-le"): (Verdict.UNPROVEN, replace(GOOD, word="unproven", kind="unproven")),
     }
-    lines = [" ".join(line.split()) for line in draw_table(said).splitlines() if line.strip()]
-    assert lines == [
+    assert draw_table(said) == [
         "echo echo",
         "drill select once",
         "one survived ·",
         "two le-le survived le-le survived ⧗✗",
         "be-le ✗ reset ECONNRESET be-le ? unproven",
     ]
+
+
+def test_a_cell_that_was_not_run_is_none_that_the_drill_does_not_fit() -> None:
+    said = {
+        ("one", "echo/select", "le-le"): (Verdict.PASS, GOOD),
+        ("two", "echo/once", "le-le"): (Verdict.PASS, GOOD),
+        ("two", "echo/once", "be-le"): (Verdict.PASS, GOOD),
+    }
+    not_run = {("one", "echo/select", "be-le"), ("two", "echo/select", "le-le"), ("two", "echo/select", "be-le")}
+    assert draw_table(said, not_run)[2:] == ["one le-le survived ·", "be-le …", "two … survived"]
+    assert f"{matrix.NOT_RUN} not run" in matrix.LEGEND
 
 
 @pytest.fixture

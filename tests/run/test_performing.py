@@ -128,6 +128,7 @@ def test_captures_logs_events_and_hits_of_a_script_that_broke_off_are_kept() -> 
     told = broken(in_force)
     assert str(told) == "the call did not end"
     assert isinstance(told.problem, LabProblem)
+    assert told.seen.service == cells(1)[0].chosen.name
     assert told.seen.captures == CAPTURES
     assert set(told.seen.frames) == {"client-leg", "server-leg"}
     assert told.seen.logs["server"] == ["starting", "listening on"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab.errors import UsageError
-from scenarios.spec.catalogue import choose, drills
+from scenarios.spec.catalogue import choose, drills, load_drill
 from scenarios.spec.cell import Cell, pairs_of, unsupported
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.drill import Drill
@@ -152,3 +152,17 @@ def test_a_drill_that_compares_clients_runs_its_own_with_every_server_that_it_ca
     assert choose(drill, "search/asyncio:search", KNOWN)[0].client_name == "search"
     _, misfit = choose(drill, "echo/select", KNOWN)
     assert misfit == "it compares two clients, and echo/select has no client array"
+
+
+def test_conversations_over_udp_are_not_compared(tmp_path: Path) -> None:
+    """Its packets are no silence, so no verdict may come of it; the file and its line are told."""
+    path = tmp_path / "mine.yaml"
+    path.write_text(RIGHT.replace("echo/select", "qotd/udp"), encoding="utf-8")
+    with pytest.raises(DeclarationError) as raised:
+        load_drill(path, KNOWN)
+    line = 1 + RIGHT[: RIGHT.index("- alike")].count("\n")
+    told = "expect.1.alike: it compares conversations over tcp; qotd/udp speaks udp"
+    assert str(raised.value) == f"{path}:{line}: {told}"
+    path.write_text(RIGHT.replace("script:", "fits: [qotd/*]\nscript:"), encoding="utf-8")
+    assert choose(load_drill(path, KNOWN), "qotd/udp", KNOWN)[1] == told
+    assert choose(load_drill(path, KNOWN), "qotd/tcp", KNOWN)[1] == ""

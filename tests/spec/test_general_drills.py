@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,27 @@ def test_a_program_that_avoids_the_failure_makes_it_unproven_and_not_red(drill: 
     counted = {each.hits.fault: each.hits for each in drill.expect if each.hits}
     armed = [step.fault for step in drill.script if step.fault]
     assert all(each.name not in counted or counted[each.name].least >= 1 for each in armed)
+
+
+# What a program may do or not, told as if each did: nothing that such a drill expects holds it.
+OF_A_PROGRAM = re.compile(
+    r"the server serves|question was served|nobody sends the answer|has the request executed|request was executed"
+    r"|is answered (all the same|by the second)|after the end of it is answered|loses no time|nothing fails"
+    r"|meets a client|resolver asks again|the next process that resolves it calls|its program does nothing|careless"
+)
+
+
+@pytest.mark.parametrize("drill", ANY.values(), ids=list(ANY))
+def test_no_sentence_of_a_drill_for_a_kind_says_what_the_program_does(drill: Drill) -> None:
+    assert not OF_A_PROGRAM.search(" ".join(f"{drill.claim} {drill.why}".split()))
+
+
+@pytest.mark.parametrize("drill", ANY.values(), ids=list(ANY))
+def test_how_often_a_kernel_repeats_its_syn_ack_is_no_part_of_a_claim(drill: Drill) -> None:
+    """With TCP_DEFER_ACCEPT it does to a client that has answered it and says nothing (tcp(7))."""
+    of_server = [each.packets for each in drill.expect if each.packets and each.packets.from_ == "server"]
+    crossed = [each for each in of_server if "tcp.flags.syn == 1" in each.where and not each.alone]
+    assert all(each.most in (None, 0) for each in crossed)
 
 
 @pytest.mark.parametrize("drill", ANY.values(), ids=list(ANY))

@@ -64,6 +64,11 @@ def last(folder: Path, expected: str, armed: Seen) -> Check:
     return judged(drill(folder, expected), evidence(call()), armed)[1][-1]
 
 
+def ask(number: int, at_s: float) -> Frame:
+    """A segment of the client's, with a byte."""
+    return replace(syn(number, at_s, 40000, 100), flags=frozenset({"ACK"}), payload=b"?")
+
+
 def failed(outcome: Outcome = Outcome.FAILED, *, errno: str | None = None, status: int = 7) -> Call:
     return call(outcome, errno=errno, status=status)
 
@@ -126,10 +131,39 @@ TWICE = [*ONE, syn(2, 100.1, 40001), syn(3, 100.2, 40002)]
 def test_a_count_of_one_try_is_unproven_where_a_program_tried_again(tmp_path: Path, expected: str, armed: Seen) -> None:
     found = last(tmp_path, expected, armed)
     assert found.holds is Verdict.UNPROVEN
-    assert "its program tried 3 times, and 1 without the failure" in found.seen
-    assert "`connects: again`" in found.seen
+    assert "its program tried 3 times, and 1 without the failure; the claim is of one try" in found.seen
+    assert "connects: again" not in found.seen  # the drill is for it all the same, whatever its client says
     ours = replace(armed, calls={"hello": [replace(call(), guest=False)]})
     assert last(tmp_path, expected, ours).holds is Verdict.FAIL
+
+
+def test_the_line_connects_again_is_told_where_it_changes_something(tmp_path: Path) -> None:
+    of = replace(drill(tmp_path, "hits: {fault: lose, exactly: 1}"), fits=("connects-once",))
+    armed = evidence(call(), TWICE, hits=3)
+    assert "write `connects: again`" in judged(of, evidence(call()), armed)[1][-1].seen
+    found = judged(of, evidence(call()), replace(armed, connects_again=True))[1][-1]
+    assert found.holds is Verdict.UNPROVEN
+    assert "write" not in found.seen
+
+
+@pytest.mark.parametrize(
+    ("fits", "service", "holds"),
+    [
+        ((), "search/selectors", Verdict.FAIL),
+        (("mine/*",), "mine/it", Verdict.FAIL),
+        (("*/*",), "mine/it", Verdict.UNPROVEN),
+        ((), "mine/it", Verdict.UNPROVEN),  # it speaks as the service that the drill names
+        (("request",), "search/selectors", Verdict.UNPROVEN),
+    ],
+)
+def test_what_a_drill_claims_of_a_service_that_it_names_is_meant_as_it_is_written(
+    tmp_path: Path, fits: tuple[str, ...], service: str, holds: Verdict
+) -> None:
+    """How often a client asks is a claim like any other: `exactly: 2`, and the capture has three."""
+    claim = "outcome: {call: hello, is: answered}\n  - packets: {at: client-leg, where: syn, exactly: 2}"
+    of = replace(drill(tmp_path, claim), fits=fits)
+    armed = replace(evidence(call(), TWICE), service=service)
+    assert judged(of, evidence(call()), armed)[1][-1].holds is holds
 
 
 def test_a_count_of_one_question_over_udp_is_unproven_where_a_program_asked_again(tmp_path: Path) -> None:
@@ -159,6 +193,28 @@ def test_a_control_that_shows_another_conversation_says_which_line_to_write(tmp_
     checks, _ = judged(drill(tmp_path, REFUSED), control, None)
     assert "1 connection, the client speaks first, 2 exchanges" in checks[-1].seen
     assert ": write `conversation: exchanges` in service.yaml" in checks[-1].seen
+
+
+def test_no_line_is_advised_for_two_calls_of_one_exchange_each_and_for_a_wrong_answer(tmp_path: Path) -> None:
+    """A client that packs its numbers as they lie in memory: the answer is wrong, and the conversation is right."""
+    made = [call(Outcome.WRONG_ANSWER), replace(call(Outcome.WRONG_ANSWER), started_s=110.0)]
+    frames = [
+        each
+        for at_s, port in ((100.0, 40000), (110.0, 40001))
+        for each in (syn(1, at_s, port), replace(ask(2, at_s + 0.1), source_port=port), data(3, at_s + 0.2, port, 5))
+    ]
+    of = drill(tmp_path, REFUSED)
+
+    def told(calls: Sequence[Call], sent: Sequence[Frame]) -> list[str]:
+        checks, _ = judged(of, replace(evidence(made[0], sent), calls={"hello": calls}), None)
+        return [each.seen for each in checks if "in service.yaml" in each.seen]
+
+    assert told([replace(each, outcome=Outcome.ANSWERED) for each in made], frames) == []
+    twice = [replace(each, number=each.number + 3, seq=(each.seq or 0) + 1) for each in frames[1:3]]
+    assert told(made, [*frames[:3], *twice, *frames[3:]]) == []
+    asked_again = told([replace(each, outcome=Outcome.ANSWERED) for each in made], [*frames[:3], *twice, *frames[3:]])
+    assert all("1 connection, the client speaks first, 2 exchanges" in each for each in asked_again)
+    assert asked_again
 
 
 def test_the_shape_of_a_conversation_is_told_from_its_packets() -> None:
