@@ -33,6 +33,7 @@ from scenarios.spec.given_values import read
 from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
 from scenarios.spec.project import project
 from scenarios.spec.roles import CallerRole, HostRole
+from scenarios.spec.service_programs import Transport
 from scenarios.spec.steps import State, Until
 
 Returned = TypeVar("Returned")
@@ -138,21 +139,22 @@ class Lab:
         image: str | None = None,
         port: int | None = None,
         on: CallerRole = "server",
-        transport: str = "tcp",
+        transport: Transport | None = None,
         ready: str | None = None,
         environment: Mapping[str, str] | None = None,
-        starts_within_s: float = 30.0,
+        starts_within_s: float | None = None,
     ) -> Server:
         """A server on a host, for a `with` block. It listens when the block begins.
 
         `command` has `{bind}`, `{port}`, and for TLS `{ca}`, `{cert}`, `{key}`, filled in; it runs in `image`, or as a
-        program of the lab's own on the host. Or `service` names one that is declared: `echo/select`. `ready` is a
-        regular expression for the line that says that it listens; without it its socket is looked for.
+        program of the lab's own on the host. Or `service` names one that is declared: `echo/select`; what its
+        service.yaml says of it cannot be said here. `ready` is a regular expression for the line that says that it
+        listens; without it its socket is looked for. Without `transport` it is TCP, and it has 30 s to start.
         """
         if service is None and port is None:
             raise UsageError("lab.serve: port: expected the port on which the server will listen")
-        words = {"ready": ready, "starts_within": starts_within_s}
-        program = Program(command, service, image, port, _transport("lab.serve", transport), environment or {}, words)
+        words = {"ready": ready, "transport": transport, "starts_within": starts_within_s}
+        program = Program(command, service, image, port, environment or {}, words)
         return Server(self._session, program, on)
 
     def start(
@@ -166,23 +168,30 @@ class Lab:
         to: str = "server",
         named: str | None = None,
         within_s: float = 30.0,
-        prints: str = "",
-        status: int = 0,
+        prints: str | None = None,
+        status: int | None = None,
         says: Mapping[str, str] | None = None,
         exits: Mapping[str, int | tuple[int, ...]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Started:
         """Start a client, and go on: `with lab.start(…) as call:`, or `call.wait()`. The words are those of `call`."""
-        words = {"prints": prints, "status": status, "says": says or {}, "exits": exits or {}, "timeout_s": within_s}
-        program = Program(command, service, image, port, environment=environment or {}, of_side=words)
+        words: dict[str, Any] = {
+            "prints": prints or None,
+            "status": status,
+            "says": says or None,
+            "exits": exits or None,
+        }
+        words["timeout_s"] = within_s
+        program = Program(command, service, image, port, environment or {}, words)
         return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=within_s)
 
     def call(self, command: str | None = None, **words: Any) -> Ended:
         """Run a client to its end; how that was. The lab ends it after `within_s` seconds, and then it `hung`.
 
         `{host}` and `{port}` are the server's; `named` puts a name in the address's place. A program of an `image` is
-        read by what it prints (an errno's text), by `prints` and `status`, which are right, and by `says` and `exits`,
-        as in a service.yaml. One of the lab's own is read by its exit status.
+        read by what it prints (an errno's text), by `prints` and `status` (0), which are right, and by `says` and
+        `exits`, as in a service.yaml. One of the host itself is read so where one of these words is given, and else by
+        its exit status alone. A declared `service` has such words of its own, and takes none here.
         """
         return self.start(command, **words).wait()
 
@@ -326,9 +335,3 @@ def _check_line(line: str) -> None:
         re.compile(line)
     except re.error as error:
         raise UsageError(f"lab.until: line: {line!r} is not a regular expression: {error}") from error
-
-
-def _transport(key: str, transport: str) -> str:
-    if transport not in ("tcp", "udp"):
-        raise UsageError(f"{key}: transport: expected tcp or udp, got {transport!r}")
-    return transport

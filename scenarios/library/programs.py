@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from scenarios.calls import boxes, contract, port_holders
-from scenarios.calls.call import Pending
+from scenarios.calls.call import Call, Pending
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
 from scenarios.library.ended import Ended
+from scenarios.library.host_calls import read_by_words
 from scenarios.library.session import Session
 from scenarios.spec.declaration_error import problems_of
+from scenarios.spec.given_values import read
+from scenarios.spec.program_ends import cpu_of
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import CallerRole, program_label
 from scenarios.spec.service import Service, ServiceChoice, resolve
@@ -27,6 +30,8 @@ from scenarios.spec.service_programs import Client
 from scenarios.spec.service_programs import Server as ServerProgram
 from scenarios.spec.validate import SERVICE_PLACE
 
+Side = Literal["server", "client"]
+READ_BY = ("prints", "status", "says", "exits")  # how a call ended is read by these, where one is given
 NOTHING = "true"  # in the place of the side that a test does not start here
 
 
@@ -38,29 +43,30 @@ class Program:
     service: str | None = None
     image: str | None = None
     port: int | None = None
-    transport: str = "tcp"
     environment: Mapping[str, str] = field(default_factory=dict)
-    of_side: Mapping[str, Any] = field(default_factory=dict)  # more words of a service's server, or client
+    of_side: Mapping[str, Any] = field(default_factory=dict)  # more words of a server, or client, that were given
 
-    def chosen(self, key: str, side: str) -> ServiceChoice:
+    def chosen(self, key: str, side: Side) -> ServiceChoice:
         """The service that this is. Raises UsageError that begins with `key`."""
         if (self.command is None) == (self.service is None):
             raise UsageError(f"{key}: expected either a command or service=…")
         if self.service is not None:
+            self._check_declared(key, side)
             return resolve(self.service)
+        for name, value in self.environment.items():
+            if not isinstance(value, str):
+                raise UsageError(f"{key}: environment.{name}: expected a string, got {value!r}")
+        if self.environment and self.image is None:
+            raise UsageError(f"{key}: environment: it is for a program of an image; use image=…, which names that")
         about = "of a test"
-        words = {"about": about, **self.of_side}
+        server, client = self._programs(key, side)
         try:
-            server = (
-                ServerProgram(run=self.command, **words) if side == "server" else ServerProgram(about="", run=NOTHING)
-            )
-            client = Client(run=self.command or "", **words) if side == "client" else Client(about="", run=NOTHING)
             made = Service(
                 service="test",
                 about=about,
                 image=self.image,
-                port=self.port or 1,
-                transport=self.transport,  # type: ignore[arg-type] # checked by lab.serve and lab.call
+                port=server.port or client.port or 1,
+                transport=server.transport or "tcp",
                 environment=dict(self.environment),
                 servers={"server": server},
                 clients={"client": client},
@@ -68,6 +74,26 @@ class Program:
         except ValueError as error:
             raise UsageError(f"{key}: {'; '.join(problems_of(error))}") from None
         return ServiceChoice(made, "server", "client")
+
+    def _programs(self, key: str, side: Side) -> tuple[ServerProgram, Client]:
+        words = {"about": "of a test", "run": self.command, "port": self.port, **self.of_side}
+        words = {name: each for name, each in words.items() if each is not None}
+        if side == "client":
+            return ServerProgram(about="", run=NOTHING), read(words, Client, key)
+        return read(words, ServerProgram, key), Client(about="", run=NOTHING)
+
+    def _check_declared(self, key: str, side: Side) -> None:
+        """Raise UsageError for a word that a declared service has in its own service.yaml."""
+        words = {"image": self.image, "environment": self.environment or None, **self.of_side}
+        if side == "server":
+            words["port"] = self.port
+        for word, value in words.items():
+            if value is not None and word != "timeout_s":
+                name = "starts_within_s" if word == "starts_within" else word
+                raise UsageError(
+                    f"{key}: {name}: the service {self.service} has its own (service.yaml); "
+                    f"use a command in place of service=…, or leave out {name}"
+                )
 
 
 def _check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
@@ -185,6 +211,10 @@ class Server:
         session.story.note(f"{program_label(self.on)} listens on port {chosen.server_port}")
 
 
+def _as_is(call: Call) -> Call:
+    return call
+
+
 @dataclass(slots=True)
 class Started:
     """A call under way. `wait` for its end, or leave the `with` block, which waits too; an error there ends it."""
@@ -192,12 +222,13 @@ class Started:
     name: str
     _session: Session
     _pending: Pending
+    _read: Callable[[Call], Call]
     ended: Ended | None = None
 
     def wait(self) -> Ended:
         """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
         if self.ended is None:
-            call = self._pending.wait()
+            call = self._read(self._pending.wait())
             self._session.calls.pop(self.name, None)
             story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
@@ -251,7 +282,9 @@ def start(
     address = _address(session, to, named)
     argv = boxes.client_words(command, address, port or 0)
     box = boxes.of_client(chosen.service, chosen.client_name, address, port or 0, within_s)
-    read = functools.partial(contract.ended, chosen.client) if box else None
+    of_image = functools.partial(contract.ended, chosen.client) if box else None
+    read_words = functools.partial(read_by_words, client=chosen.client, cpu=cpu_of(caller.end))
+    has_words = any(program.of_side.get(word) is not None for word in READ_BY)
     for host, clock in session.clocks.values():
         if host is caller and box:
             raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be changed")
@@ -259,9 +292,9 @@ def start(
     name = session.story.next_name("call")
     session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")
     session.stage.disturbed = True
-    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=read, hear=True)
+    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=of_image, hear=True)
     session.calls[name] = pending
-    return Started(name, session, pending)
+    return Started(name, session, pending, _as_is if box or not has_words else read_words)
 
 
 def _address(session: Session, to: str, named: str | None) -> str:
