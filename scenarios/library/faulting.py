@@ -11,7 +11,7 @@ from typing import Self, get_args
 
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.pauses import Pause
-from scenarios.faults.apply import applied
+from scenarios.faults.apply import Applied, applied
 from scenarios.faults.catch import Caught
 from scenarios.faults.clock import Clock
 from scenarios.faults.programs import PausedCalls
@@ -30,14 +30,15 @@ HELD_WITHIN_S = 5.0  # for what a fault holds when its block ends, and will let 
 class FaultBlock:
     """A fault that is in force while its `with` block runs.
 
-    `hits` is how many packets it took hold of so far, or how many things it did; it stays known after the block. A
-    block that ends without a hit raises Unproven, unless the fault `may_miss`. In the control run of `lab.control` it
-    is not put in force, and has no hits.
+    `hits` is how many packets it took hold of so far, or how many things it did; it stays known after the block, and
+    begins with none where the block is used again. A block that ends without a hit raises Unproven, unless the fault
+    `may_miss`. In the control run of `lab.control` it is not put in force, and has no hits.
     """
 
     def __init__(self, session: Session, fault: Fault, *, may_miss: bool, armed: bool) -> None:
         self._session, self._fault = session, fault
         self._may_miss, self._armed = may_miss, armed
+        self._made: Applied | None = None  # while it is in force
         self._caught: Caught | None = None
         self._stack = contextlib.ExitStack()
         self._log_from = 0
@@ -58,11 +59,14 @@ class FaultBlock:
         return self._now().details
 
     def _now(self) -> Caught:
-        if self._caught is not None:
-            return self._caught
-        if self.name in self._session.applied:
-            return self._session.applied[self.name].read_hits()
-        return self._of_replacement() if self._fault.replace and self._armed else Caught(0)
+        if self._made is not None:
+            return self._made.read_hits()
+        return self._caught or (self._of_replacement() if self._replaces_now else Caught(0))
+
+    @property
+    def _replaces_now(self) -> bool:
+        made = self._fault.replace
+        return made is not None and self._session.replaced.get(made.who) is made
 
     def _of_replacement(self) -> Caught:
         """A program that replaced another says itself what it did: so many lines are hits."""
@@ -77,6 +81,8 @@ class FaultBlock:
         if not self._armed:
             return self
         session, fault = self._session, self._fault
+        self._check_is_free()
+        self._caught = None
         self._stack.enter_context(session.metered())
         try:
             self._apply()
@@ -85,6 +91,16 @@ class FaultBlock:
             raise
         session.story.note(f"{fault.name} is in force")
         return self
+
+    def _check_is_free(self) -> None:
+        """Raise UsageError where it is in force already, or another of its name is."""
+        session, made = self._session, self._fault.replace
+        if self._made is not None or self._replaces_now:
+            raise UsageError(f"lab.fault: {self.name} is in force already; use a fault of its own for a block inside")
+        if self.name in session.applied:
+            raise UsageError(f"lab.fault: called: a fault {self.name} is in force already; give it another name")
+        if made and made.who in session.replaced:
+            raise UsageError(f"lab.fault: replace: the program of the {made.who} is replaced already; use one")
 
     def _apply(self) -> None:
         session, fault = self._session, self._fault
@@ -100,7 +116,7 @@ class FaultBlock:
             session.replaced[fault.replace.who] = fault.replace
             return
         if fault.clock:
-            session.applied[fault.name] = self._wrong_clock(fault.clock)
+            self._made = session.applied[fault.name] = self._wrong_clock(fault.clock)
             return
         hurt = fault.kill or fault.pause or fault.signal
         if hurt and hurt.who != SERVER and hurt.who not in session.calls:
@@ -128,7 +144,7 @@ class FaultBlock:
         )
         if isinstance(made, PausedCalls) and made.pids:  # of one call
             session.story.pauses[fault.name] = Pause(*made.pids[0], began_ns)
-        session.applied[fault.name] = made
+        self._made = session.applied[fault.name] = made
 
     def _wrong_clock(self, wrong: ClockFault) -> Clock:
         """Calls that begin on the host of a role while the block lasts have this clock."""
@@ -150,14 +166,16 @@ class FaultBlock:
             return
         session, name = self._session, self.name
         with self._stack:  # the metering ends last
-            if self._fault.replace:
-                session.replaced.pop(self._fault.replace.who, None)
+            if self._fault.replace and self._replaces_now:
                 self._caught = self._of_replacement()
-            elif name in session.applied:
+                del session.replaced[self._fault.replace.who]
+            elif self._made is not None:
+                made, self._made = self._made, None
                 if kind is None:
-                    self._let_go()
-                self._caught = session.applied.pop(name).end()
+                    _let_go(made)
+                del session.applied[name]
                 session.clocks.pop(name, None)
+                self._caught = made.end()
             if name in session.story.pauses:
                 session.story.pauses[name] = replace(session.story.pauses[name], ended_ns=time.time_ns())
             session.story.note(f"{name} is undone")
@@ -166,12 +184,6 @@ class FaultBlock:
         session.story.caught[name] = self._caught
         if kind is None:
             self._check(self._caught)
-
-    def _let_go(self) -> None:
-        """Wait for what it holds and will let go by itself."""
-        made = self._session.applied[self.name]
-        with contextlib.suppress(DeadlinePassed):
-            wait_for(lambda: not made.count_held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
 
     def _check(self, caught: Caught) -> None:
         """Raise Unproven unless it took hold of something, for sure."""
@@ -186,3 +198,9 @@ class FaultBlock:
 
     def __repr__(self) -> str:
         return f"<fault {self.name}: {self._fault.says}; {self.hits} hits>"
+
+
+def _let_go(made: Applied) -> None:
+    """Wait for what it holds and will let go by itself."""
+    with contextlib.suppress(DeadlinePassed):
+        wait_for(lambda: not made.count_held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
