@@ -22,8 +22,14 @@ from scenarios.library.unproven import Unproven
 from scenarios.spec.clock_faults import Clock as ClockFault
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.fault import Fault
+from scenarios.spec.host_addresses import NoAddress, SecondAddress, SecondInterface
+from scenarios.spec.host_settings import HostSettings
+from scenarios.spec.loopback_faults import Loopback
+from scenarios.spec.name_faults import Resolver
+from scenarios.spec.neighbour_faults import OneNetwork
 from scenarios.spec.roles import SERVER, CallerRole
 
+OF_HOSTS = (HostSettings, Loopback, NoAddress, OneNetwork, Resolver, SecondAddress, SecondInterface)
 HELD_WITHIN_S = 5.0  # for what a fault holds when its block ends, and will let go by itself
 
 
@@ -118,6 +124,7 @@ class FaultBlock:
         if fault.clock:
             self._made = session.applied[fault.name] = self._wrong_clock(fault.clock)
             return
+        self._check_changes_no_host_that_is_here()
         hurt = fault.kill or fault.pause or fault.signal
         if hurt and hurt.who != SERVER and hurt.who not in session.calls:
             expected = "expected 'server', or a call of lab.start that runs"
@@ -145,6 +152,14 @@ class FaultBlock:
         if isinstance(made, PausedCalls) and made.pids:  # of one call
             session.story.pauses[fault.name] = Pause(*made.pids[0], began_ns)
         self._made = session.applied[fault.name] = made
+
+    def _check_changes_no_host_that_is_here(self) -> None:
+        """Raise UsageError for a fault that changes a host whose role this machine itself plays."""
+        cast, here, effect = self._session.cast, self._session.here, self._fault.effect
+        if here is not None and isinstance(effect, OF_HOSTS):
+            for role in effect.between if isinstance(effect, OneNetwork) else (effect.who,):
+                if cast.host(role) is here:
+                    raise UsageError(f"lab.fault: {role} is this machine itself; the lab changes only hosts of its own")
 
     def _wrong_clock(self, wrong: ClockFault) -> Clock:
         """Calls that begin on the host of a role while the block lasts have this clock."""

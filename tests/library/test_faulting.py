@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.library.here import host_of
 from tests.library.without_lab import LabWithoutMachines, lab
 
 __all__ = ("lab",)
@@ -60,3 +61,22 @@ def test_one_replacement_at_a_time_and_each_ends_its_own(lab: LabWithoutMachines
     with first:
         assert replaced
     assert not replaced
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"no_address": "client"},
+        {"second_interface": "client"},
+        {"resolver": True},
+        {"loopback": "client", "of": "any"},
+        {"host": "client", "tcp_retries2": 3},
+        {"one_network": True},
+    ],
+)
+def test_a_fault_of_a_host_is_refused_where_this_machine_plays_it(lab: LabWithoutMachines, words: Any) -> None:
+    here = lab._session.here = host_of(lab._session.stage.lab.topology, "client")
+    lab._session.cast.client = here
+    with pytest.raises(UsageError, match="client is this machine itself"), lab.fault(**words):
+        pass
+    assert lab.log == []
