@@ -67,14 +67,21 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
         wrong = next(iter(words), "")
         raise UsageError(f"{place}: unknown effect {quoted(wrong)}{advice(wrong, EFFECTS)}")
     known = {each.name.rstrip("_") for each in dataclasses.fields(EFFECTS[effect]) if each.init}
-    others = {word.rstrip("_"): value for word, value in words.items() if word != effect}
+    main = _main(effect, words[effect], place)
+    others: dict[str, Any] = {}
+    for word, value in words.items():
+        name_of_word = word.rstrip("_")
+        if word != effect and (name_of_word in others or name_of_word in {each.rstrip("_") for each in main}):
+            raise UsageError(f"{place}: {effect}: {quoted(name_of_word)} is given twice; expected one value for it")
+        if word != effect:
+            others[name_of_word] = value
     behind = {"after": others.pop("after")} if "after" in others and "after" not in known else {}
     for word in others:
         if word in EFFECTS and word not in known:
             raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; use a `with` for each fault")
         if word not in known:
             raise UsageError(f"{place}: {effect}: unknown word {quoted(word)}{advice(word, known)}")
-    return read({"name": name, **behind, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
+    return read({"name": name, **behind, effect: {**main, **others}}, Fault, place)
 
 
 def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
