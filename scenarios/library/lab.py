@@ -25,7 +25,7 @@ from scenarios.library.recording import recording
 from scenarios.library.session import Session
 from scenarios.library.story import Story
 from scenarios.library.unproven import Unproven
-from scenarios.library.words import declared
+from scenarios.library.words import declared, seconds
 from scenarios.run.prepare import bring_up
 from scenarios.run.session import Stage
 from scenarios.spec.declaration_error import advice, quoted
@@ -142,7 +142,7 @@ class Lab:
         transport: Transport | None = None,
         ready: str | None = None,
         environment: Mapping[str, str] | None = None,
-        starts_within_s: float | None = None,
+        starts_within_s: float | str | None = None,
     ) -> Server:
         """A server on a host, for a `with` block. It listens when the block begins.
 
@@ -153,7 +153,8 @@ class Lab:
         """
         if service is None and port is None:
             raise UsageError("lab.serve: port: expected the port on which the server will listen")
-        words = {"ready": ready, "transport": transport, "starts_within": starts_within_s}
+        starts_s = None if starts_within_s is None else seconds(starts_within_s, "lab.serve: starts_within_s")
+        words = {"ready": ready, "transport": transport, "starts_within": starts_s}
         program = Program(command, service, image, port, environment or {}, words)
         return Server(self._session, program, on)
 
@@ -167,7 +168,7 @@ class Lab:
         from_: CallerRole = "client",
         to: str = "server",
         named: str | None = None,
-        within_s: float = 30.0,
+        within_s: float | str = 30.0,
         prints: str | None = None,
         status: int | None = None,
         says: Mapping[str, str] | None = None,
@@ -175,15 +176,11 @@ class Lab:
         environment: Mapping[str, str] | None = None,
     ) -> Started:
         """Start a client, and go on: `with lab.start(…) as call:`, or `call.wait()`. The words are those of `call`."""
-        words: dict[str, Any] = {
-            "prints": prints or None,
-            "status": status,
-            "says": says or None,
-            "exits": exits or None,
-        }
-        words["timeout_s"] = within_s
+        limit_s = seconds(within_s, "lab.call: within_s")
+        words: dict[str, Any] = {"prints": prints or None, "status": status, "timeout_s": limit_s}
+        words |= {"says": says or None, "exits": exits or None}
         program = Program(command, service, image, port, environment or {}, words)
-        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=within_s)
+        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=limit_s)
 
     def call(self, command: str | None = None, **words: Any) -> Ended:
         """Run a client to its end; how that was. The lab ends it after `within_s` seconds, and then it `hung`.
@@ -250,28 +247,29 @@ class Lab:
         on: HostRole | None = None,
         state: State | None = None,
         sockets: int = 1,
-        within_s: float = 10.0,
+        within_s: float | str = 10.0,
     ) -> None:
         """Wait until a fault has `hits`; or a program printed a `line` (regular expression); or so many sockets of a
         role are in a `state` (`ESTABLISHED`).
 
-        Raises DeadlinePassed after `within_s` seconds. In the control run no fault is waited for.
+        Raises DeadlinePassed after `within_s`, seconds or text (`200ms`). In the control run no fault is waited for.
         """
         given = [name for name, each in (("fault", fault), ("log", log), ("on", on)) if each is not None]
         if len(given) != 1:
             raise UsageError(f"lab.until: expected one of fault, log, on; got {' and '.join(given) or 'none of them'}")
+        limit_s = seconds(within_s, "lab.until: within_s")
         if fault is not None:
             if self._session.story.armed:
                 what = f"{hits} hits of {fault.name}"
-                wait_for(lambda: fault.hits >= hits, what, within_s)
+                wait_for(lambda: fault.hits >= hits, what, limit_s)
             return
         if log is not None:
             _check_line(line)
-            wait_for(lambda: any(re.search(line, each) for each in log.lines), f"a line with {line!r}", within_s)
+            wait_for(lambda: any(re.search(line, each) for each in log.lines), f"a line with {line!r}", limit_s)
             return
-        words = {"on": on, "state": state, "sockets": sockets, "within": within_s}
+        words = {"on": on, "state": state, "sockets": sockets, "within": limit_s}
         asked = read({name: each for name, each in words.items() if each is not None}, Until, "lab.until")
-        self._wait_for_sockets(asked, within_s)
+        self._wait_for_sockets(asked, limit_s)
 
     def _wait_for_sockets(self, asked: Until, within_s: float) -> None:
         assert asked.on and asked.state  # noqa: S101, PT018 (its own check)

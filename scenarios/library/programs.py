@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -28,6 +28,7 @@ from scenarios.spec.roles import CallerRole, program_label
 from scenarios.spec.service import Service, ServiceChoice, resolve
 from scenarios.spec.service_programs import Client
 from scenarios.spec.service_programs import Server as ServerProgram
+from scenarios.spec.units import Seconds
 from scenarios.spec.validate import SERVICE_PLACE
 
 Side = Literal["server", "client"]
@@ -59,8 +60,8 @@ class Program:
         if self.environment and self.image is None:
             raise UsageError(f"{key}: environment: it is for a program of an image; use image=…, which names that")
         about = "of a test"
-        server, client = self._programs(key, side)
         try:
+            server, client = self._programs(key, side)
             made = Service(
                 service="test",
                 about=about,
@@ -71,16 +72,22 @@ class Program:
                 servers={"server": server},
                 clients={"client": client},
             )
+        except UsageError:
+            raise
         except ValueError as error:
             raise UsageError(f"{key}: {'; '.join(problems_of(error))}") from None
         return ServiceChoice(made, "server", "client")
 
     def _programs(self, key: str, side: Side) -> tuple[ServerProgram, Client]:
         words = {"about": "of a test", "run": self.command, "port": self.port, **self.of_side}
+        starts_s = words.pop("starts_within", None)
         words = {name: each for name, each in words.items() if each is not None}
         if side == "client":
             return ServerProgram(about="", run=NOTHING), read(words, Client, key)
-        return read(words, ServerProgram, key), Client(about="", run=NOTHING)
+        server = read(words, ServerProgram, key)
+        if starts_s is not None:
+            server = replace(server, starts_within=Seconds(starts_s))  # which may be longer than a drill's
+        return server, Client(about="", run=NOTHING)
 
     def _check_declared(self, key: str, side: Side) -> None:
         """Raise UsageError for a word that a declared service has in its own service.yaml."""

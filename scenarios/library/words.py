@@ -7,6 +7,7 @@ The first keyword is the effect, and its value the effect's main word; the other
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from scenarios.spec.fault import EFFECTS, Fault
 from scenarios.spec.given_values import read
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Selected
+from scenarios.spec.units import Seconds
 
 # The word that the value of the effect itself stands for. Of effects that choose packets it is `of`.
 MAIN_WORDS: Final[Mapping[str, str]] = {
@@ -94,3 +96,16 @@ def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
     if effect == "mute" and isinstance(value, str):
         value = (value,)
     return {MAIN_WORDS[effect]: getattr(value, "name", value)}  # of a NAT that is in force, its name
+
+
+def seconds(value: float | str, place: str) -> float:
+    """Return a length of time in seconds: of a number of them, or of text as in a drill, `200ms`. Raise UsageError."""
+    if isinstance(value, str):
+        try:
+            return float(Seconds.parse(value))
+        except ValueError as error:
+            raise UsageError(f"{place}: {error}") from None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < 0:
+        raise UsageError(f"{place}: expected a length of time such as 200ms, or a number of seconds, got {value!r}")
+    return float(value)
