@@ -34,6 +34,7 @@ class DrillTest:
     def run(self) -> Result:
         """Run its control and its fault. Raises AssertionError where it fails, Unproven, NotHere, UsageError."""
         session, known = self.session, services()
+        session.check_up()
         if session.servers:
             runs = " and ".join(session.servers)
             raise UsageError(

@@ -70,6 +70,10 @@ class FaultBlock:
         return self._caught or (self._of_replacement() if self._replaces_now else Caught(0))
 
     @property
+    def _is_in_force(self) -> bool:
+        return self._made is not None or self._replaces_now
+
+    @property
     def _replaces_now(self) -> bool:
         made = self._fault.replace
         return made is not None and self._session.replaced.get(made.who) is made
@@ -87,6 +91,7 @@ class FaultBlock:
         if not self._armed:
             return self
         session, fault = self._session, self._fault
+        session.check_up()
         self._check_is_free()
         self._caught = None
         self._stack.enter_context(session.metered())
@@ -95,13 +100,14 @@ class FaultBlock:
         except BaseException:
             self._stack.close()
             raise
+        session.blocks.add(self, f"the fault {fault.name}", self._undo)
         session.story.note(f"{fault.name} is in force")
         return self
 
     def _check_is_free(self) -> None:
         """Raise UsageError where it is in force already, or another of its name is."""
         session, made = self._session, self._fault.replace
-        if self._made is not None or self._replaces_now:
+        if self._is_in_force:
             raise UsageError(f"lab.fault: {self.name} is in force already; use a fault of its own for a block inside")
         if self.name in session.applied:
             raise UsageError(f"lab.fault: called: a fault {self.name} is in force already; give it another name")
@@ -179,14 +185,25 @@ class FaultBlock:
     ) -> None:
         if not self._armed:
             return
+        if self._is_in_force:
+            self._undo(lets_go=kind is None)
+        elif kind is None:
+            self._session.check_up()
+            raise UsageError(f"lab.fault: {self.name} is not in force; its block was left open when its test was over")
+        if kind is None and self._caught is not None:
+            self._check(self._caught)
+
+    def _undo(self, *, lets_go: bool = False) -> None:
+        """End it. `lets_go`: it is waited a little for what it holds."""
         session, name = self._session, self.name
+        session.blocks.discard(self)
         with self._stack:  # the metering ends last
             if self._fault.replace and self._replaces_now:
                 self._caught = self._of_replacement()
                 del session.replaced[self._fault.replace.who]
             elif self._made is not None:
                 made, self._made = self._made, None
-                if kind is None:
+                if lets_go:
                     _let_go(made)
                 del session.applied[name]
                 session.clocks.pop(name, None)
@@ -194,11 +211,8 @@ class FaultBlock:
             if name in session.story.pauses:
                 session.story.pauses[name] = replace(session.story.pauses[name], ended_ns=time.time_ns())
             session.story.note(f"{name} is undone")
-        if self._caught is None:
-            return
-        session.story.caught[name] = self._caught
-        if kind is None:
-            self._check(self._caught)
+        if self._caught is not None:
+            session.story.caught[name] = self._caught
 
     def _check(self, caught: Caught) -> None:
         """Raise Unproven unless it took hold of something, for sure."""

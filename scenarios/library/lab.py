@@ -22,7 +22,7 @@ from scenarios.library.here import Side, playing
 from scenarios.library.packets import Packets
 from scenarios.library.programs import Program, Server, Started
 from scenarios.library.recording import recording
-from scenarios.library.session import Session
+from scenarios.library.session import NOT_UP, Session
 from scenarios.library.story import Story
 from scenarios.library.unproven import Unproven
 from scenarios.library.words import declared, seconds
@@ -90,13 +90,17 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = None
-        self._stack.__exit__(kind, error, trace)
+        session, self._open = self._open, None
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            self._stack.__exit__(kind, error, trace)
 
     @property
     def _session(self) -> Session:
         if self._open is None:
-            raise UsageError("the lab is not up; use it within `with Lab() as lab:`")
+            raise UsageError(NOT_UP)
         return self._open
 
     @property
@@ -222,7 +226,7 @@ class Lab:
 
     def recording(self) -> contextlib.AbstractContextManager[Packets]:
         """Record both legs of the firewall for the time of a `with` block; its packets can be asked after it."""
-        return recording(self._session)
+        return self._session.opened("a recording", recording(self._session))
 
     def sockets(self, on: HostRole) -> tuple[Socket, ...]:
         """The TCP and UDP sockets of a role's host now, as its kernel has them."""
@@ -290,7 +294,7 @@ class Lab:
         UDP: nothing else of the machine can be reached from the lab. One side at a time. Raises LabProblem where that
         cannot be done, with the command that helps.
         """
-        return playing(self._session, side, ports)
+        return self._session.opened(f"lab.host({side!r})", playing(self._session, side, ports))
 
     # Control
 

@@ -69,6 +69,7 @@ class Recorded:
         """The numbers of the frames of a leg that a display filter keeps: Wireshark's own word."""
         if (at, where) not in self._marked:
             assert self.base is not None  # noqa: S101 (seen asks)
+            self.session.check_up()  # Wireshark runs in it
             pcapng = self.base.captures[at].pcapng
             frames = self.session.stage.dissector.frames(pcapng, KEPT, (where,))
             self._marked[at, where] = frozenset(each.number for each in frames if where in each.marks)

@@ -159,6 +159,7 @@ class Server:
         return self.running is None or self.running.ended
 
     def __enter__(self) -> Self:
+        self._session.check_up()
         if taken := self._session.servers.get(self.on):
             raise UsageError(
                 f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; use one server a role"
@@ -173,10 +174,13 @@ class Server:
             self._stack.close()
             raise port_holders.explained(lab, self.host.name, self.chosen, problem) from problem
         self._session.servers[self.on] = self
+        self._session.blocks.add(self, f"{program_label(self.on)} ({self.chosen.server.run})", self.__exit__)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.servers.pop(self.on, None)
+        self._session.blocks.discard(self)
+        if self._is_open:
+            del self._session.servers[self.on]
         try:
             self._stack.close()
         finally:
@@ -186,11 +190,19 @@ class Server:
         self._session.story.logs.setdefault(self.on, []).extend(self.lines)
         self.running = None
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether its block goes on."""
+        return self._session.servers.get(self.on) is self
+
     def restart(self) -> None:
         """Stop it (SIGTERM) and start it again. A fault `replace` that is in force has its program started instead.
 
-        Raises LabProblem, with what it printed, when it does not come to listen.
+        Raises LabProblem, with what it printed, when it does not come to listen; UsageError out of its block.
         """
+        self._session.check_up()
+        if not self._is_open:
+            raise UsageError("server.restart: it is not served now; use it within `with lab.serve(…) as server:`")
         self._session.story.note(f"stop {program_label(self.on)} (SIGTERM), and start it again")
         self._stack.close()
         self._keep_log()
@@ -237,6 +249,7 @@ class Started:
         if self.ended is None:
             call = self._read(self._pending.wait())
             self._session.calls.pop(self.name, None)
+            self._session.blocks.discard(self._pending)
             story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
             story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
@@ -261,11 +274,13 @@ class Started:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            with contextlib.suppress(LabProblem):
-                self._pending.cancel()
-                self.wait()
-            return
-        self.wait()
+            self._give_up()
+        else:
+            self.wait()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(LabProblem):
+            self.cancel()
 
 
 def start(
@@ -301,7 +316,9 @@ def start(
     session.stage.disturbed = True
     pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=of_image, hear=True)
     session.calls[name] = pending
-    return Started(name, session, pending, _as_is if box or not has_words else read_words)
+    started = Started(name, session, pending, _as_is if box or not has_words else read_words)
+    session.blocks.add(pending, name, started._give_up, is_call=True)
+    return started
 
 
 def _address(session: Session, to: str, named: str | None) -> str:

@@ -35,6 +35,17 @@ class Made:
         return 0
 
 
+class _Stage(SimpleNamespace):
+    @property
+    def disturbed(self) -> bool:
+        """Of no packets: nobody has sent one."""
+        return False
+
+    @disturbed.setter
+    def disturbed(self, _: bool) -> None:
+        pass
+
+
 class LabWithoutMachines(Lab):
     """A lab that is up, without machines. `made` are its faults by name; `log` is what was done."""
 
@@ -46,7 +57,7 @@ class LabWithoutMachines(Lab):
             begin=lambda **_: None, wait=lambda: None, stop=lambda **_: None, end=lambda *_: Stalls()
         )
         machines = SimpleNamespace(topology=topology(1), number=1, profiles=(), guests={})
-        stage = SimpleNamespace(lab=machines, metering=metering, disturbed=False, injector=None)
+        stage = _Stage(lab=machines, metering=metering, injector=None)
         self._open = Session(cast("Stage", stage), "le-le", "ipv4", 1)
 
     def apply(self, fault: Fault, *_: Any) -> Made:
