@@ -40,6 +40,11 @@ class DrillTest:
             raise UsageError(
                 f"drill.run: a drill starts its own server, and one of a fixture runs on {runs}; leave out that fixture"
             )
+        if open_now := session.blocks.names:
+            raise UsageError(
+                f"drill.run: a drill has the lab for itself, and {' and '.join(open_now)} is open; "
+                "run it when that block has ended"
+            )
         (drill,) = find_drills([self.name], known)
         chosen = chosen_service(drill, self.service, known)
         same = (drill.drill, chosen.label, session.pair)
