@@ -32,11 +32,32 @@ class _State:
         self.item: pytest.Item | None = None
         self.pairs: list[str] = []
         self.required = False
+        self.scopes: list[str] = []  # of the fixtures that are being made, each in the one before it
+
+    def enter_fixture(self, scope: str) -> None:
+        """Note that a fixture of this scope begins to be made."""
+        self.scopes.append(scope)
+        self.say_for_whom()
+
+    def leave_fixture(self) -> None:
+        """Note that it is made."""
+        self.scopes.pop()
+        self.say_for_whom()
+
+    def say_for_whom(self) -> None:
+        """Tell the lab whether what is opened in it now is for several tests."""
+        if self.lab is not None:
+            self.lab._session.blocks.for_several = self.scopes[-1:] not in ([], ["function"])
+
+    def undo_left(self) -> str:
+        """Undo what the test before left open in the lab; what that was, for a person."""
+        return ", ".join(self.lab._session.blocks.undo()) if self.lab is not None else ""
 
     def begin(self) -> None:
         """Begin with the test that runs, on the pair that it asks for."""
         if self.lab is None or self.item is None:
             return
+        self.undo_left()  # where the end of the test before was cut short
         words = _words(self.item)
         parameters = self.item.callspec.params if hasattr(self.item, "callspec") else {}
         pair = parameters.get(PAIR, words.get("pair"))
@@ -108,6 +129,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     state.item = item
     if "lab" in getattr(item, "fixturenames", ()):
         state.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """When all fixtures of the test are gone: what it left open in the lab is undone, and its error."""
+    if left := item.config.stash[_STATE].undo_left():
+        pytest.fail(f"faultwire: this test left open, and it was undone: {left}; use `with`", pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a fixture of more than one test opens in the lab stays open between them."""
+    state = request.config.stash[_STATE]
+    state.enter_fixture(fixturedef.scope)
+    yield
+    state.leave_fixture()
 
 
 @pytest.fixture
