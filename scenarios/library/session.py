@@ -146,7 +146,7 @@ class Session:
         metering = self.stage.metering
         with_guests = any(each.is_guest for each in self.servers.values())
         if not self._meters:
-            metering.begin(with_guests=with_guests)
+            metering.begin(with_guests=with_guests, of_test=True)
             metering.wait()
         self._meters += 1
         try:
