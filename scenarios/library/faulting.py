@@ -127,6 +127,12 @@ class FaultBlock:
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
             return
+        if fault.after and fault.after.fault not in session.applied:
+            known = session.applied
+            raise UsageError(
+                f"lab.fault: after: expected a fault that is in force, got {quoted(fault.after.fault)}"
+                f"{advice(fault.after.fault, known) if known else ''}"
+            )
         if fault.clock:
             self._made = session.applied[fault.name] = self._wrong_clock(fault.clock)
             return

@@ -7,14 +7,17 @@ keep. With them it is read as a program of an image is (calls/contract.py).
 from __future__ import annotations
 
 import dataclasses
+import re
 import signal
 
 from scenarios.calls import contract
 from scenarios.calls.call import Call
+from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Finished
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.service_programs import OUR_PROGRAM, Client
 
+NOT_BEGUN = (126, 127)  # exit statuses (POSIX, 2.8.2): there is no such program, or it cannot be run
 UNKNOWN = frozenset({Outcome.FAILED, Outcome.CRASHED})  # what is made of an end of which nothing else is known
 
 
@@ -33,3 +36,14 @@ def read_by_words(call: Call, client: Client, cpu: str) -> Call:
     if outcome in UNKNOWN and status and status in OF_STATUS and OUR_PROGRAM.match(client.run):
         return call
     return dataclasses.replace(call, outcome=outcome, errno=errno, conflict=conflict)
+
+
+def check_began(call: Call) -> None:
+    """Raise LabProblem for a program that could not be begun, as a wrong command: nothing was called."""
+    if call.status not in NOT_BEGUN or call.stdout or not call.argv:
+        return
+    name = re.escape(call.argv[0])
+    # What the fork server says of its exec, and tini, which begins the program of an image
+    told = re.fullmatch(rf"(?:{name}: |\[FATAL tini \(\d+\)\] exec {name} failed: )([A-Z][^\n]+)\n?", call.stderr)
+    if told:
+        raise LabProblem(f"lab.call: `{call.argv[0]}` could not be begun on {call.host}: {told[1]}")

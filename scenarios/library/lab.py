@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -11,10 +10,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from scenarios.evidence.host_counters import host_counters
 from scenarios.evidence.record import Socket
 from scenarios.lab import pool
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import LabInUse, UsageError
 from scenarios.lab.lab import Lab as Machines
-from scenarios.lab.topology import Family
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.topology import LAB_NUMBERS, Family
 from scenarios.library import programs
 from scenarios.library.ended import Ended
 from scenarios.library.faulting import FaultBlock
@@ -25,18 +23,19 @@ from scenarios.library.recording import recording
 from scenarios.library.session import NOT_UP, Session
 from scenarios.library.story import Story
 from scenarios.library.unproven import Unproven
+from scenarios.library.until import until_hits, until_line, until_sockets
 from scenarios.library.words import declared, seconds
 from scenarios.run.prepare import bring_up
 from scenarios.run.session import Stage
 from scenarios.spec.declaration_error import advice, quoted
-from scenarios.spec.given_values import read
 from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
 from scenarios.spec.project import project
 from scenarios.spec.roles import CallerRole, HostRole
 from scenarios.spec.service_programs import Transport
-from scenarios.spec.steps import State, Until
+from scenarios.spec.steps import State
 
 Returned = TypeVar("Returned")
+ANOTHER = "use another number (Lab(NUMBER), or pytest with --faultwire-lab), or none, which borrows a free lab"
 
 
 class Twice(NamedTuple, Generic[Returned]):
@@ -66,6 +65,8 @@ class Lab:
         seed: int = 1,
         pairs: tuple[Pair, ...] = (),
     ) -> None:
+        if number is not None and (not isinstance(number, int) or number not in LAB_NUMBERS):
+            raise UsageError(f"Lab: number: expected {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, got {number!r}")
         self._number, self._pair, self._family, self._seed = number, pair, family, seed
         self._pairs = (pair, *pairs)
         self._stack = contextlib.ExitStack()
@@ -80,8 +81,11 @@ class Lab:
         with contextlib.ExitStack() as stack:
             machines = Machines(self._number, *needed) if self._number is not None else pool.one(needed)
             stack.callback(pool.give_back, [machines])  # which leaves one up that was asked for by its number
-            bring_up(machines)
-            stage = stack.enter_context(Stage(machines))
+            try:
+                bring_up(machines)
+                stage = stack.enter_context(Stage(machines))
+            except LabInUse as problem:
+                raise LabInUse(f"lab {self._number} is in use by another run; {ANOTHER}") from problem
             self._open = Session(stage, self._pair, self._family, self._seed)
             self._open.begin("")
             self._stack = stack.pop_all()
@@ -199,13 +203,13 @@ class Lab:
     # Faults
 
     def fault(self, *, may_miss: bool = False, called: str = "", **words: Any) -> FaultBlock:
-        """A fault for the time of a `with` block: the words of a drill's `fault:` (docs/drills.md), the effect first.
+        """A fault for the time of a `with` block: the words of a drill's `fault:`, the effect first.
 
         `drop="syn", first=1, from_="client", to="server"`; `silence="data", …`; `mtu=1300, at="server-leg"`;
         `pause="server"`, or a call of `start` that runs: `kill=call`; `answer="server", gives=("other-server",)`;
-        `clock="client", ahead="400d"`: of the calls that begin there in the block. `called` is its name in the
-        evidence. Raises UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took
-        hold of nothing.
+        `clock="client", ahead="400d"`: of the calls that begin there in the block. docs/writing-a-drill.md and
+        `faultwire schema drill` have all words. `called` is its name in the evidence. Raises UsageError, with the
+        nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
         """
         return self._fault(words, called, may_miss, armed=self._session.story.armed)
 
@@ -263,26 +267,11 @@ class Lab:
             raise UsageError(f"lab.until: expected one of fault, log, on; got {' and '.join(given) or 'none of them'}")
         limit_s = seconds(within_s, "lab.until: within_s")
         if fault is not None:
-            if self._session.story.armed:
-                what = f"{hits} hits of {fault.name}"
-                wait_for(lambda: fault.hits >= hits, what, limit_s)
-            return
-        if log is not None:
-            _check_line(line)
-            wait_for(lambda: any(re.search(line, each) for each in log.lines), f"a line with {line!r}", limit_s)
-            return
-        words = {"on": on, "state": state, "sockets": sockets, "within": limit_s}
-        asked = read({name: each for name, each in words.items() if each is not None}, Until, "lab.until")
-        self._wait_for_sockets(asked, limit_s)
-
-    def _wait_for_sockets(self, asked: Until, within_s: float) -> None:
-        assert asked.on and asked.state  # noqa: S101, PT018 (its own check)
-
-        def there() -> bool:
-            found = self._session.sockets(asked.on or "server", "lab.until: on")
-            return sum(each.state == asked.state for each in found) >= asked.sockets
-
-        wait_for(there, asked.says, within_s)
+            until_hits(self._session, fault, hits, limit_s)
+        elif log is not None:
+            until_line(log, line, limit_s)
+        else:
+            until_sockets(self._session, {"on": on, "state": state, "sockets": sockets}, limit_s)
 
     # This machine
 
@@ -328,12 +317,3 @@ def _by_name(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {word: _by_name(each) for word, each in value.items()}
     return value.name if isinstance(value, Started | FaultBlock) else value
-
-
-def _check_line(line: str) -> None:
-    if not line:
-        raise UsageError("lab.until: line: expected a regular expression for the line that `log` is read for")
-    try:
-        re.compile(line)
-    except re.error as error:
-        raise UsageError(f"lab.until: line: {line!r} is not a regular expression: {error}") from error

@@ -218,7 +218,7 @@ class Packets:
 
     def expect(self, **words: Any) -> None:
         """Hold an expectation of a drill against the recording: `at`, `where`, `exactly`, `at_least`, `at_most`,
-        `apart` ("0.9s to 1.5s"), `in_any`, `from_`, `to`, `alone`, `took`, `family` (docs/drills.md).
+        `apart` ("0.9s to 1.5s"), `in_any`, `from_`, `to`, `alone`, `took`, `family` (docs/writing-a-drill.md).
 
         Raises AssertionError, with the ladder, where it does not hold; Unproven where a stall may have made that.
         """

@@ -18,7 +18,7 @@ from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
 from scenarios.library.ended import Ended
-from scenarios.library.host_calls import read_by_words
+from scenarios.library.host_calls import check_began, read_by_words
 from scenarios.library.session import Session
 from scenarios.spec.declaration_error import problems_of
 from scenarios.spec.given_values import read
@@ -247,9 +247,11 @@ class Started:
     def wait(self) -> Ended:
         """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
         if self.ended is None:
-            call = self._read(self._pending.wait())
+            ended = self._pending.wait()
             self._session.calls.pop(self.name, None)
             self._session.blocks.discard(self._pending)
+            check_began(ended)
+            call = self._read(ended)
             story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
             story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())

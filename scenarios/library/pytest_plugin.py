@@ -76,6 +76,8 @@ def _words(item: Any) -> dict[str, Any]:
             found.setdefault(word, value)
         if mark.args:
             raise pytest.UsageError(f"@pytest.mark.faultwire: expected words such as pair=…, got {mark.args[0]!r}")
+    if isinstance(found.get("pairs"), str):
+        found["pairs"] = (found["pairs"],)
     return found
 
 
@@ -103,6 +105,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if words.get("pairs"):
         metafunc.fixturenames.append(PAIR)
         metafunc.parametrize(PAIR, words["pairs"], indirect=True)
+    own = [mark for mark in metafunc.definition.own_markers if mark.name == MARK]
+    if any("drills" in mark.kwargs for mark in own) and DRILL not in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"@pytest.mark.faultwire: {metafunc.definition.nodeid} runs no drill; "
+            "use the fixture `drill` in it, or leave out drills=…"
+        )
     if DRILL in metafunc.fixturenames and "drills" in words:
         from scenarios.lab.errors import UsageError
         from scenarios.library.drill_test import names

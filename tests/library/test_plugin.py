@@ -94,3 +94,16 @@ def test_what_a_test_left_open_is_its_error_and_meets_no_other_test(pytester: py
     ran.assert_outcomes(failed=1, passed=2, errors=1)
     ran.stdout.fnmatch_lines(["*ERROR at teardown of test_leaves_one_and_fails*"])
     ran.stdout.fnmatch_lines(["*this test left open, and it was undone: the fault silence-1; use `with`"])
+
+
+def test_a_mark_with_drills_on_a_test_that_runs_none_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.faultwire(drills='lost-syn')\ndef test_one(): pass")
+    ran = pytester.runpytest_inprocess(*PLUGIN)
+    assert ran.ret != 0
+    assert "test_one runs no drill; use the fixture `drill` in it" in ran.stdout.str() + ran.stderr.str()
+
+
+def test_a_pair_as_text_is_one_pair(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.faultwire(pairs='be-le')\ndef test_one(faultwire_pair): pass")
+    ran = pytester.runpytest_inprocess(*PLUGIN, "--collect-only", "-q")
+    ran.stdout.fnmatch_lines(["*test_one?be-le?", "*1 test collected*"])

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from scenarios.calls.call import Call
-from scenarios.lab.errors import UsageError
-from scenarios.library.host_calls import read_by_words
+from scenarios.lab.errors import LabProblem, UsageError
+from scenarios.library.host_calls import check_began, read_by_words
 from scenarios.library.programs import Program
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service_programs import Client
@@ -119,3 +119,16 @@ def test_a_call_of_a_host_is_read_by_the_words_that_were_given(client: Client, c
 def test_the_number_of_an_errno_is_that_of_the_hosts_cpu() -> None:
     call = _call(1, stderr="OSError: [Errno 146] it did not work")
     assert read_by_words(call, _client(prints="1"), "mips").errno == "ECONNREFUSED"
+
+
+@pytest.mark.parametrize(
+    "told", ["one: No such file or directory\n", "[FATAL tini (7)] exec one failed: No such file or directory\n"]
+)
+def test_a_command_that_there_is_none_of_is_a_problem_and_no_outcome(told: str) -> None:
+    with pytest.raises(LabProblem, match="`one` could not be begun on client: No such file or directory"):
+        check_began(_call(127, stderr=told))
+
+
+@pytest.mark.parametrize("call", [_call(127, stderr="sh: 1: one: not found\n"), _call(1, stderr="one: No such file\n")])
+def test_a_program_that_began_has_an_outcome_whatever_its_status(call: Call) -> None:
+    check_began(call)
