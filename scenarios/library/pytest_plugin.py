@@ -46,12 +46,14 @@ class _State:
 
     def say_for_whom(self) -> None:
         """Tell the lab whether what is opened in it now is for several tests."""
-        if self.lab is not None:
-            self.lab._session.blocks.for_several = self.scopes[-1:] not in ([], ["function"])
+        if self.lab is not None and self.lab._open is not None:
+            self.lab._open.blocks.for_several = self.scopes[-1:] not in ([], ["function"])
 
     def undo_left(self) -> str:
         """Undo what the test before left open in the lab; what that was, for a person."""
-        return ", ".join(self.lab._session.blocks.undo()) if self.lab is not None else ""
+        if self.lab is None or self.lab._open is None:
+            return ""
+        return ", ".join(self.lab._open.blocks.undo())
 
     def begin(self) -> None:
         """Begin with the test that runs, on the pair that it asks for."""
@@ -142,7 +144,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item) -> None:
     """When all fixtures of the test are gone: what it left open in the lab is undone, and its error."""
-    if left := item.config.stash[_STATE].undo_left():
+    _check_nothing_was(item.config.stash[_STATE].undo_left())
+
+
+def _check_nothing_was(left: str) -> None:
+    """Fail, at the end of a test, for what it left open."""
+    if left:
         pytest.fail(f"faultwire: this test left open, and it was undone: {left}; use `with`", pytrace=False)
 
 
@@ -184,6 +191,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     try:
         state.begin()
         yield made
+        left = state.undo_left()  # of the last test, whose end this is
     finally:
         state.lab = None
         try:
@@ -194,6 +202,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
                 _tell(config, f"faultwire: evidence of what failed: {page}")
         finally:
             made.__exit__(None, None, None)
+    _check_nothing_was(left)
 
 
 def _number(config: pytest.Config) -> int | None:
