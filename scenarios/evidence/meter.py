@@ -33,21 +33,28 @@ NOT_ASKED: Final = (LabProblem, CommandFailed, NoEngine, APIError, OSError)
 
 
 class OwnMeter:
-    """The stalls of this program: a thread that sleeps, and notes how much later than it wanted it woke."""
+    """The stalls of this program: a thread that sleeps, and notes how much later than it wanted it woke.
 
-    def __init__(self) -> None:
+    `of_test`: this program is a person's test, and what it computes meanwhile, with Python's lock in its hand, is its
+    own work: only the time in which it had no processor is a stall. It is noted as the end of that time.
+    """
+
+    def __init__(self, *, of_test: bool = False) -> None:
+        self._of_test = of_test
         self._over = threading.Event()
         self._found: list[Stall] = []
         self._thread = threading.Thread(target=self._run, daemon=True, name="stalls of the runner")
         self._thread.start()
 
     def _run(self) -> None:
-        before_ns = time.time_ns()
+        before_ns, worked_before_ns = time.time_ns(), time.process_time_ns()
         while not self._over.wait(TICK_S):
-            now_ns = time.time_ns()
-            if now_ns - before_ns >= (TICK_S + NOTED_S) * 1e9 and len(self._found) < MOST_STALLS:
-                self._found.append(Stall(RUNNER, "still", before_ns, now_ns))
-            before_ns = now_ns
+            now_ns, worked_ns = time.time_ns(), time.process_time_ns()
+            own_work_ns = worked_ns - worked_before_ns if self._of_test else 0
+            began_ns = before_ns + own_work_ns
+            if now_ns - began_ns >= (TICK_S + NOTED_S) * 1e9 and len(self._found) < MOST_STALLS:
+                self._found.append(Stall(RUNNER, "still", began_ns, now_ns))
+            before_ns, worked_before_ns = now_ns, worked_ns
 
     def stop(self) -> list[Stall]:
         """End the thread; what it noted."""
@@ -111,15 +118,18 @@ class Metering:
 
     # Between two moments
 
-    def begin(self, *, with_guests: bool = False) -> None:
-        """Note stalls from now on; `wait` before the script. `with_guests`: programs of other images may run."""
+    def begin(self, *, with_guests: bool = False, of_test: bool = False) -> None:
+        """Note stalls from now on; `wait` before the script. `with_guests`: programs of other images may run.
+
+        `of_test`: the script is a person's test in this program, and its work is no stall of the runner.
+        """
         self.give_up()
         self._problem = ""
         self._lab.guests.clear()  # those of earlier scripts have ended
         if self._child is None:
             self._start()
         guests = self._guests(with_guests)
-        self._own_meter, self._began_ns, self._stopped_ns = OwnMeter(), time.time_ns(), 0
+        self._own_meter, self._began_ns, self._stopped_ns = OwnMeter(of_test=of_test), time.time_ns(), 0
         self._starting = self._ask({"start": {**self._machines, **guests}}, "begin to meter")
 
     def wait(self) -> None:

@@ -30,6 +30,7 @@ from scenarios.lab.earlier_connections import Connection, ports
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab
+from scenarios.lab.or_undo import OrUndo
 from scenarios.lab.process import Running
 from scenarios.spec import (
     kernel_faults,
@@ -96,7 +97,8 @@ class _Led(_Rule):
     def __init__(self, fault: Vip, injector: Injector) -> None:
         self._injector = injector
         super().__init__(fault)
-        injector.take(fault.name, fault.addresses)
+        with OrUndo(fault.__exit__):
+            injector.take(fault.name, fault.addresses)
 
     def end(self, known: Caught | None = None) -> Caught:
         is_first = self._last is None
@@ -214,19 +216,18 @@ def applied(
                 back = effect.pick_back(lambda role: cast.address(role, effect.family))
                 back = _translated(back, effect.from_, effect, cast)
                 of_back = ports(left, back.from_, back.to, back.behind, back.virtual)
-                injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
+                with OrUndo(Injected(injector, fault.name).heal):
+                    injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
                 return _Shifted(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
             return _Injection(Injected(injector, fault.name), for_ever=isinstance(effect, Hold))
         case PathBetween():
             address = functools.partial(cast.address, family=effect.family)
             there = _translated(effect.pick(address), effect.to, effect, cast)
             back = _translated(effect.pick_back(address), effect.from_, effect, cast)
-            for name, action, pick in (
-                (fault.name, effect.action, there),
-                (f"{fault.name}.back", effect.action_back, back),
-            ):
-                of_pick = ports(left, pick.from_, pick.to, pick.behind, pick.virtual)
-                injector.apply(name, action, pick, seed, of_pick)
+            of_there, of_back = (ports(left, way.from_, way.to, way.behind, way.virtual) for way in (there, back))
+            injector.apply(fault.name, effect.action, there, seed, of_there)
+            with OrUndo(Injected(injector, fault.name).heal):
+                injector.apply(f"{fault.name}.back", effect.action_back, back, seed, of_back)
             return _BothWays(Injected(injector, fault.name), Injected(injector, f"{fault.name}.back"))
         case mapping_faults.Vip():
             return _Led(Vip(lab, fault.name, cast.host(effect.to), effect.hairpin), injector)

@@ -40,7 +40,7 @@ class _Addresses(HostChange):
     """A host whose addresses are others for a while; `addresses` are those that it gets, or loses."""
 
     def __init__(self, lab: Lab, name: str, host: Host, addresses: Sequence[str]) -> None:
-        super().__init__(lab, name)
+        super().__init__(lab, name, host.name)
         self._host, self._addresses = host, addresses
 
     def _script(self) -> str:

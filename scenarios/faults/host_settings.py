@@ -41,7 +41,7 @@ class HostSettings(HostChange):
     def __init__(
         self, lab: Lab, name: str, host: str, asked: Mapping[str, str], ports: PortRange | None = None
     ) -> None:
-        super().__init__(lab, name)
+        super().__init__(lab, name, host)
         self._host, self._asked = host, asked
         self._ports = f"( sport >= :{ports.first} and sport <= :{ports.last} )" if ports else ""
         self._before: Mapping[str, str] = {}

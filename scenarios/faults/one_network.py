@@ -84,7 +84,7 @@ class OneNetwork(HostChange):
     needs = "nf_tables that hands frames to another device (CONFIG_NFT_FWD_NETDEV, CONFIG_NFT_DUP_NETDEV)"
 
     def __init__(self, lab: Lab, name: str, one: Host, other: Host) -> None:
-        super().__init__(lab, name)
+        super().__init__(lab, name, one.name, other.name)
         self._others = {one: other, other: one}
         self._ethernet = dict.fromkeys(self._others, UNKNOWN)
         self._bridge = _Bridge(lab, f"{name[:24]}-bridge")

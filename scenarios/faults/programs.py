@@ -44,10 +44,18 @@ class _OfProgram:
         return known or self._caught
 
 
+def _runs(program: Running) -> bool:
+    """Whether there is a program that a signal can reach."""
+    return not program.ended and (not isinstance(program, Guest) or program.is_running)
+
+
 class Killed(_OfProgram):
-    """A program that was ended by a signal."""
+    """A program that was ended by a signal. Of one that had ended before, there is nothing to hit."""
 
     def __init__(self, program: Running, signal: str) -> None:
+        if not _runs(program):
+            self._caught = Caught(0, details=("it had ended before",))
+            return
         program.signal(signal)
         with contextlib.suppress(DeadlinePassed):
             wait_for(lambda: program.ended, "the program to end", ENDS_WITHIN_S, every_s=0.005)
@@ -137,11 +145,9 @@ class Signalled(_OfProgram):
     def _send(self) -> None:
         sent = 0
         for each in self._programs:
-            if each.ended:
-                continue
             if isinstance(each, Pending):
                 sent += each.signal(self._signal).sent
-            else:
+            elif _runs(each):
                 each.signal(self._signal)
                 sent += 1
         self._caught = Caught(self._caught.hits + sent, details=(f"SIG{self._signal}",))

@@ -30,7 +30,7 @@ class Resolver(HostChange):
     """A host has this resolv.conf. Hits are 1 while it stands there."""
 
     def __init__(self, lab: Lab, name: str, host: str, asked: str) -> None:
-        super().__init__(lab, name)
+        super().__init__(lab, name, host)
         self._host, self._asked = host, asked
         self._before = ""
 

@@ -42,7 +42,7 @@ class SecondInterface(HostChange):
     needs = "pairs of interfaces (CONFIG_VETH)"
 
     def __init__(self, lab: Lab, name: str, host: Host) -> None:
-        super().__init__(lab, name)
+        super().__init__(lab, name, host.name)
         self._host = host
 
     def _with_prefixes(self, has: Host | Leg) -> list[str]:

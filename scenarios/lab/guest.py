@@ -59,6 +59,13 @@ class Guest(Running):
             return bool(engine.client().containers.get(self._container).status == "paused")
         return False
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the engine has it running, or paused; what it printed comes to an end a little after it."""
+        with contextlib.suppress(NotFound), engine.request(f"say how {self._container} is"):
+            return engine.client().containers.get(self._container).status in ("running", "paused")
+        return False
+
     def stop(self) -> int:
         """As of any program; before it the box's last commands are run, where the program can still answer them."""
         if self._box.after and not self.ended and not self.is_paused:

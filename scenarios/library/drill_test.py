@@ -34,10 +34,16 @@ class DrillTest:
     def run(self) -> Result:
         """Run its control and its fault. Raises AssertionError where it fails, Unproven, NotHere, UsageError."""
         session, known = self.session, services()
+        session.check_up()
         if session.servers:
             runs = " and ".join(session.servers)
             raise UsageError(
                 f"drill.run: a drill starts its own server, and one of a fixture runs on {runs}; leave out that fixture"
+            )
+        if open_now := session.blocks.names:
+            raise UsageError(
+                f"drill.run: a drill has the lab for itself, and {' and '.join(open_now)} is open; "
+                "run it when that block has ended"
             )
         (drill,) = find_drills([self.name], known)
         chosen = chosen_service(drill, self.service, known)

@@ -11,7 +11,7 @@ from typing import Self, get_args
 
 from scenarios.calls.forkserver import WarmRunning
 from scenarios.evidence.pauses import Pause
-from scenarios.faults.apply import applied
+from scenarios.faults.apply import Applied, applied
 from scenarios.faults.catch import Caught
 from scenarios.faults.clock import Clock
 from scenarios.faults.programs import PausedCalls
@@ -22,22 +22,29 @@ from scenarios.library.unproven import Unproven
 from scenarios.spec.clock_faults import Clock as ClockFault
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.fault import Fault
+from scenarios.spec.host_addresses import NoAddress, SecondAddress, SecondInterface
+from scenarios.spec.host_settings import HostSettings
+from scenarios.spec.loopback_faults import Loopback
+from scenarios.spec.name_faults import Resolver
+from scenarios.spec.neighbour_faults import OneNetwork
 from scenarios.spec.roles import SERVER, CallerRole
 
+OF_HOSTS = (HostSettings, Loopback, NoAddress, OneNetwork, Resolver, SecondAddress, SecondInterface)
 HELD_WITHIN_S = 5.0  # for what a fault holds when its block ends, and will let go by itself
 
 
 class FaultBlock:
     """A fault that is in force while its `with` block runs.
 
-    `hits` is how many packets it took hold of so far, or how many things it did; it stays known after the block. A
-    block that ends without a hit raises Unproven, unless the fault `may_miss`. In the control run of `lab.control` it
-    is not put in force, and has no hits.
+    `hits` is how many packets it took hold of so far, or how many things it did; it stays known after the block, and
+    begins with none where the block is used again. A block that ends without a hit raises Unproven, unless the fault
+    `may_miss`. In the control run of `lab.control` it is not put in force, and has no hits.
     """
 
     def __init__(self, session: Session, fault: Fault, *, may_miss: bool, armed: bool) -> None:
         self._session, self._fault = session, fault
         self._may_miss, self._armed = may_miss, armed
+        self._made: Applied | None = None  # while it is in force
         self._caught: Caught | None = None
         self._stack = contextlib.ExitStack()
         self._log_from = 0
@@ -58,11 +65,18 @@ class FaultBlock:
         return self._now().details
 
     def _now(self) -> Caught:
-        if self._caught is not None:
-            return self._caught
-        if self.name in self._session.applied:
-            return self._session.applied[self.name].read_hits()
-        return self._of_replacement() if self._fault.replace and self._armed else Caught(0)
+        if self._made is not None:
+            return self._made.read_hits()
+        return self._caught or (self._of_replacement() if self._replaces_now else Caught(0))
+
+    @property
+    def _is_in_force(self) -> bool:
+        return self._made is not None or self._replaces_now
+
+    @property
+    def _replaces_now(self) -> bool:
+        made = self._fault.replace
+        return made is not None and self._session.replaced.get(made.who) is made
 
     def _of_replacement(self) -> Caught:
         """A program that replaced another says itself what it did: so many lines are hits."""
@@ -77,14 +91,28 @@ class FaultBlock:
         if not self._armed:
             return self
         session, fault = self._session, self._fault
+        session.check_up()
+        self._check_is_free()
+        self._caught = None
         self._stack.enter_context(session.metered())
         try:
             self._apply()
         except BaseException:
             self._stack.close()
             raise
+        session.blocks.add(self, f"the fault {fault.name}", self._undo)
         session.story.note(f"{fault.name} is in force")
         return self
+
+    def _check_is_free(self) -> None:
+        """Raise UsageError where it is in force already, or another of its name is."""
+        session, made = self._session, self._fault.replace
+        if self._is_in_force:
+            raise UsageError(f"lab.fault: {self.name} is in force already; use a fault of its own for a block inside")
+        if self.name in session.applied:
+            raise UsageError(f"lab.fault: called: a fault {self.name} is in force already; give it another name")
+        if made and made.who in session.replaced:
+            raise UsageError(f"lab.fault: replace: the program of the {made.who} is replaced already; use one")
 
     def _apply(self) -> None:
         session, fault = self._session, self._fault
@@ -99,9 +127,16 @@ class FaultBlock:
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
             return
+        if fault.after and fault.after.fault not in session.applied:
+            known = session.applied
+            raise UsageError(
+                f"lab.fault: after: expected a fault that is in force, got {quoted(fault.after.fault)}"
+                f"{advice(fault.after.fault, known) if known else ''}"
+            )
         if fault.clock:
-            session.applied[fault.name] = self._wrong_clock(fault.clock)
+            self._made = session.applied[fault.name] = self._wrong_clock(fault.clock)
             return
+        self._check_changes_no_host_that_is_here()
         hurt = fault.kill or fault.pause or fault.signal
         if hurt and hurt.who != SERVER and hurt.who not in session.calls:
             expected = "expected 'server', or a call of lab.start that runs"
@@ -128,7 +163,15 @@ class FaultBlock:
         )
         if isinstance(made, PausedCalls) and made.pids:  # of one call
             session.story.pauses[fault.name] = Pause(*made.pids[0], began_ns)
-        session.applied[fault.name] = made
+        self._made = session.applied[fault.name] = made
+
+    def _check_changes_no_host_that_is_here(self) -> None:
+        """Raise UsageError for a fault that changes a host whose role this machine itself plays."""
+        cast, here, effect = self._session.cast, self._session.here, self._fault.effect
+        if here is not None and isinstance(effect, OF_HOSTS):
+            for role in effect.between if isinstance(effect, OneNetwork) else (effect.who,):
+                if cast.host(role) is here:
+                    raise UsageError(f"lab.fault: {role} is this machine itself; the lab changes only hosts of its own")
 
     def _wrong_clock(self, wrong: ClockFault) -> Clock:
         """Calls that begin on the host of a role while the block lasts have this clock."""
@@ -148,30 +191,34 @@ class FaultBlock:
     ) -> None:
         if not self._armed:
             return
+        if self._is_in_force:
+            self._undo(lets_go=kind is None)
+        elif kind is None:
+            self._session.check_up()
+            raise UsageError(f"lab.fault: {self.name} is not in force; its block was left open when its test was over")
+        if kind is None and self._caught is not None:
+            self._check(self._caught)
+
+    def _undo(self, *, lets_go: bool = False) -> None:
+        """End it. `lets_go`: it is waited a little for what it holds."""
         session, name = self._session, self.name
+        session.blocks.discard(self)
         with self._stack:  # the metering ends last
-            if self._fault.replace:
-                session.replaced.pop(self._fault.replace.who, None)
+            if self._fault.replace and self._replaces_now:
                 self._caught = self._of_replacement()
-            elif name in session.applied:
-                if kind is None:
-                    self._let_go()
-                self._caught = session.applied.pop(name).end()
+                del session.replaced[self._fault.replace.who]
+            elif self._made is not None:
+                made, self._made = self._made, None
+                if lets_go:
+                    _let_go(made)
+                del session.applied[name]
                 session.clocks.pop(name, None)
+                self._caught = made.end()
             if name in session.story.pauses:
                 session.story.pauses[name] = replace(session.story.pauses[name], ended_ns=time.time_ns())
             session.story.note(f"{name} is undone")
-        if self._caught is None:
-            return
-        session.story.caught[name] = self._caught
-        if kind is None:
-            self._check(self._caught)
-
-    def _let_go(self) -> None:
-        """Wait for what it holds and will let go by itself."""
-        made = self._session.applied[self.name]
-        with contextlib.suppress(DeadlinePassed):
-            wait_for(lambda: not made.count_held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)
+        if self._caught is not None:
+            session.story.caught[name] = self._caught
 
     def _check(self, caught: Caught) -> None:
         """Raise Unproven unless it took hold of something, for sure."""
@@ -186,3 +233,9 @@ class FaultBlock:
 
     def __repr__(self) -> str:
         return f"<fault {self.name}: {self._fault.says}; {self.hits} hits>"
+
+
+def _let_go(made: Applied) -> None:
+    """Wait for what it holds and will let go by itself."""
+    with contextlib.suppress(DeadlinePassed):
+        wait_for(lambda: not made.count_held(), "the fault to let go what it holds", HELD_WITHIN_S, every_s=0.02)

@@ -35,6 +35,8 @@ def playing(session: Session, side: Side, ports: Sequence[int]) -> Iterator[None
         raise UsageError("lab.host: this machine plays a side already; use one side at a time")
     if side in session.servers:
         raise UsageError(f"lab.host: a server of this test runs on the {side} already")
+    if not isinstance(ports, Sequence) or not all(isinstance(each, int) for each in ports):
+        raise UsageError(f"lab.host: ports: expected a sequence of numbers, as (4000,), got {ports!r}")
     for port in ports:
         if not 1 <= port <= 65535:
             raise UsageError(f"lab.host: ports: expected 1 to 65535, got {port}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
@@ -11,10 +10,9 @@ from typing import Any, Generic, NamedTuple, Self, TypeVar
 from scenarios.evidence.host_counters import host_counters
 from scenarios.evidence.record import Socket
 from scenarios.lab import pool
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import LabInUse, UsageError
 from scenarios.lab.lab import Lab as Machines
-from scenarios.lab.topology import Family
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.topology import LAB_NUMBERS, Family
 from scenarios.library import programs
 from scenarios.library.ended import Ended
 from scenarios.library.faulting import FaultBlock
@@ -22,20 +20,22 @@ from scenarios.library.here import Side, playing
 from scenarios.library.packets import Packets
 from scenarios.library.programs import Program, Server, Started
 from scenarios.library.recording import recording
-from scenarios.library.session import Session
+from scenarios.library.session import NOT_UP, Session
 from scenarios.library.story import Story
 from scenarios.library.unproven import Unproven
-from scenarios.library.words import declared
+from scenarios.library.until import until_hits, until_line, until_sockets
+from scenarios.library.words import declared, seconds
 from scenarios.run.prepare import bring_up
 from scenarios.run.session import Stage
 from scenarios.spec.declaration_error import advice, quoted
-from scenarios.spec.given_values import read
 from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
 from scenarios.spec.project import project
 from scenarios.spec.roles import CallerRole, HostRole
-from scenarios.spec.steps import State, Until
+from scenarios.spec.service_programs import Transport
+from scenarios.spec.steps import State
 
 Returned = TypeVar("Returned")
+ANOTHER = "use another number (Lab(NUMBER), or pytest with --faultwire-lab), or none, which borrows a free lab"
 
 
 class Twice(NamedTuple, Generic[Returned]):
@@ -65,6 +65,8 @@ class Lab:
         seed: int = 1,
         pairs: tuple[Pair, ...] = (),
     ) -> None:
+        if number is not None and (not isinstance(number, int) or number not in LAB_NUMBERS):
+            raise UsageError(f"Lab: number: expected {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, got {number!r}")
         self._number, self._pair, self._family, self._seed = number, pair, family, seed
         self._pairs = (pair, *pairs)
         self._stack = contextlib.ExitStack()
@@ -79,8 +81,11 @@ class Lab:
         with contextlib.ExitStack() as stack:
             machines = Machines(self._number, *needed) if self._number is not None else pool.one(needed)
             stack.callback(pool.give_back, [machines])  # which leaves one up that was asked for by its number
-            bring_up(machines)
-            stage = stack.enter_context(Stage(machines))
+            try:
+                bring_up(machines)
+                stage = stack.enter_context(Stage(machines))
+            except LabInUse as problem:
+                raise LabInUse(f"lab {self._number} is in use by another run; {ANOTHER}") from problem
             self._open = Session(stage, self._pair, self._family, self._seed)
             self._open.begin("")
             self._stack = stack.pop_all()
@@ -89,13 +94,17 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._open = None
-        self._stack.__exit__(kind, error, trace)
+        session, self._open = self._open, None
+        try:
+            if session is not None:
+                session.close()
+        finally:
+            self._stack.__exit__(kind, error, trace)
 
     @property
     def _session(self) -> Session:
         if self._open is None:
-            raise UsageError("the lab is not up; use it within `with Lab() as lab:`")
+            raise UsageError(NOT_UP)
         return self._open
 
     @property
@@ -138,21 +147,23 @@ class Lab:
         image: str | None = None,
         port: int | None = None,
         on: CallerRole = "server",
-        transport: str = "tcp",
+        transport: Transport | None = None,
         ready: str | None = None,
         environment: Mapping[str, str] | None = None,
-        starts_within_s: float = 30.0,
+        starts_within_s: float | str | None = None,
     ) -> Server:
         """A server on a host, for a `with` block. It listens when the block begins.
 
         `command` has `{bind}`, `{port}`, and for TLS `{ca}`, `{cert}`, `{key}`, filled in; it runs in `image`, or as a
-        program of the lab's own on the host. Or `service` names one that is declared: `echo/select`. `ready` is a
-        regular expression for the line that says that it listens; without it its socket is looked for.
+        program of the lab's own on the host. Or `service` names one that is declared: `echo/select`; what its
+        service.yaml says of it cannot be said here. `ready` is a regular expression for the line that says that it
+        listens; without it its socket is looked for. Without `transport` it is TCP, and it has 30 s to start.
         """
         if service is None and port is None:
             raise UsageError("lab.serve: port: expected the port on which the server will listen")
-        words = {"ready": ready, "starts_within": starts_within_s}
-        program = Program(command, service, image, port, _transport("lab.serve", transport), environment or {}, words)
+        starts_s = None if starts_within_s is None else seconds(starts_within_s, "lab.serve: starts_within_s")
+        words = {"ready": ready, "transport": transport, "starts_within": starts_s}
+        program = Program(command, service, image, port, environment or {}, words)
         return Server(self._session, program, on)
 
     def start(
@@ -165,37 +176,40 @@ class Lab:
         from_: CallerRole = "client",
         to: str = "server",
         named: str | None = None,
-        within_s: float = 30.0,
-        prints: str = "",
-        status: int = 0,
+        within_s: float | str = 30.0,
+        prints: str | None = None,
+        status: int | None = None,
         says: Mapping[str, str] | None = None,
         exits: Mapping[str, int | tuple[int, ...]] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Started:
         """Start a client, and go on: `with lab.start(…) as call:`, or `call.wait()`. The words are those of `call`."""
-        words = {"prints": prints, "status": status, "says": says or {}, "exits": exits or {}, "timeout_s": within_s}
-        program = Program(command, service, image, port, environment=environment or {}, of_side=words)
-        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=within_s)
+        limit_s = seconds(within_s, "lab.call: within_s")
+        words: dict[str, Any] = {"prints": prints or None, "status": status, "timeout_s": limit_s}
+        words |= {"says": says or None, "exits": exits or None}
+        program = Program(command, service, image, port, environment or {}, words)
+        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=limit_s)
 
     def call(self, command: str | None = None, **words: Any) -> Ended:
         """Run a client to its end; how that was. The lab ends it after `within_s` seconds, and then it `hung`.
 
         `{host}` and `{port}` are the server's; `named` puts a name in the address's place. A program of an `image` is
-        read by what it prints (an errno's text), by `prints` and `status`, which are right, and by `says` and `exits`,
-        as in a service.yaml. One of the lab's own is read by its exit status.
+        read by what it prints (an errno's text), by `prints` and `status` (0), which are right, and by `says` and
+        `exits`, as in a service.yaml. One of the host itself is read so where one of these words is given, and else by
+        its exit status alone. A declared `service` has such words of its own, and takes none here.
         """
         return self.start(command, **words).wait()
 
     # Faults
 
     def fault(self, *, may_miss: bool = False, called: str = "", **words: Any) -> FaultBlock:
-        """A fault for the time of a `with` block: the words of a drill's `fault:` (docs/drills.md), the effect first.
+        """A fault for the time of a `with` block: the words of a drill's `fault:`, the effect first.
 
         `drop="syn", first=1, from_="client", to="server"`; `silence="data", …`; `mtu=1300, at="server-leg"`;
         `pause="server"`, or a call of `start` that runs: `kill=call`; `answer="server", gives=("other-server",)`;
-        `clock="client", ahead="400d"`: of the calls that begin there in the block. `called` is its name in the
-        evidence. Raises UsageError, with the nearest word, for a wrong one; Unproven when the block ends and it took
-        hold of nothing.
+        `clock="client", ahead="400d"`: of the calls that begin there in the block. docs/writing-a-drill.md and
+        `faultwire schema drill` have all words. `called` is its name in the evidence. Raises UsageError, with the
+        nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
         """
         return self._fault(words, called, may_miss, armed=self._session.story.armed)
 
@@ -216,7 +230,7 @@ class Lab:
 
     def recording(self) -> contextlib.AbstractContextManager[Packets]:
         """Record both legs of the firewall for the time of a `with` block; its packets can be asked after it."""
-        return recording(self._session)
+        return self._session.opened("a recording", recording(self._session))
 
     def sockets(self, on: HostRole) -> tuple[Socket, ...]:
         """The TCP and UDP sockets of a role's host now, as its kernel has them."""
@@ -241,37 +255,23 @@ class Lab:
         on: HostRole | None = None,
         state: State | None = None,
         sockets: int = 1,
-        within_s: float = 10.0,
+        within_s: float | str = 10.0,
     ) -> None:
         """Wait until a fault has `hits`; or a program printed a `line` (regular expression); or so many sockets of a
         role are in a `state` (`ESTABLISHED`).
 
-        Raises DeadlinePassed after `within_s` seconds. In the control run no fault is waited for.
+        Raises DeadlinePassed after `within_s`, seconds or text (`200ms`). In the control run no fault is waited for.
         """
         given = [name for name, each in (("fault", fault), ("log", log), ("on", on)) if each is not None]
         if len(given) != 1:
             raise UsageError(f"lab.until: expected one of fault, log, on; got {' and '.join(given) or 'none of them'}")
+        limit_s = seconds(within_s, "lab.until: within_s")
         if fault is not None:
-            if self._session.story.armed:
-                what = f"{hits} hits of {fault.name}"
-                wait_for(lambda: fault.hits >= hits, what, within_s)
-            return
-        if log is not None:
-            _check_line(line)
-            wait_for(lambda: any(re.search(line, each) for each in log.lines), f"a line with {line!r}", within_s)
-            return
-        words = {"on": on, "state": state, "sockets": sockets, "within": within_s}
-        asked = read({name: each for name, each in words.items() if each is not None}, Until, "lab.until")
-        self._wait_for_sockets(asked, within_s)
-
-    def _wait_for_sockets(self, asked: Until, within_s: float) -> None:
-        assert asked.on and asked.state  # noqa: S101, PT018 (its own check)
-
-        def there() -> bool:
-            found = self._session.sockets(asked.on or "server", "lab.until: on")
-            return sum(each.state == asked.state for each in found) >= asked.sockets
-
-        wait_for(there, asked.says, within_s)
+            until_hits(self._session, fault, hits, limit_s)
+        elif log is not None:
+            until_line(log, line, limit_s)
+        else:
+            until_sockets(self._session, {"on": on, "state": state, "sockets": sockets}, limit_s)
 
     # This machine
 
@@ -283,7 +283,7 @@ class Lab:
         UDP: nothing else of the machine can be reached from the lab. One side at a time. Raises LabProblem where that
         cannot be done, with the command that helps.
         """
-        return playing(self._session, side, ports)
+        return self._session.opened(f"lab.host({side!r})", playing(self._session, side, ports))
 
     # Control
 
@@ -317,18 +317,3 @@ def _by_name(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {word: _by_name(each) for word, each in value.items()}
     return value.name if isinstance(value, Started | FaultBlock) else value
-
-
-def _check_line(line: str) -> None:
-    if not line:
-        raise UsageError("lab.until: line: expected a regular expression for the line that `log` is read for")
-    try:
-        re.compile(line)
-    except re.error as error:
-        raise UsageError(f"lab.until: line: {line!r} is not a regular expression: {error}") from error
-
-
-def _transport(key: str, transport: str) -> str:
-    if transport not in ("tcp", "udp"):
-        raise UsageError(f"{key}: transport: expected tcp or udp, got {transport!r}")
-    return transport

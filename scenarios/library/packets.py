@@ -17,7 +17,7 @@ from rich.console import Console
 from scenarios.evidence import pairing
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
-from scenarios.evidence.stalls import COUNT_SLACK_S, Stall
+from scenarios.evidence.stalls import COUNT_SLACK_S, RUNNER, TIMER_S, Stall, Stalls
 from scenarios.evidence.tshark_fields import KEPT
 from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
@@ -43,6 +43,7 @@ class Recorded:
     def __init__(self, session: Session) -> None:
         self.session, self.story = session, session.story
         self.base: Seen | None = None
+        self.began_ns = 0
         self._marked: dict[tuple[str, str], frozenset[int]] = {}
         self._folder: Path | None = None  # where the captures are kept, once somebody wants to know
 
@@ -55,7 +56,7 @@ class Recorded:
         if at and at not in self.base.frames:
             legs = ", ".join(self.base.frames)
             raise UsageError(f"packets: the {at} was not recorded: this lab has no such leg; expected one of: {legs}")
-        seen = dataclasses.replace(self.base, stalls=self.session.stalls, calls=self.story.calls)
+        seen = dataclasses.replace(self.base, stalls=self._stalls_of(self.base), calls=self.story.calls)
         if not where:
             return seen
         numbers = self.marked(at, where)
@@ -65,10 +66,22 @@ class Recorded:
         ]
         return dataclasses.replace(seen, frames={**seen.frames, at: frames})
 
+    def _stalls_of(self, base: Seen) -> Stalls:
+        """Those that may have changed its packets: of the runner in its time, of others from a timer before it on."""
+
+        def counts(each: Stall) -> bool:
+            before_s = 0.0 if each.machine == RUNNER else TIMER_S
+            is_over = base.captured_until_ns and each.began_ns >= base.captured_until_ns
+            return each.ended_ns > self.began_ns - before_s * 1e9 and not is_over
+
+        stalls = self.session.stalls
+        return dataclasses.replace(stalls, found=[each for each in stalls.found if counts(each)])
+
     def marked(self, at: str, where: str) -> frozenset[int]:
         """The numbers of the frames of a leg that a display filter keeps: Wireshark's own word."""
         if (at, where) not in self._marked:
             assert self.base is not None  # noqa: S101 (seen asks)
+            self.session.check_up()  # Wireshark runs in it
             pcapng = self.base.captures[at].pcapng
             frames = self.session.stage.dissector.frames(pcapng, KEPT, (where,))
             self._marked[at, where] = frozenset(each.number for each in frames if where in each.marks)
@@ -205,7 +218,7 @@ class Packets:
 
     def expect(self, **words: Any) -> None:
         """Hold an expectation of a drill against the recording: `at`, `where`, `exactly`, `at_least`, `at_most`,
-        `apart` ("0.9s to 1.5s"), `in_any`, `from_`, `to`, `alone`, `took`, `family` (docs/drills.md).
+        `apart` ("0.9s to 1.5s"), `in_any`, `from_`, `to`, `alone`, `took`, `family` (docs/writing-a-drill.md).
 
         Raises AssertionError, with the ladder, where it does not hold; Unproven where a stall may have made that.
         """

@@ -5,28 +5,34 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from scenarios.calls import boxes, contract, port_holders
-from scenarios.calls.call import Pending
+from scenarios.calls.call import Call, Pending
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
 from scenarios.library.ended import Ended
+from scenarios.library.host_calls import check_began, read_by_words
 from scenarios.library.session import Session
 from scenarios.spec.declaration_error import problems_of
+from scenarios.spec.given_values import read
+from scenarios.spec.program_ends import cpu_of
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import CallerRole, program_label
 from scenarios.spec.service import Service, ServiceChoice, resolve
 from scenarios.spec.service_programs import Client
 from scenarios.spec.service_programs import Server as ServerProgram
+from scenarios.spec.units import Seconds
 from scenarios.spec.validate import SERVICE_PLACE
 
+Side = Literal["server", "client"]
+READ_BY = ("prints", "status", "says", "exits")  # how a call ended is read by these, where one is given
 NOTHING = "true"  # in the place of the side that a test does not start here
 
 
@@ -38,36 +44,63 @@ class Program:
     service: str | None = None
     image: str | None = None
     port: int | None = None
-    transport: str = "tcp"
     environment: Mapping[str, str] = field(default_factory=dict)
-    of_side: Mapping[str, Any] = field(default_factory=dict)  # more words of a service's server, or client
+    of_side: Mapping[str, Any] = field(default_factory=dict)  # more words of a server, or client, that were given
 
-    def chosen(self, key: str, side: str) -> ServiceChoice:
+    def chosen(self, key: str, side: Side) -> ServiceChoice:
         """The service that this is. Raises UsageError that begins with `key`."""
         if (self.command is None) == (self.service is None):
             raise UsageError(f"{key}: expected either a command or service=…")
         if self.service is not None:
+            self._check_declared(key, side)
             return resolve(self.service)
+        for name, value in self.environment.items():
+            if not isinstance(value, str):
+                raise UsageError(f"{key}: environment.{name}: expected a string, got {value!r}")
+        if self.environment and self.image is None:
+            raise UsageError(f"{key}: environment: it is for a program of an image; use image=…, which names that")
         about = "of a test"
-        words = {"about": about, **self.of_side}
         try:
-            server = (
-                ServerProgram(run=self.command, **words) if side == "server" else ServerProgram(about="", run=NOTHING)
-            )
-            client = Client(run=self.command or "", **words) if side == "client" else Client(about="", run=NOTHING)
+            server, client = self._programs(key, side)
             made = Service(
                 service="test",
                 about=about,
                 image=self.image,
-                port=self.port or 1,
-                transport=self.transport,  # type: ignore[arg-type] # checked by lab.serve and lab.call
+                port=server.port or client.port or 1,
+                transport=server.transport or "tcp",
                 environment=dict(self.environment),
                 servers={"server": server},
                 clients={"client": client},
             )
+        except UsageError:
+            raise
         except ValueError as error:
             raise UsageError(f"{key}: {'; '.join(problems_of(error))}") from None
         return ServiceChoice(made, "server", "client")
+
+    def _programs(self, key: str, side: Side) -> tuple[ServerProgram, Client]:
+        words = {"about": "of a test", "run": self.command, "port": self.port, **self.of_side}
+        starts_s = words.pop("starts_within", None)
+        words = {name: each for name, each in words.items() if each is not None}
+        if side == "client":
+            return ServerProgram(about="", run=NOTHING), read(words, Client, key)
+        server = read(words, ServerProgram, key)
+        if starts_s is not None:
+            server = replace(server, starts_within=Seconds(starts_s))  # which may be longer than a drill's
+        return server, Client(about="", run=NOTHING)
+
+    def _check_declared(self, key: str, side: Side) -> None:
+        """Raise UsageError for a word that a declared service has in its own service.yaml."""
+        words = {"image": self.image, "environment": self.environment or None, **self.of_side}
+        if side == "server":
+            words["port"] = self.port
+        for word, value in words.items():
+            if value is not None and word != "timeout_s":
+                name = "starts_within_s" if word == "starts_within" else word
+                raise UsageError(
+                    f"{key}: {name}: the service {self.service} has its own (service.yaml); "
+                    f"use a command in place of service=…, or leave out {name}"
+                )
 
 
 def _check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
@@ -126,6 +159,7 @@ class Server:
         return self.running is None or self.running.ended
 
     def __enter__(self) -> Self:
+        self._session.check_up()
         if taken := self._session.servers.get(self.on):
             raise UsageError(
                 f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; use one server a role"
@@ -140,10 +174,13 @@ class Server:
             self._stack.close()
             raise port_holders.explained(lab, self.host.name, self.chosen, problem) from problem
         self._session.servers[self.on] = self
+        self._session.blocks.add(self, f"{program_label(self.on)} ({self.chosen.server.run})", self.__exit__)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._session.servers.pop(self.on, None)
+        self._session.blocks.discard(self)
+        if self._is_open:
+            del self._session.servers[self.on]
         try:
             self._stack.close()
         finally:
@@ -153,11 +190,19 @@ class Server:
         self._session.story.logs.setdefault(self.on, []).extend(self.lines)
         self.running = None
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether its block goes on."""
+        return self._session.servers.get(self.on) is self
+
     def restart(self) -> None:
         """Stop it (SIGTERM) and start it again. A fault `replace` that is in force has its program started instead.
 
-        Raises LabProblem, with what it printed, when it does not come to listen.
+        Raises LabProblem, with what it printed, when it does not come to listen; UsageError out of its block.
         """
+        self._session.check_up()
+        if not self._is_open:
+            raise UsageError("server.restart: it is not served now; use it within `with lab.serve(…) as server:`")
         self._session.story.note(f"stop {program_label(self.on)} (SIGTERM), and start it again")
         self._stack.close()
         self._keep_log()
@@ -185,6 +230,10 @@ class Server:
         session.story.note(f"{program_label(self.on)} listens on port {chosen.server_port}")
 
 
+def _as_is(call: Call) -> Call:
+    return call
+
+
 @dataclass(slots=True)
 class Started:
     """A call under way. `wait` for its end, or leave the `with` block, which waits too; an error there ends it."""
@@ -192,13 +241,17 @@ class Started:
     name: str
     _session: Session
     _pending: Pending
+    _read: Callable[[Call], Call]
     ended: Ended | None = None
 
     def wait(self) -> Ended:
         """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
         if self.ended is None:
-            call = self._pending.wait()
+            ended = self._pending.wait()
             self._session.calls.pop(self.name, None)
+            self._session.blocks.discard(self._pending)
+            check_began(ended)
+            call = self._read(ended)
             story = self._session.story
             story.calls.setdefault(self.name, []).append(call)
             story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
@@ -223,11 +276,13 @@ class Started:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            with contextlib.suppress(LabProblem):
-                self._pending.cancel()
-                self.wait()
-            return
-        self.wait()
+            self._give_up()
+        else:
+            self.wait()
+
+    def _give_up(self) -> None:
+        with contextlib.suppress(LabProblem):
+            self.cancel()
 
 
 def start(
@@ -251,7 +306,9 @@ def start(
     address = _address(session, to, named)
     argv = boxes.client_words(command, address, port or 0)
     box = boxes.of_client(chosen.service, chosen.client_name, address, port or 0, within_s)
-    read = functools.partial(contract.ended, chosen.client) if box else None
+    of_image = functools.partial(contract.ended, chosen.client) if box else None
+    read_words = functools.partial(read_by_words, client=chosen.client, cpu=cpu_of(caller.end))
+    has_words = any(program.of_side.get(word) is not None for word in READ_BY)
     for host, clock in session.clocks.values():
         if host is caller and box:
             raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be changed")
@@ -259,9 +316,11 @@ def start(
     name = session.story.next_name("call")
     session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")
     session.stage.disturbed = True
-    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=read, hear=True)
+    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=of_image, hear=True)
     session.calls[name] = pending
-    return Started(name, session, pending)
+    started = Started(name, session, pending, _as_is if box or not has_words else read_words)
+    session.blocks.add(pending, name, started._give_up, is_call=True)
+    return started
 
 
 def _address(session: Session, to: str, named: str | None) -> str:

@@ -32,11 +32,34 @@ class _State:
         self.item: pytest.Item | None = None
         self.pairs: list[str] = []
         self.required = False
+        self.scopes: list[str] = []  # of the fixtures that are being made, each in the one before it
+
+    def enter_fixture(self, scope: str) -> None:
+        """Note that a fixture of this scope begins to be made."""
+        self.scopes.append(scope)
+        self.say_for_whom()
+
+    def leave_fixture(self) -> None:
+        """Note that it is made."""
+        self.scopes.pop()
+        self.say_for_whom()
+
+    def say_for_whom(self) -> None:
+        """Tell the lab whether what is opened in it now is for several tests."""
+        if self.lab is not None and self.lab._open is not None:
+            self.lab._open.blocks.for_several = self.scopes[-1:] not in ([], ["function"])
+
+    def undo_left(self) -> str:
+        """Undo what the test before left open in the lab; what that was, for a person."""
+        if self.lab is None or self.lab._open is None:
+            return ""
+        return ", ".join(self.lab._open.blocks.undo())
 
     def begin(self) -> None:
         """Begin with the test that runs, on the pair that it asks for."""
         if self.lab is None or self.item is None:
             return
+        self.undo_left()  # where the end of the test before was cut short
         words = _words(self.item)
         parameters = self.item.callspec.params if hasattr(self.item, "callspec") else {}
         pair = parameters.get(PAIR, words.get("pair"))
@@ -55,6 +78,8 @@ def _words(item: Any) -> dict[str, Any]:
             found.setdefault(word, value)
         if mark.args:
             raise pytest.UsageError(f"@pytest.mark.faultwire: expected words such as pair=…, got {mark.args[0]!r}")
+    if isinstance(found.get("pairs"), str):
+        found["pairs"] = (found["pairs"],)
     return found
 
 
@@ -82,6 +107,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if words.get("pairs"):
         metafunc.fixturenames.append(PAIR)
         metafunc.parametrize(PAIR, words["pairs"], indirect=True)
+    own = [mark for mark in metafunc.definition.own_markers if mark.name == MARK]
+    if any("drills" in mark.kwargs for mark in own) and DRILL not in metafunc.fixturenames:
+        raise pytest.UsageError(
+            f"@pytest.mark.faultwire: {metafunc.definition.nodeid} runs no drill; "
+            "use the fixture `drill` in it, or leave out drills=…"
+        )
     if DRILL in metafunc.fixturenames and "drills" in words:
         from scenarios.lab.errors import UsageError
         from scenarios.library.drill_test import names
@@ -108,6 +139,27 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     state.item = item
     if "lab" in getattr(item, "fixturenames", ()):
         state.begin()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """When all fixtures of the test are gone: what it left open in the lab is undone, and its error."""
+    _check_nothing_was(item.config.stash[_STATE].undo_left())
+
+
+def _check_nothing_was(left: str) -> None:
+    """Fail, at the end of a test, for what it left open."""
+    if left:
+        pytest.fail(f"faultwire: this test left open, and it was undone: {left}; use `with`", pytrace=False)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a fixture of more than one test opens in the lab stays open between them."""
+    state = request.config.stash[_STATE]
+    state.enter_fixture(fixturedef.scope)
+    yield
+    state.leave_fixture()
 
 
 @pytest.fixture
@@ -139,6 +191,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     try:
         state.begin()
         yield made
+        left = state.undo_left()  # of the last test, whose end this is
     finally:
         state.lab = None
         try:
@@ -149,6 +202,7 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
                 _tell(config, f"faultwire: evidence of what failed: {page}")
         finally:
             made.__exit__(None, None, None)
+    _check_nothing_was(left)
 
 
 def _number(config: pytest.Config) -> int | None:

@@ -32,6 +32,7 @@ def recording(session: Session) -> Iterator[Packets]:
     try:
         with contextlib.ExitStack() as metering:
             metering.enter_context(session.metered())
+            recorded.began_ns = time.time_ns()
             with session.stage.capturing.capture() as capture:
                 try:
                     yield Packets(recorded)

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from scenarios.evidence.record import Socket
 from scenarios.evidence.sockets import of_machine
@@ -16,6 +16,7 @@ from scenarios.faults.clock import Clock
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import UsageError
 from scenarios.lab.topology import Family, Host
+from scenarios.library.open_blocks import OpenBlocks
 from scenarios.library.story import Story
 from scenarios.run.session import Stage
 from scenarios.run.settling import left_connections
@@ -28,6 +29,9 @@ from scenarios.spec.roles import CLIENT_SIDE, HostRole, Role, is_host
 if TYPE_CHECKING:
     from scenarios.calls.call import Pending
     from scenarios.library.programs import Server
+
+Value = TypeVar("Value")
+NOT_UP = "the lab is not up; use it within `with Lab() as lab:`"
 
 
 class Session:
@@ -49,8 +53,32 @@ class Session:
         self.kept: list[Mapping[str, Any]] = []  # a line for each thing that is, as summary.json has it
         self.nat = False  # whether a NAT was in force in this test
         self.vip = False  # whether a virtual address was
+        self.blocks = OpenBlocks()
+        self._is_up = True
         self._meters = 0
         self.play(pair, family)
+
+    def check_up(self) -> None:
+        """Raise UsageError once the lab is down: what was made in it can do nothing more."""
+        if not self._is_up:
+            raise UsageError(NOT_UP)
+
+    def close(self) -> None:
+        """Undo what is open still, before the lab goes down. Raises LabProblem after all that could be undone."""
+        self._is_up = False
+        self.blocks.undo(of_several=True)
+
+    @contextlib.contextmanager
+    def opened(self, name: str, block: contextlib.AbstractContextManager[Value]) -> Iterator[Value]:
+        """The same block, known as open while it is."""
+        self.check_up()
+        with contextlib.ExitStack() as stack:
+            value, key = stack.enter_context(block), object()
+            self.blocks.add(key, name, stack.close)
+            try:
+                yield value
+            finally:
+                self.blocks.discard(key)
 
     def play(self, pair: str, family: Family) -> None:
         """Choose the machines that play the roles. Raises UsageError for a pair that does not exist."""
@@ -118,7 +146,7 @@ class Session:
         metering = self.stage.metering
         with_guests = any(each.is_guest for each in self.servers.values())
         if not self._meters:
-            metering.begin(with_guests=with_guests)
+            metering.begin(with_guests=with_guests, of_test=True)
             metering.wait()
         self._meters += 1
         try:

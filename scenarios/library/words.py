@@ -7,6 +7,7 @@ The first keyword is the effect, and its value the effect's main word; the other
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from scenarios.spec.fault import EFFECTS, Fault
 from scenarios.spec.given_values import read
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Selected
+from scenarios.spec.units import Seconds
 
 # The word that the value of the effect itself stands for. Of effects that choose packets it is `of`.
 MAIN_WORDS: Final[Mapping[str, str]] = {
@@ -67,14 +69,21 @@ def declared(name: str, words: Mapping[str, Any], place: str) -> Fault:
         wrong = next(iter(words), "")
         raise UsageError(f"{place}: unknown effect {quoted(wrong)}{advice(wrong, EFFECTS)}")
     known = {each.name.rstrip("_") for each in dataclasses.fields(EFFECTS[effect]) if each.init}
-    others = {word.rstrip("_"): value for word, value in words.items() if word != effect}
+    main = _main(effect, words[effect], place)
+    others: dict[str, Any] = {}
+    for word, value in words.items():
+        name_of_word = word.rstrip("_")
+        if word != effect and (name_of_word in others or name_of_word in {each.rstrip("_") for each in main}):
+            raise UsageError(f"{place}: {effect}: {quoted(name_of_word)} is given twice; expected one value for it")
+        if word != effect:
+            others[name_of_word] = value
     behind = {"after": others.pop("after")} if "after" in others and "after" not in known else {}
     for word in others:
         if word in EFFECTS and word not in known:
             raise UsageError(f"{place}: expected one effect, got {effect!r} and {word!r}; use a `with` for each fault")
         if word not in known:
             raise UsageError(f"{place}: {effect}: unknown word {quoted(word)}{advice(word, known)}")
-    return read({"name": name, **behind, effect: {**_main(effect, words[effect], place), **others}}, Fault, place)
+    return read({"name": name, **behind, effect: {**main, **others}}, Fault, place)
 
 
 def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
@@ -87,3 +96,16 @@ def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
     if effect == "mute" and isinstance(value, str):
         value = (value,)
     return {MAIN_WORDS[effect]: getattr(value, "name", value)}  # of a NAT that is in force, its name
+
+
+def seconds(value: float | str, place: str) -> float:
+    """Return a length of time in seconds: of a number of them, or of text as in a drill, `200ms`. Raise UsageError."""
+    if isinstance(value, str):
+        try:
+            return float(Seconds.parse(value))
+        except ValueError as error:
+            raise UsageError(f"{place}: {error}") from None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or value < 0:
+        raise UsageError(f"{place}: expected a length of time such as 200ms, or a number of seconds, got {value!r}")
+    return float(value)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.lab.errors import DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.topology import ROOT, topology
 from scenarios.lab.waiting import wait_for
 from scenarios.library import Lab, Packets, Server, Unproven
@@ -131,6 +131,25 @@ def test_a_call_that_runs_is_paused_and_then_killed(lab: Lab) -> None:
         lab.fault(kill=call),
     ):
         pass
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_kill_of_a_server_that_is_dead_shows_nothing(lab: Lab) -> None:
+    with lab.fault(kill="server") as killed:
+        pass
+    assert killed.hits == 1
+    with pytest.raises(Unproven), lab.fault(kill="server"):
+        pass
+
+
+@pytest.mark.usefixtures("echo")
+def test_a_call_of_a_host_is_read_by_the_words_that_were_given(lab: Lab) -> None:
+    ours = "python -m services.echo.client_blocking {host} {port}"
+    assert lab.call("python -c 'print(1)'", port=1, prints="2").outcome == "wrong answer"
+    assert lab.call("python -c 'raise SystemExit(7)'", port=1, exits={"refused": 7}).outcome == "refused"
+    assert [lab.call(ours, prints=each).outcome for each in ("Hello", "NEVER")] == ["answered", "wrong answer"]
+    with pytest.raises(LabProblem, match="`nosuch` could not be begun"):
+        lab.call("nosuch", port=1)
 
 
 @pytest.mark.usefixtures("echo")

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from scenarios.evidence.stalls import Stalls
+from scenarios.evidence.stalls import MACHINE, RUNNER, Stall, Stalls
 from scenarios.lab.errors import UsageError
 from scenarios.library.lab import Lab
 from scenarios.library.packets import Packets, Recorded
@@ -54,3 +54,17 @@ def test_packets_of_a_leg_to_a_backend_are_those_of_its_way(recorded: Recorded) 
     packets = Packets(recorded).on("backend-leg")
     assert (packets.count, packets.alone.count, packets.to("backend").count) == (2, 1, 1)
     assert (Packets(recorded).on("server-leg").count, Packets(recorded).on("client-leg").count) == (2, 1)
+
+
+def test_a_stall_counts_that_may_have_changed_what_was_recorded(recorded: Recorded) -> None:
+    recorded.began_ns = 10_000_000_000
+    assert recorded.base is not None
+    recorded.base = replace(recorded.base, captured_until_ns=20_000_000_000)
+
+    def stall(machine: str, began_s: float, ended_s: float) -> Stall:
+        return Stall(machine, "still", round(began_s * 1e9), round(ended_s * 1e9))
+
+    counts = [stall(RUNNER, 9.5, 10.5), stall("server", 7, 8), stall(MACHINE, 12, 13), stall(RUNNER, 19, 21)]
+    others = [stall(RUNNER, 7, 9.9), stall("server", 1, 6.9), stall(MACHINE, 20, 22), stall(RUNNER, 21, 22)]
+    recorded.session.stalls = Stalls(found=[*others, *counts])  # type: ignore[misc]
+    assert recorded.evidence().stalls.found == counts

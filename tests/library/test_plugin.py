@@ -44,3 +44,66 @@ def test_a_wrong_word_of_the_mark_is_told_with_the_nearest(pytester: pytest.Pyte
     ran = pytester.runpytest_inprocess(*PLUGIN)
     assert ran.ret != 0
     assert "unknown word 'pare'; did you mean 'pair'" in ran.stdout.str() + ran.stderr.str()
+
+
+CONFTEST = """
+import pytest
+from scenarios.library import faulting, pytest_plugin
+from tests.library.without_lab import LabWithoutMachines
+
+@pytest.fixture(scope="session")
+def lab(request):
+    made = LabWithoutMachines()
+    faulting.applied = made.apply
+    request.config.stash[pytest_plugin._STATE].lab = made
+    return made
+"""
+LEAVES = """
+import pytest
+WORDS = dict(from_="client", to="server", may_miss=True)
+
+@pytest.fixture(scope="module")
+def for_all(request):
+    lab = request.getfixturevalue("lab")
+    with lab.fault(mtu=1300, at="client-leg", called="for-all", may_miss=True):
+        yield
+
+@pytest.fixture
+def for_one(lab):
+    with lab.fault(drop="data", called="for-one", **WORDS):
+        yield
+
+def test_leaves_one_and_fails(lab, for_all, for_one):
+    lab.fault(silence="data", **WORDS).__enter__()
+    assert list(lab._session.applied) == ["for-all", "for-one", "silence-1"]
+    assert False
+
+def test_innocent(lab, for_all, for_one):
+    assert list(lab._session.applied) == ["for-all", "for-one"]
+
+def test_last(lab, for_all):
+    assert lab.log[-1] == "for-one is undone"
+"""
+
+
+def test_what_a_test_left_open_is_its_error_and_meets_no_other_test(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(LEAVES)
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    ran = pytester.run(sys.executable, "-c", program, *PLUGIN)
+    ran.assert_outcomes(failed=1, passed=2, errors=1)
+    ran.stdout.fnmatch_lines(["*ERROR at teardown of test_leaves_one_and_fails*"])
+    ran.stdout.fnmatch_lines(["*this test left open, and it was undone: the fault silence-1; use `with`"])
+
+
+def test_a_mark_with_drills_on_a_test_that_runs_none_is_refused(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.faultwire(drills='lost-syn')\ndef test_one(): pass")
+    ran = pytester.runpytest_inprocess(*PLUGIN)
+    assert ran.ret != 0
+    assert "test_one runs no drill; use the fixture `drill` in it" in ran.stdout.str() + ran.stderr.str()
+
+
+def test_a_pair_as_text_is_one_pair(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\n@pytest.mark.faultwire(pairs='be-le')\ndef test_one(faultwire_pair): pass")
+    ran = pytester.runpytest_inprocess(*PLUGIN, "--collect-only", "-q")
+    ran.stdout.fnmatch_lines(["*test_one?be-le?", "*1 test collected*"])

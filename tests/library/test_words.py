@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from scenarios.lab.errors import UsageError
-from scenarios.library.words import declared
+from scenarios.lab.errors import DeadlinePassed, UsageError
+from scenarios.library.words import declared, seconds
 from scenarios.spec.fault import EFFECTS
+from tests.library.without_lab import LabWithoutMachines, lab
 
-ACROSS = {"from_": "client", "to": "server"}
+__all__ = ("lab",)
+ACROSS: Any = {"from_": "client", "to": "server"}
 EVERY: dict[str, dict[str, Any]] = {
     "drop": {"drop": "syn", "first": 1, **ACROSS},
     "hold": {"hold": "data", "nth": 1, **ACROSS},
@@ -93,6 +96,10 @@ def test_the_words_are_those_of_a_drill() -> None:
         ({"drop": "syn", "from_": "client"}, "lab.fault: drop: the key 'to' is missing"),
         ({"drop": "syn", "from_": "client", "to": "bystander"}, "do not cross the firewall"),
         ({"drop": "syn", "silence": "any", **ACROSS}, "expected one effect, got 'drop' and 'silence'"),
+        ({"drop": "syn", "of": "data", **ACROSS}, "lab.fault: drop: 'of' is given twice; expected one value for it"),
+        ({"pause": "server", "who": "call-1"}, "lab.fault: pause: 'who' is given twice"),
+        ({"drop": {"of": "syn", "from_": "client"}, **ACROSS}, "lab.fault: drop: 'from' is given twice"),
+        ({"drop": "syn", "from": "server", **ACROSS}, "lab.fault: drop: 'from' is given twice"),
         ({"nat": "yes"}, "lab.fault: nat: expected True, got 'yes'"),
         ({"mtu": 20, "at": "server-leg"}, "mtu.bytes: an MTU is 1280 to 1500 bytes, not 20"),
         ({"delay": "data", "by": -1, **ACROSS}, "delay.by: expected a length of time"),
@@ -103,3 +110,29 @@ def test_a_wrong_word_is_told_with_the_nearest(words: dict[str, Any], told: str)
     with pytest.raises(UsageError) as raised:
         declared("one", words, "lab.fault")
     assert told in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "right"), [("200ms", 0.2), ("3s", 3.0), ("2min", 120.0), (3, 3.0), (0.5, 0.5), (0, 0.0)]
+)
+def test_a_length_of_time_is_a_number_of_seconds_or_text(value: Any, right: float) -> None:
+    assert seconds(value, "lab.until: within_s") == right
+
+
+@pytest.mark.parametrize("value", ["soon", "3", -1, float("nan"), float("inf"), True, None, [1]])
+def test_no_other_value_is_a_length_of_time(value: Any) -> None:
+    with pytest.raises(UsageError, match=r"^lab.until: within_s: expected a length of time such as 200ms"):
+        seconds(value, "lab.until: within_s")
+
+
+def test_every_time_of_the_library_may_be_text(lab: LabWithoutMachines) -> None:
+    assert lab.serve("one", port=1, starts_within_s="10s").chosen.server.starts_within == 10.0
+    assert lab.serve("one", port=1, starts_within_s=900).chosen.server.starts_within == 900.0
+    with lab.fault(drop="data", may_miss=True, **ACROSS) as lost:
+        for waiting in ({"fault": lost}, {"log": SimpleNamespace(lines=[]), "line": "x"}):
+            with pytest.raises(DeadlinePassed, match=r"0\.02 s"):
+                lab.until(within_s="20ms", **waiting)
+    with pytest.raises(UsageError, match=r"lab\.call: within_s: expected a length of time"):
+        lab.call("one", within_s="soon")
+    with pytest.raises(UsageError, match=r"lab\.call: timeout_s: expected more than 0"):
+        lab.call("one", port=1, within_s="0ms")
