@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.byteorder.messages import messages
@@ -26,6 +25,7 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass

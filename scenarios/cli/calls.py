@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from rich.markup import escape
 from rich.text import Text
 
 from scenarios.calls import contract, on_cpus
@@ -17,6 +16,7 @@ from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import console, image_step, show, step
 from scenarios.run import demo as demo_module
@@ -95,7 +95,7 @@ def _show(a_lab: Lab, shown: Demonstration) -> int:
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
     if shown.tshark:
         console.print(escape(shown.tshark), soft_wrap=True, highlight=False)
-    console.print(f"[dim]evidence: {display_path(shown.folder)}/ (runs/latest points to the run)[/]")
+    console.print(f"[dim]evidence: {escape(str(display_path(shown.folder)))}/ (runs/latest points to the run)[/]")
     number = a_lab.number
     shell = typed("shell", "HOST=client-be", "client-be", lab=number)
     console.print(

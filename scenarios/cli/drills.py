@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
-
 from scenarios.cli import matrix
 from scenarios.cli.arguments import (
     add_keep_runs,
@@ -32,6 +30,7 @@ from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import typed
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, show, warn
@@ -159,9 +158,8 @@ def _tell_event(event: Happened) -> None:
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
-    console.print(
-        f"[dim]evidence: {runs.display_path(run_folder)}/ (runs/latest points to it); `{typed('report')}` shows it[/]"
-    )
+    folder = escape(str(runs.display_path(run_folder)))
+    console.print(f"[dim]evidence: {folder}/ (runs/latest points to it); `{typed('report')}` shows it[/]")
 
 
 def _show(labs: Sequence[Lab], result: Result) -> None:

@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.cli import fits
 from scenarios.cli.service_files import NO_SDK, known_services
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.markup import escape
 from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import EX_USAGE, console, marked
 from scenarios.spec.catalogue import architectures, drill_files, drills, find_drills, load_drill
