@@ -76,6 +76,15 @@ class Service(Guest):
         return status
 
 
+def compose_is_here() -> bool:
+    """Whether Docker Compose can be asked: to read a composition it needs no engine."""
+    try:
+        engine.docker_command("compose", "version", "--short", timeout_s=30)
+    except (CommandFailed, OSError):
+        return False
+    return True
+
+
 def resolved(files: Sequence[Path]) -> dict[str, Any]:
     """The composition of these files, as Docker Compose resolves it. Raises CommandFailed with what it said."""
     words = [word for each in files for word in ("--file", str(each))]
