@@ -71,6 +71,15 @@ def test_equal_packets_of_which_none_was_lost_are_paired_by_what_their_crossing_
     assert [(far.time_ns - near.time_ns) / 1e6 for near, far in found if near and far] == list(took_ms)
 
 
+@pytest.mark.parametrize(("took_ms", "said"), [(0.01, ""), (9, ""), (10, "0.010 s"), (3000, "3.000 s")])
+def test_of_a_packet_that_was_held_it_is_said_when_it_left(took_ms: float, said: str) -> None:
+    far = replace(crossed(DATA), time_ns=DATA.time_ns + int(took_ms * 1e6))
+    lines = [line.plain for line in draw(rungs([DATA], [far], {CLIENT}), ("client", ""), ("server", ""))]
+    assert [line.strip(" │") for line in lines[2:] if "firewall" in line] == (
+        [f"it left the firewall {said} later"] if said else []
+    )
+
+
 def asked(at_ms: float) -> Frame:
     """A question over UDP, each equal to the others: as over IPv6, where no datagram has an identification."""
     return segment(int(at_ms), at_ms, transport="udp", seq=None, payload=b"?")
