@@ -17,7 +17,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.markup import escape
-from scenarios.lab.places import display_path, either, typed
+from scenarios.lab.places import display_path, document, either, typed
 from scenarios.report.console import console, image_step, show, step
 from scenarios.run import demo as demo_module
 from scenarios.run.demo import Demonstration, demonstrate
@@ -67,7 +67,8 @@ def call(options: argparse.Namespace) -> int:
 def init(options: argparse.Namespace) -> int:
     made = scaffold.initiate(options.name, options.speaks)
     folder = display_path(made.folder)
-    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; docs/your-own-program.md")
+    contract_page = document("docs/your-own-program.md")
+    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; see {contract_page}")
     mine = f"SERVICE={made.service}"
     tries, runs = typed("call", mine, made.service), typed("matrix", mine, f"--service {made.service}")
     console.print(f"  {typed('validate')} ; {tries} ; {runs}")

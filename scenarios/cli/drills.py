@@ -38,8 +38,9 @@ from scenarios.run import fingerprint, previous, summary
 from scenarios.run.session import Happened
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, pairs_of, unsupported
+from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import check_can_run
-from scenarios.spec.service import resolve
+from scenarios.spec.service import ServiceChoice, Services, resolve
 from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.result import Result
@@ -56,7 +57,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         if options.client:
             wanted = architectures([resolve(each, known=known).name for each in wanted], known, options.client)
         for service in wanted:
-            chosen = chosen_service(drill, service, known)
+            chosen = _chosen(drill, service, known, options.names)
             usual = pairs_of(drill, chosen, options.pair)
             for pair in usual[-1:] if options.one_pair and not options.pair else usual:
                 for repeat in range(1, options.repeat + 1):
@@ -64,6 +65,18 @@ def cells(options: argparse.Namespace) -> list[Cell]:
                     found[cell.title] = cell
     check_can_run(options.pair, list({each.chosen.label: each.chosen for each in found.values()}.values()))
     return list(found.values())
+
+
+def _chosen(drill: Drill, service: str, known: Services, names: Sequence[str]) -> ServiceChoice:
+    """What a drill runs with. Raise UsageError for a service that it does not fit; of a pattern, with the cure."""
+    try:
+        return chosen_service(drill, service, known)
+    except UsageError as misfit:
+        if drill.drill in names or drill.path in [Path(each).resolve() for each in names if "/" in each]:
+            raise
+        tells = typed("list", f"SERVICE={service}", f"--service {service}")
+        takes = typed("matrix", f"SERVICE={service}", f"--service {service}")
+        raise UsageError(f"{misfit}; `{takes}` runs those that fit, and `{tells}` says which do") from misfit
 
 
 def run(options: argparse.Namespace) -> int:
