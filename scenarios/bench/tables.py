@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.bench.model import TEXTBOOK, Bench, Cell, Content, Idle, Load, Measured
+from scenarios.lab.markup import escape
 from scenarios.lab.valueclass import valueclass
 
 CELL_COLUMNS = (

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.calls import port_holders
@@ -27,6 +26,7 @@ from scenarios.lab.architecture import query_architecture
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.topology import ROOT, Host
 from scenarios.lab.valueclass import valueclass
 from scenarios.report import markdown_table

@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.topology import ROOT, Host
 from scenarios.lab.valueclass import valueclass
 from scenarios.report import markdown_table

@@ -14,7 +14,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, get_args
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.byteorder.messages import messages
@@ -26,6 +25,8 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
+from scenarios.lab.places import document
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
@@ -110,10 +111,11 @@ def check_fits(chosen: ServiceChoice) -> None:
         if path is None:
             raise UsageError(
                 f"{service.folder / 'service.yaml'}: the {side} of {chosen.name} cannot be built for another CPU: "
-                "expected a Dockerfile in this folder, or a program in Python; docs/cpus.md has both"
+                f"expected a Dockerfile in this folder, or a program in Python; {document('docs/cpus.md')} has both"
             )
         raise UsageError(
-            f"{path}: expected `FROM faultwire/cross` and a line `ARG CPU=native`, for each other CPU; see docs/cpus.md"
+            f"{path}: expected `FROM faultwire/cross` and a line `ARG CPU=native`, for each other CPU; "
+            f"see {document('docs/cpus.md')}"
         )
 
 
@@ -252,10 +254,12 @@ def on_a_terminal(compared: Compared) -> Table:
 def sentence(compared: Compared) -> str:
     """All of it in a line."""
     native, rows = compared.native, compared.rows
-    if native.verdict is not Verdict.PASS:
-        return f"nothing can be compared: {native.pair} ended as {native.outcome.value}, and printed: {native.printed}"
-    broken = sum(row.verdict is Verdict.FAIL for row in rows)
     other = sum(row.difference is not None and not row.unsupported for row in rows)
+    if native.verdict is not Verdict.PASS:
+        bytes_ = f"; {other} of {len(rows)} pairs send other bytes than it" if other else ""
+        why = f"{native.pair} itself ended as {native.outcome.value}, and printed: {native.printed}"
+        return f"whether the others are answered as it is cannot be said: {why}{bytes_}"
+    broken = sum(row.verdict is Verdict.FAIL for row in rows)
     left_out = sum(bool(row.unsupported) for row in rows)
     tried = len(rows) - left_out
     if not tried:

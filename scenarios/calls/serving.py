@@ -7,7 +7,7 @@ import ipaddress
 import time
 from collections.abc import Iterator, Sequence
 
-from scenarios.calls import boxes, port_holders
+from scenarios.calls import boxes, on_cpus, port_holders
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
@@ -52,10 +52,12 @@ def serving(lab: Lab, chosen: ServiceChoice, host: Host, family: Family) -> Iter
         yield None
         return
     address = host.address(family)
-    argv = boxes.server_words(chosen, chosen.server.run, host, address)
+    argv, box = boxes.server_words(chosen, chosen.server.run, host, address), boxes.of_server(chosen, host, address)
+    if box:
+        box, argv = on_cpus.placed(chosen, "server", host.end, box, argv)
     if chosen.server.ready is None:
         port_holders.check_free(lab, host.name, chosen)  # else that one would be taken for ours
-    with lab.running(host.name, argv, boxes.of_server(chosen, host, address)) as program:
+    with lab.running(host.name, argv, box) as program:
         try:
             wait_until_it_listens(lab, chosen, host, program, family)
         except LabProblem as problem:
@@ -135,5 +137,6 @@ def call(lab: Lab, chosen: ServiceChoice, client: Host, server: Host, family: Fa
     argv = boxes.client_words(chosen.client.run, address, chosen.port)
     box = boxes.of_client(chosen.service, chosen.client_name, address, chosen.port, within_s)
     if box:
+        box, argv = on_cpus.placed(chosen, "client", client.end, box, argv)
         return lab.run_guest(client.name, box, argv, timeout_s=within_s)
     return lab.run(client.name, argv, timeout_s=within_s)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from rich.markup import escape
-
 from scenarios.bench import apache_bench as ab
 from scenarios.bench import services, tables
 from scenarios.bench.lab_cost import measure
@@ -15,6 +13,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.report.console import console, step
 from scenarios.run.prepare import bring_up
 
@@ -40,7 +39,7 @@ def bench_services(options: argparse.Namespace) -> int:
         console.print(table)
         console.print()
     console.print(tables.counted(measured))
-    console.print(f"[dim]figures: {runs.display_path(measured.folder)}/result.json[/]")
+    console.print(f"[dim]figures: {escape(str(runs.display_path(measured.folder)))}/result.json[/]")
     return 1 if any(cell.why.startswith("failed") or cell.errors for cell in measured.cells) else 0
 
 
@@ -52,7 +51,7 @@ def bench(options: argparse.Namespace) -> int:
     made = measure(lab, step, with_catalogue=not options.quick)
     for line in made.lines:
         console.print(escape(line))
-    console.print(f"[dim]figures: {runs.display_path(made.folder)}/result.json[/]")
+    console.print(f"[dim]figures: {escape(str(runs.display_path(made.folder)))}/result.json[/]")
     return 0
 
 

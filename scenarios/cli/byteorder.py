@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from rich.markup import escape
-
 from scenarios.byteorder import compare, emulation, own_program
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import display_path, typed
 from scenarios.lab.topology import topology
 from scenarios.report.console import console, marked, step
@@ -56,7 +55,7 @@ def compare_conversations(options: argparse.Namespace) -> int:
         f"{len(compared.rows)} conversations: beside the first of its kind each differs in these, and in nothing else"
     )
     console.print(marked(compared.verdict, f"{wrong} of {len(compared.rows)} are wrong" if wrong else sentence))
-    console.print(f"[dim]captures: {display_path(compared.folder)}/[/]")
+    console.print(f"[dim]captures: {escape(str(display_path(compared.folder)))}/[/]")
     if options.write and not wrong:
         path = display_path(compare.DOCUMENT)
         step(f"{path} has its figures anew" if compare.write(compared) else f"{path} was right already")
@@ -81,7 +80,7 @@ def compare_own_program(options: argparse.Namespace) -> int:
     console.print(own_program.on_a_terminal(compared))
     console.print()
     console.print(marked(compared.verdict, own_program.sentence(compared)))
-    console.print(f"[dim]captures: {display_path(compared.folder)}/[/]")
+    console.print(f"[dim]captures: {escape(str(display_path(compared.folder)))}/[/]")
     return compared.verdict.exit_status
 
 

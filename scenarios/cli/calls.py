@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
-from rich.markup import escape
 from rich.text import Text
 
-from scenarios.calls import contract
+from scenarios.calls import contract, on_cpus
 from scenarios.cli import watch as watching
 from scenarios.cli.lab import hosts, lab_with
 from scenarios.cli.service_files import known_services
@@ -17,12 +16,13 @@ from scenarios.faults.recovery import held_without_faults
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
-from scenarios.lab.places import display_path, either, typed
+from scenarios.lab.markup import escape
+from scenarios.lab.places import display_path, document, either, typed
 from scenarios.report.console import console, image_step, show, step
 from scenarios.run import demo as demo_module
 from scenarios.run.demo import Demonstration, demonstrate
 from scenarios.run.prepare import bring_up
-from scenarios.spec import scaffold
+from scenarios.spec import program_ends, scaffold
 from scenarios.spec.service import resolve
 
 
@@ -51,16 +51,13 @@ def call(options: argparse.Namespace) -> int:
     source, destination = hosts(a_lab, *ends)
     if (chosen.server.runs_on is None) != (destination.name in a_lab.topology.hosts):
         raise UsageError(f"{chosen.name} runs on {chosen.server.runs_on or 'a host'}, not on {destination.name}")
-    for end, image, host in (("client", chosen.image, source), ("server", chosen.server_image, destination)):
-        if image and host.byteorder == "big":
-            raise UsageError(
-                f"the {end} of {chosen.service.service} is a program of its own image, which is little-endian; use "
-                + either("FROM=client TO=server", "--from client --to server")
-            )
+    if reason := program_ends.without_machine(chosen, f"{source.end}-{destination.end}"):
+        raise UsageError(f"{reason}; use {either('FROM=client TO=server', '--from client --to server')}")
     if options.family not in chosen.service.families:
         raise UsageError(f"{chosen.service.service} does not speak {options.family}")
     run_folder.require_place()
     bring_up(a_lab)
+    on_cpus.ready([(chosen, source.end, destination.end)], image_step)
     contract.ready([chosen.service], image_step)
     with held_without_faults(a_lab):
         shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step, with_tshark=options.tshark)
@@ -70,7 +67,8 @@ def call(options: argparse.Namespace) -> int:
 def init(options: argparse.Namespace) -> int:
     made = scaffold.initiate(options.name, options.speaks)
     folder = display_path(made.folder)
-    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; docs/your-own-program.md")
+    contract_page = document("docs/your-own-program.md")
+    step(f"{folder}/ has service.yaml, Dockerfile and program, which works as it is; see {contract_page}")
     mine = f"SERVICE={made.service}"
     tries, runs = typed("call", mine, made.service), typed("matrix", mine, f"--service {made.service}")
     console.print(f"  {typed('validate')} ; {tries} ; {runs}")
@@ -98,7 +96,7 @@ def _show(a_lab: Lab, shown: Demonstration) -> int:
     show(shown.verdict, shown.sentence, shown.checks, shown.picture)
     if shown.tshark:
         console.print(escape(shown.tshark), soft_wrap=True, highlight=False)
-    console.print(f"[dim]evidence: {display_path(shown.folder)}/ (runs/latest points to the run)[/]")
+    console.print(f"[dim]evidence: {escape(str(display_path(shown.folder)))}/ (runs/latest points to the run)[/]")
     number = a_lab.number
     shell = typed("shell", "HOST=client-be", "client-be", lab=number)
     console.print(

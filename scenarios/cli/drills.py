@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
-
 from scenarios.cli import matrix
 from scenarios.cli.arguments import (
     add_keep_runs,
@@ -32,6 +30,7 @@ from scenarios.lab import signals
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import typed
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, show, warn
@@ -39,8 +38,9 @@ from scenarios.run import fingerprint, previous, summary
 from scenarios.run.session import Happened
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, pairs_of, unsupported
+from scenarios.spec.drill import Drill
 from scenarios.spec.program_ends import check_can_run
-from scenarios.spec.service import resolve
+from scenarios.spec.service import ServiceChoice, Services, resolve
 from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.result import Result
@@ -57,7 +57,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
         if options.client:
             wanted = architectures([resolve(each, known=known).name for each in wanted], known, options.client)
         for service in wanted:
-            chosen = chosen_service(drill, service, known)
+            chosen = _chosen(drill, service, known, options.names)
             usual = pairs_of(drill, chosen, options.pair)
             for pair in usual[-1:] if options.one_pair and not options.pair else usual:
                 for repeat in range(1, options.repeat + 1):
@@ -65,6 +65,18 @@ def cells(options: argparse.Namespace) -> list[Cell]:
                     found[cell.title] = cell
     check_can_run(options.pair, list({each.chosen.label: each.chosen for each in found.values()}.values()))
     return list(found.values())
+
+
+def _chosen(drill: Drill, service: str, known: Services, names: Sequence[str]) -> ServiceChoice:
+    """What a drill runs with. Raise UsageError for a service that it does not fit; of a pattern, with the cure."""
+    try:
+        return chosen_service(drill, service, known)
+    except UsageError as misfit:
+        if drill.drill in names or drill.path in [Path(each).resolve() for each in names if "/" in each]:
+            raise
+        tells = typed("list", f"SERVICE={service}", f"--service {service}")
+        takes = typed("matrix", f"SERVICE={service}", f"--service {service}")
+        raise UsageError(f"{misfit}; `{takes}` runs those that fit, and `{tells}` says which do") from misfit
 
 
 def run(options: argparse.Namespace) -> int:
@@ -159,9 +171,8 @@ def _tell_event(event: Happened) -> None:
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
-    console.print(
-        f"[dim]evidence: {runs.display_path(run_folder)}/ (runs/latest points to it); `{typed('report')}` shows it[/]"
-    )
+    folder = escape(str(runs.display_path(run_folder)))
+    console.print(f"[dim]evidence: {folder}/ (runs/latest points to it); `{typed('report')}` shows it[/]")
 
 
 def _show(labs: Sequence[Lab], result: Result) -> None:

@@ -1,4 +1,4 @@
-"""The commands that only read files: list, explain, validate, schema. They need no Docker."""
+"""The commands that only read files: list, explain, validate, schema. They need no engine."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.cli import fits
 from scenarios.cli.service_files import NO_SDK, known_services
-from scenarios.lab.errors import LabProblem
+from scenarios.lab.errors import LabProblem, UsageError
+from scenarios.lab.markup import escape
 from scenarios.lab.places import display_path, either, typed
 from scenarios.report.console import EX_USAGE, console, marked
 from scenarios.spec.catalogue import architectures, drill_files, drills, find_drills, load_drill
@@ -76,8 +76,11 @@ def validate(options: argparse.Namespace) -> int:
     given = [Path(each) for each in options.files]
     folders = [path if path.is_dir() else path.parent for path in given if path.is_dir() or path.name == SERVICE_FILE]
     paths = [path for path in given if not path.is_dir() and path.name != SERVICE_FILE]
+    services_given: Mapping[str, Service] = known
     if given:
-        wrong = [error for folder in folders if (error := _wrong_service(folder, known))]
+        tried = [_service_or_error(folder, known) for folder in folders]
+        services_given = {each.service: each for each in tried if isinstance(each, Service)}
+        wrong = [each for each in tried if isinstance(each, DeclarationError)]
     else:
         paths = [*drill_files().values()]
     read: list[Drill] = []
@@ -87,7 +90,7 @@ def validate(options: argparse.Namespace) -> int:
             read.append(load_drill(path, known))
         except DeclarationError as error:
             errors[path] = list(error.all)
-    uncompiled = _add_refused_filters(read, errors)
+    unread = _add_refused_filters(read, errors) + _add_refused_compositions(services_given, errors)
     for of_file in errors.values():
         for each in of_file:
             console.print(marked(Verdict.FAIL, str(each)), soft_wrap=True)
@@ -95,16 +98,44 @@ def validate(options: argparse.Namespace) -> int:
         console.print(f"{so_many(len(wrong), 'service')} with errors; no drill was read")
         return EX_USAGE
     services_read = so_many(len(folders) if given else len(known), "service")
-    console.print(f"{services_read} and {so_many(len(paths), 'drill')} read; {len(errors)} wrong{uncompiled}")
+    console.print(f"{services_read} and {so_many(len(paths), 'drill')} read; {len(errors)} wrong{unread}")
     return EX_USAGE if errors else 0
 
 
-def _wrong_service(folder: Path, known: Mapping[str, Service]) -> DeclarationError | None:
+def _service_or_error(folder: Path, known: Mapping[str, Service]) -> Service | DeclarationError:
     try:
-        read_service(folder, known)
+        return read_service(folder, known)
     except DeclarationError as error:
         return error
-    return None
+
+
+def _add_refused_compositions(read: Mapping[str, Service], errors: dict[Path, list[DeclarationError]]) -> str:
+    """Have the compositions of these services read by Docker Compose, and add what no lab honours; why none was, for
+    the last line. No engine is asked.
+    """
+    composed = [each for each in read.values() if each.compose]
+    if not composed:
+        return ""
+    try:
+        from scenarios.calls.compositions import plan_of
+        from scenarios.lab.composition import compose_is_here
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] != "docker":
+            raise
+        return f"; compositions were not read: {NO_SDK}"
+    if not compose_is_here():
+        return "; compositions were not read: there is no `docker compose`"
+    for service in composed:
+        try:
+            plan_of(service)
+        except DeclarationError as error:
+            for each in error.all:
+                errors.setdefault(each.path, []).append(each)
+        except UsageError as error:
+            path = service.folder / SERVICE_FILE
+            what = str(error).removeprefix(f"{path}: ")
+            errors.setdefault(path, []).append(DeclarationError(path, line_of(path, what.partition(":")[0]), what))
+    return ""
 
 
 def _add_refused_filters(read: Sequence[Drill], errors: dict[Path, list[DeclarationError]]) -> str:

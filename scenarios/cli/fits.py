@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
+from scenarios.lab.markup import escape
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console
 from scenarios.spec.catalogue import choose

@@ -17,6 +17,7 @@ from scenarios.cli.workforce import RunOptions, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import minutes
+from scenarios.lab.markup import escape
 from scenarios.lab.places import PAGES
 from scenarios.report import gallery_cells, gallery_html, gallery_page
 from scenarios.report.console import console, counted, step
@@ -64,7 +65,7 @@ def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence
         _keep(folder)
         verdicts = Counter(each.verdict for each in results)
         console.print(f"\n{counted(verdicts)} of {so_many(len(wanted), 'cell')} in {minutes(took_s)}")
-        console.print(f"[dim]evidence: {runs.display_path(folder)}/index.html[/]")
+        console.print(f"[dim]evidence: {escape(str(runs.display_path(folder)))}/index.html[/]")
         if broken_off:
             _write_pages()
         return summary.exit_status(results)

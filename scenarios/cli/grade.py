@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.calls import contract
@@ -20,6 +19,7 @@ from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes
+from scenarios.lab.markup import escape
 from scenarios.lab.pool import default_jobs
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console, image_step, step, warn

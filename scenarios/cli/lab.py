@@ -10,7 +10,6 @@ from collections.abc import Callable
 from itertools import zip_longest
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.calls import bundle
@@ -23,6 +22,7 @@ from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.heartbeat import pulse, under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import IS_INSTALLED, LOGS, ROOT, SETUP, either, typed
 from scenarios.lab.topology import COMPOSE_FILE, Host, topology
 from scenarios.report.console import console, image_step, step

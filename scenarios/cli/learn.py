@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +18,7 @@ from scenarios.cli.arguments import between
 from scenarios.cli.service_files import known_services
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import pulse, under_way
+from scenarios.lab.markup import escape
 from scenarios.lab.places import LEARNT, typed
 from scenarios.report.console import console, step, warn
 from scenarios.spec.cell import Cell

@@ -8,13 +8,12 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
-from rich.markup import escape
-
 from scenarios.cli.service_files import NO_SDK, error_lines
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, OutputLost, UsageError
 from scenarios.lab.heartbeat import pulse
+from scenarios.lab.markup import escape
 from scenarios.lab.places import IS_INSTALLED, PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
 from scenarios.report.console import EX_IOERR, EX_UNAVAILABLE, EX_USAGE, console

@@ -8,14 +8,13 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.markup import escape
-
 from scenarios.cli.progress import Progress
 from scenarios.cli.resumable import Resumable, read_earlier
 from scenarios.cli.service_files import known_services
 from scenarios.cli.workforce import RunOptions, workforce
 from scenarios.evidence import run_folder as runs
 from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.markup import escape
 from scenarios.lab.places import typed
 from scenarios.lab.pool import default_jobs
 from scenarios.report import shard_plan
@@ -82,9 +81,8 @@ def run(options: argparse.Namespace) -> int:
 
     def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
         status = _tell(results, cells, took_s)
-        console.print(
-            f"[dim]evidence: {runs.display_path(run_folder)}/index.html; `{typed('report')}` shows the newest run[/]"
-        )
+        folder = escape(str(runs.display_path(run_folder)))
+        console.print(f"[dim]evidence: {folder}/index.html; `{typed('report')}` shows the newest run[/]")
         return status
 
     return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options.keep_runs)

@@ -11,12 +11,12 @@ from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from scenarios.lab.heartbeat import minutes, pulse
+from scenarios.lab.markup import escape
 from scenarios.report.console import STYLES, console, marked
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import MARKS, Verdict

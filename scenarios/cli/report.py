@@ -13,11 +13,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from rich.markup import escape
-
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
+from scenarios.lab.markup import escape
 from scenarios.report import merge as merging
 from scenarios.report import read_run, summary_files, write
 from scenarios.report.console import console, counted, warn

@@ -22,6 +22,7 @@ from scenarios.cli.workforce import RunOptions, Workforce, add_cluster, workforc
 from scenarios.evidence import run_folder as runs
 from scenarios.lab import signals
 from scenarios.lab.heartbeat import minutes, under_way
+from scenarios.lab.markup import escape
 from scenarios.lab.pool import give_back
 from scenarios.report.console import console, counted, marked, warn
 from scenarios.run import previous, summary
@@ -72,7 +73,7 @@ def _soak(
         if result.verdict in (Verdict.FAIL, Verdict.UNPROVEN):
             flips.append(replace(result, seen={}))
             console.print(marked(result.verdict, f"{result.cell.title} · seed {result.cell.seed}: {result.sentence}"))
-            console.print(f"  [dim]{runs.display_path(result.folder)}[/]")
+            console.print(f"  [dim]{escape(str(runs.display_path(result.folder)))}[/]")
             return
         shutil.rmtree(result.folder, ignore_errors=True)
         if sum(told.values()) % 50 == 0:

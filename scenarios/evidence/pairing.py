@@ -23,17 +23,23 @@ NARROW = 21  # the same, where a server stands in the middle and there are five 
 MARGIN = 12  # columns before the first, for the time
 FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
 AT_ONCE_S = 0.02  # a packet that nothing holds crosses the firewall in less
+HELD_S = 0.01  # what takes as long to cross is told so: a rung stands where its packet came to the firewall
 PREVIEW = 48  # bytes of a payload that nobody decodes
 
 
 @valueclass
 class Rung:
-    """One packet, as the legs of its way saw it; None: this leg did not see it. At least one leg did."""
+    """One packet, as the legs of its way saw it; None: this leg did not see it. At least one leg did.
+
+    `candidates` are the frames on the near leg that are equal to the bit, where it is not sure which of them became the
+    far one: each that came before it may have.
+    """
 
     left: Frame | None
     right: Frame | None
     rightwards: bool
     way: Way = OF_CLIENT
+    candidates: tuple[Frame, ...] = ()
 
     def on(self, leg: LegName) -> Frame | None:
         """The packet as this leg saw it."""
@@ -56,6 +62,18 @@ class Rung:
     def far(self) -> Frame | None:
         """The packet on the leg by which it left."""
         return self.right if self.rightwards else self.left
+
+    @property
+    def took_s(self) -> float | None:
+        """What the crossing took; None where one leg alone saw it."""
+        if self.left is None or self.right is None:
+            return None
+        return abs(self.left.time_ns - self.right.time_ns) / 1e9
+
+    @property
+    def is_unsure(self) -> bool:
+        """Whether another candidate may have become the far one as well: none, where this one crossed at once."""
+        return bool(self.candidates) and self.took_s is not None and self.took_s >= AT_ONCE_S
 
     @property
     def frame(self) -> Frame:
@@ -92,7 +110,7 @@ def rungs(
 
     Two frames are one packet when all that crossing does not change is equal. Where a packet was sent again, equal to
     the bit, a frame on the far leg is paired with the last one on the near leg that came before it; if all of them came
-    through and none at once, in their order.
+    through and none at once, in their order. Where another choice is as good, the rungs have their `candidates`.
     """
     near: dict[Heading, list[Frame]] = defaultdict(list)
     far: dict[Heading, list[Frame]] = defaultdict(list)
@@ -129,9 +147,22 @@ def _paired(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> It
         sent[frame.crossing].remove(earlier[-1])
         same[frame.crossing].append((earlier[-1], frame))
     for crossing, pairs in same.items():
-        for one, other in pairs if sent[crossing] else _in_order(pairs):
-            yield _rung(one, other, heading)
+        lost = sent[crossing]
+        chosen = pairs if lost else _in_order(pairs)
+        near_ends = tuple(sorted((*(one for one, _ in pairs), *lost), key=lambda frame: frame.time_ns))
+        is_open = lost or (chosen is pairs and _crossed_at_once(pairs) < len(pairs))
+        for one, other in chosen:
+            has_choice = is_open and len(near_ends) > 1 and near_ends[1].time_ns <= other.time_ns
+            yield _rung(one, other, heading, near_ends if has_choice else ())
     yield from _of_other_headers([each for unpaired in sent.values() for each in unpaired], lonely, heading)
+
+
+def _is_at_once(near: Frame, far: Frame) -> bool:
+    return far.time_ns - near.time_ns < AT_ONCE_S * 1e9
+
+
+def _crossed_at_once(of: Iterable[tuple[Frame, Frame]]) -> int:
+    return sum(_is_at_once(one, other) for one, other in of)
 
 
 def _in_order(pairs: Sequence[tuple[Frame, Frame]]) -> Sequence[tuple[Frame, Frame]]:
@@ -140,11 +171,7 @@ def _in_order(pairs: Sequence[tuple[Frame, Frame]]) -> Sequence[tuple[Frame, Fra
     """
     near, far = (sorted(ends, key=lambda frame: frame.time_ns) for ends in zip(*pairs, strict=True))
     in_turn = list(zip(near, far, strict=True))
-
-    def at_once(of: Iterable[tuple[Frame, Frame]]) -> int:
-        return sum(other.time_ns - one.time_ns < AT_ONCE_S * 1e9 for one, other in of)
-
-    return in_turn if at_once(in_turn) >= at_once(pairs) else pairs
+    return in_turn if _crossed_at_once(in_turn) >= _crossed_at_once(pairs) else pairs
 
 
 def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], heading: Heading) -> Iterator[Rung]:
@@ -159,9 +186,10 @@ def _of_other_headers(near: Sequence[Frame], far: Sequence[Frame], heading: Head
     yield from (_rung(sent, None, heading) for sent in waiting)
 
 
-def _rung(near: Frame | None, far: Frame | None, heading: Heading) -> Rung:
+def _rung(near: Frame | None, far: Frame | None, heading: Heading, candidates: tuple[Frame, ...] = ()) -> Rung:
     way, rightwards = heading
-    return Rung(near, far, True, way) if rightwards else Rung(far, near, False, way)
+    left, right = (near, far) if rightwards else (far, near)
+    return Rung(left, right, rightwards, way, candidates)
 
 
 def label(frame: Frame) -> str:
@@ -295,5 +323,9 @@ def _carried(rung: Rung, style: str) -> Iterator[Text]:
     frame, margin = rung.frame, " " * MARGIN
     for content in contents(frame):
         yield Text(f"{margin}│  ", "dim").append(content, "bold " + style)
+    if rung.took_s is not None and rung.took_s >= HELD_S:
+        yield Text(f"{margin}│  it left the firewall {rung.took_s:.3f} s later", "dim")
+    if rung.is_unsure:
+        yield Text(f"{margin}│  or an equal packet before it crossed, and this one did not", "dim")
     for note in frame.notes if style == "red" else ():
         yield Text(f"{margin}│  {note}", "dim")

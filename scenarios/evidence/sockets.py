@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.evidence.record import Socket, Waiting
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import typed
 
 COMMAND = ("ss", "--no-header", "--numeric", "--all", "--tcp", "--udp", "--oneline", "--options")

@@ -40,6 +40,7 @@ BUILT_WITHIN_S: Final = 900
 RESTARTED_WITHIN_S: Final = 60
 WELL_WITHIN_S: Final = 3.0  # so long a service has to be well again by itself after a drill
 LOOKS_EVERY_S: Final = 0.1
+LAST_LINES: Final = 10  # of a service's log, where it is not as it should be
 COMPOSE_ENVIRONMENT: Final = {"COMPOSE_PROGRESS": "plain", "COMPOSE_IGNORE_ORPHANS": "1", "COMPOSE_PROFILES": ""}
 NOT_WELL: Final = ("(unhealthy)", "(health: starting)", "(Paused)")
 SECRET_FILE: Final = 0o600  # what the user's .env files gave is in it
@@ -73,6 +74,15 @@ class Service(Guest):
         status = self._stream.wait()
         self._reader.join(STOP_WITHIN_S)
         return status
+
+
+def compose_is_here() -> bool:
+    """Whether Docker Compose can be asked: to read a composition it needs no engine."""
+    try:
+        engine.docker_command("compose", "version", "--short", timeout_s=30)
+    except (CommandFailed, OSError):
+        return False
+    return True
 
 
 def resolved(files: Sequence[Path]) -> dict[str, Any]:
@@ -191,6 +201,7 @@ class Composition:
                 "exec", self.container(service), "timeout", "9", "sh", "-c", ":", timeout_s=UP_WITHIN_S
             )
         except CommandFailed as problem:
+            self.check_running(service, "a client could be run inside it")
             raise LabProblem(
                 f"no client can be run inside {service}: its image needs `sh` and `timeout` (of coreutils or busybox), "
                 f"so that a call ends at its deadline. Or give the client an image of its own. {problem}"
@@ -212,6 +223,22 @@ class Composition:
             for name, said in self._states().items()
             if name not in self._done and (not said.startswith("Up") or any(each in said for each in NOT_WELL))
         }
+
+    def check_running(self, service: str, until: str) -> None:
+        """Raise LabProblem, with its status and its last lines, when a service has ended before `until` came about."""
+        status = "it is gone"
+        with contextlib.suppress(NotFound), engine.request(f"say how {service} is"):
+            container = engine.client().containers.get(self.container(service))
+            if container.status not in ("exited", "dead"):
+                return
+            status = f"status {container.attrs['State']['ExitCode']}"
+        raise LabProblem(f"{service} ended ({status}) before {until}; it printed: {self.last_lines(service)}")
+
+    def last_lines(self, service: str) -> str:
+        """What a service printed last."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return _printed("logs", "--tail", str(LAST_LINES), self.container(service)) or "nothing"
+        return "nobody knows: the engine did not say it in time"
 
     def _is_well(self) -> bool:
         ill = {name: said for name, said in self._ill().items() if not said.startswith("Exited (0)")}
@@ -271,9 +298,18 @@ class Composition:
                 if container.status == "paused":
                     container.unpause()
                 container.restart(timeout=0)
-            wait_for(lambda: service not in self._ill(), f"{service} to be well again", RESTARTED_WITHIN_S)
-        except (APIError, CommandFailed, DeadlinePassed) as problem:
+            wait_for(lambda: self._is_well_again(service), f"{service} to be well again", RESTARTED_WITHIN_S)
+        except (APIError, CommandFailed) as problem:
             raise LabProblem(f"{service} did not come back: {problem}") from problem
+        except DeadlinePassed as late:
+            raise LabProblem(f"{service} did not come back: {late}; it printed: {self.last_lines(service)}") from late
+
+    def _is_well_again(self, service: str) -> bool:
+        """Whether a service is well. Raises LabProblem when it has ended: it is not waited for."""
+        if service not in self._ill():
+            return True
+        self.check_running(service, "it was well again")
+        return False
 
     @contextlib.contextmanager
     def running(self, service: str) -> Iterator[Service]:

@@ -20,11 +20,11 @@ from typing import IO, Any, Final, Protocol
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.text import Text
 
 from scenarios.lab import signals
 from scenarios.lab.errors import OutputLost
+from scenarios.lab.markup import escape
 
 SILENT_FOR_S: Final = 8.0  # the rule is 10 s, and a busy machine may wake us late
 SHOWN_AFTER_S: Final = 1.0  # on a terminal: what is over sooner draws nothing
@@ -41,7 +41,7 @@ class Voice(Console):
     """rich's console, which knows when it printed last."""
 
     def __init__(self, clock: Clock = time.monotonic, **options: Any) -> None:
-        super().__init__(highlight=False, soft_wrap=True, **options)
+        super().__init__(highlight=False, soft_wrap=True, emoji=False, **options)
         self._clock = clock
         self._spoke_s = clock()
 

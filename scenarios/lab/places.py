@@ -62,6 +62,11 @@ def either(make: str, words: str) -> str:
     return words if IS_INSTALLED else make
 
 
+def document(path: str) -> str:
+    """A page of the documentation as a person is told it: a wheel has none of them."""
+    return f"{path} in Faultwire's repository" if IS_INSTALLED else path
+
+
 def display_path(path: Path) -> Path:
     """A path as a person is told it: from the clone, or from the current folder, where it is in it."""
     beside = Path.cwd() if IS_INSTALLED else ROOT

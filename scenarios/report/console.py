@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.markup import escape
 from rich.text import Text
 
 from scenarios.lab import heartbeat
+from scenarios.lab.markup import escape
 from scenarios.verdict.check import MARKS, Check, Verdict
 
 EX_USAGE = 64  # sysexits.h

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.lab.errors import UsageError
+from scenarios.lab.markup import escape
 from scenarios.spec.catalogue import architectures, chosen_service
 from scenarios.spec.cell import Cell, pairs_of
 from scenarios.spec.drill import Drill

@@ -82,10 +82,16 @@ class Servers:
             if not restarted and not listens(stage.lab, chosen, host):
                 restarted = stage.composition.recover(listens=service)
             ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
+            composition = stage.composition
+
+            def there() -> bool:
+                composition.check_running(service, "it listened")
+                return listens(stage.lab, chosen, host)
+
             try:
-                wait_for(lambda: listens(stage.lab, chosen, host), f"{service} listens on port {ports}", within_s)
+                wait_for(there, f"{service} listens on port {ports}", within_s)
             except DeadlinePassed as late:
-                raise LabProblem(f"{late}; `docker logs {stage.composition.container(service)}` may say why") from late
+                raise LabProblem(f"{late}; it printed: {composition.last_lines(service)}") from late
             check_reachable(stage.lab, chosen, host, self._family)
         for what in restarted:
             self.run.note(what)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scenarios.lab.errors import UsageError
-from scenarios.lab.places import CODE
+from scenarios.lab.places import CODE, document
 from scenarios.spec.comparison import problems_of_datagrams, with_another_end
 from scenarios.spec.declaration_error import DeclarationError, advice, quoted
 from scenarios.spec.drill import Drill
@@ -175,7 +175,8 @@ def _runs_on_one_pair(drill: Drill, chosen: ServiceChoice) -> str:
         return ""
     if with_another_end(own_pairs(chosen), drill.control_with):
         return ""
-    return f"it compares with {drill.control_with.says}, and {chosen.label} runs on no other machine (docs/cpus.md)"
+    page = document("docs/cpus.md")
+    return f"it compares with {drill.control_with.says}, and {chosen.label} runs on no other machine ({page})"
 
 
 def _knows_another_client(drill: Drill, chosen: ServiceChoice) -> str:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import yaml
 
+from scenarios.lab.places import document
 from scenarios.lab.topology import Family, topology
 from scenarios.spec.container_settings import ContainerSettings
 from scenarios.spec.declaration import declaration
@@ -25,7 +26,7 @@ SERVICES_AT_MOST: Final = 12
 HOST: Final = "{host}"
 _PROXY_OF_AN_IMAGE: Final = (
     "; a proxy of an image of your own stands in the middle in a compose.yaml of three services, itself, its backend "
-    "and who calls it (docs/your-own-composition.md, A program in the middle)"
+    f"and who calls it ({document('docs/your-own-composition.md')}, A program in the middle)"
 )
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NOT_INSIDE: Final = ("image", "dockerfile", "environment", "credentials", "files", "contract", "setup", "teardown")

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import UsageError
+from scenarios.lab.places import document
 from scenarios.lab.topology import topology
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.pairs import CPU_OF_END, DEFAULT_PAIRS, ENDS, GROUPS, LITTLE, PAIRS, Pair, ends, in_order
@@ -149,5 +150,5 @@ def check_can_run(words: Sequence[str], services: Sequence[ServiceChoice]) -> No
             raise UsageError(
                 f"the pair {pair} cannot be run with {label}: {reason}. It can run clients on "
                 f"{', '.join(ends_of(chosen, 'client'))} and servers on {', '.join(ends_of(chosen, 'server'))}; "
-                "docs/cpus.md says how a program comes to other CPUs"
+                f"{document('docs/cpus.md')} says how a program comes to other CPUs"
             )

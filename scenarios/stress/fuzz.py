@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.faults.recovery import held_without_faults
@@ -28,6 +27,7 @@ from scenarios.lab import engine, signals
 from scenarios.lab.errors import DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes, under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.places import either
 from scenarios.lab.topology import Host, topology
 from scenarios.lab.waiting import wait_for

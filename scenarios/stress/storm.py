@@ -26,7 +26,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rich.markup import escape
 from rich.table import Table
 
 from scenarios.evidence import run_folder
@@ -35,6 +34,7 @@ from scenarios.lab import signals
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.markup import escape
 from scenarios.lab.waiting import wait_for
 from scenarios.report.console import console, step
 from scenarios.run.prepare import prepare

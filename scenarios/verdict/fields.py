@@ -24,6 +24,7 @@ Kind = Literal[
     "float in native order",
     "errno",
     "two bytes read as four",
+    "words in native order",
 ]
 # What an explanation costs: the fewer fields, and the more usual, the better.
 FIELD, UNALIGNED, UNUSUAL = 100, 5, 20

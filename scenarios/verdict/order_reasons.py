@@ -13,6 +13,7 @@ from scenarios.verdict.fields import FIELD, ONE_RUN_S, TIMES, UNALIGNED, UNUSUAL
 # Bit-fields as headers have them (IP, MQTT, DNS), lowest bit first: the widths of a byte's fields.
 LAYOUTS: Final = ((4, 4), (1, 2, 1, 4), (1,) * 8, (1, 1, 1, 4, 1), (4, 1, 1, 1, 1))
 PRINTABLE: Final = re.compile(rb"[\x20-\x7e]+")
+IN_WORDS: Final = {2: "two", 4: "four", 8: "eight"}
 WORD: Final = re.compile(rb"[A-Za-z0-9_. -]+\0*")
 
 
@@ -51,6 +52,8 @@ def _name_of_turned(place: Place, mine: bytes, theirs: bytes) -> Guess | None:
         return Guess("not converted", f"the {what} at byte {place.at} is {said}: not converted")
     if small[1] + 8 <= small[0]:
         why = f"the number at byte {place.at} is {said}: converted twice, or where it need not be"
+        if width > 2 and theirs == _words_exchanged(mine, 2):
+            why += "; or its words of 2 bytes are in the other order"
         return Guess("converted twice", why)
     why = f"the {width} bytes at byte {place.at} are in one order here and in the other there: {said}"
     return Guess("other order", why)
@@ -101,18 +104,53 @@ def _filled_from_the_top(little: int, layout: tuple[int, ...]) -> int:
     return big
 
 
-def read_too_wide(place: Place) -> Iterator[Field]:
-    """A number that was read as two bytes into a wider one: in its upper half on a big-endian machine."""
-    for width, shift in ((4, 16), (8, 48)):
+def exchanged(place: Place) -> Iterator[Field]:
+    """The same words, last one first: those of a number go in each machine's own order, or two bytes were read as four.
+
+    Where all words of a number but one are zero, the bytes are the same for both, and both are said.
+    """
+    for width, word in ((4, 2), (8, 2), (8, 4)):
         cut = place.cut(width, width)
-        if cut is None:
+        if cut is None or cut[0] == cut[1] or cut[1] != _words_exchanged(cut[0], word):
             continue
-        net, net_there = (int.from_bytes(each, "big") for each in cut)
-        little, big = (net, net_there) if place.here.byteorder == "little" else (net_there, net)
-        if 0 < little < 1 << 16 and big == little << shift:
-            why = f"the number at byte {place.at} is {net} here and {net_there} there, {little} times 2 to the {shift}"
-            why += f": two bytes read as {'four' if width == 4 else 'eight'}"
-            yield place.field(width, width, Guess("two bytes read as four", why), FIELD + UNUSUAL)
+        if PRINTABLE.fullmatch(cut[0]):
+            continue  # as well a text that differs
+        # As many smaller numbers, each turned over, may be the same bytes: then neither is the likelier.
+        turned_costs = [found for each in (2, 4) if each < width and (found := _cost_of_each_turned(place, *cut, each))]
+        cost = min(turned_costs, default=FIELD + UNUSUAL)
+        yield place.field(width, width, _name_of_exchanged(place, *cut, word), cost)
+
+
+def _words_exchanged(raw: bytes, word: int) -> bytes:
+    return b"".join(raw[at : at + word] for at in reversed(range(0, len(raw), word)))
+
+
+def _cost_of_each_turned(place: Place, mine: bytes, theirs: bytes, width: int) -> int:
+    """What `turned` asks for these bytes as numbers of a width, of which those that differ are turned over; or 0."""
+    starts = [at for at in range(0, len(mine), width) if mine[at : at + width] != theirs[at : at + width]]
+    if any(mine[at : at + width] != theirs[at : at + width][::-1] for at in starts):
+        return 0
+    return sum(FIELD + (UNALIGNED if (place.at + at) % width else 0) + width // 4 for at in starts)
+
+
+def _name_of_exchanged(place: Place, mine: bytes, theirs: bytes, word: int) -> Guess:
+    width = len(mine)
+    net, net_there = (int.from_bytes(each, "big") for each in (mine, theirs))
+    little, big = (net, net_there) if place.here.byteorder == "little" else (net_there, net)
+    too_wide = f"{IN_WORDS[word]} bytes read as {IN_WORDS[width]}" if little < 1 << 8 * word else ""
+    floats = (number for number in (_short_float(big, width), _short_float(little, width)) if number is not None)
+    number = next(floats, None)
+    if too_wide and number is None:
+        why = f"the number at byte {place.at} is {net} here and {net_there} there, {little} times 2 to the "
+        why += f"{8 * (width - word)}: {too_wide}, or the words of {word} bytes of one number, "
+        why += "in each machine's own order"
+        return Guess("two bytes read as four", why)
+    why = f"the {width} bytes at byte {place.at} are {mine.hex(' ')} here and {theirs.hex(' ')} there, "
+    why += f"the same words of {word} bytes in the other order"
+    if number is None:
+        return Guess("words in native order", f"{why}, as those of one number in each machine's own order")
+    why += f": the float {number:g} with its words in each machine's own order"
+    return Guess("words in native order", f"{why}, or {little}, {too_wide}" if too_wide else why)
 
 
 def clock(place: Place) -> Iterator[Field]:

@@ -10,10 +10,11 @@ from scenarios.evidence import repetitions, stalls
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.stalls import COUNT_SLACK_S, COURSE_SLACK_S, JUST_BEFORE_S, Window
+from scenarios.spec.counted import Counted
 from scenarios.spec.packet_expectations import Bytes, Order, Packets
 from scenarios.spec.units import Seconds, so_many
-from scenarios.verdict.check import Check
-from scenarios.verdict.crossings import crossing_times, matching_frames
+from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.crossings import crossing_times, is_unsure, least_and_most, matching_frames
 from scenarios.verdict.weighing import (
     doubted,
     made_by_a_stall,
@@ -39,6 +40,9 @@ def check_packets(expected: Packets, seen: Seen) -> Check:
         told += f", {', '.join(f'{gap:.3f}s' for gap in gaps_s) or 'nothing'} apart" if len(frames) > 1 else ""
     evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
     check = Check(expected.rule, expected.right, told, verdict_of(holds), evidence)
+    by_time = bool(expected.gaps or expected.in_any) and is_unsure(expected, seen)
+    if by_time or _depends_on_equals(expected, least_and_most(expected, seen)):
+        return _undecided(check)
     window = _window_of_packets(expected, frames, check, seen)
     return doubted(check, seen, window) if window else check
 
@@ -57,11 +61,13 @@ def _most_in_any(time: Seconds, frames: Sequence[Frame]) -> list[Frame]:
 
 def check_bytes(expected: Bytes, seen: Seen) -> Check:
     frames = matching_frames(expected, seen)
-    sizes = {frame.number: len(frame.payload) if expected.of == "payload" else frame.length for frame in frames}
+    sizes = {frame.number: _size(expected, frame) for frame in frames}
     count = sum(sizes.values())
     evidence: dict[str, list[int]] = {expected.at: [frame.number for frame in frames]}
     told = f"{count} in {so_many(len(frames), 'packet')}"
     check = Check(expected.rule, expected.amount, told, verdict_of(expected.holds(count)), evidence)
+    if _depends_on_equals(expected, least_and_most(expected, seen, lambda frame: _size(expected, frame))):
+        return _undecided(check)
     if not passes(check):
         return weighed(check, seen, COUNT_SLACK_S)
     if expected.most is not None and (at_the_end := stall_at_the_end(seen)):
@@ -70,6 +76,23 @@ def check_bytes(expected: Bytes, seen: Seen) -> Check:
     if not expected.holds(count - sum(size for number, size in sizes.items() if number in repeated)):
         return doubted(check, seen, seen.stalls.between(None, None))
     return check
+
+
+def _size(expected: Bytes, frame: Frame) -> int:
+    return len(frame.payload) if expected.of == "payload" else frame.length
+
+
+def _depends_on_equals(expected: Counted, may_be: tuple[int, int]) -> bool:
+    """Whether a count holds by some choice of those equal packets that crossed, and not by another."""
+    least, most = may_be
+    never = most < expected.least or (expected.most is not None and least > expected.most)
+    return not never and not (expected.holds(least) and expected.holds(most))
+
+
+def _undecided(check: Check) -> Check:
+    """The check, unproven because the packets that it is about cannot be told apart."""
+    told = f"{check.seen}; but several packets are equal, and nothing says which of them crossed"
+    return dataclasses.replace(check, seen=told, holds=Verdict.UNPROVEN)
 
 
 def _window_of_packets(expected: Packets, frames: Sequence[Frame], check: Check, seen: Seen) -> Window | None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scenarios.verdict.fields import FIELD, UNALIGNED, Field, Guess, Place, Sender
-from scenarios.verdict.order_reasons import bit_fields, clock, read_too_wide, turned
+from scenarios.verdict.order_reasons import bit_fields, clock, exchanged, turned
 from scenarios.verdict.size_reasons import digit_run, digits, long, padded
 
 # Those that a program tells its peer of, and whose numbers no other count is likely to hit.
@@ -28,7 +28,7 @@ def reasons(mine: bytes, theirs: bytes, at: int, at_there: int, here: Sender, th
     if place.orders_differ:
         yield from turned(place)
         yield from bit_fields(place)
-        yield from read_too_wide(place)
+        yield from exchanged(place)
         yield from clock(place)
     if here.bits != there.bits:
         yield from long(place)

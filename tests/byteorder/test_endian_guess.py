@@ -202,7 +202,56 @@ NAMED = {
         struct.pack(">I", 6 << 16),
         PPC,
         "two bytes read as four",
-        "the number at byte 0 is 6 here and 393216 there, 6 times 2 to the 16: two bytes read as four",
+        "the number at byte 0 is 6 here and 393216 there, 6 times 2 to the 16: two bytes read as four, "
+        "or the words of 2 bytes of one number, in each machine's own order",
+    ),
+    "a float in two registers, of which one is zero": (
+        struct.pack(">HH", *struct.unpack("<HH", struct.pack("<f", 21.5))),
+        struct.pack(">f", 21.5),
+        PPC,
+        "words in native order",
+        "the 4 bytes at byte 0 are 00 00 41 ac here and 41 ac 00 00 there, the same words of 2 bytes in the other "
+        "order: the float 21.5 with its words in each machine's own order, or 16812, two bytes read as four",
+    ),
+    "a float in two registers": (
+        struct.pack(">HH", *struct.unpack("<HH", struct.pack("<f", 0.1))),
+        struct.pack(">f", 0.1),
+        PPC,
+        "words in native order",
+        "the 4 bytes at byte 0 are cc cd 3d cc here and 3d cc cc cd there, the same words of 2 bytes in the other "
+        "order: the float 0.1 with its words in each machine's own order",
+    ),
+    "a double in four registers": (
+        struct.pack(">4H", *struct.unpack("<4H", struct.pack("<d", 36.6))),
+        struct.pack(">d", 36.6),
+        S390X,
+        "words in native order",
+        "the 8 bytes at byte 0 are cc cd cc cc 4c cc 40 42 here and 40 42 4c cc cc cc cc cd there, the same words of "
+        "2 bytes in the other order: the float 36.6 with its words in each machine's own order",
+    ),
+    "four bytes read as eight": (
+        struct.pack(">Q", 6),
+        struct.pack(">Q", 6 << 32),
+        S390X,
+        "two bytes read as four",
+        "the number at byte 0 is 6 here and 25769803776 there, 6 times 2 to the 32: four bytes read as eight, "
+        "or the words of 4 bytes of one number, in each machine's own order",
+    ),
+    "a number of eight bytes whose halves are converted": (
+        struct.pack(">II", 1000, 0),
+        struct.pack(">II", 0, 1000),
+        S390X,
+        "words in native order",
+        "the 8 bytes at byte 0 are 00 00 03 e8 00 00 00 00 here and 00 00 00 00 00 00 03 e8 there, the same words of "
+        "4 bytes in the other order, as those of one number in each machine's own order",
+    ),
+    "two bytes read as four, whose words are the same in either order": (
+        struct.pack(">I", 257),
+        struct.pack(">I", 257 << 16),
+        PPC,
+        "converted twice",
+        "the number at byte 0 is 257 here and 0x01010000 there: converted twice, or where it need not be; "
+        "or its words of 2 bytes are in the other order",
     ),
     "two numbers, the first of which is told": (
         *native("IH", 40, 3),
@@ -250,6 +299,14 @@ UNKNOWN = {
     "errno on machines with the same numbers": (struct.pack(">I", 111), struct.pack(">I", 110), PPC),
     "two errnos": (struct.pack(">I", 111), struct.pack(">I", 145), MIPS),
     "two printed letters": (b"PQ", b"QP", PPC),
+    "two words of letters": (b"ABCD", b"CDAB", PPC),
+    "two words exchanged, or each turned over": (b"\x01\x20\x20\x01", b"\x20\x01\x01\x20", PPC),
+    "the same behind a byte": (b"T\x01\x20\x20\x01", b"T\x20\x01\x01\x20", PPC),
+    "two numbers of two bytes, or halves exchanged": (
+        bytes.fromhex("ff0000 0000ff0000"),
+        bytes.fromhex("00ff0000 ff000000"),
+        PPC,
+    ),
     "a digit": (b"C", b"4", PPC),
     "more than is read": (b"\x06\0\0\0" + bytes(20_000), b"\0\0\0\x06" + bytes(20_000), PPC),
 }
@@ -309,6 +366,17 @@ def test_random_bytes_have_no_name(length: int, there: Sender) -> None:
         if between(*pair, there).guess is not None
     ]
     assert named == []
+
+
+@pytest.mark.parametrize("number", [21.5, 100.25, -3.75, 1e6, 0.5, 0.1, 1 / 3])
+@pytest.mark.parametrize("there", [PPC, S390X], ids=lambda each: str(each.cpu))
+def test_a_float_in_registers_is_never_only_two_bytes_read_as_four(number: float, there: Sender) -> None:
+    head = bytes.fromhex("00 01 00 00 00 0b 01 10 00 0a 00 02 04")  # Modbus: write two registers
+    mine, theirs = native("f", number)
+    registers = struct.unpack("<HH", mine)
+    found = between(head + struct.pack(">HH", *registers), head + theirs, there)
+    assert found.guess is not None
+    assert "words" in found.guess.why
 
 
 def test_a_long_message_of_numbers_is_explained_at_once() -> None:

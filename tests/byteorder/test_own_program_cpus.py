@@ -180,10 +180,16 @@ def test_the_verdict_is_of_who_was_answered(rows: tuple[Row, ...], verdict: Verd
     assert (found.verdict, own_program.sentence(found)) == (verdict, says)
 
 
-def test_nothing_is_claimed_where_the_native_pair_is_not_answered(tmp_path: Path) -> None:
-    found = compared(tmp_path, WRONG, native=Outcome.REFUSED)
+@pytest.mark.parametrize(
+    ("row", "other"), [(ANSWERED, ""), (OTHER, "; 1 of 1 pairs send other bytes than it"), (UNSUPPORTED, "")]
+)
+def test_nothing_is_claimed_where_the_native_pair_is_not_answered(row: Row, other: str, tmp_path: Path) -> None:
+    found = compared(tmp_path, row, native=Outcome.REFUSED)
     assert found.verdict is Verdict.UNPROVEN
-    assert own_program.sentence(found) == "nothing can be compared: native-native ended as refused, and printed: no"
+    assert own_program.sentence(found) == (
+        "whether the others are answered as it is cannot be said: native-native itself ended as refused, "
+        f"and printed: no{other}"
+    )
 
 
 @pytest.mark.parametrize("said", ["qemu: unknown syscall 441", "qemu-hppa: Unsupported ancillary data: 1/1"])

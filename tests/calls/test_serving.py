@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from scenarios.calls import serving
 from scenarios.calls.serving import _why_out_of_reach
-from scenarios.lab.topology import Family
+from scenarios.lab.box import Box
+from scenarios.lab.topology import Family, topology
+from scenarios.spec.service import resolve, services
 
 ALL = "0.0.0.0"  # noqa: S104 (as ss prints it)
 
@@ -37,3 +42,25 @@ ALL = "0.0.0.0"  # noqa: S104 (as ss prints it)
 def test_it_is_said_why_no_other_host_reaches_a_server(found: list[str], family: Family | None, wrong: str) -> None:
     said = _why_out_of_reach(found, family)
     assert re.search(wrong, said) if wrong else said == ""
+
+
+SNAKE = """
+service: snake
+about: a program in Python
+port: 4000
+python: .
+servers: {one: {run: "python server.py {bind}", about: answers}}
+clients: {ask: {run: "python client.py {host} {port}", about: asks}}
+"""
+
+
+@pytest.mark.parametrize(("host", "image"), [("client", "faultwire/python"), ("client-be", "faultwire/python-ppc")])
+def test_a_program_in_python_is_called_on_the_machine_of_its_host(tmp_path: Path, host: str, image: str) -> None:
+    (tmp_path / "snake").mkdir()
+    (tmp_path / "snake" / "service.yaml").write_text(SNAKE, encoding="utf-8")
+    boxes: list[Box] = []
+    lab = SimpleNamespace(run_guest=lambda _host, box, _argv, timeout_s: boxes.append(box))  # noqa: ARG005
+    hosts = topology().hosts
+    chosen = resolve("snake", known=services(tmp_path))
+    serving.call(lab, chosen, hosts[host], hosts["server"], "ipv4")  # type: ignore[arg-type]
+    assert [box.image for box in boxes] == [image]

@@ -176,3 +176,15 @@ def test_the_schema_of_a_service_has_every_key(capsys: pytest.CaptureFixture[str
     assert {"setup", "teardown", "starts_within", "ports"} <= set(
         schema["$defs"]["service_programs.Server"]["properties"]
     )
+
+
+def test_where_a_drill_of_a_pattern_does_not_fit_it_is_said_what_takes_those_that_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = command_line.main(["run", "any-*", "--service", "qotd/udp", "--dry-run"])
+    told = " ".join("".join(capsys.readouterr()).split())
+    assert status == 64
+    assert "does not fit qotd/udp" in told
+    assert "`make matrix SERVICE=qotd/udp` runs those that fit, and `make list SERVICE=qotd/udp` says which do" in told
+    assert command_line.main(["run", "lost-syn", "--service", "qotd/udp", "--dry-run"]) == 64
+    assert "runs those that fit" not in "".join(capsys.readouterr())

@@ -71,6 +71,45 @@ def test_equal_packets_of_which_none_was_lost_are_paired_by_what_their_crossing_
     assert [(far.time_ns - near.time_ns) / 1e6 for near, far in found if near and far] == list(took_ms)
 
 
+@pytest.mark.parametrize(("took_ms", "said"), [(0.01, ""), (9, ""), (10, "0.010 s"), (3000, "3.000 s")])
+def test_of_a_packet_that_was_held_it_is_said_when_it_left(took_ms: float, said: str) -> None:
+    far = replace(crossed(DATA), time_ns=DATA.time_ns + int(took_ms * 1e6))
+    lines = [line.plain for line in draw(rungs([DATA], [far], {CLIENT}), ("client", ""), ("server", ""))]
+    assert [line.strip(" │") for line in lines[2:] if "firewall" in line] == (
+        [f"it left the firewall {said} later"] if said else []
+    )
+
+
+def asked(at_ms: float) -> Frame:
+    """A question over UDP, each equal to the others: as over IPv6, where no datagram has an identification."""
+    return segment(int(at_ms), at_ms, transport="udp", seq=None, payload=b"?")
+
+
+def arrived(at_ms: float) -> Frame:
+    return replace(asked(at_ms), ttl=63)
+
+
+@pytest.mark.parametrize(
+    ("sent_ms", "arrives_ms", "unsure"),
+    [
+        ((3, 2751), (3004,), [False, True]),
+        ((3, 2751), (2751.1,), [False, False]),
+        ((3, 2751), (3003, 5751), [False, False]),
+        ((0, 1000), (1001, 2000), [True, False]),
+        ((3,), (3004,), [False]),
+        ((3, 2751), (1003,), [False, False]),
+    ],
+    ids=["one was lost", "it crossed at once", "none was lost", "in their order or at once", "one alone", "the first"],
+)
+def test_of_equal_packets_of_which_another_may_have_crossed_as_well_it_is_said(
+    sent_ms: Sequence[float], arrives_ms: Sequence[float], unsure: Sequence[bool]
+) -> None:
+    ladder = rungs([asked(at) for at in sent_ms], [arrived(at) for at in arrives_ms], {CLIENT})
+    assert [rung.is_unsure for rung in ladder] == unsure
+    said = "\n".join(line.plain for line in draw(ladder, ("client", ""), ("server", "")))
+    assert said.count("or an equal packet before it crossed, and this one did not") == sum(unsure)
+
+
 def test_a_packet_that_died_at_the_firewall_is_drawn_cut() -> None:
     (line,) = [line.plain for line in draw(rungs([SYN], [], {CLIENT}), ("client", ""), ("server", ""))][2:]
     assert "SYN" in line

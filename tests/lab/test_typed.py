@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scenarios.lab import places
-from scenarios.lab.places import DEFAULT_LAB, typed
+from scenarios.lab.places import DEFAULT_LAB, document, typed
 
 
 @pytest.mark.parametrize(
@@ -22,3 +22,10 @@ def test_a_command_is_about_the_lab_of_the_message(
 ) -> None:
     monkeypatch.setattr(places, "IS_INSTALLED", is_installed)
     assert [typed("down", lab=lab), typed("up", "WITH=m68k", "--with m68k", lab=lab)] == told
+
+
+def test_a_page_of_the_documentation_is_in_a_clone_and_in_no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "IS_INSTALLED", False)
+    assert document("docs/cpus.md") == "docs/cpus.md"
+    monkeypatch.setattr(places, "IS_INSTALLED", True)
+    assert document("docs/cpus.md") == "docs/cpus.md in Faultwire's repository"

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from scenarios.lab.errors import LabProblem
+from scenarios.run import servers as servers_module
 from scenarios.run.servers import Servers
 
 
@@ -66,3 +67,46 @@ def test_a_server_that_comes_to_listen_is_asked_nothing() -> None:
     servers = OnAPort(0, [])
     servers._start_on_free_port("server")
     assert servers.starts == 1
+
+
+class Ended:
+    """A composition whose service has ended, or goes on and does not listen."""
+
+    def __init__(self, *, has_ended: bool) -> None:
+        self._has_ended = has_ended
+
+    def recover(self, listens: str = "") -> list[str]:
+        return [f"{listens} was restarted"] if listens else []
+
+    def check_running(self, service: str, until: str) -> None:
+        if self._has_ended:
+            raise LabProblem(f"{service} ended (status 3) before {until}")
+
+    def last_lines(self, service: str) -> str:
+        return f"the last lines of {service}"
+
+
+@pytest.mark.parametrize(
+    ("has_ended", "told"),
+    [
+        (True, r"jobs ended \(status 3\) before it listened"),
+        (False, "not within 0 s; it printed: the last lines of jobs"),
+    ],
+)
+def test_a_service_of_a_composition_is_waited_for_only_while_it_runs(
+    monkeypatch: pytest.MonkeyPatch, *, has_ended: bool, told: str
+) -> None:
+    monkeypatch.setattr(servers_module, "listens", lambda *_: False)
+    within_s = 60.0 if has_ended else 0.0
+    chosen = SimpleNamespace(
+        server=SimpleNamespace(in_="jobs", starts_within=within_s, backend=None),
+        service=SimpleNamespace(ports_of=lambda _: (11300,)),
+        server_name="one",
+    )
+    run = SimpleNamespace(
+        cell=SimpleNamespace(chosen=chosen),
+        stage=SimpleNamespace(lab=None, composition=Ended(has_ended=has_ended)),
+        cast=SimpleNamespace(server=None, backend=None),
+    )
+    with pytest.raises(LabProblem, match=told):
+        Servers(cast("Any", run), {})._have_well()
