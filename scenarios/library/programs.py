@@ -53,7 +53,13 @@ class Program:
             raise UsageError(f"{key}: expected either a command or service=…")
         if self.service is not None:
             self._check_declared(key, side)
-            return resolve(self.service)
+            chosen = resolve(self.service)
+            if chosen.server.in_ or chosen.client.in_:
+                raise UsageError(
+                    f"{key}: service: {chosen.name} belongs to a composition, which is up only while a drill runs; "
+                    "the fixture `drill` runs one"
+                )
+            return chosen
         for name, value in self.environment.items():
             if not isinstance(value, str):
                 raise UsageError(f"{key}: environment.{name}: expected a string, got {value!r}")

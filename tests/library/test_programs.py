@@ -8,9 +8,12 @@ import pytest
 
 from scenarios.calls.call import Call
 from scenarios.lab.errors import LabProblem, UsageError
+from scenarios.lab.topology import ROOT
+from scenarios.library import programs
 from scenarios.library.host_calls import check_began, read_by_words
 from scenarios.library.programs import Program
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.service import ServiceChoice, read_service
 from scenarios.spec.service_programs import Client
 
 OURS = "python -m services.echo.client_blocking {host} {port}"
@@ -35,6 +38,17 @@ def test_a_word_that_a_declared_service_has_itself_is_refused(side: Any, words: 
     with pytest.raises(UsageError) as raised:
         Program(service="echo/select", **words).chosen("lab.x", side)
     assert str(raised.value).startswith(told)
+
+
+@pytest.mark.parametrize("side", ["client", "server"])
+def test_a_service_of_a_composition_is_for_drills_and_the_message_says_so(
+    side: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = read_service(ROOT / "tests" / "compositions" / "shop", {})
+    chosen = ServiceChoice(shop, next(iter(shop.servers)), next(iter(shop.clients)))
+    monkeypatch.setattr(programs, "resolve", lambda _: chosen)
+    with pytest.raises(UsageError, match=r"^lab\.x: service: .* belongs to a composition, .* `drill` runs one$"):
+        Program(service="shop").chosen("lab.x", side)
 
 
 def test_a_declared_service_needs_no_word_and_its_call_has_a_port_and_a_deadline() -> None:
