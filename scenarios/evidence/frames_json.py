@@ -27,6 +27,8 @@ KEPT = (
 
 def write(folder: Path, seen: Seen) -> Path:
     """Write frames.json into the folder of a run's captures. Nothing is lost but the payloads beyond PREVIEW bytes."""
+    rungs = rungs_of(seen)
+    unsure = [at for at, rung in enumerate(rungs) if rung.is_unsure]
     legs = {leg: list(seen.frames.get(leg, ())) for leg in LEGS if leg in seen.frames or leg != "backend-leg"}
     document = {
         "schema": SCHEMA,
@@ -35,7 +37,8 @@ def write(folder: Path, seen: Seen) -> Path:
         "client_side": sorted(seen.client_side),
         **({"backend_side": sorted(seen.backend_side)} if seen.backend_side else {}),
         "legs": {leg: [_fields_of(frame) for frame in frames] for leg, frames in legs.items()},
-        "packets": [[(on := rung.on(leg)) and on.number for leg in legs] for rung in rungs_of(seen)],
+        "packets": [[(on := rung.on(leg)) and on.number for leg in legs] for rung in rungs],
+        **({"unsure": unsure} if unsure else {}),
     }
     path = folder / FILE
     path.write_text(json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n", "ascii")

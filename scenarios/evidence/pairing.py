@@ -24,6 +24,7 @@ MARGIN = 12  # columns before the first, for the time
 FIRST, LAST = 40, 20  # of a long exchange, so many packets are drawn; all of them are in the captures
 AT_ONCE_S = 0.02  # a packet that nothing holds crosses the firewall in less
 HELD_S = 0.01  # what takes as long to cross is told so: a rung stands where its packet came to the firewall
+OR_ANOTHER = "or an equal packet before it crossed, and this one did not"
 PREVIEW = 48  # bytes of a payload that nobody decodes
 
 
@@ -326,6 +327,6 @@ def _carried(rung: Rung, style: str) -> Iterator[Text]:
     if rung.took_s is not None and rung.took_s >= HELD_S:
         yield Text(f"{margin}│  it left the firewall {rung.took_s:.3f} s later", "dim")
     if rung.is_unsure:
-        yield Text(f"{margin}│  or an equal packet before it crossed, and this one did not", "dim")
+        yield Text(f"{margin}│  {OR_ANOTHER}", "dim")
     for note in frame.notes if style == "red" else ():
         yield Text(f"{margin}│  {note}", "dim")

@@ -148,11 +148,13 @@ class Packet:
     client_leg: Frame | None = None
     server_leg: Frame | None = None
     backend_leg: Frame | None = None
+    is_unsure: bool = False  # an equal packet before it may have crossed in its place
 
     @classmethod
     def across(cls, way: Way, left: Frame | None, right: Frame | None) -> Packet:
         """The packet that the two legs of a way saw so."""
-        return cls(**{leg.replace("-", "_"): frame for leg, frame in zip(way, (left, right), strict=True)})
+        seen = dict(zip(way, (left, right), strict=True))
+        return cls(seen.get("client-leg"), seen.get("server-leg"), seen.get("backend-leg"))
 
     @property
     def frames(self) -> dict[LegName, Frame]:
@@ -255,8 +257,11 @@ def packets(folder: Path) -> Packets | None:
         raise ValueError(f"{path}: expected schema {frames_json.SCHEMA}, got {stored['schema']}")
     legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS
             if leg in stored["legs"] or leg != "backend-leg"]  # fmt: skip
-    found = [Packet(*(leg[number] if number else None for leg, number in zip(legs, numbers, strict=True)))
-             for numbers in stored["packets"]]  # fmt: skip
+    unsure = frozenset(stored.get("unsure", ()))
+    found = []
+    for at, numbers in enumerate(stored["packets"]):
+        client, server, *backend = (leg[number] if number else None for leg, number in zip(legs, numbers, strict=True))
+        found.append(Packet(client, server, backend[0] if backend else None, at in unsure))
     sides = frozenset(stored["client_side"]), frozenset(stored.get("backend_side", ()))
     return Packets(stored["port"], stored["addresses"], sides[0], found, sides[1])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from scenarios.evidence.pairing import OR_ANOTHER
 from scenarios.report.packet_fates import Rung
 
 # What tshark's expert says of a segment, in a word; what it says of every segment of its kind is left out.
@@ -43,6 +44,8 @@ def marks(rung: Rung) -> Iterator[str]:
         found.setdefault(rung.altered)
     if rung.cut:
         found.setdefault(f"cut into {rung.cut} segments")
+    if rung.packet.is_unsure:
+        found.setdefault(OR_ANOTHER)
     for note in (note for frame in frames for note in frame.notes):
         word = next((word for pattern, word in WORDS if pattern.search(note)), None)
         if word is None and not PLAIN.search(note):

@@ -326,6 +326,18 @@ def test_every_frame_of_both_legs_is_on_exactly_one_rung(lost_syn: Picture) -> N
     assert lost_syn.packets == 5
 
 
+def test_of_equal_packets_the_page_says_that_another_may_have_crossed(tmp_path: Path) -> None:
+    """As over IPv6, where two equal answers are late, and one of them was lost."""
+    asked = [segment(n, at_ms, transport="udp", identification=None) for n, at_ms in ((1, 0), (2, 2750))]
+    late = [replace(asked[0], number=1, time_ns=BEGAN_NS + 3_000_000_000, ttl=63)]
+    lost, crossing = packets(draw(tmp_path, asked, late))
+    assert (lost.fate, crossing.fate) == ("lost", "crossed")
+    assert (pairing.OR_ANOTHER in lost.marks, pairing.OR_ANOTHER in crossing.marks) == (False, True)
+    (kept,) = tmp_path.rglob("frames.json")
+    schema = json.loads((ROOT / "docs" / "frames.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(kept.read_text("utf-8")))
+
+
 def test_the_frames_file_keeps_a_packet_without_more_of_its_payload_than_a_preview(tmp_path: Path) -> None:
     made = evidence([segment(1, 0, payload=bytes(1000), notes=("a note",))], [])
     frames_json.write(tmp_path, made)
