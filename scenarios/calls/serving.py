@@ -104,27 +104,30 @@ def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host, family: Family 
     for port in chosen.service.ports_of(chosen.server_name):
         found = addresses(lab, chosen, host, port)
         until_s = time.monotonic() + LOOPBACK_WITHIN_S
-        while found and (wrong := _why_out_of_reach(found, family)):
+        while found and (wrong := _why_out_of_reach(found, family, has_bind=chosen.server.in_ is None)):
             if time.monotonic() > until_s:
                 on = " and ".join(dict.fromkeys(found))
                 raise OutOfReach(f"{chosen.name} listens on {on} alone, port {port}: {wrong}")
             found = addresses(lab, chosen, host, port)
 
 
-def _why_out_of_reach(found: Sequence[str], family: Family | None) -> str:
-    """What is wrong with these addresses, as ss(8) prints them; empty where another host can reach one of them."""
+def _why_out_of_reach(found: Sequence[str], family: Family | None, *, has_bind: bool = True) -> str:
+    """What is wrong with these addresses, as ss(8) prints them; empty where another host can reach one of them.
+
+    `has_bind`: it is told where to listen, as no service of a composition is.
+    """
     read = [_read(each) for each in found]
     reached = [each for each in read if each is None or not each.is_loopback]
     if not reached:
-        return (
-            "that is the loopback interface, where no other host reaches it; have it listen on {bind}, which is in its "
-            f"environment as {boxes.BIND} too, or on every address (0.0.0.0 or ::)"
-        )
+        place = f"{{bind}}, which is in its environment as {boxes.BIND} too, or on " if has_bind else ""
+        what = "that is the loopback interface, where no other host reaches it"
+        return f"{what}; have it listen on {place}every address (0.0.0.0 or ::)"
     versions = {each.version if each else None for each in reached}
     if family == "ipv4" and versions == {6}:
+        own = "`families: [ipv4]` has {bind} be 0.0.0.0; or " if has_bind else ""
         return (
             "over IPv4 nobody reaches it there. Where a program makes its socket for `::` one of IPv6 alone (ipv6(7), "
-            "IPV6_V6ONLY), as Python's asyncio does, `families: [ipv4]` has {bind} be 0.0.0.0; or let it listen on both"
+            f"IPV6_V6ONLY), as Python's asyncio does, {own}let it listen on both"
         )
     if family == "ipv6" and versions == {4}:
         return "over IPv6 nobody reaches it there; `families: [ipv4]` says that it speaks no other"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from sys import intern
 from typing import Final
 
@@ -34,6 +34,8 @@ TRANSPORTS: Final[Mapping[str, Transport]] = {
     "udp": "udp",
     "arp": "arp",
 }
+KEEP_ALIVE: Final = "TCP keep-alive segment"  # tshark's words
+RETRANSMISSION: Final = "This frame is a (suspected) retransmission"
 ADDRESSES: Final = {"ip": "ip.{}", "ipv6": "ipv6.{}", "arp": "arp.{}.proto_ipv4"}
 
 
@@ -76,7 +78,7 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
         ),
         protocol=intern(first("_ws.col.protocol")),
         info=first("_ws.col.info"),
-        notes=tuple(layers.get("_ws.expert.message", ())),
+        notes=tuple(_notes(layers)),
         messages=tuple(layers.get("jsonmsg.summary", ())),
         byteorders=tuple(layers.get("jsonmsg.header.byteorder", ())),
         # Linux writes a sum of 0 as 0xffff in every protocol, as UDP must; to a receiver they are one (RFC 1624, 3).
@@ -85,6 +87,14 @@ def frame_of(layers: dict[str, list[str]], marked: Mapping[str, str]) -> Frame |
         fragment=(offset, has_more) if offset or has_more else None,
         quoted=_quoted(layers) if is_icmp and "tcp" in protocols else None,
     )
+
+
+def _notes(layers: Mapping[str, list[str]]) -> Iterator[str]:
+    """What tshark's expert says. A segment of one byte that comes again is a keep-alive to it; those of Linux have no
+    byte, so here it is what a program wrote, sent again.
+    """
+    for note in layers.get("_ws.expert.message", ()):
+        yield RETRANSMISSION if note == KEEP_ALIVE and "tcp.payload" in layers else note
 
 
 def _quoted(layers: Mapping[str, list[str]]) -> tuple[Endpoint, Endpoint] | None:

@@ -42,6 +42,9 @@ ALL = "0.0.0.0"  # noqa: S104 (as ss prints it)
 def test_it_is_said_why_no_other_host_reaches_a_server(found: list[str], family: Family | None, wrong: str) -> None:
     said = _why_out_of_reach(found, family)
     assert re.search(wrong, said) if wrong else said == ""
+    of_composition = _why_out_of_reach(found, family, has_bind=False)  # it has its own command, and no {bind}
+    assert bool(of_composition) is bool(said)
+    assert "bind" not in of_composition.lower()
 
 
 SNAKE = """

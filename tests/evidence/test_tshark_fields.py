@@ -46,3 +46,16 @@ def test_tcp_over_ipv6_and_arp_are_read_as_they_are() -> None:
     assert (found.transport, found.sender, found.flags) == ("tcp", ("2001:db8::1", 40000), frozenset({"SYN"}))
     assert (found.payload, found.checksum_good) == (b"a", False)
     assert read("eth:ethertype:arp", **{"arp.src_proto_ipv4": ["1.1.1.1"]}).transport == "arp"
+
+
+def test_one_byte_that_is_sent_again_is_no_keep_alive() -> None:
+    """As PostgreSQL's answer to SSLRequest, `N`: to tshark any segment of one byte before the next number is one."""
+    said = ["TCP keep-alive segment", "another remark"]
+    ends = {"ip.src": ["1.1.1.1"], "ip.dst": ["2.2.2.2"], "frame.protocols": ["eth:ethertype:ip:tcp"]}
+    layers = {"frame.number": ["1"], "frame.time_epoch": ["1.5"], "frame.len": ["66"], "_ws.expert.message": said}
+    found = frame_of({**layers, **ends, **INNER}, {})
+    assert found is not None
+    assert found.notes == ("This frame is a (suspected) retransmission", "another remark")
+    empty = frame_of({**layers, **ends, **{name: each for name, each in INNER.items() if name != "tcp.payload"}}, {})
+    assert empty is not None
+    assert empty.notes == tuple(said)
