@@ -93,7 +93,7 @@ def test_a_class_is_graded_by_what_its_programs_did(own_lab: Lab, tmp_path: Path
     right, naive = rows["anna"], rows["Ben & Co"]
     # Where no answer ever comes, one ends by its own clock and says so, and the other waits for as long as it may.
     assert (right["any-silent-answer"], naive["any-silent-answer"]) == ("good", "bad"), ran.stdout
-    assert right["any-silent-answer: seen"].startswith("failed (exit status 1"), ran.stdout
+    assert re.match(r"timed out [34]\.\d s", right["any-silent-answer: seen"]), ran.stdout
     # Of its six seconds, those before its first packet are not counted: a busy machine starts it late.
     assert re.match(r"hung \(still waiting after [3-6] s", naive["any-silent-answer: seen"]), ran.stdout
     # An answer that is lost once is sent again by the server's kernel: both are answered.
