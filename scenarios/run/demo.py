@@ -141,7 +141,9 @@ def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:
     yield f"in the packets: {found.words}"
     said = chosen.client.conversation or chosen.service.conversation
     if chosen.image and found.transport == "tcp" and said not in (found.conversation, "stays"):
-        yield f"write `conversation: {found.conversation}` into service.yaml; without that line, `{said}` holds"
+        # one that speaks after the server may not have waited for it: HTTP/2's ends speak at once
+        only = ", if the client waits for the server's first words" if found.conversation == "greeting" else ""
+        yield f"write `conversation: {found.conversation}` into service.yaml{only}; without that line, `{said}` holds"
 
 
 def _store(

@@ -1,0 +1,37 @@
+"""What a call says of the conversation that its packets show, and which line of service.yaml it advises."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from scenarios.evidence.shape import Shape
+from scenarios.run import demo
+
+ASKS = Shape("tcp", 1, server_first=False, crossed=False, exchanges=1, segments=1, closed_by="client")
+GREETS = Shape("tcp", 1, server_first=True, crossed=False, exchanges=1, segments=1, closed_by="client")
+CROSSED = Shape("tcp", 1, server_first=True, crossed=True, exchanges=1, segments=1, closed_by="client")
+
+
+def told(found: Shape, said: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setattr(demo, "shape", lambda *_: found)
+    service = SimpleNamespace(conversation=said)
+    chosen: Any = SimpleNamespace(client=SimpleNamespace(conversation=None), service=service, image="his")
+    client = SimpleNamespace(address=lambda _: "198.18.1.10")
+    made: Any = SimpleNamespace(frames={}, client=client, family="ipv4", port=7)
+    return list(demo._told_by_packets(chosen, made))[1:]
+
+
+def test_the_line_that_the_packets_show_is_advised_and_none_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "write `conversation: request` into service.yaml; without that line, `other` holds"
+    assert told(ASKS, "other", monkeypatch) == [line]
+    assert told(ASKS, "request", monkeypatch) == told(ASKS, "stays", monkeypatch) == []
+
+
+def test_that_a_client_waits_for_the_server_s_words_no_packet_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """HTTP/2's ends speak at once, and the server may be first by chance."""
+    (line,) = told(GREETS, "other", monkeypatch)
+    assert "`conversation: greeting` into service.yaml, if the client waits for the server's first words;" in line
+    assert told(CROSSED, "other", monkeypatch) == []
