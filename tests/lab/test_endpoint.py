@@ -112,6 +112,7 @@ def test_a_context_that_is_not_there_is_named_with_the_way_back(
         endpoint.address()
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="the program openssl, which makes the keys, is not here")
 def test_the_keys_of_a_context_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
