@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -65,6 +68,20 @@ def test_where_no_evidence_can_be_kept_nothing_is_brought_up(
     monkeypatch.setattr(run_folder, "RUNS", tmp_path / "runs")
     assert main(words) == 69
     assert capsys.readouterr().out == f"cannot: a folder for this run cannot be made in {tmp_path}/runs: File exists\n"
+
+
+def test_a_folder_of_runs_that_takes_nothing_new_is_told_before_a_lab_is_brought_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is there, and another user's: root, who may run these tests, could write there all the same."""
+
+    def denied(*_: object, **__: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(run_folder, "RUNS", tmp_path)
+    monkeypatch.setattr(tempfile, "mkdtemp", denied)
+    assert main(("call", "echo/select")) == 69
+    assert capsys.readouterr().out == f"cannot: a folder for this run cannot be made in {tmp_path}: Permission denied\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
