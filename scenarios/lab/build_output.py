@@ -27,6 +27,7 @@ from typing import IO, Final
 
 from scenarios.lab import endpoint
 from scenarios.lab.errors import CommandFailed
+from scenarios.lab.futures import is_any_left
 from scenarios.lab.places import LOGS, ROOT, display_path
 from scenarios.lab.process_group import end_group
 
@@ -216,7 +217,8 @@ def side_by_side(jobs: Mapping[str, Job], after: Mapping[str, Collection[str]] =
         for name, job in jobs.items():
             done[name] = pool.submit(do, name, job)
         try:
-            wait(done.values())
+            while is_any_left(done.values()):
+                pass
         except KeyboardInterrupt:
             stop.set()
             raise

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
@@ -76,7 +77,13 @@ def end_without_reader() -> None:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Let no signal interrupt the block: one that comes raises KeyboardInterrupt after it. For writing results."""
+    """Let no signal interrupt the block: one that comes raises KeyboardInterrupt after it. For writing results.
+
+    No other thread than the main one is ever interrupted: there it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     _State.is_held_back = True
     try:
         yield

@@ -6,15 +6,15 @@ Ctrl-C reaches the main thread only: it tells the workers, which undo what they 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import StorageProblem, folder_of
-from scenarios.lab import signals
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.futures import is_any_left
 from scenarios.lab.lab import Lab
 from scenarios.lab.pool import give_back
 from scenarios.run.agenda import Agenda, Balanced, InOrder
@@ -23,10 +23,6 @@ from scenarios.run.session import Happened, Interrupted
 from scenarios.run.workplace import Workplace
 from scenarios.spec.cell import Cell
 from scenarios.verdict.result import Result
-
-# How often the main thread looks up from its wait: a signal that comes just before the wait, or that the system gives
-# to another thread, does not end it.
-LOOKS_EVERY_S = 0.2
 
 
 @dataclass(slots=True)
@@ -66,7 +62,7 @@ class Campaign:
             try:
                 for lab in self.labs[: max(1, len(cells))]:
                     workers.append(pool.submit(self._work, lab, waiting, until))
-                while _is_any_left(workers):
+                while is_any_left(workers):
                     pass
             except BaseException:
                 # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
@@ -110,11 +106,3 @@ class Campaign:
                     self.tell(result)
         finally:
             place.close()
-
-
-def _is_any_left(workers: Collection[Future[None]]) -> bool:
-    """Whether one still works, after a while. A signal is raised when the wait is over: within it, it would leave the
-    lock of a worker's future taken, and that worker could never end (concurrent.futures, _AcquireFutures).
-    """
-    with signals.held_back():
-        return bool(wait(workers, LOOKS_EVERY_S).not_done)

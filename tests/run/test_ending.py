@@ -48,33 +48,6 @@ def test_a_run_that_is_ended_by_a_signal_has_what_was_run(tmp_path: Path, signal
     assert (tmp_path / "latest" / "index.html").is_file()
 
 
-IN_THE_MIDDLE = """
-import os, signal
-from scenarios.lab import signals
-from scenarios.run import campaign
-def wait(*_):
-    os.kill(os.getpid(), signal.SIGINT)
-    print("the wait was whole", flush=True)
-    return done
-class done:
-    not_done = ["one"]
-signals.end_in_order()
-campaign.wait = wait
-try:
-    campaign._is_any_left([])
-except KeyboardInterrupt:
-    print("then it was interrupted")
-"""
-
-
-def test_a_signal_does_not_come_within_the_wait_for_the_workers() -> None:
-    """It left the lock of a future taken, so that its worker never ended: such a run stood still for ever."""
-    ran = subprocess.run(
-        [sys.executable, "-c", IN_THE_MIDDLE], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert ran.stdout == "the wait was whole\nthen it was interrupted\n", ran.stderr
-
-
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=["a person's words", "JSON"])
 def test_a_run_whose_words_nobody_reads_any_more_ends_in_order(tmp_path: Path, words: tuple[str, ...]) -> None:
     """As of `faultwire run all | head`: what was run is stored, and the status is that of SIGPIPE."""
