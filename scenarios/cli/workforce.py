@@ -15,6 +15,7 @@ from scenarios.cluster.address import Local
 from scenarios.lab.errors import UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
+from scenarios.lab.places import document
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import step, warn
 from scenarios.run.campaign import Campaign
@@ -127,7 +128,8 @@ def no_dask(error: ModuleNotFoundError) -> UsageError:
 
 
 def add_cluster(sub: argparse.ArgumentParser) -> None:
-    about = "run the cells on the workers of a cluster: tcp://head:8786, or local:3 (docs/cluster.md)"
+    page = document("docs/cluster.md")
+    about = f"run the cells on the workers of a cluster: tcp://head:8786, or local:3 ({page})"
     sub.add_argument("--cluster", type=argument(address.parse), metavar="ADDRESS", help=about)
     add_keys(sub)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from scenarios.evidence.record import Seen
+from scenarios.lab.places import document
 
 ITS_OWN: Final = re.compile(r"^qemu\b.*(?:[Uu]nsupported|[Uu]nknown syscall|Illegal instruction)")
 NO_OPTION: Final = re.compile(r"\bENOPROTOOPT\b|Protocol not available", re.IGNORECASE)
@@ -27,7 +28,7 @@ def cannot(runs: Sequence[Seen], emulated: Iterable[str], control_passed: bool) 
     for seen in runs:
         for line in _lines(seen, names):
             if line not in done_without and (ITS_OWN.search(line) or NO_OPTION.search(line)):
-                needs = "the emulator cannot do what the program needs (docs/emulation.md)"
+                needs = f"the emulator cannot do what the program needs ({document('docs/emulation.md')})"
                 return f"{needs}; the program printed {line.strip()!r}"
     return ""
 
