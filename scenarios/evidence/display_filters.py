@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from docker.errors import DockerException
 
 from scenarios.evidence.tshark import COMPILER, compiler_input, compiler_refused
-from scenarios.lab import engine
+from scenarios.lab import endpoint, engine
 from scenarios.lab.errors import LabProblem, NoEngine
 from scenarios.lab.places import typed
 
@@ -44,7 +44,10 @@ def refused(filters: Sequence[str]) -> dict[str, str]:
     program, *words = COMPILER
     command = ["docker", "run", "--rm", "--interactive", *ALONE, "--entrypoint", program, IMAGE, *words]
     try:
-        ran = subprocess.run(command, input=compiler_input(filters), capture_output=True, timeout=WITHIN_S, check=False)
+        ran = subprocess.run(
+            command, input=compiler_input(filters), capture_output=True, timeout=WITHIN_S, check=False,
+            env=endpoint.environment(),
+        )  # fmt: skip
     except FileNotFoundError as error:
         raise NoCompiler(f"no such program: 'docker'; `{typed('setup')}` installs it") from error
     except subprocess.TimeoutExpired as error:

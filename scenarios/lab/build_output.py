@@ -170,7 +170,7 @@ def build(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
-            env=endpoint.environment(**BUILDKIT, **environment),
+            env=endpoint.build_environment(**BUILDKIT, **environment),
             start_new_session=True,  # Ctrl-C comes to us alone; we end the builder, and the plugin below it
         ) as building:
             try:

@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import docker
 from docker.errors import DockerException
 from docker.tls import TLSConfig
-from docker.utils.config import load_general_config
+from docker.utils.config import find_config_file, load_general_config
 
 from scenarios.lab.errors import NoEngine
 
 SOCKET = "unix:///var/run/docker.sock"
 DEFAULT = "default"
 TELLS_WITHIN_S = 20
+LEFT_OUT = ("proxies", "auths", "credsStore", "credHelpers", "HttpHeaders")
 
 
 def chosen_context() -> str | None:
@@ -35,6 +38,15 @@ def chosen_context() -> str | None:
 def environment(**own: str) -> dict[str, str]:
     """The environment of a `docker` command about what is the lab's, with these variables of our own.
 
+    As `build_environment`. Nor does what it starts get the proxies that somebody's programs in containers are to use by
+    his configuration (`proxies` in config.json, docker(1)): no lab has a way there, and a client would ask nobody else.
+    """
+    return {**build_environment(), **_without_proxies(), **own}
+
+
+def build_environment(**own: str) -> dict[str, str]:
+    """The environment of a `docker` command that builds, which has its proxies; with these variables of our own.
+
     What somebody has set for his own compositions and builds is not in it: COMPOSE_PROJECT_NAME would bring the lab up
     under another name, DOCKER_DEFAULT_PLATFORM ask for machines of another CPU, and a builder in a container of its own
     (BUILDX_BUILDER, `docker buildx use`) keep what it builds from the engine.
@@ -42,6 +54,28 @@ def environment(**own: str) -> dict[str, str]:
     of_users = ("COMPOSE_", "DOCKER_DEFAULT_PLATFORM")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(of_users)}
     return {**kept, "BUILDX_BUILDER": chosen_context() or DEFAULT, **own}
+
+
+def _without_proxies() -> dict[str, str]:
+    """What leads a `docker` command to a configuration without `proxies`; nothing where there are none."""
+    path = find_config_file()
+    if path is None or "proxies" not in load_general_config(path):
+        return {}
+    return {"DOCKER_CONFIG": _configuration_without_proxies(Path(path)).name}
+
+
+@cache
+def _configuration_without_proxies(path: Path) -> tempfile.TemporaryDirectory[str]:
+    """As the folder of this config.json, for as long as this process is there. What it holds of registries is left out:
+    the lab pulls nothing.
+    """
+    folder = tempfile.TemporaryDirectory(prefix="faultwire-docker-")
+    for each in path.parent.iterdir():
+        if each.name != path.name:
+            (Path(folder.name) / each.name).symlink_to(each.absolute())
+    kept = {key: value for key, value in load_general_config(path).items() if key not in LEFT_OUT}
+    (Path(folder.name) / "config.json").write_text(json.dumps(kept), encoding="utf-8")
+    return folder
 
 
 def way_back() -> str:

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from scenarios.lab import engine
+from scenarios.lab import endpoint, engine
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.guest import remove_guest
 from scenarios.lab.shell import Shell, ShellEnded, Shells
@@ -106,5 +106,6 @@ class HostNetworks:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C comes to us alone; its standard input is closed when this process is gone
+            env=endpoint.environment(),
         )
         return _Helper(process, name)

@@ -258,7 +258,7 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
     if not to_build:
         return
     if engine.image_layers(DEBIAN) is None:
-        environment = endpoint.environment(FAULTWIRE_LOGS=str(LOGS))
+        environment = endpoint.build_environment(FAULTWIRE_LOGS=str(LOGS))
         aloud(f"making {DEBIAN}", ["sh", SETUP, "base-image"], environment=environment)
     found = engine.image_layers(DEBIAN)
     if found is None:

@@ -178,3 +178,19 @@ def test_his_own_composition_is_read_with_all_that_he_has_set(said: Path, tmp_pa
     with pytest.raises(ValueError, match="Expecting value"):  # this docker prints nothing
         composition.resolved([tmp_path / "compose.yaml"])
     assert own(said) == HIS_OWN | {"DOCKER_CONFIG": str(tmp_path / "docker")}
+
+
+def test_the_proxies_of_his_programs_in_containers_are_none_of_a_labs(said: Path, tmp_path: Path) -> None:
+    """A client in the lab asked them, and nobody else, and had no answer without any failure."""
+    proxies = {"default": {"httpProxy": "http://192.0.2.1:3128"}}
+    his = {"auths": {"his.example": {"auth": "c2VjcmV0"}}, "proxies": proxies, "psFormat": "table {{.ID}}"}
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(his), "utf-8")
+    (tmp_path / "docker" / "contexts").mkdir()
+    engine.docker_command("run", timeout_s=20)
+    folder = Path(own(said)["DOCKER_CONFIG"])
+    assert json.loads((folder / "config.json").read_text("utf-8")) == {"psFormat": "table {{.ID}}"}
+    assert (folder / "contexts").resolve() == tmp_path / "docker" / "contexts"
+    Lab(7)._compose("ps", timeout_s=20)
+    assert own(said)["DOCKER_CONFIG"] == str(folder)
+    build_output.build("faultwire/host", ["."], within_s=20, logs=tmp_path)
+    assert own(said)["DOCKER_CONFIG"] == str(tmp_path / "docker")
