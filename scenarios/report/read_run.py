@@ -22,6 +22,7 @@ from scenarios.verdict.survival import Survival
 
 SUMMARY, RESULT, PAGE = "summary.json", "result.json", "index.html"
 BLANKS = "blanks.json"  # why a drill was not run with a service: of a matrix alone
+OF_ONE_CALL = "call"  # what the result of `call` and `demo` has, and none of a drill
 PLACE_PARTS = 3  # of the folder of a cell in the folder of its run: drill, service, pair
 RUNS = ("fault", "control")  # of a cell, in the order in which one wants to see them
 
@@ -206,6 +207,9 @@ def run(folder: Path) -> Run:
     for path in found:
         try:
             stored = _json(path)
+            if OF_ONE_CALL in stored:
+                problem = f"{path.parent.relative_to(folder)} is what one call left; a run of drills has a report"
+                continue
             lines.append(_line(stored | {"folder": str(path.parent.relative_to(folder))}, folder))
             versions = _versions(stored)
         except _OF_ANOTHER_FORM as error:  # the last one of a run that was killed, say

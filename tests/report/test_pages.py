@@ -376,6 +376,16 @@ def test_the_command_says_what_is_no_folder_of_a_run(tmp_path: Path, capsys: pyt
     assert "is not the folder of a run" in " ".join(capsys.readouterr().out.split())
 
 
+def test_what_one_call_left_is_told_from_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As runs/latest is, after `call`: it said `'duration_s' is missing`."""
+    place = tmp_path / "call" / "mine" / "le-le"
+    place.mkdir(parents=True)
+    (place / "result.json").write_text('{"drill": "call", "call": {}, "versions": {}}', "utf-8")
+    assert main(["report", str(tmp_path)]) == 64
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.endswith("call/mine/le-le is what one call left; a run of drills has a report")
+
+
 def test_the_report_is_opened_where_there_is_a_screen_and_is_named_where_there_is_none(
     hostile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
