@@ -136,6 +136,14 @@ plugin() {
     docker "$command" version >/dev/null 2>&1 || stop "docker $command still does not work; see $log"
 }
 
+# The command `docker`, where the engine came without it: from Debian 13 on that has a package of its own.
+docker_command() {
+    if command -v docker >/dev/null; then return; fi
+    may_install_or_stop "the Docker Engine is installed, and the command docker is not" \
+        "    sudo apt-get install docker-cli    # Debian 13 and later"
+    apt_install docker-cli
+}
+
 start_engine() {
     say "starting the Docker Engine"
     if [ -d /run/systemd/system ]; then
@@ -166,14 +174,17 @@ engine() {
         fi
         if ! command -v dockerd >/dev/null; then
             may_install_or_stop "no Docker Engine answers, and none is installed" \
-                "    sudo apt-get install docker.io iptables    # Debian, Ubuntu; elsewhere: your distribution's Docker Engine 20.10 or later" \
+                "    sudo apt-get install docker.io iptables    # Debian, Ubuntu; from Debian 13 on docker-cli too; elsewhere: your distribution's Docker Engine 20.10 or later" \
                 "    sudo systemctl start docker && sudo usermod -aG docker \"\$USER\" && newgrp docker"
             apt_install docker.io iptables
         fi
-        may_install_or_stop "the Docker Engine is installed but does not answer (it is not running, or $(id -un) may not use it)" \
-            "    sudo systemctl start docker    # without systemd: sudo sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 &'" \
-            "    sudo usermod -aG docker \"\$USER\" && newgrp docker"
-        start_engine
+        docker_command
+        if ! telling "asking the Docker Engine" docker info >/dev/null 2>&1; then
+            may_install_or_stop "the Docker Engine is installed but does not answer (it is not running, or $(id -un) may not use it)" \
+                "    sudo systemctl start docker    # without systemd: sudo sh -c 'setsid dockerd >/var/log/dockerd.log 2>&1 &'" \
+                "    sudo usermod -aG docker \"\$USER\" && newgrp docker"
+            start_engine
+        fi
     fi
     plugin compose
     plugin buildx

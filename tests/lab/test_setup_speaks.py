@@ -186,3 +186,26 @@ def test_no_engine_is_started_where_the_one_of_a_docker_context_does_not_answer(
         "setup:     unset DOCKER_CONTEXT; docker context use default    # the machine's own engine",
     ]
     assert not (machine.programs / "dockerd.started").exists()
+
+
+# The engine of a Debian that has the command in a package of its own: it answers, where there is somebody to ask it.
+FROM_DEBIAN_13 = 'case "$*" in *docker-cli) cp "{}" "{}/docker" ;; esac'
+
+
+def test_an_engine_that_came_without_its_command_is_given_it_and_is_not_started_again(machine: Machine) -> None:
+    """As from Debian 13 on: set-up waited a minute for an engine that ran."""
+    command = machine.programs.parent / "docker"
+    command.write_text(f"#!/bin/sh\n{NO_IMAGE}\n", "utf-8")
+    command.chmod(0o755)
+    machine.has(dockerd="exit 1", apt_get=FROM_DEBIAN_13.format(command, machine.programs))
+    ended = machine.sets_up("engine")
+    assert ended.returncode == 0, ended.stderr
+    assert "installing docker-cli" in ended.stdout
+    assert "starting the Docker Engine" not in ended.stdout
+
+
+def test_who_may_install_nothing_is_told_the_package_of_the_command(machine: Machine) -> None:
+    machine.has(dockerd="exit 1", id='case "$1" in -un) echo somebody;; *) echo 1001;; esac')
+    ended = machine.sets_up("engine")
+    assert ended.returncode == 1
+    assert "sudo apt-get install docker-cli" in ended.stderr
