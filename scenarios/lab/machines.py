@@ -29,6 +29,9 @@ from scenarios.lab.way_out import close_way
 
 UP_WITHIN_S = 90
 ANSWERS_WITHIN_S = 10
+CROSSES_WITHIN_S = 10
+# Which of two addresses take a connection on port 53, by family.
+CONNECTS = 'for it in "$0 IPv4" "$1 IPv6"; do timeout 3 bash -c "</dev/tcp/${it% *}/53" && echo "${it#* }"; done'
 RUNS = "runs"
 
 
@@ -118,6 +121,7 @@ class Machines:
             for name in self.required_machines:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
                     self._wait_for_answer(name)
+            self._wait_for_crossing()
         except (CommandFailed, DeadlinePassed, LabProblem) as error:
             try:
                 logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
@@ -149,6 +153,30 @@ class Machines:
                 return self.run("firewall", ping, timeout_s=5).status == 0
 
             wait_for(answers, f"{name} to answer a ping at {address}", ANSWERS_WITHIN_S, every_s=0.1)
+
+    def _wait_for_crossing(self) -> None:
+        """Until a client reaches a server across the firewall, over both families.
+
+        What passes a bridge may be seen by the machine's own packet filter, and dropped, by a rule of Docker's or of
+        anybody's. The firewall's pings do not show that: they are for neighbours.
+        """
+        names = self.topology.standing["names"]
+        came: list[str] = []
+
+        def crosses() -> bool:
+            connects = ["bash", "-c", CONNECTS, names.ipv4, names.ipv6]
+            came[:] = self.run("client", connects, timeout_s=ANSWERS_WITHIN_S).stdout.split()
+            return len(came) == 2
+
+        try:
+            wait_for(crosses, "client to reach names", CROSSES_WITHIN_S, every_s=0.1)
+        except DeadlinePassed:
+            over = " and ".join(each for each in ("IPv4", "IPv6") if each not in came)
+            raise LabProblem(
+                f"no packet of client comes to names across the firewall, over {over}: a packet filter of this machine "
+                "drops it, or the engine does. Where `sysctl net.bridge.bridge-nf-call-iptables` says 1, iptables "
+                "sees what passes between the lab's machines; `iptables-save` and `nft list ruleset` have the rules"
+            ) from None
 
     def down(self) -> None:
         """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
