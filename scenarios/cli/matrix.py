@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
         console.print(f"[dim]evidence: {folder}/index.html; `{typed('report')}` shows the newest run[/]")
         return status
 
-    return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options.keep_runs)
+    return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options)
 
 
 def _perform(

@@ -40,6 +40,9 @@ class KeepRuns:
             raise ValueError(f"expected a number of runs such as 20, or of days such as 14d, got {text!r}")
         return cls(days=int(match[1])) if match[2] else cls(newest=int(match[1]))
 
+    def __str__(self) -> str:
+        return f"{self.days}d" if self.newest is None else str(self.newest)
+
     def removes(self, number: int, age: timedelta) -> bool:
         """Whether a run is too old: the `number`th, where 0 is the newest, of this age."""
         if self.newest is not None:
