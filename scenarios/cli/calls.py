@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from rich.text import Text
 
@@ -23,7 +23,12 @@ from scenarios.run import demo as demo_module
 from scenarios.run.demo import Demonstration, demonstrate
 from scenarios.run.prepare import bring_up
 from scenarios.spec import program_ends, scaffold
-from scenarios.spec.service import resolve
+from scenarios.spec.catalogue import DRILLS, choose, load_drill
+from scenarios.spec.service import ServiceChoice, Services, resolve
+from scenarios.spec.service_programs import Transport
+
+# Of each transport a drill in which the client of any service calls it, without the fault first.
+CALLING: Mapping[Transport, str] = {"tcp": "any-lost-syn", "udp": "any-udp-lost-question"}
 
 
 def demo(options: argparse.Namespace) -> int:
@@ -40,11 +45,11 @@ def demo(options: argparse.Namespace) -> int:
 
 
 def call(options: argparse.Namespace) -> int:
-    chosen = resolve(options.service, options.client, known_services(options.service))
+    known = known_services(options.service)
+    chosen = resolve(options.service, options.client, known)
     if chosen.server.in_ or chosen.client.in_:
         what = f"{chosen.name} belongs to a composition, which is up only while a drill runs"
-        how = typed("drill", f"NAME=ping-echo SERVICE={chosen.label}", f"ping-echo --service {chosen.label}")
-        raise UsageError(f"{what}; `{how}` runs a drill that calls it")
+        raise UsageError(f"{what}; {_drill_that_calls(chosen, known, options)}")
     source_name = options.source or ("client" if chosen.image else "client-be")
     ends = source_name, options.to or chosen.server.runs_on or "server"
     a_lab = lab_with(options.lab, *ends)
@@ -62,6 +67,17 @@ def call(options: argparse.Namespace) -> int:
     with held_without_faults(a_lab):
         shown = demo_module.call(a_lab, chosen, (source, destination), options.family, step, with_tshark=options.tshark)
     return _show(a_lab, shown)
+
+
+def _drill_that_calls(chosen: ServiceChoice, known: Services, options: argparse.Namespace) -> str:
+    """What to type for a drill in which this client calls this server, or where none is known, for those that fit."""
+    label = f"{chosen.name}:{options.client}" if options.client else chosen.label
+    name = CALLING[chosen.transport]
+    drill = load_drill(DRILLS / f"{name}.yaml")
+    if choose(drill, label, known)[1] or drill.family not in chosen.service.families:
+        return f"`{typed('list', f'SERVICE={label}', f'--service {label}')}` tells the drills that fit it"
+    how = typed("run", f"NAME={name} SERVICE={label}", f"{name} --service {label}", lab=options.lab)
+    return f"`{how}` runs a drill that calls it"
 
 
 def init(options: argparse.Namespace) -> int:

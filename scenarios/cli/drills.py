@@ -172,7 +172,8 @@ def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, t
     told = Counter(each.verdict for each in results)
     console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
     folder = escape(str(runs.display_path(run_folder)))
-    console.print(f"[dim]evidence: {folder}/ (runs/latest points to it); `{typed('report')}` shows it[/]")
+    shown = f" (runs/latest points to it); `{typed('report')}` shows it" if runs.is_latest(run_folder) else ""
+    console.print(f"[dim]evidence: {folder}/{shown}[/]")
 
 
 def _show(labs: Sequence[Lab], result: Result) -> None:

@@ -13,7 +13,7 @@ from scenarios.cli import fits
 from scenarios.cli.service_files import NO_SDK, known_services
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.markup import escape
-from scenarios.lab.places import display_path, either, typed
+from scenarios.lab.places import display_path, typed
 from scenarios.report.console import EX_USAGE, console, marked
 from scenarios.spec.catalogue import architectures, drill_files, drills, find_drills, load_drill
 from scenarios.spec.declaration_error import DeclarationError
@@ -25,7 +25,7 @@ from scenarios.spec.strict_yaml import line_of
 from scenarios.spec.units import so_many
 from scenarios.verdict.check import Verdict
 
-TELLS, RUNS = typed("explain", "NAME=…", "…"), either("make drill NAME=…", "faultwire run …")
+TELLS, RUNS = typed("explain", "NAME=…", "…"), typed("run", "NAME=…", "…")
 
 
 def list_drills(options: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
 PAGES_OF = {PAGES / "gallery.md": gallery_page.page, PAGES / "gallery.html": gallery_html.page}
+JOBS = 3  # a call that hangs costs its time and no processor: three labs have two cores at work
 # The file, in the folder of the run: that it is the gallery's, of which failures, and whether it is done.
 GALLERY = Resumable("gallery", "gallery.json", {"failures": list})
 
@@ -70,14 +71,14 @@ def _run(options: argparse.Namespace, wanted: Sequence[Cell], failures: Sequence
             _write_pages()
         return summary.exit_status(results)
 
-    return GALLERY.run(folder, {"failures": list(failures)}, wanted, kept, perform, tell, options.keep_runs)
+    return GALLERY.run(folder, {"failures": list(failures)}, wanted, kept, perform, tell, options)
 
 
 def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell], ran: list[Result]) -> None:
     """Run the cells, row by row: what is broken off has whole rows. `ran` is given the results, however it ends."""
     if not cells:
         return
-    with workforce(options, min(options.jobs, len(cells)), cells) as force:
+    with workforce(options, min(options.jobs or JOBS, len(cells)), cells) as force:
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         expected_s = previous.durations_s(beside=False)
         progress = Progress(len(cells), force.jobs, expected_s, cells)
@@ -110,8 +111,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     """Add the command to the command line; `command` makes one."""
     sub = command("gallery", run, "clients and servers that people run, under each failure: docs/gallery.md")
     sub.add_argument("names", nargs="*", metavar="DRILL", help="some of its failures (default: all)")
-    # A call that hangs costs its time and no processor: three labs have two cores at work.
-    sub.add_argument("--jobs", type=between(1, 16), default=3, metavar="N", help="labs side by side (default 3)")
+    sub.add_argument("--jobs", type=between(1, 16), metavar="N", help=f"labs side by side (default {JOBS})")
     sub.add_argument("--resume", action="store_true", help="go on with the gallery that was broken off")
     sub.add_argument("--page", action="store_true", help="run nothing: write the pages anew from docs/gallery.json")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")

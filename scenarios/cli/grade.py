@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
         )
         return _status(rows)
 
-    return GRADE.run(into, request, asked.cells, kept, perform, tell, options.keep_runs)
+    return GRADE.run(into, request, asked.cells, kept, perform, tell, options)
 
 
 def _request(options: argparse.Namespace) -> tuple[dict[str, Any], Path | None]:

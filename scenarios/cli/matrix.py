@@ -82,10 +82,11 @@ def run(options: argparse.Namespace) -> int:
     def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
         status = _tell(results, cells, took_s)
         folder = escape(str(runs.display_path(run_folder)))
-        console.print(f"[dim]evidence: {folder}/index.html; `{typed('report')}` shows the newest run[/]")
+        shown = f"; `{typed('report')}` shows the newest run" if runs.is_latest(run_folder) else ""
+        console.print(f"[dim]evidence: {folder}/index.html{shown}[/]")
         return status
 
-    return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options.keep_runs)
+    return MATRIX.run(run_folder, asked, cells, kept, perform, tell, options)
 
 
 def _perform(

@@ -5,8 +5,10 @@ Whatever ends such a run, what had been run is stored, the report is written, an
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,12 +22,12 @@ from scenarios.lab.places import typed
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import step, warn
 from scenarios.run import previous, summary
-from scenarios.run.previous import KeepRuns
 from scenarios.spec.cell import Cell
 from scenarios.spec.units import so_many
 from scenarios.verdict.result import Result
 
 UNFINISHED: Final = "unfinished"
+NOT_OF_MAKE: Final = ("keys", "keep")  # flags for which the Makefile has no variable
 
 Perform = Callable[[Sequence[Cell], list[Result]], None]
 """Run these cells; the list is given each result as it comes, so that none is lost when this is broken off."""
@@ -76,6 +78,20 @@ class Resumable:
             return None
         return found
 
+    def goes_on(self, options: argparse.Namespace) -> str:
+        """The command that goes on with a run, on the labs on which it was asked for: these are not in its file."""
+        given = {key: getattr(options, key, None) for key in ("labs", "jobs", "cluster", "keys", "keep", "keep_runs")}
+        given["labs"] = ",".join(map(str, given["labs"] or ()))
+        make, words = ["RESUME=1"], ["--resume"]
+        for key, value in given.items():
+            if not value:
+                continue
+            if key not in NOT_OF_MAKE:
+                make.append(f"{key.upper()}={value}")
+            flag = f"--{key.replace('_', '-')}"
+            words.append(flag if value is True else f"{flag} {shlex.quote(str(value))}")
+        return typed(self.name, " ".join(make), " ".join(words), lab=options.lab)
+
     def run(
         self,
         run_folder: Path,
@@ -84,11 +100,12 @@ class Resumable:
         earlier: Sequence[Result],
         perform: Perform,
         tell: Tell,
-        keep_runs: KeepRuns | None,
+        options: argparse.Namespace,
     ) -> int:
         """Run the cells that have no earlier result, and return what `tell` returns.
 
-        Raise what broke the run off, when all that had been run is stored.
+        `options` are those of the command, which say where it runs and which runs are kept. Raise what broke the run
+        off, when all that had been run is stored.
         """
         self.note(run_folder, request, unfinished=True)
         began_s = time.monotonic()
@@ -107,9 +124,9 @@ class Resumable:
                 broke_off = summary.close(run_folder, results, len(cells), took_s, broke_off)
             self.note(run_folder, request, unfinished=len(results) < len(cells))
             status = tell(results, took_s, broke_off is not None)
-            previous.remove_runs(keep_runs, warn)
+            previous.remove_runs(options.keep_runs, warn)
         if broke_off:
-            broke_off.add_note(summary.not_run(results, cells, typed(self.name, "RESUME=1", "--resume")))
+            broke_off.add_note(summary.not_run(results, cells, self.goes_on(options)))
             raise broke_off
         return status
 

@@ -21,6 +21,9 @@ class Local:
 
     workers: int
 
+    def __str__(self) -> str:
+        return f"local:{self.workers}"
+
 
 @valueclass
 class Address:

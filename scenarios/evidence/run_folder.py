@@ -35,6 +35,7 @@ HALF_WRITTEN = re.compile(r"\..+-\d+")  # of `write`
 # page with its style and script, and summary.md.
 ROOM, ROOM_BYTES, ROOM_BYTES_A_CELL = ".room", 128 << 10, 4 << 10
 LEAST_BYTES = 256 << 10  # that must be free for a cell to be begun
+_latest_before: dict[Path, str | None] = {}  # of each run that this process made, where runs/latest pointed before
 
 
 class StorageProblem(Exception):
@@ -69,13 +70,38 @@ def new_run() -> Path:
         RUNS.mkdir(parents=True, exist_ok=True)
         run.mkdir()
         take(run)
-        link = RUNS / f".latest-{os.getpid()}"
-        link.symlink_to(stamp)
-        link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
+        _latest_before[run] = _latest()
+        _point_latest_to(stamp)
     except OSError as error:
         raise _no_place(error) from error
     _tidy()
     return run
+
+
+def _latest() -> str | None:
+    """The name of the folder to which runs/latest points; None where it points to none."""
+    with contextlib.suppress(OSError):
+        return (RUNS / "latest").readlink().name
+    return None
+
+
+def _point_latest_to(name: str) -> None:
+    link = RUNS / f".latest-{os.getpid()}"
+    link.symlink_to(name)
+    link.replace(RUNS / "latest")  # at once: whoever looks sees the old one or the new one
+
+
+def is_latest(run: Path) -> bool:
+    """Whether runs/latest points to this run."""
+    return _latest() == run.name
+
+
+def give_latest_back(run: Path) -> None:
+    """Have runs/latest point again to the run before this one, where that is there still: in this nothing was run."""
+    before = _latest_before.pop(run, None)
+    if before is not None and is_latest(run) and (RUNS / before).is_dir():
+        with contextlib.suppress(OSError):
+            _point_latest_to(before)
 
 
 def require_place() -> None:

@@ -43,18 +43,23 @@ SETUP: Final = CODE / "setup.sh"
 PROGRAM: Final = "faultwire" if IS_INSTALLED else f"python -m {PACKAGE}"  # the command, where no verb of make has it
 
 
+# What a verb of the command line is called among the Makefile's, where that is another word.
+OF_MAKE: Final = {"run": "drill"}
 DEFAULT_LAB: Final = 1  # the number of the lab that a command is about which names none
 
 
 def typed(verb: str, make: str = "", words: str = "", *, lab: int = DEFAULT_LAB) -> str:
     """What a person types for a verb: `make call SERVICE=mine` in a clone, `faultwire call mine` of a wheel.
 
+    `verb` is the command line's own: `run` is `make drill` in a clone.
+
     `make` are the words that follow the verb in the clone, `words` those that follow it elsewhere. Both are followed by
     the number of the `lab` that it is about, where that is not the one that is taken without a number.
     """
     if lab != DEFAULT_LAB:
         make, words = f"{make} LAB={lab}".strip(), f"{words} --lab {lab}".strip()
-    return " ".join(filter(None, ("faultwire", verb, words) if IS_INSTALLED else ("make", verb, make)))
+    command = ("faultwire", verb, words) if IS_INSTALLED else ("make", OF_MAKE.get(verb, verb), make)
+    return " ".join(filter(None, command))
 
 
 def either(make: str, words: str) -> str:

@@ -37,14 +37,12 @@ class DrillTest:
         session.check_up()
         if session.servers:
             runs = " and ".join(session.servers)
-            raise UsageError(
-                f"drill.run: a drill starts its own server, and one of a fixture runs on {runs}; leave out that fixture"
-            )
+            usual = "leave out its fixture, or run the drill when its block has ended"
+            how = session.blocks.how_to_close(usual, *session.servers.values())
+            raise UsageError(f"drill.run: a drill starts its own server, and another one runs on {runs}; {how}")
         if open_now := session.blocks.names:
-            raise UsageError(
-                f"drill.run: a drill has the lab for itself, and {' and '.join(open_now)} is open; "
-                "run it when that block has ended"
-            )
+            how = session.blocks.how_to_close("run it when that block has ended")
+            raise UsageError(f"drill.run: a drill has the lab for itself, and {' and '.join(open_now)} is open; {how}")
         (drill,) = find_drills([self.name], known)
         chosen = chosen_service(drill, self.service, known)
         same = (drill.drill, chosen.label, session.pair)

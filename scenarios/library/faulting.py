@@ -139,8 +139,11 @@ class FaultBlock:
         self._check_changes_no_host_that_is_here()
         hurt = fault.kill or fault.pause or fault.signal
         if hurt and hurt.who != SERVER and hurt.who not in session.calls:
-            expected = "expected 'server', or a call of lab.start that runs"
-            raise UsageError(f"lab.fault: who: {expected}, got {quoted(hurt.who)}{advice(hurt.who, session.calls)}")
+            who = quoted(hurt.who)
+            if hurt.who in session.story.calls:
+                raise UsageError(f"lab.fault: who: the call {who} has ended; expected one of lab.start that runs")
+            what = f"{who} is neither {SERVER!r} nor a call of lab.start that runs"
+            raise UsageError(f"lab.fault: who: {what}{advice(hurt.who, (SERVER, *session.calls))}")
         if hurt and hurt.who == SERVER and server is None:
             raise UsageError(
                 "lab.fault: who: no server of this test runs on the role server; use lab.serve, which starts one"

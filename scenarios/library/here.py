@@ -34,7 +34,8 @@ def playing(session: Session, side: Side, ports: Sequence[int]) -> Iterator[None
     if session.here is not None:
         raise UsageError("lab.host: this machine plays a side already; use one side at a time")
     if side in session.servers:
-        raise UsageError(f"lab.host: a server of this test runs on the {side} already")
+        how = session.blocks.how_to_close("use lab.host when its block has ended", session.servers[side])
+        raise UsageError(f"lab.host: a server runs on the {side} already; {how}")
     if not isinstance(ports, Sequence) or not all(isinstance(each, int) for each in ports):
         raise UsageError(f"lab.host: ports: expected a sequence of numbers, as (4000,), got {ports!r}")
     for port in ports:

@@ -167,9 +167,8 @@ class Server:
     def __enter__(self) -> Self:
         self._session.check_up()
         if taken := self._session.servers.get(self.on):
-            raise UsageError(
-                f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; use one server a role"
-            )
+            how = self._session.blocks.how_to_close("use one server a role", taken)
+            raise UsageError(f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; {how}")
         contract.ready([self.chosen.service], lambda _: None)
         lab = self._session.stage.lab
         if self.chosen.server.ready is None:

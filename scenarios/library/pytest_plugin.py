@@ -45,9 +45,9 @@ class _State:
         self.say_for_whom()
 
     def say_for_whom(self) -> None:
-        """Tell the lab whether what is opened in it now is for several tests."""
+        """Tell the lab for how many tests what is opened in it now is: the scope of the fixture that opens it."""
         if self.lab is not None and self.lab._open is not None:
-            self.lab._open.blocks.for_several = self.scopes[-1:] not in ([], ["function"])
+            self.lab._open.blocks.scope = self.scopes[-1] if self.scopes else "function"
 
     def undo_left(self) -> str:
         """Undo what the test before left open in the lab; what that was, for a person."""

@@ -40,6 +40,9 @@ class KeepRuns:
             raise ValueError(f"expected a number of runs such as 20, or of days such as 14d, got {text!r}")
         return cls(days=int(match[1])) if match[2] else cls(newest=int(match[1]))
 
+    def __str__(self) -> str:
+        return f"{self.days}d" if self.newest is None else str(self.newest)
+
     def removes(self, number: int, age: timedelta) -> bool:
         """Whether a run is too old: the `number`th, where 0 is the newest, of this age."""
         if self.newest is not None:
@@ -50,8 +53,8 @@ class KeepRuns:
 def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path]:
     """Remove the folders of the runs that are not kept; return them. None: all are kept.
 
-    A run that goes on is kept, and so is a folder that a person gave another name. `warn` is told of what cannot be
-    removed.
+    A run that goes on is kept, and so are the one to which runs/latest points, and a folder that a person gave another
+    name. `warn` is told of what cannot be removed.
     """
     removed: list[Path] = []
     if kept is None:
@@ -59,7 +62,7 @@ def remove_runs(kept: KeepRuns | None, warn: Callable[[str], None]) -> list[Path
     now = datetime.now(UTC)
     found = [(run, began) for run in _folders() if (began := runs.start_time_of(run))]
     for number, (run, began) in enumerate(found):
-        if kept.removes(number, now - began) and not runs.is_taken(run):
+        if kept.removes(number, now - began) and not runs.is_latest(run) and not runs.is_taken(run):
             try:
                 shutil.rmtree(run)
                 removed.append(run)

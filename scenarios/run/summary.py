@@ -8,12 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from scenarios.lab.errors import UsageError
+from scenarios.evidence import run_folder as runs
+from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, UsageError
 from scenarios.lab.versions import versions
 from scenarios.report import machines, summary_files
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.result import Result
+
+NO_LAB = (LabProblem, NoEngine, CommandFailed, DeadlinePassed)  # what keeps a run from having its lab
 
 
 def line(result: Result) -> Mapping[str, Any]:
@@ -90,8 +93,12 @@ def close(
 ) -> BaseException | None:
     """Write what a run came to, as `write`; return what the caller is to raise then, if anything.
 
-    That is what broke the run off, or else what kept its results from being written.
+    That is what broke the run off, or else what kept its results from being written. Where no lab could be had for a
+    single cell, runs/latest points again to the run before.
     """
+    ran = len(results) if verdicts is None else sum(verdicts.values())
+    if not ran and isinstance(broke_off, NO_LAB):
+        runs.give_latest_back(run_folder)
     try:
         write(run_folder, results, asked, took_s, junit, verdicts)
     except Exception as problem:

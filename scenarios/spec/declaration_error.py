@@ -68,9 +68,12 @@ def nearest(wrong: str, right: Iterable[str]) -> list[str]:
 def advice(wrong: str, right: Iterable[str], most: int | None = None) -> str:
     """`; did you mean 'port'? Expected one of: port, ready, …`, for a name that does not exist.
 
-    `most`: so many are told, the nearest first; of a long list nobody reads the rest.
+    `most`: so many are told, the nearest first; of a long list nobody reads the rest. Where there is no right word,
+    that is said.
     """
     words = list(right)
+    if not words:
+        return "; there is none"
     close = difflib.get_close_matches(wrong, words, n=1, cutoff=0.5)
     guess = f"; did you mean {close[0]!r}?" if close else "."
     more = f" and {len(words) - most} more" if most is not None and len(words) > most else ""

@@ -91,7 +91,7 @@ class Drill:
     named: frozenset[str] = field(default=frozenset(), init=False, repr=False)  # the roles and legs that it speaks of
 
     def __post_init__(self) -> None:
-        check_all(itertools.chain(self._problems_of_parts(), problems_of_sources(self.source)))
+        check_all(self.rules())
         check_all(itertools.chain(self._problems_of_steps(), self._problems_of_fits()))
         fails = any(step.fault and not step.fault.watch for step in self.script)
         check_all(problems_of_difference(self.control_with, fails, self.parts))
@@ -100,10 +100,11 @@ class Drill:
         check_all(problem for part in self.parts for problem in self._problems_of_expectations(self.parts[part], part))
         object.__setattr__(self, "named", named_in((self.script, *self.parts.values())))
 
-    def _problems_of_parts(self) -> Iterator[str]:
-        for key in ("claim", "why"):
-            if not getattr(self, key).strip():
-                yield f"{key}: expected a sentence, got an empty string"
+    def rules(self) -> Iterator[str]:
+        """What is wrong with its parts; first the rules of a single key, which are told where a step is wrong too."""
+        empty = (key for key in ("claim", "why") if not getattr(self, key).strip())
+        yield from (f"{key}: expected a sentence, got an empty string" for key in empty)
+        yield from problems_of_sources(self.source)
         for key in ("source", "tags", "script", "expect", "control"):
             if not getattr(self, key):
                 yield f"{key}: expected one or more, got an empty sequence"

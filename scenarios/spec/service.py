@@ -67,16 +67,17 @@ class Service(Composed):
     borrowed: tuple[str, ...] = field(default=(), init=False)  # the clients that are those of the service it speaks as
 
     def __post_init__(self) -> None:
-        check_all(self._problems())
-        if self.speaks is None:
-            check_all(self._without_callers())
+        check_all(self.rules())
+        check_all(self._without_callers() if self.speaks is None else ())
 
-    def _problems(self) -> Iterator[str]:
+    def rules(self) -> Iterator[str]:
+        """What is wrong with it; first the rules of a single key, which are told where another key is wrong too."""
         yield from problems_of_port(self.port)
-        if not self.servers:
-            yield "servers: expected one or more"
         if not self.families:
             yield f"families: expected one or more of: {', '.join(get_args(Family))}"
+        yield from self.problems()
+        if not self.servers:
+            yield "servers: expected one or more"
         for key in ("servers", "clients"):
             for name in getattr(self, key):
                 if not PROGRAM_NAME.fullmatch(name):
@@ -90,7 +91,7 @@ class Service(Composed):
             ports = sorted({port for server in self.servers for port in self.ports_of(server)})
             if client.port is not None and client.port not in ports:
                 yield f"clients.{name}.port: no server has port {client.port}; there are: {', '.join(map(str, ports))}"
-        yield from (*self.problems(), *self.problems_of_composition(self.servers, self.clients, self.families))
+        yield from self.problems_of_composition(self.servers, self.clients, self.families)
 
     def _without_callers(self) -> Iterator[str]:
         for name in self.servers:

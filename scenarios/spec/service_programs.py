@@ -89,9 +89,10 @@ class Server(ContainerSettings):
     teardown: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_all(self._problems())
+        check_all(self.rules())
 
-    def _problems(self) -> Iterator[str]:
+    def rules(self) -> Iterator[str]:
+        """What is wrong with it, as far as its own keys show it."""
         if [self.run, self.runs_on, self.in_].count(None) != 2:
             yield (
                 "a server has one of `run`, its command, `runs_on`, the machine that always runs it, and `in`, the "
@@ -144,9 +145,10 @@ class Client(ContainerSettings):
     contract: bool = False
 
     def __post_init__(self) -> None:
-        check_all(self._problems())
+        check_all(self.rules())
 
-    def _problems(self) -> Iterator[str]:
+    def rules(self) -> Iterator[str]:
+        """What is wrong with it, as far as its own keys show it."""
         yield from problems_of_command(self.run, "run", PLACEHOLDERS_OF_GUESTS)
         for key, pattern in (("prints", self.prints), *((f"says.{word}", each) for word, each in self.says.items())):
             yield from problems_of_pattern(pattern, key)

@@ -7,12 +7,13 @@ ValueError. Knows nothing of files' texts, labs, services or drills.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import math
 import re
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
@@ -52,6 +53,10 @@ class Collecting:
 
     def add(self, error: DeclarationError) -> None:
         self._errors += error.all
+
+    @property
+    def any(self) -> bool:
+        return bool(self._errors)
 
     def end(self) -> None:
         if self._errors:
@@ -136,6 +141,9 @@ def _dataclass(node: yaml.Node, at: At, expected: type) -> Any:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
             if required and name not in pairs:
                 errors.add(at.error(node, f"the key {name!r} is missing; it must be here"))
+    if errors.any:
+        for problem in _problems_of_rest(expected, fields, given, pairs.keys()):
+            errors.add(_about(node, problem, fields, at))
     errors.end()
     try:
         return expected(**given)
@@ -143,6 +151,30 @@ def _dataclass(node: yaml.Node, at: At, expected: type) -> Any:
         for problem in problems_of(error):
             errors.add(_about(node, problem, fields, at))
         raise errors.combine() from error
+
+
+def _problems_of_rest(
+    expected: type,
+    fields: Mapping[str, tuple[dataclasses.Field[Any], Reader]],
+    given: Mapping[str, Any],
+    keys: Set[str],
+) -> Iterator[str]:
+    """What is wrong with a value beside its keys that are wrong, where its class has `rules`: each rule up to the first
+    that asks for one of those. They have no value here, so that nothing is said of them.
+    """
+    if not hasattr(expected, "rules"):
+        return
+    rest: Any = object.__new__(expected)
+    for name, (field, _) in fields.items():
+        if field.name in given:
+            object.__setattr__(rest, field.name, given[field.name])
+        elif name not in keys and keys <= fields.keys():  # else an unknown key may be this one, misspelt
+            if field.default is not dataclasses.MISSING:
+                object.__setattr__(rest, field.name, field.default)
+            elif field.default_factory is not dataclasses.MISSING:
+                object.__setattr__(rest, field.name, field.default_factory())
+    with contextlib.suppress(AttributeError):
+        yield from rest.rules()
 
 
 def _about(node: yaml.Node, problem: str, fields: Mapping[str, object], at: At) -> DeclarationError:

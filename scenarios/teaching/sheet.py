@@ -70,7 +70,7 @@ def _answered(exercise: Exercise, cell: Cell, folder: Path | None) -> Iterator[s
     if folder and evidence:
         yield f"Answers, read from the run {folder.parents[2].name} on this machine:\n"
     else:
-        runs = typed("drill", f"NAME={drill.drill}", f"run {drill.drill}")
+        runs = typed("run", f"NAME={drill.drill}", drill.drill)
         yield f"No run of this drill here can be read{why}, so the answers are not known. `{runs}` makes one.\n"
     for number, question in enumerate(exercise.questions, 1):
         told = "not known"

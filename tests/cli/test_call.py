@@ -10,9 +10,12 @@ import pytest
 from scenarios.cli import calls
 from scenarios.cli import main as command_line
 from scenarios.cli import service_files as cli_known
+from scenarios.cli.drills import cells
+from scenarios.cli.main import parser
 from scenarios.evidence import run_folder
+from scenarios.lab import places
 from scenarios.lab.errors import LabProblem
-from scenarios.spec.service import services
+from scenarios.spec.service import SERVICES, services
 
 PROGRAM = """
 about: a program
@@ -60,3 +63,67 @@ def test_a_program_of_an_image_is_not_called_from_another_byte_order(
     assert command_line.main(("call", "mine", "--from", ends[0], "--to", ends[1])) == 64
     printed = capsys.readouterr()
     assert f"the {side} of mine is a program of its own image" in " ".join((printed.out + printed.err).split())
+
+
+COMPOSED = """
+service: composed
+about: two services of a composition
+compose: compose.yaml
+client_side: [web]
+server_side: [db]
+families: [ipv4]
+port: 5432
+servers:
+  db: {in: db, about: a database}
+  names: {in: db, about: answers datagrams, transport: udp}
+clients:
+  ask: {in: web, run: "ask db {port}", about: asks}
+  again: {in: web, run: "ask db {port}", about: asks twice}
+  look: {in: web, run: "look db {port}", about: looks up, transport: udp}
+"""
+
+
+@pytest.fixture
+def composed(root: Path) -> Path:
+    """A composition too."""
+    folder = root / "composed"
+    folder.mkdir()
+    (folder / "service.yaml").write_text(COMPOSED, encoding="utf-8")
+    compose = "services: {web: {image: faultwire/host}, db: {image: faultwire/host}}"
+    (folder / "compose.yaml").write_text(compose, encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("words", "drill"),
+    [
+        (("composed/db",), "any-lost-syn --service composed/db"),
+        (("composed/names",), "any-udp-lost-question --service composed/names"),
+        (("composed/db", "--client", "again", "--lab", "7"), "any-lost-syn --service composed/db:again --lab 7"),
+    ],
+)
+def test_of_a_composition_a_drill_is_advised_in_which_its_client_calls_its_server(
+    words: tuple[str, ...],
+    drill: str,
+    composed: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(places, "IS_INSTALLED", True)
+    assert command_line.main(("call", *words)) == 64
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"`faultwire run {drill}` runs a drill that calls it" in said
+    asked = parser("run").parse_args(["run", *drill.split()])
+    monkeypatch.setattr("scenarios.cli.drills.known_services", lambda _: services(SERVICES, composed))
+    (cell,) = cells(asked)
+    assert cell.drill.calls["hello"].run is None  # by the service's own client
+
+
+@pytest.mark.usefixtures("composed")
+def test_of_a_composition_that_no_such_drill_fits_those_are_told_that_do(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(calls, "choose", lambda *_: (None, "it does not fit"))
+    assert command_line.main(("call", "composed/db")) == 64
+    said = " ".join(capsys.readouterr().out.split())
+    assert "`make list SERVICE=composed/db` tells the drills that fit it" in said

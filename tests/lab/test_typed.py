@@ -29,3 +29,13 @@ def test_a_page_of_the_documentation_is_in_a_clone_and_in_no_wheel(monkeypatch: 
     assert document("docs/cpus.md") == "docs/cpus.md"
     monkeypatch.setattr(places, "IS_INSTALLED", True)
     assert document("docs/cpus.md") == "docs/cpus.md in Faultwire's repository"
+
+
+@pytest.mark.parametrize(
+    ("is_installed", "told"), [(False, "make drill NAME=lost-syn"), (True, "faultwire run lost-syn")]
+)
+def test_what_runs_a_drill_has_another_name_in_a_clone(
+    monkeypatch: pytest.MonkeyPatch, is_installed: bool, told: str
+) -> None:
+    monkeypatch.setattr(places, "IS_INSTALLED", is_installed)
+    assert typed("run", "NAME=lost-syn", "lost-syn") == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from scenarios.library.here import host_of
 from tests.library.without_lab import LabWithoutMachines, lab
 
 __all__ = ("lab",)
+NEITHER = "is neither 'server' nor a call of lab.start that runs"
 ACROSS: Any = {"from_": "client", "to": "server"}
 
 
@@ -80,3 +82,33 @@ def test_a_fault_of_a_host_is_refused_where_this_machine_plays_it(lab: LabWithou
     with pytest.raises(UsageError, match="client is this machine itself"), lab.fault(**words):
         pass
     assert lab.log == []
+
+
+@pytest.mark.parametrize(
+    ("who", "told"),
+    [
+        (
+            "sever",
+            f"'sever' {NEITHER}; did you mean 'server'? Expected one of: server",
+        ),
+        ("backend", f"'backend' {NEITHER}. Expected one of: server"),
+        ("client", f"'client' {NEITHER}. Expected one of: server"),
+        ("call-1", "the call 'call-1' has ended; expected one of lab.start that runs"),
+    ],
+)
+@pytest.mark.parametrize("effect", ["kill", "pause"])
+def test_a_fault_of_a_program_that_does_not_run_is_told_with_those_that_do(
+    lab: LabWithoutMachines, effect: str, who: str, told: str
+) -> None:
+    lab._session.servers["server"] = SimpleNamespace(running=None, is_guest=False)  # type: ignore[assignment]
+    lab._session.story.calls["call-1"] = []
+    with pytest.raises(UsageError) as raised, lab.fault(**{effect: who}, may_miss=True):
+        pass
+    assert str(raised.value) == f"lab.fault: who: {told}"
+
+
+def test_a_call_that_runs_is_among_those_that_a_fault_can_have(lab: LabWithoutMachines) -> None:
+    lab._session.calls["ask-1"] = object()  # type: ignore[assignment]
+    with pytest.raises(UsageError) as raised, lab.fault(pause="ask-2", may_miss=True):
+        pass
+    assert "did you mean 'ask-1'? Expected one of: ask-1, server" in str(raised.value)

@@ -10,7 +10,7 @@ import pytest
 from scenarios.calls.call import Call, Pending
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.library.drill_test import DrillTest
-from scenarios.library.open_blocks import OpenBlocks
+from scenarios.library.open_blocks import FUNCTION, OpenBlocks
 from scenarios.library.packets import Packets, Recorded
 from scenarios.library.programs import Started
 from tests.library.without_lab import LabWithoutMachines, lab
@@ -59,8 +59,8 @@ def test_a_server_is_restarted_in_its_block_alone(lab: LabWithoutMachines) -> No
 
 def test_what_a_test_left_is_undone_the_last_first_and_named_and_what_is_for_several_stays() -> None:
     blocks, closed = OpenBlocks(), list[str]()
-    for name, for_several in (("module's", True), ("first", False), ("call-1", False), ("second", False)):
-        blocks.for_several = for_several
+    for name, scope in (("module's", "module"), ("first", FUNCTION), ("call-1", FUNCTION), ("second", FUNCTION)):
+        blocks.scope = scope
         blocks.add(name, name, lambda name=name: closed.append(name), is_call=name == "call-1")  # type: ignore[misc]
     assert blocks.undo() == ["first", "second"]
     assert closed == ["second", "call-1", "first"]
@@ -90,3 +90,27 @@ def test_a_call_that_was_left_is_ended(lab: LabWithoutMachines) -> None:
     lab._session.blocks.add(pending, "call-1", started._give_up, is_call=True)
     assert lab._session.blocks.undo() == []
     assert future.done()
+
+
+@pytest.mark.parametrize(
+    ("scope", "elsewhere"),
+    [
+        ("class", ", or move this test out of the class"),
+        ("module", ", or move this test to another module"),
+        ("session", ""),
+    ],
+)
+def test_what_a_fixture_holds_open_is_closed_by_its_scope_and_what_a_test_has_by_its_end(
+    scope: str, elsewhere: str
+) -> None:
+    blocks = OpenBlocks()
+    blocks.add("own", "a recording", lambda: None)
+    assert blocks.how_to_close("end it") == "end it"
+    blocks.scope = scope
+    blocks.add("held", "the fault x", lambda: None)
+    assert blocks.how_to_close("end it", "own") == "end it"
+    for told in (blocks.how_to_close("end it"), blocks.how_to_close("end it", "held")):
+        assert told == (
+            f"a fixture of the scope {scope!r} holds the fault x open, perhaps for an earlier test; "
+            f"give that fixture the scope 'function'{elsewhere}"
+        )

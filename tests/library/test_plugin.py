@@ -96,6 +96,38 @@ def test_what_a_test_left_open_is_its_error_and_meets_no_other_test(pytester: py
     ran.stdout.fnmatch_lines(["*this test left open, and it was undone: the fault silence-1; use `with`"])
 
 
+HOLDS = """
+import pytest
+
+@pytest.fixture(scope="module")
+def server(lab):
+    session, key = lab._session, object()
+    session.servers["server"] = key
+    session.blocks.add(key, "the server's program (mine)", lambda: session.servers.clear())
+
+def test_uses_it(lab, server):
+    pass
+
+@pytest.mark.faultwire(drills="lost-syn")
+def test_asks_for_no_such_fixture(drill):
+    drill.run()
+"""
+
+
+def test_a_drill_beside_a_fixture_that_it_did_not_ask_for_is_told_what_can_be_done(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(CONFTEST)
+    pytester.makepyfile(HOLDS)
+    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
+    ran = pytester.run(sys.executable, "-c", program, *PLUGIN)
+    ran.assert_outcomes(failed=1, passed=1)
+    told = (
+        "a drill starts its own server, and another one runs on server; a fixture of the scope 'module' holds the "
+        "server's program (mine) open, perhaps for an earlier test; give that fixture the scope 'function', or move "
+        "this test to another module"
+    )
+    assert f"UsageError: drill.run: {told}\n" in ran.stdout.str()
+
+
 def test_a_mark_with_drills_on_a_test_that_runs_none_is_refused(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import pytest\n@pytest.mark.faultwire(drills='lost-syn')\ndef test_one(): pass")
     ran = pytester.runpytest_inprocess(*PLUGIN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from scenarios.cli.main import main
 from scenarios.cli.matrix import MATRIX
 from scenarios.evidence import run_folder
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import LabInUse, UsageError
 from scenarios.report import read_run, write
 from scenarios.report.changes import since_the_run_before
 from scenarios.run import previous
 from scenarios.run.previous import KeepRuns
+from scenarios.run.session import Stage
+from scenarios.run.workplace import Workplace
 from tests.report.making import result, run
 from tests.run.faking import faked
 
@@ -224,3 +227,81 @@ def test_what_a_killed_run_left_half_written_goes_when_the_next_begins_and_nothi
     assert (other / ".room").exists()
     assert (other / "lost-syn" / ".result.json-77").exists()
     assert [path.name for path in own_runs.glob(".latest-*")] == [".latest-78"]
+
+
+# Which is the latest
+
+
+IN_USE = LabInUse("lab 1 is in use by another run")
+RUN, OF_MATRIX = ("run", "lost-syn", "--pair", "le-le"), ("matrix", "lost-syn", "--service", "echo/select")
+
+
+def refuses(_: Workplace) -> Stage:
+    raise IN_USE
+
+
+def latest(place: Path) -> str:
+    return (place / "latest").readlink().name
+
+
+@pytest.mark.parametrize("words", [RUN, OF_MATRIX, (*RUN, "--keep-runs", "1")], ids=["run", "matrix", "keep"])
+def test_a_run_without_a_lab_leaves_the_latest_as_it_was_and_has_a_folder_for_ci(
+    own_runs: Path, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with faked(own_runs), monkeypatch.context() as patched:
+        assert main(RUN) == 0
+        before = latest(own_runs)
+        assert "runs/latest points to it" in " ".join(capsys.readouterr().out.split())
+        patched.setattr(Workplace, "open", refuses)
+        for _ in range(2):
+            assert main(words) == 69
+            assert latest(own_runs) == before
+    said = " ".join(capsys.readouterr().out.split())
+    assert "in use by another run" in said
+    assert "runs/latest" not in said
+    assert "shows" not in said
+    refused = max(own_runs.glob("2*"))
+    assert refused.name > before
+    assert (refused / "junit.xml").is_file()
+    assert (own_runs / "latest" / "summary.json").is_file()
+
+
+def test_the_first_run_of_all_is_the_latest_also_without_a_lab(own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faked(own_runs), monkeypatch.context() as patched:
+        patched.setattr(Workplace, "open", refuses)
+        assert main(RUN) == 69
+    assert (own_runs / "latest" / "junit.xml").is_file()
+
+
+def test_a_run_that_loses_its_lab_behind_a_cell_is_the_latest(own_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = list[Stage]()
+    usual = Workplace.open
+
+    def opens_once(place: Workplace) -> Stage:
+        if opened[2:]:
+            raise IN_USE
+        opened.append(usual(place))
+        return opened[-1]
+
+    with faked(own_runs), monkeypatch.context() as patched:
+        main(RUN)
+        before = latest(own_runs)
+        patched.setattr(Workplace, "open", opens_once)
+        assert main((*RUN, "--repeat", "3")) == 69
+    assert latest(own_runs) > before
+    assert json.loads((own_runs / "latest" / "summary.json").read_text("utf-8"))["run"] == 1
+
+
+def test_a_run_that_another_one_has_overtaken_takes_nothing_back(own_runs: Path) -> None:
+    made: list[Path] = []
+    for _ in range(3):
+        made.append(run_folder.new_run())
+        time.sleep(0.002)  # a folder is named by its millisecond
+    first, second, third = made
+    run_folder.give_latest_back(second)
+    assert latest(own_runs) == third.name
+    run_folder.give_latest_back(third)
+    assert latest(own_runs) == second.name
+    shutil.rmtree(first)
+    run_folder.give_latest_back(second)
+    assert latest(own_runs) == second.name

@@ -207,7 +207,7 @@ def test_every_error_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     text = text.replace("files: {common.conf", "files: {common.conf: /etc/x, none")
     with pytest.raises(DeclarationError) as raised:
         load_service(folder_of(tmp_path, text))
-    assert [error.key for error in raised.value.all] == ["servers.nginx.setup.1"]  # of this, the rest can be judged
+    assert [error.key for error in raised.value.all] == ["port", "image", "servers.nginx.setup.1"]
     with pytest.raises(DeclarationError) as raised:
         load_service(folder_of(tmp_path, text.replace("a | b", "nginx -t")))
     assert {error.key for error in raised.value.all} >= {"port", "image"}

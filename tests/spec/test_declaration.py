@@ -10,7 +10,7 @@ from typing import Literal
 
 import pytest
 
-from scenarios.spec.declaration_error import DeclarationError, nearest
+from scenarios.spec.declaration_error import DeclarationError, advice, nearest
 from scenarios.spec.file_text import SIZE_LIMIT
 from scenarios.spec.strict_yaml import load
 
@@ -200,6 +200,10 @@ def test_a_file_is_read_up_to_its_limit(tmp_path: Path, more: int, taken: bool) 
     else:
         with pytest.raises(DeclarationError, match="larger than 1048576 bytes, which is the limit"):
             read(tmp_path, text)
+
+
+def test_where_no_word_is_right_that_is_said() -> None:
+    assert advice("sever", []) == "; there is none"
 
 
 def test_the_nearest_word_comes_first() -> None:

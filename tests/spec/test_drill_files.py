@@ -64,6 +64,13 @@ def test_a_right_drill_is_read(tmp_path: Path) -> None:
     assert packets.right == "exactly 2, 900ms to 1.5s apart"
 
 
+def test_what_is_wrong_with_a_drill_s_own_keys_is_told_beside_what_is_wrong_with_a_step(tmp_path: Path) -> None:
+    text = changed(RIGHT, "claim: A lost SYN costs a second.", "claim: ''")
+    text = changed(changed(text, "first: 1", "frist: 1"), "[RFC 6298]", "[]")
+    error = refusal(load_drill, written(tmp_path, text))
+    assert [each.key for each in error.all] == ["claim", "source", "script.1.fault.drop"]
+
+
 def test_a_file_is_parsed_once_for_each_text_and_what_is_made_of_it_is_each_caller_s_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

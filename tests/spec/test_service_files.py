@@ -303,3 +303,39 @@ def test_a_pattern_that_python_cannot_compile_or_will_read_otherwise_is_told(tmp
     folder = service_of(tmp_path, GOOD.replace("prints: hello", f"prints: '{pattern}'"))
     with pytest.raises(DeclarationError, match=r":8: clients\.ask\.prints: .* is not a regular expression"):
         load_service(folder)
+
+
+@pytest.mark.parametrize(
+    ("of_server", "second"),
+    [
+        ('run: "mined | cat"', "servers.one.run: "),
+        ('run: "mined {bind}", starts_within: 1d', "servers.one.starts_within: "),
+        ('run: "mined {bind}", reddy: "^up"', "servers.one: unknown key 'reddy'"),
+        ("", "servers.one: a server has one of `run`"),
+    ],
+)
+def test_what_is_wrong_with_a_service_is_told_beside_what_is_wrong_with_its_server(
+    tmp_path: Path, of_server: str, second: str
+) -> None:
+    text = GOOD.replace('run: "mined {bind} -p {port}"', of_server or "port: 5000").replace("port: 4000", "port: 70000")
+    with pytest.raises(DeclarationError) as raised:
+        load_service(service_of(tmp_path, text.replace("image: mined", "image: Mined image")))
+    told = {f"{each.key}: {each.what}" for each in raised.value.all}
+    assert {each.split(":")[0] for each in told} >= {"port", "image"}
+    assert "port: expected 1 to 65535, got 70000" in told
+    assert any(each.startswith(second) for each in told), told
+    assert len(told) == 3
+
+
+def test_of_a_server_each_key_that_is_wrong_is_told(tmp_path: Path) -> None:
+    one = 'run: "mined | cat", port: 70000, ready: "[", starts_within: soon'
+    with pytest.raises(DeclarationError) as raised:
+        load_service(service_of(tmp_path, GOOD.replace('run: "mined {bind} -p {port}"', one)))
+    keys = [each.key.removeprefix("servers.one.") for each in raised.value.all]
+    assert sorted(keys) == ["port", "ready", "run", "starts_within"]
+
+
+def test_of_a_key_that_may_be_misspelt_it_is_not_said_that_it_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(DeclarationError) as raised:
+        load_service(service_of(tmp_path, GOOD.replace("clients:", "clinets:")))
+    assert [each.what.split(";")[0] for each in raised.value.all] == ["unknown key 'clinets'"]
