@@ -61,7 +61,7 @@ def _without_proxies() -> dict[str, str]:
     path = find_config_file()
     if path is None or "proxies" not in load_general_config(path):
         return {}
-    return {"DOCKER_CONFIG": _configuration_without_proxies(Path(path)).name}
+    return {"DOCKER_CONFIG": _configuration_without_proxies(Path(str(path))).name}
 
 
 @cache

@@ -5,7 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_a_signal_does_not_come_within_the_wait(call: str) -> None:
 def test_what_has_not_ended_is_left() -> None:
     may_end = threading.Event()
     with ThreadPoolExecutor() as pool:
-        futures = [pool.submit(may_end.wait), pool.submit(int)]
+        futures: list[Future[Any]] = [pool.submit(may_end.wait), pool.submit(int)]
         assert is_any_left(futures)
         may_end.set()
         while is_any_left(futures):
