@@ -43,6 +43,11 @@ CAUSES: Final[Mapping[Outcome, str]] = {
             r"(?:\A|(?<=\n)|(?<=: ))timed out(?=[.)]?\s*(?:\n|\Z))|socket\.timeout",  # Python's TimeoutError, as text
             r"TimeoutError: timed out|(?:Connect|Read|Write|Pool)Timeout\b"  # Python, httpx
             r"(?![\"']?\s*[=:]\s*[\"']?\d)",  # connectTimeout=3000 is a setting, in a URL of JDBC say
+            # Python's asyncio.timeout(): alone, for the kernel's has a number behind the same name
+            r"(?:\A|(?<=\n)|(?<=: )|(?<=\| ))(?:[\w.]+\.)?TimeoutError(?=:?[.)]?\s*(?:\n|\Z))|\bTimeoutError\(\)",
+            r"(?:\A|(?<=\n)|(?<=[:)] ))(?:connection )?timeout expired(?=[.)]?\s*(?:\n|\Z))",  # libpq, psycopg
+            r"Timeout (?:reading from|writing to|connecting to) (?:socket\b|server\b|\S+:\d)",  # redis-py
+            r"\bnats: timeout(?=[.)]?\s*(?:\n|\Z))",
             r"DEADLINE_EXCEEDED|Deadline Exceeded",  # gRPC: its code, and its words
             r"UND_ERR_(?:CONNECT|HEADERS|BODY)_TIMEOUT|ESOCKETTIMEDOUT",  # Node
         )

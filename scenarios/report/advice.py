@@ -5,7 +5,7 @@ It says nothing of the program that the cell did not show.
 
 from __future__ import annotations
 
-from scenarios.verdict.behaviour import NOT_DONE, SENDING, TRYING, UNCLEAR, Behaviour
+from scenarios.verdict.behaviour import AMONG_WORDS, NOT_DONE, SENDING, TRACEBACK, TRYING, UNCLEAR, Behaviour
 
 ADVICE = {
     "hung": "Give the whole exchange a time limit: connect(), each wait for bytes, and the resolution of a name, for "
@@ -17,6 +17,9 @@ ADVICE = {
     "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
     "program has an error and not an answer.",
     "crashed": "Catch the error, say what failed, and exit with a status of your own.",
+    TRACEBACK: "Catch the error, say in a line of your own what failed, and exit with a status of your own; leave the "
+    "traceback for errors of the program.",
+    AMONG_WORDS: "If nobody catches the error, catch it, say what failed, and exit with a status of your own.",
     UNCLEAR: "Correct `exits` or `says` in service.yaml, or what the program prints, so that all tell of one end.",
 }
 

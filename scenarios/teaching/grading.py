@@ -18,7 +18,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
-from scenarios.verdict.behaviour import AGAIN, NOT_DONE, SENDING, TRYING, UNCLEAR
+from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, NOT_DONE, SENDING, TRACEBACK, TRYING, UNCLEAR
 from scenarios.verdict.check import Verdict
 
 RUBRIC: Final = LESSONS / "grading.yaml"
@@ -28,11 +28,11 @@ WANTED: Final[Mapping[Want, str]] = {
     "told": "ended by itself, not answered",
     "either": "answered, or ended by itself",
 }
-# What a program did of which nobody can say whether it is right: the lab's patience ended it, it said two things, or it
-# could not be called at all.
+# What a program did of which nobody can say whether it is right: the lab's patience ended it, it said two things, it
+# may have said what failed beside a traceback, or it could not be called at all.
 OF_NO_CALL: Final = (Outcome.UNSUPPORTED, Outcome.USAGE, Outcome.CANCELLED)
-OPEN_KINDS: Final = frozenset({TRYING, SENDING, NOT_DONE, UNCLEAR, *(each.value for each in OF_NO_CALL)})
-BAD_KINDS: Final = frozenset({"hung", "crashed"})
+OPEN_KINDS: Final = frozenset({TRYING, SENDING, NOT_DONE, UNCLEAR, AMONG_WORDS, *(each.value for each in OF_NO_CALL)})
+BAD_KINDS: Final = frozenset({"hung", "crashed", TRACEBACK})
 
 
 class Mark(enum.Enum):

@@ -26,6 +26,7 @@ from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
+from scenarios.verdict.uncaught import Traceback, traceback_in, uncaught
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
@@ -33,24 +34,13 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
 BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
-TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
 HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 AGAIN, UNCLEAR = "answered after retries", "unclear"
+TRACEBACK, AMONG_WORDS = "failed with a traceback", "failed with a traceback among other words"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
 OF_A_CRASH: Final = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGPIPE", "SIGSEGV", "SIGSYS"})
-# How an exception that nobody caught is told: the exit status, what stands on standard error, the exception's name.
-UNCAUGHT: Final = (
-    (
-        1,
-        re.compile(r"\ATraceback \(most recent call last\):\n(?s:.*)^(?P<name>[A-Za-z_][\w.]*)(?::[^\n]*)?\s*\Z", re.M),
-    ),
-    (2, re.compile(r"^(?P<name>panic|fatal error): .*\n(?s:.*)^goroutine \d+ \[", re.M)),  # Go
-    (1, re.compile(r'^Exception in thread "[^"]*" (?P<name>[\w.$]+)', re.M)),  # Java
-    (1, re.compile(r"^(?P<name>\w*Error)\b[^\n]*\n(?s:.*)^Node\.js v\d", re.M)),
-    (101, re.compile(r"^(?P<name>thread) '[^\n]*' (?:\(\d+\) )?panicked at ", re.M)),  # Rust
-)
 
 
 @valueclass
@@ -147,12 +137,12 @@ def _behaviour_of_call(
     made = tries(armed, call, armed.addresses.get(step.from_, ()))
     took = took_s(call, made.began_s)
     before = control.calls.get(step.name, ()) if control else ()
-    usual = made
-    if control and before:  # another host may have called there
-        usual = tries(control, before[min(number, len(before) - 1)], control.addresses.get(step.from_, ()))
-    usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
+    usual, usual_call = made, before[min(number, len(before) - 1)] if before else None
+    if control and usual_call:  # another host may have called there
+        usual = tries(control, usual_call, control.addresses.get(step.from_, ()))
+    usual_s = took_s(usual_call, usual.began_s) if usual_call else None
     settled = _settled_s(call, made, usual)
-    usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
+    usually = _settled_s(usual_call, usual, usual) if usual_call else None
     is_answered = call.outcome is Outcome.ANSWERED
     retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
@@ -167,9 +157,9 @@ def _behaviour_of_call(
     if call.outcome is Outcome.HUNG:
         kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
     elif settled is None or took is None:
-        kind, word = _word(call, took, usual_s, retries, doubt)
+        kind, word = _word(call, usual_call, took, usual_s, retries, doubt)
     else:
-        kind, word = _word(call, settled, usual_s if usually is None else usually, retries, doubt)
+        kind, word = _word(call, usual_call, settled, usual_s if usually is None else usually, retries, doubt)
         later_s = took - settled
         if min(later_s - usual_end_s, took - (usual_s or 0.0)) >= LATER_S:
             word += f", ended {_seconds(later_s)} later"
@@ -252,8 +242,10 @@ def _doubt(call: Call, made: Tries, ends: Sequence[End], usual_end_s: float, in_
     return f"{read_from}, read as {call.outcome.value}; no errno printed"
 
 
-def _word(call: Call, took: float | None, usual_s: float | None, retries: int, doubt: str) -> tuple[str, str]:
-    """The kind of what a call did that ended by itself, and that with its figures."""
+def _word(
+    call: Call, usual: Call | None, took: float | None, usual_s: float | None, retries: int, doubt: str
+) -> tuple[str, str]:
+    """The kind of what a call did that ended by itself, and that with its figures. `usual`: the call of the control."""
     again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
     whole_s = took if took is not None else call.duration_s or 0.0
     if call.outcome is Outcome.ANSWERED:
@@ -261,9 +253,12 @@ def _word(call: Call, took: float | None, usual_s: float | None, retries: int, d
         figure = _seconds(whole_s) if late else ""
         word = f"answered{again}{', ' if again and figure else ' after ' if figure else ''}{figure}"
         return (AGAIN if retries else "answered"), word
+    of_errno = f", {call.errno}" if call.errno else ""
     if crash := _crash(call):
-        errno = f", {call.errno}" if call.errno else ""
-        return "crashed", f"crashed ({crash}{errno}){again}"
+        return "crashed", f"crashed ({crash}{of_errno}){again}"
+    if found := _traceback(call, usual):
+        kind = TRACEBACK if found.is_alone else AMONG_WORDS
+        return kind, f"{kind} ({found.name}{of_errno}){again}"
     figure = f", {_seconds(whole_s)}" if whole_s >= TOLD_S and took is not None else ""
     if doubt:
         return "failed", f"failed ({doubt}){again}{figure}"
@@ -335,11 +330,15 @@ def _crash(call: Call) -> str:
         return ""
     if name := signal_of(call):
         return name
-    status = call.status or 0
-    for of_status, pattern in UNCAUGHT:
-        if status == of_status and (found := pattern.search(call.stderr.strip()[-TOLD_CHARACTERS:])):
-            return f"uncaught {found['name']}"
-    return ""
+    name = uncaught(call.status or 0, call.stderr)
+    return f"uncaught {name}" if name else ""
+
+
+def _traceback(call: Call, usual: Call | None) -> Traceback | None:
+    if call.outcome is Outcome.WRONG_ANSWER or call.outcome is Outcome.UNSUPPORTED:
+        return None
+    printed = f"{usual.stdout}\n{usual.stderr}".splitlines() if usual else []
+    return traceback_in(call.status or 0, call.stdout, call.stderr, frozenset(printed))
 
 
 def _seconds(seconds: float) -> str:

@@ -210,6 +210,27 @@ def test_a_program_is_told_its_role_and_where_and_a_client_also_for_how_long_and
         ("3 of 4 timed out and 1 did not", FAILED),
         ('grpc_status:4, grpc_message:"Deadline Exceeded"', TIMED_OUT),
         ("StatusCode.DEADLINE_EXCEEDED", TIMED_OUT),
+        ('connection to server at "server" (198.18.1.138), port 5432 failed: timeout expired\n', TIMED_OUT),  # libpq
+        ("psycopg.errors.ConnectionTimeout: connection timeout expired", TIMED_OUT),
+        ("(psycopg.errors.ConnectionTimeout) connection timeout expired\n(Background on this error)", TIMED_OUT),
+        ("timeout expired in 3 of 4 calls", FAILED),
+        ("redis.exceptions.TimeoutError: Timeout reading from 198.18.1.138:6379", TIMED_OUT),
+        ("redis.exceptions.TimeoutError: Timeout reading from socket", TIMED_OUT),
+        ("redis.exceptions.TimeoutError: Timeout connecting to server", TIMED_OUT),
+        ("Timeout reading from its own file", FAILED),
+        ("nats: timeout", TIMED_OUT),
+        ("nats.errors.TimeoutError: nats: timeout", TIMED_OUT),
+        ("nats: timeout of 3 s is set", FAILED),
+        ("asyncio.exceptions.CancelledError\n\nTraceback (most recent call last):\nTimeoutError\n", TIMED_OUT),
+        ("asyncio.exceptions.TimeoutError", TIMED_OUT),
+        ("    | TimeoutError\n    +------------------", TIMED_OUT),
+        ("no answer: TimeoutError()", TIMED_OUT),
+        ("TimeoutError: ", TIMED_OUT),
+        ("    raise TimeoutError\nConnectionRefusedError: [Errno 111] Connection refused", REFUSED),
+        ("0 of TimeoutError", FAILED),
+        # the kernel's clock has the same name
+        ("TimeoutError: [Errno 110] Connection timed out", (Outcome.TIMED_OUT, "ETIMEDOUT")),
+        ("TimeoutError(110, \"Connect call failed ('198.18.1.138', 80)\")", (Outcome.TIMED_OUT, "ETIMEDOUT")),
     ],
 )
 def test_a_failure_is_read_in_the_form_of_any_language(printed: str, told: tuple[Outcome, str | None]) -> None:

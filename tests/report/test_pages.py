@@ -266,6 +266,8 @@ def test_the_ladder_stands_above_the_table_of_expectations(hostile: Path) -> Non
 
 def test_a_program_that_hung_is_told_what_helps_and_one_that_was_answered_is_not() -> None:
     assert "time limit" in advice(behaviour("hung"))
+    assert advice(behaviour("failed with a traceback")).startswith("Catch the error")
+    assert advice(behaviour("failed with a traceback among other words")).startswith("If nobody catches")
     assert advice(behaviour("answered")) == ""
     assert advice(None) == ""
 

@@ -71,7 +71,14 @@ def mark_of(tmp_path: Path, result: dict[str, Any], want: Want, drill: str = "an
         ("failed (exit status 7, no errno printed)", "failed", "told", Mark.GOOD),
         ("hung (still waiting after 20 s)", "hung", "told", Mark.BAD),
         ("crashed (uncaught ConnectionResetError)", "crashed", "told", Mark.BAD),
+        ("failed with a traceback (ConnectionResetError)", "failed with a traceback", "told", Mark.BAD),
         # of these nobody can say whether they are right
+        (
+            "failed with a traceback among other words (Lost)",
+            "failed with a traceback among other words",
+            "told",
+            Mark.OPEN,
+        ),
         ("still trying after 20 s, 3 retries", "still trying", "told", Mark.OPEN),
         ("not done (something new still came)", "not done", "answered", Mark.OPEN),
         ("refused or timed out", "unclear", "told", Mark.OPEN),

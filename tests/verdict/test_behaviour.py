@@ -92,8 +92,13 @@ ENDS = [
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=143), "refused (ECONNREFUSED)"),
     (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
-     "crashed (uncaught ConnectionRefusedError, ECONNREFUSED)"),
-    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=LOGGED), "refused (ECONNREFUSED)"),
+     "failed with a traceback (ConnectionRefusedError, ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=LOGGED),
+     "failed with a traceback among other words (ConnectionRefusedError, ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK.replace("<module>", "ask")),
+     "refused (ECONNREFUSED)"),
+    (call(Outcome.FAILED, status=1, stderr='Exception in thread "main" java.lang.IllegalStateException: it\n'),
+     "crashed (uncaught java.lang.IllegalStateException)"),
     (call(Outcome.FAILED, status=2, stderr="panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n"),
      "crashed (uncaught panic)"),
     (call(Outcome.WRONG_ANSWER), "wrong answer"),
@@ -234,8 +239,8 @@ def test_a_time_that_only_a_program_s_own_words_tell_is_no_timeout_where_the_ser
 
 
 def test_the_words_of_says_are_believed_of_its_own_clock_where_it_ended_well_after_what_came_from_outside() -> None:
-    """A client of gRPC that says "Deadline Exceeded" after 8 s, and was refused for the last time after 5.8 s."""
-    chosen = resolve("gallery/postgresql", "psql-timeout")  # says: {timed out: timeout expired}
+    """A client whose words only its `says` knows ends after 8 s, and was refused for the last time after 5.8 s."""
+    chosen = resolve("gallery/vsftpd", "lftp-timeout")  # says: {timed out: max-retries exceeded}
     refused = [*ONE, reset(2, 100.01, 40000), syn(3, 105.8, 40001), reset(4, 105.81, 40001)]
 
     def word(made: Call, frames: Sequence[Frame]) -> str:
@@ -243,7 +248,7 @@ def test_the_words_of_says_are_believed_of_its_own_clock_where_it_ended_well_aft
         assert told
         return told.word
 
-    in_words = call(Outcome.TIMED_OUT, status=2, stderr="timeout expired\n", duration_s=10.2)
+    in_words = call(Outcome.TIMED_OUT, status=2, stderr="max-retries exceeded\n", duration_s=10.2)
     assert word(in_words, refused) == "timed out 8.2 s after 1 retry"
     soon = replace(in_words, duration_s=8.0)  # it may be this refusal that it tells in such words
     assert word(soon, refused) == "failed (its words, read as timed out; no errno printed) after 1 retry, 6.0 s"
