@@ -4,7 +4,7 @@ Languages print an errno in few forms. Their sources: errno(3) and strerror(3) o
 (Alpine's images); Python's OSError ("[Errno 111] Connect call failed", and its repr, "ConnectionRefusedError(111, …");
 Go's syscall.Errno ("connect: connection refused"); the JDK's NioSocketImpl ("java.net.SocketException: Connection
 reset"); Node's SystemError ("connect ECONNREFUSED"); Rust's io::Error ("os error 111"); .NET's SocketException ("(111):
-Connection refused").
+Connection refused"); the inet module of Erlang ("econnrefused").
 
 A cause without an errno is mostly the program's own clock, or a name that has no address. "Connection timed out after
 5001 milliseconds" is curl's clock, though its beginning is strerror(ETIMEDOUT): so these are looked for first.
@@ -69,8 +69,13 @@ _PYTHON: Final = r"\b(?:OS|Timeout|BrokenPipe|Connection(?:Aborted|Refused|Reset
 _NUMBER: Final = (
     rf"(?:\[Errno|os error|errno[ :=]+|\bOs \{{ code:|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
 )
+# Erlang's atoms, `econnrefused`. A short one may be any word (`eio`), and none is a part of a name or of a path.
+_ATOMS: Final = [
+    each.lower() for each in vars(errno) if each in OF_ERRNO or (each[0] == "E" and len(each) > len("EPERM"))
+]
 _ERRNO: Final = re.compile(
     rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+)\b"
+    rf"|(?<![\w./-])(?P<atom>{'|'.join(_ATOMS)})(?![\w/-]|\.\w)"
 )
 _NO_ERRNO: Final = re.compile(
     r"ProtocolError\('Connection aborted\.'"  # urllib3's words for any end of a connection
@@ -147,7 +152,7 @@ def _name(match: re.Match[str]) -> str | None:
         return errno.errorcode.get(int(match["number"]))
     if match["words"]:
         return _WORDS[match["words"].lower()]
-    return errno.errorcode.get(getattr(errno, match["name"], None) or 0)
+    return errno.errorcode.get(getattr(errno, (match["name"] or match["atom"]).upper(), None) or 0)
 
 
 def errno_in(text: str, outcome: Outcome | None = None) -> str | None:

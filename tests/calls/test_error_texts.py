@@ -88,3 +88,29 @@ def test_the_words_of_an_errno_within_a_sentence_are_only_words(text: str) -> No
 )
 def test_the_words_of_an_errno_that_stand_alone_are_that_errno(text: str, name: str) -> None:
     assert errno_in(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("connect failed: econnrefused", "ECONNREFUSED"),
+        ("{error,econnrefused}", "ECONNREFUSED"),
+        ("** (MatchError) no match of right hand side value: {:error, :ehostunreach}", "EHOSTUNREACH"),
+        ("%Mint.TransportError{reason: :econnreset}", "ECONNRESET"),
+        ('{failed_connect,[{to_address,{"x",80}},{inet,[inet],etimedout}]}', "ETIMEDOUT"),
+        ("recv failed: etimedout.", "ETIMEDOUT"),
+        ("{error,epipe}", "EPIPE"),
+        ("{error,eaddrnotavail}", "EADDRNOTAVAIL"),
+    ],
+)
+def test_the_atoms_of_erlang_are_errnos(text: str, name: str) -> None:
+    assert errno_in(text) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["eof", "eio.Client: no answer", "{error,closed}", "by default", "ps -o etime", "open /etc/enoent/x", "--emfile",
+     "econnrefused.example.org", "my_econnrefused", "ebusy waiting", "the eloop ended", "efault-tolerant"],
+)  # fmt: skip
+def test_a_word_that_is_like_an_atom_of_erlang_is_no_errno(text: str) -> None:
+    assert errnos(text) == []
