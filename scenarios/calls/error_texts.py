@@ -69,12 +69,13 @@ _PYTHON: Final = r"\b(?:OS|Timeout|BrokenPipe|Connection(?:Aborted|Refused|Reset
 _NUMBER: Final = (
     rf"(?:\[Errno|os error|errno[ :=]+|\bOs \{{ code:|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
 )
+_OCAML: Final = "Sys_blocked_io"  # what its channels raise of EAGAIN
 # Erlang's atoms, `econnrefused`. A short one may be any word (`eio`), and none is a part of a name or of a path.
 _ATOMS: Final = [
     each.lower() for each in vars(errno) if each in OF_ERRNO or (each[0] == "E" and len(each) > len("EPERM"))
 ]
 _ERRNO: Final = re.compile(
-    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+)\b"
+    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+|{_OCAML})\b"
     rf"|(?<![\w./-])(?P<atom>{'|'.join(_ATOMS)})(?![\w/-]|\.\w)"
 )
 _NO_ERRNO: Final = re.compile(
@@ -152,7 +153,8 @@ def _name(match: re.Match[str]) -> str | None:
         return errno.errorcode.get(int(match["number"]))
     if match["words"]:
         return _WORDS[match["words"].lower()]
-    return errno.errorcode.get(getattr(errno, (match["name"] or match["atom"]).upper(), None) or 0)
+    name = "EAGAIN" if match["name"] == _OCAML else (match["name"] or match["atom"]).upper()
+    return errno.errorcode.get(getattr(errno, name, None) or 0)
 
 
 def errno_in(text: str, outcome: Outcome | None = None) -> str | None:
