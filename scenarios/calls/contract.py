@@ -88,7 +88,9 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
         return Ending(told[-1], error_texts.errno_in(text, told[-1]), conflict)
     if status == client.status:
         return Ending(Outcome.WRONG_ANSWER, None)
-    return Ending(Outcome.CRASHED if status > 128 else Outcome.FAILED, error_texts.errno_in(text))
+    return Ending(
+        Outcome.CRASHED if status > 128 else Outcome.FAILED, error_texts.failure_in(text) or error_texts.errno_in(text)
+    )
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:

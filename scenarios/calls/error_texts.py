@@ -4,10 +4,13 @@ Languages print an errno in few forms. Their sources: errno(3) and strerror(3) o
 (Alpine's images); Python's OSError ("[Errno 111] Connect call failed", and its repr, "ConnectionRefusedError(111, …");
 Go's syscall.Errno ("connect: connection refused"); the JDK's NioSocketImpl ("java.net.SocketException: Connection
 reset"); Node's SystemError ("connect ECONNREFUSED"); Rust's io::Error ("os error 111"); .NET's SocketException ("(111):
-Connection refused").
+Connection refused"); the inet module of Erlang ("econnrefused").
 
 A cause without an errno is mostly the program's own clock, or a name that has no address. "Connection timed out after
 5001 milliseconds" is curl's clock, though its beginning is strerror(ETIMEDOUT): so these are looked for first.
+
+The words of strerror(3) stand alone: behind a colon, in brackets or in quotes. Within a sentence ("The DNS operation
+timed out") they are the program's own. A refusal or a reset of which a sentence tells is one all the same.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from scenarios.calls import clock_texts
 from scenarios.spec.errno_numbers import NATIVE, names_on
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 
@@ -33,11 +37,14 @@ OTHER_WORDS: Final[Mapping[str, str]] = {
     "Address not available": "EADDRNOTAVAIL",
     "Connection aborted": "ECONNABORTED",
 }
+# Of these a sentence tells too. Any other errno must stand alone: a file may exist, and a host be down, without it.
+OF_A_SENTENCE: Final = frozenset({"ECONNREFUSED", "ECONNRESET", "EPIPE", "EHOSTUNREACH", "ENETUNREACH", "EACCES"})
 # A cause without an errno, by outcome.
 CAUSES: Final[Mapping[Outcome, str]] = {
     Outcome.TIMED_OUT: "|".join(
         (
             r"(?:Connection|Operation|Resolving) timed out after \d+ m",  # curl
+            *clock_texts.PATTERNS.values(),
             r"i/o timeout|context deadline exceeded|Client\.Timeout exceeded",  # Go
             r"SocketTimeoutException|Http(?:Connect)?TimeoutException|(?:Connect|Read) timed out",  # the JDK, requests
             r"(?:\A|(?<=\n)|(?<=: ))timed out(?=[.)]?\s*(?:\n|\Z))|socket\.timeout",  # Python's TimeoutError, as text
@@ -60,12 +67,21 @@ CAUSES: Final[Mapping[Outcome, str]] = {
         )
     ),
 }
+_OTHER_WORDS: Final = frozenset(text.lower() for text in OTHER_WORDS)
 _WORDS: Final[Mapping[str, str]] = {text.lower(): name for text, name in {**OTHER_WORDS, **STRERROR}.items()}
 _LONGEST_FIRST: Final = sorted(_WORDS, key=len, reverse=True)
 _PYTHON: Final = r"\b(?:OS|Timeout|BrokenPipe|Connection(?:Aborted|Refused|Reset)?)Error\("  # repr() of an OSError
-_NUMBER: Final = rf"(?:\[Errno|os error|errno[ :=]+|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
+_NUMBER: Final = (
+    rf"(?:\[Errno|os error|errno[ :=]+|\bOs \{{ code:|SocketException \(|{_PYTHON})[ ]?(?P<number>\d{{1,3}})\b"
+)
+_OCAML: Final = "Sys_blocked_io"  # what its channels raise of EAGAIN
+# Erlang's atoms, `econnrefused`. A short one may be any word (`eio`), and none is a part of a name or of a path.
+_ATOMS: Final = [
+    each.lower() for each in vars(errno) if each in OF_ERRNO or (each[0] == "E" and len(each) > len("EPERM"))
+]
 _ERRNO: Final = re.compile(
-    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+)\b"
+    rf"(?i:{_NUMBER})|(?P<words>(?i:{'|'.join(map(re.escape, _LONGEST_FIRST))})\b)|\b(?P<name>E[A-Z0-9]+|{_OCAML})\b"
+    rf"|(?<![\w./-])(?P<atom>{'|'.join(_ATOMS)})(?![\w/-]|\.\w)"
 )
 _NO_ERRNO: Final = re.compile(
     r"ProtocolError\('Connection aborted\.'"  # urllib3's words for any end of a connection
@@ -74,6 +90,10 @@ _NO_ERRNO: Final = re.compile(
     r"|(?i:Connection refused[:,] (?:bad user ?name|not authori[sz]ed))"
 )
 _CAUSE: Final = re.compile("|".join(f"(?P<{outcome.name}>(?i:{pattern}))" for outcome, pattern in CAUSES.items()))
+# It may be the kernel's clock or the program's own.
+_TIMED_OUT: Final = re.compile(r"\b(?:connection|operation) timed out\b", re.IGNORECASE)
+_BEFORE_WORDS: Final = re.compile(r"(?:\A|[^\w\s])\s*\Z")
+_BEHIND_WORDS: Final = re.compile(r"\s*(?:[^\w\s]|\Z)| at \S+ line \d| in \S+ on line \d| by \d")  # Perl, PHP; ssh
 _NUMBER_OF_A_CPU: Final = re.compile(
     r"(?P<word>\[errno|os error|unknown error|\berrno|\berror|\b(?:os|timeout|connection[a-z]*)error(?=\())"
     r"[ :=#(]{0,3}(?P<number>\d{1,4})\b",
@@ -113,9 +133,20 @@ def _errnos(text: str) -> Iterator[tuple[int, str]]:
     for line in _blank(_CAUSE, _blank(_NO_ERRNO, text)).splitlines(keepends=True):
         for match in _ERRNO.finditer(line):
             name = _name(match)
-            if name != "EACCES" or (_OF_A_SOCKET.search(line) and not _OF_A_RIGHT.match(line, match.end())):
-                yield from [(at + match.start(), name)] if name else []
+            is_told = name != "EACCES" or (_OF_A_SOCKET.search(line) and not _OF_A_RIGHT.match(line, match.end()))
+            if name and is_told and (not match["words"] or _stands_alone(name, line, match)):
+                yield at + match.start(), name
         at += len(line)
+
+
+def _stands_alone(name: str, line: str, match: re.Match[str]) -> bool:
+    """Whether words are those of the C library, and not of a sentence; or are of an errno of which a sentence tells."""
+    words = match["words"]
+    if words == "operation timed out":  # strerror(3) has a capital letter; reqwest says this of its own clock
+        return False
+    if name in OF_A_SENTENCE and words.lower() not in _OTHER_WORDS:
+        return True
+    return bool(_BEFORE_WORDS.search(line[: match.start()]) and _BEHIND_WORDS.match(line, match.end()))
 
 
 def _blank(pattern: re.Pattern[str], text: str) -> str:
@@ -127,7 +158,8 @@ def _name(match: re.Match[str]) -> str | None:
         return errno.errorcode.get(int(match["number"]))
     if match["words"]:
         return _WORDS[match["words"].lower()]
-    return errno.errorcode.get(getattr(errno, match["name"], None) or 0)
+    name = "EAGAIN" if match["name"] == _OCAML else (match["name"] or match["atom"]).upper()
+    return errno.errorcode.get(getattr(errno, name, None) or 0)
 
 
 def errno_in(text: str, outcome: Outcome | None = None) -> str | None:
@@ -153,5 +185,6 @@ def failure_in(text: str) -> str | None:
 def outcomes(text: str) -> list[Outcome]:
     """What a text says of how a call ended, in its order: by its errnos, and by causes that have none."""
     causes = [(match.start(), Outcome[kind]) for match in _CAUSE.finditer(text) if (kind := match.lastgroup)]
+    causes += [(match.start(), Outcome.TIMED_OUT) for match in _TIMED_OUT.finditer(_blank(_CAUSE, text))]
     told = [(at, OF_ERRNO[name]) for at, name in _errnos(text) if name in OF_ERRNO]
     return [outcome for _, outcome in sorted([*causes, *told], key=lambda each: each[0])]

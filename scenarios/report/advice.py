@@ -5,6 +5,8 @@ It says nothing of the program that the cell did not show.
 
 from __future__ import annotations
 
+from typing import Final
+
 from scenarios.verdict.behaviour import AMONG_WORDS, NOT_DONE, SENDING, TRACEBACK, TRYING, UNCLEAR, Behaviour
 
 ADVICE = {
@@ -22,8 +24,14 @@ ADVICE = {
     AMONG_WORDS: "If nobody catches the error, catch it, say what failed, and exit with a status of your own.",
     UNCLEAR: "Correct `exits` or `says` in service.yaml, or what the program prints, so that all tell of one end.",
 }
+UNREAD: Final = (
+    "If your program prints why it failed, in words that are not read (those of a clock of its own, say), write what "
+    "they mean under `says` of its client in service.yaml; or let it print the errno."
+)
 
 
 def advice(did: Behaviour | None) -> str:
     """Return what helps; an empty string where nothing needs to change."""
+    if did and did.kind == "failed" and "exit status" in did.word and "no errno" in did.word:
+        return UNREAD
     return ADVICE.get(did.kind, "") if did else ""

@@ -8,13 +8,12 @@ docs/your-own-program.md has a table of the words.
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final
 
-from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
@@ -22,13 +21,13 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
-from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
+from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
+from scenarios.verdict.doubts import LATER_S, OF_ONE_ERRNO, doubt_of, is_in_words, timed_out_in_silence
 from scenarios.verdict.uncaught import Traceback, traceback_in, uncaught
 
-LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
@@ -37,8 +36,6 @@ BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one befo
 HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 AGAIN, UNCLEAR = "answered after retries", "unclear"
 TRACEBACK, AMONG_WORDS = "failed with a traceback", "failed with a traceback among other words"
-# Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
-OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
 OF_A_CRASH: Final = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGPIPE", "SIGSEGV", "SIGSYS"})
 
@@ -113,16 +110,6 @@ def unborne(call: Call, made: Tries) -> bool:
     return told and made.answered_s is not None and not made.error_came
 
 
-def is_untold(call: Call) -> bool:
-    """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract.
-
-    What it printed may say it without one: Python's `TimeoutError: timed out`.
-    """
-    untold = call.guest and call.errno is None and call.outcome in OF_ONE_ERRNO
-    in_words = untold and call.outcome in error_texts.outcomes(f"{call.stdout}\n{call.stderr}")
-    return untold and not in_words and OF_STATUS.get(call.status or 0) is not call.outcome
-
-
 def _calls_in_question(drill: Drill) -> Sequence[str]:
     """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
     claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
@@ -153,7 +140,9 @@ def _behaviour_of_call(
     usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
     if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):
         settled = None
-    doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
+    if timed_out_in_silence(armed, call, made, armed.addresses.get(step.from_, ()), usual_end_s):
+        call = replace(call, outcome=Outcome.TIMED_OUT)
+    doubt = doubt_of(call, made, ends, usual_end_s, is_in_words=is_in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
         kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
     elif settled is None or took is None:
@@ -218,30 +207,6 @@ def _end_by_kernel(seen: Seen, step: CallStep, made: Tries) -> str:
     return kernel_end(found, seen.made_under.get("client", {})) if step.from_ == "client" else ""
 
 
-def _in_words(step: CallStep, call: Call, chosen: ServiceChoice | None) -> bool:
-    """Whether `says` of its client is why a call was read as it was."""
-    name = step.client or (chosen.client_name if chosen else None)
-    client = chosen.service.clients.get(name) if chosen and name and step.run is None else None
-    pattern = client.says.get(call.outcome.value) if client else None
-    return bool(pattern and re.search(pattern, f"{call.stdout}\n{call.stderr}", re.MULTILINE))
-
-
-def _doubt(call: Call, made: Tries, ends: Sequence[End], usual_end_s: float, in_words: bool) -> str:
-    """What stands against the outcome that was read; empty where nothing does.
-
-    One status, or sentence, of a program may stand for several ends: curl's 7 is every failure to connect. Its own
-    clock is believed of words of `says`, if it ended well after the last of what came from outside.
-    """
-    if not is_untold(call) or (call.outcome is Outcome.TIMED_OUT and not (made.error_came or made.fin_came)):
-        return ""
-    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
-    told_s = max((each.told_s for each in ends if each.told_s is not None), default=0.0)
-    if call.outcome is Outcome.TIMED_OUT and in_words and ended_s - told_s - usual_end_s >= LATER_S:
-        return ""
-    read_from = "its words" if in_words else f"exit status {call.status}"
-    return f"{read_from}, read as {call.outcome.value}; no errno printed"
-
-
 def _word(
     call: Call, usual: Call | None, took: float | None, usual_s: float | None, retries: int, doubt: str
 ) -> tuple[str, str]:
@@ -263,7 +228,7 @@ def _word(
     if doubt:
         return "failed", f"failed ({doubt}){again}{figure}"
     if call.outcome is Outcome.TIMED_OUT:
-        errno = f" ({call.errno})" if call.errno and (whole_s >= KERNEL_S or not call.guest) else ""
+        errno = f" ({call.errno})" if call.errno in OF_ERRNO and (whole_s >= KERNEL_S or not call.guest) else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
     if call.outcome in (Outcome.FAILED, Outcome.CRASHED):  # a status above 128 that is no signal's is a failure
         why = call.errno or f"exit status {call.status}, no errno printed"

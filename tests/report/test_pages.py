@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -270,6 +271,20 @@ def test_a_program_that_hung_is_told_what_helps_and_one_that_was_answered_is_not
     assert advice(behaviour("failed with a traceback among other words")).startswith("If nobody catches")
     assert advice(behaviour("answered")) == ""
     assert advice(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("word", "is_told"),
+    [
+        ("failed (exit status 1, no errno printed), 3.0 s", True),
+        ("failed (exit status 7, read as refused; no errno printed)", True),
+        ("failed (its words, read as timed out; no errno printed)", False),
+        ("failed (EMFILE)", False),
+    ],
+)
+def test_of_a_failure_whose_words_are_not_read_it_is_told_that_says_helps(word: str, is_told: bool) -> None:
+    made = dataclasses.replace(behaviour("failed"), word=word)
+    assert ("`says`" in advice(made)) is is_told
 
 
 def behaviour(kind: str) -> Behaviour:
