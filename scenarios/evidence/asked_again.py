@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 from typing import Final
 
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.service_end import ServiceEnd
 from scenarios.lab.valueclass import valueclass
 
 CLOCK_S: Final = 0.2  # a program's clock that asks again is no shorter; TCP's own is not either (TCP_RTO_MIN)
@@ -66,15 +67,15 @@ NOTHING_SENT: Final = Sent(
 )
 
 
-def datagrams_sent(frames: Iterable[Frame], addresses: Collection[str], port: int) -> Sent:
-    """What these addresses sent to the service over UDP; of the fragments of a datagram one alone has its ports."""
+def datagrams_sent(frames: Iterable[Frame], service: ServiceEnd) -> Sent:
+    """What the clients sent to the service over UDP; of the fragments of a datagram one alone has its ports."""
     found = _Clock()
     for each in frames:
-        if each.is_icmp_error and each.receiver[0] in addresses:
+        if each.is_icmp_error and each.receiver[0] in service.clients:
             found.error_came = True
-        elif each.transport == "udp" and each.sender[0] in addresses and each.destination_port == port:
+        elif each.transport == "udp" and service.is_to(each):
             found.send(each.time_ns, (each.receiver, each.payload))
-        elif each.transport == "udp" and each.source_port == port and each.sender[0] not in addresses:
+        elif each.transport == "udp" and service.is_from(each):
             found.come(each.time_ns, (each.sender, each.payload))
     return found.sent()
 
@@ -129,8 +130,8 @@ class _Clock:
         self.count += 1
         self.repeats += is_repeat
         self.again += is_again
-        by_error = self.error_came and not is_first
         to_copy = self._is_copy and self._answers != self._answers_before and not by_clock
+        by_error = self.error_came and not is_first and not to_copy
         self.to_copies += to_copy
         self.perhaps_again += not is_again and (by_clock or by_error or (is_repeat and not to_copy))
         self.unanswered += by_clock and self._answers == self._answers_before
