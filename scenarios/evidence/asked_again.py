@@ -33,6 +33,8 @@ class Sent:
     repeats_answered: int  # repeats by a clock, where something had come since the earlier one
     last_s: float | None  # Unix time of the last one
     gap_s: float  # between the last two that were not sent at once
+    is_greeted: bool = False  # something had come before it sent anything
+    first_after_s: float = 0.0  # on a connection: how long all was still before it first sent, where nothing had come
 
     def retries(self, usual: Sent, *, is_answered: bool) -> int:
         """How often it asked again, beyond what it usually does.
@@ -60,6 +62,15 @@ class Sent:
         if is_usual or self.last_s is None or ended_s - self.last_s > 2 * self.gap_s + lately_s:
             return 0
         return self.unanswered + repeats
+
+    def spoke_after_s(self, usual: Collection[Sent], ended_s: float, lately_s: float) -> float:
+        """How long it waited for a greeting before it spoke without one, if it may still have sent when it was ended.
+
+        A clock of its own went off then. 0 where it did no such thing, or is not usually greeted on each connection.
+        """
+        is_greeted = bool(usual) and all(each.is_greeted for each in usual)
+        is_over = self.last_s is None or ended_s - self.last_s > 2 * self.first_after_s + lately_s
+        return 0.0 if is_over or not is_greeted or self.first_after_s < CLOCK_S else self.first_after_s
 
 
 NOTHING_SENT: Final = Sent(
@@ -105,7 +116,8 @@ class _Clock:
         self.count = self.repeats = self.again = self.perhaps_again = self.to_copies = 0
         self.unanswered = self.repeats_answered = 0
         self.error_came = False
-        self.gap_ns = 0
+        self.gap_ns = self.first_after_ns = 0
+        self.is_greeted = False
         self.last_sent_ns: int | None = None
         self._last_ns: int | None = None  # of anything
         self._answers = self._answers_before = 0
@@ -118,6 +130,7 @@ class _Clock:
         self._last_ns = at_ns
         if answer is not None:
             self._answers += 1
+            self.is_greeted |= self.last_sent_ns is None
             self._is_copy = answer in self._came
             self._came.add(answer)
 
@@ -136,6 +149,8 @@ class _Clock:
         self.perhaps_again += not is_again and (by_clock or by_error or (is_repeat and not to_copy))
         self.unanswered += by_clock and self._answers == self._answers_before
         self.repeats_answered += by_clock and is_repeat and self._answers != self._answers_before
+        if is_first and self._last_ns is not None and not self._answers:
+            self.first_after_ns = at_ns - self._last_ns
         if by_clock and self.last_sent_ns is not None:
             self.gap_ns = at_ns - self.last_sent_ns
         self.last_sent_ns = self._last_ns = at_ns
@@ -153,4 +168,6 @@ class _Clock:
             repeats_answered=self.repeats_answered,
             last_s=None if self.last_sent_ns is None else self.last_sent_ns / 1e9,
             gap_s=self.gap_ns / 1e9,
+            is_greeted=self.is_greeted,
+            first_after_s=self.first_after_ns / 1e9,
         )

@@ -264,11 +264,14 @@ def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float
     return None if goes_on else last_ns / 1e9
 
 
-def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int]:
-    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection."""
+def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int, float]:
+    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection; and
+    how long it had waited on one for the greeting that usually comes, before it spoke without it (0: it did not).
+    """
     on_one = max(usual.data, key=lambda each: each.unanswered + each.repeats_answered, default=NOTHING_SENT)
     on_connections = sum(each.goes_on(on_one, ended_s, LATELY_S) for each in made.data)
-    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections
+    spoke_after_s = max((each.spoke_after_s(usual.data, ended_s, LATELY_S) for each in made.data), default=0.0)
+    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections, spoke_after_s
 
 
 def took_s(call: Call, began_s: float | None) -> float | None:

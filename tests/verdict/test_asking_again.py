@@ -287,6 +287,33 @@ def test_a_client_that_asks_again_on_its_connection_neither_hangs_nor_gets_on(ag
     assert on_connection(*none) == "still sending after 6 s, 1 more time on the same connection"
 
 
+GREETED = connection((0.005, "<", "220 ready"), (0.0051, ">", ""), (0.015, ">", "EHLO"), (0.016, "<", "250 HELP"))
+UP = [(0.0001, "<", ""), (0.0002, ">", "")]  # the rest of the handshake
+
+
+def test_a_client_that_is_greeted_first_and_speaks_without_it_has_a_clock() -> None:
+    """As captured of swaks: it waits 4 s for the greeting, sends QUIT, and waits 4 s more."""
+    spoke = connection(*UP, (3.0, ">", "QUIT"), (3.0001, "<", ""))
+    assert on_connection(*UP, usual=GREETED).startswith("hung")
+    found = behaviour_of(DRILL, evidence(call(), GREETED), evidence(HUNG, spoke))
+    assert found is not None
+    assert found.word == "still sending after 6 s, first 3.0 s after it had connected"
+    assert (found.kind, found.kernel_end) == ("still sending", "")
+
+
+@pytest.mark.parametrize(
+    ("made", "usual"),
+    [
+        ((3.0, ">", "read 1"), USUAL),  # it may have waited for something else before it asked
+        ((1.0, ">", "QUIT"), GREETED),  # it is silent for longer since than before
+        ((0.1, ">", "EHLO"), GREETED),
+    ],
+    ids=["it speaks first", "long ago", "at once"],
+)
+def test_a_client_whose_first_words_show_no_clock_hangs(made: Datagram, usual: Sequence[Frame]) -> None:
+    assert on_connection(*UP, made, (made[0] + 0.0001, "<", ""), usual=usual) == "hung (still waiting after 6 s)"
+
+
 def test_a_client_that_asked_once_on_its_connection_hangs() -> None:
     assert on_connection(*SEGMENTS) == "hung (still waiting after 6 s)"
     polls = [(1.5 * n, way, "poll") for n in range(3) for way in "><"]
