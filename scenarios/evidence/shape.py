@@ -39,6 +39,16 @@ class Shape:
         return "request" if (self.connections, self.exchanges, self.segments) == (1, 1, 1) else "other"
 
     @property
+    def provided(self) -> str:
+        """On what that word rests besides, `, if …`: who spoke second may not have waited, but have been slower.
+
+        Both ends of SSH and of HTTP/2 speak at once (RFC 4253, 4.2; RFC 9113, 3.4). A kernel acknowledges the first
+        words before its program has read them, so that later ones look like their answer.
+        """
+        waits = {"greeting": ("client", "server"), "exchanges": ("server", "client")}.get(self.conversation)
+        return f", if the {waits[0]} waits for the {waits[1]}'s first words" if waits else ""
+
+    @property
     def words(self) -> str:
         """`1 connection, the client speaks first, 2 exchanges, the client closes first`."""
         if self.transport == "udp":
