@@ -80,6 +80,18 @@ def test_a_client_that_asks_anew_with_other_bytes_still_sends() -> None:
     assert (found.kind, found.retries) == ("still trying", 1), "more than usual, and by a clock of its own"
 
 
+def test_a_client_that_sends_at_a_quick_pace_without_an_answer_still_sends() -> None:
+    paced = [(n / 20, ">", f"{n}") for n in range(115)]
+    answered = [each for n in range(5) for each in ((n / 20, ">", f"{n}"), (n / 20 + 0.001, "<", f"{n}"))]
+    found = told(paced, answered)
+    assert (found.kind, found.retries, found.kernel_end) == ("still sending", 0, "")
+    assert found.word == "still sending after 6 s, 114 more datagrams without an answer"
+    ended = [*answered, *((0.3 + n / 20, ">", f"x{n}") for n in range(50))]
+    assert told(ended, answered).kind == "hung", "silent since"
+    assert told([(n / 1000, ">", f"{n}") for n in range(5)], answered).kind == "hung", "one burst"
+    assert told(paced, paced).kind == "hung", "it sends as long usually, and then waits"
+
+
 def test_a_client_that_has_fallen_silent_hangs() -> None:
     assert told([(0.0, ">", "hello"), (0.4, ">", "question")], [*NUMBERED[:2], (0.4, ">", "x")]).kind == "hung"
 
