@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Collection, Iterable
 
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.service_end import ServiceEnd
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.units import so_many
 
@@ -38,6 +39,16 @@ class Shape:
         return "request" if (self.connections, self.exchanges, self.segments) == (1, 1, 1) else "other"
 
     @property
+    def provided(self) -> str:
+        """On what that word rests besides, `, if …`: who spoke second may not have waited, but have been slower.
+
+        Both ends of SSH and of HTTP/2 speak at once (RFC 4253, 4.2; RFC 9113, 3.4). A kernel acknowledges the first
+        words before its program has read them, so that later ones look like their answer.
+        """
+        waits = {"greeting": ("client", "server"), "exchanges": ("server", "client")}.get(self.conversation)
+        return f", if the {waits[0]} waits for the {waits[1]}'s first words" if waits else ""
+
+    @property
     def words(self) -> str:
         """`1 connection, the client speaks first, 2 exchanges, the client closes first`."""
         if self.transport == "udp":
@@ -55,12 +66,13 @@ class Shape:
 def shape(frames: Iterable[Frame], clients: Collection[str], port: int) -> Shape | None:
     """Return the shape of what clients at these addresses had with a port; None where nothing was said."""
     flows: dict[tuple[object, ...], list[tuple[bool, Frame]]] = {}
-    for each in frames:
-        from_client = each.sender[0] in clients and each.receiver[1] == port
-        to_client = each.receiver[0] in clients and each.sender[1] == port
-        if each.transport in ("tcp", "udp") and (from_client or to_client):
-            pair = (each.sender, each.receiver) if from_client else (each.receiver, each.sender)
-            flows.setdefault((each.transport, *pair), []).append((from_client, each))
+    captured = [each for each in frames if {each.sender[0], each.receiver[0]} & {*clients}]
+    service = ServiceEnd.shown_by(captured, clients, port)
+    for each in captured:
+        from_client = service.is_to(each)
+        if each.transport in ("tcp", "udp") and (from_client or service.is_from(each)):
+            client, other = (each.sender, each.receiver) if from_client else (each.receiver, each.sender)
+            flows.setdefault((each.transport, client, other[0]), []).append((from_client, each))
     turns = {flow: _turns(said) for flow, said in flows.items()}
     spoken = [each for each in turns.values() if each]
     if not spoken:

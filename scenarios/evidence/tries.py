@@ -14,6 +14,7 @@ from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, data_sen
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.nothing_new import nothing_new
 from scenarios.evidence.record import Seen
+from scenarios.evidence.service_end import ServiceEnd
 from scenarios.lab.valueclass import valueclass
 
 BEFORE_S: Final = 0.01  # a call's time and a capture's are of one clock, and are noted by two programs
@@ -68,29 +69,26 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     """Return what a call from these addresses made of its time. Connections that began before are not its own."""
     sent = _begun_meanwhile(list(_meanwhile(seen, call, addresses)), addresses)
     own = [each for each in sent if each.sender[0] in addresses and each.transport in ("tcp", "udp")]
-    to_service = _to_service(seen, sent, addresses)
+    service = ServiceEnd.shown_by(sent, addresses, seen.port)
+    to_service = _to_service(sent, service)
     old = nothing_new(sent, seen.frames.get("server-leg", ()), addresses, seen.port)
     telling = [each for each in sent if each.number not in old]
     return Tries(
-        asked=_count_asked(sent, to_service, addresses, seen.port),
+        asked=_count_asked(sent, service),
         data=data_sent(sent, addresses, seen.port),
         ports=frozenset(each.source_port for each in to_service if each.source_port is not None),
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
-        progress_s=_progress_s(telling, addresses, seen.port),
-        answered_s=_answered_s(telling, addresses, seen.port),
+        progress_s=_progress_s(telling, service),
+        answered_s=_answered_s(telling, service),
         closed_s=_closed_s(sent, own, seen.port),
         error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
-        fin_came=_fin_came(sent, addresses, seen.port),
+        fin_came=_fin_came(sent, service),
         frames=tuple(sorted([*_syns(to_service).values(), *(each.number for each in _datagrams(to_service))])),
     )
 
 
-def _to_service(seen: Seen, frames: Iterable[Frame], addresses: Collection[str]) -> list[Frame]:
-    return [
-        each
-        for each in frames
-        if each.sender[0] in addresses and each.transport in ("tcp", "udp") and each.destination_port == seen.port
-    ]
+def _to_service(frames: Iterable[Frame], service: ServiceEnd) -> list[Frame]:
+    return [each for each in frames if each.transport in ("tcp", "udp") and service.is_to(each)]
 
 
 def _syns(frames: Sequence[Frame]) -> dict[tuple[object, ...], int]:
@@ -106,14 +104,14 @@ def _datagrams(frames: Iterable[Frame]) -> list[Frame]:
     return [each for each in frames if each.transport == "udp"]  # of its fragments one alone has its ports
 
 
-def _count_asked(sent: Sequence[Frame], to_service: Sequence[Frame], addresses: Collection[str], port: int) -> Asked:
-    return Asked(connections=len(_syns(to_service)), datagrams=datagrams_sent(sent, addresses, port))
+def _count_asked(sent: Sequence[Frame], service: ServiceEnd) -> Asked:
+    return Asked(connections=len(_syns(_to_service(sent, service))), datagrams=datagrams_sent(sent, service))
 
 
 def asked_in_all(seen: Seen, addresses: Collection[str]) -> Asked:
     """How often the programs of these addresses spoke to the service in the whole run, whatever call each is of."""
     frames = seen.frames.get("client-leg", ())
-    return _count_asked(frames, _to_service(seen, frames, addresses), addresses, seen.port)
+    return _count_asked(frames, ServiceEnd.shown_by(frames, addresses, seen.port))
 
 
 def tries_of_middle(seen: Seen) -> int:
@@ -167,17 +165,17 @@ def _flow(frame: Frame) -> frozenset[object]:
     return frozenset({frame.sender, frame.receiver})
 
 
-def _fin_came(sent: Iterable[Frame], addresses: Collection[str], port: int) -> bool:
+def _fin_came(sent: Iterable[Frame], service: ServiceEnd) -> bool:
     """Whether a FIN of the service was acknowledged. One behind a gap waits for what lacks (RFC 9293, 3.10.7.4)."""
     closed: set[frozenset[object]] = set()  # by the client
     behind: set[tuple[frozenset[object], int]] = set()  # the sequence numbers behind such FINs
     for each in sent:
-        is_own = each.sender[0] in addresses
+        is_own = each.sender[0] in service.clients
         if is_own and (_flow(each), each.ack) in behind:
             return True
         if is_own and each.flags & {"FIN", "RST"}:
             closed.add(_flow(each))
-        elif "FIN" in each.flags and _is_of_service(each, addresses, port) and _flow(each) not in closed:
+        elif "FIN" in each.flags and service.is_from(each) and _flow(each) not in closed:
             behind.add((_flow(each), ((each.seq or 0) + len(each.payload) + 1) % 2**32))
     return False
 
@@ -186,12 +184,7 @@ def _is_error(frame: Frame) -> bool:
     return frame.is_icmp_error or "RST" in frame.flags
 
 
-def _is_of_service(frame: Frame, addresses: Collection[str], port: int) -> bool:
-    """Whether the service sent it. A client over UDP may have the service's port too, as of NTP."""
-    return frame.source_port == port and frame.sender[0] not in addresses
-
-
-def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
+def _progress_s(frames: Iterable[Frame], service: ServiceEnd) -> float | None:
     """When the service last said something new, or acknowledged something new on a connection that is no newcomer.
 
     An acknowledgement is progress while the client has more to send: bytes under way, or some that follow at once. That
@@ -205,7 +198,7 @@ def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
     acknowledged_ns: dict[object, int] = {}  # when all of it was
     found_ns = 0
     for each in frames:
-        if not _is_of_service(each, addresses, port):
+        if not service.is_from(each):
             flow = (each.receiver, each.sender)
             closed |= {flow} if each.flags & {"FIN", "RST"} else set()
             if each.payload and flow in acknowledged_ns and each.seq == sent_until.get(flow):
@@ -226,7 +219,7 @@ def _progress_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
     return found_ns / 1e9 or None
 
 
-def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) -> float | None:
+def _answered_s(frames: Iterable[Frame], service: ServiceEnd) -> float | None:
     """When the last bytes of the service came that had not come before, or its FIN; what answers a FIN is none.
 
     What comes after the client's RST does not count, and what comes after its FIN does: it may have closed one half.
@@ -235,7 +228,7 @@ def _answered_s(frames: Iterable[Frame], addresses: Collection[str], port: int) 
     ended: dict[object, frozenset[str]] = {}
     found = None
     for each in frames:
-        if not _is_of_service(each, addresses, port):
+        if not service.is_from(each):
             flow = (each.receiver, each.sender)
             ended[flow] = ended.get(flow, frozenset()) | each.flags & {"FIN", "RST"}
             continue
@@ -271,11 +264,14 @@ def _closed_s(frames: Iterable[Frame], own: Iterable[Frame], port: int) -> float
     return None if goes_on else last_ns / 1e9
 
 
-def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int]:
-    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection."""
+def unanswered(made: Tries, usual: Tries, ended_s: float) -> tuple[int, int, float]:
+    """How often the client still sent anew without an answer when it was ended: datagrams, and on a connection; and
+    how long it had waited on one for the greeting that usually comes, before it spoke without it (0: it did not).
+    """
     on_one = max(usual.data, key=lambda each: each.unanswered + each.repeats_answered, default=NOTHING_SENT)
     on_connections = sum(each.goes_on(on_one, ended_s, LATELY_S) for each in made.data)
-    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections
+    spoke_after_s = max((each.spoke_after_s(usual.data, ended_s, LATELY_S) for each in made.data), default=0.0)
+    return made.asked.datagrams.goes_on(usual.asked.datagrams, ended_s, LATELY_S), on_connections, spoke_after_s
 
 
 def took_s(call: Call, began_s: float | None) -> float | None:

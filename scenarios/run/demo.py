@@ -141,9 +141,8 @@ def _told_by_packets(chosen: ServiceChoice, made: Exchange) -> Iterator[str]:
     yield f"in the packets: {found.words}"
     said = chosen.client.conversation or chosen.service.conversation
     if chosen.image and found.transport == "tcp" and said not in (found.conversation, "stays"):
-        # one that speaks after the server may not have waited for it: HTTP/2's ends speak at once
-        only = ", if the client waits for the server's first words" if found.conversation == "greeting" else ""
-        yield f"write `conversation: {found.conversation}` into service.yaml{only}; without that line, `{said}` holds"
+        line = f"write `conversation: {found.conversation}` into service.yaml{found.provided}"
+        yield f"{line}; without that line, `{said}` holds"
 
 
 def _store(

@@ -256,11 +256,13 @@ def _waited(
         return TRYING, f"still trying after {whole}, {again}"
     if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
         return NOT_DONE, f"not done (something new still came after {whole})"
-    datagrams, on_connections = unanswered(made, usual, ended_s)
+    datagrams, on_connections, spoke_after_s = unanswered(made, usual, ended_s)
     if datagrams or on_connections:
         what = f"{so_many(datagrams, 'more datagram')} without an answer"
         what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
         return SENDING, f"still sending after {whole}, {what}"
+    if spoke_after_s:
+        return SENDING, f"still sending after {whole}, first {_seconds(spoke_after_s)} after it had connected"
     over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
     if again and over and not made.asked.datagrams.sent:
         # its last try is over: nothing says whether another would have come

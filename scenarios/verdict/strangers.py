@@ -145,7 +145,7 @@ def with_shape(check: Check, drill: Drill, control: Seen) -> Check:
         for call in control.calls[step.name]:
             found = _shape_of(call, step, control)
             if found and found.transport == "tcp" and found.conversation != "request":
-                line = f"write `conversation: {found.conversation}` in service.yaml"
+                line = f"write `conversation: {found.conversation}` in service.yaml{found.provided}"
                 seen = f"{check.seen}; without the failure there is {found.words}: {line}"
                 return dataclasses.replace(check, seen=seen)
     return check

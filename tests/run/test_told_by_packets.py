@@ -12,6 +12,7 @@ from scenarios.run import demo
 
 ASKS = Shape("tcp", 1, server_first=False, crossed=False, exchanges=1, segments=1, closed_by="client")
 GREETS = Shape("tcp", 1, server_first=True, crossed=False, exchanges=1, segments=1, closed_by="client")
+GOES_ON = Shape("tcp", 1, server_first=False, crossed=False, exchanges=7, segments=2, closed_by="client")
 CROSSED = Shape("tcp", 1, server_first=True, crossed=True, exchanges=1, segments=1, closed_by="client")
 
 
@@ -35,3 +36,9 @@ def test_that_a_client_waits_for_the_server_s_words_no_packet_shows(monkeypatch:
     (line,) = told(GREETS, "other", monkeypatch)
     assert "`conversation: greeting` into service.yaml, if the client waits for the server's first words;" in line
     assert told(CROSSED, "other", monkeypatch) == []
+
+
+def test_that_a_server_waits_for_the_client_s_words_no_packet_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SSH's ends speak at once too; its server may be a millisecond later, with the client's words acknowledged."""
+    (line,) = told(GOES_ON, "greeting", monkeypatch)
+    assert "`conversation: exchanges` into service.yaml, if the server waits for the client's first words;" in line

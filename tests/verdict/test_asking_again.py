@@ -80,6 +80,18 @@ def test_a_client_that_asks_anew_with_other_bytes_still_sends() -> None:
     assert (found.kind, found.retries) == ("still trying", 1), "more than usual, and by a clock of its own"
 
 
+def test_a_client_that_sends_at_a_quick_pace_without_an_answer_still_sends() -> None:
+    paced = [(n / 20, ">", f"{n}") for n in range(115)]
+    answered = [each for n in range(5) for each in ((n / 20, ">", f"{n}"), (n / 20 + 0.001, "<", f"{n}"))]
+    found = told(paced, answered)
+    assert (found.kind, found.retries, found.kernel_end) == ("still sending", 0, "")
+    assert found.word == "still sending after 6 s, 114 more datagrams without an answer"
+    ended = [*answered, *((0.3 + n / 20, ">", f"x{n}") for n in range(50))]
+    assert told(ended, answered).kind == "hung", "silent since"
+    assert told([(n / 1000, ">", f"{n}") for n in range(5)], answered).kind == "hung", "one burst"
+    assert told(paced, paced).kind == "hung", "it sends as long usually, and then waits"
+
+
 def test_a_client_that_has_fallen_silent_hangs() -> None:
     assert told([(0.0, ">", "hello"), (0.4, ">", "question")], [*NUMBERED[:2], (0.4, ">", "x")]).kind == "hung"
 
@@ -190,6 +202,70 @@ def test_an_equal_answer_to_a_question_that_was_repeated_is_nothing_new() -> Non
     assert nothing_new(ipv6, [ipv6[0], ipv6[0], *ipv6[1:]], (CLIENT,), PORT) == {3}
 
 
+ELSEWHERE = 40069  # a server of TFTP answers each transfer from a port of its own (RFC 1350, 4)
+BLOCK, ITS_ACK = (0.001, "<", "DATA 1"), (0.004, ">", "ACK 1")
+REQUEST = (0.0, ">", "RRQ")
+TRANSFER = [REQUEST, BLOCK, ITS_ACK, (0.006, "<", "DATA 2"), (0.008, ">", "ACK 2")]
+
+
+def going_on(*datagrams: Datagram, port: int = ELSEWHERE) -> list[Frame]:
+    """All but the first go to, and come from, another port of the service's host."""
+    first, *rest = captured(*datagrams)
+    to_there = [each if each.source == SERVER else replace(each, destination_port=port) for each in rest]
+    return [first, *(replace(each, source_port=port) if each.source == SERVER else each for each in to_there)]
+
+
+def on_another_port(*datagrams: Datagram, usual: Sequence[Datagram] = TRANSFER) -> Behaviour:
+    found = behaviour_of(DRILL, evidence(call(), going_on(*usual)), evidence(HUNG, going_on(*datagrams)))
+    assert found is not None
+    return found
+
+
+def test_a_conversation_goes_on_with_the_port_that_answered() -> None:
+    found = on_another_port(REQUEST, BLOCK, ITS_ACK, (5.0, ">", "ACK 1"))
+    assert (found.word, found.tried) == ("still trying after 6 s, 1 retry", 3)
+    found = on_another_port(REQUEST, BLOCK, ITS_ACK)
+    assert (found.kind, found.tried) == ("hung", 2), "it acknowledged, and fell silent"
+    found = on_another_port(*TRANSFER[:3], (4.5, "<", "DATA 2"))
+    assert found.kind == "not done", "something new came from the port that answers"
+    ends = call(duration_s=6.0)
+    late = [*TRANSFER[:3], (3.0, ">", "ACK 1"), *((3.0 + at_s, way, what) for at_s, way, what in TRANSFER[3:])]
+    answered = behaviour_of(DRILL, evidence(call(), going_on(*TRANSFER)), evidence(ends, going_on(*late)))
+    assert answered is not None
+    assert answered.word == "answered after 1 retry, 3.0 s"
+    assert answered.settled_s == pytest.approx(3.006)
+
+
+def test_what_answers_a_copy_is_no_retry_though_an_error_came_before() -> None:
+    """As captured of curl: the answer came from a port at which nobody is, so that each ACK has its ICMP error."""
+    made = [REQUEST, BLOCK, ITS_ACK, (1.0, "<", "DATA 1"), (1.001, ">", "ACK 1"), (2.0, "<", "DATA 1")]
+    frames = going_on(*made, (2.001, ">", "ACK 1"), (5.0, ">", "ACK 1"))
+    acks = [each for each in frames if each.payload == b"ACK 1"]
+    errors = [
+        replace(each, transport="icmp", number=20 + n, source=SERVER, destination=CLIENT, time_ns=each.time_ns + 10**5)
+        for n, each in enumerate(acks)
+    ]
+    armed = evidence(HUNG, sorted([*frames, *errors], key=lambda each: each.time_ns))
+    found = behaviour_of(DRILL, evidence(call(), going_on(*TRANSFER)), armed)
+    assert found is not None
+    assert found.word == "still trying after 6 s, 1 retry"
+
+
+def test_a_port_that_the_client_asked_first_is_another_service() -> None:
+    frames = captured(REQUEST, (0.002, ">", "other"), (0.003, "<", "other"), (5.0, ">", "other"))
+    beside = [replace(each, destination_port=ELSEWHERE) if each.destination == SERVER else each for each in frames[1:]]
+    beside = [replace(each, source_port=ELSEWHERE) if each.source == SERVER else each for each in beside]
+    found = behaviour_of(DRILL, evidence(call(), captured(REQUEST, BLOCK)), evidence(HUNG, [frames[0], *beside]))
+    assert found is not None
+    assert (found.kind, found.tried) == ("hung", 1)
+
+
+def test_a_copy_of_what_another_port_answered_is_nothing_new() -> None:
+    frames = going_on(REQUEST, BLOCK, BLOCK, ITS_ACK)
+    frames[2] = replace(frames[2], identification=frames[1].identification)
+    assert nothing_new(frames, frames, (CLIENT,), PORT) == {frames[2].number}
+
+
 SEGMENTS = [(0.005, ">", "read 1"), (0.006, "<", "")]  # an acknowledgement
 
 
@@ -221,6 +297,33 @@ def test_a_client_that_asks_again_on_its_connection_neither_hangs_nor_gets_on(ag
     assert on_connection(*half) == "still sending after 6 s, 1 more time on the same connection"
     none = [*SEGMENTS, (again_s, ">", "read 2"), (again_s + 0.045, "<", "")]
     assert on_connection(*none) == "still sending after 6 s, 1 more time on the same connection"
+
+
+GREETED = connection((0.005, "<", "220 ready"), (0.0051, ">", ""), (0.015, ">", "EHLO"), (0.016, "<", "250 HELP"))
+UP = [(0.0001, "<", ""), (0.0002, ">", "")]  # the rest of the handshake
+
+
+def test_a_client_that_is_greeted_first_and_speaks_without_it_has_a_clock() -> None:
+    """As captured of swaks: it waits 4 s for the greeting, sends QUIT, and waits 4 s more."""
+    spoke = connection(*UP, (3.0, ">", "QUIT"), (3.0001, "<", ""))
+    assert on_connection(*UP, usual=GREETED).startswith("hung")
+    found = behaviour_of(DRILL, evidence(call(), GREETED), evidence(HUNG, spoke))
+    assert found is not None
+    assert found.word == "still sending after 6 s, first 3.0 s after it had connected"
+    assert (found.kind, found.kernel_end) == ("still sending", "")
+
+
+@pytest.mark.parametrize(
+    ("made", "usual"),
+    [
+        ((3.0, ">", "read 1"), USUAL),  # it may have waited for something else before it asked
+        ((1.0, ">", "QUIT"), GREETED),  # it is silent for longer since than before
+        ((0.1, ">", "EHLO"), GREETED),
+    ],
+    ids=["it speaks first", "long ago", "at once"],
+)
+def test_a_client_whose_first_words_show_no_clock_hangs(made: Datagram, usual: Sequence[Frame]) -> None:
+    assert on_connection(*UP, made, (made[0] + 0.0001, "<", ""), usual=usual) == "hung (still waiting after 6 s)"
 
 
 def test_a_client_that_asked_once_on_its_connection_hangs() -> None:
