@@ -124,7 +124,7 @@ def test_an_icmp_error_that_came_is_no_silence() -> None:
 
 def test_a_program_that_a_panic_or_a_signal_ended_crashed_all_the_same() -> None:
     panic = f"thread 'main' panicked at x.rs:8:39:\ncould not read: {RUST.removeprefix('Error: ')}"
-    assert behaviour(made(panic, 101), SILENT, ANSWERED).word == "crashed (uncaught thread, EAGAIN)"
+    assert behaviour(made(panic, 101), SILENT, ANSWERED).word == "crashed (uncaught panic, EAGAIN)"
     assert behaviour(made(C_READ, 139), SILENT, ANSWERED).word == "crashed (SIGSEGV, EAGAIN)"
     assert behaviour(made(C_READ, 142), SILENT, ANSWERED).word == "crashed (SIGALRM, EAGAIN)"
 
