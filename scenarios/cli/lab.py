@@ -79,8 +79,9 @@ def status(options: argparse.Namespace) -> int:
 
 def shell(options: argparse.Namespace) -> int:
     a_lab = lab_with(options.lab, options.host)
+    if options.host not in a_lab.topology.machines:
+        raise UsageError(f"unknown machine {options.host!r}{advice(options.host, a_lab.topology.machines)}")
     if a_lab.states().get(options.host) not in ("running", "healthy"):
-        a_lab.container(options.host)
         how = typed(
             "up",
             " ".join(f"WITH={profile}" for profile in a_lab.profiles),
