@@ -73,6 +73,7 @@ def test_reading_a_drill_imports_neither_docker_nor_pages() -> None:
         (("demo", "--lab", "one"), "'one'"),
         (("shell",), "HOST"),
         (("demo", "--fast"), "--fast"),
+        (("ping", "--count", "0"), "--count: expected 1 to 1000, not '0'"),
         (("soak", "--for", "5"), "such as 90s, 30min or 1h"),
         (("soak", "--for", "25h"), "more than 24h"),
     ],
