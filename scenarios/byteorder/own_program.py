@@ -241,9 +241,10 @@ def _unsupported(outcome: Outcome, ran: Finished, served: str) -> str:
 
 
 def on_a_terminal(compared: Compared) -> Table:
-    """A line for each pair."""
+    """A line for each pair. The words of a difference are of two conversations, "here" and "there"."""
     table = Table(box=None, pad_edge=False)
-    for column in ("pair", "the client is", f"beside {compared.native.pair}"):
+    native = compared.native.pair
+    for column in ("pair", "the client is", f"beside {native} (here: {native}, there: this pair)"):
         table.add_column(column, overflow="fold", no_wrap=column == "pair")
     for row in (compared.native, *compared.rows):
         style = "bold red" if row.verdict is Verdict.FAIL else ""

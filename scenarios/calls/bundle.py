@@ -22,7 +22,7 @@ from scenarios.lab import bundle_file, bundle_format, bundle_writing, engine, im
 from scenarios.lab.bundle_file import opened
 from scenarios.lab.bundle_format import BundleError, Contents, Image, Say, UnderWay, mebibytes
 from scenarios.lab.bundle_writing import Written
-from scenarios.lab.errors import CommandFailed
+from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.lab.images import Recipe
 from scenarios.lab.places import IS_INSTALLED, ROOT, either
 from scenarios.lab.topology import topology
@@ -52,7 +52,7 @@ def _recipes(known: Mapping[str, Service]) -> dict[str, Recipe]:
 def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str]]:
     """The recipes of these images, each after those that it stands on; and images that are here and have no recipe.
 
-    A name is an image's or a service's. Raises ValueError for another one, and for an image that is not here.
+    A name is an image's or a service's. Raises UsageError for another one, and for an image that is not here.
     """
     of_services = services()
     every = _recipes(of_services)
@@ -64,7 +64,7 @@ def _chosen(names: Sequence[str], say: Say) -> tuple[dict[str, Recipe], list[str
     }
     known = list(dict.fromkeys([ALL, *images.RECIPES, *own, *foreign]))
     if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"{IMAGES}: unknown image {unknown[0]!r}{advice(unknown[0], known)}")
+        raise UsageError(f"{IMAGES}: unknown image {unknown[0]!r}{advice(unknown[0], known)}")
     everything = ALL in names or not names
     wanted = {each for name in names for each in ([name] if name in every else own.get(name, []))}
     if everything:
@@ -90,7 +90,7 @@ def _foreign(service: Service, say: Say, must: bool) -> list[str]:
             found.append(image)
             continue
         if must:
-            raise ValueError(f"{IMAGES}: {why}")
+            raise UsageError(f"{IMAGES}: {why}")
         say(f"left out: {why}")
     return found
 
@@ -182,13 +182,13 @@ def _saved(tags: Sequence[str]) -> Generator[bytes, None, None]:
 def write(destination: Path, names: Sequence[str], pythons: Sequence[str], say: Say, under_way: UnderWay) -> Written:
     """Write the bundle of these images (none: all) and of the packages for these Pythons; build what is stale before.
 
-    Raises ValueError for what cannot be meant, CommandFailed for what did not work.
+    Raises UsageError for what cannot be meant, CommandFailed for what did not work.
     """
     if wrong := [each for each in pythons if not PYTHON_VERSION.fullmatch(each)]:
-        raise ValueError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, got {wrong[0]!r}")
+        raise UsageError(f"{either('PYTHONS', '--python')}: expected versions like {THIS_PYTHON}, got {wrong[0]!r}")
     if destination.is_dir() or not destination.parent.is_dir():
         what = f"expected the name of a file in a folder that exists, got {str(destination)!r}"
-        raise ValueError(f"{either('DEST', 'FILE')}: {what}")
+        raise UsageError(f"{either('DEST', 'FILE')}: {what}")
     recipes, foreign = _chosen(names, say)
     images.build(say, recipes)
     tags = [images.DEBIAN, *(_with_tag(tag) for tag in (*(recipe.tag for recipe in recipes.values()), *foreign))]

@@ -93,9 +93,10 @@ def init(options: argparse.Namespace) -> int:
 
 def watch(options: argparse.Namespace) -> int:
     """Exit status 0 after Ctrl-C, which is how it ends."""
-    a_lab = Lab(options.lab)
+    a_lab, left = Lab(options.lab), "nothing is left in the lab"
     if a_lab.states()["firewall"] != "healthy":  # else it is left as it is: drills may run in it
         bring_up(a_lab)
+        left = f"lab {a_lab.number} was not up, and is now; `{typed('down', lab=a_lab.number)}` removes it"
 
     def draw(line: Text) -> None:
         console.print(line, soft_wrap=True)
@@ -103,7 +104,7 @@ def watch(options: argparse.Namespace) -> int:
 
     with under_way(f"lab {options.lab} is watched, until Ctrl-C"):
         packets = watching.watch(a_lab, draw, step)
-    step(f"{packets} packets were seen; nothing is left in the lab")
+    step(f"{packets} packets were seen; {left}")
     return 0
 
 
@@ -135,4 +136,5 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("init", init, "write the folder of a new service, for a program of your own", in_lab=False)
     sub.add_argument("name", metavar="NAME", help="lower-case letters, digits, underscores")
     sub.add_argument("--speaks", metavar="SERVICE", help="a server for the lab's own clients of this service: echo")
-    command("watch", watch, "follow the packets of a lab as a live ladder, until Ctrl-C; drills may run beside it")
+    about = "follow the packets of a lab as a live ladder, until Ctrl-C; drills may run beside it"
+    command("watch", watch, f"{about}; a lab that is not up is brought up, and stays up: `down` removes it")

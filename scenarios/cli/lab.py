@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.table import Table
 
 from scenarios.calls import bundle
+from scenarios.cli.arguments import between
 from scenarios.evidence import sockets
 from scenarios.faults.recovery import held_without_faults
 from scenarios.lab import bundle_file, bundle_format, cleanup, doctor, endpoint, images, locks, pool
@@ -79,8 +80,9 @@ def status(options: argparse.Namespace) -> int:
 
 def shell(options: argparse.Namespace) -> int:
     a_lab = lab_with(options.lab, options.host)
+    if options.host not in a_lab.topology.machines:
+        raise UsageError(f"unknown machine {options.host!r}{advice(options.host, a_lab.topology.machines)}")
     if a_lab.states().get(options.host) not in ("running", "healthy"):
-        a_lab.container(options.host)
         how = typed(
             "up",
             " ".join(f"WITH={profile}" for profile in a_lab.profiles),
@@ -248,7 +250,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--from", dest="source", metavar="HOST", default="client-be", help="(default %(default)s)")
     sub.add_argument("--to", metavar="HOST", default="server", help="(default %(default)s)")
     sub.add_argument("--family", choices=("ipv4", "ipv6"), default="ipv4")
-    sub.add_argument("--count", type=int, choices=range(1, 1001), metavar="1…1000", default=5)
+    sub.add_argument("--count", type=between(1, 1000), metavar="1…1000", default=5)
     command("sockets", show_sockets, "every socket of every host with its state and queues, as netstat prints them")
     sub = command("byteorder", compare_byteorder, "what the two byte orders are, on the machines side by side")
     add_with(sub)

@@ -103,10 +103,10 @@ def learn(options: argparse.Namespace) -> int:
     """Exit status 0 when the lesson ends, or is left; 64 where nobody can type."""
     if options.answers and not options.sheet:
         raise UsageError("--answers needs --sheet")
-    if options.list:
-        return _list(lessons(), Logbook.read(LEARNT))
-    known = known_services()
     chosen = [find_lesson(options.lesson)] if options.lesson is not None else lessons()
+    if options.list:
+        return _list(chosen, Logbook.read(LEARNT))
+    known = known_services()
     if options.sheet:
         with_cells = [(each, cells_of(each, known)) for each in chosen]
         console.emit(sheet(with_cells, terms(), _newest if options.answers else None))
@@ -173,7 +173,11 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub = command("learn", learn, "lessons: predict what a drill will show, run it, and let the packets answer")
     about = "1 to 8 (default: the first that you have not done)"
     sub.add_argument("lesson", nargs="?", type=between(1, 99), metavar="LESSON", help=about)
-    sub.add_argument("--list", action="store_true", help="list the lessons, and how much of each you have done")
+    sub.add_argument(
+        "--list",
+        action="store_true",
+        help="list the lessons, or the one that is named, and how much of each you have done",
+    )
     sub.add_argument(
         "--again", action="store_true", help="begin with the first exercise, and repeat those that you have done"
     )

@@ -26,6 +26,7 @@ from types import MappingProxyType
 from typing import IO, Final
 
 from scenarios.lab import endpoint
+from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.futures import is_any_left
 from scenarios.lab.places import LOGS, ROOT, display_path
@@ -91,7 +92,7 @@ class Reading:
         of_step = _OF_STEP.match(line)
         if of_step is None:
             if line.strip():
-                self._others.append(line)
+                self._others.append(without_controls(line))
             return
         number, said = int(of_step["number"]), of_step["said"].rstrip("\r")
         step = self._steps.get(number)
@@ -104,7 +105,7 @@ class Reading:
         elif failed := _FAILED.fullmatch(said):
             step.is_over, step.reason = True, failed["reason"]
         elif printed := _PRINTED.fullmatch(said):
-            step.printed.append(printed["text"].rpartition("\r")[2])  # as a terminal shows what was overwritten
+            step.printed.append(without_controls(printed["text"]))
 
     @property
     def failed(self) -> Step | None:

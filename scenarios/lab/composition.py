@@ -23,6 +23,7 @@ from docker.errors import APIError, NotFound
 from scenarios.lab import build_output, endpoint, engine
 from scenarios.lab.backend_leg import make_leg
 from scenarios.lab.box import Box
+from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.engine import LAB_LABEL
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import Guest
@@ -146,7 +147,7 @@ def _compose_words(path: Path, project: str) -> list[str]:
 
 def _printed(*words: str) -> str:
     done = subprocess.run(["docker", *words], capture_output=True, text=True, errors="replace", timeout=30, check=False)
-    return (done.stdout + done.stderr).strip()
+    return without_controls(done.stdout + done.stderr).strip()
 
 
 class Composition:

@@ -20,6 +20,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
 from scenarios.lab import endpoint
+from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput
@@ -165,7 +166,7 @@ def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: 
 
 
 def _tail(printed: str) -> str:
-    return "\n".join(printed.strip().splitlines()[-TOLD_LINES:])
+    return "\n".join(without_controls(printed).strip().splitlines()[-TOLD_LINES:])
 
 
 def is_well(container: Container) -> bool:

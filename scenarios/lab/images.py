@@ -22,7 +22,7 @@ from docker.errors import APIError, ImageNotFound
 from scenarios.lab import build_output, endpoint, engine
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
-from scenarios.lab.errors import CommandFailed
+from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.places import LOGS, ROOT, SETUP
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE
@@ -229,7 +229,7 @@ def _build(recipe: Recipe, debian: str, stop: threading.Event) -> float:
 def _user_sources() -> Iterator[None]:
     """For the time of the block the builds have the sources in the user's folder too (`make images SOURCES=folder`).
 
-    Raises ValueError where there is no such folder.
+    Raises UsageError where there is no such folder.
     """
     named = os.environ.get(SOURCES_VARIABLE, "")
     folder = Path(named)
@@ -237,7 +237,7 @@ def _user_sources() -> Iterator[None]:
         yield
         return
     if not folder.is_dir():
-        raise ValueError(f"SOURCES: no such folder: {folder}")
+        raise UsageError(f"SOURCES: no such folder: {folder}")
     shutil.rmtree(OWN_SOURCES, ignore_errors=True)
     OWN_SOURCES.mkdir()
     try:

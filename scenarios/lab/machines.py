@@ -16,6 +16,7 @@ from docker.models.containers import Container
 from scenarios.lab import endpoint, engine
 from scenarios.lab.backend_leg import unmake_leg
 from scenarios.lab.cleanup import why_kept
+from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import LATE_S
@@ -127,7 +128,9 @@ class Machines:
                 logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
             except CommandFailed as of_logs:  # the engine is busy, or ill: the first error is what matters
                 logs = str(of_logs)
-            raise LabProblem(f"lab {self.number} did not come up.\n{error}\n{logs}".rstrip()) from error
+            raise LabProblem(
+                f"lab {self.number} did not come up.\n{error}\n{without_controls(logs)}".rstrip()
+            ) from error
         return time.monotonic() - started
 
     def _unpause(self) -> None:

@@ -3,19 +3,22 @@
 A script on the machine `cables` (lab/own_address.py) gives both, and takes them back when its input ends: so they go
 with this process, however it ends. What the machine's kernel lets in from the
 lab's network meanwhile is answers, and the ports that were named; nothing else, at no other address of the machine.
+Where something else came it is told at the end, for the ladder shows it as arrived.
 """
 
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import socket
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
-from scenarios.lab.own_address import GIVE
+from scenarios.lab.own_address import GIVE, REFUSED
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Host, Topology
 from scenarios.library.session import Session
 from scenarios.spec.cast import CLIENT_NET, SERVER_NET
@@ -24,6 +27,7 @@ from scenarios.spec.declaration_error import advice, quoted
 Side = Literal["client", "server"]
 NAME = "here"  # of this machine, in pictures
 WITHIN_S = 10.0
+MOST_NAMED = 5  # ports in a message
 
 
 @contextlib.contextmanager
@@ -69,14 +73,38 @@ def giving_this_machine_an_address(lab: Lab, host: Host, ports: Sequence[int]) -
     lengths = [subnet.partition("/")[2] for subnet in topology.networks[host.network]]
     words = [f"fw{lab.number}-{host.network.removesuffix('-net')}", str(lab.number)]
     words += [f"{host.ipv4}/{lengths[0]}", leg.ipv4, others[0], f"{host.ipv6}/{lengths[1]}", leg.ipv6, others[1]]
+    words += [str(ipaddress.ip_network(topology.networks[host.network][0]).broadcast_address)]
     stream = lab.open("cables", ["sh", "-euc", GIVE, "here", *words, *map(str, ports)], mark=False)
     child = Child(stream, f"the program that gives this machine an address in lab {lab.number}")
     try:
         child.ask({"give": True}, "give this machine an address", WITHIN_S)
         _check_is_here(host)
-        yield
+        try:
+            yield
+        except Exception as problem:
+            with contextlib.suppress(LabProblem):  # what went wrong is what matters
+                if refused := _refused(lab):
+                    problem.add_note(refused)
+            raise
+        if refused := _refused(lab):
+            warnings.warn(refused, stacklevel=2)
     finally:
         child.close(WITHIN_S)
+
+
+def _refused(lab: Lab) -> str:
+    """What this machine did not let in, in words; empty where nothing else came than what it lets in."""
+    said = lab.run("cables", ["sh", "-euc", REFUSED, "here", str(lab.number)], timeout_s=WITHIN_S)
+    found = sorted((protocol.upper(), int(port)) for protocol, _, port in map(str.split, said.stdout.splitlines()))
+    if not found:
+        return ""
+    named = [f"{protocol} port {port}" for protocol, port in found]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return (
+        f"lab.host: not let in: what came from the lab, unasked, to {', '.join(named[:MOST_NAMED])}{more} of this "
+        "machine. No fault did that, and the ladder shows it as arrived. Where your program waits at a port, name it: "
+        f"lab.host(…, ports=({found[0][1]},))"
+    )
 
 
 def _check_is_here(host: Host) -> None:

@@ -280,8 +280,9 @@ class Lab:
 
         It gets one address on that side's network, and a route to the other network through the firewall; both are
         taken back, also when this process is killed. `ports` are those on which the test's own server listens, TCP and
-        UDP: nothing else of the machine can be reached from the lab. One side at a time. Raises LabProblem where that
-        cannot be done, with the command that helps.
+        UDP: nothing else of the machine can be reached from the lab but answers. What else came is a UserWarning, or a
+        note of the exception that ended the block. One side at a time. Raises LabProblem where that cannot be done,
+        with the command that helps.
         """
         return self._session.opened(f"lab.host({side!r})", playing(self._session, side, ports))
 

@@ -158,6 +158,13 @@ def compared(tmp_path: Path, *rows: Row, native: Outcome = Outcome.ANSWERED) -> 
     return Compared(chosen, {}, Row(NATIVE, NATIVE, native, "no"), rows, None, tmp_path)
 
 
+def test_the_table_says_which_conversation_is_here_and_which_is_there(tmp_path: Path) -> None:
+    """In the row of `mips-native` "here" was read as that pair: `0x06000000 here`, whose client sent 00 00 00 06."""
+    table = own_program.on_a_terminal(compared(tmp_path, OTHER))
+    assert table.columns[-1].header == "beside native-native (here: native-native, there: this pair)"
+    assert table.columns[-1]._cells[-1] == OTHER.says
+
+
 ANSWERED, WRONG = Row("mips", NATIVE, Outcome.ANSWERED, ""), Row("mips", NATIVE, Outcome.WRONG_ANSWER, "no")
 OTHER = Row(
     "mips", NATIVE, Outcome.ANSWERED, "", beside(row_and_messages("mips", NATIVE, b"\0\0\0\x06", b"OK")).difference

@@ -73,6 +73,7 @@ def test_reading_a_drill_imports_neither_docker_nor_pages() -> None:
         (("demo", "--lab", "one"), "'one'"),
         (("shell",), "HOST"),
         (("demo", "--fast"), "--fast"),
+        (("ping", "--count", "0"), "--count: expected 1 to 1000, not '0'"),
         (("soak", "--for", "5"), "such as 90s, 30min or 1h"),
         (("soak", "--for", "25h"), "more than 24h"),
     ],
@@ -84,10 +85,9 @@ def test_a_usage_error_is_status_64_and_names_the_word(words: tuple[str, ...], n
     assert "usage:" in said.stderr
 
 
-@pytest.mark.engine
 def test_a_shell_on_a_machine_that_does_not_exist_lists_those_that_do() -> None:
     said = scenarios("shell", "sever", "--lab", "199")
-    assert said.returncode == 69
+    assert said.returncode == 64
     assert "'sever'" in said.stdout
     assert "server-be" in said.stdout
 

@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from scenarios.cli import calls
+from scenarios.cli.main import main
 from scenarios.cli.watch import HOLD_S, LINES_A_SECOND, PENDING_LIMIT, Pairing, Picture, ReadyRung, Within
 from scenarios.evidence.tshark_fields import FIELDS, live_frame
+from scenarios.lab.lab import Lab
+from scenarios.lab.places import typed
 from scenarios.spec.roles import LegName
 from tests.evidence.test_ladder import CLIENT, DATA, SERVER, SYN, SYN_ACK, crossed, segment
 
@@ -161,3 +165,20 @@ def test_what_is_no_address_is_within_no_network() -> None:
     found = Within(["198.18.1.64/26", "2001:db8:1:3::/64"], ["198.18.1.190"])
     inside = ("198.18.1.96", "2001:db8:1:3::120", "198.18.1.190")
     assert [each in found for each in (*inside, "198.18.1.128", "", "fe80::1")] == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("was_up", [True, False])
+def test_a_lab_that_watch_brought_up_stays_and_the_end_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], was_up: bool
+) -> None:
+    """It said that nothing is left in the lab, and left the lab."""
+    brought: list[int] = []
+    monkeypatch.setattr(Lab, "states", lambda _: {"firewall": "healthy" if was_up else "absent"})
+    monkeypatch.setattr(calls, "bring_up", lambda lab: brought.append(lab.number))
+    monkeypatch.setattr("scenarios.cli.watch.watch", lambda *_: 7)
+    assert main(["watch", "--lab", "36"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert brought == ([] if was_up else [36])
+    assert "7 packets were seen" in said
+    assert (f"lab 36 was not up, and is now; `{typed('down', lab=36)}` removes it" in said) is not was_up
+    assert ("nothing is left in the lab" in said) is was_up

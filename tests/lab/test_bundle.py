@@ -12,7 +12,7 @@ from scenarios.calls import bundle
 from scenarios.cli import main as command_line
 from scenarios.lab import bundle_writing, engine, images
 from scenarios.lab.bundle_format import BundleError, Contents, Image
-from scenarios.lab.errors import CommandFailed, NoEngine
+from scenarios.lab.errors import CommandFailed, NoEngine, UsageError
 from scenarios.lab.topology import topology
 from scenarios.report.console import EX_UNAVAILABLE, EX_USAGE
 
@@ -50,8 +50,26 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_built(
     tmp_path: Path, wrong: Mapping[str, object], says: str
 ) -> None:
     meant: dict[str, object] = {"destination": tmp_path / "lab.tar", "names": ["host"], "pythons": ["3.11"]}
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(UsageError, match=says):
         bundle.write(**{**meant, **wrong}, say=say, under_way=quiet)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--image", "nosuch", "lab.tar"], "unknown image 'nosuch'"),
+        (["--python", "3", "lab.tar"], "expected versions like"),
+        (["."], "expected the name of a file in a folder"),
+    ],
+    ids=["image", "python", "file"],
+)
+def test_a_wrong_word_of_bundle_is_a_usage_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    """Each ended in a traceback with status 1, as a bug does."""
+    monkeypatch.chdir(tmp_path)
+    assert command_line.main(["bundle", *words]) == EX_USAGE
+    assert says in " ".join(capsys.readouterr().out.split())
 
 
 def test_the_images_that_are_chosen_bring_all_that_they_stand_on(monkeypatch: pytest.MonkeyPatch) -> None:

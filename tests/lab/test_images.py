@@ -13,7 +13,7 @@ import pytest
 
 from scenarios.lab import engine, images
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.errors import CommandFailed
+from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.lab.images import EVERY_LAB, RECIPES, Recipe, inputs_digest, recipes_of, with_what_they_stand_on
 from scenarios.lab.topology import ARCHITECTURES, ROOT, topology
 
@@ -194,5 +194,5 @@ def test_the_users_sources_are_in_the_context_for_the_time_of_a_build(
     assert not images.OWN_SOURCES.exists()
     assert builder.begun == []
     monkeypatch.setenv(images.SOURCES_VARIABLE, str(tmp_path / "nowhere"))
-    with pytest.raises(ValueError, match="SOURCES: no such folder"):
+    with pytest.raises(UsageError, match="SOURCES: no such folder"):
         images.build(lambda _: None, wanted)

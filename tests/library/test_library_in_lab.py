@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import socketserver
 import subprocess
@@ -248,6 +249,89 @@ def test_this_machine_is_the_client_and_meets_the_fault(lab: Lab, family: str) -
         socket.create_server((here.ipv4, 0))
 
 
+# A server of TFTP's kind (RFC 1350): each transfer has a port of its own, and the client goes on with that one. What a
+# third datagram names is tried unasked: a datagram to a port of this machine, a connection to another.
+OF_TRANSFERS = """
+import socket, sys
+host = sys.argv[1]
+family = socket.AF_INET6 if ":" in host else socket.AF_INET
+asked, own = (socket.socket(family, socket.SOCK_DGRAM) for _ in range(2))
+asked.bind((host, int(sys.argv[2])))
+own.bind((host, 0))
+print("listens", flush=True)
+while True:
+    _, client = asked.recvfrom(99)
+    own.sendto(b"block 1", client)
+    answer, client = own.recvfrom(99)
+    datagrams, connections = (int(each) for each in answer.split())
+    own.sendto(b"unasked", (client[0], datagrams))
+    back = socket.socket(family)
+    back.settimeout(1)
+    try:
+        back.connect((client[0], connections))
+        own.sendto(b"came through", client)
+    except OSError:
+        own.sendto(b"block 2", client)
+    back.close()
+"""
+
+
+@pytest.mark.parametrize("family", ["ipv4", "ipv6"])
+def test_answers_from_a_port_that_was_not_asked_come_to_this_machine_and_nothing_unasked(
+    lab: Lab, family: str, recwarn: pytest.WarningsRecorder
+) -> None:
+    """They timed out, though the ladder showed each of them at `client`: so the program of the test was blamed."""
+    lab.begin(f"transfer {family}", family=family)  # type: ignore[arg-type]
+    everywhere = ("::", 0) if family == "ipv6" else ("0.0.0.0", 0)  # noqa: S104
+    of_family = socket.AF_INET6 if family == "ipv6" else socket.AF_INET
+    run = f"python -c '{OF_TRANSFERS}' {{bind}} {{port}}"
+    asks, silent = (socket.socket(of_family, socket.SOCK_DGRAM) for _ in range(2))
+    with (
+        asks,
+        silent,
+        socket.create_server(everywhere, family=of_family) as listening,
+        lab.serve(run, port=6969, transport="udp", ready="listens") as server,
+    ):
+        unasked = [each.getsockname()[1] for each in (_bound(silent, everywhere), listening)]
+        asks.settimeout(5)
+        with lab.host("client"):
+            asks.sendto(b"read", (lab.address("server"), server.port))
+            block, transfer = asks.recvfrom(99)
+            assert (block, transfer[1] == server.port) == (b"block 1", False)
+            asks.sendto(" ".join(map(str, unasked)).encode(), transfer)
+            assert asks.recvfrom(99)[0] == b"block 2"
+            silent.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                silent.recvfrom(99)
+    (message,) = [str(each.message) for each in recwarn]
+    assert "not let in" in message
+    assert f"TCP port {unasked[1]}" in message
+    assert f"UDP port {unasked[0]}" in message
+    assert "ports=" in message
+
+
+def test_a_test_that_failed_is_told_what_did_not_come_to_this_machine(lab: Lab) -> None:
+    """As active FTP, whose server connects to a port that the client named."""
+    with socket.create_server(("0.0.0.0", 0)) as listening:  # noqa: S104
+        port = listening.getsockname()[1]
+        listening.settimeout(1)
+
+        def wait() -> None:
+            with lab.host("client"):
+                connects = f'python -c "{ASKS}" {lab.address("client")} {port}'
+                with lab.start(connects, from_="server", within_s=4):
+                    listening.accept()
+
+        with pytest.raises(TimeoutError) as problem:
+            wait()
+    assert f"not let in: what came from the lab, unasked, to TCP port {port} of" in "".join(problem.value.__notes__)
+
+
+def _bound(each: socket.socket, address: tuple[str, int]) -> socket.socket:
+    each.bind(address)
+    return each
+
+
 class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
 
@@ -258,7 +342,9 @@ class _Upper(socketserver.StreamRequestHandler):
 
 
 @pytest.mark.parametrize("pair", ["le-le", "be-le"])
-def test_a_host_calls_a_server_of_this_process_and_nothing_else_of_the_machine(lab: Lab, pair: str) -> None:
+def test_a_host_calls_a_server_of_this_process_and_nothing_else_of_the_machine(
+    lab: Lab, pair: str, recwarn: pytest.WarningsRecorder
+) -> None:
     lab.begin("server", pair=pair)
     tell = (
         "import socket,sys; c=socket.create_connection((sys.argv[1],int(sys.argv[2])),2);"
@@ -287,6 +373,8 @@ def test_a_host_calls_a_server_of_this_process_and_nothing_else_of_the_machine(l
             server.server_close()
             for each in listening:
                 each.close()
+    (message,) = [str(each.message) for each in recwarn]
+    assert re.search(r"not let in: .*TCP port \d+, TCP port \d+ of", message)
 
 
 KILLED = """

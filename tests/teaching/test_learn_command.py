@@ -42,12 +42,17 @@ def test_the_list_says_what_was_done_and_what_of_it_was_right(places: Path, caps
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["1", "Reaching", "a", "server", "45", "5", "1", "1", "of", "2"] in lines
     assert ["2", "Talking", "45", "5", "0"] in lines
+    assert main(["learn", "2", "--list"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["2", "Talking", "45", "5", "0"] in lines
+    assert "Reaching" not in [word for line in lines for word in line]
 
 
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["learn", "9"], "unknown lesson 9; there are 1 to 8"),
+        (["learn", "9", "--list"], "unknown lesson 9; there are 1 to 8"),
         (["learn", "--answers"], "--answers needs --sheet"),
     ],
 )

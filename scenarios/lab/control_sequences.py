@@ -1,0 +1,24 @@
+"""Foreign text without what it says to a terminal alone: colours, titles, lines that are drawn anew (ECMA-48).
+
+Docker Compose and many compilers print such sequences to a pipe too. In a message they are noise, and may do anything
+to the terminal of whoever reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# A control sequence, a control string with its end, another escape; one that was cut ends with the text.
+_SEQUENCE: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*(?:[@-~]|\Z)"
+    r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
+    r"|\x1b[ -/]*[0-~]?"
+)
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def without_controls(text: str) -> str:
+    """Return the words of a text: lines and tabs stay, of a line that was overwritten the last."""
+    lines = _SEQUENCE.sub("", text).split("\n")
+    return _CONTROL.sub("", "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines))
