@@ -18,8 +18,9 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
-from scenarios.verdict.behaviour import AGAIN, NOT_DONE, SENDING, TRYING, UNCLEAR
+from scenarios.verdict.behaviour import AGAIN, UNCLEAR
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
 RUBRIC: Final = LESSONS / "grading.yaml"
 Want = Literal["answered", "told", "either"]
@@ -31,7 +32,7 @@ WANTED: Final[Mapping[Want, str]] = {
 # What a program did of which nobody can say whether it is right: the lab's patience ended it, it said two things, or it
 # could not be called at all.
 OF_NO_CALL: Final = (Outcome.UNSUPPORTED, Outcome.USAGE, Outcome.CANCELLED)
-OPEN_KINDS: Final = frozenset({TRYING, SENDING, NOT_DONE, UNCLEAR, *(each.value for each in OF_NO_CALL)})
+OPEN_KINDS: Final = frozenset({TRYING, SENDING, NOT_DONE, NOT_ENDED, UNCLEAR, *(each.value for each in OF_NO_CALL)})
 BAD_KINDS: Final = frozenset({"hung", "crashed"})
 
 

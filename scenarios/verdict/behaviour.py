@@ -11,7 +11,6 @@ import contextlib
 import re
 import signal
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from scenarios.calls import error_texts
@@ -19,22 +18,21 @@ from scenarios.calls.call import Call
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
+from scenarios.evidence.tries import Tries, asked_in_all, is_beside_another, took_s, tries
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
-from scenarios.spec.units import so_many
+from scenarios.verdict import not_ended
+from scenarios.verdict.not_ended import HUNG, NOT_DONE
 
 LATER_S: Final = 0.9  # than in the control: then an answer has its time; below 1 s, the first wait of a lost SYN
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
-BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
-HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 AGAIN, UNCLEAR = "answered after retries", "unclear"
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
@@ -153,7 +151,8 @@ def _behaviour_of_call(
     usual_s = took_s(before[min(number, len(before) - 1)], usual.began_s) if before else None
     settled = _settled_s(call, made, usual)
     usually = _settled_s(before[min(number, len(before) - 1)], usual, usual) if before else None
-    is_answered = call.outcome is Outcome.ANSWERED
+    answer = not_ended.answer(step, number, call, control, armed, made)
+    is_answered = call.outcome is Outcome.ANSWERED or answer == "came"
     retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
         before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
@@ -165,7 +164,7 @@ def _behaviour_of_call(
         settled = None
     doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
-        kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
+        kind, word = not_ended.not_ended(armed, call, made, usual, ends, took, retries, waits, answer)
     elif settled is None or took is None:
         kind, word = _word(call, took, usual_s, retries, doubt)
     else:
@@ -275,45 +274,6 @@ def _word(call: Call, took: float | None, usual_s: float | None, retries: int, d
         return "failed", f"failed ({why}){again}{figure}"
     errno = f" ({call.errno})" if call.errno else ""
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
-
-
-def _waited(
-    armed: Seen,
-    call: Call,
-    made: Tries,
-    usual: Tries,
-    ends: Sequence[End],
-    took: float | None,
-    retries: int,
-    waits: str,
-) -> tuple[str, str]:
-    """Of a call that the lab had to end: it still got on, it still tried again or sent anew, or it only waited."""
-    whole_s = took if took is not None else call.duration_s or 0.0
-    whole = f"{whole_s:.0f} s"
-    again = f"{retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
-    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
-    if again and _is_at_it(armed, made, ended_s):
-        return TRYING, f"still trying after {whole}, {again}"
-    if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
-        return NOT_DONE, f"not done (something new still came after {whole})"
-    datagrams, on_connections = unanswered(made, usual, ended_s)
-    if datagrams or on_connections:
-        what = f"{so_many(datagrams, 'more datagram')} without an answer"
-        what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
-        return SENDING, f"still sending after {whole}, {what}"
-    over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
-    if again and over and not made.asked.datagrams.sent:
-        # its last try is over: nothing says whether another would have come
-        return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
-    then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
-    return HUNG, f"hung (still waiting after {whole}{then})"
-
-
-def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
-    """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
-    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
-    longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
-    return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
 
 
 def signal_of(call: Call) -> str:

@@ -172,7 +172,9 @@ def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
     )
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
     check = strangers.unless_unread(check, expected, calls)
-    check = strangers.unless_unborne(check, expected, seen, step) if step else check
+    if step:
+        check = strangers.unless_unborne(check, expected, seen, step)
+        check = strangers.unless_answered(check, expected, seen, step)
     return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
 
 

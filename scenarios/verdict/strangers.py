@@ -13,6 +13,7 @@ from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
+from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import Shape, shape
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
@@ -88,6 +89,23 @@ def unless_unborne(check: Check, expected: Outcomes, seen: Seen, step: CallStep)
         if is_right(call, expected) is (check.holds is Verdict.PASS) and unborne(call, made):
             hint = f"it printed {call.errno}, and no packet told it so: write `says` in service.yaml for these words"
             return _unproven(check, hint)
+    return check
+
+
+def unless_answered(check: Check, expected: Outcomes, seen: Seen, step: CallStep) -> Check:
+    """The check of an outcome; unproven where a program had printed its answer, and the lab had to end it.
+
+    Its exit status is a part of the right outcome, and nobody knows it: so it was neither answered nor did it hang.
+    """
+    if not {*expected.words} & {"answered", "hung"}:
+        return check
+    for call in seen.calls.get(expected.call, ()):
+        addresses = seen.addresses.get(step.from_, ())
+        is_decisive = is_right(call, expected) is (check.holds is Verdict.PASS)
+        if call.printed_in_vain and is_decisive and bytes_came(seen, call, addresses):
+            hint = "what `prints` wants was printed, and it did not end: give it more time (`--patience 60s`)"
+            stays = "or an option that ends it, or `timeout 3` before its `run`, with `status: 124`"
+            return _unproven(check, f"{hint}, {stays}")
     return check
 
 

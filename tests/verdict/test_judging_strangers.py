@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls.call import Call
+from scenarios.calls.call import PRINTED, Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import shape
@@ -338,3 +338,19 @@ def test_of_two_addresses_the_one_is_refused_and_the_other_unreachable(
 ) -> None:
     made = replace(failed(Outcome.UNREACHABLE, errno="ENETUNREACH", status=1), stderr=stderr)
     assert last(tmp_path, REFUSED, evidence(made)).holds is holds
+
+
+def test_one_that_printed_its_answer_and_did_not_end_was_neither_answered_nor_did_it_hang(tmp_path: Path) -> None:
+    """In the control too: the line says how it can be made to end."""
+    made = call(Outcome.HUNG, status=124, duration_s=8.0, conflict=PRINTED)
+    came = [*ONE, data(2, 100.1, 40000, 8)]
+    for word, frames, holds in (
+        ("answered", came, Verdict.UNPROVEN),
+        ("hung", came, Verdict.UNPROVEN),
+        ("answered", ONE, Verdict.FAIL),  # it prints that before it asks
+        ("hung", ONE, Verdict.PASS),
+    ):
+        outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+        checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
+        assert checked.holds is holds, word
+        assert ("`timeout 3` before its `run`, with `status: 124`" in checked.seen) is (holds is Verdict.UNPROVEN)
