@@ -24,8 +24,8 @@ def bytes_came(seen: Seen, call: Call, addresses: Collection[str]) -> int:
     """
     ports = tries(seen, call, addresses).ports
     flows: dict[tuple[object, ...], list[Frame]] = {}
-    for each in _to_client(seen, call, addresses):
-        if each.receiver[1] in ports:
+    for each in _meanwhile(seen, call):
+        if each.receiver[0] in addresses and each.sender[0] not in addresses and each.receiver[1] in ports:
             flow = (each.transport, each.receiver, each.sender if each.transport == "tcp" else None)
             flows.setdefault(flow, []).append(each)
     return max((_in_order(each) for each in flows.values()), default=0)
@@ -34,25 +34,25 @@ def bytes_came(seen: Seen, call: Call, addresses: Collection[str]) -> int:
 def is_silent(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
     """Whether no byte came to this call's host in its time, as far as its packets can tell.
 
-    False where they cannot: nothing was captured, or it is not known when the call ran.
+    False where they cannot: it sent nothing that was captured, so an answer would not have been either.
     """
-    if call.started_s is None or not seen.frames.get("client-leg"):
-        return False
-    return not any(
-        each.payload or each.transport == "udp"
-        for each in _to_client(seen, call, addresses)
-        if each.sender[1] != NAMES or seen.port == NAMES
-    )
+    told = [each for each in _meanwhile(seen, call) if seen.port == NAMES or NAMES not in _ports(each)]
+    asked = any(each.sender[0] in addresses for each in told)
+    to_client = (each for each in told if each.receiver[0] in addresses and each.sender[0] not in addresses)
+    return asked and not any(each.payload or each.transport == "udp" for each in to_client)
 
 
-def _to_client(seen: Seen, call: Call, addresses: Collection[str]) -> Iterator[Frame]:
-    """What came over TCP and UDP in the time of a call."""
+def _ports(frame: Frame) -> tuple[int | None, int | None]:
+    return frame.sender[1], frame.receiver[1]
+
+
+def _meanwhile(seen: Seen, call: Call) -> Iterator[Frame]:
+    """What was sent over TCP and UDP in the time of a call."""
     if call.started_s is None or call.duration_s is None:
         return
     from_s, until_s = call.started_s - BEFORE_GUEST_S, call.started_s + call.duration_s + BEFORE_S
     for each in seen.frames.get("client-leg", ()):
-        is_own = each.sender[0] in addresses or each.receiver[0] not in addresses
-        if not is_own and each.transport in ("tcp", "udp") and from_s <= each.time_ns / 1e9 <= until_s:
+        if each.transport in ("tcp", "udp") and from_s <= each.time_ns / 1e9 <= until_s:
             yield each
 
 

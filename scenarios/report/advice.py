@@ -5,7 +5,7 @@ It says nothing of the program that the cell did not show.
 
 from __future__ import annotations
 
-from scenarios.verdict.behaviour import UNCLEAR, Behaviour
+from scenarios.verdict.behaviour import NO_ANSWER, UNCLEAR, Behaviour
 from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
 ADVICE = {
@@ -20,6 +20,7 @@ ADVICE = {
     "with `status: 124`.",
     "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
     "program has an error and not an answer.",
+    NO_ANSWER: "Where no answer came, say so, and exit with a status of your own: this is the one of a right answer.",
     "crashed": "Catch the error, say what failed, and exit with a status of your own.",
     UNCLEAR: "Correct `exits` or `says` in service.yaml, or what the program prints, so that all tell of one end.",
 }

@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
+from scenarios.evidence.arrivals import is_silent
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
@@ -34,6 +35,7 @@ TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 KERNEL_S: Final = 60.0
 TOLD_CHARACTERS: Final = 8192  # of standard error, its last, in which an uncaught exception is looked for
 AGAIN, UNCLEAR = "answered after retries", "unclear"
+DONE, NO_ANSWER = "done", "no answer"  # a right end, and another with the status of one, and no byte had come
 # Outcomes of which a program has only one: an exit status that says another than the errno it printed is in conflict.
 OF_ONE_ERRNO: Final = frozenset({Outcome.REFUSED, Outcome.RESET, Outcome.TIMED_OUT, Outcome.UNREACHABLE})
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
@@ -121,6 +123,15 @@ def unborne(call: Call, made: Tries) -> bool:
     return told and made.answered_s is not None and not made.error_came
 
 
+def is_unanswered(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
+    """Whether a program ended as one that was answered, rightly or wrongly, and no byte had come to it.
+
+    It may want no answer (syslog, statsd), print its words in any case, or take silence for its end.
+    """
+    is_of_answer = call.outcome in (Outcome.ANSWERED, Outcome.WRONG_ANSWER)
+    return call.guest and is_of_answer and is_silent(seen, call, addresses)
+
+
 def is_untold(call: Call) -> bool:
     """Whether the outcome of a program stands in its service.yaml alone: it told no errno, and keeps no contract.
 
@@ -175,6 +186,8 @@ def _behaviour_of_call(
     if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
+    if is_unanswered(armed, call, armed.addresses.get(step.from_, ())):
+        kind, word = _unanswered(call, took, retries)
     told, clash = conflict(call), call.conflict
     if unborne(call, made):
         kind, clash = UNCLEAR, f"it printed {call.errno}, and no packet told it so"
@@ -274,6 +287,15 @@ def _word(call: Call, took: float | None, usual_s: float | None, retries: int, d
         return "failed", f"failed ({why}){again}{figure}"
     errno = f" ({call.errno})" if call.errno else ""
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
+
+
+def _unanswered(call: Call, took: float | None, retries: int) -> tuple[str, str]:
+    """Of a call that ended well though no byte had come: what a right answer is, only its words say."""
+    again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
+    figure = f", {_seconds(took)}" if took is not None and took >= TOLD_S else ""
+    if call.outcome is Outcome.ANSWERED:
+        return DONE, f"done (no byte came from the service){again}{figure}"
+    return NO_ANSWER, f"no answer (exit status {call.status}){again}{figure}"
 
 
 def signal_of(call: Call) -> str:

@@ -18,7 +18,7 @@ def came(*frames: Frame) -> int:
 
 
 def is_quiet(*frames: Frame) -> bool:
-    return is_silent(evidence(call(), [*ASKED, *frames]), call(), (CLIENT,))
+    return is_silent(evidence(call(), [*ASKED, *frames], silent=True), call(), (CLIENT,))
 
 
 def answer(number: int, at_s: float, port: int = PORT) -> Frame:
@@ -52,4 +52,6 @@ def test_no_byte_came_where_only_tcp_itself_the_names_and_icmp_spoke() -> None:
 
 def test_where_nothing_was_captured_nobody_knows_what_came() -> None:
     assert not is_silent(replace(evidence(call(), []), frames={}), call(), (CLIENT,))
-    assert not is_silent(evidence(call(), ASKED), call(started_s=None), (CLIENT,))
+    assert not is_silent(evidence(call(), ASKED, silent=True), call(started_s=None), (CLIENT,))
+    name = replace(question(1, 100.0, 50000), destination_port=53)  # what it sends then, no capture shows
+    assert not is_silent(evidence(call(), [name], silent=True), call(), (CLIENT,))

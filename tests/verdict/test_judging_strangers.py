@@ -354,3 +354,20 @@ def test_one_that_printed_its_answer_and_did_not_end_was_neither_answered_nor_di
         checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
         assert checked.holds is holds, word
         assert ("`timeout 3` before its `run`, with `status: 124`" in checked.seen) is (holds is Verdict.UNPROVEN)
+
+
+def test_no_byte_of_the_service_is_no_wrong_answer(tmp_path: Path) -> None:
+    """And an answered call says so too: it is fair of syslog, whose datagrams nobody answers."""
+    came = [*ONE, data(2, 100.1, 40000, 8)]
+    for made, word, frames, holds, told in (
+        (call(), "answered", ONE, Verdict.PASS, "answered (no byte came from the service)"),
+        (call(), "answered", came, Verdict.PASS, "answered"),
+        (call(Outcome.WRONG_ANSWER), "answered", ONE, Verdict.FAIL, "exit status 0 (no byte came from the service)"),
+        (call(Outcome.WRONG_ANSWER), "wrong answer", ONE, Verdict.UNPROVEN, "exit status 0 (no byte came from the"),
+        (call(Outcome.WRONG_ANSWER), "wrong answer", came, Verdict.PASS, "wrong answer"),
+    ):
+        outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+        checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
+        assert checked.holds is holds, told
+        assert checked.seen.startswith(told)
+        assert (checked.seen == told) is (holds is not Verdict.UNPROVEN)
