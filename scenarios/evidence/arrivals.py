@@ -1,6 +1,6 @@
 """What came to the program of one call: bytes, whoever sent them, and from whatever port.
 
-A service may answer from another port than its own (TFTP, RFC 1350), so that no byte came is said only where none did.
+A service may answer from another port than its own (as of TFTP), so that no byte came is said only where none did.
 """
 
 from __future__ import annotations

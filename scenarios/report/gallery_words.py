@@ -29,6 +29,7 @@ BEHIND = re.compile(r";[^()]*(?=\))")  # within the brackets of a word: what the
 # Many programs print this text when it is their own clock that went off; the word says already that a clock did.
 BY_A_CLOCK = " (ETIMEDOUT)"
 
+BEGAN_LATE = "not done (began after"
 GOT_ON = "something new still came"  # in a word of "not done"; others say why nothing more can be said
 
 # What a paragraph says of the cells, in this order: the kinds of what a program did, the sentence that begins.
@@ -103,7 +104,7 @@ def is_known(seen: Seen) -> bool:
     """Whether the cell shows what the program did."""
     waited = WAITED.search(seen.word)
     began_late = seen.kind in (HUNG, TRYING, SENDING, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
-    return seen.verdict is not Verdict.UNPROVEN and not began_late
+    return seen.verdict is not Verdict.UNPROVEN and not began_late and BEGAN_LATE not in seen.word
 
 
 def summarize(how: str, gallery: Gallery, program: str, cells: Cells, escape: Callable[[str], str] = str) -> str:

@@ -176,6 +176,8 @@ def _behaviour_of_call(
     doubt = _doubt(call, made, ends, usual_end_s, _in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
         kind, word = not_ended.not_ended(armed, call, made, usual, ends, took, retries, waits, answer)
+        if kind == HUNG:
+            kind, word = not_ended.cut_short(step, call, made, took) or (kind, word)
     elif settled is None or took is None:
         kind, word = _word(call, took, usual_s, retries, doubt)
     else:

@@ -14,6 +14,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.connection_ends import End
 from scenarios.evidence.record import Seen
+from scenarios.evidence.starts import start_s
 from scenarios.evidence.tries import LATELY_S, Tries, unanswered
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
@@ -21,6 +22,7 @@ from scenarios.spec.units import so_many
 BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
 HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 NOT_ENDED: Final = "not ended"  # it was answered
+LATE_PART: Final = 1 / 3  # of the time of a call: what is left after such a start says nothing of how long it waits
 Answer = Literal["came", "perhaps", "none"]
 
 
@@ -45,6 +47,17 @@ def answer(step: CallStep, number: int, call: Call, control: Seen | None, armed:
     open_ports = {each.socket.local.rpartition(":")[2] for each in looked or ()}
     is_closed = looked is not None and not open_ports & {str(port) for port in made.ports}
     return "came" if is_closed else "perhaps"
+
+
+def cut_short(step: CallStep, call: Call, made: Tries, took: float | None) -> tuple[str, str] | None:
+    """The word for a call that began so late that its wait was cut short; None where it was not.
+
+    The lab adds what the start takes in the control to the time of a call; on a busy machine it may take longer.
+    """
+    late_s = start_s(call, made.began_s)
+    if took is None or late_s <= LATE_PART * (call.duration_s or 0.0) or took >= (1 - LATE_PART) * float(step.within):
+        return None
+    return NOT_DONE, f"not done (began after {late_s:.1f} s, had {took:.1f} s)"
 
 
 def not_ended(

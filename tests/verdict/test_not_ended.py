@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from scenarios.calls.call import PRINTED
+from scenarios.calls.call import PRINTED, Call
 from scenarios.evidence.frame import Frame
 from scenarios.report.advice import advice
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.units import Seconds
 from scenarios.verdict.behaviour import Behaviour, behaviour_of
 from tests.verdict.test_behaviour import ANSWERED, DRILL, ONE, PORT, call, data, evidence, fin, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
@@ -74,3 +75,30 @@ def test_what_a_call_that_was_answered_says_first_is_not_said_before_one_that_ha
     found = behaviour_of(DRILL, evidence(call(), ASKS), seen)
     assert found
     assert found.kind == "not ended"
+
+
+@pytest.mark.parametrize(("started_s", "warm", "word"), [
+    (97.0, False, "not done (began after 3.0 s, had 3.0 s)"),  # its own clock of 4 s could not go off
+    (99.0, False, "hung (still waiting after 5 s)"),
+    (97.0, True, "hung (still waiting after 3 s)"),  # it waited before it sent
+])  # fmt: skip
+def test_one_that_began_so_late_that_its_wait_was_cut_short_does_not_hang(
+    started_s: float, warm: bool, word: str
+) -> None:
+    made = replace(HUNG, conflict="", started_s=started_s, duration_s=6.0, warm=warm)
+    assert told_within_6_s(made) == word
+
+
+def test_one_that_had_its_time_hangs_however_long_it_took_to_start() -> None:
+    """The lab has added the start, as the control showed it."""
+    made = replace(HUNG, conflict="", started_s=96.0, duration_s=10.0)
+    assert told_within_6_s(made) == "hung (still waiting after 6 s)"
+
+
+def told_within_6_s(made: Call) -> str:
+    steps = tuple(
+        replace(each, call=replace(each.call, within=Seconds(6))) if each.call else each for each in DRILL.script
+    )
+    found = behaviour_of(replace(DRILL, script=steps), evidence(call(), ONE), evidence(made, ONE))
+    assert found
+    return found.word
