@@ -20,6 +20,7 @@ from scenarios.spec.outcome import Outcome
 
 ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
 HELD_WITHIN_S: Final = 30.0
+PRINTED: Final = "what `prints` wants was printed, and it had not ended when its time was over"
 
 Hold = Literal["start", "connect"]
 
@@ -66,6 +67,11 @@ class Call:
     def printed(self) -> str:
         """What it printed, standard output first, for a person."""
         return (self.stdout + self.stderr).strip() or "(nothing)"
+
+    @property
+    def printed_in_vain(self) -> bool:
+        """Whether the lab had to end it though it had printed what `prints` wants: its answer, or words before it."""
+        return self.outcome is Outcome.HUNG and self.conflict == PRINTED
 
 
 def module_called(argv: Sequence[str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from scenarios.calls import boxes, error_texts, on_cpus
-from scenarios.calls.call import Ending
+from scenarios.calls.call import PRINTED, Ending
 from scenarios.lab import engine
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
@@ -56,7 +56,9 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
-        return Ending(Outcome.HUNG, error_texts.errno_in(with_names))
+        # Its answer may be among what it printed; whether it is, only the packets can say (verdict/not_ended.py).
+        has_printed = client.prints and re.search(client.prints, text, re.MULTILINE)
+        return Ending(Outcome.HUNG, error_texts.errno_in(with_names), PRINTED if has_printed else "")
     by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
     right = by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE)
     for word, pattern in client.says.items():

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenarios.verdict.behaviour import AMONG_WORDS, NOT_DONE, SENDING, TRACEBACK, TRYING, UNCLEAR, Behaviour
+from scenarios.verdict.behaviour import AMONG_WORDS, NO_ANSWER, TRACEBACK, UNCLEAR, Behaviour
+from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
 ADVICE = {
     "hung": "Give the whole exchange a time limit: connect(), each wait for bytes, and the resolution of a name, for "
@@ -16,8 +17,12 @@ ADVICE = {
     TRYING: "Limit all tries together, in time or in number, so that the program gives up and says so.",
     SENDING: "Limit in time or in number what it sends without an answer, so that the program gives up and says so.",
     NOT_DONE: "Give the call more time (`PATIENCE=60s` of make, `--patience 60s`), so that its end is seen.",
+    NOT_ENDED: "It had its answer, and ran on. Where it ends later, give the call more time (`PATIENCE=60s` of make, "
+    "`--patience 60s`). One that stays needs an option that ends it, or `timeout 3` before its `run`, "
+    "with `status: 124`.",
     "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
     "program has an error and not an answer.",
+    NO_ANSWER: "Where no answer came, say so, and exit with a status of your own: this is the one of a right answer.",
     "crashed": "Catch the error, say what failed, and exit with a status of your own.",
     TRACEBACK: "Catch the error, say in a line of your own what failed, and exit with a status of your own; leave the "
     "traceback for errors of the program.",

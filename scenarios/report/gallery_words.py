@@ -20,6 +20,7 @@ Misfits = Mapping[tuple[str, str], str]
 
 NOT_APPLIED, NOT_RUN, UNKNOWN = "·", "not run", "?"
 HUNG, TRYING, SENDING, NOT_DONE, TIMED_OUT = "hung", "still trying", "still sending", "not done", "timed out"
+NOT_ENDED = "not ended"  # its word: "answered, not ended after 20 s"
 # A call that did not end is said to hang where so much of its time was left after its first packet: longer than the
 # timeout of any program with a cure. On a busy machine a program may use up its time before it has begun.
 HUNG_AFTER_S = 11.0
@@ -28,14 +29,21 @@ BEHIND = re.compile(r";[^()]*(?=\))")  # within the brackets of a word: what the
 # Many programs print this text when it is their own clock that went off; the word says already that a clock did.
 BY_A_CLOCK = " (ETIMEDOUT)"
 
+BEGAN_LATE = "not done (began after"
+GOT_ON = "something new still came"  # in a word of "not done"; others say why nothing more can be said
+
 # What a paragraph says of the cells, in this order: the kinds of what a program did, the sentence that begins.
 SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
     (lambda each: waits(each), "it hangs where"),
     (lambda each: each.kind == TRYING, "it had not given up, and tried again and again, where"),
     (lambda each: each.kind == SENDING, "it had not given up, and still sent, where"),
-    (lambda each: each.kind == NOT_DONE, "it had not ended, and still made progress, where"),
+    (lambda each: each.kind == NOT_DONE and GOT_ON in each.word, "it had not ended, and still made progress, where"),
+    (lambda each: each.kind == NOT_DONE, "it had not ended, where"),
+    (lambda each: each.kind == NOT_ENDED, "it was answered, and had not ended, where"),
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
     (lambda each: each.kind == "wrong answer", "it takes a wrong answer for the right one where"),
+    (lambda each: each.kind == "no answer", "it ends as after an answer, and none had come, where"),
+    (lambda each: each.kind == "done", "it ends well, and no byte had come, where"),
     (lambda each: not each.kind.startswith("answered"), "it reports an error where"),
     (lambda each: each.word == "answered", "it is answered, and notices nothing, where"),
     (lambda each: bool(each.kind), "it is answered, later or by another try, where"),
@@ -63,7 +71,11 @@ def legend(gallery: Gallery) -> list[tuple[str, str]]:
         (HUNG, f"not ended when its {patience} were over, and nothing new came; its seconds are from its first packet"),
         (TRYING, f"not ended when its {patience} were over, but it had begun again, and may give up later"),
         (SENDING, f"not ended when its {patience} were over, but it still sent, without an answer"),
-        (NOT_DONE, f"not ended when its {patience} were over, but it still made progress"),
+        (
+            NOT_DONE,
+            f"not ended when its {patience} were over, but it still made progress, or nothing says that it waits",
+        ),
+        ("answered, not ended", f"its answer came and was printed, and it still ran when its {patience} were over"),
         (TIMED_OUT, "the program's own clock ended it, or the kernel's told it ETIMEDOUT"),
         ("refused, reset, unreachable, broken off, …", "it ended with that; with the errno, where it named one"),
         (UNKNOWN, "unproven, or the program began so late that its wait was cut short: the cell does not show it"),
@@ -92,7 +104,7 @@ def is_known(seen: Seen) -> bool:
     """Whether the cell shows what the program did."""
     waited = WAITED.search(seen.word)
     began_late = seen.kind in (HUNG, TRYING, SENDING, NOT_DONE) and waited is not None and int(waited[1]) < HUNG_AFTER_S
-    return seen.verdict is not Verdict.UNPROVEN and not began_late
+    return seen.verdict is not Verdict.UNPROVEN and not began_late and BEGAN_LATE not in seen.word
 
 
 def summarize(how: str, gallery: Gallery, program: str, cells: Cells, escape: Callable[[str], str] = str) -> str:
@@ -102,7 +114,7 @@ def summarize(how: str, gallery: Gallery, program: str, cells: Cells, escape: Ca
     if not left:
         return f"{how}: no cell of it was run."
     sentences = [f"{how}, of {so_many(len(left), 'failure')}:"]
-    if not any(each.kind in (HUNG, TRYING, SENDING, NOT_DONE) for each in left):
+    if not any(each.kind in (HUNG, TRYING, SENDING, NOT_DONE, NOT_ENDED) for each in left):
         sentences.append("it hangs under none of them;")
     for belongs, begins in SENTENCES:
         those = [each for each in left if belongs(each)]

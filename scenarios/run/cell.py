@@ -178,7 +178,7 @@ def _perform(stage: Stage, cell: Cell, found: _Found) -> None:
     try:
         control = _controlled(stage, cell, found)
         if combine([*found.checks, *found.control]) is Verdict.PASS:
-            armed = found.seen["fault"] = perform(stage, cell, armed=True)
+            armed = found.seen["fault"] = perform(stage, cell, armed=True, control=control)
             found.checks += judged(cell.drill, control, armed)[1]
             if combine(found.checks) is Verdict.FAIL and (changed := stage.changed_links(linked)):
                 words = "; ".join(changed)

@@ -26,16 +26,24 @@ from scenarios.spec import program_ends, roles, steps
 from scenarios.spec.program_faults import Replace
 
 CANCELLED_WITHIN_S = 2.0
+START_AT_MOST_S = 30.0  # a longer one is no start: a program that waits for something first
 LOOKS_BEFORE_S = 0.8  # before the time of a call is over: for an `ss` on a busy machine
 
 
 class ClientCalls:
     """The calls of a script, by their names. `replaced`: what stands in the place of a program, by its name; `clocks`:
-    those that are wrong, by the call whose program begins with it.
+    those that are wrong, by the call whose program begins with it; `starts_s`: how long the program of a call took to
+    start in the control, which is no part of its time.
     """
 
-    def __init__(self, run: ScriptRun, replaced: Mapping[str, Replace], clocks: Mapping[str, Clock]) -> None:
-        self.run, self.replaced, self.clocks = run, replaced, clocks
+    def __init__(
+        self,
+        run: ScriptRun,
+        replaced: Mapping[str, Replace],
+        clocks: Mapping[str, Clock],
+        starts_s: Mapping[str, float],
+    ) -> None:
+        self.run, self.replaced, self.clocks, self.starts_s = run, replaced, clocks, starts_s
         self.ended: dict[str, list[Call]] = {}
         self.pending: dict[str, list[Pending]] = {}
         self.logs: dict[str, list[str]] = {}
@@ -98,7 +106,7 @@ class ClientCalls:
         return self.run.stage.caller.start(
             self.run.cast.host(call.from_).name,
             argv,
-            timeout_s=float(call.within),
+            timeout_s=float(call.within) + min(self.starts_s.get(call.name, 0.0), START_AT_MOST_S),
             box=box,
             read=read,
             gate=gate,

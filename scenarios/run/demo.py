@@ -24,7 +24,7 @@ from scenarios.lab.valueclass import valueclass
 from scenarios.lab.versions import versions
 from scenarios.run.exchange import Exchange, Say, exchange, leg_checks, without_firewall
 from scenarios.spec.service import ServiceChoice, resolve
-from scenarios.verdict.check import Check, Verdict, check, check_architecture, combine
+from scenarios.verdict.check import Check, Verdict, check, check_architecture, combine, proof
 
 CLIENT, SERVER = "client-be", "server"
 ANSWER = "Follow the white rabbit. 🐰"
@@ -122,9 +122,28 @@ def call(
     for line in _told_by_packets(chosen, made):
         say(line)
     checks += leg_checks(made) if made.captures else without_firewall(made, lab.states()["firewall"])
+    checks += _asked_checks(made)
     claim = f"{chosen.name} on {made.server.name} answers {made.client.name} over {family}."
+    if _is_silent(made):  # of syslog, say, which answers nobody
+        claim = f"{made.client.name} asks {chosen.name} on {made.server.name} over {family}, and ends well."
     shown = _store("call", claim, chosen, made, checks, "both legs carried the same packets")
     return replace(shown, tshark=_packet_lists(lab, made)) if with_tshark else shown
+
+
+def _asked_checks(made: Exchange) -> list[Check]:
+    """Whether the client spoke to the service's port: what it prints may be no answer of this service."""
+    of_client = [each for each in made.frames.get("client-leg", ()) if each.source == made.client.address(made.family)]
+    elsewhere = sorted({each.destination_port for each in of_client if each.destination_port is not None})
+    if not elsewhere or made.port in elsewhere:
+        return []
+    told = f"none; it sent to port {', '.join(map(str, elsewhere))}: `port` in service.yaml says which one is called"
+    return [proof(f"packets of the client to port {made.port}", "some", told, proven=False)]
+
+
+def _is_silent(made: Exchange) -> bool:
+    """Whether no byte came from the server: then nobody was answered, whatever the client printed."""
+    of_server = [each for each in made.frames.get("client-leg", ()) if each.source == made.server.address(made.family)]
+    return bool(made.rungs) and not any(each.payload for each in of_server if each.transport in ("tcp", "udp"))
 
 
 def _packet_lists(lab: Lab, made: Exchange) -> str:
@@ -167,6 +186,9 @@ def _store(
     run_folder.write_result(folder, result, versions())
     ends = [f"{host.name} ({host.byteorder}-endian)" for host in (made.client, made.server)]
     sentence = f"{ends[0]} was answered by {ends[1]} across the firewall; {proven}."
+    if _is_silent(made):
+        words = f"status {chosen.client.status} and what it printed are right, and no byte came from {made.server.name}"
+        sentence = f"{ends[0]} sent to {ends[1]} across the firewall, and ended well: {words}; {proven}."
     if verdict is not Verdict.PASS:
         broken = next(each for each in checks if each.holds is verdict)
         nothing = next((each.seen for each in checks if each.seen.startswith("nothing crossed")), "")

@@ -14,6 +14,7 @@ from typing import get_args
 
 from scenarios.evidence.record import Beside, Patience, Seen, Socket
 from scenarios.evidence.stalls import Stalls
+from scenarios.evidence.starts import starts_s
 from scenarios.faults import Unsupported
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.waiting import wait_for
@@ -44,9 +45,12 @@ class BrokeOff(Exception):
         self.problem, self.seen = problem, seen
 
 
-def perform(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
-    """Run the script, and read its captures. Raise BrokeOff when it does not come to its end; Unsupported."""
-    return Performance(stage, cell, armed).perform()
+def perform(stage: Stage, cell: Cell, *, armed: bool, control: Seen | None = None) -> Seen:
+    """Run the script, and read its captures. Raise BrokeOff when it does not come to its end; Unsupported.
+
+    Each call has its time from its first packet on, as far as the start of its program in the `control` tells.
+    """
+    return Performance(stage, cell, armed, control).perform()
 
 
 def perform_beside(stage: Stage, cell: Cell, control: Seen) -> Beside:
@@ -60,12 +64,13 @@ def perform_beside(stage: Stage, cell: Cell, control: Seen) -> Beside:
 class Performance:
     """One run of a script: which part does what, and when."""
 
-    def __init__(self, stage: Stage, cell: Cell, armed: bool) -> None:
+    def __init__(self, stage: Stage, cell: Cell, armed: bool, control: Seen | None = None) -> None:
         self.run = ScriptRun(stage, cell, armed=armed)
         self.stage, self.script = stage, cell.drill.script
         self.faults = ScriptFaults(self.run)
         self.servers = Servers(self.run, self.faults.replaced)
-        self.calls = ClientCalls(self.run, self.faults.replaced, self.faults.clocks)
+        starts = starts_s(control, cell.drill) if control else {}
+        self.calls = ClientCalls(self.run, self.faults.replaced, self.faults.clocks, starts)
         self.recording = Recording(self.run)
         self.settling = Settling(self.run)
         self.counting = Counting(self.run)

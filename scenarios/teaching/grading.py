@@ -18,8 +18,9 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
-from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, NOT_DONE, SENDING, TRACEBACK, TRYING, UNCLEAR
+from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, DONE, NO_ANSWER, TRACEBACK, UNCLEAR
 from scenarios.verdict.check import Verdict
+from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
 RUBRIC: Final = LESSONS / "grading.yaml"
 Want = Literal["answered", "told", "either"]
@@ -31,7 +32,9 @@ WANTED: Final[Mapping[Want, str]] = {
 # What a program did of which nobody can say whether it is right: the lab's patience ended it, it said two things, it
 # may have said what failed beside a traceback, or it could not be called at all.
 OF_NO_CALL: Final = (Outcome.UNSUPPORTED, Outcome.USAGE, Outcome.CANCELLED)
-OPEN_KINDS: Final = frozenset({TRYING, SENDING, NOT_DONE, UNCLEAR, AMONG_WORDS, *(each.value for each in OF_NO_CALL)})
+OPEN_KINDS: Final = frozenset(
+    {TRYING, SENDING, NOT_DONE, NOT_ENDED, DONE, UNCLEAR, AMONG_WORDS, *(each.value for each in OF_NO_CALL)}
+)
 BAD_KINDS: Final = frozenset({"hung", "crashed", TRACEBACK})
 
 
@@ -117,7 +120,7 @@ def _mark(stored: Mapping[str, Any], drill: Drill, want: Want) -> tuple[Mark, st
     answered = kind in (Outcome.ANSWERED.value, AGAIN)
     if answered:
         return (Mark.BAD if want == "told" else Mark.GOOD), word
-    if kind == Outcome.WRONG_ANSWER.value and _took_it_for_right(stored, str(did["call"])):
+    if kind in (Outcome.WRONG_ANSWER.value, NO_ANSWER) and _took_it_for_right(stored, str(did["call"])):
         return Mark.BAD, f"{word}, and its exit status was 0, as after a right one"
     return (Mark.BAD if want == "answered" else Mark.GOOD), word
 

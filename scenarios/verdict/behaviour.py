@@ -9,33 +9,33 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 from scenarios.calls.call import Call
+from scenarios.evidence.arrivals import is_silent
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
-from scenarios.evidence.tries import LATELY_S, Tries, asked_in_all, is_beside_another, took_s, tries, unanswered
+from scenarios.evidence.tries import Tries, asked_in_all, is_beside_another, took_s, tries
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
-from scenarios.spec.units import so_many
+from scenarios.verdict import not_ended
 from scenarios.verdict.doubts import LATER_S, OF_ONE_ERRNO, doubt_of, is_in_words, timed_out_in_silence
+from scenarios.verdict.not_ended import HUNG, NOT_DONE
 from scenarios.verdict.uncaught import Traceback, traceback_in, uncaught
 
 TOLD_S: Final = 1.0  # an end other than an answer has its time from here on
 # The kernel's own clocks end no call sooner, but those that the program set (TCP_USER_TIMEOUT, keepalive; tcp(7)). Many
 # programs print the words of ETIMEDOUT when it is their own clock that went off.
 KERNEL_S: Final = 60.0
-BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one before it, mostly
-HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 AGAIN, UNCLEAR = "answered after retries", "unclear"
 TRACEBACK, AMONG_WORDS = "failed with a traceback", "failed with a traceback among other words"
+DONE, NO_ANSWER = "done", "no answer"  # a right end, and another with the status of one, and no byte had come
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
 OF_A_CRASH: Final = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGPIPE", "SIGSEGV", "SIGSYS"})
 
@@ -110,6 +110,15 @@ def unborne(call: Call, made: Tries) -> bool:
     return told and made.answered_s is not None and not made.error_came
 
 
+def is_unanswered(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
+    """Whether a program ended as one that was answered, rightly or wrongly, and no byte had come to it.
+
+    It may want no answer (syslog, statsd), print its words in any case, or take silence for its end.
+    """
+    is_of_answer = call.outcome in (Outcome.ANSWERED, Outcome.WRONG_ANSWER)
+    return call.guest and is_of_answer and is_silent(seen, call, addresses)
+
+
 def _calls_in_question(drill: Drill) -> Sequence[str]:
     """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
     claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
@@ -130,7 +139,8 @@ def _behaviour_of_call(
     usual_s = took_s(usual_call, usual.began_s) if usual_call else None
     settled = _settled_s(call, made, usual)
     usually = _settled_s(usual_call, usual, usual) if usual_call else None
-    is_answered = call.outcome is Outcome.ANSWERED
+    answer = not_ended.answer(step, number, call, control, armed, made)
+    is_answered = call.outcome is Outcome.ANSWERED or answer == "came"
     retries = made.asked.retries(usual.asked, is_answered=is_answered)
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
         before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
@@ -144,7 +154,9 @@ def _behaviour_of_call(
         call = replace(call, outcome=Outcome.TIMED_OUT)
     doubt = doubt_of(call, made, ends, usual_end_s, is_in_words=is_in_words(step, call, chosen))
     if call.outcome is Outcome.HUNG:
-        kind, word = _waited(armed, call, made, usual, ends, took, retries, waits)
+        kind, word = not_ended.not_ended(armed, call, made, usual, ends, took, retries, waits, answer)
+        if kind == HUNG:
+            kind, word = not_ended.cut_short(step, call, made, took) or (kind, word)
     elif settled is None or took is None:
         kind, word = _word(call, usual_call, took, usual_s, retries, doubt)
     else:
@@ -155,6 +167,8 @@ def _behaviour_of_call(
     if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
+    if is_unanswered(armed, call, armed.addresses.get(step.from_, ())):
+        kind, word = _unanswered(call, took, retries)
     told, clash = conflict(call), call.conflict
     if unborne(call, made):
         kind, clash = UNCLEAR, f"it printed {call.errno}, and no packet told it so"
@@ -237,45 +251,13 @@ def _word(
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
 
 
-def _waited(
-    armed: Seen,
-    call: Call,
-    made: Tries,
-    usual: Tries,
-    ends: Sequence[End],
-    took: float | None,
-    retries: int,
-    waits: str,
-) -> tuple[str, str]:
-    """Of a call that the lab had to end: it still got on, it still tried again or sent anew, or it only waited."""
-    whole_s = took if took is not None else call.duration_s or 0.0
-    whole = f"{whole_s:.0f} s"
-    again = f"{retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
-    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
-    if again and _is_at_it(armed, made, ended_s):
-        return TRYING, f"still trying after {whole}, {again}"
-    if made.progress_s is not None and ended_s - made.progress_s < LATELY_S:
-        return NOT_DONE, f"not done (something new still came after {whole})"
-    datagrams, on_connections, spoke_after_s = unanswered(made, usual, ended_s)
-    if datagrams or on_connections:
-        what = f"{so_many(datagrams, 'more datagram')} without an answer"
-        what = what if datagrams else f"{so_many(on_connections, 'more time')} on the same connection"
-        return SENDING, f"still sending after {whole}, {what}"
-    if spoke_after_s:
-        return SENDING, f"still sending after {whole}, first {_seconds(spoke_after_s)} after it had connected"
-    over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
-    if again and over and not made.asked.datagrams.sent:
-        # its last try is over: nothing says whether another would have come
-        return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
-    then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
-    return HUNG, f"hung (still waiting after {whole}{then})"
-
-
-def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
-    """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
-    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
-    longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
-    return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
+def _unanswered(call: Call, took: float | None, retries: int) -> tuple[str, str]:
+    """Of a call that ended well though no byte had come: what a right answer is, only its words say."""
+    again = f" after {retries} {'retry' if retries == 1 else 'retries'}" if retries else ""
+    figure = f", {_seconds(took)}" if took is not None and took >= TOLD_S else ""
+    if call.outcome is Outcome.ANSWERED:
+        return DONE, f"done (no byte came from the service){again}{figure}"
+    return NO_ANSWER, f"no answer (exit status {call.status}){again}{figure}"
 
 
 def signal_of(call: Call) -> str:

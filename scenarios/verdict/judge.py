@@ -161,7 +161,8 @@ def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
     calls = seen.calls.get(expected.call, ())
     right = [call for call in calls if strangers.is_right(call, expected)]
     holds = expected.holds(len(right)) if expected.is_counted else len(right) == len(calls) > 0
-    endings = Counter(ending(call) for call in calls)
+    addresses = seen.addresses.get(step.from_, ()) if step else ()
+    endings = Counter(strangers.ending_of(call, ending(call), seen, addresses) for call in calls)
     told = ", ".join(each if count == len(calls) == 1 else f"{count} {each}" for each, count in endings.items())
     verdict = verdict_of(holds)
     lacking = [call for call in calls if call.outcome is Outcome.UNSUPPORTED]
@@ -172,7 +173,10 @@ def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
     )
     check = Check(f"outcome of {expected.call}", amount + expected.right, told or "it was not called", verdict)
     check = strangers.unless_unread(check, expected, calls)
-    check = strangers.unless_unborne(check, expected, seen, step) if step else check
+    if step:
+        check = strangers.unless_unborne(check, expected, seen, step)
+        check = strangers.unless_answered(check, expected, seen, step)
+        check = strangers.unless_unanswered(check, expected, seen, step)
     return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from scenarios.calls import error_texts
 from scenarios.calls.call import Call
+from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import Shape, shape
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
@@ -22,7 +23,7 @@ from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service_programs import KINDS
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
-from scenarios.verdict.behaviour import conflict, retried, signal_of, unborne
+from scenarios.verdict.behaviour import conflict, is_unanswered, retried, signal_of, unborne
 from scenarios.verdict.check import Check, Verdict
 
 # How a call ends where no errno is needed to know it.
@@ -88,6 +89,41 @@ def unless_unborne(check: Check, expected: Outcomes, seen: Seen, step: CallStep)
         if is_right(call, expected) is (check.holds is Verdict.PASS) and unborne(call, made):
             hint = f"it printed {call.errno}, and no packet told it so: write `says` in service.yaml for these words"
             return _unproven(check, hint)
+    return check
+
+
+def unless_answered(check: Check, expected: Outcomes, seen: Seen, step: CallStep) -> Check:
+    """The check of an outcome; unproven where a program had printed its answer, and the lab had to end it.
+
+    Its exit status is a part of the right outcome, and nobody knows it: so it was neither answered nor did it hang.
+    """
+    if not {*expected.words} & {"answered", "hung"}:
+        return check
+    for call in seen.calls.get(expected.call, ()):
+        addresses = seen.addresses.get(step.from_, ())
+        is_decisive = is_right(call, expected) is (check.holds is Verdict.PASS)
+        if call.printed_in_vain and is_decisive and bytes_came(seen, call, addresses):
+            hint = "what `prints` wants was printed, and it did not end: give it more time (`--patience 60s`)"
+            stays = "or an option that ends it, or `timeout 3` before its `run`, with `status: 124`"
+            return _unproven(check, f"{hint}, {stays}")
+    return check
+
+
+def ending_of(call: Call, word: str, seen: Seen, addresses: Collection[str]) -> str:
+    """How a call ended, in a word. Where no byte came to its program that is said, and not that an answer was wrong."""
+    if not is_unanswered(seen, call, addresses):
+        return word
+    is_right_end = call.outcome is Outcome.ANSWERED
+    return f"{word if is_right_end else f'exit status {call.status}'} (no byte came from the service)"
+
+
+def unless_unanswered(check: Check, expected: Outcomes, seen: Seen, step: CallStep) -> Check:
+    """The check of an outcome; unproven where it rests on a wrong answer, and none had come."""
+    if Outcome.WRONG_ANSWER.value not in expected.words or check.holds is not Verdict.PASS:
+        return check
+    wrong = [each for each in seen.calls.get(expected.call, ()) if each.outcome is Outcome.WRONG_ANSWER]
+    if any(is_unanswered(seen, each, seen.addresses.get(step.from_, ())) for each in wrong):
+        return _unproven(check, "that is the right status without what `prints` wants, and no answer")
     return check
 
 

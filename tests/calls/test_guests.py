@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from scenarios.calls.boxes import environment
-from scenarios.calls.call import Call
+from scenarios.calls.call import PRINTED, Call
 from scenarios.calls.caller import _guest_call
 from scenarios.calls.contract import ended
 from scenarios.calls.error_texts import STRERROR
@@ -99,6 +99,13 @@ def test_the_repr_of_a_python_error_has_its_errno(printed: str, told: tuple[Outc
 
 def test_one_that_the_lab_had_to_end_hung_and_one_that_a_signal_ended_crashed() -> None:
     assert read(CLIENT, 124, hung=True)[0] is Outcome.HUNG
+    for printed, client, told in (
+        ("OK\n", CLIENT, True),
+        ("NO\n", CLIENT, False),
+        ("", replace(CLIENT, prints=""), False),
+    ):
+        hung = ended(client, Finished(("ask",), 124, printed, "", 9.0), hung=True)
+        assert (hung.outcome, hung.conflict == PRINTED) == (Outcome.HUNG, told)
     assert read(CLIENT, 139)[0] is Outcome.CRASHED
 
 

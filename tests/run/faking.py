@@ -124,7 +124,7 @@ def faked(
     """
     on = [FakeLab(number) for number in range(1, labs + 1)]
 
-    def performed(stage: Stage, cell: Cell, *, armed: bool) -> Seen:
+    def performed(stage: Stage, cell: Cell, *, armed: bool, control: Seen | None = None) -> Seen:  # noqa: ARG001
         perform(stage, cell, armed)
         return evidence(armed=armed, capture=capture)
 

@@ -471,7 +471,7 @@ def test_on_a_disk_that_gets_full_a_run_ends_with_what_was_run_and_says_what_was
 def test_a_cell_whose_evidence_the_disk_cannot_take_is_unproven_and_smaller_ones_go_on(
     small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def performed(_: Stage, cell: Cell, *, armed: bool) -> object:
+    def performed(_: Stage, cell: Cell, *, armed: bool, **__: object) -> object:
         return evidence(armed=armed, capture=bytes(300 << 10 if cell.repeat == 2 else 1 << 10))
 
     with faked(small_disk), mock.patch.object(cell, "perform", performed):
@@ -527,7 +527,7 @@ def test_the_evidence_of_a_try_is_given_back_before_the_next_one_begins(
     alive: list[int] = []
     stalled = Check("a duration", "0s to 1s", "1.7 s", Verdict.UNPROVEN, stalled="the machine stood still for 0.7 s")
 
-    def performed(*_: object, armed: bool) -> Seen:
+    def performed(*_: object, armed: bool, **__: object) -> Seen:
         if not armed:  # a try begins
             gc.collect()
             alive.append(sum(each() is not None for each in held))

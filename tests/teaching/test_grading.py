@@ -70,6 +70,8 @@ def mark_of(tmp_path: Path, result: dict[str, Any], want: Want, drill: str = "an
         ("timed out 3.0 s", "timed out", "either", Mark.GOOD),
         ("failed (exit status 7, no errno printed)", "failed", "told", Mark.GOOD),
         ("hung (still waiting after 20 s)", "hung", "told", Mark.BAD),
+        ("done (no byte came from the service)", "done", "answered", Mark.OPEN),
+        ("answered, not ended after 20 s", "not ended", "answered", Mark.OPEN),
         ("crashed (uncaught ConnectionResetError)", "crashed", "told", Mark.BAD),
         ("failed with a traceback (ConnectionResetError)", "failed with a traceback", "told", Mark.BAD),
         # of these nobody can say whether they are right

@@ -52,7 +52,12 @@ def question(number: int, at_s: float, port: int) -> Frame:
 ONE = [syn(1, 100.0, 40000)]
 
 
-def evidence(made: Call, frames: Sequence[Frame], *, waiting: str = "") -> Seen:
+def evidence(made: Call, frames: Sequence[Frame], *, waiting: str = "", silent: bool = False) -> Seen:
+    """The run of one call. Its service has said something from another port, unless it is `silent`."""
+    if frames and not silent:
+        at_s = (made.started_s or 0.0) + 0.001
+        word = replace(frame(0, at_s, source=SERVER, to=CLIENT), transport="udp", source_port=9, destination_port=9)
+        frames = [replace(word, flags=frozenset(), payload=b"w"), *frames]
     return Seen(
         armed=True, port=PORT, addresses={"client": (CLIENT,)}, client_side=frozenset({CLIENT}),
         calls={"hello": [made]}, caught={}, looks={}, logs={}, captures={}, frames={"client-leg": frames}, events=(),
@@ -529,3 +534,24 @@ def test_a_reset_or_a_refusal_that_a_program_prints_and_no_packet_tells_is_uncle
     told = behaviour(made, frames, ANSWERED)
     assert told.word == word
     assert (told.kind == "unclear") is ("no packet" in word)
+
+
+@pytest.mark.parametrize(
+    ("made", "frames", "word", "kind"),
+    [
+        (call(), [question(1, 100.0, 50000)], "done (no byte came from the service)", "done"),  # of syslog, say
+        (call(), [*ONE, reset(2, 100.1, 40000)], "done (no byte came from the service)", "done"),
+        # coap-client gives up by itself, prints nothing, and ends with 0
+        (call(Outcome.WRONG_ANSWER, duration_s=10.0), [question(1, 100.0, 50000), question(2, 102.8, 50000)],
+         "no answer (exit status 0) after 1 retry, 8.0 s", "no answer"),
+        (call(Outcome.WRONG_ANSWER), ANSWERED, "wrong answer", "wrong answer"),
+        (call(guest=False), ONE, "answered", "answered"),
+        (call(Outcome.TIMED_OUT, status=28, duration_s=7.0), ONE, "timed out 5.0 s", "timed out"),
+    ],
+)  # fmt: skip
+def test_of_one_to_which_no_byte_came_neither_an_answer_is_said_nor_a_wrong_one(
+    made: Call, frames: Sequence[Frame], word: str, kind: str
+) -> None:
+    told = behaviour_of(DRILL, evidence(call(), frames[:1]), evidence(made, frames, silent=True))
+    assert told
+    assert (told.word, told.kind) == (word, kind)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.calls.call import Call
+from scenarios.calls.call import PRINTED, Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import shape
@@ -338,3 +338,36 @@ def test_of_two_addresses_the_one_is_refused_and_the_other_unreachable(
 ) -> None:
     made = replace(failed(Outcome.UNREACHABLE, errno="ENETUNREACH", status=1), stderr=stderr)
     assert last(tmp_path, REFUSED, evidence(made)).holds is holds
+
+
+def test_one_that_printed_its_answer_and_did_not_end_was_neither_answered_nor_did_it_hang(tmp_path: Path) -> None:
+    """In the control too: the line says how it can be made to end."""
+    made = call(Outcome.HUNG, status=124, duration_s=8.0, conflict=PRINTED)
+    came = [*ONE, data(2, 100.1, 40000, 8)]
+    for word, frames, holds in (
+        ("answered", came, Verdict.UNPROVEN),
+        ("hung", came, Verdict.UNPROVEN),
+        ("answered", ONE, Verdict.FAIL),  # it prints that before it asks
+        ("hung", ONE, Verdict.PASS),
+    ):
+        outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+        checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
+        assert checked.holds is holds, word
+        assert ("`timeout 3` before its `run`, with `status: 124`" in checked.seen) is (holds is Verdict.UNPROVEN)
+
+
+def test_no_byte_of_the_service_is_no_wrong_answer(tmp_path: Path) -> None:
+    """And an answered call says so too: it is fair of syslog, whose datagrams nobody answers."""
+    came = [*ONE, data(2, 100.1, 40000, 8)]
+    for made, word, frames, holds, told in (
+        (call(), "answered", ONE, Verdict.PASS, "answered (no byte came from the service)"),
+        (call(), "answered", came, Verdict.PASS, "answered"),
+        (call(Outcome.WRONG_ANSWER), "answered", ONE, Verdict.FAIL, "exit status 0 (no byte came from the service)"),
+        (call(Outcome.WRONG_ANSWER), "wrong answer", ONE, Verdict.UNPROVEN, "exit status 0 (no byte came from the"),
+        (call(Outcome.WRONG_ANSWER), "wrong answer", came, Verdict.PASS, "wrong answer"),
+    ):
+        outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+        checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
+        assert checked.holds is holds, told
+        assert checked.seen.startswith(told)
+        assert (checked.seen == told) is (holds is not Verdict.UNPROVEN)
