@@ -12,7 +12,7 @@ from scenarios.cli.service_files import NO_SDK, error_lines
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab import signals
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, NoEngine, OutputLost, UsageError
-from scenarios.lab.heartbeat import pulse
+from scenarios.lab.heartbeat import print_nowhere, pulse
 from scenarios.lab.markup import escape
 from scenarios.lab.places import IS_INSTALLED, PACKAGE, PROGRAM, typed
 from scenarios.lab.topology import DEFAULT_LAB, LAB_NUMBERS
@@ -121,6 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         return _cannot(LabProblem(f"there is no `docker` command here; `{typed('setup')}` installs it"), EX_UNAVAILABLE)
     except OutputLost as error:
+        print_nowhere(sys.stdout)  # else Python tells of it once more when it ends
         sys.stderr.write(f"cannot: {error}\n")
         return EX_IOERR
     except KeyboardInterrupt as error:

@@ -216,8 +216,9 @@ class Heartbeat:
 
     def _beat(self) -> None:
         rest_s = 0.0
-        while not self._over.wait(rest_s):
-            rest_s = self.beat()
+        with contextlib.suppress(OutputLost):  # the main thread meets it with its next word
+            while not self._over.wait(rest_s):
+                rest_s = self.beat()
 
     def _draw(self, *, on: bool) -> None:
         with self._drawing:
@@ -234,10 +235,14 @@ class Heartbeat:
                 live.stop()
 
 
-def _end_without_reader(stream: IO[str]) -> None:
-    """What is still printed to the stream on the way out goes nowhere."""
+def print_nowhere(stream: IO[str]) -> None:
+    """What is still printed to the stream on the way out goes nowhere, as what is in its buffer."""
     with contextlib.suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:  # it has no descriptor
         os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def _end_without_reader(stream: IO[str]) -> None:
+    print_nowhere(stream)
     signals.end_without_reader()
 
 

@@ -44,6 +44,15 @@ def problems_of_port(port: int | None, key: str = "port") -> Iterator[str]:
         yield f"{key}: expected 1 to 65535, got {port}"
 
 
+def _is_there(file: Path) -> bool:
+    """As Path.exists, which from Python 3.14 on says no of a name that is none. Raises OSError of such a one."""
+    try:
+        file.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
     """What is wrong with the command of a program that runs on a host itself, out of the folder of the services."""
     if not (module := OUR_PROGRAM.match(command)):
@@ -55,7 +64,7 @@ def problems_of_our_program(command: str, services: Path) -> Iterator[str]:
     parts = module[0].split()[2].split(".")[1:]
     file = services.joinpath(*parts)
     try:
-        is_there = file.with_suffix(".py").exists() or (file / "__main__.py").exists()
+        is_there = _is_there(file.with_suffix(".py")) or _is_there(file / "__main__.py")
     except OSError:
         yield f"run: {quoted(module[0])} cannot be the name of a file"
         return

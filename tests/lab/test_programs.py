@@ -76,7 +76,7 @@ def running(code: str) -> Running:
 )
 def test_a_program_that_prints_for_ever_is_read_on_and_takes_no_memory(code: str, cut: str) -> None:
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    program = running("print('listening')\n" + code)
+    program = running("print('listening', flush=True)\n" + code)
     program.wait_for_line("listening", 10)
     wait_for(lambda: was_cut(program.lines), "the limit", 20)
     lines = len(program.lines)
