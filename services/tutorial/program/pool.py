@@ -26,5 +26,6 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-with concurrent.futures.ProcessPoolExecutor(2) as pool:
-    Server((sys.argv[1], int(sys.argv[2])), Counting).serve_forever()
+if __name__ == "__main__":  # the pool's processes import this file, but where they are forked
+    with concurrent.futures.ProcessPoolExecutor(2) as pool:
+        Server((sys.argv[1], int(sys.argv[2])), Counting).serve_forever()
