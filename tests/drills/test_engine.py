@@ -170,7 +170,7 @@ def test_a_signal_to_end_leaves_nothing_and_the_run_has_its_report(
         by = " by SIGTERM" if number is signal.SIGTERM else ""
         assert told.startswith(f"interrupted{by}: 0 of 2 were run; all faults are undone; not run: silent-drop · ")
         assert in_force(killed_lab) == ""
-        found = re.search(r"evidence: (\S+)/ \(", said)
+        found = re.search(r"evidence: (\S+)/", said)
         assert found, said
         assert {"summary.json", "junit.xml", "index.html"} < {each.name for each in (ROOT / found[1]).iterdir()}
 
@@ -192,7 +192,7 @@ def test_a_firewall_that_ends_is_the_verdict_of_the_cell_and_the_run_goes_on(kil
         said, _ = running.communicate(timeout=300)
         assert running.returncode == 2, said
         assert "1 pass, 1 unproven of 2" in said
-        found = re.search(r"evidence: (\S+)/ \(", said)
+        found = re.search(r"evidence: (\S+)/", said)
         assert found, said
         (broken,) = (ROOT / found[1]).glob("silent-drop/*/*")
         assert (broken / "traceback.txt").is_file()

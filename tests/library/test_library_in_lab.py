@@ -128,7 +128,7 @@ def test_a_call_that_runs_is_paused_and_then_killed(lab: Lab) -> None:
     assert killed.details == ("SIGKILL",)
     assert ended.outcome == "crashed"
     with (
-        pytest.raises(UsageError, match=r"'server', or a call of lab\.start that runs, got 'call-1'"),
+        pytest.raises(UsageError, match=r"the call 'call-1' has ended; expected one of lab\.start that runs"),
         lab.fault(kill=call),
     ):
         pass
