@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import os
 import pty
@@ -143,6 +144,21 @@ def test_by_itself_it_says_so_again_and_again_until_the_command_ends() -> None:
     with heart.beating("demo"):
         wait_for(lambda: out.getvalue().count("… demo (0 s)\n") >= 2, "two lines", LONG_S)
     assert threading.active_count() == threads
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_word_that_cannot_be_written_ends_the_beats_without_a_traceback() -> None:
+    """As where the disk is full: the main thread meets it with its next word, and says so."""
+    tried = threading.Event()
+
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            tried.set()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    heart = Heartbeat(Voice(file=Full(), width=100), silent_for_s=0.01)
+    with heart.beating("run"):
+        assert tried.wait(LONG_S)
 
 
 def test_on_a_terminal_each_thing_under_way_has_a_line_with_its_time_and_its_part_cut_to_the_width() -> None:
