@@ -9,7 +9,9 @@ import pytest
 
 from scenarios.calls.call import PRINTED, Call
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.starts import starts_s
 from scenarios.report.advice import advice
+from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.units import Seconds
 from scenarios.verdict.behaviour import Behaviour, behaviour_of
@@ -89,16 +91,32 @@ def test_one_that_began_so_late_that_its_wait_was_cut_short_does_not_hang(
     assert told_within_6_s(made) == word
 
 
+def test_one_whose_wait_was_cut_short_has_no_mark_for_hanging() -> None:
+    made = replace(HUNG, conflict="", started_s=97.0, duration_s=6.0)
+    found = behaviour_of(within_6_s(), evidence(call(), ONE), evidence(made, ONE))
+    assert found
+    assert found.kind == "not done"
+
+
+def test_the_start_of_a_call_is_the_time_to_its_first_packet_in_the_control() -> None:
+    assert starts_s(evidence(call(started_s=97.0, duration_s=6.0), ONE), DRILL) == {"hello": pytest.approx(3.0)}
+    assert starts_s(evidence(call(started_s=97.0, duration_s=6.0, warm=True), ONE), DRILL) == {"hello": 0.0}
+
+
 def test_one_that_had_its_time_hangs_however_long_it_took_to_start() -> None:
     """The lab has added the start, as the control showed it."""
     made = replace(HUNG, conflict="", started_s=96.0, duration_s=10.0)
     assert told_within_6_s(made) == "hung (still waiting after 6 s)"
 
 
-def told_within_6_s(made: Call) -> str:
+def within_6_s() -> Drill:
     steps = tuple(
         replace(each, call=replace(each.call, within=Seconds(6))) if each.call else each for each in DRILL.script
     )
-    found = behaviour_of(replace(DRILL, script=steps), evidence(call(), ONE), evidence(made, ONE))
+    return replace(DRILL, script=steps)
+
+
+def told_within_6_s(made: Call) -> str:
+    found = behaviour_of(within_6_s(), evidence(call(), ONE), evidence(made, ONE))
     assert found
     return found.word
