@@ -147,7 +147,7 @@ def _perform(options: argparse.Namespace, run_folder: Path, cells: Sequence[Cell
     with workforce(options, jobs, cells) as force:
         step(f"{so_many(len(cells), 'cell')} on {so_many(force.jobs, 'lab')}")
         progress = Progress(len(cells), force.jobs, previous.durations_s(beside=False), cells)
-        campaign = force.running(RunOptions(run_folder, progress.report, progress.begin_cell))
+        campaign = force.running(RunOptions(run_folder, progress.report, progress.begin_cell, keep=options.keep))
         campaign.results = ran
         with progress.display():
             campaign.run(cells)
