@@ -13,6 +13,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotInTime
 from typing import Any, Final, Literal, NamedTuple, Protocol
 
+from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Finished
 from scenarios.lab.valueclass import valueclass
@@ -67,6 +68,11 @@ class Call:
     def printed(self) -> str:
         """What it printed, standard output first, for a person."""
         return (self.stdout + self.stderr).strip() or "(nothing)"
+
+    @property
+    def words(self) -> str:
+        """What it printed, standard output first, without colours: for whoever reads words in it."""
+        return without_sequences(f"{self.stdout}\n{self.stderr}")
 
     @property
     def printed_in_vain(self) -> bool:

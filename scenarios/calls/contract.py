@@ -17,6 +17,7 @@ from typing import Final
 from scenarios.calls import boxes, error_texts, on_cpus
 from scenarios.calls.call import PRINTED, Ending
 from scenarios.lab import engine
+from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
@@ -50,25 +51,31 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
     """How a call of this client ended, and the errno by name, where it told one. `hung`: the lab had to end it; `cpu`:
     what it was built for.
     """
-    text = f"{ran.stdout}\n{ran.stderr}"
+    raw = f"{ran.stdout}\n{ran.stderr}"
+    text = without_sequences(raw)
     with_names = error_texts.with_names(text, cpu)
     if client.contract:
         outcome = Outcome.HUNG if hung else OF_STATUS.get(ran.status, Outcome.CRASHED)
         return Ending(outcome, errno_from_stderr(ran.stderr) if ran.status else None)
     if hung:
         # Its answer may be among what it printed; whether it is, only the packets can say (verdict/not_ended.py).
-        has_printed = client.prints and re.search(client.prints, text, re.MULTILINE)
+        has_printed = client.prints and _is_in(client.prints, text, raw)
         return Ending(Outcome.HUNG, error_texts.errno_in(with_names), PRINTED if has_printed else "")
     by_status = next((Outcome(word) for word in client.exits if ran.status in client.statuses(word)), None)
-    right = by_status is None and ran.status == client.status and re.search(client.prints, text, re.MULTILINE)
+    right = by_status is None and ran.status == client.status and _is_in(client.prints, text, raw)
     for word, pattern in client.says.items():
         # Where the right answer is there too, the words are of a try before it: dig tells of each.
         before = right and client.prints and word != Outcome.WRONG_ANSWER.value
-        if not before and re.search(pattern, text, re.MULTILINE):
+        if not before and _is_in(pattern, text, raw):
             return _by_words(Outcome(word), with_names)
     if right:
         return Ending(Outcome.ANSWERED, None)
     return _by_text(client, ran.status, with_names, by_status)
+
+
+def _is_in(pattern: str, *texts: str) -> bool:
+    """Whether somebody's pattern is in what was printed, without colours or with them."""
+    return any(re.search(pattern, each, re.MULTILINE) for each in texts)
 
 
 def _by_words(outcome: Outcome, text: str) -> Ending:

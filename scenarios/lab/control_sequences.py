@@ -15,7 +15,13 @@ _SEQUENCE: Final = re.compile(
     r"|(?:\x1b[]PX^_]|[\x90\x98\x9d-\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
 )
+_OPENERS: Final = "\x1b\x90\x98\x9b\x9d\x9e\x9f"
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def without_sequences(text: str) -> str:
+    """Return what a program says, coloured or not: a text without its sequences. Other control characters stay."""
+    return _SEQUENCE.sub("", text) if any(each in text for each in _OPENERS) else text
 
 
 def without_controls(text: str) -> str:

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Final
 
+from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.valueclass import valueclass
 from scenarios.lab.waiting import wait_for
@@ -90,9 +91,10 @@ class BoundedOutput:
             del self._tail[: -self._half]
 
     def read(self, stream: IO[bytes]) -> None:
-        """Take all that comes, until the end of the stream."""
-        while data := stream.read1(READ_BYTES):  # type: ignore[attr-defined] # of a pipe: a BufferedReader
-            self.take(data)
+        """Take all that comes, until the end of the stream, and close it."""
+        with stream:
+            while data := stream.read1(READ_BYTES):  # type: ignore[attr-defined] # of a pipe: a BufferedReader
+                self.take(data)
 
     def text(self) -> str:
         """What is kept; where something is missing, a line says so."""
@@ -205,8 +207,8 @@ class Running:
         decoder = io.IncrementalNewlineDecoder(
             codecs.getincrementaldecoder("utf-8")("backslashreplace"), translate=True
         )
-        with contextlib.suppress(OSError, ValueError):  # it was closed
-            while data := self._stream.stdout.read1(READ_BYTES):  # type: ignore[attr-defined] # as above
+        with contextlib.suppress(OSError, ValueError), self._stream.stdout as output:  # it may be closed already
+            while data := output.read1(READ_BYTES):  # type: ignore[attr-defined] # as above
                 self._printed.take(decoder.decode(data))
         self._printed.take(decoder.decode(b"", final=True))
         self._printed.end()
@@ -236,7 +238,7 @@ class Running:
                 self._reader.join(STOP_WITHIN_S)
             for line in self.lines[looked_at:]:
                 looked_at += 1
-                if match := re.search(pattern, line):
+                if match := re.search(pattern, line) or re.search(pattern, without_sequences(line)):
                     return match
             if ended:
                 self.check_running(f"it printed {pattern!r}")

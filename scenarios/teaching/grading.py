@@ -18,7 +18,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
-from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, DONE, NO_ANSWER, TRACEBACK, UNCLEAR
+from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, DONE, TRACEBACK, UNCLEAR
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
@@ -120,7 +120,7 @@ def _mark(stored: Mapping[str, Any], drill: Drill, want: Want) -> tuple[Mark, st
     answered = kind in (Outcome.ANSWERED.value, AGAIN)
     if answered:
         return (Mark.BAD if want == "told" else Mark.GOOD), word
-    if kind in (Outcome.WRONG_ANSWER.value, NO_ANSWER) and _took_it_for_right(stored, str(did["call"])):
+    if _took_it_for_right(stored, str(did["call"])):
         return Mark.BAD, f"{word}, and its exit status was 0, as after a right one"
     return (Mark.BAD if want == "answered" else Mark.GOOD), word
 

@@ -19,6 +19,7 @@ from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import Tries, asked_in_all, is_beside_another, took_s, tries
+from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import OF_ERRNO, Outcome
@@ -279,15 +280,16 @@ def _crash(call: Call) -> str:
         return ""
     if name := signal_of(call):
         return name
-    name = uncaught(call.status or 0, call.stderr)
+    name = uncaught(call.status or 0, without_sequences(call.stderr))
     return f"uncaught {name}" if name else ""
 
 
 def _traceback(call: Call, usual: Call | None) -> Traceback | None:
     if call.outcome is Outcome.WRONG_ANSWER or call.outcome is Outcome.UNSUPPORTED:
         return None
-    printed = f"{usual.stdout}\n{usual.stderr}".splitlines() if usual else []
-    return traceback_in(call.status or 0, call.stdout, call.stderr, frozenset(printed))
+    printed = usual.words.splitlines() if usual else []
+    out, err = without_sequences(call.stdout), without_sequences(call.stderr)
+    return traceback_in(call.status or 0, out, err, frozenset(printed))
 
 
 def _seconds(seconds: float) -> str:

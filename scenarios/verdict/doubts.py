@@ -18,6 +18,7 @@ from scenarios.evidence.connection_ends import End
 from scenarios.evidence.record import Seen
 from scenarios.evidence.silence import silence_s
 from scenarios.evidence.tries import Tries
+from scenarios.lab.control_sequences import without_sequences
 from scenarios.spec.outcome import OF_STATUS, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
@@ -33,7 +34,7 @@ def timed_out_in_silence(seen: Seen, call: Call, made: Tries, addresses: Collect
     told = call.guest and call.errno in OF_A_WAIT and _is_failure(call)
     if not told or made.error_came or made.fin_came:
         return False
-    last = (call.stderr.strip() or call.stdout.strip()).rpartition("\n")[2]
+    last = without_sequences(call.stderr.strip() or call.stdout.strip()).rpartition("\n")[2]
     silent_s = silence_s(seen, call, made, addresses)
     return error_texts.errnos(last)[-1:] == [call.errno] and (silent_s or 0.0) - usual_end_s >= LATER_S
 
@@ -50,7 +51,7 @@ def is_untold(call: Call) -> bool:
     What it printed may say it without one: Python's `TimeoutError: timed out`.
     """
     untold = call.guest and call.errno is None and call.outcome in OF_ONE_ERRNO
-    in_words = untold and call.outcome in error_texts.outcomes(f"{call.stdout}\n{call.stderr}")
+    in_words = untold and call.outcome in error_texts.outcomes(call.words)
     return untold and not in_words and OF_STATUS.get(call.status or 0) is not call.outcome
 
 
@@ -59,7 +60,8 @@ def is_in_words(step: CallStep, call: Call, chosen: ServiceChoice | None) -> boo
     name = step.client or (chosen.client_name if chosen else None)
     client = chosen.service.clients.get(name) if chosen and name and step.run is None else None
     pattern = client.says.get(call.outcome.value) if client else None
-    return bool(pattern and re.search(pattern, f"{call.stdout}\n{call.stderr}", re.MULTILINE))
+    printed = (call.words, f"{call.stdout}\n{call.stderr}")
+    return bool(pattern and any(re.search(pattern, each, re.MULTILINE) for each in printed))
 
 
 def doubt_of(call: Call, made: Tries, ends: Sequence[End], usual_end_s: float, *, is_in_words: bool) -> str:

@@ -76,7 +76,7 @@ def _tells_also(call: Call, expected: Outcomes) -> bool:
     """Whether the words from which the end of a call was read tell of an expected end as well."""
     if not call.guest or OF_STATUS.get(call.status or 0) is call.outcome:
         return False
-    told = {each.value for each in error_texts.outcomes(f"{call.stdout}\n{call.stderr}")}
+    told = {each.value for each in error_texts.outcomes(call.words)}
     return call.outcome.value in told and bool(told & {*expected.words})
 
 

@@ -42,10 +42,20 @@ def test_the_right_outcome_is_answered_and_another_text_with_its_status_is_a_wro
         ("connection timed out", Outcome.TIMED_OUT, "ETIMEDOUT"),
         ("first: Connection refused; then: Network is unreachable", Outcome.UNREACHABLE, "ENETUNREACH"),
         ("all went wrong", Outcome.FAILED, None),
+        ("\x1b[31mECONNREFUSED\x1b[0m", Outcome.REFUSED, "ECONNREFUSED"),
+        ("error: \x1b[1;31mtimed out\x1b[0m", Outcome.TIMED_OUT, None),
     ],
 )
 def test_the_text_of_an_errno_tells_the_outcome(printed: str, outcome: Outcome, name: str | None) -> None:
     assert read(CLIENT, 1, printed) == (outcome, name)
+
+
+def test_a_pattern_of_the_file_matches_what_is_coloured_with_its_colours_or_without() -> None:
+    for prints in ("^OK$", "^\x1b\\[32mOK"):
+        assert read(replace(CLIENT, prints=prints), 0, "\x1b[32mOK\x1b[0m\n")[0] is Outcome.ANSWERED
+    for says in ("^No data$", "\x1b\\[31mNo data"):
+        client = replace(CLIENT, says={"broken off": says})
+        assert read(client, 1, "\x1b[31mNo data\x1b[0m")[0] is Outcome.BROKEN_OFF
 
 
 def test_an_errno_in_a_right_answer_is_no_failure() -> None:

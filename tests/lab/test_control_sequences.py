@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scenarios.lab.build_output import Reading
-from scenarios.lab.control_sequences import without_controls
+from scenarios.lab.control_sequences import without_controls, without_sequences
 from scenarios.lab.engine import docker_command
 from scenarios.lab.errors import CommandFailed, LabProblem
 from scenarios.lab.lab import Lab
@@ -30,6 +30,12 @@ from scenarios.lab.lab import Lab
 )
 def test_what_a_terminal_would_not_show_is_left_out(printed: str, left: str) -> None:
     assert without_controls(printed) == left
+
+
+def test_of_what_a_program_says_its_colours_alone_are_left_out() -> None:
+    coloured = "\x1b[31mECONNREFUSED\x1b[0m\t\x9b1mno\x9bm\r\nnext\rover\x08\x00"
+    assert without_sequences(coloured) == "ECONNREFUSED\tno\r\nnext\rover\x08\x00"
+    assert without_sequences("plain \r\n") == "plain \r\n"
 
 
 def test_a_lab_that_did_not_come_up_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,6 +97,28 @@ def test_what_a_program_prints_has_the_line_ends_of_a_text(capfd: pytest.Capture
     assert capfd.readouterr() == ("", "")
 
 
+def test_what_a_program_says_in_colours_is_found_by_its_words_and_kept_as_it_came() -> None:
+    program = running(r"print('\x1b[32mINFO\x1b[0m:     \x1b[1mready\x1b[0m at 80', flush=True)")
+    assert program.wait_for_line(r"^INFO: +ready at (\d+)$", 10)[1] == "80"
+    program.stop()
+    assert program.lines == ["\x1b[32mINFO\x1b[0m:     \x1b[1mready\x1b[0m at 80"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_pipe_of_a_program_that_ended_stays_open() -> None:
+    """Under `pytest -W error` a pipe that nobody closed is an error of whichever test runs when it is found."""
+    program = running("print('ready', flush=True)")
+    program.wait_for_line("ready", 10)
+    program.stop()
+    kept = BoundedOutput(), BoundedOutput()
+    with process.attached([sys.executable, "-c", "print(1)"], *kept) as stream:
+        stream.wait(10)
+    assert kept[0].text() == "1\n"
+    for each in (program._stream.stdout, stream.stdout, stream.stderr):
+        assert each
+        assert each.closed
+
+
 def test_a_program_that_cannot_be_ended_is_told_of_and_no_longer_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "STOP_WITHIN_S", 0.1)
     program = running("import time; time.sleep(60)")

@@ -100,6 +100,14 @@ def test_an_unfinished_answer_that_is_taken_for_a_whole_one_is_bad_and_one_that_
     assert mark_of(tmp_path, stored("wrong answer", "wrong answer", status=15), "told").mark is Mark.GOOD
 
 
+@pytest.mark.parametrize("want", ["told", "either"])
+def test_an_error_that_is_printed_by_a_program_that_ends_with_status_0_is_bad(tmp_path: Path, want: Want) -> None:
+    """Of a thread whose traceback stands beside `done`, or of a log: its status says that all is well."""
+    grade = mark_of(tmp_path, stored("refused (ECONNREFUSED)", "refused", status=0), want)
+    assert grade.mark is Mark.BAD
+    assert grade.word == "refused (ECONNREFUSED), and its exit status was 0, as after a right one"
+
+
 @pytest.mark.parametrize("verdict", ["unproven", "unsupported", "fail"])
 def test_what_is_not_proven_is_open_whatever_the_program_did(tmp_path: Path, verdict: str) -> None:
     grade = mark_of(tmp_path, stored("hung (still waiting after 20 s)", "hung", verdict), "told")

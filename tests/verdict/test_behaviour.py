@@ -78,6 +78,11 @@ TRACEBACK = """Traceback (most recent call last):
     connect()
 ConnectionRefusedError: [Errno 111] Connection refused
 """
+COLOURED = """\x1b[1mTraceback (most recent call last):\x1b[0m
+  File \x1b[35m"/x.py"\x1b[0m, line \x1b[35m1\x1b[0m, in \x1b[35m<module>\x1b[0m
+    \x1b[31mconnect\x1b[0m()
+\x1b[1;35mConnectionRefusedError\x1b[0m: \x1b[35m[Errno 111] Connection refused\x1b[0m
+"""
 LOGGED = f"ERROR:root:it did not go\n{TRACEBACK}"
 ENDS = [
     (call(), "answered"),
@@ -98,6 +103,11 @@ ENDS = [
     (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
      "failed with a traceback (ConnectionRefusedError, ECONNREFUSED)"),
+    (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=COLOURED),  # FORCE_COLOR, as CI services set it
+     "failed with a traceback (ConnectionRefusedError, ECONNREFUSED)"),
+    (call(Outcome.FAILED, status=2, stderr="\x1b[31mpanic: oh\x1b[0m\n\n\x1b[2mgoroutine 1 [running]:\nmain.main()\n"),
+     "crashed (uncaught panic)"),
+    (call(Outcome.TIMED_OUT, status=7, duration_s=7.0, stderr="error: \x1b[1;31mtimed out\x1b[0m"), "timed out 5.0 s"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=LOGGED),
      "failed with a traceback among other words (ConnectionRefusedError, ECONNREFUSED)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK.replace("<module>", "ask")),
