@@ -27,6 +27,13 @@ def test_foreign_text_is_shown_as_it_is(text: str) -> None:
     assert written.getvalue() == f"{text}|{text}]{text}\n"
 
 
+def test_what_a_program_says_to_its_terminal_does_not_reach_that_of_whoever_reads_of_it() -> None:
+    written = io.StringIO()
+    printed = "\x1b[2J\x1b]0;mine\x07\x1b[31mno [route]\x1b[0m"
+    Voice(file=written, width=200).print(f"[dim]{escape(printed)}[/]")
+    assert written.getvalue() == "no [route]\n"
+
+
 @given(st.text(alphabet="\\[]/a#@ :\n"), st.text(alphabet="\\[]/a#@ :\n"))
 def test_whatever_stands_before_and_behind_it(one: str, other: str) -> None:
     markup = f"[dim]{escape(one)}[/] {escape(other)}{escape(one)}]"
