@@ -2,18 +2,25 @@
 
 That it was answered is said only where both say so: what it printed, and the bytes that came. Its words alone may be
 those with which it begins.
+
+A FIN of the client is that of close() or of shutdown(): one that waits for its answer sends the same. Which of them it
+was, the look at its socket tells, which the lab takes just before it ends a call. A socket that a program holds has no
+timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after tcp_fin_timeout (tcp(7)). Before its
+FIN was acknowledged, both look the same.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, Literal
 
+from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.connection_ends import End
-from scenarios.evidence.record import Seen
+from scenarios.evidence.record import Seen, Waiting
 from scenarios.evidence.starts import start_s
 from scenarios.evidence.tries import LATELY_S, Tries, unanswered
 from scenarios.spec.steps import Call as CallStep
@@ -23,7 +30,11 @@ BACKOFF: Final = 2.0  # by this a pause before a try is longer than the one befo
 HUNG, NOT_DONE, TRYING, SENDING = "hung", "not done", "still trying", "still sending"
 NOT_ENDED: Final = "not ended"  # it was answered
 LATE_PART: Final = 1 / 3  # of the time of a call: what is left after such a start says nothing of how long it waits
+CROSSING_S: Final = 0.01  # what the client sends so soon after a RST may have been under way
+ENDING_S: Final = 0.5  # before the end of a call: a FIN may be the kernel's, of a program that the lab ended
 Answer = Literal["came", "perhaps", "none"]
+Remains = Literal["open", "unknown", "none"]
+Fate = Literal["open", "its FIN", "over"]
 
 
 def answer(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen, made: Tries) -> Answer:
@@ -91,10 +102,11 @@ def not_ended(
         return SENDING, f"still sending after {whole}, {what}"
     if spoke_after_s:
         return SENDING, f"still sending after {whole}, first {spoke_after_s:.1f} s after it had connected"
-    over = bool(ends) and all(ended_s - (each.over_s or ended_s) > LATELY_S for each in ends)
-    if again and over and not made.asked.datagrams.sent:
-        # its last try is over: nothing says whether another would have come
-        return NOT_DONE, f"not done (no connection was open after {whole}, after {again})"
+    remains = _remains(armed, call, made, usual, ends, ended_s)
+    if remains != "open":  # nothing says whether it would have tried again
+        each = "the" if made.asked.connections <= 1 else "each"
+        what = "no connection was open" if remains == "none" else f"its side of {each} connection was closed"
+        return NOT_DONE, f"not done ({what} after {whole}{f', after {again}' if again else ''})"
     then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
     return HUNG, f"hung (still waiting after {whole}{then})"
 
@@ -104,3 +116,67 @@ def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
     tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
     longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
     return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
+
+
+def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[End], ended_s: float) -> Remains:
+    """Whether one of its connections could still bring an answer. `unknown`: it closed one half of it, or both."""
+    over_s = [each.over_s for each in ends if each.over_s is not None]
+    if not ends or len(over_s) < len(ends) or made.asked.datagrams.sent:
+        return "open"
+    looked = _sockets_of(armed, call, made)
+    held = {port: each for port, each in (looked or {}).items() if each.timer != "timewait"}
+    if ended_s - max(over_s) <= LATELY_S:  # the end of its program may have closed it
+        is_closed = looked is not None and looked.keys() == made.ports and not held
+        return "none" if is_closed and ended_s - max(over_s) > ENDING_S else "open"
+    if looked is not None and not held:
+        return "none"
+    fates = _fates(armed, made, ended_s - LATELY_S)
+    if any(_is_open(each, fates.get(port, "open")) for port, each in held.items()):
+        return "open"
+    if looked is None and ("open" in fates.values() or "its FIN" not in fates.values()):
+        return "open" if "open" in fates.values() else "none"
+    half_closes = None not in (usual.answered_s, usual.closed_s) and (usual.closed_s or 0.0) < (usual.answered_s or 0.0)
+    was_open = any(each.socket.state == "ESTABLISHED" for each in held.values())
+    told = error_texts.outcomes(f"{call.stdout}\n{call.stderr}")
+    return "open" if half_closes and not was_open and not told else "unknown"
+
+
+def _sockets_of(armed: Seen, call: Call, made: Tries) -> dict[int, Waiting] | None:
+    """The sockets of its connections by their ports, just before it was ended; None where nobody looked."""
+    name = next((name for name, calls in armed.calls.items() if call in calls), "")
+    of_tcp = [each for each in armed.waiting.get(name, ()) if each.socket.transport == "tcp"]
+    found = {int(port): each for each in of_tcp if (port := each.socket.local.rpartition(":")[2]).isdecimal()}
+    found = {port: each for port, each in found.items() if port in made.ports}
+    is_of_it = len(armed.calls.get(name, ())) == 1  # of several of the name, it was of the last
+    return found if found or (is_of_it and name in armed.waiting) else None
+
+
+def _is_open(held: Waiting, fate: Fate) -> bool:
+    """Whether something may still come on a socket that the look shows, however its packets seem to have ended it."""
+    if fate != "its FIN":
+        return True
+    return held.socket.state == "FIN-WAIT-2" and not held.timer
+
+
+def _fates(armed: Seen, made: Tries, until_s: float) -> dict[int, Fate]:
+    """What ended each connection of the client's ports: its own FIN, before any of the service's, or more than that.
+    A FIN after `until_s` counts for none.
+
+    A RST off the window ends none, nor does a source quench: the client goes on with it (RFC 9293, 3.10.7.4; RFC 6633).
+    """
+    first: dict[int, Fate] = {}
+    over_s: dict[int, float] = {}
+    for each in armed.frames.get("client-leg", ()):
+        is_own = each.destination_port == armed.port
+        at_s, port = each.time_ns / 1e9, each.source_port if is_own else each.destination_port
+        if each.is_icmp_error:
+            over_s |= {quoted: at_s for _, quoted in each.quoted or () if quoted in made.ports}
+        if each.transport != "tcp" or port not in made.ports or at_s < (made.began_s or 0.0):
+            continue
+        if "RST" in each.flags:
+            over_s[port] = math.inf if is_own else max(at_s, over_s.get(port, 0.0))
+        elif is_own and over_s.get(port, math.inf) < at_s - CROSSING_S:
+            del over_s[port]
+        if "FIN" in each.flags and at_s < until_s:
+            first.setdefault(port, "its FIN" if is_own else "over")
+    return {port: "over" if port in over_s else first.get(port, "open") for port in made.ports}

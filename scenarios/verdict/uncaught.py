@@ -32,6 +32,10 @@ CHAINED: Final = (
     "The above exception was the direct cause of the following exception:",
     "During handling of the above exception, another exception occurred:",
 )
+# What a worker of a pool of processes sends back with its exception, as the cause of it: a traceback in quotes.
+OF_A_WORKER: Final = re.compile(r"(?P<margin>(?: +\| )?)(?:\w+\.)+_?RemoteTraceback: ?")
+QUOTES: Final = ('"""', "'''")  # the latter of one that it could not send
+BEHIND: Final = 4  # lines behind its quotes the exception is told to which it is chained
 # The first call of a traceback that nobody caught on its way: of the program's file, or of `python -m`.
 OUTERMOST: Final = re.compile(r'  File "[^\n]*", line \d+, in (?:<module>|_run_module_as_main)')
 LAST_LINE: Final = re.compile(r"(?P<name>[A-Za-z_][\w.<>]*)(?::|$)")
@@ -125,10 +129,36 @@ class _Whole:
 
 
 def _whole(lines: Sequence[str]) -> Iterator[_Whole]:
-    heads = [at for at, line in enumerate(lines) if HEAD.fullmatch(line)]
+    of_workers = [*_of_workers(lines)]
+    causes = {end + BEHIND: begin for begin, end in of_workers}  # by the place of that to which they are chained
+    inside = {at for begin, end in of_workers for at in range(begin, end)}
+    heads = [at for at, line in enumerate(lines) if HEAD.fullmatch(line) and at not in inside]
     begin: int | None = None
     for head, following in itertools.zip_longest(heads, heads[1:]):
-        begin = head if begin is None else begin
-        if following is None or lines[following - 2] not in CHAINED:
+        begin = causes.get(head, head) if begin is None else begin
+        if following is None or lines[causes.get(following, following) - 2] not in CHAINED:
             yield _Whole(begin, head)
             begin = None
+
+
+def _of_workers(lines: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the tracebacks of workers begin and end; one that stands in another, of a pool in a pool, is a part of it.
+
+    Quotes may stand in a message too: the last ones have a sentence behind them, and the exception that it tells of.
+    """
+    opened: list[tuple[int, str, str]] = []
+    for at, line in enumerate(lines):
+        found, quotes = OF_A_WORKER.fullmatch(line), "".join(lines[at + 1 : at + 2])
+        if found and quotes in QUOTES:
+            opened.append((at, quotes, found["margin"]))
+        elif opened and at > opened[-1][0] + 1 and line == opened[-1][1] and _is_cause(lines, at, opened[-1][2]):
+            begin, _, _ = opened.pop()
+            if not opened:
+                yield begin, at
+
+
+def _is_cause(lines: Sequence[str], end: int, margin: str) -> bool:
+    """Whether an exception is chained to what ends there. In a group it may have no traceback of its own."""
+    behind = [line.removeprefix(margin).strip() for line in lines[end + 1 : end + BEHIND]]
+    is_head = bool(margin) or any(HEAD.fullmatch(line) for line in lines[end + BEHIND : end + BEHIND + 1])
+    return behind == ["", CHAINED[0], ""] and is_head

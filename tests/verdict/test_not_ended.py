@@ -15,16 +15,16 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.units import Seconds
 from scenarios.verdict.behaviour import Behaviour, behaviour_of
-from tests.verdict.test_behaviour import ANSWERED, DRILL, ONE, PORT, call, data, evidence, fin, question, syn
+from tests.verdict.test_behaviour import ANSWERED, DRILL, ONE, PORT, SS, call, data, evidence, fin, question, reset, syn
 from tests.verdict.test_judging import CLIENT, SERVER
 
 HUNG = call(Outcome.HUNG, status=124, duration_s=11.0, conflict=PRINTED)  # 9 s from its first packet on
 OPEN, NO_SOCKET = "udp UNCONN 0 0 198.18.1.10:50000 198.18.1.138:65432\n", "udp UNCONN 0 0 0.0.0.0:68 0.0.0.0:*\n"
 
 
-def told(frames: Sequence[Frame], control: Sequence[Frame], waiting: str = "", **changes: object) -> Behaviour:
+def told(frames: Sequence[Frame], control: Sequence[Frame], sockets: str = "", **changes: object) -> Behaviour:
     made = replace(HUNG, **changes)  # type: ignore[arg-type]
-    found = behaviour_of(DRILL, evidence(call(), control), evidence(made, frames, waiting=waiting))
+    found = behaviour_of(DRILL, evidence(call(), control), evidence(made, frames, waiting=sockets))
     assert found
     return found
 
@@ -47,15 +47,15 @@ def test_one_that_had_its_answer_and_ran_on_does_not_hang() -> None:
     assert told([*ONE, *ANSWERED[1:2]], ANSWERED).word == "answered, not ended after 9 s"
 
 
-@pytest.mark.parametrize(("waiting", "word"), [
+@pytest.mark.parametrize(("sockets", "word"), [
     (NO_SOCKET, "answered after 1 retry, not ended after 9 s"),
     (OPEN, "not done (printed what it should, not ended after 9 s)"),
     ("", "not done (printed what it should, not ended after 9 s)"),  # nobody looked
 ])  # fmt: skip
-def test_over_udp_less_than_usual_is_an_answer_where_its_socket_is_closed(waiting: str, word: str) -> None:
+def test_over_udp_less_than_usual_is_an_answer_where_its_socket_is_closed(sockets: str, word: str) -> None:
     """QUIC's server sends anew what was lost, and what it acknowledges differs from run to run."""
     usual = [*ASKS, answer(3, 100.02)]
-    assert told(AGAIN, usual, waiting).word == word
+    assert told(AGAIN, usual, sockets).word == word
 
 
 def test_words_that_it_begins_with_are_no_answer() -> None:
@@ -107,6 +107,113 @@ def test_one_that_had_its_time_hangs_however_long_it_took_to_start() -> None:
     """The lab has added the start, as the control showed it."""
     made = replace(HUNG, conflict="", started_s=96.0, duration_s=10.0)
     assert told_within_6_s(made) == "hung (still waiting after 6 s)"
+
+
+CLOSED = [*ONE, fin(2, 102.0, 40000)]  # at 2 s, of 9
+HALF_CLOSED = [*ONE, fin(2, 100.01, 40000)]
+HALF_CLOSES = [*HALF_CLOSED, data(3, 100.3, 40000, 1)]  # without the failure
+NO_CONNECTION = "not done (no connection was open after 9 s)"
+ITS_SIDE = "not done (its side of the connection was closed after 9 s)"
+WAITS = "hung (still waiting after 9 s)"
+TIMED_OUT = "TimeoutError: timed out\n"
+ORPHAN = "timer:(timewait,53sec,0)"  # as ss shows one that was closed, and none that is held (iproute2 6.1, Linux 6.18)
+UNACKNOWLEDGED = "timer:(on,2.100ms,3) rto:1632 backoff:3"
+NEVER = "; the kernel alone would never end it"
+AFTER_929_S = "; the kernel alone would end it after about 929 s, unless the program set TCP_USER_TIMEOUT"
+OTHER = SS.format(state="ESTAB", send_q=0, port=39999, more="")
+
+
+def waiting(state: str, more: str = "", port: int = 40000, send_q: int = 0) -> str:
+    return OTHER + SS.format(state=state, send_q=send_q, port=port, more=more)
+
+
+@pytest.mark.parametrize(("frames", "control", "sockets", "printed", "word"), [
+    # its own clock ended it, and it closed its only connection and slept
+    (CLOSED, ANSWERED, waiting("FIN-WAIT-2", ORPHAN), TIMED_OUT, NO_CONNECTION),
+    (CLOSED, ANSWERED, waiting("FIN-WAIT-2", ORPHAN), "", NO_CONNECTION),
+    (CLOSED, ANSWERED, waiting("TIME-WAIT", ORPHAN), "", NO_CONNECTION),
+    (CLOSED, ANSWERED, OTHER, "", NO_CONNECTION),
+    (CLOSED, ONE, waiting("FIN-WAIT-2", ORPHAN), "", NO_CONNECTION),
+    (HALF_CLOSED, HALF_CLOSES, waiting("FIN-WAIT-2", ORPHAN), "", NO_CONNECTION),
+    # it holds the socket of which it has closed one half, whatever it printed before
+    (HALF_CLOSED, HALF_CLOSES, waiting("FIN-WAIT-2"), "", f"{WAITS[:-1]}{NEVER})"),
+    (CLOSED, ANSWERED, waiting("FIN-WAIT-2"), TIMED_OUT, f"{WAITS[:-1]}{NEVER})"),  # shutdown(), and waits for the FIN
+    (HALF_CLOSED, HALF_CLOSES, waiting("FIN-WAIT-2", "timer:(keepalive,119min,0)"), "",
+     f"{WAITS[:-1]}; the kernel alone would end it only if nobody answered its keepalive, from about 119 min on)"),
+    # nobody acknowledged its FIN: a socket that is closed shows the same as one that is held
+    (HALF_CLOSED, HALF_CLOSES, waiting("FIN-WAIT-1", UNACKNOWLEDGED, send_q=1), "", f"{WAITS[:-1]}{AFTER_929_S})"),
+    (HALF_CLOSED, HALF_CLOSES, waiting("FIN-WAIT-1", UNACKNOWLEDGED, send_q=1), TIMED_OUT, ITS_SIDE),
+    (CLOSED, ANSWERED, waiting("FIN-WAIT-1", UNACKNOWLEDGED, send_q=1), TIMED_OUT, ITS_SIDE),
+    (CLOSED, ANSWERED, waiting("FIN-WAIT-2", "timer:(keepalive,29sec,0)"), "", ITS_SIDE),  # a tcp_fin_timeout of 90 s
+    # nobody looked
+    (HALF_CLOSED, HALF_CLOSES, "", "", WAITS),
+    (HALF_CLOSED, HALF_CLOSES, "", TIMED_OUT, ITS_SIDE),
+    (CLOSED, ANSWERED, "", "", ITS_SIDE),
+    (CLOSED, ONE, "", "", ITS_SIDE),  # nothing is known of how it closes
+    # its FIN came behind the look, on a machine so busy that the lab ended it late
+    (CLOSED, ANSWERED, waiting("ESTAB"), TIMED_OUT, ITS_SIDE),
+    (CLOSED, HALF_CLOSES, waiting("ESTAB"), "", ITS_SIDE),
+])  # fmt: skip
+def test_one_that_closed_its_only_connection_does_not_wait_on_it_and_one_that_half_closed_it_does(
+    frames: Sequence[Frame], control: Sequence[Frame], sockets: str, printed: str, word: str
+) -> None:
+    found = told(frames, control, sockets, conflict="", stdout=printed)
+    assert found.word == word
+    assert found.kernel_end == (word[:-1].partition("; ")[2])
+
+
+@pytest.mark.parametrize("end", [
+    reset(2, 100.1, 40000),
+    replace(fin(2, 102.0, 40000), flags=frozenset({"RST", "ACK"})),  # SO_LINGER with no time, or bytes were not read
+])  # fmt: skip
+def test_a_reset_ends_both_halves_of_a_connection(end: Frame) -> None:
+    assert told([*ONE, end], HALF_CLOSES, conflict="").word == NO_CONNECTION
+    closed = [*CLOSED[:2], replace(end, number=3, time_ns=int(103e9))]  # an answer met a socket that was closed
+    assert told(closed, HALF_CLOSES, conflict="").word == NO_CONNECTION
+
+
+def test_what_ended_nothing_leaves_a_connection_that_is_open() -> None:
+    """A RST off the window (RFC 9293, 3.10.7.4): the client acknowledges it; its kernel closes it at the end."""
+    challenge = replace(fin(3, 100.101, 40000), flags=frozenset({"ACK"}))
+    forged = [*ONE, data(1, 100.01, 40000, 1), reset(2, 100.1, 40000), challenge]
+    assert told([*forged, fin(4, 108.9, 40000)], ANSWERED, conflict="").word == WAITS
+    assert told(forged, ANSWERED, waiting("ESTAB"), conflict="").word == f"{WAITS[:-1]}{NEVER})"
+    assert told(forged, ANSWERED, OTHER, conflict="").word == NO_CONNECTION
+    assert told(forged, ANSWERED, conflict="").word == NO_CONNECTION, "an acknowledgement that was under way"
+    quench = replace(data(2, 100.1, 9, 1), transport="icmp", flags=frozenset(), payload=b"")
+    quench = replace(quench, source_port=None, destination_port=None, quoted=((CLIENT, 40000), (SERVER, PORT)))
+    assert told([*ONE, quench, syn(3, 101.0, 40000)], ANSWERED, conflict="").word == WAITS
+    assert told([*ONE, quench], ANSWERED, waiting("SYN-SENT"), conflict="").kind == "hung"
+    assert told([*ONE, quench], ANSWERED, conflict="").word == NO_CONNECTION  # as of any other error
+
+
+def test_what_the_services_own_end_left_is_no_connection() -> None:
+    eof = replace(data(2, 100.5, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
+    assert told([*ONE, eof, fin(3, 100.6, 40000)], ANSWERED, conflict="").word == NO_CONNECTION
+    assert told([*ONE, eof], ANSWERED, conflict="").kind == "hung", "it does not heed it"
+
+
+def test_one_that_tried_again_and_half_closed_its_last_connection_waits_on_it() -> None:
+    again = [*ONE, reset(2, 100.1, 40000), syn(3, 100.2, 40001), fin(4, 100.3, 40001)]
+    held = told(again, HALF_CLOSES, waiting("FIN-WAIT-2", port=40001), conflict="")
+    assert held.word == f"hung (still waiting after 9 s, after 1 retry{NEVER})"
+    closed = told(again, HALF_CLOSES, waiting("FIN-WAIT-2", ORPHAN, 40001), conflict="")
+    assert closed.word == "not done (no connection was open after 9 s, after 1 retry)"
+    unknown = told(again, ANSWERED, conflict="")
+    assert unknown.word == "not done (its side of each connection was closed after 9 s, after 1 retry)"
+
+
+@pytest.mark.parametrize(("fin_s", "more", "word"), [
+    (108.3, ORPHAN, NO_CONNECTION),  # its own clock, a moment before the time of the call was over
+    (108.3, "", f"{WAITS[:-1]}{NEVER})"),  # held
+    (108.9, ORPHAN, WAITS),  # the lab ended it, and the look at its socket was late
+])  # fmt: skip
+def test_a_close_just_before_the_end_is_its_own_only_where_a_look_at_its_socket_shows_it(
+    fin_s: float, more: str, word: str
+) -> None:
+    assert told([*ONE, fin(2, fin_s, 40000)], ANSWERED, waiting("FIN-WAIT-2", more), conflict="").word == word
+    assert told([*ONE, fin(2, fin_s, 40000)], ANSWERED, waiting("ESTAB"), conflict="").word == f"{WAITS[:-1]}{NEVER})"
+    assert told([*ONE, fin(2, fin_s, 40000)], ANSWERED, conflict="").word == WAITS
 
 
 def within_6_s() -> Drill:
