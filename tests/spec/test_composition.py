@@ -145,6 +145,8 @@ def resolved(**given: Any) -> dict[str, Any]:
         ({"network_mode": "host"}, "network_mode"),
         ({"pid": "host"}, "pid"),
         ({"ipc": "host"}, "ipc"),
+        ({"ipc": "service:db"}, "ipc"),
+        ({"ipc": "container:theirs"}, "ipc"),
         ({"devices": ["/dev/kvm"]}, "devices"),
         ({"cap_add": ["NET_ADMIN"]}, "cap_add"),
         ({"security_opt": ["seccomp:unconfined"]}, "security_opt"),
@@ -157,6 +159,12 @@ def resolved(**given: Any) -> dict[str, Any]:
 def test_what_a_lab_cannot_honour_is_refused_with_its_cure(given: dict[str, Any], keys: str) -> None:
     assert [".".join(place) for place, _ in refusals(resolved(**given))] == [f"services.web.{keys}"]
     assert not list(refusals(resolved(cap_add=["CAP_CHOWN"], ipc="private", networks={"default": {"aliases": ["w"]}})))
+
+
+@pytest.mark.parametrize("ipc", ["none", "private", "shareable"])
+def test_shared_memory_that_reaches_no_other_service_is_taken(ipc: str) -> None:
+    assert not list(refusals(resolved(ipc=ipc)))
+    assert programs_document(plan(ipc=ipc), topology(7))["services"]["web"]["ipc"] == ipc
 
 
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
