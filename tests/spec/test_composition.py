@@ -130,6 +130,25 @@ def test_what_is_wrong_with_the_service_is_told_with_its_line(tmp_path: Path, ol
     assert all(each.line for each in errors)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("services:\n  web: {image: one\n  db: {image: two}\n", 3, "did not find expected ',' or '}'"),
+        ("services:\n  web:\n    image: one\n   db:\n", 4, "did not find expected key"),
+        ("services:\n  web:\n\timage: one\n", 3, "found character that cannot start any token"),
+        ("services:\n  web: {image: one, environment: {A: *none}}\n", 2, "found undefined alias"),
+        ('services:\n  web: {image: "one\x01"}\n', 1, "control characters are not allowed"),
+    ],
+)
+def test_a_composition_that_is_not_yaml_is_told_with_its_line_and_what_is_wrong(
+    tmp_path: Path, text: str, line: int, told: str
+) -> None:
+    folder = folder_of(tmp_path, compose=text)
+    (error,) = refusal(load_service, folder).all
+    assert str(error).startswith(f"{folder / 'my' / 'compose.yaml'}:{line}: not YAML: ")
+    assert told in str(error)
+
+
 def resolved(**given: Any) -> dict[str, Any]:
     """A composition as Docker Compose resolves it, with more said of `web`."""
     default = {"networks": {"default": None}}
