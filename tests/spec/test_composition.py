@@ -13,7 +13,7 @@ import pytest
 
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.lab.lab import Lab
-from scenarios.lab.seats import Member, Plan, extended, hosts, programs_document, seats_document
+from scenarios.lab.seats import Member, Plan, extended, hosts, image_of, programs_document, seats_document
 from scenarios.lab.topology import LAB_NUMBERS, topology
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import chosen_service, drills
@@ -262,6 +262,23 @@ def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_not
     told = list(aloud(resolved(**given)))
     assert told[0] == "web: its ports are not published"
     assert told[1] == "web: /home/me/code is yours, so it is mounted read-only, at /code"
+
+
+def built(folder: str, **more: Any) -> str:
+    """The image that the lab builds for `web`, of a repository in this folder."""
+    one = plan(image=None, build={"context": f"{folder}/web", "dockerfile": "Dockerfile", **more})
+    web = programs_document(one, topology(7))["services"]["web"]
+    assert web["image"] == image_of(one, "web")
+    assert web["build"]["labels"] == {"faultwire.image": "composition-mine-web"}
+    return image_of(one, "web")
+
+
+def test_two_repositories_whose_services_are_called_the_same_build_images_of_their_own() -> None:
+    mine = built("/home/me/shop")
+    assert mine.startswith("faultwire/composition-mine-web:")
+    assert mine == built("/home/me/shop", args={"TIME": "12:00"})
+    assert len({mine, built("/home/you/shop"), built("/home/me/shop", target="test")}) == 3
+    assert image_of(plan(), "web") == "faultwire/host"
 
 
 def test_only_what_may_reach_the_world_has_the_gate_and_the_name_servers_of_the_machine() -> None:
