@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import time
 from collections import Counter
@@ -22,7 +21,7 @@ from scenarios.cli.arguments import (
     time_s,
 )
 from scenarios.cli.picture import picture
-from scenarios.cli.progress import Progress
+from scenarios.cli.progress import Alone, Progress
 from scenarios.cli.service_files import known_services
 from scenarios.cli.workforce import RunOptions, Workforce, add_cluster, workforce
 from scenarios.evidence import run_folder as runs
@@ -113,16 +112,15 @@ def _run(options: argparse.Namespace, whole_run: Sequence[Cell], asked: Sequence
         elif alone:
             whole.append(result)
 
-    shown: contextlib.AbstractContextManager[object] = progress.display()
-    if alone:
-        shown = under_way(f"{asked[0].title}: the control first, then the fault")
+    one = Alone(asked[0]) if alone else None
+    shown = one.display() if one else progress.display()
     run_folder = runs.new_run()
     runs.keep_room(run_folder, len(asked))
     if options.shard:
         shard_plan.write(run_folder, options.shard, whole_run, fingerprint.parts_of_lab())
     if options.events:
         _tell_line({"run": run_folder.name})
-    happened = _tell_event if options.events else lambda _: None
+    happened = _tell_event if options.events else one.follow if one else lambda _: None
     campaign = force.running(RunOptions(run_folder, tell, progress.begin_cell, keep=options.keep, happened=happened))
     broke_off: BaseException | None = None
     try:

@@ -20,6 +20,7 @@ from scenarios.evidence.run_folder import folder_of
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem, UsageError
 from scenarios.lab.heartbeat import minutes
 from scenarios.lab.markup import escape
+from scenarios.lab.places import display_path
 from scenarios.lab.pool import default_jobs
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console, image_step, step, warn
@@ -33,7 +34,7 @@ from scenarios.spec.service import Service, Services
 from scenarios.spec.units import Seconds, so_many
 from scenarios.teaching import submissions
 from scenarios.teaching.grades_page import CSV, HTML, as_csv, as_html
-from scenarios.teaching.grading import Grade, Mark, Row, Want, graded, ordered, rubric
+from scenarios.teaching.grading import RUBRIC, Grade, Mark, Row, Want, graded, ordered, rubric
 from scenarios.teaching.submissions import Submission
 from scenarios.verdict.result import Result
 
@@ -218,7 +219,8 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
         metavar="FOLDER",
         help="the folder that holds a folder with a service.yaml for each submission",
     )
-    about = "a,b or patterns (default: those of scenarios/lessons/grading.yaml that fit)"
+    rubric_file = str(display_path(RUBRIC)).replace("%", "%%")  # of a clone, or wherever the package is
+    about = f"a,b or patterns (default: those of {rubric_file} that fit)"
     sub.add_argument("--drills", metavar="D,D", help=about)
     sub.add_argument("--only", metavar="A,B", help="these submissions, by the names of their folders")
     add_labs(sub)

@@ -18,6 +18,7 @@ from rich.text import Text
 from scenarios.lab.heartbeat import minutes, pulse
 from scenarios.lab.markup import escape
 from scenarios.report.console import STYLES, console, marked
+from scenarios.run.session import Happened
 from scenarios.spec.cell import Cell
 from scenarios.verdict.check import MARKS, Verdict
 from scenarios.verdict.result import Result
@@ -25,6 +26,22 @@ from scenarios.verdict.result import Result
 LAST = 8  # verdicts that stay in sight
 SHOWN = 16  # labs with their cells: many machines have more than a terminal has lines
 USUAL_S = 3.0  # of a cell of which nothing is known
+
+
+class Alone:
+    """The only cell of a run. A composition comes up before its control, and says so itself."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._title = cell.title
+        self.part = "" if cell.chosen.service.compose else "the control first, then the fault"
+
+    def follow(self, event: Happened) -> None:
+        """Note which of its two scripts is under way. Called in a worker's thread."""
+        self.part = "with the fault" if event.armed else "the control, without the fault"
+
+    def display(self) -> contextlib.AbstractContextManager[object]:
+        """Keep it in sight for the time of the `with` block."""
+        return pulse.under_way(self._title, lambda: self.part)
 
 
 class Progress:

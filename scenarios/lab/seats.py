@@ -7,7 +7,9 @@ lives in the seat's network, and has no more rights there than a guest. Asks no 
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any, Final
@@ -28,6 +30,8 @@ MEMORY, PROCESSES, PROCESSORS = "512m", 512, 1.0
 LOG: Final = {"driver": "json-file", "options": {"max-size": "1m", "max-file": "2"}}
 RESOLVER: Final = ("dns", "dns_search", "dns_opt")
 TAKEN_AWAY: Final = ("NET_RAW", "MKNOD", "AUDIT_WRITE", "SETFCAP")
+TAG_DIGITS: Final = 12
+_BUILT_FROM: Final = ("context", "dockerfile", "dockerfile_inline", "target")  # its folder is an absolute path here
 # What a container that lives in another's network cannot have, or the lab says itself.
 _OF_THE_SEAT: Final = frozenset(
     "ports expose networks network_mode hostname domainname dns dns_opt dns_search extra_hosts links mac_address "
@@ -178,9 +182,17 @@ def _built(plan: Plan, service: str, build: Mapping[str, Any]) -> dict[str, Any]
 
 
 def image_of(plan: Plan, service: str) -> str:
-    """The image of a service: its own by name, or the one that the lab builds for it."""
+    """The image of a service: its own by name, or the one that the lab builds for it.
+
+    The tag is of what it is built from: another repository on the same engine, whose composition and service are called
+    so too, would have its own image stand behind the name while a run here goes on. The arguments of the build are left
+    out, for one may be the time of day, and each image with a tag stays.
+    """
     given = plan.resolved["services"][service]
-    return f"faultwire/composition-{plan.name}-{service}" if given.get("build") else str(given["image"])
+    if not (build := given.get("build")):
+        return str(given["image"])
+    place = json.dumps([build.get(key) for key in _BUILT_FROM])
+    return f"faultwire/composition-{plan.name}-{service}:{hashlib.sha256(place.encode()).hexdigest()[:TAG_DIGITS]}"
 
 
 def _volume(volume: Mapping[str, Any]) -> dict[str, Any]:

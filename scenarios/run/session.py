@@ -21,6 +21,7 @@ from scenarios.faults.injector import Injector
 from scenarios.faults.recovery import held_without_faults, remove_all
 from scenarios.lab.architecture import query_architecture, settings
 from scenarios.lab.composition import Composition
+from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.links import carrier_changes, changes
 from scenarios.lab.topology import Host
@@ -87,15 +88,15 @@ class Stage:
             self._stack.callback(remove_all, self.lab)
         self._stack.close()
 
-    def compose(self, service: Service, say: Callable[[str], None] = lambda _: None) -> None:
+    def compose(self, service: Service) -> None:
         """Have the composition of a service up, if it has one; it stays for the next drills. Raise LabProblem."""
         if not service.compose or (self.composition and self.composition.plan.name == service.service):
             return
         self._composed.close()
         self.composition = None
         self.lab.topology = compositions.with_seats(self.lab.topology, service)
-        say(f"the composition {service.service} comes up")
-        self.composition = self._composed.enter_context(Composition(self.lab, compositions.plan_of(service)))
+        with under_way(f"lab {self.lab.number}: the composition {service.service} comes up"):
+            self.composition = self._composed.enter_context(Composition(self.lab, compositions.plan_of(service)))
 
     def check_interrupted(self) -> None:
         """Raise Interrupted if the run was told to end."""

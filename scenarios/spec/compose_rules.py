@@ -24,7 +24,7 @@ _REFUSED: Final = {
     "privileged": "a program has no rights over the machine in a lab; leave it out",
     "network_mode": "each service has a place of its own behind the firewall; leave it out, and call others by name",
     "pid": "each service has processes of its own in a lab; leave it out",
-    "ipc": "each service has memory of its own in a lab; leave it out",
+    "ipc": "each service has shared memory of its own in a lab; leave it out, or write `private`",
     "userns_mode": "each service has users of its own in a lab; leave it out",
     "uts": "each service has a host name of its own in a lab; leave it out",
     "cgroup_parent": "the lab bounds what its programs use; leave it out",
@@ -32,6 +32,7 @@ _REFUSED: Final = {
     "external_links": "nothing outside of the composition is linked; put that service into a compose file",
     "volumes_from": "write the volumes of each service under the service itself",
 }
+OWN_IPC: Final = ("none", "private", "shareable")  # `shareable` too: whoever would share it is refused
 Refusal = tuple[tuple[str, ...], str]
 
 
@@ -54,7 +55,7 @@ def refusals(resolved: Mapping[str, Any]) -> Iterator[Refusal]:
 
 def _of_service(service: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, cure in _REFUSED.items():
-        if service.get(key) and not (key == "ipc" and service[key] in ("private", "shareable")):
+        if service.get(key) and not (key == "ipc" and service[key] in OWN_IPC):
             yield key, f"{quoted(str(service[key]))} is not for a lab: {cure}"
     for capability in service.get("cap_add") or ():
         if capability.upper().removeprefix("CAP_") not in USUAL_CAPABILITIES:

@@ -20,6 +20,7 @@ from scenarios.spec.fault import Fault
 from scenarios.spec.roles import SERVER
 from scenarios.spec.service_programs import Client, Server
 from scenarios.spec.steps import Call
+from scenarios.spec.strict_yaml import not_yaml
 
 SIDES: Final = ("client_side", "middle", "server_side")
 SERVICES_AT_MOST: Final = 12
@@ -144,9 +145,10 @@ def parsed(path: Path) -> dict[str, Any]:
     """A compose file as a mapping, tags of Compose's own left aside. Raises DeclarationError."""
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
-        mark = getattr(error, "problem_mark", None)
-        raise DeclarationError(path, mark.line + 1 if mark else None, str(error).splitlines()[0]) from error
+    except (OSError, UnicodeError) as error:
+        raise DeclarationError(path, None, str(error).splitlines()[0]) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise not_yaml(path, error) from error
     if not isinstance(node, yaml.MappingNode):
         raise DeclarationError(path, 1, "expected a compose file: a mapping with `services`")
     found: dict[str, Any] = {}

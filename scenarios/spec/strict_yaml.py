@@ -80,6 +80,14 @@ def _check_tokens(path: Path, text: str) -> None:
             raise DeclarationError(path, token.start_mark.line + 1, what)
 
 
+def not_yaml(path: Path, error: Exception) -> DeclarationError:
+    """What PyYAML found wrong with a file, with the line: what it says first is only what it was about to read."""
+    if not isinstance(error, yaml.MarkedYAMLError):
+        return DeclarationError(path, 1, f"not YAML: {error}")
+    mark = error.problem_mark or error.context_mark
+    return DeclarationError(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}")
+
+
 def load(path: Path, expected: type[Declared]) -> Declared:
     """Read a YAML file into the dataclass `expected`. Raises DeclarationError, with file and line.
 
@@ -95,11 +103,8 @@ def _declared(path: Path, text: str, expected: type) -> object:
     try:
         _check_tokens(path, text)
         node = yaml.compose(text, Loader=_Loader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise DeclarationError(path, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DeclarationError(path, 1, f"not YAML: {error}") from error
+        raise not_yaml(path, error) from error
     if node is None:
         raise DeclarationError(path, 1, "the file is empty")
     return typing.cast(object, reader(expected)(node, At(path)))

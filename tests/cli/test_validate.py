@@ -33,7 +33,7 @@ def said_of(
     folder: Path, compose: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> tuple[int, str]:
     own = folder / "composed"
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     (own / "service.yaml").write_text(SERVICE, encoding="utf-8")
     (own / "compose.yaml").write_text(compose, encoding="utf-8")
     monkeypatch.setattr(files, "services", partial(services, folder))
@@ -72,6 +72,22 @@ def test_what_docker_compose_refuses_is_told_with_the_line_of_the_service(
     status, said = said_of(tmp_path, compose, monkeypatch, capsys)
     assert status == 64
     assert f"{tmp_path / 'composed' / 'service.yaml'}:{line}: {told}" in said
+
+
+@needs_compose
+@pytest.mark.parametrize(("of_shell", "of_file"), [("p", ""), ("", "COMPOSE_PROFILES=p\n")])
+def test_a_service_in_a_profile_is_there_when_that_is_active(
+    of_shell: str, of_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("COMPOSE_PROFILES", raising=False)
+    if of_shell:
+        monkeypatch.setenv("COMPOSE_PROFILES", of_shell)
+    own = tmp_path / "composed"
+    own.mkdir()
+    (own / ".env").write_text(of_file, encoding="utf-8")
+    compose = "services: {web: {image: one}, db: {image: two, profiles: [p]}}"
+    status, said = said_of(tmp_path, compose, monkeypatch, capsys)
+    assert (status, "0 wrong" in said) == (0, True), said
 
 
 @needs_compose

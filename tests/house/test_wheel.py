@@ -172,6 +172,15 @@ def test_no_help_and_no_list_of_the_wheel_speaks_of_make(
     assert re.findall(rf".*(?:{OF_THE_CLONE.pattern}).*", told) == []
 
 
+def test_the_help_of_grade_names_the_grading_file_where_the_package_has_it(
+    wheel: Installed, helps: dict[str, tuple[int, str]]
+) -> None:
+    file = wheel.packages / "faultwire" / "lessons" / "grading.yaml"
+    assert file.is_file()
+    _, said = helps["grade"]
+    assert str(file) in "".join(said.split())  # a long path is wrapped at its hyphens
+
+
 def test_doctor_names_the_cure_as_it_is_typed_here(wheel: Installed, tmp_path: Path) -> None:
     nowhere = {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
     ran = wheel.run("faultwire", "doctor", cwd=tmp_path, environment=nowhere)

@@ -71,11 +71,12 @@ def test_an_image_of_a_composition_that_cannot_be_built_is_told_as_any_other(
     with pytest.raises(UsageError) as failed:
         compositions.ready([load_service(folder)], print)
     cause, *printed, log = str(failed.value).splitlines()
-    start = f"{folder / 'service.yaml'}: compose: faultwire/composition-unbuildable-web could not be built: "
-    assert cause.startswith(start)
-    assert re.fullmatch(r'(stage \S+, )?step 2/2: `RUN \["/p"\]` ended with exit code \d+', cause.removeprefix(start))
+    start = re.escape(f"{folder / 'service.yaml'}: compose: faultwire/composition-unbuildable-web:")
+    why = r'(stage \S+, )?step 2/2: `RUN \["/p"\]` ended with exit code \d+'
+    found = re.fullmatch(rf"{start}(?P<tag>[0-9a-f]+) could not be built: {why}", cause)
+    assert found
     assert any("/p" in each for each in printed)
-    assert log == f"the whole log: {tmp_path / 'logs' / 'build-composition-unbuildable-web.log'}"
+    assert log == f"the whole log: {tmp_path / 'logs' / 'build-composition-unbuildable-web-'}{found['tag']}.log"
     labels = [f"{IMAGE_LABEL}=composition-unbuildable-{each}" for each in ("web", "db")]
     left = [image for label in labels for image in engine.client().images.list(filters={"label": label})]
     assert all(each.labels[IMAGE_LABEL] == "composition-unbuildable-db" for each in left)

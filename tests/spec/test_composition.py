@@ -13,7 +13,7 @@ import pytest
 
 from scenarios.faults.idle_timeout import IdleTimeout
 from scenarios.lab.lab import Lab
-from scenarios.lab.seats import Member, Plan, extended, hosts, programs_document, seats_document
+from scenarios.lab.seats import Member, Plan, extended, hosts, image_of, programs_document, seats_document
 from scenarios.lab.topology import LAB_NUMBERS, topology
 from scenarios.spec.cast import Cast
 from scenarios.spec.catalogue import chosen_service, drills
@@ -130,6 +130,25 @@ def test_what_is_wrong_with_the_service_is_told_with_its_line(tmp_path: Path, ol
     assert all(each.line for each in errors)
 
 
+@pytest.mark.parametrize(
+    ("text", "line", "told"),
+    [
+        ("services:\n  web: {image: one\n  db: {image: two}\n", 3, "did not find expected ',' or '}'"),
+        ("services:\n  web:\n    image: one\n   db:\n", 4, "did not find expected key"),
+        ("services:\n  web:\n\timage: one\n", 3, "found character that cannot start any token"),
+        ("services:\n  web: {image: one, environment: {A: *none}}\n", 2, "found undefined alias"),
+        ('services:\n  web: {image: "one\x01"}\n', 1, "control characters are not allowed"),
+    ],
+)
+def test_a_composition_that_is_not_yaml_is_told_with_its_line_and_what_is_wrong(
+    tmp_path: Path, text: str, line: int, told: str
+) -> None:
+    folder = folder_of(tmp_path, compose=text)
+    (error,) = refusal(load_service, folder).all
+    assert str(error).startswith(f"{folder / 'my' / 'compose.yaml'}:{line}: not YAML: ")
+    assert told in str(error)
+
+
 def resolved(**given: Any) -> dict[str, Any]:
     """A composition as Docker Compose resolves it, with more said of `web`."""
     default = {"networks": {"default": None}}
@@ -145,6 +164,8 @@ def resolved(**given: Any) -> dict[str, Any]:
         ({"network_mode": "host"}, "network_mode"),
         ({"pid": "host"}, "pid"),
         ({"ipc": "host"}, "ipc"),
+        ({"ipc": "service:db"}, "ipc"),
+        ({"ipc": "container:theirs"}, "ipc"),
         ({"devices": ["/dev/kvm"]}, "devices"),
         ({"cap_add": ["NET_ADMIN"]}, "cap_add"),
         ({"security_opt": ["seccomp:unconfined"]}, "security_opt"),
@@ -157,6 +178,12 @@ def resolved(**given: Any) -> dict[str, Any]:
 def test_what_a_lab_cannot_honour_is_refused_with_its_cure(given: dict[str, Any], keys: str) -> None:
     assert [".".join(place) for place, _ in refusals(resolved(**given))] == [f"services.web.{keys}"]
     assert not list(refusals(resolved(cap_add=["CAP_CHOWN"], ipc="private", networks={"default": {"aliases": ["w"]}})))
+
+
+@pytest.mark.parametrize("ipc", ["none", "private", "shareable"])
+def test_shared_memory_that_reaches_no_other_service_is_taken(ipc: str) -> None:
+    assert not list(refusals(resolved(ipc=ipc)))
+    assert programs_document(plan(ipc=ipc), topology(7))["services"]["web"]["ipc"] == ipc
 
 
 def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
@@ -235,6 +262,23 @@ def test_a_program_of_it_is_bounded_where_the_file_sets_no_bound_and_changes_not
     told = list(aloud(resolved(**given)))
     assert told[0] == "web: its ports are not published"
     assert told[1] == "web: /home/me/code is yours, so it is mounted read-only, at /code"
+
+
+def built(folder: str, **more: Any) -> str:
+    """The image that the lab builds for `web`, of a repository in this folder."""
+    one = plan(image=None, build={"context": f"{folder}/web", "dockerfile": "Dockerfile", **more})
+    web = programs_document(one, topology(7))["services"]["web"]
+    assert web["image"] == image_of(one, "web")
+    assert web["build"]["labels"] == {"faultwire.image": "composition-mine-web"}
+    return image_of(one, "web")
+
+
+def test_two_repositories_whose_services_are_called_the_same_build_images_of_their_own() -> None:
+    mine = built("/home/me/shop")
+    assert mine.startswith("faultwire/composition-mine-web:")
+    assert mine == built("/home/me/shop", args={"TIME": "12:00"})
+    assert len({mine, built("/home/you/shop"), built("/home/me/shop", target="test")}) == 3
+    assert image_of(plan(), "web") == "faultwire/host"
 
 
 def test_only_what_may_reach_the_world_has_the_gate_and_the_name_servers_of_the_machine() -> None:
