@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from scenarios.lab import composition, engine, images
 from scenarios.lab.errors import CommandFailed, UsageError
@@ -44,14 +48,26 @@ def _read(service: Service) -> Plan:
     for key in SIDES:
         for name in getattr(service, key):
             if name not in resolved["services"]:
-                what = f"the composition has no service {quoted(name)}"
-                raise UsageError(f"{here}: {key}: {what}{advice(name, resolved['services'])}")
+                raise UsageError(f"{here}: {key}: {_missing(name, resolved['services'], files)}")
     members = tuple(
         Member(name, machine_name(service.service, name), side, tuple(names_of(name, resolved)))
         for name, side in sides(resolved, service.client_side, service.server_side, service.middle).items()
     )
     inside = tuple(dict.fromkeys(each.in_ for each in service.clients.values() if each.in_))
     return Plan(service.service, members, resolved, service.families, inside, service.outside)
+
+
+def _missing(name: str, there: Mapping[str, object], files: Sequence[Path]) -> str:
+    """What is said of a service that is not in what Docker Compose made of the files: one of a profile may be."""
+    whole: Mapping[str, Any] = {}
+    with contextlib.suppress(CommandFailed):  # an older one takes `*` for a profile's name, and finds nothing
+        whole = composition.resolved(files, profiles="*")["services"]
+    if not (of_it := (whole.get(name) or {}).get("profiles")):
+        return f"the composition has no service {quoted(name)}{advice(name, there)}"
+    active = ",".join(filter(None, [os.environ.get("COMPOSE_PROFILES"), of_it[0]]))
+    which = " or ".join(map(quoted, of_it))
+    what = f"the service {quoted(name)} is in the profile {which}, which is not active"
+    return f"{what}; COMPOSE_PROFILES={active} before the command makes it so"
 
 
 def with_seats(lab: Topology, service: Service) -> Topology:

@@ -86,11 +86,15 @@ def compose_is_here() -> bool:
     return True
 
 
-def resolved(files: Sequence[Path]) -> dict[str, Any]:
-    """The composition of these files, as Docker Compose resolves it. Raises CommandFailed with what it said."""
+def resolved(files: Sequence[Path], profiles: str | None = None) -> dict[str, Any]:
+    """The composition of these files, as Docker Compose resolves it with these profiles (default: those of the caller).
+
+    Raises CommandFailed with what it said.
+    """
+    environment = {**os.environ, **({} if profiles is None else {"COMPOSE_PROFILES": profiles})}
     words = [word for each in files for word in ("--file", str(each))]
     printed = engine.docker_command(
-        *("compose", *words, "config", "--format", "json"), timeout_s=60, cwd=files[0].parent, env=os.environ
+        *("compose", *words, "config", "--format", "json"), timeout_s=60, cwd=files[0].parent, env=environment
     )
     found: dict[str, Any] = json.loads(printed)
     return found

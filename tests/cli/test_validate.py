@@ -91,6 +91,19 @@ def test_a_service_in_a_profile_is_there_when_that_is_active(
 
 
 @needs_compose
+@pytest.mark.parametrize(("active", "cure"), [("", "COMPOSE_PROFILES=p before"), ("q", "COMPOSE_PROFILES=q,p before")])
+def test_a_service_in_a_profile_that_is_not_active_is_told_so(
+    active: str, cure: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROFILES", active)
+    compose = "services: {web: {image: one}, db: {image: two, profiles: [p]}}"
+    status, said = said_of(tmp_path, compose, monkeypatch, capsys)
+    assert status == 64
+    assert "service.yaml:6: server_side: the service 'db' is in the profile 'p', which is not active; " in said
+    assert cure in said
+
+
+@needs_compose
 def test_a_composition_that_a_lab_honours_is_right(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
