@@ -27,6 +27,7 @@ from scenarios.spec.packet_expectations import Bytes, Matched, Order, Packets
 from scenarios.spec.pairs import EVERY_PAIR, Pair
 from scenarios.spec.roles import SERVER
 from scenarios.spec.served_once import misfit_once
+from scenarios.spec.server_in_place import NOTHING_OF_IT, is_replaced, reads_server
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import KINDS
 from scenarios.spec.sources import problems_of_sources
@@ -298,11 +299,9 @@ class Drill:
     @property
     def _knows_of_server(self) -> str:
         """What it knows of the server's program beyond its protocol; empty when that is nothing."""
-        if self.server.args:
-            return f"it gives the server words that only {self.service} knows: {self.server.args}"
-        untils = [step.until.log for step in self.script if step.until]
-        reads = SERVER in [*untils, *(each.log.of for each in (*self.expect, *self.control, *self.premise) if each.log)]
-        if reads and not any(fault.replace and fault.replace.who == SERVER for fault in self.faults):
+        if words := self.server.args:
+            return f"it gives the server words that only {self.service} knows: {words}"
+        if reads_server(self.script, self.faults, (*self.expect, *self.premise), self.control):
             return f"it reads what only {self.service} prints"
         if any(SERVICE_PLACE in fault.replace.run for fault in self.faults if fault.replace):
             return f"it starts the server inside another program, which is only done with {self.service}"
@@ -321,9 +320,10 @@ class Drill:
         """What this service has not that it needs; empty when that is nothing."""
         if reason := self.cannot_run_with(chosen):
             return reason
-        if self.knows_client and chosen.client_name not in chosen.service.borrowed:
-            return f"it relies on more than the client's protocol; expected a client of {self.service}"
-        return ""
+        if chosen.client_name in chosen.service.borrowed:
+            return NOTHING_OF_IT if is_replaced(self.faults) else ""
+        more = f"it relies on more than the client's protocol; expected a client of {self.service}"
+        return more if self.knows_client else ""
 
     def cannot_run_with(self, chosen: ServiceChoice) -> str:
         """Why no run with this service could end, be it the drill's own; empty when one can."""

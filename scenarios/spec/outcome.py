@@ -63,14 +63,18 @@ OF_ERRNO: Final[Mapping[str, Outcome]] = {
 }
 
 
+CANNOT_LISTEN: Final = "cannot listen on "
+
+
 def errno_from_stderr(stderr: str) -> str | None:
     """The errno in the one line with which a client of ours says why, by name; the last, where it tried more than one.
 
-    `refused: ECONNREFUSED connecting to 198.18.1.138 port 7007` says ECONNREFUSED.
+    `refused: ECONNREFUSED connecting to 198.18.1.138 port 7007` says ECONNREFUSED. A server of ours that a drill starts
+    as a call says `cannot listen on 198.18.1.138 port 7007: EADDRINUSE`.
     """
     last = stderr.rstrip().rpartition("\n")[2]
     outcome, _, why = last.partition(": ")
-    if outcome not in {each.value for each in OF_STATUS.values()}:
+    if outcome not in {each.value for each in OF_STATUS.values()} and not last.startswith(CANNOT_LISTEN):
         return None
     names = [name for name in re.findall(r"\bE[A-Z0-9]+\b", why) if isinstance(getattr(errno, name, None), int)]
     return names[-1] if names else None

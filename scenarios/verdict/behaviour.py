@@ -22,6 +22,7 @@ from scenarios.evidence.tries import Tries, asked_in_all, is_beside_another, too
 from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
+from scenarios.spec.expectations import Outcomes
 from scenarios.spec.outcome import OF_ERRNO, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
@@ -120,9 +121,16 @@ def is_unanswered(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
     return call.guest and is_of_answer and is_silent(seen, call, addresses)
 
 
+def claimed_outcomes(drill: Drill) -> Sequence[Outcomes]:
+    """What a drill claims of the calls of its service's client; where it claims nothing of these, of any program's."""
+    claimed = [each.outcome for each in drill.expect if each.outcome]
+    calls = {name for name, each in drill.calls.items() if each.run is None and each.from_ == "client"}
+    return [each for each in claimed if each.call in calls] or claimed
+
+
 def _calls_in_question(drill: Drill) -> Sequence[str]:
-    """The call of the claim; or, where it claims nothing of a program, those that its faults meet."""
-    claimed = [each.outcome.call for each in drill.expect if each.outcome][:1]
+    """The calls of the claim; or, where it claims nothing of a program, those that its faults meet."""
+    claimed = list(dict.fromkeys(each.call for each in claimed_outcomes(drill)))
     met = {name for fault in drill.faults for name in drill.calls_under(fault.name)}
     plain = [name for name, each in drill.calls.items() if each.run is None and each.from_ == "client"]
     return claimed or [name for name in plain if name in met] or plain or list(drill.calls)

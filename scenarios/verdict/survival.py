@@ -23,7 +23,7 @@ from scenarios.spec.service import ServiceChoice
 from scenarios.spec.service_programs import Serves
 from scenarios.spec.units import Band, Seconds
 from scenarios.spec.validate import SERVICE_PLACE
-from scenarios.verdict.behaviour import Behaviour
+from scenarios.verdict.behaviour import Behaviour, claimed_outcomes
 from scenarios.verdict.check import Verdict
 
 UNASKED, UNKNOWN = "not asked", "not known"
@@ -166,7 +166,8 @@ def survival(
     wrote, and of any where the drill claims nothing of it.
     """
     drill = cell.drill
-    expected = next((each.outcome for each in drill.expect if each.outcome), None)
+    claimed = claimed_outcomes(drill)  # a call that shows how it was before the failure says nothing of it
+    expected = next((each for each in claimed if {*each.words} != {"answered"}), claimed[0] if claimed else None)
     right = expected.words if expected else ()
     promised = " or ".join(SURVIVED if each == "answered" else each for each in right) or NOTHING
     encounter = _encounter(cell, beside)

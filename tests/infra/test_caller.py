@@ -101,6 +101,7 @@ def test_both_sides_call_the_mark_of_a_fork_server_the_same() -> None:
         ("a warning\nreset: EPIPE asking server port 7\n", "EPIPE"),
         ("timed out: not done within 1 s, connecting to EVIL port 7\n", None),
         ("Traceback\nValueError: ECONNREFUSED\n", None),
+        ("cannot listen on 198.18.1.138 port 7007: EADDRINUSE\n", "EADDRINUSE"),  # a server that is started as a call
         ("", None),
     ],
 )

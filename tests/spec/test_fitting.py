@@ -215,6 +215,25 @@ def test_many_drills_of_the_catalogue_fit_programs_that_nobody_here_wrote() -> N
 
 
 @pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("any-aborts", "another program stands in the server's place, and the client is the lab's own too"),
+        ("any-never-answers", "another program stands in the server's place, and the client is the lab's own too"),
+        # in the control the server itself would have to print the lab's line
+        ("restart-with-reuseaddr", "it reads what only echo/selectors prints"),
+    ],
+)
+def test_a_drill_in_which_nothing_of_a_service_would_run_or_its_log_is_another_does_not_fit_it(
+    name: str, told: str
+) -> None:
+    """Their column said what the lab's server and the lab's client do, or was never proven."""
+    assert choose(drills()[name], "socat", KNOWN)[1] == told
+    assert choose(drills()[name], "echo/selectors", KNOWN)[1] == ""
+    has_client = "caddy/respond"
+    assert choose(drills()["any-aborts"], has_client, KNOWN)[1] == "", "its client meets the lab's server there"
+
+
+@pytest.mark.parametrize(
     ("name", "client"),
     [
         ("any-exchange-closed", "paced"),  # for clients that ask again: the usual one asks once

@@ -72,6 +72,27 @@ def test_of_several_calls_the_word_is_what_became_of_most_and_of_how_many() -> N
     assert survival_of(call(), lost, lost, verdict=Verdict.FAIL).word == "reset ECONNRESET, 2 of 3"
 
 
+@pytest.mark.parametrize(
+    ("drill", "calls", "word"),
+    [
+        ("restart-without-reuseaddr", {"before": call(), "after": call(Outcome.REFUSED, "ECONNREFUSED")},
+         "refused ECONNREFUSED"),
+        ("pmtu-black-hole", {"small": call(), "large": call(Outcome.TIMED_OUT, duration_s=9.0)}, "timed out 9 s"),
+        # of a second server that is started as a call, the claim is no word of the client
+        ("port-taken", {"second": call(Outcome.FAILED, "EADDRINUSE"), "hello": call()}, "survived"),
+    ],
+)  # fmt: skip
+def test_a_call_that_shows_how_it_was_before_the_failure_is_not_what_the_word_is_of(
+    drill: str, calls: dict[str, Call], word: str
+) -> None:
+    """It said `survived` of a server that could not be started again, in green, and of a black hole."""
+    found = load_drill(DRILLS / f"{drill}.yaml")
+    made = Cell(found, chosen_service(found, found.service), "le-le")
+    seen = replace(evidence(), calls={name: (each,) for name, each in calls.items()})
+    of = survival(made, Verdict.PASS, seen, WELL)
+    assert (of.word, of.promised) == (word, of.kind)
+
+
 def test_a_drill_that_fails_is_not_as_promised_and_says_what_was() -> None:
     found = survival_of(call(Outcome.RESET, "ECONNRESET"), verdict=Verdict.FAIL)
     assert (found.is_as_promised, found.promised) == (False, "survived")
