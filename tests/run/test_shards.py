@@ -208,6 +208,39 @@ def test_what_does_not_belong_together_is_refused_and_nothing_is_written(
     assert not out.exists()
 
 
+TORN = ("result.json", "fault/frames.json", "control/frames.json")
+
+
+@pytest.mark.parametrize("torn", ['{"schema": 1, "dri', "", "[]", "\0" * 9], ids=["half", "empty", "a list", "zeros"])
+@pytest.mark.parametrize("name", TORN)
+def test_a_torn_file_of_a_cell_is_named_in_its_part_and_nothing_is_left(
+    parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, torn: str
+) -> None:
+    path = parts[1] / _summary(parts[1])["cells"][0]["folder"] / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(torn)
+    assert main(["merge", *map(str, parts), "--out", str(tmp_path / "merged")]) == 64
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith(f"cannot: {path}: expected ")
+    assert told.endswith("; run part 2/3 again")
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a_torn_file_of_a_cell_is_told_by_report_which_makes_the_other_pages(
+    parts: list[Path], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    first, *others = (parts[1] / each["folder"] for each in _summary(parts[1])["cells"])
+    pages = [parts[1] / "index.html", *(each / "index.html" for each in others)]
+    for page in pages:
+        page.unlink()
+    (first / name).parent.mkdir(exist_ok=True)
+    (first / name).write_text('{"schema": 1, "dri')
+    assert main(["report", str(parts[1])]) == 64
+    assert capsys.readouterr().out.startswith(f"cannot: {first / name}: expected JSON: ")
+    assert all(page.is_file() for page in pages)
+
+
 def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     with pytest.raises(UsageError, match="exists already; name a new folder"):
