@@ -27,7 +27,8 @@ from scenarios.verdict.check import MARKS
 
 PACKAGE_FOLDER = Path(scenarios.__path__[0])
 
-PRINTING = [("list", "lost-syn"), ("list", "--json", "lost-syn")]  # words for a person, and lines for a program
+# Words for a person, lines for a program, and what argparse prints by itself.
+PRINTING = [("list", "lost-syn"), ("list", "--json", "lost-syn"), ("--version",), ("--help",), ("run", "--help")]
 
 
 def ran(words: tuple[str, ...], stdout: int | None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -64,10 +65,39 @@ def test_a_full_disk_below_standard_output_is_told(words: tuple[str, ...]) -> No
     assert ended.returncode == 74
 
 
-def test_a_closed_standard_output_is_as_one_that_nobody_looks_at() -> None:
-    argv = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "scenarios", "list", "lost-syn"]
-    ended = subprocess.run(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+def ran_closed(words: tuple[str, ...], closed: str) -> subprocess.CompletedProcess[str]:
+    argv = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "scenarios", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_closed_standard_output_is_told_as_by_coreutils(words: tuple[str, ...], closed: str) -> None:
+    ended = ran_closed(words, closed)
+    assert ended.stderr == "cannot: what is printed cannot be written: Bad file descriptor\n"
+    assert ended.returncode == 74
+
+
+def test_a_closed_standard_error_drops_its_words() -> None:
+    ended = ran_closed(("list", "lost-syn"), "2>&-")
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is full is /dev/full, of Linux")
+def test_a_command_that_is_refused_says_why_where_standard_output_is_lost() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = ran(("explain", "lost-sy"), full.fileno())
+    first, last = ended.stderr.splitlines()
+    assert first.startswith("cannot: unknown drill 'lost-sy'")
+    assert last == "cannot: what is printed cannot be written: No space left on device"
+    assert ended.returncode == 74
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is full is /dev/full, of Linux")
+def test_where_both_streams_are_lost_the_status_says_so() -> None:
+    assert ran_closed(("--version",), ">/dev/full 2>/dev/full").returncode == 74
+    assert ran_closed(("explain", "lost-sy"), ">&- 2>&-").returncode == 74
 
 
 @pytest.mark.parametrize("words", [("call", "echo/select"), ("demo",)], ids=" ".join)
