@@ -134,13 +134,15 @@ def _run(options: argparse.Namespace, whole_run: Sequence[Cell], asked: Sequence
             broke_off = summary.close(run_folder, campaign.results, len(asked), took_s, broke_off, options.junit)
         for result in whole:
             _show(force.labs, result)
+        if options.shard and not asked:
+            console.print(shard_plan.empty_part(options.shard, whole_run))
         if not options.json:
             _count(campaign.results, asked, run_folder, took_s)
         previous.remove_runs(options.keep_runs, warn)
     if broke_off:
         broke_off.add_note(summary.not_run(campaign.results, asked))
         raise broke_off
-    return summary.exit_status(campaign.results) if asked else 0  # a small run has parts with no cell
+    return summary.exit_status(campaign.results) if asked else 0  # of an empty part, which is no failure
 
 
 def _tell_json(result: Result) -> None:
@@ -168,7 +170,8 @@ def _tell_event(event: Happened) -> None:
 
 def _count(results: Sequence[Result], asked: Sequence[Cell], run_folder: Path, took_s: float) -> None:
     told = Counter(each.verdict for each in results)
-    console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
+    if asked:
+        console.print(f"\n{counted(told)} of {len(asked)} in {took_s:.0f} s")
     folder = escape(str(runs.display_path(run_folder)))
     shown = f" (runs/latest points to it); `{typed('report')}` shows it" if runs.is_latest(run_folder) else ""
     console.print(f"[dim]evidence: {folder}/{shown}[/]")

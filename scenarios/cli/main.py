@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import sys
 from collections.abc import Mapping, Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from scenarios.cli.service_files import NO_SDK, error_lines
 from scenarios.evidence.run_folder import StorageProblem
@@ -20,6 +21,9 @@ from scenarios.report.console import EX_IOERR, EX_UNAVAILABLE, EX_USAGE, console
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.project import project
 from scenarios.version import VERSION
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 # The modules of this room with their commands, in the order of the help. Only the module of the command that was typed
 # is imported: all of them take a second, most of it for Docker's SDK and for pages.
@@ -50,6 +54,13 @@ class Parser(argparse.ArgumentParser):
     """argparse with the exit status that sysexits.h has for a usage error."""
 
     lacks_docker = False  # a module of commands could not be imported for want of Docker's SDK
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """As argparse's, which leaves it untold where --help and --version cannot be written. Raises OutputLost."""
+        if file is sys.stdout and message:
+            console.emit(message)
+        else:
+            super()._print_message(message, file)
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)
@@ -107,6 +118,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     comes out as it is, with its traceback.
     """
     try:
+        return _main(argv)
+    except OutputLost as error:
+        print_nowhere(sys.stdout)  # else Python tells of it once more when it ends
+        _tell_on_stderr(f"cannot: {error}")
+        return EX_IOERR
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    try:
         words = sys.argv[1:] if argv is None else argv
         options = parser(next(iter(words), None)).parse_args(words)
         project()  # a wrong faultwire.toml is told before anything is done
@@ -120,10 +140,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.filename != "docker":
             raise
         return _cannot(LabProblem(f"there is no `docker` command here; `{typed('setup')}` installs it"), EX_UNAVAILABLE)
-    except OutputLost as error:
-        print_nowhere(sys.stdout)  # else Python tells of it once more when it ends
-        sys.stderr.write(f"cannot: {error}\n")
-        return EX_IOERR
     except KeyboardInterrupt as error:
         by = ", for nobody reads what it prints" if signals.has_no_reader() else " by SIGTERM"
         by = by if signals.is_terminated() else ""
@@ -133,12 +149,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _cannot(error: Exception, status: int) -> int:
-    console.print(
-        f"[bold red]cannot[/]: {escape(error_lines(error) if isinstance(error, DeclarationError) else str(error))}"
-    )
-    if notes := _notes(error):
-        console.print(escape(notes))
+    words = error_lines(error) if isinstance(error, DeclarationError) else str(error)
+    try:
+        console.print(f"[bold red]cannot[/]: {escape(words)}")
+        if notes := _notes(error):
+            console.print(escape(notes))
+    except OutputLost:
+        _tell_on_stderr(f"cannot: {words}")
+        raise
     return status
+
+
+def _tell_on_stderr(words: str) -> None:
+    with contextlib.suppress(OSError):  # it is lost too: the exit status says so
+        sys.stderr.write(f"{words}\n")
 
 
 def _notes(error: BaseException) -> str:

@@ -35,8 +35,8 @@ MATRIX = Resumable("matrix", "asked.json", {"services": list, "pairs": list, "se
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run it, print it, store it. Exit status 0 if all is as promised; 1 if something is not; 2 if something is
-    unproven or unsupported. Raise what broke it off, when what had been run is stored.
+    """Run it, print it, store it. Exit status 0 if all is as promised, or its part is empty; 1 if something is not; 2
+    if something is unproven or unsupported. Raise what broke it off, when what had been run is stored.
     """
     known = known_services(options.service)
     run_folder = None
@@ -80,7 +80,11 @@ def run(options: argparse.Namespace) -> int:
         _perform(options, run_folder, given, missing, ran)
 
     def tell(results: Sequence[Result], took_s: float, _: bool) -> int:
-        status = _tell(results, cells, took_s)
+        if shard and not cells:
+            console.print(shard_plan.empty_part(shard, whole_run))
+            status = 0
+        else:
+            status = _tell(results, cells, took_s)
         folder = escape(str(runs.display_path(run_folder)))
         shown = f"; `{typed('report')}` shows the newest run" if runs.is_latest(run_folder) else ""
         console.print(f"[dim]evidence: {folder}/index.html{shown}[/]")

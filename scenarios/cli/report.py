@@ -25,11 +25,14 @@ from scenarios.spec.units import so_many
 
 
 def report(options: argparse.Namespace) -> int:
-    """Exit status 0. Raise NoRun when the folder is not one of a run."""
+    """Exit status 0. Raise NoRun when the folder is not one of a run, UsageError for a cell that cannot be read."""
     if options.live:
         return _serve(options.folder or run_folder.RUNS / "latest", options.port)
-    with under_way("the pages are written"):
-        page = write.write(options.folder or run_folder.RUNS / "latest", anew=True)
+    try:
+        with under_way("the pages are written"):
+            page = write.write(options.folder or run_folder.RUNS / "latest", anew=True)
+    except read_run.TornFile as torn:
+        raise UsageError(f"{torn}; that cell has no new page, and the pages of all that can be read are made") from torn
     opener = opens_with() if options.open else None
     if opener:
         _open(opener, str(page))

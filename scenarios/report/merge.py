@@ -5,9 +5,10 @@ It reads and writes files alone; no lab and no engine is needed.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,23 @@ def _differences(parts: Sequence[Part]) -> tuple[dict[str, str], list[str]]:
     return ran_on, differs
 
 
+@contextlib.contextmanager
+def _named_in_its_part(parts: Sequence[Part], out: Path) -> Iterator[None]:
+    """Raise UsageError for a file of a cell in `out` that cannot be read; it names the file from which that came."""
+    try:
+        yield
+    except read_run.TornFile as torn:
+        place = torn.path.relative_to(out.resolve())
+        part = next(part for part in parts if any(place.is_relative_to(each["folder"]) for each in part.lines.values()))
+        raise UsageError(f"{part.folder / place}: {torn.why}; run part {part.plan.shard} again") from torn
+
+
 def merge(folders: Sequence[Path], out: Path) -> Merged:
     """Put the parts together in the new folder `out`: evidence, summary.json, junit.xml and report.
 
     Evidence is linked where it lies on the same file system, else copied; the parts stay as they are. Raise UsageError
-    where they do not belong together, `out` is there, or cannot be made, before anything is written; StorageProblem
-    where it cannot be written whole, and then `out` is taken away.
+    where they do not belong together, `out` is there, or cannot be made, before anything is written; UsageError for a
+    cell that cannot be read and StorageProblem where `out` cannot be written whole, and then `out` is taken away.
     """
     plans = [(folder, shard_plan.read(folder)) for folder in folders]
     _check_one_run(plans)
@@ -104,7 +116,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
     titles = parts[0].plan.titles
     told = Counter(Verdict(each["verdict"]) for each in lines.values())
     ran_on, differs = _differences(parts)
-    with made_whole(out):
+    with _named_in_its_part(parts, out), made_whole(out):
         for part in parts:
             for line in part.lines.values():
                 take_over(part.folder / line["folder"], out / line["folder"], read_run.PAGE)

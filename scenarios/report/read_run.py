@@ -185,6 +185,14 @@ class NoRun(UsageError):
     """The folder is not one of a run, or of one that cannot be read; the message names the file and what is wrong."""
 
 
+class TornFile(ValueError):
+    """A file of a cell that cannot be read, or is of another form; the message begins with its path."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path, self.why = path, why
+
+
 def run(folder: Path) -> Run:
     """What a run left. Without its summary, it is put together from the results of its cells, those that are whole.
 
@@ -247,18 +255,25 @@ def summary(folder: Path) -> dict[str, Any]:
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """The result.json of a cell."""
+    """The result.json of a cell. Raise TornFile."""
     return _json(folder / RESULT)
 
 
 def packets(folder: Path) -> Packets | None:
-    """The packets of one run of a script; None where a run of long ago left none. Raises ValueError."""
+    """The packets of one run of a script; None where a run of long ago left none. Raise TornFile."""
     path = folder / frames_json.FILE
     if not path.is_file():
         return None
     stored = _json(path)
+    try:
+        return _packets(stored)
+    except _OF_ANOTHER_FORM as error:
+        raise TornFile(path, _words(error)) from error
+
+
+def _packets(stored: Mapping[str, Any]) -> Packets:
     if stored["schema"] != frames_json.SCHEMA:
-        raise ValueError(f"{path}: expected schema {frames_json.SCHEMA}, got {stored['schema']}")
+        raise ValueError(f"expected schema {frames_json.SCHEMA}, got {stored['schema']}")
     legs = [{each["number"]: _frame(each) for each in stored["legs"][leg]} for leg in frames_json.LEGS
             if leg in stored["legs"] or leg != "backend-leg"]  # fmt: skip
     unsure = frozenset(stored.get("unsure", ()))
@@ -278,10 +293,10 @@ def _frame(stored: Mapping[str, Any]) -> Frame:
 def _json(path: Path) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: expected JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise TornFile(path, f"expected JSON: {error}") from error
     if not isinstance(found, dict):
-        raise ValueError(f"{path}: expected a mapping, found {type(found).__name__}")
+        raise TornFile(path, f"expected a mapping, found {type(found).__name__}")
     return found
 
 

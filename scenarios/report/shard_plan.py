@@ -11,6 +11,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.cell import Cell
 from scenarios.spec.shard import Shard
+from scenarios.spec.units import so_many
 
 FILE = "shard.json"
 SCHEMA = 1
@@ -28,6 +29,12 @@ class Plan:
 def part_of(cells: Sequence[Cell], shard: Shard | None) -> list[Cell]:
     """The cells of a part; all of them where no part is asked for."""
     return [cell for cell in cells if shard is None or shard.has(cell.title)]
+
+
+def empty_part(shard: Shard, whole_run: Sequence[Cell]) -> str:
+    """Say that a part has no cell. That is no failure: a part has by chance what it has, of a small run nothing."""
+    of_run = so_many(len(whole_run), "cell")
+    return f"part {shard} is empty: no cell of the run, which has {of_run}, falls to it; nothing was run"
 
 
 def write(run_folder: Path, shard: Shard, cells: Sequence[Cell], rests_on: Mapping[str, str]) -> None:

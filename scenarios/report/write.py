@@ -18,7 +18,7 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
     """Write the pages of a run that are missing or out of date (`anew`: all), its style and script, and summary.md.
 
     The path of the first page. Raises ValueError when the folder is not one of a run; and, when all else is written,
-    what was wrong with the page of a cell.
+    what was wrong with the page of a cell, as TornFile.
     """
     run = read_run.run(run_folder)
     problems = []

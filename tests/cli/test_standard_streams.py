@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from rich.text import Text
 
+import scenarios
+from scenarios.cli.grade import SIGNS
 from scenarios.cli.main import main
 from scenarios.evidence import run_folder
+from scenarios.lab import standard_streams
 from scenarios.lab.topology import ROOT
+from scenarios.report.ladder_text import WIDTH, leg
+from scenarios.run.matrix import LEGEND
+from scenarios.verdict.check import MARKS
 
-PRINTING = [("list", "lost-syn"), ("list", "--json", "lost-syn")]  # words for a person, and lines for a program
+PACKAGE_FOLDER = Path(scenarios.__path__[0])
+
+# Words for a person, lines for a program, and what argparse prints by itself.
+PRINTING = [("list", "lost-syn"), ("list", "--json", "lost-syn"), ("--version",), ("--help",), ("run", "--help")]
 
 
 def ran(words: tuple[str, ...], stdout: int | None, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -54,10 +65,39 @@ def test_a_full_disk_below_standard_output_is_told(words: tuple[str, ...]) -> No
     assert ended.returncode == 74
 
 
-def test_a_closed_standard_output_is_as_one_that_nobody_looks_at() -> None:
-    argv = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "scenarios", "list", "lost-syn"]
-    ended = subprocess.run(argv, cwd=ROOT, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+def ran_closed(words: tuple[str, ...], closed: str) -> subprocess.CompletedProcess[str]:
+    argv = ["sh", "-c", f'exec "$@" {closed}', "sh", sys.executable, "-m", "scenarios", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&-"])
+@pytest.mark.parametrize("words", PRINTING, ids=" ".join)
+def test_a_closed_standard_output_is_told_as_by_coreutils(words: tuple[str, ...], closed: str) -> None:
+    ended = ran_closed(words, closed)
+    assert ended.stderr == "cannot: what is printed cannot be written: Bad file descriptor\n"
+    assert ended.returncode == 74
+
+
+def test_a_closed_standard_error_drops_its_words() -> None:
+    ended = ran_closed(("list", "lost-syn"), "2>&-")
     assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is full is /dev/full, of Linux")
+def test_a_command_that_is_refused_says_why_where_standard_output_is_lost() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = ran(("explain", "lost-sy"), full.fileno())
+    first, last = ended.stderr.splitlines()
+    assert first.startswith("cannot: unknown drill 'lost-sy'")
+    assert last == "cannot: what is printed cannot be written: No space left on device"
+    assert ended.returncode == 74
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the disk that is full is /dev/full, of Linux")
+def test_where_both_streams_are_lost_the_status_says_so() -> None:
+    assert ran_closed(("--version",), ">/dev/full 2>/dev/full").returncode == 74
+    assert ran_closed(("explain", "lost-sy"), ">&- 2>&-").returncode == 74
 
 
 @pytest.mark.parametrize("words", [("call", "echo/select"), ("demo",)], ids=" ".join)
@@ -84,11 +124,71 @@ def test_a_folder_of_runs_that_takes_nothing_new_is_told_before_a_lab_is_brought
     assert capsys.readouterr().out == f"cannot: a folder for this run cannot be made in {tmp_path}: Permission denied\n"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_character_that_the_encoding_of_a_terminal_has_not_is_a_question_mark(encoding: str) -> None:
-    ended = ran(("list", "lost-syn"), subprocess.PIPE, PYTHONIOENCODING=encoding)
+@pytest.fixture
+def in_ascii() -> Callable[[str], str]:
+    """What a terminal of ASCII is given in place of a text."""
+    codecs.register_error(standard_streams.ERRORS, standard_streams.in_ascii)
+    return lambda text: text.encode("ascii", standard_streams.ERRORS).decode("ascii")
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    ],
+    ids=" ".join,
+)
+def test_a_sign_that_the_encoding_of_a_terminal_has_not_is_printed_in_ascii(environment: Mapping[str, str]) -> None:
+    ended = ran(("list", "lost-syn"), subprocess.PIPE, **environment)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout.endswith("`make explain NAME=?` tells one, `make drill NAME=?` runs it\n")
+    assert ended.stdout.endswith("`make explain NAME=...` tells one, `make drill NAME=...` runs it\n")
+
+
+@pytest.mark.parametrize("marks", [list(MARKS.values()), list(SIGNS.values())], ids=["verdicts", "grades"])
+def test_the_marks_are_distinct_in_ascii_and_one_character_wide(
+    marks: Sequence[str], in_ascii: Callable[[str], str]
+) -> None:
+    printed = [in_ascii(mark) for mark in marks]
+    assert len(set(printed)) == len(printed)
+    assert [len(mark) for mark in printed] == [1] * len(marks)
+    assert [mark for mark, sign in zip(marks, printed, strict=True) if sign == "?"] == ["?"]
+
+
+def test_the_legend_of_the_matrix_is_read_in_ascii(in_ascii: Callable[[str], str]) -> None:
+    assert in_ascii(Text.from_markup(LEGEND).plain) == (
+        "as promised . x not as promised . ? unproven . - unsupported . . the drill does not fit it . ... not run\n"
+        "~ other clients were not served meanwhile, or late . ! the server was not well afterwards "
+        "(with x: that is not promised; with ?: not known)"
+    )
+
+
+@pytest.mark.parametrize("label", ["SYN", "SYN" * 20], ids=["whole", "cut"])
+@pytest.mark.parametrize("rightwards", [True, False], ids=["rightwards", "leftwards"])
+def test_a_leg_of_a_ladder_is_as_wide_in_ascii(label: str, rightwards: bool, in_ascii: Callable[[str], str]) -> None:
+    printed = in_ascii(leg(label, rightwards, ends=True))
+    assert (len(printed), "?" in printed) == (WIDTH, False)
+    assert printed[-1 if rightwards else 0] == "X"
+
+
+def test_the_columns_of_the_matrix_stay_in_ascii(in_ascii: Callable[[str], str]) -> None:
+    rows = in_ascii("…           hung\n✗ hung ⧗✗   hung\n· – ☠?      hung").splitlines()
+    assert rows == ["...         hung", "x hung ~x   hung", ". - !?      hung"]
+
+
+def test_every_sign_that_the_lab_prints_has_its_form_in_ascii() -> None:
+    """Those of the pages, which are files in UTF-8, and of the texts that a drill sends are none of a terminal."""
+    printing = [PACKAGE_FOLDER / room for room in ("cli", "evidence", "lab", "run", "spec", "teaching", "verdict")]
+    texts = [path.read_text("utf-8") for room in printing for path in room.rglob("*.py")]
+    texts += [(PACKAGE_FOLDER / "report" / f"{name}.py").read_text("utf-8") for name in ("console", "ladder_text")]
+    signs = {sign for text in texts for sign in text if not sign.isascii()} - {"🐰"}  # of the demo's answer
+    assert signs <= standard_streams.IN_ASCII.keys()
+    assert "?" not in "".join(standard_streams.IN_ASCII.values())
+
+
+def test_another_character_is_printed_as_python_escapes_it(in_ascii: Callable[[str], str]) -> None:
+    assert in_ascii("Zoë 🐰") == "Zo\\xeb \\U0001f430"
 
 
 def test_without_docstrings_every_command_has_its_help() -> None:

@@ -14,6 +14,7 @@ from scenarios.cli.main import main
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
 from scenarios.report import merge, read_run, shard_plan
+from scenarios.report.console import console
 from scenarios.spec.cell import Cell
 from scenarios.spec.shard import Shard
 from tests.run.faking import Stage, faked
@@ -99,14 +100,36 @@ def test_the_parts_put_together_are_the_whole_run(ran: tuple[Path, list[Path]], 
     assert titles == [title for title in shard_plan.read(parts[0]).titles if title in titles]
 
 
-def test_a_small_run_has_parts_without_a_cell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "lost-syn", "--one-pair"),
+        ("run", "lost-syn", "--one-pair", "--json"),
+        ("matrix", "lost-syn", "--service", "search/selectors", "--pair", "be-le"),
+    ],
+    ids=" ".join,
+)
+def test_an_empty_part_of_a_small_run_is_told_is_no_failure_and_is_put_together_with_the_others(
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(run_folder, "RUNS", tmp_path)
+    monkeypatch.setattr(console, "stderr", False)
+    title = "lost-syn · search/selectors · be-le"
+    empty, full = (next(n for n in (1, 2) if Shard(n, 2).has(title) is has) for has in (False, True))
     with faked(tmp_path):
-        empty = next(n for n in range(1, 11) if not Shard(n, 10).has("lost-syn · search/selectors · be-le"))
-        assert main(["run", "lost-syn", "--one-pair", "--shard", f"{empty}/10"]) == 0
-    assert "none of 0" in capsys.readouterr().out
+        main([*words, "--shard", f"{full}/2"])
+        capsys.readouterr()
+        assert main([*words, "--shard", f"{empty}/2"]) == 0
+    told = capsys.readouterr()
+    assert (
+        f"part {empty}/2 is empty: no cell of the run, which has 1 cell, falls to it; nothing was run\n"
+        in told.out + told.err
+    )
+    assert "none of 0" not in told.out + told.err
+    parts = sorted(map(str, tmp_path.glob("2*")))
+    assert str((tmp_path / "latest").resolve()) == parts[-1]  # where a job looks for the part that it ran
+    main(["merge", *parts, "--out", str(tmp_path / "whole")])
+    assert [line.title for line in read_run.run(tmp_path / "whole").lines] == [title]
 
 
 def test_a_matrix_that_was_broken_off_goes_on_with_its_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,6 +229,39 @@ def test_what_does_not_belong_together_is_refused_and_nothing_is_written(
         merge.merge(parts, out)
     assert words in str(refused.value)
     assert not out.exists()
+
+
+TORN = ("result.json", "fault/frames.json", "control/frames.json")
+
+
+@pytest.mark.parametrize("torn", ['{"schema": 1, "dri', "", "[]", "\0" * 9], ids=["half", "empty", "a list", "zeros"])
+@pytest.mark.parametrize("name", TORN)
+def test_a_torn_file_of_a_cell_is_named_in_its_part_and_nothing_is_left(
+    parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, torn: str
+) -> None:
+    path = parts[1] / _summary(parts[1])["cells"][0]["folder"] / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(torn)
+    assert main(["merge", *map(str, parts), "--out", str(tmp_path / "merged")]) == 64
+    told = " ".join(capsys.readouterr().out.split())
+    assert told.startswith(f"cannot: {path}: expected ")
+    assert told.endswith("; run part 2/3 again")
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("name", TORN)
+def test_a_torn_file_of_a_cell_is_told_by_report_which_makes_the_other_pages(
+    parts: list[Path], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    first, *others = (parts[1] / each["folder"] for each in _summary(parts[1])["cells"])
+    pages = [parts[1] / "index.html", *(each / "index.html" for each in others)]
+    for page in pages:
+        page.unlink()
+    (first / name).parent.mkdir(exist_ok=True)
+    (first / name).write_text('{"schema": 1, "dri')
+    assert main(["report", str(parts[1])]) == 64
+    assert capsys.readouterr().out.startswith(f"cannot: {first / name}: expected JSON: ")
+    assert all(page.is_file() for page in pages)
 
 
 def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:
