@@ -17,6 +17,7 @@ from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.process import Finished
 from scenarios.lab.valueclass import valueclass
+from scenarios.lab.waiting import Meanwhile, nothing
 from scenarios.spec.outcome import Outcome
 
 ANSWERS_WITHIN_S: Final = 15.0  # beyond the time that a call was given: for ending it, and for a busy machine
@@ -161,8 +162,10 @@ class Pending:
 class Holder(Protocol):
     """Who holds calls at a gate."""
 
-    def wait_until_held(self, gate: str, calls: Sequence[Future[Call]]) -> None:
-        """Return when all of these are held, or have ended. Raise LabProblem when that does not come."""
+    def wait_until_held(self, gate: str, calls: Sequence[Future[Call]], within_s: float, meanwhile: Meanwhile) -> None:
+        """Return when all of these are held, or have ended. Raise LabProblem when that does not come, and what
+        `meanwhile` raises (lab/waiting.py).
+        """
 
     def say(self, command: Mapping[str, Any]) -> None:
         """Tell it something that it does not answer."""
@@ -177,10 +180,10 @@ class Gate:
         self.pending: list[Pending] = []
         self.fork_servers: dict[Holder, list[Future[Call]]] = {}  # with the calls that each holds
 
-    def release(self) -> None:
+    def release(self, meanwhile: Meanwhile = nothing) -> None:
         """Let them begin, when all are held. Raises LabProblem when some never come to be."""
         for fork_server, calls in self.fork_servers.items():
-            fork_server.wait_until_held(self.name, calls)
+            fork_server.wait_until_held(self.name, calls, HELD_WITHIN_S, meanwhile)
         for fork_server in self.fork_servers:
             fork_server.say({"release": self.name})
         self.open.set()

@@ -34,6 +34,7 @@ from scenarios.lab.guest import signal_guest
 from scenarios.lab.in_container import InContainer
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import BoundedOutput, Finished, Running
+from scenarios.lab.waiting import Meanwhile, nothing
 from scenarios.spec.outcome import Outcome, errno_from_stderr
 
 
@@ -242,15 +243,15 @@ class Caller:
         return Pending(host, argv, timeout_s, future, cancel, _HeardOfGuest(*printed), signal)
 
     @contextlib.contextmanager
-    def together(self) -> Iterator[Gate]:
+    def together(self, meanwhile: Meanwhile = nothing) -> Iterator[Gate]:
         """A gate for `start`: all calls that are given it begin when the `with` block is left, on however many hosts.
 
-        When the block is left by an error, they are cancelled.
+        When the block is left by an error, or `meanwhile` raises one (lab/waiting.py), they are cancelled.
         """
         gate = Gate()
         try:
             yield gate
-            gate.release()
+            gate.release(meanwhile)
         except BaseException:
             for pending in gate.pending:
                 with contextlib.suppress(LabProblem):

@@ -12,32 +12,25 @@ import secrets
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-from scenarios.calls.call import (
-    ANSWERS_WITHIN_S,
-    HELD_WITHIN_S,
-    Call,
-    Gate,
-    Heard,
-    Hold,
-    Pending,
-    Signalled,
-    module_called,
-)
+from scenarios.calls.call import ANSWERS_WITHIN_S, Call, Gate, Heard, Hold, Pending, Signalled, module_called
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.json_lines import Child
 from scenarios.lab.lab import Lab
 from scenarios.lab.places import typed
 from scenarios.lab.process import STOP_WITHIN_S, Printed, Running
+from scenarios.lab.waiting import Meanwhile, nothing
 from scenarios.spec.outcome import OF_STATUS, Outcome, errno_from_stderr
 
 FORK_SERVER: Final = "services.forkserver"
 MARK: Final = "FAULTWIRE_FORKSERVER"  # in the environment of a fork server, and so of all that it starts
 OPENS_WITHIN_S: Final = 30.0
+LOOKS_EVERY_S: Final = 0.2  # whether a wait is to be ended
 CLOSES_WITHIN_S: Final = 5.0
 PROBLEMS_LIMIT: Final = 20  # of what a fork server said of commands that it did not do, from the end
 
@@ -178,18 +171,21 @@ class ForkServer:
     def wait_until_ready(self) -> None:
         self._wait(lambda: self._ready, "become ready", OPENS_WITHIN_S)
 
-    def wait_until_held(self, gate: str, calls: Sequence[Future[Call]]) -> None:
+    def wait_until_held(self, gate: str, calls: Sequence[Future[Call]], within_s: float, meanwhile: Meanwhile) -> None:
         """Until all of these calls are held; one that has ended already (a wrong command line) is not waited for."""
 
         def held() -> bool:
             return self._held.get(gate, 0) >= sum(not call.done() for call in calls)
 
-        self._wait(held, f"hold {len(calls)} calls", HELD_WITHIN_S)
+        self._wait(held, f"hold {len(calls)} calls", within_s, meanwhile)
 
-    def _wait(self, condition: Callable[[], bool], to: str, within_s: float) -> None:
+    def _wait(self, condition: Callable[[], bool], to: str, within_s: float, meanwhile: Meanwhile = nothing) -> None:
+        until_s = time.monotonic() + within_s
         with self._changed:
-            if not self._changed.wait_for(lambda: condition() or self.over, within_s):
-                raise self._problem(f"did not {to} within {within_s:g} s")
+            while not self._changed.wait_for(lambda: condition() or self.over, min(within_s, LOOKS_EVERY_S)):
+                meanwhile()
+                if time.monotonic() >= until_s:
+                    raise self._problem(f"did not {to} within {within_s:g} s")
         if not condition():
             raise LabProblem(self.over)
 

@@ -12,7 +12,7 @@ from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
 from scenarios.lab.topology import Family, Host
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 from scenarios.spec.service import ServiceChoice
 
 LOOPBACK_WITHIN_S = 2.0  # so long a server may take from its first socket to the one that others reach
@@ -66,23 +66,35 @@ def serving(lab: Lab, chosen: ServiceChoice, host: Host, family: Family) -> Iter
         yield program
 
 
-def wait_until_it_listens(lab: Lab, chosen: ServiceChoice, host: Host, program: Running, family: Family | None) -> None:
-    """Wait until the server says so, or its sockets are there.
+def wait_until_it_listens(
+    lab: Lab,
+    chosen: ServiceChoice,
+    host: Host,
+    program: Running,
+    family: Family | None,
+    meanwhile: Meanwhile = nothing,
+) -> None:
+    """Wait until the server says so, or its sockets are there; `meanwhile` as in lab/waiting.py.
 
     Raises LabProblem, with what it printed, at the deadline or when it has ended; and for a program of an image that
     listens where no other host can reach it, or none over this family.
     """
     within_s = float(chosen.server.starts_within)
     if chosen.server.ready is None:
-        wait_for_socket(lab, chosen, host, program, within_s)
+        wait_for_socket(lab, chosen, host, program, within_s, meanwhile)
     else:
-        program.wait_for_line(chosen.server.ready, within_s)
+        program.wait_for_line(chosen.server.ready, within_s, meanwhile)
     if chosen.server_image:
-        check_reachable(lab, chosen, host, family)
+        check_reachable(lab, chosen, host, family, meanwhile)
 
 
 def wait_for_socket(
-    lab: Lab, chosen: ServiceChoice, host: Host, program: Running, within_s: float = LISTENS_WITHIN_S
+    lab: Lab,
+    chosen: ServiceChoice,
+    host: Host,
+    program: Running,
+    within_s: float = LISTENS_WITHIN_S,
+    meanwhile: Meanwhile = nothing,
 ) -> None:
     """Wait until the server listens. Raises LabProblem, with what it printed, at the deadline or when it has ended."""
 
@@ -92,12 +104,14 @@ def wait_for_socket(
 
     ports = " and ".join(map(str, chosen.service.ports_of(chosen.server_name)))
     try:
-        wait_for(there, f"{chosen.name} listens on port {ports}", within_s)
+        wait_for(there, f"{chosen.name} listens on port {ports}", within_s, meanwhile=meanwhile)
     except DeadlinePassed as late:
         raise LabProblem(f"{late}; it printed: {program.printed}") from late
 
 
-def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host, family: Family | None) -> None:
+def check_reachable(
+    lab: Lab, chosen: ServiceChoice, host: Host, family: Family | None, meanwhile: Meanwhile = nothing
+) -> None:
     """Raise OutOfReach when no other host reaches the server, over this family if one is given, and still not after a
     while: it listens on the loopback interface alone, or on addresses of the other family.
     """
@@ -108,6 +122,7 @@ def check_reachable(lab: Lab, chosen: ServiceChoice, host: Host, family: Family 
             if time.monotonic() > until_s:
                 on = " and ".join(dict.fromkeys(found))
                 raise OutOfReach(f"{chosen.name} listens on {on} alone, port {port}: {wrong}")
+            meanwhile()
             found = addresses(lab, chosen, host, port)
 
 

@@ -30,6 +30,7 @@ from scenarios.cluster.processes import RESOURCE
 from scenarios.cluster.share import Shares
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import folder_of
+from scenarios.lab import signals
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.run.cell import TRIES, not_run
 from scenarios.spec.cell import Cell
@@ -91,8 +92,12 @@ class ClusterCampaign:
                     self._look()
                     self._hand_out(fetching)
                     self._take_home()
-        except BaseException:
-            self._end()
+        except BaseException as why:
+            try:
+                if isinstance(why, KeyboardInterrupt):
+                    self.complain(signals.acknowledgement())
+            finally:
+                self._end()
             raise
         return self.results
 

@@ -46,6 +46,11 @@ class NoRoute(Standing):
         self._host = host
         self._kind: Route = kind
 
+    @classmethod
+    def again_full_in_s(cls, lab: Lab) -> float:
+        """In how many seconds five at once are answered again; 0 where they are now."""
+        return max(0.0, cls._again_full_s.get(lab.number, 0.0) - time.monotonic())
+
     def _chains(self) -> Sequence[Chain]:
         to = (f"ip daddr {self._host.ipv4}", f"ip6 daddr {self._host.ipv6}")
         # `fib daddr type` would name the kind of route, but says `unicast` of all of these in IPv4
@@ -54,7 +59,7 @@ class NoRoute(Standing):
         return [Chain(self.name, "prerouting priority 0", [*passing, *rules], sets)]
 
     def __enter__(self) -> Self:
-        time.sleep(max(0.0, self._again_full_s.get(self._lab.number, 0.0) - time.monotonic()))
+        time.sleep(self.again_full_in_s(self._lab))
         return super().__enter__()
 
     def _undone(self, _: str) -> None:

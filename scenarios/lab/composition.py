@@ -33,7 +33,7 @@ from scenarios.lab.process import STOP_WITHIN_S
 from scenarios.lab.seats import Plan, image_of, programs_document, seats_document
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import Topology
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 from scenarios.lab.way_out import open_way
 
 UP_WITHIN_S: Final = 180
@@ -41,6 +41,7 @@ BUILT_WITHIN_S: Final = 900
 RESTARTED_WITHIN_S: Final = 60
 WELL_WITHIN_S: Final = 3.0  # so long a service has to be well again by itself after a drill
 LOOKS_EVERY_S: Final = 0.1
+WELL: Final = "the composition to be well"
 LAST_LINES: Final = 10  # of a service's log, where it is not as it should be
 COMPOSE_ENVIRONMENT: Final = {"COMPOSE_PROGRESS": "plain", "COMPOSE_IGNORE_ORPHANS": "1", "COMPOSE_PROFILES": ""}
 NOT_WELL: Final = ("(unhealthy)", "(health: starting)", "(Paused)")
@@ -139,9 +140,10 @@ def _file(document: dict[str, Any]) -> Iterator[Path]:
         yield path
 
 
-def _compose(path: Path, project: str, *words: str, timeout_s: float) -> str:
+def _compose_up(path: Path, project: str, meanwhile: Meanwhile) -> None:
     _, *started = _compose_words(path, project)
-    return engine.docker_command(*started, *words, timeout_s=timeout_s, env=endpoint.environment(**COMPOSE_ENVIRONMENT))
+    environment = endpoint.environment(**COMPOSE_ENVIRONMENT)
+    engine.docker_command(*started, "up", "--detach", timeout_s=UP_WITHIN_S, env=environment, meanwhile=meanwhile)
 
 
 def _compose_words(path: Path, project: str) -> list[str]:
@@ -157,8 +159,9 @@ def _printed(*words: str) -> str:
 class Composition:
     """A composition that runs in a lab, which is held, for the time of the `with` block."""
 
-    def __init__(self, lab: Lab, plan: Plan) -> None:
-        self.lab, self.plan = lab, plan
+    def __init__(self, lab: Lab, plan: Plan, meanwhile: Meanwhile = nothing) -> None:
+        """`meanwhile` is called at each look of a wait; what it raises ends that (lab/waiting.py)."""
+        self.lab, self.plan, self._meanwhile = lab, plan, meanwhile
         self._done: set[str] = set()  # the services that had work to do once, a migration say, and have done it
         self._doubted = ""  # why all of it is to be restarted before the next script
         self._doubts: set[str] = set()  # what a restart has not helped
@@ -183,14 +186,14 @@ class Composition:
         topology = self.lab.topology
         try:
             with _file(seats_document(self.plan, topology)) as path:
-                _compose(path, topology.project, "up", "--detach", timeout_s=UP_WITHIN_S)
+                _compose_up(path, topology.project, self._meanwhile)
             if self.plan.has_backend:
                 make_leg(topology)
             if self.plan.outside:
                 open_way(topology)
             with _file(programs_document(self.plan, topology)) as path:
-                _compose(path, self._project, "up", "--detach", timeout_s=UP_WITHIN_S)
-            wait_for(self._is_well, "the composition to be well", UP_WITHIN_S, every_s=LOOKS_EVERY_S)
+                _compose_up(path, self._project, self._meanwhile)
+            wait_for(self._is_well, WELL, UP_WITHIN_S, LOOKS_EVERY_S, self._meanwhile)
         except (CommandFailed, DeadlinePassed) as problem:
             raise LabProblem(
                 f"the composition {self.plan.name} did not come up: {problem}\n{self._logs()}"
@@ -281,7 +284,7 @@ class Composition:
             restart = {each.service: why for each in self.plan.members if each.service not in self._done}
         else:
             with contextlib.suppress(DeadlinePassed):
-                wait_for(lambda: not self._waiting(), "the composition to be well", WELL_WITHIN_S, LOOKS_EVERY_S)
+                wait_for(lambda: not self._waiting(), WELL, WELL_WITHIN_S, LOOKS_EVERY_S, self._meanwhile)
             restart = self._ill()
         if listens:
             restart.setdefault(listens, "it does not listen")
@@ -303,7 +306,8 @@ class Composition:
                 if container.status == "paused":
                     container.unpause()
                 container.restart(timeout=0)
-            wait_for(lambda: self._is_well_again(service), f"{service} to be well again", RESTARTED_WITHIN_S)
+            what = f"{service} to be well again"
+            wait_for(lambda: self._is_well_again(service), what, RESTARTED_WITHIN_S, meanwhile=self._meanwhile)
         except (APIError, CommandFailed) as problem:
             raise LabProblem(f"{service} did not come back: {problem}") from problem
         except DeadlinePassed as late:

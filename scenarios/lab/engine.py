@@ -24,11 +24,13 @@ from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput
+from scenarios.lab.waiting import Meanwhile, nothing
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
 FRAME: Final = struct.Struct(">BxxxL")  # which stream, and how many bytes of it follow
 STDOUT: Final = 1
+LOOKS_EVERY_S: Final = 0.2  # whether a command is to be ended
 ANSWERS_WITHIN_S: Final = 60  # a question; what takes its time by itself says how long
 READ_BYTES: Final = 64 << 10
 EXEC_LIMIT: Final = 16 << 20  # bytes that are kept of each stream of a program that is run on a machine
@@ -132,12 +134,18 @@ def image_layers(tag: str) -> str | None:
         return None
 
 
-def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+def docker_command(
+    *words: str,
+    timeout_s: float,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    meanwhile: Meanwhile = nothing,
+) -> str:
     """Run the docker command line and return what it printed. Raises CommandFailed.
 
     `env` is its environment (default: that of a command about what is the lab's, endpoint.environment()).
     At its deadline, and when this process is interrupted, it is ended with all that it started: Compose is a plugin,
-    a process of its own, which would go on bringing machines up.
+    a process of its own, which would go on bringing machines up. So it is when `meanwhile` raises (lab/waiting.py).
     """
     argv: Sequence[str] = ("docker", *words)
     process = subprocess.Popen(
@@ -153,7 +161,7 @@ def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: 
     )
     with process:
         try:
-            out, err = process.communicate(timeout=timeout_s)
+            out, err = _communicate(process, timeout_s, meanwhile)
         except BaseException as error:
             os.killpg(process.pid, signal.SIGKILL)
             if not isinstance(error, subprocess.TimeoutExpired):
@@ -163,6 +171,18 @@ def docker_command(*words: str, timeout_s: float, cwd: Path | None = None, env: 
     if process.returncode != 0:
         raise CommandFailed(f"`{' '.join(argv)}` ended with status {process.returncode}:\n{_tail(out + err)}")
     return out
+
+
+def _communicate(process: subprocess.Popen[str], timeout_s: float, meanwhile: Meanwhile) -> tuple[str, str]:
+    until_s = time.monotonic() + timeout_s
+    while True:
+        meanwhile()
+        left_s = max(0.0, until_s - time.monotonic())
+        try:
+            return process.communicate(timeout=min(left_s, LOOKS_EVERY_S))
+        except subprocess.TimeoutExpired:  # what it printed by then is kept
+            if left_s <= LOOKS_EVERY_S:
+                raise
 
 
 def _tail(printed: str) -> str:

@@ -25,7 +25,7 @@ from scenarios.lab.process import BoundedOutput, Finished
 from scenarios.lab.shell import Shell, ShellEnded, Shells
 from scenarios.lab.sweep import COMPOSITION_LABEL, MARK
 from scenarios.lab.topology import COMPOSE_FILE, Topology, topology
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 from scenarios.lab.way_out import close_way
 
 UP_WITHIN_S = 90
@@ -59,7 +59,9 @@ class Machines:
         """The machines that are up when this lab is."""
         return self.topology.machines_of(self.profiles)
 
-    def _compose(self, *words: str, timeout_s: float, profiles: Iterable[str] = ()) -> str:
+    def _compose(
+        self, *words: str, timeout_s: float, profiles: Iterable[str] = (), meanwhile: Meanwhile = nothing
+    ) -> str:
         wanted = ",".join(sorted({*profiles}))
         environment = endpoint.environment(LAB=str(self.number), COMPOSE_PROGRESS="plain", COMPOSE_PROFILES=wanted)
         return engine.docker_command(
@@ -70,6 +72,7 @@ class Machines:
             timeout_s=timeout_s,
             cwd=COMPOSE_FILE.parent,
             env=environment,
+            meanwhile=meanwhile,
         )
 
     def container(self, machine: str) -> str:
@@ -111,18 +114,21 @@ class Machines:
         containers = [each for each in self._containers() if each.labels["com.docker.compose.service"] in wanted]
         return all(each.attrs["Image"] == engine.image_id(each.attrs["Config"]["Image"]) for each in containers)
 
-    def up(self) -> float:
-        """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took."""
+    def up(self, meanwhile: Meanwhile = nothing) -> float:
+        """Bring every wanted machine up and wait until the lab is routed and healthy; the seconds that it took.
+
+        What `meanwhile` raises ends that (lab/waiting.py).
+        """
         started = time.monotonic()
         self._unpause()
         try:
-            self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles)
+            self._compose("up", "--detach", timeout_s=UP_WITHIN_S, profiles=self.profiles, meanwhile=meanwhile)
             # Compose's own --wait would look once a second, as the engine does.
-            wait_for(self._is_ready, "the firewall to be ready", UP_WITHIN_S, every_s=0.05)
+            wait_for(self._is_ready, "the firewall to be ready", UP_WITHIN_S, 0.05, meanwhile)
             for name in self.required_machines:
                 if name in self.topology.profiles:  # of the others the firewall saw to it by itself
-                    self._wait_for_answer(name)
-            self._wait_for_crossing()
+                    self._wait_for_answer(name, meanwhile)
+            self._wait_for_crossing(meanwhile)
         except (CommandFailed, DeadlinePassed, LabProblem) as error:
             try:
                 logs = self._compose("logs", "--no-color", "firewall", "cables", "names", "web", "meter", timeout_s=30)
@@ -146,7 +152,7 @@ class Machines:
             raise LabProblem(f"{' and '.join(ended)} ended, or is not well")
         return states["firewall"] == "healthy"
 
-    def _wait_for_answer(self, name: str) -> None:
+    def _wait_for_answer(self, name: str, meanwhile: Meanwhile) -> None:
         """Until a host answers the firewall's ping, over both families."""
         host = self.topology.hosts[name]
         for address in (host.ipv4, host.ipv6):
@@ -155,9 +161,9 @@ class Machines:
             def answers(ping: list[str] = ping) -> bool:
                 return self.run("firewall", ping, timeout_s=5).status == 0
 
-            wait_for(answers, f"{name} to answer a ping at {address}", ANSWERS_WITHIN_S, every_s=0.1)
+            wait_for(answers, f"{name} to answer a ping at {address}", ANSWERS_WITHIN_S, 0.1, meanwhile)
 
-    def _wait_for_crossing(self) -> None:
+    def _wait_for_crossing(self, meanwhile: Meanwhile) -> None:
         """Until a client reaches a server across the firewall, over both families.
 
         What passes a bridge may be seen by the machine's own packet filter, and dropped, by a rule of Docker's or of
@@ -172,7 +178,7 @@ class Machines:
             return len(came) == 2
 
         try:
-            wait_for(crosses, "client to reach names", CROSSES_WITHIN_S, every_s=0.1)
+            wait_for(crosses, "client to reach names", CROSSES_WITHIN_S, 0.1, meanwhile)
         except DeadlinePassed:
             over = " and ".join(each for each in ("IPv4", "IPv6") if each not in came)
             raise LabProblem(

@@ -18,7 +18,7 @@ from typing import IO, Final
 from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import DeadlinePassed, LabProblem
 from scenarios.lab.valueclass import valueclass
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 
 PRINTED_LIMIT: Final = 4 << 20  # characters that are kept of what a program prints while it runs
 LINES_LIMIT: Final = 50_000  # lines of them
@@ -223,8 +223,10 @@ class Running:
             self._reader.join(STOP_WITHIN_S)
             raise LabProblem(f"{self._what} ended (status {self._stream.returncode}) before {until}: {self.printed}")
 
-    def wait_for_line(self, pattern: str, within_s: float = LISTENS_WITHIN_S) -> re.Match[str]:
-        """The first line, from the start, in which the regular expression is found.
+    def wait_for_line(
+        self, pattern: str, within_s: float = LISTENS_WITHIN_S, meanwhile: Meanwhile = nothing
+    ) -> re.Match[str]:
+        """The first line, from the start, in which the regular expression is found; `meanwhile` as in lab/waiting.py.
 
         Raises LabProblem with what the program did print, at the deadline or as soon as the program has ended.
         """
@@ -245,7 +247,7 @@ class Running:
             return None
 
         try:
-            match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, every_s=0.005)
+            match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, 0.005, meanwhile)
         except DeadlinePassed as late:
             raise LabProblem(f"{late}; it printed: {self.printed}") from late
         assert match is not None  # noqa: S101 (wait_for returns true values only)

@@ -99,6 +99,12 @@ def status() -> int:
     return 128 + (signal.SIGPIPE if _State.has_no_reader else _State.received or signal.SIGINT)
 
 
+def acknowledgement() -> str:
+    """Return what a run says at once when it was told to end: to undo what was begun may take it a while."""
+    why = "nobody reads what is printed" if _State.has_no_reader else (_State.received or signal.SIGINT).name
+    return f"{why}: this run is ending; what was begun is undone first"
+
+
 def is_terminated() -> bool:
     """Return whether SIGTERM was what told this process to end."""
     return _State.received is signal.SIGTERM

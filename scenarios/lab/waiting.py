@@ -9,15 +9,25 @@ from typing import TypeVar
 from scenarios.lab.errors import DeadlinePassed
 
 Value = TypeVar("Value")
+Meanwhile = Callable[[], None]
 
 
-def wait_for(condition: Callable[[], Value], what: str, within_s: float, every_s: float = 0.02) -> Value:
+def nothing() -> None:
+    """Do nothing while something is waited for."""
+
+
+def wait_for(
+    condition: Callable[[], Value], what: str, within_s: float, every_s: float = 0.02, meanwhile: Meanwhile = nothing
+) -> Value:
     """Return the first true value of `condition`, asked every `every_s` seconds; `what` names it for a person.
 
-    Raises DeadlinePassed after `within_s` seconds. The condition is always asked at least once.
+    Raises DeadlinePassed after `within_s` seconds. The condition is always asked at least once. `meanwhile` is called
+    before each look; what it raises ends the wait. A signal reaches the main thread only, so a wait in any other ends
+    no sooner for Ctrl-C unless this says so.
     """
     deadline = time.monotonic() + within_s
     while True:
+        meanwhile()
         if value := condition():
             return value
         if time.monotonic() > deadline:

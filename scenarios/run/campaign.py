@@ -13,6 +13,7 @@ from pathlib import Path
 
 from scenarios.evidence import run_folder as runs
 from scenarios.evidence.run_folder import StorageProblem, folder_of
+from scenarios.lab import signals
 from scenarios.lab.errors import LabProblem
 from scenarios.lab.futures import is_any_left
 from scenarios.lab.lab import Lab
@@ -64,10 +65,14 @@ class Campaign:
                     workers.append(pool.submit(self._work, lab, waiting, until))
                 while is_any_left(workers):
                     pass
-            except BaseException:
-                # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
+            except BaseException as why:
                 self._stop.set()
-                wait(workers)
+                try:
+                    if isinstance(why, KeyboardInterrupt):
+                        self.complain(signals.acknowledgement())
+                finally:
+                    # Not by Thread.join(): one that is interrupted takes its thread for ended, up to Python 3.12.
+                    wait(workers)
                 raise
         is_left = len(self.results) - already < len(cells)
         for problem in self._problems:

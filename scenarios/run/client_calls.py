@@ -120,7 +120,7 @@ class ClientCalls:
         if self.others:
             self.others.begin()
         if call.together:
-            with self.run.stage.caller.together() as gate:
+            with self.run.stage.caller.together(self.run.stage.check_interrupted) as gate:
                 self.pending[call.name] = [self.begin(call, gate) for _ in range(call.times)]
             return
         for number in range(call.times):

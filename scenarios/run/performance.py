@@ -217,7 +217,10 @@ class Performance:
                 self.play()
                 others.wind_up()
                 self.calls.wait_until(lambda: others.is_over, patience.within_s + 20)
-            afterwards = self.calls.begin(again).wait()
+            last = self.calls.begin(again)
+            self.calls.pending[again.name] = [last]  # so that it is given up where the run is interrupted
+            self.calls.wait_until(lambda: last.ended, last.timeout_s + 20)
+            afterwards = last.wait()
             return Beside(others.calls, afterwards, patience, self.recording.stop_metering(self.faults.all_pauses))
 
     def play(self) -> None:

@@ -14,6 +14,7 @@ from scenarios.evidence.pauses import Pause
 from scenarios.faults.apply import Applied, applied
 from scenarios.faults.catch import Caught
 from scenarios.faults.clock import Clock
+from scenarios.faults.no_route import ANSWER_EVERY_S, ANSWERS_AT_ONCE, NoRoute
 from scenarios.faults.programs import PausedCalls
 from scenarios.lab.earlier_connections import Connection
 from scenarios.lab.errors import DeadlinePassed
@@ -70,6 +71,10 @@ class ScriptFaults:
         if fault.pause and fault.pause.who == SERVER:
             pid = server.pid if isinstance(server, WarmRunning) else None
             self.pauses[fault.name] = [Pause(run.cast.server.name, pid, time.time_ns())]
+        if fault.no_route:  # it would wait for this itself, and hear no interrupt
+            what, within_s = "the firewall to answer five at once again", ANSWERS_AT_ONCE * ANSWER_EVERY_S + 1
+            lab, look = run.stage.lab, run.stage.check_interrupted
+            wait_for(lambda: not NoRoute.again_full_in_s(lab), what, within_s, meanwhile=look)
         began_ns = time.time_ns()
         made: Applied
         if fault.clock:

@@ -24,6 +24,7 @@ from scenarios.spec.validate import SERVICE_PLACE
 ENDED = ("TIME-WAIT", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSING", "LAST-ACK")  # whose program has closed, or is gone
 IN_USE = re.compile("address already in use|EADDRINUSE", re.IGNORECASE)
 TIME_WAIT_SLACK_S = 5.0  # the kernel ends them by a wheel of timers, somewhat later than it says
+TIME_WAIT_LOOKS_S = 0.5  # each look is a command on a machine
 
 
 class Servers:
@@ -88,11 +89,12 @@ class Servers:
                 composition.check_running(service, "it listened")
                 return listens(stage.lab, chosen, host)
 
-            try:
-                wait_for(there, f"{service} listens on port {ports}", within_s)
-            except DeadlinePassed as late:
-                raise LabProblem(f"{late}; it printed: {composition.last_lines(service)}") from late
-            check_reachable(stage.lab, chosen, host, self._family)
+            with stage.interruptible(f"until {service} listens on port {ports}") as meanwhile:
+                try:
+                    wait_for(there, f"{service} listens on port {ports}", within_s, meanwhile=meanwhile)
+                except DeadlinePassed as late:
+                    raise LabProblem(f"{late}; it printed: {composition.last_lines(service)}") from late
+                check_reachable(stage.lab, chosen, host, self._family, meanwhile)
         for what in restarted:
             self.run.note(what)
 
@@ -132,8 +134,12 @@ class Servers:
         )
         self.started.pop(role).stop()
         over = f"the TIME-WAIT of earlier connections of port {chosen.port} to be over"
-        with contextlib.suppress(DeadlinePassed):  # then the program says itself what it lacks
-            wait_for(lambda: not self._time_wait_left_s(role), over, left_s + TIME_WAIT_SLACK_S, every_s=1)
+        within_s = left_s + TIME_WAIT_SLACK_S
+        with (
+            contextlib.suppress(DeadlinePassed),  # then the program says itself what it lacks
+            self.run.stage.interruptible(f"for {over}; at most {within_s:.0f} s") as meanwhile,
+        ):
+            wait_for(lambda: not self._time_wait_left_s(role), over, within_s, TIME_WAIT_LOOKS_S, meanwhile)
         return self._start(role)
 
     def _time_wait_left_s(self, role: roles.Role) -> float:
@@ -160,10 +166,12 @@ class Servers:
             box, argv = on_cpus.placed(chosen, "server", self.run.cell.end("server"), box, argv)
         program = self._stack.enter_context(stage.caller.running(host.name, argv, box))
         self.started[role] = program
-        if instead:
-            program.wait_for_line(instead.ready)
-        else:
-            wait_until_it_listens(stage.lab, chosen, host, program, self._family)
+        whose = f"`{instead.run}`" if instead else chosen.name
+        with stage.interruptible(f"until {whose} listens on port {chosen.port} of {host.name}") as meanwhile:
+            if instead:
+                program.wait_for_line(instead.ready, meanwhile=meanwhile)
+            else:
+                wait_until_it_listens(stage.lab, chosen, host, program, self._family, meanwhile)
         return program
 
     def restart(self) -> None:

@@ -6,10 +6,12 @@ A caller on each host, the injector, the captures and their decoder. It judges n
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+import math
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from scenarios.calls import compositions
 from scenarios.calls.caller import Caller
@@ -26,7 +28,10 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.links import carrier_changes, changes
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
+from scenarios.lab.waiting import Meanwhile
 from scenarios.spec.service import Service
+
+TOLD_AFTER_S: Final = 1.0  # of a wait: what is over sooner is not told
 
 
 class Interrupted(Exception):
@@ -96,7 +101,28 @@ class Stage:
         self.composition = None
         self.lab.topology = compositions.with_seats(self.lab.topology, service)
         with under_way(f"lab {self.lab.number}: the composition {service.service} comes up"):
-            self.composition = self._composed.enter_context(Composition(self.lab, compositions.plan_of(service)))
+            self.composition = self._composed.enter_context(self._composition_of(service))
+
+    def _composition_of(self, service: Service) -> Composition:
+        return Composition(self.lab, compositions.plan_of(service), self.check_interrupted)
+
+    @contextlib.contextmanager
+    def interruptible(self, until: str) -> Iterator[Meanwhile]:
+        """What a wait of the `with` block is to call at each look: it raises Interrupted if the run was told to end.
+
+        A wait that takes longer is told as under way, with `until`.
+        """
+        told_s = time.monotonic() + TOLD_AFTER_S
+        with contextlib.ExitStack() as told:
+
+            def meanwhile() -> None:
+                nonlocal told_s
+                self.check_interrupted()
+                if time.monotonic() >= told_s:
+                    told_s = math.inf
+                    told.enter_context(under_way(f"lab {self.lab.number}: waiting {until}"))
+
+            yield meanwhile
 
     def check_interrupted(self) -> None:
         """Raise Interrupted if the run was told to end."""

@@ -66,7 +66,7 @@ class Workplace:
                         lab.down()
                 if not lab.is_up():
                     with under_way(f"lab {lab.number} comes up"):
-                        took_s = lab.up()
+                        took_s = lab.up(self._check_interrupted)
                     self.say(f"lab {lab.number} is up, {took_s:.1f} s")
                 return Stage(lab, self.interrupted, self.happened).__enter__()
             except LabInUse:
@@ -78,6 +78,10 @@ class Workplace:
                     raise LabProblem(f"lab {lab.number} cannot be used: {problem}") from problem
                 self.complain(f"lab {lab.number}: {problem}")
         raise AssertionError  # for mypy: the last try returns or raises
+
+    def _check_interrupted(self) -> None:
+        if self.interrupted():
+            raise Interrupted
 
     def run(self, cell: Cell, folder: Path, *, beside: bool = False, tries: int = TRIES) -> Result:
         """Run a cell, as run/cell.py does; after one that broke off, which may have broken the stage, it is closed."""

@@ -23,7 +23,7 @@ from scenarios.evidence.record import LegCapture, Seen
 from scenarios.lab import signals
 from scenarios.lab.errors import DeadlinePassed
 from scenarios.lab.lab import Lab
-from scenarios.lab.waiting import wait_for
+from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 from scenarios.run import cell, ends, summary, workplace
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
@@ -42,7 +42,7 @@ class FakeLab(Lab):
     def is_up(self) -> bool:
         return True
 
-    def up(self) -> float:
+    def up(self, meanwhile: Meanwhile = nothing) -> float:  # noqa: ARG002
         return 0.0
 
     def down(self) -> None:

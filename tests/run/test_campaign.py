@@ -29,6 +29,7 @@ from scenarios.evidence.record import Seen, Socket
 from scenarios.evidence.run_folder import folder_of
 from scenarios.lab import doctor
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabInUse, LabProblem, NoEngine
+from scenarios.lab.waiting import Meanwhile, nothing
 from scenarios.report import read_run
 from scenarios.run import cell, workplace
 from scenarios.run.campaign import Campaign
@@ -197,7 +198,7 @@ def test_a_lab_comes_up_while_others_run_cells(tmp_path: Path) -> None:
         def is_up(self) -> bool:
             return self.is_there
 
-        def up(self) -> float:
+        def up(self, meanwhile: Meanwhile = nothing) -> float:  # noqa: ARG002
             self.is_there = ran.wait(20)
             return 0.0
 

@@ -40,6 +40,8 @@ def test_a_run_that_is_ended_by_a_signal_has_what_was_run(tmp_path: Path, signal
     told = re.search(rf"interrupted(.*): (\d+) of {CELLS} were run; all faults are undone; not run: lost", said)
     assert told, said
     assert told[1] == (" by SIGTERM" if signals[0] is signal.SIGTERM else "")
+    heard = f"{signals[0].name}: this run is ending; what was begun is undone first\n"
+    assert heard in said[: told.start()], said  # at once, and not when all is undone
     assert "Traceback" not in said
     stored = json.loads((tmp_path / "latest" / "summary.json").read_text("utf-8"))
     assert (stored["asked"], stored["run"]) == (CELLS, int(told[2]))

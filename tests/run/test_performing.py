@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.evidence.record import LegCapture
+from scenarios.evidence.record import LegCapture, Patience
 from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.faults.catch import Caught
 from scenarios.lab.errors import LabProblem
@@ -19,6 +19,7 @@ from scenarios.run.performance import BrokeOff, Performance
 from scenarios.run.session import Happened, Interrupted
 from scenarios.spec.cell import Cell
 from scenarios.spec.outcome import Outcome
+from scenarios.spec.steps import Call
 from tests.report.making import call_of
 from tests.run.faking import cells
 
@@ -258,3 +259,29 @@ def test_a_fault_that_is_not_healed_is_told_to_be_undone_at_the_end() -> None:
     made.stage.lab.check_machines = lambda: None  # type: ignore[method-assign]
     made.perform()
     assert (told[-1].what, told[-1].in_force) == ("lose-one is undone", ())
+
+
+def test_an_interrupt_ends_the_wait_for_the_last_call_of_a_run_beside_another_client_and_the_call() -> None:
+    made, last = Script(lambda _: None), Pending()
+    told: list[str] = []
+
+    def check_interrupted() -> None:
+        if told:
+            raise Interrupted
+
+    def begin(call: Call, gate: object = None) -> Pending:  # noqa: ARG001
+        if call.name == "again":
+            told.append("SIGINT")
+            return last
+        other = Pending()
+        other.cancel()
+        return other
+
+    made.stage.caller = SimpleNamespace(open=lambda *_: None)  # type: ignore[assignment]
+    made.stage.interrupted = lambda: bool(told)
+    made.stage.check_interrupted = check_interrupted  # type: ignore[method-assign]
+    made.calls.begin = begin  # type: ignore[method-assign,assignment]
+    last.wait = lambda: pytest.fail("nobody hears an interrupt here")  # type: ignore[method-assign]
+    with pytest.raises(Interrupted):
+        made.perform_beside(Patience(1.0))
+    assert last.ended

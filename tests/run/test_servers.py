@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 
 from scenarios.lab.errors import LabProblem
+from scenarios.lab.lab import Lab
 from scenarios.run import servers as servers_module
 from scenarios.run.servers import Servers
+from scenarios.run.session import Stage
 
 
 class OnAPort(Servers):
@@ -19,7 +21,8 @@ class OnAPort(Servers):
     def __init__(self, fails: int, kept_s: Sequence[float], says: str = "") -> None:
         self.notes: list[str] = []
         chosen = SimpleNamespace(name="mine", port=4000)
-        run = SimpleNamespace(note=self.notes.append, cell=SimpleNamespace(chosen=chosen))
+        cell, stage = SimpleNamespace(chosen=chosen), Stage(Lab(7))
+        run = SimpleNamespace(note=self.notes.append, cell=cell, stage=stage)
         super().__init__(cast("Any", run), {})
         self._fails, self._kept_s, self._says, self.starts = fails, list(kept_s), says, 0
 
@@ -103,9 +106,11 @@ def test_a_service_of_a_composition_is_waited_for_only_while_it_runs(
         service=SimpleNamespace(ports_of=lambda _: (11300,)),
         server_name="one",
     )
+    stage = Stage(Lab(7))
+    stage.composition = cast("Any", Ended(has_ended=has_ended))
     run = SimpleNamespace(
         cell=SimpleNamespace(chosen=chosen),
-        stage=SimpleNamespace(lab=None, composition=Ended(has_ended=has_ended)),
+        stage=stage,
         cast=SimpleNamespace(server=None, backend=None),
     )
     with pytest.raises(LabProblem, match=told):
