@@ -27,6 +27,7 @@ from scenarios.lab.process import BoundedOutput
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
+INPUTS_LABEL = "faultwire.inputs"  # the digest of all that an image of ours was built from
 FRAME: Final = struct.Struct(">BxxxL")  # which stream, and how many bytes of it follow
 STDOUT: Final = 1
 ANSWERS_WITHIN_S: Final = 60  # a question; what takes its time by itself says how long
