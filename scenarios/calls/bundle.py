@@ -103,7 +103,7 @@ def _image(tag: str) -> Image:
         raise CommandFailed(f"the image {tag} is not here") from None
     labels = attributes["Config"].get("Labels") or {}
     layers = tuple(attributes["RootFS"].get("Layers") or ())
-    return Image(tag, str(attributes["Id"]), labels.get(images.INPUTS_LABEL), layers)
+    return Image(tag, str(attributes["Id"]), labels.get(engine.INPUTS_LABEL), layers)
 
 
 def _platform() -> str:

@@ -16,11 +16,11 @@ from typing import Final
 
 from scenarios.calls import boxes, error_texts, on_cpus
 from scenarios.calls.call import PRINTED, Ending
-from scenarios.lab import engine
 from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.errors import UsageError
 from scenarios.lab.guest import GUEST_LABEL, NO_LAB, guest_words, run_guest
 from scenarios.lab.heartbeat import under_way
+from scenarios.lab.image_notes import NOTES
 from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family
 from scenarios.spec.errno_numbers import NATIVE
@@ -103,14 +103,14 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
-    """Have the images of these services here, built where they have a Dockerfile, and their clients probed.
+    """Have the images of these services here and noted, built where they have a Dockerfile, and their clients probed.
 
     Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
     """
     for service in {each.service: each for each in services}.values():
         on_cpus.build_native(service, say)
         for image in service.images:
-            if image not in service.dockerfiles and engine.image_id(image) is None:
+            if image not in service.dockerfiles and not NOTES.note(image):
                 raise UsageError(
                     f"{service.folder / 'service.yaml'}: image: {image!r} is not here; "
                     f"`docker pull {image}` gets it from a registry that has it"

@@ -19,6 +19,7 @@ from scenarios.lab.architecture import ASKS
 from scenarios.lab.box import Box
 from scenarios.lab.cpus import CPUS
 from scenarios.lab.errors import CommandFailed, LabProblem, UsageError
+from scenarios.lab.image_notes import NOTES
 from scenarios.lab.images import Recipe
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Machine
 from scenarios.lab.valueclass import valueclass
@@ -79,10 +80,14 @@ def native_recipes(service: Service) -> dict[str, Recipe]:
 
 def build_native(service: Service, say: Say) -> None:
     """Have a service's images here. Raises CommandFailed and UsageError."""
-    if sources := _sources(service):
-        images.build(say, sources)
+    _build_sources(service, say)
     if found := native_recipes(service):
-        images.build(say, found)
+        images.build_and_note(say, found, service.images)
+
+
+def _build_sources(service: Service, say: Say) -> None:
+    if sources := _sources(service):
+        images.build_and_note(say, sources, service.dockerfiles)
 
 
 def _sources(service: Service) -> dict[str, Recipe]:
@@ -107,7 +112,7 @@ def _recipes(service: Service, image: str, cpu: str) -> Iterable[Recipe]:
     elif image in (of_python := python_programs(service)):
         source, folder = of_python[image]
         below: tuple[str, ...] = ("python" if cpu == NATIVE else f"python-{cpu}",)
-        if (made_from := engine.image_id(source)) is None:
+        if (made_from := engine.image_id(NOTES.id_of(source))) is None:
             raise UsageError(
                 f"{service.folder / 'service.yaml'}: image: {source!r} is not here; `docker pull {source}` gets it"
             )
@@ -138,13 +143,12 @@ def ready(cells: Iterable[tuple[ServiceChoice, str, str]], say: Say) -> None:
         if program_ends.moves(chosen, side)
     }
     for service in {chosen.service.service: chosen.service for chosen in wanted.values()}.values():
-        if sources := _sources(service):
-            images.build(say, sources)
+        _build_sources(service, say)
     found: dict[str, Recipe] = {}
     for (_, _, side, cpu), chosen in wanted.items():
         found |= recipes(chosen, side, cpu)
     if found:
-        images.build(say, found)
+        images.build_and_note(say, found, {image_on(chosen, side, cpu) for (_, _, side, cpu), chosen in wanted.items()})
     for (_, _, side, cpu), chosen in wanted.items():
         checked(chosen, side, cpu)
 
@@ -157,9 +161,9 @@ def checked(chosen: ServiceChoice, side: Side, cpu: str) -> Found:
     image = image_on(chosen, side, cpu)
     run = chosen.client.run if side == "client" else chosen.server.run
     if program_ends.is_python(chosen, side):
-        found = _of_interpreter(image, engine.image_id(image))
+        found = _of_interpreter(image, engine.image_id(NOTES.id_of(image)))
     else:
-        found = _of_program(image, engine.image_id(image), cpu, _program(run or ""))
+        found = _of_program(image, engine.image_id(NOTES.id_of(image)), cpu, _program(run or ""))
         if found.built != elf.expected_for(cpu):
             raise UsageError(
                 f"{image}: {_program(run or '')} was built for {found.built}, expected {elf.expected_for(cpu)}"
@@ -199,7 +203,9 @@ def _header(image: str, script: str, program: str) -> Built:
 
 def _run(image: str, *argv: str) -> str:
     place = ("--rm", "--init", "--network", "none", "--label", f"{engine.LAB_LABEL}=-1", "--pull", "never")
-    return engine.docker_command("run", *place, "--entrypoint", "", image, *argv, timeout_s=PROBED_WITHIN_S)
+    return engine.docker_command(
+        "run", *place, "--entrypoint", "", NOTES.id_of(image), *argv, timeout_s=PROBED_WITHIN_S
+    )
 
 
 def machines(chosen: ServiceChoice, cpus: Sequence[str]) -> Mapping[str, str]:

@@ -152,7 +152,7 @@ def clean(options: argparse.Namespace) -> int:
     with under_way("all that is ours on this engine is removed"):
         removed = cleanup.clean()
         locks.remove_free()
-        images.prune()
+        images.prune(held_for_s=0)
     step(f"removed {len(removed)} containers and networks" + (f": {', '.join(removed)}" if removed else ""))
     if options.images:
         with under_way("the images are removed"):

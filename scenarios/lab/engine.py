@@ -28,6 +28,7 @@ from scenarios.lab.waiting import Meanwhile, nothing
 
 LAB_LABEL = "faultwire.lab"  # on each container and network of a lab; its value is the lab's number
 IMAGE_LABEL = "faultwire.image"
+INPUTS_LABEL = "faultwire.inputs"  # the digest of all that an image of ours was built from
 FRAME: Final = struct.Struct(">BxxxL")  # which stream, and how many bytes of it follow
 STDOUT: Final = 1
 LOOKS_EVERY_S: Final = 0.2  # whether a command is to be ended

@@ -16,6 +16,7 @@ from docker.models.containers import Container
 from scenarios.lab import endpoint, engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
+from scenarios.lab.image_notes import NOTES
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
 from scenarios.lab.waiting import wait_for
 
@@ -151,7 +152,7 @@ def guest_words(lab: int, box: Box, argv: Sequence[str], name: str) -> list[str]
         *(word for key, value in box.environment.items() for word in ("--env", f"{key}={value}")),
         *(word for key in box.credentials for word in ("--env", key)),
         *(word for path, place in box.files.items() for word in ("--volume", f"{path}:{place}:ro")),
-        *("--pull", "never", "--entrypoint", "", box.image, *_with_before(argv, box.before)),
+        *("--pull", "never", "--entrypoint", "", NOTES.id_of(box.image), *_with_before(argv, box.before)),
     ]
 
 
@@ -175,7 +176,7 @@ def run_guest(
     made, or cannot be ended.
     """
     try:
-        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
+        _create(words, box)
         with engine.request(f"run {name}"):
             guest = engine.client().containers.get(name)
             made(str(guest.id))
@@ -184,6 +185,14 @@ def run_guest(
             )
     finally:
         remove_guest(name)
+
+
+def _create(words: Sequence[str], box: Box) -> None:
+    """Make the container of a guest. Raises CommandFailed, which calls the image by its name."""
+    try:
+        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
+    except CommandFailed as error:
+        raise CommandFailed(str(error).replace(NOTES.id_of(box.image), box.image)) from error
 
 
 def _attended(

@@ -19,19 +19,20 @@ from pathlib import Path
 
 from docker.errors import APIError, ImageNotFound
 
-from scenarios.lab import build_output, endpoint, engine
+from scenarios.lab import build_output, endpoint, engine, image_notes
 from scenarios.lab.aloud import aloud
 from scenarios.lab.cpus import CPUS, Cpu
 from scenarios.lab.errors import CommandFailed, UsageError
 from scenarios.lab.heartbeat import under_way
+from scenarios.lab.image_notes import NOTES
 from scenarios.lab.places import LOGS, ROOT, SETUP
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE
 from scenarios.lab.valueclass import valueclass
 
-INPUTS_LABEL = "faultwire.inputs"
 DEBIAN = "faultwire/debian:trixie"
 NATIVE = "native"  # what faultwire/cross calls the CPU of this machine
 BUILD_TIMEOUT_S = 1800
+NOTE_TRIES = 5  # so often an image is built anew where another run moves its name before it is noted
 FROM_OURS = re.compile(
     r"^\s*FROM\s+(?:--\S+\s+)*faultwire/([a-z0-9-]+)(?::latest)?(?:\s|$)", re.IGNORECASE | re.MULTILINE
 )
@@ -203,7 +204,7 @@ def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:
         return dict.fromkeys(recipes, "not built")
     reasons = {}
     for name, recipe in recipes.items():
-        built_from = _label(recipe.tag, INPUTS_LABEL)
+        built_from = _label(recipe.tag, engine.INPUTS_LABEL)
         if built_from is None:
             reasons[name] = "not built"
         elif built_from != inputs_digest(recipe, debian):
@@ -211,12 +212,17 @@ def stale(recipes: Mapping[str, Recipe] = EVERY_LAB) -> dict[str, str]:
     return reasons
 
 
+def _argument(name: str, value: str) -> str:
+    """An argument of a build; an image of ours that was noted is called by its tag of this process."""
+    return f"{name}={NOTES.reference(value)}"
+
+
 def _build(recipe: Recipe, debian: str, stop: threading.Event) -> float:
     words = [
         *("--tag", recipe.tag, "--file", str(recipe.dockerfile)),
-        *("--label", f"{INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
+        *("--label", f"{engine.INPUTS_LABEL}={inputs_digest(recipe, debian)}"),
         *("--label", f"{engine.IMAGE_LABEL}={recipe.name}"),
-        *(word for name, value in recipe.arguments.items() for word in ("--build-arg", f"{name}={value}")),
+        *(word for name, value in recipe.arguments.items() for word in ("--build-arg", _argument(name, value))),
         *(word for name in PROXIES if name in os.environ for word in ("--build-arg", name)),
         *(["--no-cache"] if os.environ.get(NO_CACHE_VARIABLE) else []),
         str(recipe.folder or ROOT),
@@ -276,9 +282,34 @@ def build(say: Callable[[str], None], recipes: Mapping[str, Recipe] = EVERY_LAB)
     prune()
 
 
-def prune() -> None:
-    """Remove what a rebuilt image left without a name, where no container uses it."""
+def build_and_note(say: Callable[[str], None], recipes: Mapping[str, Recipe], tags: Collection[str]) -> None:
+    """Build what is stale of these, and note the images of these tags, from which programs of this process are started.
+
+    Raises CommandFailed, as `build` does, and where another run always has its own image behind a name.
+    """
+    wanted = [recipe for recipe in recipes.values() if recipe.tag in tags]
+    tries = 0
+    while left := {recipe.name: recipe for recipe in wanted if not _is_noted(recipe)}:
+        if tries == NOTE_TRIES:
+            names = " and ".join(recipe.tag for recipe in left.values())
+            raise CommandFailed(f"{names}: another run builds it from other files all the time; try after it")
+        noted = {recipe.name for recipe in wanted} - left.keys()
+        build(say, {name: recipe for name, recipe in recipes.items() if name not in noted})
+        tries += 1
+
+
+def _is_noted(recipe: Recipe) -> bool:
+    """Whether the image of a recipe as its files are now is noted, or could be."""
+    if (debian := engine.image_layers(DEBIAN)) is None:
+        return False
+    inputs = inputs_digest(recipe, debian)
+    return NOTES.is_noted(recipe.tag, inputs) or NOTES.note(recipe.tag, inputs)
+
+
+def prune(held_for_s: float = image_notes.HELD_FOR_S) -> None:
+    """Remove what a rebuilt image left without a name, where no container uses it, and no process of this time."""
     with contextlib.suppress(APIError):  # 409: somebody else prunes at this moment
+        image_notes.drop(held_for_s)
         engine.client().images.prune(filters={"dangling": True, "label": engine.IMAGE_LABEL})
 
 

@@ -113,7 +113,7 @@ class Carried:
 
     def get(self, tag: str) -> SimpleNamespace:
         recipe = RECIPES.get(tag.removeprefix("faultwire/"))
-        labels = {images.INPUTS_LABEL: inputs_digest(recipe, DEBIAN)} if recipe else {}
+        labels = {engine.INPUTS_LABEL: inputs_digest(recipe, DEBIAN)} if recipe else {}
         return SimpleNamespace(id=f"sha256:{secrets.token_bytes(4).hex()}", labels=labels, attrs=self.attrs)
 
     @property
