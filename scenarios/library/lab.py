@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from scenarios.evidence.host_counters import host_counters
 from scenarios.evidence.record import Socket
+from scenarios.faults.recovery import held_without_faults
 from scenarios.lab import pool
 from scenarios.lab.errors import LabInUse, UsageError
 from scenarios.lab.lab import Lab as Machines
@@ -43,6 +45,16 @@ class Twice(NamedTuple, Generic[Returned]):
 
     control: Returned
     fault: Returned
+
+
+def _sweep_after_interrupt(machines: Machines, kind: type[BaseException] | None, *_: object) -> None:
+    """After Ctrl-C or SIGTERM do in a lab that is let go what the next run would do first.
+
+    It may have come while a program was being started, or a fault put in force, of which nobody knows then.
+    """
+    if kind is not None and not issubclass(kind, Exception):
+        with contextlib.suppress(LabInUse), held_without_faults(machines):  # in use: the next run has begun
+            pass
 
 
 class Lab:
@@ -83,6 +95,7 @@ class Lab:
             stack.callback(pool.give_back, [machines])  # which leaves one up that was asked for by its number
             try:
                 bring_up(machines)
+                stack.push(functools.partial(_sweep_after_interrupt, machines))
                 stage = stack.enter_context(Stage(machines))
             except LabInUse as problem:
                 raise LabInUse(f"lab {self._number} is in use by another run; {ANOTHER}") from problem

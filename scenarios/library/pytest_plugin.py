@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from scenarios.library.sigterm import STATUS, EndInOrder, Workers, is_worker
 from scenarios.library.unproven import Unproven
 
 if TYPE_CHECKING:
     from scenarios.library.drill_test import DrillTest
     from scenarios.library.lab import Lab
+    from scenarios.verdict.check import Verdict
 
 MARK: Final = "faultwire"
 WORDS: Final = ("pair", "pairs", "family", "drills", "service")
@@ -27,11 +29,12 @@ _STATE = pytest.StashKey["_State"]()
 class _State:
     """What this process has: its lab, once a test asked for it, and the test that runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, sigterm: EndInOrder) -> None:
+        self.sigterm = sigterm
         self.lab: Lab | None = None
-        self.item: pytest.Item | None = None
+        self.item: pytest.Item | None = None  # until it has ended
         self.pairs: list[str] = []
-        self.required = False
+        self.is_broken_off = False  # by Ctrl-C or SIGTERM
         self.scopes: list[str] = []  # of the fixtures that are being made, each in the one before it
 
     def enter_fixture(self, scope: str) -> None:
@@ -99,7 +102,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "faultwire(pair=…, pairs=…, family=…, drills=…, service=…): which machines of the lab are client and server "
         "(`pairs` runs the test on each), IPv4 or IPv6; with `drills` the fixture `drill` is each that fits `service`",
     )
-    config.stash[_STATE] = _State()
+    config.stash[_STATE] = _State(EndInOrder(config))
+    if not is_worker(config):
+        config.pluginmanager.register(Workers(), "faultwire-workers")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -136,6 +141,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: Sequence[pytest.
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     state = item.config.stash[_STATE]
+    if state.sigterm.was_told:  # what was running took that for an error of its own
+        state.sigterm.end()
     state.item = item
     if "lab" in getattr(item, "fixturenames", ()):
         state.begin()
@@ -175,7 +182,11 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     Where no Docker Engine answers, the tests that ask for it are skipped with the reason; with --faultwire-required
     they fail.
     """
-    config = request.config
+    with request.config.stash[_STATE].sigterm.in_force():
+        yield from _lab_of(request.config)
+
+
+def _lab_of(config: pytest.Config) -> Iterator[Lab]:
     state, required = config.stash[_STATE], config.getoption("faultwire_required")
     try:
         from scenarios.lab.errors import NoEngine
@@ -191,8 +202,10 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     try:
         state.begin()
         yield made
+        state.sigterm.is_undoing = True
         left = state.undo_left()  # of the last test, whose end this is
     finally:
+        state.sigterm.is_undoing = True
         state.lab = None
         try:
             from scenarios.library.evidence import close
@@ -201,8 +214,10 @@ def lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
                 config.stash[_STATE].item = None
                 _tell(config, f"faultwire: evidence of what failed: {page}")
         finally:
-            made.__exit__(None, None, None)
-    _check_nothing_was(left)
+            is_broken_off = state.is_broken_off or state.sigterm.was_told
+            made.__exit__(KeyboardInterrupt if is_broken_off else None, None, None)
+    if not state.is_broken_off:
+        _check_nothing_was(left)
 
 
 def _number(config: pytest.Config) -> int | None:
@@ -248,6 +263,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     outcome: Any = yield
     report: pytest.TestReport = outcome.get_result()
     state = item.config.stash[_STATE]
+    if call.when == "call" or call.excinfo is not None:
+        state.item = None
     if call.excinfo is None or call.when != "call" or "lab" not in getattr(item, "fixturenames", ()):
         return
     if type(call.excinfo.value).__name__ == "NotHere":
@@ -265,20 +282,40 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append(("faultwire: unproven", f"{stalled}: this failure proves nothing; run the test again"))
     for number, ladder in enumerate(story.ladders, 1):
         report.sections.append((f"faultwire: recording {number}", ladder()))
-    if DRILL in getattr(item, "fixturenames", ()) and not story.recorded:
-        return  # the drill has kept its own, and its message says where
+    from scenarios.verdict.check import Verdict
+
+    sentence = stalled or str(error).partition("\n")[0] or type(error).__name__
+    if kept := _keep(state.lab, item, sentence, Verdict.UNPROVEN if is_unproven else Verdict.FAIL):
+        report.sections.append(("faultwire: evidence", kept))
+
+
+def _keep(lab: Lab, item: pytest.Item, sentence: str, verdict: Verdict) -> str:
+    """Keep the evidence of a test; where it is, or why it could not be kept. Empty where there is none."""
+    session = lab._session
+    if DRILL in getattr(item, "fixturenames", ()) and not session.story.recorded:
+        return ""  # the drill has kept its own, and its message says where
     try:
         from scenarios.library.evidence import keep
+
+        return str(keep(session, session.story, sentence, verdict, f"pytest {item.nodeid}"))
+    except Exception as problem:  # the test's own end is what matters
+        return f"the evidence could not be kept: {type(problem).__name__}: {problem}"
+
+
+@pytest.hookimpl(tryfirst=True)  # the lab is up still
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Keep the evidence of the test that was broken off, by Ctrl-C or SIGTERM, and give SIGTERM its exit status."""
+    state = session.config.stash[_STATE]
+    state.sigterm.is_undoing = True
+    state.is_broken_off = exitstatus in (pytest.ExitCode.INTERRUPTED, STATUS)
+    lab, item = state.lab, state.item
+    if state.is_broken_off and lab is not None and item is not None and "lab" in getattr(item, "fixturenames", ()):
         from scenarios.verdict.check import Verdict
 
-        verdict = Verdict.UNPROVEN if is_unproven else Verdict.FAIL
-        sentence = stalled or str(error).partition("\n")[0] or type(error).__name__
-        folder = keep(state.lab._session, story, sentence, verdict, f"pytest {item.nodeid}")
-        report.sections.append(("faultwire: evidence", str(folder)))
-    except Exception as problem:  # the test's own failure is what matters
-        report.sections.append(
-            ("faultwire: evidence", f"the evidence could not be kept: {type(problem).__name__}: {problem}")
-        )
+        by = " by SIGTERM" if state.sigterm.was_told else ""
+        _keep(lab, item, f"broken off{by}, before its end", Verdict.UNPROVEN)
+    if state.sigterm.was_told and not is_worker(session.config):  # xdist takes another than 2 for an ordinary end
+        session.exitstatus = STATUS
 
 
 def _is_of_lab(error: BaseException) -> bool:

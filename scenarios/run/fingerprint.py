@@ -15,6 +15,7 @@ from pathlib import Path
 
 from scenarios.calls import compositions
 from scenarios.lab import engine
+from scenarios.lab.image_notes import NOTES
 from scenarios.lab.places import CODE, ROOT
 from scenarios.lab.topology import COMPOSE_FILE
 from scenarios.spec.catalogue import files_beside
@@ -82,7 +83,7 @@ def inputs(cell: Cell) -> str:
     parts = [of_lab(), of_folder(service.folder), cell.drill.text, patience]
     parts += [text for _, text in sorted(files_beside(cell.drill).items())]
     by_name = [each for each in service.images if each not in service.dockerfiles]
-    parts += [engine.image_id(each) or "" for each in by_name]  # what stands behind a name may change
+    parts += [engine.image_id(NOTES.id_of(each)) or "" for each in by_name]  # what stands behind a name may change
     if service.compose:
         parts += [each.read_text("utf-8") for each in service.compose_files(service.folder)]
         parts += compositions.images_of(str(service.folder))

@@ -1,36 +1,29 @@
-"""Runs of pytest with the plugin, ended by kill -9, SIGTERM and Ctrl-C at random moments: nothing of them is left."""
+"""Runs of pytest with the plugin, ended by kill -9, SIGTERM and Ctrl-C at random moments: nothing of them is left.
+
+After SIGTERM and Ctrl-C that is so at once; after kill -9, when the next run has begun on the lab.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import re
-import secrets
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scenarios.lab.errors import DeadlinePassed
 from scenarios.lab.lab import Lab
-from scenarios.lab.topology import ROOT
-from scenarios.lab.waiting import wait_for
-from scenarios.stress import remains
 from scenarios.stress.blows import SIGNALS
-from tests import processes
 from tests.conftest import lab_for_a_while
+from tests.library.broken_off import Runs
 
 pytestmark = [pytest.mark.engine, pytest.mark.long]
 BLOWS = 9
 SEED = 16
-MARK = "FAULTWIRE_STORM_OF_TESTS"
 ENDS_WITHIN_S = 60.0
-SETTLES_WITHIN_S = 20.0
 TESTS = """
 import socket
 
@@ -59,8 +52,6 @@ def test_next(lab):
     with lab.serve(service="echo/select"):
         assert lab.call(service="echo/select").outcome == "answered"
 """
-PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-PLUGIN = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:xdist", "-q")
 
 
 @pytest.fixture(scope="module")
@@ -69,67 +60,37 @@ def own_lab() -> Iterator[Lab]:
         yield found
 
 
-def started(file: str, lab: Lab, place: Path, environment: Mapping[str, str]) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-c", PROGRAM, *PLUGIN, f"--faultwire-lab={lab.number}", file]
-    return processes.start(argv, cwd=place, env={**os.environ, **environment})
-
-
 def test_nothing_is_left_of_a_run_of_pytest_that_was_ended_at_any_moment(own_lab: Lab, tmp_path: Path) -> None:
     (tmp_path / "test_long.py").write_text(TESTS)
     (tmp_path / "test_next.py").write_text(NEXT)
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    variable = f"{MARK}={secrets.token_hex(8)}"
-    environment = {MARK: variable.partition("=")[2], "TMPDIR": str(temporary)}
-
-    def whole(file: str) -> tuple[float, str]:
-        began_s = time.monotonic()
-        said, _ = started(file, own_lab, tmp_path, environment).communicate(timeout=180)
-        return time.monotonic() - began_s, said
-
-    whole("test_next.py")  # the first run of a lab takes longer
-    took_s, said = whole("test_long.py")
+    runs = Runs(own_lab, tmp_path)
+    runs.whole("test_next.py")  # the first run of a lab takes longer
+    began_s = time.monotonic()
+    said = runs.whole("test_long.py")
+    took_s = time.monotonic() - began_s
     assert "3 passed" in said or "error" in said, said  # an error is of a machine that stood still
-    whole("test_next.py")
-    before = remains.of_lab(own_lab)
+    runs.whole("test_next.py")
+    runs.note()
     dice = random.Random(SEED)  # noqa: S311 (that it can be repeated is what it is for)
     struck = 0
     for number in range(BLOWS):
         sent = SIGNALS[number % len(SIGNALS)]
         delay_s = dice.uniform(0.5, took_s)
-        run = started("test_long.py", own_lab, tmp_path, environment)
+        run = runs.started("test_long.py")
         with contextlib.suppress(subprocess.TimeoutExpired):
             run.wait(delay_s)
+        about = f"blow {number}: {signal.Signals(sent).name} after {delay_s:.2f} s of {took_s:.1f} s"
         if run.poll() is None:
             run.send_signal(sent)
             struck += 1
+        else:
+            about += ", when it was over"
         printed, _ = run.communicate(timeout=ENDS_WITHIN_S)
-        about = f"blow {number}: {signal.Signals(sent).name} after {delay_s:.2f} s of {took_s:.1f} s"
         assert "INTERNALERROR" not in printed, f"{about}\n{printed}"
-        _, said = whole("test_next.py")
+        if sent != signal.SIGKILL:  # of which pytest knows nothing: the next run ends what is left of it
+            assert runs.left_over() == [], f"{about}, before the next run\n{printed}"
+        said = runs.whole("test_next.py")
         assert "1 passed" in said or "unproven" in said, f"{about}\n{said}"
-        if (now := remains.of_lab(own_lab)) and images(now) != images(before):
-            before = now  # somebody else built an image meanwhile, so the run made machines of the new one
-        assert left_over(own_lab, before, variable, temporary) == [], f"{about}\n{printed}"
-        print(f"{about}: nothing is left")
+        assert runs.left_over() == [], f"{about}, after the next run\n{printed}"
+        print(f"{about}, status {run.returncode}: nothing is left")
     assert struck > BLOWS / 2, "most of the runs were over before their blow"
-
-
-def images(told: list[str]) -> set[tuple[str, ...]]:
-    """Which image each container is of."""
-    return {found.groups() for each in told if (found := re.match(r"container (\S+) \S+ of (\S+),", each))}
-
-
-def left_over(lab: Lab, before: list[str], variable: str, temporary: Path) -> list[str]:
-    """What is left when it has had some time to end."""
-    found: list[str] = []
-
-    def nothing() -> bool:
-        found[:] = [f"left: process {each}" for each in remains.processes_with(variable)]
-        found.extend(f"left: {each.name}" for each in temporary.iterdir())
-        found.extend(remains.differences(before, remains.of_lab(lab)))
-        return not found
-
-    with contextlib.suppress(DeadlinePassed):
-        wait_for(nothing, "nothing to be left", SETTLES_WITHIN_S, every_s=1)
-    return found
