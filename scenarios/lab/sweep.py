@@ -10,7 +10,9 @@ COMPOSITION_LABEL = "faultwire.composition"  # on all that is made for a composi
 # The files that programs leave which did not end by themselves: libfaketime's, which a wrong clock is made with.
 LEFT_FILES = "/dev/shm/faketime_shm_* /dev/shm/sem.faketime_sem_* /tmp/faultwire-clock-*"  # noqa: S108 (a host's own)
 # Kills every process whose environment has the variable `$1`, as `name=value` or `name=`, but for those that have `$2`.
+# A signal that was sent is no end yet: on a busy machine some were still seen after it. They are waited for, 2 s long.
 SWEEP = """
+killed=
 for process in /proc/[0-9]*; do
     environment="
 $(tr '\\0' '\\n' 2>/dev/null <"$process/environ")
@@ -20,9 +22,16 @@ $(tr '\\0' '\\n' 2>/dev/null <"$process/environ")
 $2
 "*) ;;
         *"
-$1"*) kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}" ;;
+$1"*) kill -KILL "${process#/proc/}" 2>/dev/null && echo "${process#/proc/}" && killed="$killed ${process#/proc/}" ;;
     esac
 done 2>/dev/null
+looks=0
+for each in $killed; do
+    while [ $looks -lt 100 ] && grep -q "^State:.[^ZX]" "/proc/$each/status" 2>/dev/null; do
+        looks=$((looks + 1))
+        sleep 0.02
+    done
+done
 true
 """
 
