@@ -144,3 +144,9 @@ def test_what_connect_left_in_errno_is_no_reason_once_the_service_has_spoken() -
 def test_an_errno_that_may_be_why_it_ended_goes_before_one_of_a_wait() -> None:
     printed = "socket: Too many open files\nfailed (errno: 115)\n"
     assert ended(ASK, Finished(("ask",), 1, "", printed, 0.1), hung=False)[:2] == (Outcome.FAILED, "EMFILE")
+
+
+def test_the_last_words_are_read_without_their_colours() -> None:
+    coloured = "\x1b[31mread: \x1b[1mResource temporarily unavailable\x1b[0m\n"
+    assert behaviour(made(coloured), SILENT, ANSWERED).word == behaviour(made(C_READ), SILENT, ANSWERED).word
+    assert behaviour(made(coloured), SILENT, ANSWERED).word == "timed out 3.0 s"
