@@ -19,7 +19,7 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.containers import Container
 
-from scenarios.lab import endpoint
+from scenarios.lab import endpoint, signals
 from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.places import typed
@@ -149,29 +149,38 @@ def docker_command(
     a process of its own, which would go on bringing machines up. So it is when `meanwhile` raises (lab/waiting.py).
     """
     argv: Sequence[str] = ("docker", *words)
-    process = subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="backslashreplace",
-        cwd=cwd,
-        env=endpoint.environment() if env is None else env,
-        start_new_session=True,  # Ctrl-C comes to us alone; we end the command
-    )
-    with process:
+    with contextlib.ExitStack() as started:
+        with signals.held_back():  # a signal between its start and our knowing of it would leave it running
+            process = started.enter_context(
+                subprocess.Popen(
+                    argv,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="backslashreplace",
+                    cwd=cwd,
+                    env=endpoint.environment() if env is None else env,
+                    start_new_session=True,  # Ctrl-C comes to us alone; we end the command
+                )
+            )
+            started.callback(_kill_group, process)
         try:
             out, err = _communicate(process, timeout_s, meanwhile)
-        except BaseException as error:
-            os.killpg(process.pid, signal.SIGKILL)
-            if not isinstance(error, subprocess.TimeoutExpired):
-                raise
+        except subprocess.TimeoutExpired as error:
+            _kill_group(process)
             printed = _tail("".join(process.communicate()))
             raise CommandFailed(f"`{' '.join(argv)}` did not end within {timeout_s:g} s\n{printed}".rstrip()) from error
     if process.returncode != 0:
         raise CommandFailed(f"`{' '.join(argv)}` ended with status {process.returncode}:\n{_tail(out + err)}")
     return out
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    """End it with all that it started, where its end has not been seen: till then the group's number is its own."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _communicate(process: subprocess.Popen[str], timeout_s: float, meanwhile: Meanwhile) -> tuple[str, str]:

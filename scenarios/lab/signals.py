@@ -77,21 +77,46 @@ def end_without_reader() -> None:
 
 @contextlib.contextmanager
 def held_back() -> Iterator[None]:
-    """Let no signal interrupt the block: one that comes raises KeyboardInterrupt after it. For writing results.
+    """Let no signal interrupt the block: one that comes is handled after it, by whoever handles it.
 
+    For what must be whole: the writing of results, or a program's start until it is known here.
     No other thread than the main one is ever interrupted: there it does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    with _first_held_back() if _State.is_in_order else _handlers_put_off():
+        yield
+
+
+@contextlib.contextmanager
+def _first_held_back() -> Iterator[None]:
+    """The first is raised after the outermost block; later ones are told at once."""
+    was_held_back = _State.is_held_back
     _State.is_held_back = True
     try:
         yield
     finally:
-        _State.is_held_back = False
-    if _State.is_due:
+        _State.is_held_back = was_held_back
+    if _State.is_due and not was_held_back:
         _State.is_due = False
         raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _handlers_put_off() -> Iterator[None]:
+    """In a process of somebody else's, as pytest: what handles a signal by a function of Python's does so after it."""
+    came: list[int] = []
+    handlers = {each: handler for each in SIGNALS if callable(handler := signal.getsignal(each))}
+    try:
+        for each in handlers:
+            signal.signal(each, lambda number, _: came.append(number))
+        yield
+    finally:
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
+        for number in came:
+            signal.raise_signal(number)
 
 
 def status() -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,21 @@ def test_ctrl_c_ends_it_too(docker: Path) -> None:
         signal.pthread_kill(main, signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        docker_command("compose", "up", timeout_s=20)
+    wait_for(lambda: not runs(docker), "the end of the plugin", 5)
+
+
+def test_ctrl_c_while_it_is_being_started_ends_it_too(docker: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was left running, with all that it went on to start: nobody knew of it yet."""
+
+    class Started(subprocess.Popen[str]):
+        def __init__(self, *words: Any, **options: Any) -> None:
+            super().__init__(*words, **options)
+            wait_for(lambda: docker.exists() and docker.read_text(), "the plugin", 10)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("scenarios.lab.engine.subprocess.Popen", Started)
     with pytest.raises(KeyboardInterrupt):
         docker_command("compose", "up", timeout_s=20)
     wait_for(lambda: not runs(docker), "the end of the plugin", 5)
