@@ -32,7 +32,9 @@ def report(options: argparse.Namespace) -> int:
         with under_way("the pages are written"):
             page = write.write(options.folder or run_folder.RUNS / "latest", anew=True)
     except read_run.TornFile as torn:
-        raise UsageError(f"{torn}; that cell has no new page, and the pages of all that can be read are made") from torn
+        told = "; ".join(map(str, (torn, *torn.further)))
+        those = "these cells have no new pages" if torn.further else "that cell has no new page"
+        raise UsageError(f"{told}; {those}, and the pages of all that can be read are made") from torn
     opener = opens_with() if options.open else None
     if opener:
         _open(opener, str(page))

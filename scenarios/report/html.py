@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
 from scenarios.evidence import frames_json
@@ -128,8 +128,18 @@ def index(run: Run, changes: Changes | None, *, live: bool = False, goes_on: boo
 
 
 def cell(folder: Path, run_folder: Path, *, live: bool = False) -> str:
-    """The page of a cell. Raises ValueError when its files are none of ours."""
+    """The page of a cell. Raises TornFile when a file of it cannot be read, or is of another form."""
     result = read_run.result(folder)
+    try:
+        return _cell(folder, run_folder, result, live=live)
+    except read_run.TornFile:
+        raise
+    except (*read_run.OF_ANOTHER_FORM, UndefinedError) as error:
+        why = f"it is not the result of a cell: {read_run.in_words(error)}"
+        raise read_run.TornFile(folder / read_run.RESULT, why) from error
+
+
+def _cell(folder: Path, run_folder: Path, result: Mapping[str, Any], *, live: bool) -> str:
     place = folder.relative_to(run_folder)
     client, _, server = result["pair"].partition("-")
     runs = [_script(name, folder, run_folder, result) for name in read_run.RUNS if name in result["runs"]]

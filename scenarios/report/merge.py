@@ -15,7 +15,7 @@ from typing import Any
 from scenarios.evidence.run_folder import made_whole, take_over
 from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
-from scenarios.report import machines, read_run, shard_plan, summary_files
+from scenarios.report import machines, read_run, shard_plan, summary_files, write
 from scenarios.report.shard_plan import Plan
 from scenarios.verdict.check import Verdict
 
@@ -91,13 +91,16 @@ def _differences(parts: Sequence[Part]) -> tuple[dict[str, str], list[str]]:
 
 @contextlib.contextmanager
 def _named_in_its_part(parts: Sequence[Part], out: Path) -> Iterator[None]:
-    """Raise UsageError for a file of a cell in `out` that cannot be read; it names the file from which that came."""
+    """Raise UsageError for files of cells in `out` that cannot be read; it names the files from which they came."""
     try:
         yield
     except read_run.TornFile as torn:
-        place = torn.path.relative_to(out.resolve())
-        part = next(part for part in parts if any(place.is_relative_to(each["folder"]) for each in part.lines.values()))
-        raise UsageError(f"{part.folder / place}: {torn.why}; run part {part.plan.shard} again") from torn
+        told = list[str]()
+        for each in (torn, *torn.further):
+            place = each.path.relative_to(out.resolve())
+            part = next(part for part in parts if any(place.is_relative_to(of["folder"]) for of in part.lines.values()))
+            told.append(f"{part.folder / place}: {each.why}; run part {part.plan.shard} again")
+        raise UsageError("; ".join(told)) from torn
 
 
 def merge(folders: Sequence[Path], out: Path) -> Merged:
@@ -124,6 +127,7 @@ def merge(folders: Sequence[Path], out: Path) -> Merged:
             shutil.copyfile(blanks, out / read_run.BLANKS)
         took_s = sum(part.took_s for part in parts)  # of all machines
         summary_files.write(
-            out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told
+            out, [lines[title] for title in titles if title in lines], len(titles), took_s, ran_on, told, tells_ci=False
         )
+        write.tell_ci(out)  # of what is whole
     return Merged(told, [title for title in titles if title not in lines], differs)

@@ -190,7 +190,7 @@ class TornFile(ValueError):
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}")
-        self.path, self.why = path, why
+        self.path, self.why, self.further = path, why, list[TornFile]()  # further: of other cells
 
 
 def run(folder: Path) -> Run:
@@ -208,8 +208,8 @@ def run(folder: Path) -> Run:
             counts = {each: int(stored["verdicts"][each.value]) for each in Verdict}
             return Run(folder, lines, asked, counts, duration_s, _versions(stored), _blanks(folder))
         found = sorted(folder.glob(f"*/*/*/{RESULT}"))
-    except _OF_ANOTHER_FORM as error:
-        raise NoRun(f"{path} is not the summary of a run: {_words(error)}") from error
+    except OF_ANOTHER_FORM as error:
+        raise NoRun(f"{path} is not the summary of a run: {in_words(error)}") from error
     lines, versions = [], {}
     problem = f"it has neither a {SUMMARY} nor a */*/*/{RESULT}"
     for path in found:
@@ -220,8 +220,8 @@ def run(folder: Path) -> Run:
                 continue
             lines.append(_line(stored | {"folder": str(path.parent.relative_to(folder))}, folder))
             versions = _versions(stored)
-        except _OF_ANOTHER_FORM as error:  # the last one of a run that was killed, say
-            problem = f"{path}: {_words(error)}"
+        except OF_ANOTHER_FORM as error:  # the last one of a run that was killed, say
+            problem = f"{path}: {in_words(error)}"
     if not lines:
         raise NoRun(f"{folder} is not the folder of a run: {problem}")
     counts = Counter(line.verdict for line in lines)
@@ -233,15 +233,16 @@ def _blanks(folder: Path) -> dict[str, dict[str, str]]:
     try:
         stored = _json(folder / BLANKS)
         return {drill: {str(name): str(why) for name, why in of.items()} for drill, of in stored.items()}
-    except _OF_ANOTHER_FORM:
+    except OF_ANOTHER_FORM:
         return {}
 
 
 # What reading a file of another form raises: JSON allows everything where a mapping, a text or a number should be.
-_OF_ANOTHER_FORM = (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError)
+OF_ANOTHER_FORM = (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError)
 
 
-def _words(error: BaseException) -> str:
+def in_words(error: BaseException) -> str:
+    """What reading a file of another form came to."""
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
@@ -267,8 +268,8 @@ def packets(folder: Path) -> Packets | None:
     stored = _json(path)
     try:
         return _packets(stored)
-    except _OF_ANOTHER_FORM as error:
-        raise TornFile(path, _words(error)) from error
+    except OF_ANOTHER_FORM as error:
+        raise TornFile(path, in_words(error)) from error
 
 
 def _packets(stored: Mapping[str, Any]) -> Packets:

@@ -37,12 +37,14 @@ def write(
     ran_on: Mapping[str, str],
     verdicts: Mapping[Verdict, int],
     junit: Path | None = None,
+    *,
+    tells_ci: bool = True,
 ) -> None:
     """Write summary.json, junit.xml and the report into the folder of the run; junit.xml to `junit` too.
 
     `lines` are the cells, as summary.json has them (docs/summary.schema.json); `asked` is how many were asked for. The
-    Markdown summary goes to the page of the CI job too, in which this runs. What cannot be written keeps nothing else
-    from being written; raise the first problem at the end.
+    Markdown summary goes to the page of the CI job too, in which this runs (`tells_ci`). What cannot be written keeps
+    nothing else from being written; raise the first problem at the end.
     """
     document = {
         "schema": RESULT_SCHEMA,
@@ -71,7 +73,8 @@ def write(
     if junit is not None:
         attempt(lambda: junit.write_text(text, "utf-8"))
     attempt(lambda: report.write(run_folder))
-    attempt(lambda: report.tell_ci(run_folder))
+    if tells_ci:
+        attempt(lambda: report.tell_ci(run_folder))
     if problems:
         raise problems[0]
 

@@ -18,7 +18,7 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
     """Write the pages of a run that are missing or out of date (`anew`: all), its style and script, and summary.md.
 
     The path of the first page. Raises ValueError when the folder is not one of a run; and, when all else is written,
-    what was wrong with the page of a cell, as TornFile.
+    what was wrong with the page of a cell, as TornFile. Where it was more than one, the others are its `further`.
     """
     run = read_run.run(run_folder)
     problems = []
@@ -35,8 +35,12 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
         runs.write(run.folder / name, (html.HERE / name).read_text(encoding="utf-8"))
     runs.write(run.folder / MARKDOWN, markdown.summary(run, changes))
     page = runs.write(run.folder / read_run.PAGE, html.index(run, changes))
-    if problems:
-        raise problems[0]
+    torn = [problem for problem in problems if isinstance(problem, read_run.TornFile)]
+    if len(torn) < len(problems):
+        raise next(problem for problem in problems if problem not in torn)
+    if torn:
+        torn[0].further = torn[1:]
+        raise torn[0]
     return page
 
 

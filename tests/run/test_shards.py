@@ -264,10 +264,47 @@ def test_a_torn_file_of_a_cell_is_told_by_report_which_makes_the_other_pages(
     assert all(page.is_file() for page in pages)
 
 
+def test_all_torn_files_are_told_at_once(
+    parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "job.md"))
+    paths = [parts[at] / _summary(parts[at])["cells"][0]["folder"] / "result.json" for at in (1, 2)]
+    for path in paths:
+        path.write_text("{}")
+    assert main(["merge", *map(str, parts), "--out", str(tmp_path / "merged")]) == 64
+    told = " ".join(capsys.readouterr().out.split())
+    for part, path in zip((2, 3), paths, strict=True):
+        assert f"{path}: it is not the result of a cell: 'pair' is missing; run part {part}/3 again" in told
+    assert not (tmp_path / "job.md").exists()  # nothing was put together
+
+
+@pytest.mark.parametrize("key", ["pair", "runs", "source", "expectations", "claim", "versions", "service", "survival"])
+@pytest.mark.parametrize("value", [None, 5, "x", {"fault": 5}], ids=["none", "a number", "a text", "a mapping"])
+def test_a_result_of_another_form_makes_its_page_or_is_told_by_its_file(
+    parts: list[Path], capsys: pytest.CaptureFixture[str], key: str, value: object
+) -> None:
+    path = parts[1] / _summary(parts[1])["cells"][0]["folder"] / "result.json"
+    stored = json.loads(path.read_text("utf-8"))
+    stored.pop(key, None)
+    path.write_text(json.dumps(stored if value is None else stored | {key: value}), encoding="utf-8")
+    status = main(["report", str(parts[1])])
+    told = capsys.readouterr().out
+    assert status == 0 or (status, told.startswith(f"cannot: {path}: it is not the result of a cell: ")) == (64, True)
+    assert status == 64 or key == "survival" or value is not None
+
+
 def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:
     (tmp_path / "merged").mkdir()
     with pytest.raises(UsageError, match="exists already; name a new folder"):
         merge.merge(parts, tmp_path / "merged")
+
+
+def test_what_was_put_together_is_told_to_the_job(
+    parts: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "job.md"))
+    merge.merge(parts, tmp_path / "merged")
+    assert (tmp_path / "job.md").read_bytes() == (tmp_path / "merged" / "summary.md").read_bytes()
 
 
 def test_the_parts_stay_as_they_are(parts: list[Path], tmp_path: Path) -> None:
