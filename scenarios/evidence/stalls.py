@@ -86,8 +86,9 @@ class Stall:
         return f"{self.who} {did} for {self.length_s:.2f} s"
 
     def says(self, zero_ns: int) -> str:
-        """`the machine stood still for 0.70 s at 1.20 s`; the time is counted from `zero_ns`."""
-        return f"{self.how_long} at {(self.began_ns - zero_ns) / 1e9:.2f} s"
+        """`the machine stood still for 0.70 s at 1.20 s`; the time is counted from `zero_ns`, the first packet."""
+        at_s = (self.began_ns - zero_ns) / 1e9
+        return f"{self.how_long}, {-at_s:.2f} s before the exchange" if at_s < 0 else f"{self.how_long} at {at_s:.2f} s"
 
 
 @valueclass

@@ -7,7 +7,7 @@ from scenarios.evidence.stalls import COUNT_SLACK_S
 from scenarios.spec.declaration_error import nearest
 from scenarios.spec.expectations import Counters
 from scenarios.verdict.check import Check, Verdict
-from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, verdict_of, weighed
+from scenarios.verdict.weighing import doubted_for_repeats, passes, repeated_by_stalls, verdict_of, weighed
 
 
 def check_counters(expected: Counters, seen: Seen) -> Check:
@@ -22,5 +22,5 @@ def check_counters(expected: Counters, seen: Seen) -> Check:
     check = Check(expected.rule, expected.amount, f"{count}", verdict_of(expected.holds(count)))
     repeated = repeated_by_stalls(seen)  # they are counted too
     if passes(check) and not all(expected.holds(count - fewer) for fewer in range(repeated + 1)):
-        return doubted(check, seen, seen.stalls.between(None, None))
+        return doubted_for_repeats(check, seen)
     return weighed(check, seen, COUNT_SLACK_S)

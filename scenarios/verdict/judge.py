@@ -31,7 +31,16 @@ from scenarios.verdict.check import Check, Verdict, proof
 from scenarios.verdict.counters import check_counters
 from scenarios.verdict.packets import check_bytes, check_order, check_packets
 from scenarios.verdict.served_on import unless_served_on
-from scenarios.verdict.weighing import doubted, passes, repeated_by_stalls, spans, stall_at_the_end, verdict_of, weighed
+from scenarios.verdict.weighing import (
+    doubted,
+    doubted_for_repeats,
+    passes,
+    repeated_by_stalls,
+    spans,
+    stall_at_the_end,
+    verdict_of,
+    weighed,
+)
 
 TOLD_CHARACTERS = 500  # of a line that a program printed
 
@@ -120,7 +129,7 @@ def _hits(expected: Hits, seen: Seen, drill: Drill) -> Check:
     )
     repeated = 0 if of_a_program else repeated_by_stalls(seen)
     if holds is Verdict.PASS and not all(expected.holds(caught.hits - fewer) for fewer in range(repeated + 1)):
-        return doubted(check, seen, seen.stalls.between(None, None))
+        return doubted_for_repeats(check, seen)
     # A fault that came too late took hold of nothing: if the machine stood still, one more try may prove it.
     if not caught.hits and not caught.unsure and seen.stalls.between(None, None).reaches(COURSE_SLACK_S):
         return doubted(check, seen, seen.stalls.between(None, None))
@@ -147,7 +156,7 @@ def _no_hits(expected: Hits, seen: Seen, witnesses: Sequence[str]) -> Check:
     told = ", ".join(f"{so_many(hits, 'hit')} as {name}" for name, hits in shown.items())
     check = Check(rule, expected.amount, f"0, while the same fault had {told}", Verdict.PASS)
     if max(shown.values()) <= repeated_by_stalls(seen):  # then no witness is sure
-        return doubted(check, seen, seen.stalls.between(None, None))
+        return doubted_for_repeats(check, seen)
     at_the_end = stall_at_the_end(seen)
     return doubted(check, seen, at_the_end) if at_the_end else check
 

@@ -17,6 +17,7 @@ from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.crossings import crossing_times, is_unsure, least_and_most, matching_frames
 from scenarios.verdict.weighing import (
     doubted,
+    doubted_for_repeats,
     made_by_a_stall,
     passes,
     repeated_by_a_stall,
@@ -74,7 +75,7 @@ def check_bytes(expected: Bytes, seen: Seen) -> Check:
         return doubted(check, seen, at_the_end)
     repeated = set(repeated_by_a_stall(seen, expected.at))
     if not expected.holds(count - sum(size for number, size in sizes.items() if number in repeated)):
-        return doubted(check, seen, seen.stalls.between(None, None))
+        return doubted_for_repeats(check, seen)
     return check
 
 

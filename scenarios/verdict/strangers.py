@@ -16,6 +16,7 @@ from scenarios.calls.call import Call
 from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import Shape, shape
+from scenarios.evidence.stalls import Window
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Outcomes
@@ -25,6 +26,7 @@ from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
 from scenarios.verdict.behaviour import conflict, is_unanswered, retried, signal_of, unborne
 from scenarios.verdict.check import Check, Verdict
+from scenarios.verdict.weighing import doubted, spans
 
 # How a call ends where no errno is needed to know it.
 PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome.CANCELLED, Outcome.UNSUPPORTED})
@@ -34,6 +36,8 @@ PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome
 OF_ANOTHER_END: Final = frozenset(
     {"EADDRINUSE", "EADDRNOTAVAIL", "EAFNOSUPPORT", "EMFILE", "EMSGSIZE", "ENETDOWN", "ENFILE", "ENOBUFS", "ENOMEM"}
 )
+
+HELD_UP_SHARE: Final = 0.1  # of a call's time: what stood still for so long may be why a program had not ended
 
 
 def is_right(call: Call, expected: Outcomes) -> bool:
@@ -96,6 +100,7 @@ def unless_answered(check: Check, expected: Outcomes, seen: Seen, step: CallStep
     """The check of an outcome; unproven where a program had printed its answer, and the lab had to end it.
 
     Its exit status is a part of the right outcome, and nobody knows it: so it was neither answered nor did it hang.
+    Where it had stood still for long, that is the reason, and one more try may show its end.
     """
     if not {*expected.words} & {"answered", "hung"}:
         return check
@@ -103,10 +108,21 @@ def unless_answered(check: Check, expected: Outcomes, seen: Seen, step: CallStep
         addresses = seen.addresses.get(step.from_, ())
         is_decisive = is_right(call, expected) is (check.holds is Verdict.PASS)
         if call.printed_in_vain and is_decisive and bytes_came(seen, call, addresses):
+            if (held_up := _long_stall(call, seen)) is not None:
+                return doubted(check, seen, held_up)
             hint = "what `prints` wants was printed, and it did not end: give it more time (`--patience 60s`)"
             stays = "or an option that ends it, or `timeout 3` before its `run`, with `status: 124`"
             return _unproven(check, f"{hint}, {stays}")
     return check
+
+
+def _long_stall(call: Call, seen: Seen) -> Window | None:
+    """What stood still for a good part of a call; None where it had most of its time."""
+    for began_ns, ended_ns, _ in spans([call]):
+        window = seen.stalls.between(began_ns, ended_ns)
+        if window.total_s * 1e9 >= HELD_UP_SHARE * (ended_ns - began_ns):
+            return window if window.longest else None
+    return None
 
 
 def ending_of(call: Call, word: str, seen: Seen, addresses: Collection[str]) -> str:

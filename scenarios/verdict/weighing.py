@@ -26,10 +26,17 @@ def verdict_of(holds: bool) -> Verdict:
 
 
 def doubted(check: Check, seen: Seen, window: Window) -> Check:
-    """The check, unproven because of the longest stall of a window."""
+    """The check, unproven because of the longest stall of a window; one that passed says why that proves nothing."""
     if window.longest is None:
         return check
-    return dataclasses.replace(check, holds=Verdict.UNPROVEN, stalled=window.longest.says(seen.zero_ns))
+    told = f"{check.seen}, as that may have made it" if passes(check) else check.seen
+    return dataclasses.replace(check, seen=told, holds=Verdict.UNPROVEN, stalled=window.longest.says(seen.zero_ns))
+
+
+def doubted_for_repeats(check: Check, seen: Seen) -> Check:
+    """The check, unproven because packets were sent again in a stall: the longest that held something up meanwhile."""
+    of_the_exchange = seen.held_up.between(seen.zero_ns, None)
+    return doubted(check, seen, of_the_exchange if of_the_exchange.longest else seen.stalls.between(None, None))
 
 
 def weighed(check: Check, seen: Seen, slack_s: float, until_ns: float | None = None) -> Check:

@@ -87,6 +87,8 @@ def check_doubted(drill: Drill, evidence: Seen, made: Stall, did_not: Stall) -> 
     alone = the_check(drill, evidence).holds
     doubted = the_check(drill, with_stalls(evidence, made))
     assert doubted.holds is Verdict.UNPROVEN
+    # What was expected and seen proves nothing then: the sentence says why.
+    assert ("as that may have made it" in doubted.sentence) is (alone is Verdict.PASS)
     stays = the_check(drill, with_stalls(evidence, did_not))
     assert (stays.holds, stays.stalled) == (alone, "")
     return alone, doubted.stalled
@@ -359,6 +361,7 @@ def test_the_words_tell_the_machine_from_the_runner_and_standing_from_waiting() 
     assert stall(0.5, 1.2, RUNNER).says(0) == "the runner stood still for 0.70 s at 0.50 s"
     waited = stall(0.5, 0.6, "server", "starved", program="python")
     assert waited.says(500_000_000) == "python on server waited for a processor for 0.10 s at 0.00 s"
+    assert machine.says(2_290_000_000) == "the machine stood still for 0.70 s, 1.79 s before the exchange"
 
 
 def test_what_came_within_a_stall_of_the_machine_was_held_up_by_a_part_of_it_for_the_meter_woke_later() -> None:

@@ -13,6 +13,7 @@ from scenarios.calls.call import PRINTED, Call
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import shape
+from scenarios.evidence.stalls import Stall, Stalls
 from scenarios.faults.catch import Caught
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.drill import Drill
@@ -22,6 +23,7 @@ from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.judge import judged, judged_alone
 from tests.verdict.test_behaviour import PORT, call, data, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
+from tests.verdict.test_judging_stalls import stall
 
 TEXT = """\
 drill: one
@@ -354,6 +356,25 @@ def test_one_that_printed_its_answer_and_did_not_end_was_neither_answered_nor_di
         checked = judged_alone(outcome.expect[1], evidence(made, frames), outcome)
         assert checked.holds is holds, word
         assert ("`timeout 3` before its `run`, with `status: 124`" in checked.seen) is (holds is Verdict.UNPROVEN)
+
+
+@pytest.mark.parametrize("word", ["answered", "hung"])
+def test_a_program_that_stood_still_for_long_is_not_told_to_end_it_is_tried_again(tmp_path: Path, word: str) -> None:
+    """It ends by itself where it has a processor; a short stall is no reason, and then the line of advice helps."""
+    made = call(Outcome.HUNG, status=124, duration_s=8.0, conflict=PRINTED)  # from 98.0 s on
+    came = evidence(made, [*ONE, data(2, 100.1, 40000, 8)])
+    outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+
+    def checked(*found: Stall) -> Check:
+        held_up = replace(came, stalls=Stalls(found, in_play=("client", "server")))
+        return judged_alone(outcome.expect[1], held_up, outcome)
+
+    starved = stall(98.5, 101.9, "client", "starved", program="python")
+    late = checked(starved)
+    assert (late.holds, "timeout 3" in late.seen) == (Verdict.UNPROVEN, False)
+    assert late.stalled.startswith("python on client waited for a processor for 3.40 s")
+    for other in (stall(98.5, 98.7, "client", "starved"), stall(90, 97, "client", "starved")):
+        assert "`timeout 3` before its `run`" in checked(other).seen
 
 
 def test_no_byte_of_the_service_is_no_wrong_answer(tmp_path: Path) -> None:
