@@ -55,11 +55,11 @@ check: setup ## for whoever edits: lint, types and every test that needs no engi
 test-endian: setup images ## the protocol's test vectors and 1,000 random messages on every CPU whose image is there: native, PowerPC, s390x
 	@$(PYTHON) -m pytest tests/wire/test_every_cpu.py
 
-drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select CLIENT=chunks SEED=7
-	@$(SCENARIOS) run $(NAME) --lab $(LAB) $(if $(PAIR),--pair $(PAIR),--one-pair) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(KEPT)
+drill: setup ## run a drill, with its evidence: make drill NAME=lost-syn PAIR=be-le SERVICE=echo/select CLIENT=chunks SEED=7 PATIENCE=20s
+	@$(SCENARIOS) run $(NAME) --lab $(LAB) $(if $(PAIR),--pair $(PAIR),--one-pair) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(PATIENCE),--patience $(PATIENCE)) $(KEPT)
 
 drills: setup $(CLUSTERED) ## every drill, little- and big-endian clients, on JOBS labs side by side: make drills JOBS=4 (or LABS=3,4) PAIR=all KEEP_RUNS=20
-	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SHARD),--shard $(SHARD)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
+	@$(SCENARIOS) run all --lab $(LAB) --jobs $(JOBS) $(if $(LABS),--labs $(LABS)) $(if $(PAIR),--pair $(PAIR)) $(if $(SEED),--seed $(SEED)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(SHARD),--shard $(SHARD)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)
 
 matrix: setup $(CLUSTERED) ## what becomes of each architecture under each drill: make matrix SERVICE=mine PATIENCE=20s CLIENT=curl PAIR=all JOBS=4 RESUME=1 CHANGED=1
 	@$(SCENARIOS) matrix $(DRILLS) --lab $(LAB) $(if $(LABS),--labs $(LABS)) $(if $(filter command line,$(origin SERVICE)),--service $(SERVICE)) $(if $(CLIENT),--client $(CLIENT)) $(if $(PAIR),--pair $(PAIR)) $(if $(filter command line,$(origin JOBS)),--jobs $(JOBS)) $(if $(RESUME),--resume) $(if $(CHANGED),--changed) $(if $(PATIENCE),--patience $(PATIENCE)) $(if $(SHARD),--shard $(SHARD)) $(if $(CLUSTER),--cluster $(CLUSTER)) $(KEPT)

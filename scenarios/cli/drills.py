@@ -34,6 +34,7 @@ from scenarios.lab.places import typed
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, show, warn
 from scenarios.run import fingerprint, previous, summary
+from scenarios.run.gallery import patient
 from scenarios.run.session import Happened
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, pairs_of, unsupported
@@ -44,12 +45,14 @@ from scenarios.spec.units import Seconds, so_many
 from scenarios.stress import fuzz, storm
 from scenarios.verdict.result import Result
 
+PATIENCE_ABOUT = "give each client at least so long before it is said to hang (default: as long as the drill says)"
+
 
 def cells(options: argparse.Namespace) -> list[Cell]:
     """What was asked for, each cell once. Raise UsageError for a service that a drill does not fit."""
     known = known_services(options.service)
     found: dict[str, Cell] = {}  # by title: two names may name one server
-    for drill in find_drills(options.names, known):
+    for drill in (patient(each, options.patience) for each in find_drills(options.names, known)):
         wanted = options.service.split(",") if options.service else [drill.service]
         if options.service == ALL:
             wanted = [each.name for each in fitting(drill, known)]
@@ -60,7 +63,7 @@ def cells(options: argparse.Namespace) -> list[Cell]:
             usual = pairs_of(drill, chosen, options.pair)
             for pair in usual[-1:] if options.one_pair and not options.pair else usual:
                 for repeat in range(1, options.repeat + 1):
-                    cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat)
+                    cell = Cell(drill, chosen, pair, options.seed + repeat - 1, repeat, options.patience)
                     found[cell.title] = cell
     check_can_run(options.pair, list({each.chosen.label: each.chosen for each in found.values()}.values()))
     return list(found.values())
@@ -121,7 +124,11 @@ def _run(options: argparse.Namespace, whole_run: Sequence[Cell], asked: Sequence
     if options.events:
         _tell_line({"run": run_folder.name})
     happened = _tell_event if options.events else one.follow if one else lambda _: None
-    campaign = force.running(RunOptions(run_folder, tell, progress.begin_cell, keep=options.keep, happened=happened))
+    campaign = force.running(
+        RunOptions(
+            run_folder, tell, progress.begin_cell, keep=options.keep, happened=happened, patience=options.patience
+        )
+    )
     broke_off: BaseException | None = None
     try:
         with shown:
@@ -212,6 +219,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--jobs", type=between(1, 16), default=1, metavar="N", help="labs side by side")
     add_shard(sub)
     sub.add_argument("--keep", action="store_true", help="keep the other labs up, for the next run")
+    sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=PATIENCE_ABOUT)
     sub.add_argument("--dry-run", action="store_true", help="say what would be run")
     sub.add_argument("--json", action="store_true", help="a line of JSON for each verdict, and nothing else")
     about = "as --json; first a line with the folder of the run, and one for each event of a script as it happens"
@@ -228,8 +236,7 @@ def add(command: Callable[..., argparse.ArgumentParser]) -> None:
     sub.add_argument("--jobs", type=between(1, 16), metavar="N", help="(default: by cores and memory)")
     add_shard(sub)
     sub.add_argument("--keep", action="store_true", help="keep the other labs up, for the next run")
-    about = "give each client at least so long before it is said to hang (default: as long as the drill says)"
-    sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=about)
+    sub.add_argument("--patience", type=patience, default=Seconds(0), metavar="TIME", help=PATIENCE_ABOUT)
     sub.add_argument("--resume", action="store_true", help="go on with the matrix that was broken off")
     sub.add_argument("--changed", action="store_true", help="run only cells whose service, drill or lab has changed")
     sub.add_argument("--dry-run", action="store_true", help="say how many cells there are")

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from scenarios.cli.progress import Progress
+from scenarios.cli.progress import Progress, otherwise_than_promised
 from scenarios.cli.resumable import Resumable, read_earlier
 from scenarios.cli.service_files import known_services
 from scenarios.cli.workforce import RunOptions, workforce
@@ -21,7 +21,6 @@ from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, step
 from scenarios.report.read_run import BLANKS
 from scenarios.run import fingerprint, matrix, previous
-from scenarios.run.gallery import patient
 from scenarios.run.matrix import LEGEND
 from scenarios.spec.catalogue import find_drills
 from scenarios.spec.cell import Cell
@@ -53,8 +52,8 @@ def run(options: argparse.Namespace) -> int:
         run_folder, asked = MATRIX.unfinished()
     architectures = matrix.columns(asked["services"], known)
     given = Seconds(asked.get("patience_s", 0.0))
-    drills = [patient(each, given) for each in find_drills(asked["drills"], known)]
-    whole_run = matrix.cells(drills, architectures, asked["pairs"], asked["seed"], known)
+    drills = find_drills(asked["drills"], known)
+    whole_run = matrix.cells(drills, architectures, asked["pairs"], asked["seed"], known, given)
     shard = Shard.parse(asked["shard"]) if asked.get("shard") else None
     cells = shard_plan.part_of(whole_run, shard)
     if options.dry_run:
@@ -127,7 +126,7 @@ def _tell(results: Sequence[Result], cells: Sequence[Cell], took_s: float) -> in
     not_run = asked - {(each.cell.drill.drill, each.cell.chosen.label, each.cell.pair) for each in results}
     console.print(matrix.table(in_order({pair for _, _, pair in asked}), said, not_run))
     console.print(f"\n{LEGEND}")
-    otherwise = {each.cell.title: reason for each in results if (reason := _otherwise(each))}
+    otherwise = {each.cell.title: reason for each in results if (reason := otherwise_than_promised(each))}
     for title, reason in otherwise.items():
         console.print(f"[bold red]✗[/] {escape(title)}: {escape(reason)}")
     unknown = {each.cell.title: each.survival.unknown for each in results if each.survival and each.survival.unknown}
@@ -138,11 +137,3 @@ def _tell(results: Sequence[Result], cells: Sequence[Cell], took_s: float) -> in
     if otherwise:
         return 1
     return 0 if set(told) <= {Verdict.PASS} and not unknown else 2
-
-
-def _otherwise(result: Result) -> str:
-    """What of a cell is not as promised, and why; empty where all is, or nothing is known."""
-    if result.survival is None or result.survival.is_as_promised is not False:
-        return ""
-    claim = f"{result.survival.word}: {result.sentence}" if result.verdict is Verdict.FAIL else ""
-    return "; ".join(each for each in (claim, result.survival.otherwise) if each)

@@ -101,8 +101,12 @@ class Progress:
     def _line(self, result: Result) -> str:
         number = f"[dim]{self.count_done:>{len(str(self._total))}}/{self._total}[/]"
         word = f" [dim]{escape(result.survival.word)}[/]" if result.survival else ""
-        line = f"{number} {marked(result.verdict, result.cell.title)}{word} [dim]{result.duration_s:.1f} s[/]"
-        if result.verdict is not Verdict.PASS:
+        otherwise = otherwise_than_promised(result) if result.verdict is Verdict.PASS else ""
+        mark = Verdict.FAIL if otherwise else result.verdict
+        line = f"{number} {marked(mark, result.cell.title)}{word} [dim]{result.duration_s:.1f} s[/]"
+        if otherwise:
+            line += f"\n      [{STYLES[mark]}]otherwise than promised[/]: {escape(otherwise)}"
+        elif result.verdict is not Verdict.PASS:
             line += f"\n      [{STYLES[result.verdict]}]{result.verdict.value}[/]: {escape(result.sentence)}"
         return line
 
@@ -137,3 +141,11 @@ class Progress:
                 left,
             )
             return Group(*self._last, Text(), labs, bar)
+
+
+def otherwise_than_promised(result: Result) -> str:
+    """What of a cell is not as promised, and why; empty where all is, or nothing is known."""
+    if result.survival is None or result.survival.is_as_promised is not False:
+        return ""
+    claim = f"{result.survival.word}: {result.sentence}" if result.verdict is Verdict.FAIL else ""
+    return "; ".join(each for each in (claim, result.survival.otherwise) if each)

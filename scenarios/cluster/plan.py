@@ -53,8 +53,8 @@ class Plan:
 
     def cell(self, known: Mapping[str, Service]) -> Cell:
         """Return the cell, with the services of this machine. Raise UsageError, DeclarationError."""
-        drill = self._drill(known)
-        return Cell(drill, chosen_service(drill, self.service, known), self.pair, self.seed, self.repeat)
+        drill, given = self._drill(known), Seconds(self.patience_s)
+        return Cell(drill, chosen_service(drill, self.service, known), self.pair, self.seed, self.repeat, given)
 
     def _drill(self, known: Mapping[str, Service]) -> Drill:
         key = self.drill, "\0".join((self.text, *self.beside.values())), self.patience_s

@@ -6,17 +6,20 @@ Rows are drills, columns architectures; a cell has a word of what happened, mark
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from rich.table import Table
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.markup import escape
+from scenarios.run.gallery import patient
 from scenarios.spec.catalogue import architectures, chosen_service
 from scenarios.spec.cell import Cell, pairs_of
 from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair
 from scenarios.spec.program_ends import check_can_run
 from scenarios.spec.service import Service
+from scenarios.spec.units import Seconds
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.survival import AS_EVER, Survival
 
@@ -28,6 +31,8 @@ LEGEND = (
     "⧗ other clients were not served meanwhile, or late · ☠ the server was not well afterwards "
     "(with ✗: that is not promised; with ?: not known)"
 )
+
+DRILLS_OWN: Final = Seconds(0)  # the patience of what each drill says
 
 
 def columns(asked: Sequence[str], known: Mapping[str, Service], clients: Sequence[str] = ()) -> list[str]:
@@ -41,13 +46,16 @@ def cells(
     pairs: Sequence[Pair],
     seed: int,
     known: Mapping[str, Service],
+    patience: Seconds = DRILLS_OWN,
 ) -> list[Cell]:
     """Every cell that applies, in these pairs; without any in those that its programs run on.
+
+    `patience` is what their calls are given at least.
 
     Raises UsageError for a service that there is not, or that no drill fits.
     """
     found, misfits = [], dict.fromkeys(services, "no drill was chosen")
-    for drill in drills:
+    for drill in (patient(each, patience) for each in drills):
         for name in services:
             try:
                 chosen = chosen_service(drill, name, known)
@@ -56,7 +64,7 @@ def cells(
                     misfits[name] = str(misfit)
                 continue
             misfits.pop(name, None)
-            found += [Cell(drill, chosen, pair, seed) for pair in pairs_of(drill, chosen, pairs)]
+            found += [Cell(drill, chosen, pair, seed, patience=patience) for pair in pairs_of(drill, chosen, pairs)]
     if misfits:
         raise UsageError("; ".join(misfits.values()))
     check_can_run(pairs, list({cell.chosen.label: cell.chosen for cell in found}.values()))

@@ -14,6 +14,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.pairs import Pair, ends
 from scenarios.spec.program_ends import Side, asked_pairs, default_pairs, host_pair, own_pairs, without_machine
 from scenarios.spec.service import ServiceChoice
+from scenarios.spec.units import Seconds
 
 
 def cell_title(drill: str, service: str, pair: str, repeat: int = 1) -> str:
@@ -31,6 +32,7 @@ class Cell:
     pair: Pair
     seed: int = 1
     repeat: int = 1
+    patience: Seconds = Seconds(0)  # what the calls of its drill were given at least; 0: what its file says
 
     @property
     def title(self) -> str:
@@ -79,6 +81,7 @@ class Cell:
             words = f"--only {shlex.quote(folder.name)} --drills {self.drill.drill} --seed {self.seed}"
             return f"{PROGRAM} grade {shlex.quote(str(folder.parent))} {words}"
         words = f"--service {self.chosen.label} --pair {self.pair} --seed {self.seed}"
+        words += f" --patience {self.patience}" if self.patience else ""
         return f"{PROGRAM} run {self.drill.drill} {words}"
 
 

@@ -230,6 +230,8 @@ def _unserved(call: Call, patience: Patience) -> str:
         return f"{GONE}: refused {call.errno or ''}".rstrip()
     if call.outcome in (Outcome.HUNG, Outcome.TIMED_OUT):
         return f"{UNSERVED}: within {patience.within_s:.3g} s"
+    if call.guest and call.outcome is Outcome.WRONG_ANSWER:  # it says so itself; no packet of these calls is looked at
+        return f"{FAILED}: exit status {call.status}, and it did not print what `prints` wants"
     return f"{FAILED}: {call.outcome.value} {call.errno or ''}".rstrip()
 
 

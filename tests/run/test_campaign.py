@@ -364,6 +364,21 @@ def test_the_drills_are_listed_for_programs_too(capsys: pytest.CaptureFixture[st
     assert set(told) == {"drill", "claim", "why", "source", "tags", "service", "file"}
 
 
+def test_what_calls_are_given_at_least_is_in_the_command_that_repeats_a_cell() -> None:
+    def asked(drill: str, *words: str) -> Cell:
+        options = parser().parse_args(["run", drill, "--service", "echo/select", "--pair", "le-le", *words])
+        return drills.cells(options)[0]
+
+    patient, usual = asked("any-late-answer", "--patience", "20s"), asked("any-late-answer")
+    assert [float(each.drill.calls["hello"].within) for each in (patient, usual)] == [20.0, 12.0]
+    again = " --service echo/select --pair le-le --seed 1"
+    assert patient.command.endswith(f"run any-late-answer{again} --patience 20s")
+    assert usual.command.endswith(f"run any-late-answer{again}")
+    assert float(asked("any-late-answer", "--patience", "2s").drill.calls["hello"].within) == 12.0
+    claims = asked("lost-syn", "--patience", "20s")  # of how its call ends: that rests on the drill's own time
+    assert claims.drill.calls == asked("lost-syn").drill.calls
+
+
 def test_a_server_that_is_named_twice_is_run_once() -> None:
     options = parser().parse_args(["run", "lost-syn", "--service", "echo,echo/selectors,echo", "--pair", "le-le"])
     assert [each.title for each in drills.cells(options)] == ["lost-syn · echo/selectors · le-le"]

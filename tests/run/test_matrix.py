@@ -233,16 +233,19 @@ def test_the_inputs_are_the_drill_the_service_and_the_lab_and_nothing_that_only_
 def test_where_no_terminal_is_each_verdict_is_a_line_and_a_bad_one_says_why(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    cells = [cell(), cell(service="echo/once")]
-    told = progress.Progress(2, 1, {}, cells)
+    cells = [cell(), cell(service="echo/once"), cell(service="echo/threads")]
+    told = progress.Progress(3, 1, {}, cells)
     with told.display():
         told.begin_cell("lab 1", cells[0])
         told.report(result(cells[0], tmp_path))
         told.report(result(cells[1], tmp_path, Verdict.FAIL, BAD))
+        told.report(result(cells[2], tmp_path, survival=BLOCKED))
     assert [line.rstrip() for line in capsys.readouterr().out.splitlines()] == [
-        "1/2 ✓ lost-syn · echo/select · le-le survived 1.5 s",
-        "2/2 ✗ lost-syn · echo/once · le-le reset ECONNRESET 1.5 s",
+        "1/3 ✓ lost-syn · echo/select · le-le survived 1.5 s",
+        "2/3 ✗ lost-syn · echo/once · le-le reset ECONNRESET 1.5 s",
         "      fail: because",
+        "3/3 ✗ lost-syn · echo/threads · le-le survived 1.5 s",
+        "      otherwise than promised: others meanwhile: not served: within 3 s, promised: served",
     ]
 
 

@@ -136,6 +136,14 @@ def _with_an_image(ours: Cell, *, contract: bool) -> Cell:
     )
 
 
+def test_a_strangers_client_that_ends_well_without_its_answer_is_said_to_have_had_a_wrong_one_by_nobody() -> None:
+    """It printed a value of its own where the server was gone: that an answer came is more than is known."""
+    found = replace(call(Outcome.WRONG_ANSWER), guest=True, status=0)
+    after = survival_of(beside=Beside((call(),), found)).after
+    assert after == "failed: exit status 0, and it did not print what `prints` wants"
+    assert survival_of(beside=Beside((call(),), call(Outcome.WRONG_ANSWER))).after == "failed: wrong answer"
+
+
 @pytest.mark.parametrize(
     ("found", "word"),
     [
