@@ -44,8 +44,10 @@ gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_collection_finish() -> None:
-    """What is there now stays, and is looked through no more: not by a test that has the garbage collected either."""
-    gc.collect()
+    """What is there now stays, and is looked through no more: not by a test that has the garbage collected either.
+
+    It is not looked through now for garbage either: there are some 12,000 of 360,000 objects, for 0.4 s a process.
+    """
     gc.freeze()
 
 

@@ -44,6 +44,7 @@ COMMANDS: Mapping[str, Sequence[str]] = {
         *("images", "bundle", "load", "setup", "doctor", "clean"),
     ),
 }
+VERSION_FLAG = "--version"  # which needs none of them
 # For whoever works on the lab itself: an installed Faultwire does not offer them.
 OF_MAKERS = ("storm", "fuzz", "ab", "bench-services", "bench")
 ABOUT = "Make a socket program fail in every way that a network can fail it, and prove by the packets what happened."
@@ -82,7 +83,7 @@ def offered() -> tuple[str, ...]:
 def parser(typed: str | None = None) -> Parser:
     """The parser of the command that was `typed`, or of all commands where none of that name is there."""
     root = Parser(prog=PROGRAM, description=ABOUT)
-    root.add_argument("--version", action="version", version=f"faultwire {VERSION}")
+    root.add_argument(VERSION_FLAG, action="version", version=f"faultwire {VERSION}")
     commands = root.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, function: object, about: str, in_lab: bool = True) -> argparse.ArgumentParser:
@@ -100,7 +101,7 @@ def parser(typed: str | None = None) -> Parser:
         return sub
 
     modules = [module for module, names in COMMANDS.items() if typed in names and typed in offered()] or COMMANDS
-    for module in modules:
+    for module in () if typed == VERSION_FLAG else modules:
         try:
             importlib.import_module(f"{PACKAGE}.cli.{module}").add(command)
         except ModuleNotFoundError as error:  # whoever only reads files and runs needs no Docker

@@ -54,6 +54,10 @@ def test_what_is_no_command_is_held_against_all_commands(typed: str | None) -> N
     assert commands_of(typed) == [name for names in COMMANDS.values() for name in names]
 
 
+def test_the_version_is_told_without_the_import_of_a_command() -> None:
+    assert commands_of("--version") == []
+
+
 def test_reading_a_drill_imports_neither_docker_nor_pages() -> None:
     program = (
         "import sys; from scenarios.cli.main import main; main(['explain', 'lost-syn']);"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import re
 import shlex
@@ -39,8 +40,13 @@ OF_THE_READER = {
 }
 
 
-def code() -> Iterator[tuple[str, str]]:
-    """Yield each piece of code of each page, with the page's name."""
+@functools.cache
+def code() -> list[tuple[str, str]]:
+    """Each piece of code of each page, with the page's name."""
+    return [*_code()]
+
+
+def _code() -> Iterator[tuple[str, str]]:
     for page in PAGES:
         text = page.read_text("utf-8")
         for inline, block in CODE.findall(FENCED.sub("", text)):

@@ -23,6 +23,7 @@ def test_slow():
         assert time.monotonic() < deadline, "nobody said that this test runs"
         time.sleep(0.05)
 """
+WITHOUT = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")  # to import Hypothesis takes as long as pytest does
 CONFTEST = """
 from tests import telling
 
@@ -92,7 +93,7 @@ def test_a_slow_test_is_named_while_it_runs(workers: tuple[str, ...], tmp_path: 
     (tmp_path / "conftest.py").write_text(CONFTEST, "utf-8")
     with log.open("wb") as out:
         status = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), *workers, "."],
+            [sys.executable, "-m", "pytest", "-q", *WITHOUT, "--rootdir", str(tmp_path), *workers, "."],
             cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": str(ROOT), SILENT_FOR_VARIABLE: "0.2"},
             stdout=out,

@@ -20,7 +20,8 @@ from tests import processes
 MARK = "FAULTWIRE_BROKEN_OFF"
 SETTLES_WITHIN_S = 20.0
 PROGRAM = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-PLUGIN = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-q")
+# Without Hypothesis's plugin: to import it is a third of the start of each of these many processes.
+PLUGIN = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-q")
 ALONE = ("-p", "no:xdist")
 
 

@@ -8,9 +8,11 @@ import sys
 import pytest
 
 from scenarios.lab.topology import ROOT
+from tests.library.broken_off import PROGRAM
 
 pytest_plugins = ["pytester"]
 PLUGIN = ("-p", "scenarios.library.pytest_plugin", "-p", "no:cacheprovider", "-p", "no:xdist")
+AS_A_PROCESS = (*PLUGIN, "-p", "no:hypothesispytest")  # which takes a third of its start
 
 
 def test_importing_it_imports_neither_docker_nor_yaml() -> None:
@@ -24,8 +26,7 @@ def test_collecting_tests_of_a_lab_reaches_neither_docker_nor_yaml(pytester: pyt
     pytester.makeconftest(
         "import sys\ndef pytest_collection_finish(): print('there:', sorted({'docker', 'yaml'} & {*sys.modules}))"
     )
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    ran = pytester.run(sys.executable, "-c", program, *PLUGIN, "--collect-only", "-q", "-s")
+    ran = pytester.run(sys.executable, "-c", PROGRAM, *AS_A_PROCESS, "--collect-only", "-q", "-s")
     ran.stdout.fnmatch_lines(["there: []"])
     ran.stdout.fnmatch_lines(["*test_one?le-le?", "*test_one?be-le?"])
 
@@ -89,8 +90,7 @@ def test_last(lab, for_all):
 def test_what_a_test_left_open_is_its_error_and_meets_no_other_test(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(LEAVES)
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    ran = pytester.run(sys.executable, "-c", program, *PLUGIN)
+    ran = pytester.run(sys.executable, "-c", PROGRAM, *AS_A_PROCESS)
     ran.assert_outcomes(failed=1, passed=2, errors=1)
     ran.stdout.fnmatch_lines(["*ERROR at teardown of test_leaves_one_and_fails*"])
     ran.stdout.fnmatch_lines(["*this test left open, and it was undone: the fault silence-1; use `with`"])
@@ -117,8 +117,7 @@ def test_asks_for_no_such_fixture(drill):
 def test_a_drill_beside_a_fixture_that_it_did_not_ask_for_is_told_what_can_be_done(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(HOLDS)
-    program = f"import sys; sys.path.insert(0, {str(ROOT)!r}); import pytest; sys.exit(pytest.main(sys.argv[1:]))"
-    ran = pytester.run(sys.executable, "-c", program, *PLUGIN)
+    ran = pytester.run(sys.executable, "-c", PROGRAM, *AS_A_PROCESS)
     ran.assert_outcomes(failed=1, passed=1)
     told = (
         "a drill starts its own server, and another one runs on server; a fixture of the scope 'module' holds the "
