@@ -42,8 +42,13 @@ class LocalLab:
 
 
 @pytest.fixture
-def lab() -> LocalLab:
-    return LocalLab()
+def lab() -> Iterator[LocalLab]:
+    """One whose meters are gone afterwards, also those that were stopped, and given up."""
+    made = LocalLab()
+    yield made
+    for each in made.opened:
+        each.kill()
+        each.wait()
 
 
 @pytest.fixture

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -37,12 +39,12 @@ def running(server: str) -> Iterator[int]:
         with open(table, encoding="ascii") as lines:  # noqa: PTH123 (a file of the kernel's)
             return any(line.split()[1].endswith(f":{port:04X}") for line in lines if ":" in line)
 
-    with subprocess.Popen([sys.executable, *words], cwd=PROGRAMS) as program:
+    with subprocess.Popen([sys.executable, *words], cwd=PROGRAMS, start_new_session=True) as program:
         try:
             eventually(listens, f"{server} to listen")
             yield port
         finally:
-            program.terminate()
+            os.killpg(program.pid, signal.SIGTERM)  # with the processes of its pool, which would stay
 
 
 def ran(chosen: ServiceChoice, port: int) -> str:
