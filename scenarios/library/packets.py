@@ -186,7 +186,7 @@ class Packets:
         known = self._recorded.evidence().addresses
         if role not in [*known]:
             raise UsageError(f"packets.{key}: unknown role {quoted(str(role))}{advice(str(role), known)}")
-        return frozenset(known[role])  # type: ignore[index] # it is one of them
+        return frozenset(known[role])
 
     @property
     def frames(self) -> tuple[Frame, ...]:

@@ -30,8 +30,8 @@ WRONG: dict[str, Callable[[Any], Any]] = {
     ).__enter__(),
     "Lab: number: expected 0 to 255, got '13'": lambda _: Lab("13"),  # type: ignore[arg-type]
     "Lab: number: expected 0 to 255, got 300": lambda _: Lab(300),
-    "Lab: pair: unknown pair 'xx-le'; did you mean": lambda _: Lab(pair="xx-le"),  # type: ignore[arg-type]
-    "Lab: pairs: unknown pair 'be-el'": lambda _: Lab(pairs=("be-el",)),  # type: ignore[arg-type]
+    "Lab: pair: unknown pair 'xx-le'; did you mean": lambda _: Lab(pair="xx-le"),
+    "Lab: pairs: unknown pair 'be-el'": lambda _: Lab(pairs=("be-el",)),
     "Lab: pairs: expected a sequence of pairs, as ('be-le',), got 'be-le'": lambda _: Lab(pairs="be-le"),  # type: ignore[arg-type]
     "Lab: family: unknown family 'ipv5'; did you mean": lambda _: Lab(family="ipv5"),  # type: ignore[arg-type]
     "Lab: seed: expected a whole number, got 'x'": lambda _: Lab(seed="x"),  # type: ignore[arg-type]
