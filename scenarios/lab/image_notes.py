@@ -26,7 +26,7 @@ from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.valueclass import valueclass
 
-BAD_REQUEST: Final = 400  # RFC 9110, 15.5.1
+BAD_REQUEST: Final = 400  # Docker Engine API, "Inspect an image"
 REPOSITORY: Final = "faultwire/in-use"
 HELD_FOR_S: Final = 7 * 86400  # no run is as long; then a tag is of one that was killed
 RENEWED_AFTER_S: Final = 86400  # in a process that goes on for days, as a worker of a cluster

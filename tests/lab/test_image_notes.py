@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from docker.errors import APIError, ImageNotFound
 
 from scenarios.calls import contract, on_cpus
@@ -275,7 +276,9 @@ def test_a_name_that_no_image_can_have_is_of_none_and_another_answer_is_an_error
     monkeypatch: pytest.MonkeyPatch, stand_in: Engine, status: int
 ) -> None:
     def get(_: str) -> None:
-        raise APIError("invalid reference format", SimpleNamespace(status_code=status))
+        response = requests.Response()
+        response.status_code = status
+        raise APIError("invalid reference format", response)
 
     monkeypatch.setattr(stand_in, "_get", get)
     if status == 400:
