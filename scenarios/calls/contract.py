@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from scenarios.calls import boxes, error_texts, on_cpus
@@ -25,7 +26,7 @@ from scenarios.lab.process import Finished
 from scenarios.lab.topology import Family
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome, errno_from_stderr
-from scenarios.spec.service import Service, ServiceChoice
+from scenarios.spec.service import SERVICE_FILE, Service, ServiceChoice
 from scenarios.spec.service_programs import Client
 
 UNSUPPORTED: Final = 77
@@ -102,18 +103,19 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
     )
 
 
-def ready(services: Iterable[Service], say: Callable[[str], None]) -> None:
+def ready(services: Iterable[Service], say: Callable[[str], None], place: str = "") -> None:
     """Have the images of these services here and noted, built where they have a Dockerfile, and their clients probed.
 
     Raises UsageError for an image that is not here, and for a client that does not keep the contract it claims to.
+    `place` begins the first where the service is no file's: who named the image.
     """
     for service in {each.service: each for each in services}.values():
         on_cpus.build_native(service, say)
         for image in service.images:
             if image not in service.dockerfiles and not NOTES.note(image):
+                where = place if place and service.folder == Path() else service.folder / SERVICE_FILE
                 raise UsageError(
-                    f"{service.folder / 'service.yaml'}: image: {image!r} is not here; "
-                    f"`docker pull {image}` gets it from a registry that has it"
+                    f"{where}: image: {image!r} is not here; `docker pull {image}` gets it from a registry that has it"
                 )
         for name, client in service.clients.items():
             if client.contract and service.image_of(name):

@@ -141,8 +141,9 @@ def _why_out_of_reach(found: Sequence[str], family: Family | None, *, has_bind: 
     if family == "ipv4" and versions == {6}:
         own = "`families: [ipv4]` has {bind} be 0.0.0.0; or " if has_bind else ""
         return (
-            "over IPv4 nobody reaches it there. Where a program makes its socket for `::` one of IPv6 alone (ipv6(7), "
-            f"IPV6_V6ONLY), as Python's asyncio does, {own}let it listen on both"
+            "over IPv4 nobody reaches it there; `families: [ipv6]` says that it speaks no other. Where a program makes "
+            f"its socket for `::` one of IPv6 alone (ipv6(7), IPV6_V6ONLY), as Python's asyncio does, {own}let it "
+            "listen on both"
         )
     if family == "ipv6" and versions == {4}:
         return "over IPv6 nobody reaches it there; `families: [ipv4]` says that it speaks no other"

@@ -29,7 +29,7 @@ from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.guest import Guest
 from scenarios.lab.lab import Lab
 from scenarios.lab.or_undo import OrUndo
-from scenarios.lab.process import STOP_WITHIN_S
+from scenarios.lab.process import STOP_WITHIN_S, ended_with
 from scenarios.lab.seats import Plan, image_of, programs_document, seats_document
 from scenarios.lab.sweep import COMPOSITION_LABEL
 from scenarios.lab.topology import Topology
@@ -239,7 +239,7 @@ class Composition:
             container = engine.client().containers.get(self.container(service))
             if container.status not in ("exited", "dead"):
                 return
-            status = f"status {container.attrs['State']['ExitCode']}"
+            status = ended_with(container.attrs["State"]["ExitCode"])
         raise LabProblem(f"{service} ended ({status}) before {until}; it printed: {self.last_lines(service)}")
 
     def last_lines(self, service: str) -> str:

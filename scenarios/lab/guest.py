@@ -248,7 +248,7 @@ def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s
 
 def remove_guest(name: str) -> None:
     with contextlib.suppress(NotFound), engine.request(f"remove {name}"):
-        engine.client().containers.get(name).remove(force=True)
+        engine.client().containers.get(name).remove(force=True, v=True)
 
 
 def _unix_s(time_of_engine: str) -> float:

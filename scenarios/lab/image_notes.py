@@ -26,6 +26,7 @@ from scenarios.lab import engine
 from scenarios.lab.errors import CommandFailed, NoEngine
 from scenarios.lab.valueclass import valueclass
 
+BAD_REQUEST: Final = 400  # Docker Engine API, "Inspect an image"
 REPOSITORY: Final = "faultwire/in-use"
 HELD_FOR_S: Final = 7 * 86400  # no run is as long; then a tag is of one that was killed
 RENEWED_AFTER_S: Final = 86400  # in a process that goes on for days, as a worker of a cluster
@@ -87,6 +88,10 @@ class Notes:
                 self._hold(str(found.id), is_ours=engine.IMAGE_LABEL in found.labels)
         except NotFound:  # also where it was removed meanwhile
             return False
+        except APIError as error:
+            if error.status_code == BAD_REQUEST:  # no image can be called so
+                return False
+            raise
         self._by_name[name] = Note(str(found.id), inputs)
         return True
 

@@ -18,7 +18,7 @@ from scenarios.lab import engine, locks
 from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed, LabInUse, LabProblem
 from scenarios.lab.guest import GUEST_LABEL, LATE_S, Guest, environment_of, guest_words, remove_guest, run_guest
-from scenarios.lab.host_network import HELPER_LABEL, NETWORK, HostNetworks
+from scenarios.lab.host_network import NETWORK, HostNetworks
 from scenarios.lab.machines import Machines
 from scenarios.lab.places import either
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running
@@ -63,10 +63,7 @@ class Lab(Machines):
         return self.run(host, ["readlink", NETWORK], timeout_s=10).stdout.strip()
 
     def _sweep(self) -> None:
-        for label in (GUEST_LABEL, HELPER_LABEL):
-            for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", label):
-                with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
-                    container.remove(force=True)
+        self.remove_guests()
         self.remove_composition()
         # The meter sees the processes of every lab, and would end those of another run; its own end with their input.
         running = [

@@ -19,7 +19,8 @@ from scenarios.lab.cleanup import why_kept
 from scenarios.lab.control_sequences import without_controls
 from scenarios.lab.engine import is_well
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
-from scenarios.lab.guest import LATE_S
+from scenarios.lab.guest import GUEST_LABEL, LATE_S
+from scenarios.lab.host_network import HELPER_LABEL
 from scenarios.lab.places import typed
 from scenarios.lab.process import BoundedOutput, Finished
 from scenarios.lab.shell import Shell, ShellEnded, Shells
@@ -188,7 +189,11 @@ class Machines:
             ) from None
 
     def down(self) -> None:
-        """Remove the machines and networks of this lab. Without grace: nothing in a lab is worth saving."""
+        """Remove the machines and networks of this lab, and what a killed run left in them.
+
+        Without grace: nothing in a lab is worth saving.
+        """
+        self.remove_guests()
         labelled = ("--filter", f"label={engine.LAB_LABEL}={self.number}", "--filter", f"label={COMPOSITION_LABEL}")
         kinds = ("ps", "--all", "--quiet"), ("network", "ls", "--quiet")
         if any(engine.docker_command(*each, *labelled, timeout_s=60).strip() for each in kinds):
@@ -201,6 +206,16 @@ class Machines:
             if self._containers() or not kept:
                 raise
             raise LabProblem(f"lab {self.number} is down, but {'; '.join(map(why_kept, kept))}") from error
+
+    def remove_guests(self) -> None:
+        """Remove the containers in the networks of its hosts, which are none of Compose's; found by their labels.
+
+        The `docker run` on this machine that one was started with ends by that.
+        """
+        for label in (GUEST_LABEL, HELPER_LABEL):
+            for container in engine.containers(f"{engine.LAB_LABEL}={self.number}", label):
+                with contextlib.suppress(NotFound), engine.request(f"remove {container.name}"):
+                    container.remove(force=True, v=True)
 
     def remove_composition(self) -> None:
         """Remove what there is of a user's composition in this lab, found by its labels."""

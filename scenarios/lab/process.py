@@ -23,6 +23,7 @@ from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 PRINTED_LIMIT: Final = 4 << 20  # characters that are kept of what a program prints while it runs
 LINES_LIMIT: Final = 50_000  # lines of them
 OUTPUT_LIMIT: Final = 1 << 20  # bytes that are kept of each stream of a program that ran to its end
+IN_BACKGROUND: Final = "; a server that goes into the background is not seen; keep it in the foreground"
 CUT: Final = "its output was cut"
 TOLD_LINES: Final = 200  # of a program's output that an error quotes, from the end
 TOLD_CHARACTERS: Final = 10_000
@@ -181,6 +182,11 @@ class Printed:
             self._line.clear()
 
 
+def ended_with(status: int) -> str:
+    """The exit status of a server that should have gone on, with what 0 may mean: it forked, and its child goes on."""
+    return f"status {status}{IN_BACKGROUND if status == 0 else ''}"
+
+
 class Running:
     """A program that runs on a machine of the lab until it is stopped. `signal` sends it a signal, by name.
 
@@ -221,7 +227,8 @@ class Running:
         """Raise LabProblem, with what the program printed, when it has ended before `until` came about."""
         if self._stream.poll() is not None:
             self._reader.join(STOP_WITHIN_S)
-            raise LabProblem(f"{self._what} ended (status {self._stream.returncode}) before {until}: {self.printed}")
+            status = ended_with(self._stream.returncode)
+            raise LabProblem(f"{self._what} ended ({status}) before {until}: {self.printed}")
 
     def wait_for_line(
         self, pattern: str, within_s: float = LISTENS_WITHIN_S, meanwhile: Meanwhile = nothing

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from scenarios.library.faulting import FaultBlock
     from scenarios.library.lab import Lab, Twice
     from scenarios.library.packets import Packets
-    from scenarios.library.programs import Server, Started
+    from scenarios.library.programs import Server
+    from scenarios.library.started import Started
     from scenarios.library.unproven import Unproven
 
 __all__ = (
@@ -50,7 +51,7 @@ _MODULES: Final = {
     "LabProblem": "..lab.errors",
     "Packets": ".packets",
     "Server": ".programs",
-    "Started": ".programs",
+    "Started": ".started",
     "Twice": ".lab",
     "Unproven": ".unproven",
     "UsageError": "..lab.errors",

@@ -41,9 +41,9 @@ class FaultBlock:
     `may_miss`. In the control run of `lab.control` it is not put in force, and has no hits.
     """
 
-    def __init__(self, session: Session, fault: Fault, *, may_miss: bool, armed: bool) -> None:
+    def __init__(self, session: Session, fault: Fault, *, may_miss: bool, armed: bool, place: str) -> None:
         self._session, self._fault = session, fault
-        self._may_miss, self._armed = may_miss, armed
+        self._may_miss, self._armed, self._place = may_miss, armed, place  # `place` begins what is told of wrong words
         self._made: Applied | None = None  # while it is in force
         self._caught: Caught | None = None
         self._stack = contextlib.ExitStack()
@@ -108,11 +108,13 @@ class FaultBlock:
         """Raise UsageError where it is in force already, or another of its name is."""
         session, made = self._session, self._fault.replace
         if self._is_in_force:
-            raise UsageError(f"lab.fault: {self.name} is in force already; use a fault of its own for a block inside")
+            raise UsageError(
+                f"{self._place}: {self.name} is in force already; use a fault of its own for a block inside"
+            )
         if self.name in session.applied:
-            raise UsageError(f"lab.fault: called: a fault {self.name} is in force already; give it another name")
+            raise UsageError(f"{self._place}: called: a fault {self.name} is in force already; give it another name")
         if made and made.who in session.replaced:
-            raise UsageError(f"lab.fault: replace: the program of the {made.who} is replaced already; use one")
+            raise UsageError(f"{self._place}: replace: the program of the {made.who} is replaced already; use one")
 
     def _apply(self) -> None:
         session, fault = self._session, self._fault
@@ -122,7 +124,8 @@ class FaultBlock:
         if fault.replace:
             if fault.replace.who not in ("server", "other-server"):
                 raise UsageError(
-                    "lab.fault: replace: expected 'server' or 'other-server'; a call of a test names its own program"
+                    f"{self._place}: replace: expected 'server' or 'other-server'; "
+                    "a call of a test names its own program"
                 )
             self._log_from = len(session.story.logs.get(fault.replace.who, ()))
             session.replaced[fault.replace.who] = fault.replace
@@ -130,7 +133,7 @@ class FaultBlock:
         if fault.after and fault.after.fault not in session.applied:
             known = session.applied
             raise UsageError(
-                f"lab.fault: after: expected a fault that is in force, got {quoted(fault.after.fault)}"
+                f"{self._place}: after: expected a fault that is in force, got {quoted(fault.after.fault)}"
                 f"{advice(fault.after.fault, known) if known else ''}"
             )
         if fault.clock:
@@ -141,12 +144,12 @@ class FaultBlock:
         if hurt and hurt.who != SERVER and hurt.who not in session.calls:
             who = quoted(hurt.who)
             if hurt.who in session.story.calls:
-                raise UsageError(f"lab.fault: who: the call {who} has ended; expected one of lab.start that runs")
+                raise UsageError(f"{self._place}: who: the call {who} has ended; expected one of lab.start that runs")
             what = f"{who} is neither {SERVER!r} nor a call of lab.start that runs"
-            raise UsageError(f"lab.fault: who: {what}{advice(hurt.who, (SERVER, *session.calls))}")
+            raise UsageError(f"{self._place}: who: {what}{advice(hurt.who, (SERVER, *session.calls))}")
         if hurt and hurt.who == SERVER and server is None:
             raise UsageError(
-                "lab.fault: who: no server of this test runs on the role server; use lab.serve, which starts one"
+                f"{self._place}: who: no server of this test runs on the role server; use lab.serve, which starts one"
             )
         running = server.running if server else None
         began_ns = time.time_ns()
@@ -174,17 +177,21 @@ class FaultBlock:
         if here is not None and isinstance(effect, OF_HOSTS):
             for role in effect.between if isinstance(effect, OneNetwork) else (effect.who,):
                 if cast.host(role) is here:
-                    raise UsageError(f"lab.fault: {role} is this machine itself; the lab changes only hosts of its own")
+                    raise UsageError(
+                        f"{self._place}: {role} is this machine itself; the lab changes only hosts of its own"
+                    )
 
     def _wrong_clock(self, wrong: ClockFault) -> Clock:
         """Calls that begin on the host of a role while the block lasts have this clock."""
         session = self._session
         if wrong.who not in get_args(CallerRole):
             names = ", ".join(get_args(CallerRole))
-            raise UsageError(f"lab.fault: clock: expected the role whose calls have it, one of: {names}")
-        host = session.host(wrong.who, "lab.fault: clock")  # type: ignore[arg-type] # asked just now
+            raise UsageError(f"{self._place}: clock: expected the role whose calls have it, one of: {names}")
+        host = session.host(wrong.who, f"{self._place}: clock")  # type: ignore[arg-type] # asked just now
         if host is session.here:
-            raise UsageError(f"lab.fault: clock: {wrong.who} is this machine itself; the lab never changes its clock")
+            raise UsageError(
+                f"{self._place}: clock: {wrong.who} is this machine itself; the lab never changes its clock"
+            )
         made = Clock(session.stage.lab, self.name, host, wrong.faketime)
         session.clocks[self.name] = host, made
         return made
@@ -198,7 +205,9 @@ class FaultBlock:
             self._undo(lets_go=kind is None)
         elif kind is None:
             self._session.check_up()
-            raise UsageError(f"lab.fault: {self.name} is not in force; its block was left open when its test was over")
+            raise UsageError(
+                f"{self._place}: {self.name} is not in force; its block was left open when its test was over"
+            )
         if kind is None and self._caught is not None:
             self._check(self._caught)
 

@@ -21,6 +21,7 @@ from scenarios.lab.lab import Lab
 from scenarios.lab.own_address import GIVE, REFUSED
 from scenarios.lab.topology import ARCHITECTURES, NATIVE_IMAGE, Host, Topology
 from scenarios.library.session import Session
+from scenarios.library.words import is_whole
 from scenarios.spec.cast import CLIENT_NET, SERVER_NET
 from scenarios.spec.declaration_error import advice, quoted
 
@@ -40,7 +41,7 @@ def playing(session: Session, side: Side, ports: Sequence[int]) -> Iterator[None
     if side in session.servers:
         how = session.blocks.how_to_close("use lab.host when its block has ended", session.servers[side])
         raise UsageError(f"lab.host: a server runs on the {side} already; {how}")
-    if not isinstance(ports, Sequence) or not all(isinstance(each, int) for each in ports):
+    if not isinstance(ports, Sequence) or not all(map(is_whole, ports)):
         raise UsageError(f"lab.host: ports: expected a sequence of numbers, as (4000,), got {ports!r}")
     for port in ports:
         if not 1 <= port <= 65535:

@@ -15,22 +15,22 @@ from scenarios.lab import pool
 from scenarios.lab.errors import LabInUse, UsageError
 from scenarios.lab.lab import Lab as Machines
 from scenarios.lab.topology import LAB_NUMBERS, Family
-from scenarios.library import programs
+from scenarios.library import started
 from scenarios.library.ended import Ended
 from scenarios.library.faulting import FaultBlock
 from scenarios.library.here import Side, playing
 from scenarios.library.packets import Packets
-from scenarios.library.programs import Program, Server, Started
+from scenarios.library.programs import Program, Server
 from scenarios.library.recording import recording
-from scenarios.library.session import NOT_UP, Session
+from scenarios.library.session import NOT_UP, Session, check_family, check_pairs
+from scenarios.library.started import Started
 from scenarios.library.story import Story
 from scenarios.library.unproven import Unproven
 from scenarios.library.until import until_hits, until_line, until_sockets
-from scenarios.library.words import declared, seconds
+from scenarios.library.words import check_text, declared, is_whole, seconds, url
 from scenarios.run.prepare import bring_up
 from scenarios.run.session import Stage
-from scenarios.spec.declaration_error import advice, quoted
-from scenarios.spec.pairs import EVERY_PAIR, Pair, profiles
+from scenarios.spec.pairs import Pair, profiles
 from scenarios.spec.project import project
 from scenarios.spec.roles import CallerRole, HostRole
 from scenarios.spec.service_programs import Transport
@@ -79,15 +79,16 @@ class Lab:
     ) -> None:
         if number is not None and (not isinstance(number, int) or number not in LAB_NUMBERS):
             raise UsageError(f"Lab: number: expected {LAB_NUMBERS[0]} to {LAB_NUMBERS[-1]}, got {number!r}")
+        check_pairs(pair, pairs, "Lab")
+        check_family(family, "Lab")
+        if not is_whole(seed):
+            raise UsageError(f"Lab: seed: expected a whole number, got {seed!r}")
         self._number, self._pair, self._family, self._seed = number, pair, family, seed
         self._pairs = (pair, *pairs)
         self._stack = contextlib.ExitStack()
         self._open: Session | None = None
 
     def __enter__(self) -> Self:
-        for each in self._pairs:
-            if each not in EVERY_PAIR:
-                raise UsageError(f"unknown pair {quoted(each)}{advice(each, EVERY_PAIR)}")
         project()  # a wrong faultwire.toml is told before a lab comes up
         needed = profiles(self._pairs)
         with contextlib.ExitStack() as stack:
@@ -132,9 +133,12 @@ class Lab:
         """
         session = self._session
         wanted = pair or self._pair
-        if wanted in EVERY_PAIR and not {*profiles([wanted])} <= {*session.stage.lab.profiles}:
+        check_pairs(wanted, (), "lab.begin")
+        check_family(family or self._family, "lab.begin")
+        check_text(test, "lab.begin: test")
+        if not {*profiles([wanted])} <= {*session.stage.lab.profiles}:
             raise UsageError(
-                f"the machines of the pair {wanted} are not up; use Lab(pairs=({wanted!r},)), which starts them"
+                f"lab.begin: pair: the machines of {wanted} are not up; use Lab(pairs=({wanted!r},)), which starts them"
             )
         session.play(wanted, family or self._family)
         session.begin(test)
@@ -147,8 +151,7 @@ class Lab:
 
     def url(self, role: HostRole, port: int, path: str = "/", scheme: str = "http") -> str:
         """A URL at a role's host: `http://198.18.1.138:8000/`."""
-        address = self.address(role)
-        return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/{path.removeprefix('/')}"
+        return url(self._session.host(role, "lab.url").address(self._session.family), port, path, scheme, "lab.url")
 
     # Programs
 
@@ -197,11 +200,16 @@ class Lab:
         environment: Mapping[str, str] | None = None,
     ) -> Started:
         """Start a client, and go on: `with lab.start(…) as call:`, or `call.wait()`. The words are those of `call`."""
-        limit_s = seconds(within_s, "lab.call: within_s")
-        words: dict[str, Any] = {"prints": prints or None, "status": status, "timeout_s": limit_s}
-        words |= {"says": says or None, "exits": exits or None}
-        program = Program(command, service, image, port, environment or {}, words)
-        return programs.start(self._session, program, from_=from_, to=to, named=named, within_s=limit_s)
+        words: dict[str, Any] = {
+            "service": service,
+            "image": image,
+            "port": port,
+            "from_": from_,
+            "to": to,
+            "named": named,
+        }
+        words |= {"within_s": within_s, "prints": prints, "status": status, "says": says, "exits": exits}
+        return started.start(self._session, "lab.start", command, {**words, "environment": environment})
 
     def call(self, command: str | None = None, **words: Any) -> Ended:
         """Run a client to its end; how that was. The lab ends it after `within_s` seconds, and then it `hung`.
@@ -211,7 +219,8 @@ class Lab:
         `exits`, as in a service.yaml. One of the host itself is read so where one of these words is given, and else by
         its exit status alone. A declared `service` has such words of its own, and takes none here.
         """
-        return self.start(command, **words).wait()
+        given = started.with_defaults(Lab.start, words, "lab.call")
+        return started.start(self._session, "lab.call", command, given).wait()
 
     # Faults
 
@@ -224,20 +233,21 @@ class Lab:
         `faultwire schema drill` have all words. `called` is its name in the evidence. Raises UsageError, with the
         nearest word, for a wrong one; Unproven when the block ends and it took hold of nothing.
         """
-        return self._fault(words, called, may_miss, armed=self._session.story.armed)
+        return self._fault("lab.fault", words, called, may_miss, armed=self._session.story.armed)
 
     def given(self, *, may_miss: bool = True, called: str = "", **words: Any) -> FaultBlock:
         """A condition: as `fault`, but in force in the control run too, and it may take hold of nothing."""
-        return self._fault(words, called, may_miss, armed=True)
+        return self._fault("lab.given", words, called, may_miss, armed=True)
 
-    def _fault(self, words: Mapping[str, Any], called: str, may_miss: bool, armed: bool) -> FaultBlock:
+    def _fault(self, place: str, words: Mapping[str, Any], called: str, may_miss: bool, armed: bool) -> FaultBlock:
+        check_text(called, f"{place}: called")
         effect = next(iter(words), "fault").replace("_", "-")
         words = {word: _by_name(each) for word, each in words.items()}
         name = called or self._session.story.next_name(effect)
-        fault = declared(name, words, "lab.fault")
+        fault = declared(name, words, place)
         self._session.nat = self._session.nat or fault.nat is not None
         self._session.vip = self._session.vip or fault.vip is not None
-        return FaultBlock(self._session, fault, may_miss=may_miss, armed=armed)
+        return FaultBlock(self._session, fault, may_miss=may_miss, armed=armed, place=place)
 
     # What can be seen
 
@@ -309,6 +319,9 @@ class Lab:
         `check` is given what the control returned, and asserts what must be so where nothing fails. Whatever goes
         wrong in the control raises Unproven: where the body fails without its faults, they prove nothing.
         """
+        for name, each in (("body", body), ("check", check)):
+            if not callable(each):
+                raise UsageError(f"lab.control: {name}: expected a function, got {each!r}")
         session = self._session
         story = session.story
         session.story = Story(f"{story.name} (control)", armed=False)

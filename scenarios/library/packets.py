@@ -24,6 +24,7 @@ from scenarios.lab.valueclass import valueclass
 from scenarios.library.evidence import kept_folder
 from scenarios.library.session import Session
 from scenarios.library.unproven import Unproven
+from scenarios.library.words import is_whole
 from scenarios.spec import packet_expectations
 from scenarios.spec.declaration_error import advice, quoted
 from scenarios.spec.given_values import read
@@ -148,6 +149,8 @@ class Packets:
     def where(self, display_filter: str) -> Packets:
         """Those that a Wireshark display filter keeps. Raises ValueError, with Wireshark's words, for a wrong one."""
         at = self._at("where")
+        if not isinstance(display_filter, str) or not display_filter.strip():
+            raise UsageError(f"packets.where: display_filter: expected a display filter, got {display_filter!r}")
         self._recorded.evidence(at)
         numbers = self._recorded.marked(at, display_filter)
         return self._with(f"where {display_filter}", lambda frame: frame.number in numbers)
@@ -181,9 +184,9 @@ class Packets:
 
     def _addresses(self, role: str, key: str) -> frozenset[str]:
         known = self._recorded.evidence().addresses
-        if role not in known:
-            raise UsageError(f"packets.{key}: unknown role {quoted(role)}{advice(role, known)}")
-        return frozenset(known[role])  # type: ignore[index] # it is one of them
+        if role not in [*known]:
+            raise UsageError(f"packets.{key}: unknown role {quoted(str(role))}{advice(str(role), known)}")
+        return frozenset(known[role])
 
     @property
     def frames(self) -> tuple[Frame, ...]:
@@ -235,6 +238,8 @@ class Packets:
 
     def assert_count(self, expected: int) -> None:
         """Assert how many they are; the failure shows the ladder and names the files."""
+        if not is_whole(expected) or expected < 0:
+            raise UsageError(f"packets.assert_count: expected: expected a whole number, 0 or more, got {expected!r}")
         if (count := self.count) != expected:
             raise AssertionError(f"{self.words}: expected {expected}, saw {count}\n{self.shown}")
 

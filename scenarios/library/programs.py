@@ -1,28 +1,22 @@
-"""Programs of a test on the lab's hosts: servers that run for a block, and calls that end."""
+"""Programs of a test on the lab's hosts: how each is named, and servers that run for a block."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Literal, Self
+from collections.abc import Mapping
+from dataclasses import field, replace
+from typing import Any, Final, Literal, Self, get_args
 
 from scenarios.calls import boxes, contract, port_holders
-from scenarios.calls.call import Call, Pending
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
-from scenarios.library.ended import Ended
-from scenarios.library.host_calls import check_began, read_by_words
 from scenarios.library.session import Session
-from scenarios.spec.declaration_error import problems_of
+from scenarios.library.words import check_port, check_text
+from scenarios.spec.declaration_error import advice, problems_of, quoted
 from scenarios.spec.given_values import read
-from scenarios.spec.program_ends import cpu_of
 from scenarios.spec.program_faults import Replace
 from scenarios.spec.roles import CallerRole, program_label
 from scenarios.spec.service import Service, ServiceChoice, resolve
@@ -32,8 +26,9 @@ from scenarios.spec.units import Seconds
 from scenarios.spec.validate import SERVICE_PLACE
 
 Side = Literal["server", "client"]
-READ_BY = ("prints", "status", "says", "exits")  # how a call ended is read by these, where one is given
 NOTHING = "true"  # in the place of the side that a test does not start here
+# What a parameter is called whose word is another one in a service.yaml
+PARAMETERS: Final = {"run": "command", "timeout_s": "within_s", "starts_within": "starts_within_s"}
 
 
 @valueclass
@@ -51,9 +46,17 @@ class Program:
         """The service that this is. Raises UsageError that begins with `key`."""
         if (self.command is None) == (self.service is None):
             raise UsageError(f"{key}: expected either a command or service=…")
+        for name in ("command", "service", "image"):
+            check_text(getattr(self, name), f"{key}: {name}")
+        check_port(self.port, f"{key}: port")
+        if not isinstance(self.environment, Mapping):
+            raise UsageError(f"{key}: environment: expected a mapping of strings, got {self.environment!r}")
         if self.service is not None:
             self._check_declared(key, side)
-            chosen = resolve(self.service)
+            try:
+                chosen = resolve(self.service)
+            except UsageError as error:
+                raise UsageError(f"{key}: service: {error}") from None
             if chosen.server.in_ or chosen.client.in_:
                 raise UsageError(
                     f"{key}: service: {chosen.name} belongs to a composition, which is up only while a drill runs; "
@@ -89,9 +92,11 @@ class Program:
         starts_s = words.pop("starts_within", None)
         words = {name: each for name, each in words.items() if each is not None}
         if side == "client":
-            return ServerProgram(about="", run=NOTHING), read(words, Client, key)
-        server = read(words, ServerProgram, key)
+            return ServerProgram(about="", run=NOTHING), read(words, Client, key, PARAMETERS)
+        server = read(words, ServerProgram, key, PARAMETERS)
         if starts_s is not None:
+            if not starts_s:
+                raise UsageError(f"{key}: starts_within_s: expected more than 0, got 0")
             server = replace(server, starts_within=Seconds(starts_s))  # which may be longer than a drill's
         return server, Client(about="", run=NOTHING)
 
@@ -102,14 +107,21 @@ class Program:
             words["port"] = self.port
         for word, value in words.items():
             if value is not None and word != "timeout_s":
-                name = "starts_within_s" if word == "starts_within" else word
+                name = PARAMETERS.get(word, word)
                 raise UsageError(
                     f"{key}: {name}: the service {self.service} has its own (service.yaml); "
                     f"use a command in place of service=…, or leave out {name}"
                 )
 
 
-def _check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
+def caller_host(session: Session, role: CallerRole, key: str) -> Host:
+    """The host of a role that has programs. Raises UsageError, naming the nearest role, for another one."""
+    if role not in get_args(CallerRole):
+        raise UsageError(f"{key}: unknown role {quoted(str(role))}{advice(str(role), get_args(CallerRole))}")
+    return session.host(role, key)
+
+
+def check_machine(key: str, host: Host, session: Session, image: str | None) -> None:
     if host is session.here:
         raise UsageError(
             f"{key}: this machine itself plays that role now (lab.host), and the lab starts no program on it"
@@ -128,9 +140,9 @@ class Server:
 
     def __init__(self, session: Session, program: Program, on: CallerRole) -> None:
         self._session, self.on = session, on
-        self.host = session.host(on, "lab.serve: on")
+        self.host = caller_host(session, on, "lab.serve: on")
         self.chosen = program.chosen("lab.serve", "server")
-        _check_machine("lab.serve: on", self.host, session, self.chosen.server_image)
+        check_machine("lab.serve: on", self.host, session, self.chosen.server_image)
         if self.chosen.server.run is None:
             raise UsageError(
                 f"lab.serve: {self.chosen.name} always runs on {self.chosen.server.runs_on}; call it without lab.serve"
@@ -169,7 +181,7 @@ class Server:
         if taken := self._session.servers.get(self.on):
             how = self._session.blocks.how_to_close("use one server a role", taken)
             raise UsageError(f"lab.serve: on: {self.on} runs {taken.chosen.server.run!r} already; {how}")
-        contract.ready([self.chosen.service], lambda _: None)
+        contract.ready([self.chosen.service], lambda _: None, "lab.serve")
         lab = self._session.stage.lab
         if self.chosen.server.ready is None:
             port_holders.check_free(lab, self.host.name, self.chosen)
@@ -233,106 +245,3 @@ class Server:
         else:
             wait_until_it_listens(session.stage.lab, chosen, host, self.running, session.family)
         session.story.note(f"{program_label(self.on)} listens on port {chosen.server_port}")
-
-
-def _as_is(call: Call) -> Call:
-    return call
-
-
-@dataclass(slots=True)
-class Started:
-    """A call under way. `wait` for its end, or leave the `with` block, which waits too; an error there ends it."""
-
-    name: str
-    _session: Session
-    _pending: Pending
-    _read: Callable[[Call], Call]
-    ended: Ended | None = None
-
-    def wait(self) -> Ended:
-        """Wait until it has ended by itself, or hangs (the lab ends it after `within_s`), and say how."""
-        if self.ended is None:
-            ended = self._pending.wait()
-            self._session.calls.pop(self.name, None)
-            self._session.blocks.discard(self._pending)
-            check_began(ended)
-            call = self._read(ended)
-            story = self._session.story
-            story.calls.setdefault(self.name, []).append(call)
-            story.logs.setdefault(self.name, []).extend((call.stdout + call.stderr).splitlines())
-            story.note(f"{self.name} ended: {call.outcome.value}" + (f" ({call.errno})" if call.errno else ""))
-            self.ended = Ended.of(call)
-        return self.ended
-
-    @property
-    def lines(self) -> list[str]:
-        """The whole lines that it has printed so far, those of standard output first."""
-        return self.ended.printed.splitlines() if self.ended else self._pending.heard.lines
-
-    def cancel(self) -> Ended:
-        """End it now; its outcome is `cancelled`."""
-        self._pending.cancel()
-        return self.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind is not None:
-            self._give_up()
-        else:
-            self.wait()
-
-    def _give_up(self) -> None:
-        with contextlib.suppress(LabProblem):
-            self.cancel()
-
-
-def start(
-    session: Session, program: Program, *, from_: CallerRole, to: str, named: str | None, within_s: float
-) -> Started:
-    """Start a call. Raises UsageError for what cannot be called so; LabProblem."""
-    caller = session.host(from_, "lab.call: from_")
-    called = session.servers.get(to)
-    if program.port is None and called is not None:
-        port: int | None = called.port
-    else:
-        port = program.port
-    chosen = program.chosen("lab.call", "client")
-    if program.service is not None and port is None:
-        port = chosen.port
-    command = chosen.client.run
-    if port is None and re.search(r"(?<!\{)\{port\}", command):
-        raise UsageError(f"lab.call: port: no server of this test runs on {to}; use port=…")
-    _check_machine("lab.call: from_", caller, session, chosen.image)
-    contract.ready([chosen.service], lambda _: None)
-    address = _address(session, to, named)
-    argv = boxes.client_words(command, address, port or 0)
-    box = boxes.of_client(chosen.service, chosen.client_name, address, port or 0, within_s)
-    of_image = functools.partial(contract.ended, chosen.client) if box else None
-    read_words = functools.partial(read_by_words, client=chosen.client, cpu=cpu_of(caller.end))
-    has_words = any(program.of_side.get(word) is not None for word in READ_BY)
-    for host, clock in session.clocks.values():
-        if host is caller and box:
-            raise UsageError("lab.call: image: the clock of a program in an image of its own cannot be changed")
-        argv = clock.argv_of(argv) if host is caller else argv
-    name = session.story.next_name("call")
-    session.story.note(f"{name}: `{command}` on the {from_} calls the {to}")
-    session.stage.disturbed = True
-    pending = session.stage.caller.start(caller.name, argv, timeout_s=within_s, box=box, read=of_image, hear=True)
-    session.calls[name] = pending
-    started = Started(name, session, pending, _as_is if box or not has_words else read_words)
-    session.blocks.add(pending, name, started._give_up, is_call=True)
-    return started
-
-
-def _address(session: Session, to: str, named: str | None) -> str:
-    if named is not None:
-        return named
-    if to == "nobody":
-        return session.cast.address("nobody")
-    if to == "firewall":
-        return session.cast.addresses("firewall")[0]
-    return session.host(to, "lab.call: to").address(session.family)  # type: ignore[arg-type] # host refuses others

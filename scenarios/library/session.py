@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from scenarios.evidence.record import Socket
 from scenarios.evidence.sockets import of_machine
@@ -32,6 +32,22 @@ if TYPE_CHECKING:
 
 Value = TypeVar("Value")
 NOT_UP = "the lab is not up; use it within `with Lab() as lab:`"
+
+
+def check_pairs(pair: object, others: object, place: str) -> None:
+    """Raise UsageError, naming the nearest, unless there are such pairs."""
+    if not isinstance(others, Sequence) or isinstance(others, str):
+        raise UsageError(f"{place}: pairs: expected a sequence of pairs, as ('be-le',), got {others!r}")
+    for key, each in (("pair", pair), *(("pairs", each) for each in others)):
+        if each not in EVERY_PAIR:
+            raise UsageError(f"{place}: {key}: unknown pair {quoted(str(each))}{advice(str(each), EVERY_PAIR)}")
+
+
+def check_family(family: object, place: str) -> None:
+    """Raise UsageError unless there is such a family of addresses."""
+    if family not in get_args(Family):
+        known = get_args(Family)
+        raise UsageError(f"{place}: family: unknown family {quoted(str(family))}{advice(str(family), known)}")
 
 
 class Session:
@@ -81,11 +97,7 @@ class Session:
                 self.blocks.discard(key)
 
     def play(self, pair: str, family: Family) -> None:
-        """Choose the machines that play the roles. Raises UsageError for a pair that does not exist."""
-        if pair not in EVERY_PAIR:
-            raise UsageError(f"unknown pair {quoted(pair)}{advice(pair, EVERY_PAIR)}")
-        if family not in ("ipv4", "ipv6"):
-            raise UsageError(f"unknown family {quoted(family)}; expected one of: ipv4, ipv6")
+        """Choose the machines that play the roles. Both were checked."""
         self.pair, self.family = pair, family
         self.cast = Cast(self.stage.lab.topology, pair, family)
 

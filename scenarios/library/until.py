@@ -10,6 +10,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.waiting import wait_for
 from scenarios.library.faulting import FaultBlock
 from scenarios.library.session import Session
+from scenarios.library.words import is_whole
 from scenarios.spec.given_values import read
 from scenarios.spec.steps import Until
 
@@ -18,7 +19,7 @@ def until_hits(session: Session, fault: object, hits: int, within_s: float) -> N
     """Wait for the hits of a fault; the control run has none to wait for. Raises UsageError, DeadlinePassed."""
     if not isinstance(fault, FaultBlock):
         raise UsageError(f"lab.until: fault: expected what `lab.fault(…)` gave, got {fault!r}")
-    if isinstance(hits, bool) or not isinstance(hits, int):
+    if not is_whole(hits):
         raise UsageError(f"lab.until: hits: expected a whole number, got {hits!r}")
     if session.story.armed:
         wait_for(lambda: fault.hits >= hits, f"{hits} hits of {fault.name}", within_s)
@@ -40,7 +41,7 @@ def until_line(log: object, line: str, within_s: float) -> None:
 def until_sockets(session: Session, words: Mapping[str, Any], within_s: float) -> None:
     """Wait for sockets in a state, by a drill's `on`, `state` and `sockets`. Raises UsageError, DeadlinePassed."""
     given = {name: each for name, each in {**words, "within": within_s}.items() if each is not None}
-    asked = read(given, Until, "lab.until")
+    asked = read(given, Until, "lab.until", {"within": "within_s"})
     assert asked.on and asked.state  # noqa: S101, PT018 (its own check)
 
     def there() -> bool:

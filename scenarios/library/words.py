@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from scenarios.lab.errors import UsageError
 from scenarios.spec.declaration_error import advice, quoted
@@ -17,6 +17,7 @@ from scenarios.spec.fault import EFFECTS, Fault
 from scenarios.spec.given_values import read
 from scenarios.spec.injected_faults import Picked
 from scenarios.spec.kernel_faults import Selected
+from scenarios.spec.service_programs import problems_of_port
 from scenarios.spec.units import Seconds
 
 # The word that the value of the effect itself stands for. Of effects that choose packets it is `of`.
@@ -96,6 +97,36 @@ def _main(effect: str, value: Any, place: str) -> Mapping[str, Any]:
     if effect == "mute" and isinstance(value, str):
         value = (value,)
     return {MAIN_WORDS[effect]: getattr(value, "name", value)}  # of a NAT that is in force, its name
+
+
+def check_text(value: object, place: str) -> None:
+    """Raise UsageError unless a value is text, or was not given."""
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{place}: expected a string, got {value!r}")
+
+
+def is_whole(value: object) -> TypeGuard[int]:
+    """Whether a value is a whole number; True is none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def check_port(value: object, place: str) -> None:
+    """Raise UsageError unless a value is the number of a port, or was not given."""
+    if value is not None and not is_whole(value):
+        raise UsageError(f"{place}: expected a whole number, got {value!r}")
+    for problem in problems_of_port(value, place):
+        raise UsageError(problem)
+
+
+def url(address: str, port: object, path: object, scheme: object, place: str) -> str:
+    """Return the URL of a path at an address. Raise UsageError."""
+    for key, each in (("path", path), ("scheme", scheme)):
+        if not isinstance(each, str):
+            raise UsageError(f"{place}: {key}: expected a string, got {each!r}")
+    if port is None:
+        raise UsageError(f"{place}: port: expected a whole number, got None")
+    check_port(port, f"{place}: port")
+    return f"{scheme}://{f'[{address}]' if ':' in address else address}:{port}/{str(path).removeprefix('/')}"
 
 
 def seconds(value: float | str, place: str) -> float:

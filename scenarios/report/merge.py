@@ -9,6 +9,7 @@ import contextlib
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
 from scenarios.report import machines, read_run, shard_plan, summary_files, write
 from scenarios.report.shard_plan import Plan
+from scenarios.report.whole_cells import difference
 from scenarios.verdict.check import Verdict
 
 
@@ -54,6 +56,8 @@ def _read(folder: Path, plan: Plan) -> Part:
     for line in run.lines:
         if not line.has_page:
             raise UsageError(f"{path}: the folder {line.folder} is not there, or has no {read_run.RESULT}")
+    if found := [str(each) for each in map(partial(difference, folder), run.lines) if each]:
+        raise UsageError(f"{'; '.join(found)}; run part {plan.shard} again")
     return Part(folder, plan, lines, run.duration_s or 0.0, run.versions)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,8 @@ from scenarios.evidence import frames_json
 from scenarios.evidence.ways import Way, goes_right, way_of
 from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
+from scenarios.report.stored_json import TornFile as TornFile
+from scenarios.report.stored_json import mapping_in, of_this_form
 from scenarios.spec.cell import cell_title
 from scenarios.spec.roles import LegName
 from scenarios.verdict.behaviour import Behaviour
@@ -185,14 +186,6 @@ class NoRun(UsageError):
     """The folder is not one of a run, or of one that cannot be read; the message names the file and what is wrong."""
 
 
-class TornFile(ValueError):
-    """A file of a cell that cannot be read, or is of another form; the message begins with its path."""
-
-    def __init__(self, path: Path, why: str) -> None:
-        super().__init__(f"{path}: {why}")
-        self.path, self.why, self.further = path, why, list[TornFile]()  # further: of other cells
-
-
 def run(folder: Path) -> Run:
     """What a run left. Without its summary, it is put together from the results of its cells, those that are whole.
 
@@ -202,8 +195,8 @@ def run(folder: Path) -> Run:
     path = folder / SUMMARY
     try:
         if path.is_file():
-            stored = _json(path)
-            lines = [_line(each, folder) for each in stored["cells"]]
+            stored = of_this_form(path)
+            lines = [_line(each, folder) for each in _cells(stored)]
             asked, duration_s = int(stored["asked"]), float(stored["duration_s"])
             counts = {each: int(stored["verdicts"][each.value]) for each in Verdict}
             return Run(folder, lines, asked, counts, duration_s, _versions(stored), _blanks(folder))
@@ -214,7 +207,7 @@ def run(folder: Path) -> Run:
     problem = f"it has neither a {SUMMARY} nor a */*/*/{RESULT}"
     for path in found:
         try:
-            stored = _json(path)
+            stored = of_this_form(path)
             if OF_ONE_CALL in stored:
                 problem = f"{path.parent.relative_to(folder)} is what one call left; a run of drills has a report"
                 continue
@@ -228,10 +221,17 @@ def run(folder: Path) -> Run:
     return Run(folder, lines, len(lines), counts, None, versions, _blanks(folder))
 
 
+def _cells(stored: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    cells = stored["cells"]
+    if not isinstance(cells, list) or not all(isinstance(each, dict) for each in cells):
+        raise ValueError("cells: expected a sequence of mappings")
+    return cells
+
+
 def _blanks(folder: Path) -> dict[str, dict[str, str]]:
     """Why drills were not run with services; nothing where the run does not say, or says it in another form."""
     try:
-        stored = _json(folder / BLANKS)
+        stored = mapping_in(folder / BLANKS)
         return {drill: {str(name): str(why) for name, why in of.items()} for drill, of in stored.items()}
     except OF_ANOTHER_FORM:
         return {}
@@ -252,12 +252,12 @@ def _versions(stored: Mapping[str, Any]) -> dict[str, str]:
 
 def summary(folder: Path) -> dict[str, Any]:
     """The summary.json of a run, as it stands there. Raise OSError or ValueError."""
-    return _json(folder / SUMMARY)
+    return of_this_form(folder / SUMMARY)
 
 
 def result(folder: Path) -> dict[str, Any]:
-    """The result.json of a cell. Raise TornFile."""
-    return _json(folder / RESULT)
+    """The result.json of a cell. Raise OSError, or TornFile."""
+    return of_this_form(folder / RESULT)
 
 
 def packets(folder: Path) -> Packets | None:
@@ -265,7 +265,7 @@ def packets(folder: Path) -> Packets | None:
     path = folder / frames_json.FILE
     if not path.is_file():
         return None
-    stored = _json(path)
+    stored = mapping_in(path)
     try:
         return _packets(stored)
     except OF_ANOTHER_FORM as error:
@@ -289,16 +289,6 @@ def _packets(stored: Mapping[str, Any]) -> Packets:
 def _frame(stored: Mapping[str, Any]) -> Frame:
     plain: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in stored.items()}
     return Frame(**plain)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise TornFile(path, f"expected JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise TornFile(path, f"expected a mapping, found {type(found).__name__}")
-    return found
 
 
 def survival(stored: Mapping[str, Any]) -> Survival | None:

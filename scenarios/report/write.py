@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from scenarios.evidence import run_folder as runs
 from scenarios.report import html, markdown, read_run
 from scenarios.report.changes import since_the_run_before
+from scenarios.report.whole_cells import difference
 
 MARKDOWN = "summary.md"
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"  # where a CI job says that it takes Markdown for its page
@@ -21,7 +23,7 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
     what was wrong with the page of a cell, as TornFile. Where it was more than one, the others are its `further`.
     """
     run = read_run.run(run_folder)
-    problems = []
+    problems = list[Exception]()
     for line in run.lines:
         folder = run.folder / line.folder
         if line.has_page and (anew or _is_out_of_date(folder)):
@@ -30,18 +32,25 @@ def write(run_folder: Path, *, anew: bool = False) -> Path:
             except Exception as problem:
                 problem.add_note(f"the page of {folder}")
                 problems.append(problem)
+        if anew and not any(problem.path.is_relative_to(folder) for problem in torn_of(problems)):
+            problems += [found] if (found := difference(run.folder, line)) else []
     changes = since_the_run_before(run)
     for name in (html.STYLE, html.SCRIPT):
         runs.write(run.folder / name, (html.HERE / name).read_text(encoding="utf-8"))
     runs.write(run.folder / MARKDOWN, markdown.summary(run, changes))
     page = runs.write(run.folder / read_run.PAGE, html.index(run, changes))
-    torn = [problem for problem in problems if isinstance(problem, read_run.TornFile)]
+    torn = torn_of(problems)
     if len(torn) < len(problems):
         raise next(problem for problem in problems if problem not in torn)
     if torn:
         torn[0].further = torn[1:]
         raise torn[0]
     return page
+
+
+def torn_of(problems: Sequence[Exception]) -> list[read_run.TornFile]:
+    """Those that are of a file that cannot be read, or is missing."""
+    return [problem for problem in problems if isinstance(problem, read_run.TornFile)]
 
 
 def write_cell(folder: Path, run_folder: Path) -> Path:

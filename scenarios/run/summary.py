@@ -51,7 +51,7 @@ def not_run(results: Sequence[Result], asked: Sequence[Cell], goes_on: str = "")
     done = {each.cell.title for each in results}
     left = [cell.title for cell in asked if cell.title not in done]
     said = f"{len(asked) - len(left)} of {len(asked)} were run; all faults are undone"
-    if goes_on:
+    if goes_on and left:
         said += f"; `{goes_on}` runs the rest"
     if left:
         said += f"; not run: {summary_files.join_titles(left)}"

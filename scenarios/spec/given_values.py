@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
@@ -18,16 +19,19 @@ Declared = TypeVar("Declared")
 _MARK = yaml.Mark("", 0, 0, 0, "", 0)
 
 
-def read(values: Mapping[str, Any], expected: type[Declared], place: str) -> Declared:
+def read(
+    values: Mapping[str, Any], expected: type[Declared], place: str, called: Mapping[str, str] = MappingProxyType({})
+) -> Declared:
     """Read `values` into the dataclass `expected`; its fields are the keys, `from_` as `from`.
 
     A length of time is text (`"200ms"`) or a number of seconds. Raises UsageError that begins with `place` and names
-    the key, with the nearest word that is right; several problems are told together.
+    the key, with the nearest word that is right; several problems are told together. `called` has the keys that whoever
+    gave the values calls otherwise.
     """
     try:
         found: Declared = reader(expected)(_node(values, expected), At(Path(place)))  # type: ignore[arg-type]
     except DeclarationError as error:
-        told = [f"{each.key}: {each.what}" if each.key else each.what for each in error.all]
+        told = [f"{called.get(each.key, each.key)}: {each.what}" if each.key else each.what for each in error.all]
         raise UsageError(f"{place}: {'; '.join(told)}") from None
     return found
 

@@ -186,7 +186,9 @@ def _outcome(expected: Outcomes, seen: Seen, step: steps.Call | None) -> Check:
         check = strangers.unless_unborne(check, expected, seen, step)
         check = strangers.unless_answered(check, expected, seen, step)
         check = strangers.unless_unanswered(check, expected, seen, step)
-    return weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
+    check = weighed(_unless_ended_by_a_stall(check, right, seen), seen, COURSE_SLACK_S)
+    wrong = [call for call in calls if call not in right]
+    return check if seen.armed else strangers.with_last_words(check, wrong)
 
 
 # How a call ends when a timer ends it, its own, its peer's or TCP's, and not an answer; and which of these a packet may

@@ -18,6 +18,7 @@ from scenarios.evidence.record import Seen
 from scenarios.evidence.shape import Shape, shape
 from scenarios.evidence.stalls import Window
 from scenarios.evidence.tries import begins_s, is_beside_another, took_s, tries, tries_of_middle
+from scenarios.lab.control_sequences import without_controls
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Duration, Outcomes
 from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
@@ -28,6 +29,7 @@ from scenarios.verdict.behaviour import conflict, is_unanswered, retried, signal
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.weighing import doubted, spans
 
+LAST_LINE_AT_MOST: Final = 200  # characters of what a program printed, in a sentence
 # How a call ends where no errno is needed to know it.
 PLAIN = frozenset({Outcome.ANSWERED, Outcome.WRONG_ANSWER, Outcome.HUNG, Outcome.CANCELLED, Outcome.UNSUPPORTED})
 
@@ -184,6 +186,21 @@ def _line_for_one_try(drill: Drill, seen: Seen) -> str:
     if {*drill.fits} & {*KINDS} != {"connects-once"} or seen.connects_again:
         return ""
     return ": write `connects: again` for its client in service.yaml"
+
+
+def with_last_words(check: Check, wrong: Sequence[Call]) -> Check:
+    """A check of an outcome in the control; where it did not go as it should, the last line that the program printed.
+
+    No failure of the network is the reason there, so the program's own words say most: of its standard error, if any.
+    """
+    if check.holds not in (Verdict.FAIL, Verdict.UNPROVEN):
+        return check
+    for call in wrong:
+        lines = [line.strip() for text in (call.stdout, call.stderr) for line in without_controls(text).splitlines()]
+        if said := [line for line in lines if line]:
+            line = said[-1] if len(said[-1]) <= LAST_LINE_AT_MOST else f"{said[-1][:LAST_LINE_AT_MOST]}…"
+            return dataclasses.replace(check, seen=f"{check.seen}; its last line: {line!r}")
+    return check
 
 
 def with_shape(check: Check, drill: Drill, control: Seen) -> Check:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from docker.errors import NotFound
 
-from scenarios.lab import engine
+from scenarios.lab import endpoint, engine
+from scenarios.lab.box import Box
 from scenarios.lab.errors import CommandFailed
 from scenarios.lab.host_network import HELPER_LABEL
 from scenarios.lab.lab import Lab
+from scenarios.lab.waiting import wait_for
 from tests.conftest import lab_for_a_while
 
 ADD = 'ip address add "$ADDRESS" dev lo'
@@ -79,3 +82,35 @@ def test_what_a_dead_run_left_is_removed_by_the_next_one(own: Lab) -> None:
         assert helpers(own) == []
         with pytest.raises(NotFound):
             engine.client().containers.get(left)
+
+
+def test_what_a_dead_run_left_goes_with_the_lab_when_it_goes_down() -> None:
+    """A server in an image of its own, and a helper: both with the `docker` command that a killed run leaves behind."""
+    with lab_for_a_while() as lab:
+        box = Box("faultwire/host")
+        of_lab = {"label": f"{engine.LAB_LABEL}={lab.number}"}
+        guest = ["run", "--rm", *lab._guest("server", box, ["sleep", "300"], lab.guest_name("server"))]
+        helper = [*lab.host_networks._words("client", "--entrypoint", "sleep", "faultwire/firewall", "300")]
+        left = [
+            subprocess.Popen(["docker", *words], stdin=subprocess.DEVNULL, env=endpoint.environment())
+            for words in (guest, helper)
+        ]
+        try:
+            wait_for(lambda: len(_beside_machines(lab)) == len(left), "both to run", 60)
+            lab.down()
+            assert _beside_machines(lab) == []
+            assert all(each.wait(20) for each in left), "they go on, or ended well"
+            client = engine.client()
+            assert [client.networks.list(filters=of_lab), client.volumes.list(filters=of_lab)] == [[], []]
+        finally:
+            for each in left:
+                each.kill()
+                each.wait()
+
+
+def _beside_machines(lab: Lab) -> list[str]:
+    """The containers of a lab that Compose did not make, and that run."""
+    found = engine.containers(f"{engine.LAB_LABEL}={lab.number}")
+    return [
+        str(each.name) for each in found if "com.docker.compose.service" not in each.labels and each.status == "running"
+    ]

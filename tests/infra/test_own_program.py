@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 
 from scenarios.calls import contract
 from scenarios.calls.caller import Caller
@@ -18,6 +20,7 @@ from scenarios.lab.errors import LabProblem
 from scenarios.lab.guest import GUEST_LABEL
 from scenarios.lab.lab import Lab
 from scenarios.lab.topology import Family
+from scenarios.lab.waiting import wait_for
 from scenarios.run.exchange import exchange, leg_checks
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.scaffold import initiate
@@ -128,6 +131,23 @@ def test_a_client_without_a_clock_of_its_own_is_ended_and_hung(lab: Lab) -> None
     assert made.duration_s is not None
     assert 1.4 < made.duration_s < 6
     assert guests_of(lab) == []
+
+
+def test_a_volume_that_an_image_declares_goes_with_the_container(lab: Lab) -> None:
+    tag = "faultwire/volume-of-a-test"
+    recipe = io.BytesIO(b"FROM faultwire/host\nVOLUME /data\n")
+    engine.client().images.build(fileobj=recipe, tag=tag, rm=True, forcerm=True)
+    try:
+        with Caller(lab) as caller:
+            pending = caller.start("client", ["sleep", "60"], timeout_s=60, box=Box(tag))
+            wait_for(lambda: guests_of(lab), "the call to begin", within_s=20)
+            (guest,) = engine.containers(GUEST_LABEL, f"{engine.LAB_LABEL}={lab.number}")
+            (volume,) = (each["Name"] for each in guest.attrs["Mounts"] if each["Destination"] == "/data")
+            pending.cancel()
+        with pytest.raises(NotFound):
+            engine.client().volumes.get(volume)
+    finally:
+        engine.client().images.remove(tag, force=True)
 
 
 def guests_of(lab: Lab) -> list[str]:

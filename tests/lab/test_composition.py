@@ -49,6 +49,12 @@ def test_a_service_that_ended_is_told_with_its_status_and_its_last_lines(monkeyp
         found.check_running("jobs", "it listened")
 
 
+def test_one_that_ended_well_may_have_gone_into_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = composed(monkeypatch, Container("exited", 0), "Exited (0) 2 seconds ago")
+    with pytest.raises(LabProblem, match=r"^jobs ended \(status 0; a server that goes into the background is not seen"):
+        found.check_running("jobs", "it listened")
+
+
 @pytest.mark.parametrize("status", ["running", "paused", "restarting", "created"])
 def test_one_that_has_not_ended_is_let_be(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
     composed(monkeypatch, Container(status), "Up 2 seconds").check_running("jobs", "it listened")
@@ -78,7 +84,11 @@ def test_one_that_never_becomes_well_is_told_with_its_last_lines(monkeypatch: py
 @pytest.mark.parametrize(
     ("container", "says", "told"),
     [
-        (Container("exited", 0), "Exited (0) 1 second ago", r"jobs ended \(status 0\) before a client could be run"),
+        (
+            Container("exited", 0),
+            "Exited (0) 1 second ago",
+            r"jobs ended \(status 0; .*\) before a client could be run",
+        ),
         (Container("running"), "Up 2 seconds", "no client can be run inside jobs: its image needs `sh` and `timeout`"),
     ],
 )

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import requests
 from docker.errors import APIError, ImageNotFound
 
 from scenarios.calls import contract, on_cpus
@@ -268,3 +269,20 @@ def test_a_container_that_cannot_be_made_is_told_with_the_name_of_its_image(
         run_guest("a-guest", words, ["serve"], 1, box)
     assert f" {MINE} serve`" in str(failed.value)
     assert "sha256:" not in str(failed.value)
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_name_that_no_image_can_have_is_of_none_and_another_answer_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, stand_in: Engine, status: int
+) -> None:
+    def get(_: str) -> None:
+        response = requests.Response()
+        response.status_code = status
+        raise APIError("invalid reference format", response)
+
+    monkeypatch.setattr(stand_in, "_get", get)
+    if status == 400:
+        assert not NOTES.note("Bad Name")
+    else:
+        with pytest.raises(APIError):
+            NOTES.note("Bad Name")

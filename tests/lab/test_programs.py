@@ -104,6 +104,18 @@ def test_what_a_program_says_in_colours_is_found_by_its_words_and_kept_as_it_cam
     assert program.lines == ["\x1b[32mINFO\x1b[0m:     \x1b[1mready\x1b[0m at 80"]
 
 
+def test_a_server_that_ended_well_before_it_listened_may_have_gone_into_the_background() -> None:
+    program = running("import os\nif os.fork(): os._exit(0)\n")
+    hint = r"\(status 0; a server that goes into the background is not seen; keep it in the foreground\) before it"
+    with pytest.raises(LabProblem, match=rf"^the program ended {hint} printed 'listening': \(nothing\)$"):
+        program.wait_for_line("listening", 10)
+    program = running("raise SystemExit(1)")
+    with pytest.raises(
+        LabProblem, match=r"^the program ended \(status 1\) before it printed 'listening': \(nothing\)$"
+    ):
+        program.wait_for_line("listening", 10)
+
+
 @pytest.mark.filterwarnings("error")
 def test_no_pipe_of_a_program_that_ended_stays_open() -> None:
     """Under `pytest -W error` a pipe that nobody closed is an error of whichever test runs when it is found."""

@@ -12,7 +12,7 @@ from scenarios.lab.errors import LabProblem, UsageError
 from scenarios.library.drill_test import DrillTest
 from scenarios.library.open_blocks import FUNCTION, OpenBlocks
 from scenarios.library.packets import Packets, Recorded
-from scenarios.library.programs import Started
+from scenarios.library.started import Started
 from tests.library.without_lab import LabWithoutMachines, lab
 
 __all__ = ("lab",)

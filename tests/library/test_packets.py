@@ -15,6 +15,7 @@ from scenarios.lab.errors import UsageError
 from scenarios.library.lab import Lab
 from scenarios.library.packets import Packets, Recorded
 from scenarios.library.session import Session
+from scenarios.spec.roles import LegName
 from tests.report.making import evidence, handshake_with_a_lost_syn, through_a_proxy
 
 
@@ -26,6 +27,7 @@ def recorded() -> Recorded:
     return found
 
 
+LEG: LegName = "client-leg"
 ASKED: dict[str, Callable[[Packets], Any]] = {
     "frames": lambda packets: packets.frames,
     "count": lambda packets: packets.count,
@@ -40,6 +42,33 @@ def test_packets_of_a_leg_that_was_not_recorded_are_not_counted_as_none(recorded
     told = "the backend-leg was not recorded: this lab has no such leg; expected one of: client-leg, server-leg"
     with pytest.raises(UsageError, match=told):
         ASKED[asked](Packets(recorded).on("backend-leg"))
+
+
+WRONG: dict[str, Callable[[Any], Any]] = {
+    "packets.on: unknown leg 'clientleg'; did you mean 'client-leg'": lambda packets: packets.on("clientleg"),
+    "packets.on: unknown leg '3'": lambda packets: packets.on(3),
+    "packets.where: no leg was chosen": lambda packets: packets.where("tcp"),
+    "packets.where: display_filter: expected a display filter, got 3": lambda packets: packets.on(LEG).where(3),
+    "packets.where: display_filter: expected a display filter, got ''": lambda packets: packets.on(LEG).where(""),
+    "packets.from_: unknown role 'clint'; did you mean 'client'": lambda packets: packets.from_("clint"),
+    "packets.from_: unknown role '3'": lambda packets: packets.from_(3),
+    "packets.to: unknown role \"['server']\"": lambda packets: packets.to(["server"]),
+    "packets.expect: exactly: expected a whole number, got '10'": lambda packets: packets.on(LEG).expect(exactly="10"),
+    "packets.expect: unknown key 'exact'; did you mean 'exactly'": lambda packets: packets.on(LEG).expect(exact=1),
+    **{
+        f"packets.assert_count: expected: expected a whole number, 0 or more, got {wrong!r}": (
+            lambda packets, wrong=wrong: packets.on(LEG).assert_count(wrong)  # type: ignore[misc]
+        )
+        for wrong in ("10", 1.0, True, None, -1)
+    },
+}
+
+
+@pytest.mark.parametrize("told", WRONG)
+def test_a_wrong_argument_is_told_by_its_name_and_is_no_failed_assertion(recorded: Recorded, told: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        WRONG[told](Packets(recorded))
+    assert str(raised.value).startswith(told)
 
 
 def test_packets_of_a_fault_s_time_are_refused_by_the_name_of_what_records_them(recorded: Recorded) -> None:

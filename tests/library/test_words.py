@@ -134,5 +134,5 @@ def test_every_time_of_the_library_may_be_text(lab: LabWithoutMachines) -> None:
                 lab.until(within_s="20ms", **waiting)
     with pytest.raises(UsageError, match=r"lab\.call: within_s: expected a length of time"):
         lab.call("one", within_s="soon")
-    with pytest.raises(UsageError, match=r"lab\.call: timeout_s: expected more than 0"):
+    with pytest.raises(UsageError, match=r"lab\.call: within_s: expected more than 0"):
         lab.call("one", port=1, within_s="0ms")

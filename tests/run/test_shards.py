@@ -13,7 +13,7 @@ import pytest
 from scenarios.cli.main import main
 from scenarios.evidence import run_folder
 from scenarios.lab.errors import UsageError
-from scenarios.report import merge, read_run, shard_plan
+from scenarios.report import merge, read_run, shard_plan, whole_cells
 from scenarios.report.console import console
 from scenarios.spec.cell import Cell
 from scenarios.spec.shard import Shard
@@ -291,6 +291,75 @@ def test_a_result_of_another_form_makes_its_page_or_is_told_by_its_file(
     told = capsys.readouterr().out
     assert status == 0 or (status, told.startswith(f"cannot: {path}: it is not the result of a cell: ")) == (64, True)
     assert status == 64 or key == "survival" or value is not None
+
+
+def _deleted(folder: Path) -> None:
+    (folder / "result.json").unlink()
+
+
+def _failed(folder: Path) -> None:
+    _edited(folder, "result.json", lambda stored: stored.update(verdict="fail"))
+
+
+def _of_another_version(folder: Path) -> None:
+    _edited(folder, "result.json", lambda stored: stored.update(schema=99))
+
+
+NOT_WHOLE = {
+    "deleted": (_deleted, "/result.json: No such file or directory; the summary says pass"),
+    "failed": (_failed, ": the summary says pass, its result.json fail"),
+    "of another version": (_of_another_version, "/result.json: expected schema 1, got 99"),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_WHOLE)
+def test_a_cell_that_is_not_what_its_summary_says_is_told_by_report_and_by_merge(
+    parts: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    spoil, told = NOT_WHOLE[kind]
+    folder = parts[1] / _summary(parts[1])["cells"][0]["folder"]
+    assert _summary(parts[1])["cells"][0]["verdict"] == "pass"
+    assert main(["report", str(parts[1])]) == 0
+    spoil(folder)
+    capsys.readouterr()
+    assert main(["report", str(parts[1])]) == 64
+    assert " ".join(capsys.readouterr().out.split()).startswith(f"cannot: {folder}{told}")
+    assert main(["merge", *map(str, parts), "--out", str(tmp_path / "merged")]) == 64
+    said = " ".join(capsys.readouterr().out.split())
+    if kind == "deleted":
+        assert "is not there, or has no result.json" in said
+    else:
+        assert said.startswith(f"cannot: {folder}{told}; run part 2/3 again") or "; run part 2/3 again" in said
+    assert not (tmp_path / "merged").exists()
+
+
+def test_a_cell_whose_folder_of_a_run_is_gone_is_told(parts: list[Path]) -> None:
+    folder = parts[1] / _summary(parts[1])["cells"][0]["folder"]
+    _edited(folder, "result.json", lambda stored: stored["runs"].update(fault={}))
+    line = read_run.run(parts[1]).lines[0]
+    (folder / "fault").mkdir(exist_ok=True)
+    assert whole_cells.difference(parts[1], line) is None
+    shutil.rmtree(folder / "fault")
+    told = f"{folder / 'fault'}: the folder is gone; result.json tells what is in it"
+    assert str(whole_cells.difference(parts[1], line)) == told
+    shutil.rmtree(folder)  # thrown away: its line has no link
+    assert whole_cells.difference(parts[1], line) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"cells": "x"}, "cells: expected a sequence of mappings"),
+        ({"cells": ["x"]}, "cells: expected a sequence of mappings"),
+        ({"schema": 99}, "expected schema 1, got 99"),
+    ],
+)
+def test_a_summary_of_another_form_is_told(
+    parts: list[Path], capsys: pytest.CaptureFixture[str], words: dict[str, Any], told: str
+) -> None:
+    _edited(parts[1], "summary.json", lambda stored: stored.update(words))
+    assert main(["report", str(parts[1])]) == 64
+    assert told in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_that_is_there_is_not_written_into(parts: list[Path], tmp_path: Path) -> None:

@@ -105,3 +105,17 @@ def test_what_the_matrix_finds_otherwise_than_promised_is_a_failure_in_junit_too
     told = suite.find("testcase/failure")
     words = "others meanwhile: not served: within 3 s, promised: served"
     assert (told.get("message") if told is not None else None) == (None if as_promised else words)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (0, "1 of 1 were run; all faults are undone"),
+        (1, "1 of 2 were run; all faults are undone; `matrix --resume` runs the rest; not run: lost-syn · "),
+    ],
+)
+def test_a_run_that_is_ended_after_its_last_cell_has_no_rest(tmp_path: Path, more: int, told: str) -> None:
+    done = result(tmp_path, Verdict.PASS)
+    left = [replace(done.cell, repeat=2 + number) for number in range(more)]
+    said = summary.not_run([done], [done.cell, *left], "matrix --resume")
+    assert said.startswith(told) if more else said == told

@@ -119,6 +119,31 @@ def test_how_a_call_ended_that_its_program_did_not_tell_is_unproven(
     assert hint in found.seen
 
 
+SAID = [
+    (failed(), "saw failed"),
+    (replace(failed(), stderr="Traceback (most recent call last):\n  x\nEOFError: EOF when reading a line\n\n"),
+     "saw failed; its last line: 'EOFError: EOF when reading a line'"),
+    (replace(failed(), stdout="asks\ngives up\n"), "saw failed; its last line: 'gives up'"),
+    (replace(failed(), stdout="later", stderr="\x1b[31mno\x1b[0m\x07 \x1b]0;title\x07way\r\n"),
+     "saw failed; its last line: 'no way'"),
+    (replace(failed(), stderr="x" * 200), f"saw failed; its last line: '{'x' * 200}'"),
+    (replace(failed(), stderr="x" * 201), f"saw failed; its last line: '{'x' * 200}…'"),
+    (replace(call(), stdout="well\n"), "saw answered (no byte came from the service)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("made", "told"), SAID)
+def test_a_control_that_fails_is_told_with_the_last_line_of_its_program(tmp_path: Path, made: Call, told: str) -> None:
+    control = replace(evidence(made), armed=False)
+    (outcome,) = (each for each in judged(drill(tmp_path, REFUSED), control, None)[0] if "outcome" in each.rule)
+    assert outcome.sentence == f"control: outcome of hello: expected answered, {told}"
+
+
+def test_with_the_failure_the_last_line_is_left_out(tmp_path: Path) -> None:
+    said = replace(failed(Outcome.RESET, errno="ECONNRESET"), stderr="reset by peer")
+    assert last(tmp_path, REFUSED, evidence(said)).seen == "reset (ECONNRESET)"
+
+
 TWICE = [*ONE, syn(2, 100.1, 40001), syn(3, 100.2, 40002)]
 
 
