@@ -522,6 +522,10 @@ def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
 
 RST = replace(data(4, 100.32, 40000, 2), flags=frozenset({"RST"}), payload=b"")
 HUNG_UP = replace(data(2, 100.3, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
+CLOSES = replace(fin(3, 100.31, 40000), ack=2)  # and acknowledges the service's FIN
+HALF_CLOSES = fin(3, 100.29, 40000)
+SENDS = replace(CLOSES, flags=frozenset({"ACK"}), payload=b"x")
+NEXT = replace(syn(6, 100.33, 40000), seq=99)
 
 
 @pytest.mark.parametrize(
@@ -534,6 +538,19 @@ HUNG_UP = replace(data(2, 100.3, 40000, 1), flags=frozenset({"FIN", "ACK"}), pay
         (call(Outcome.REFUSED, errno="ECONNREFUSED"), ANSWERED,
          "not refused, though it printed ECONNREFUSED: no packet told it so"),
         (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, RST], "reset (ECONNRESET)"),
+        # the server had gone, and its kernel answers the FIN of a client that has closed, and what came late
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, CLOSES, RST, replace(RST, number=5)],
+         "not reset, though it printed ECONNRESET: no packet told it so"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1),
+         [*ONE, data(2, 100.1, 40000, 1), HALF_CLOSES, replace(HUNG_UP, seq=2), replace(SENDS, ack=3), RST],
+         "not reset, though it printed ECONNRESET: no packet told it so"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, SENDS, RST], "reset (ECONNRESET)"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, data(2, 100.1, 40000, 1), HALF_CLOSES, RST],
+         "reset (ECONNRESET)"),  # it has closed one half, and reads
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, replace(CLOSES, ack=1), RST],
+         "reset (ECONNRESET)"),  # the FIN of the service waits behind a gap
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, CLOSES, NEXT, replace(RST, number=7)],
+         "reset (ECONNRESET) after 1 retry"),  # of its next connection
         (call(Outcome.RESET, errno="ECONNRESET", status=1, guest=False), [*ONE, HUNG_UP], "reset (ECONNRESET)"),
         (call(Outcome.TIMED_OUT, errno="ETIMEDOUT", status=1), ANSWERED, "timed out 0.31 s"),
     ],
