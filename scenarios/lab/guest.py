@@ -18,6 +18,7 @@ from scenarios.lab import endpoint, engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.image_notes import NOTES
+from scenarios.lab.init_words import ASKS, without_words_of_init
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
 from scenarios.lab.waiting import wait_for
 
@@ -192,7 +193,7 @@ def run_guest(
 def _create(words: Sequence[str], box: Box) -> None:
     """Make the container of a guest. Raises CommandFailed, which calls the image by its name."""
     try:
-        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
+        engine.docker_command("create", "--env", ASKS, *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
     except CommandFailed as error:
         raise CommandFailed(str(error).replace(NOTES.id_of(box.image), box.image)) from error
 
@@ -218,8 +219,19 @@ def _attended(
     # the engine notes the beginning after it, and a program that is quick enough has ended by then
     took_s = max(0.0, ended_s - began_s)
     dropped = out.dropped + err.dropped
-    printed, hung = (out.text(), err.text()), killed_s is not None
-    return Finished(tuple(argv), status, *printed, took_s, began_s, dropped, hung, killed_s=killed_s)
+    printed, is_own_status = without_words_of_init(out.text(), status)
+    return Finished(
+        tuple(argv),
+        status,
+        printed,
+        err.text(),
+        took_s,
+        began_s,
+        dropped,
+        hung=killed_s is not None,
+        is_own_status=is_own_status,
+        killed_s=killed_s,
+    )
 
 
 def _still_runs(guest: Container) -> bool:

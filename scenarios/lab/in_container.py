@@ -50,7 +50,9 @@ class InContainer:
         dropped = self.out.dropped + self.err.dropped
         killed_s = started_s + self._timeout_s if hung else None  # timeout(1) began after `started_s`
         printed = self.out.text(), self.err.text()
-        return Finished(self._argv, status, *printed, took_s, started_s, dropped, hung, True, killed_s)
+        return Finished(
+            self._argv, status, *printed, took_s, started_s, dropped, hung, is_start_exact=True, killed_s=killed_s
+        )
 
     def end(self) -> None:
         """End the command at once, where it runs."""

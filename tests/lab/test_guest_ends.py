@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from scenarios.lab import engine
 from scenarios.lab import guest as lab_guest
+from scenarios.lab.box import Box
 from scenarios.lab.process import BoundedOutput, Finished
 
 
-def ran(monkeypatch: pytest.MonkeyPatch, exit_code: int, *, in_time: bool = False) -> Finished:
+def ran(monkeypatch: pytest.MonkeyPatch, exit_code: int, *, in_time: bool = False, printed: bytes = b"") -> Finished:
     """A program with this status of its container, at whose end the engine was asked unless it ended `in_time`."""
     kills: list[float] = []
     state = {"Status": "exited", "StartedAt": "2026-11-21T17:04:28Z", "FinishedAt": "2026-11-21T17:08:20Z"}
@@ -28,7 +30,8 @@ def ran(monkeypatch: pytest.MonkeyPatch, exit_code: int, *, in_time: bool = Fals
         return 0
 
     @contextlib.contextmanager
-    def attached(*_: object) -> Iterator[SimpleNamespace]:
+    def attached(_: object, out: BoundedOutput, __: BoundedOutput) -> Iterator[SimpleNamespace]:
+        out.take(printed)
         yield SimpleNamespace(wait=wait)
 
     monkeypatch.setattr(lab_guest, "attached", attached)
@@ -57,3 +60,21 @@ def test_one_that_ended_by_itself_while_the_engine_was_asked_has_its_own_status(
 def test_one_that_ended_in_time_has_its_own_status_whatever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     found = ran(monkeypatch, 137, in_time=True)
     assert (found.hung, found.status, found.killed_s) == (False, 137, None)
+
+
+@pytest.mark.parametrize(
+    ("how", "is_own"), [("normally (with status '141')", True), ("with signal (with signal 'x')", False)]
+)
+def test_what_init_says_of_its_end_is_none_of_its_words(
+    monkeypatch: pytest.MonkeyPatch, how: str, is_own: bool
+) -> None:
+    words = f"world 1\n[INFO  tini (1)] Main child exited {how}\n"
+    found = ran(monkeypatch, 141, in_time=True, printed=words.encode())
+    assert (found.stdout, found.status, found.is_own_status) == ("world 1\n", 141, is_own)
+
+
+def test_init_is_asked_to_say_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(engine, "docker_command", lambda *words, **_: asked.append(words))
+    lab_guest._create(("--init", "an/image"), Box("an/image"))
+    assert asked == [("create", "--env", "TINI_VERBOSITY=2", "--init", "an/image")]

@@ -101,6 +101,13 @@ ENDS = [
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=134), "crashed (SIGABRT, ECONNREFUSED)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=143), "refused (ECONNREFUSED)"),
     (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
+    # its own, as the init of its container says; and it may be a shell that passes on the end of what it ran
+    (call(Outcome.CRASHED, status=141), "crashed (SIGPIPE)"),
+    (call(Outcome.FAILED, status=141, is_own_status=True),
+     "failed (exit status 141, as after SIGPIPE; no errno printed)"),
+    (call(Outcome.FAILED, status=255, is_own_status=True), "failed (exit status 255, no errno printed)"),
+    (call(Outcome.RESET, errno="ECONNRESET", status=141), "crashed (SIGPIPE, ECONNRESET)"),
+    (call(Outcome.RESET, errno="ECONNRESET", status=141, is_own_status=True), "reset (ECONNRESET)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
      "failed with a traceback (ConnectionRefusedError, ECONNREFUSED)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=COLOURED),  # FORCE_COLOR, as CI services set it
