@@ -64,6 +64,8 @@ class Call:
     guest: bool = False  # of an image of its own: what it prints and its exit status are in words of its own
     conflict: str = ""  # what its exit status and its words say, where these are two things
     is_start_exact: bool = False  # of a guest: it did not begin before `started_s`
+    is_own_status: bool = False  # of a guest: exit() gave its status, and no signal; False where nobody says so
+    killed_s: float | None = None  # Unix time, where the lab ended it: before it, all that it did was its own
 
     @property
     def printed(self) -> str:

@@ -71,6 +71,8 @@ def _guest_call(host: str, ran: Finished, read: Reader) -> Call:
         guest=True,
         conflict=conflict,
         is_start_exact=ran.is_start_exact,
+        is_own_status=ran.is_own_status,
+        killed_s=ran.killed_s,
     )
 
 

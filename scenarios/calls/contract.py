@@ -71,7 +71,7 @@ def ended(client: Client, ran: Finished, *, hung: bool, cpu: str = NATIVE) -> En
             return _by_words(Outcome(word), with_names)
     if right:
         return Ending(Outcome.ANSWERED, None)
-    return _by_text(client, ran.status, with_names, by_status)
+    return _by_text(client, ran, with_names, by_status)
 
 
 def _is_in(pattern: str, *texts: str) -> bool:
@@ -85,8 +85,8 @@ def _by_words(outcome: Outcome, text: str) -> Ending:
     return Ending(outcome, error_texts.errno_in(text, outcome) or (other if other in OF_ERRNO else None))
 
 
-def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) -> Ending:
-    told = error_texts.outcomes(text)
+def _by_text(client: Client, ran: Finished, text: str, by_status: Outcome | None) -> Ending:
+    told, status = error_texts.outcomes(text), ran.status
     if by_status and by_status in OF_ERRNO.values() and not told and (errno := error_texts.failure_in(text)):
         words = f"`exits` has {by_status.value} for status {status}, and it printed {errno}, which counts"
         return Ending(Outcome.FAILED, errno, words)
@@ -98,9 +98,8 @@ def _by_text(client: Client, status: int, text: str, by_status: Outcome | None) 
         return Ending(told[-1], error_texts.errno_in(text, told[-1]), conflict)
     if status == client.status:
         return Ending(Outcome.WRONG_ANSWER, None)
-    return Ending(
-        Outcome.CRASHED if status > 128 else Outcome.FAILED, error_texts.failure_in(text) or error_texts.errno_in(text)
-    )
+    outcome = Outcome.CRASHED if status > 128 and not ran.is_own_status else Outcome.FAILED
+    return Ending(outcome, error_texts.failure_in(text) or error_texts.errno_in(text))
 
 
 def ready(services: Iterable[Service], say: Callable[[str], None], place: str = "") -> None:

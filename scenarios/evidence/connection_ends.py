@@ -6,7 +6,7 @@ A connection that was ended from outside does not say that its program gave up w
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import field, replace
 
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
@@ -21,6 +21,8 @@ class End:
 
     over_s: float | None = None  # the client closed it, or it was reset; None: it was open when the call ended
     told_s: float | None = None  # a FIN, a RST or an error came before the client had closed it
+    # of the client, None of an ICMP error: which of them it is, and not how it ended
+    port: int | None = field(default=None, compare=False)
 
 
 def connection_ends(seen: Seen, call: Call, made: Tries, addresses: Collection[str]) -> list[End]:
@@ -40,7 +42,7 @@ def connection_ends(seen: Seen, call: Call, made: Tries, addresses: Collection[s
         elif each.transport == "tcp" and _is_of(each, made, addresses):
             is_own = each.sender[0] in addresses
             connected |= set() if is_own else {flow}
-            end = ends.setdefault(flow, End())
+            end = ends.setdefault(flow, End(port=each.source_port if is_own else each.destination_port))
             if end.over_s is None and each.flags & {"FIN", "RST"}:
                 told_s = end.told_s if is_own or end.told_s else at_s
                 ends[flow] = replace(end, over_s=at_s if is_own or "RST" in each.flags else None, told_s=told_s)

@@ -60,7 +60,7 @@ class Tries:
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
     answered_s: float | None  # the same, but of new bytes or of the service's own FIN: then the answer was there
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
-    error_came: bool  # a RST or an ICMP error reached the client: its kernel knew more than that nobody answered
+    error_came: bool  # a RST or an ICMP error reached the client, which could still tell its program so
     fin_came: bool  # the service closed a connection before the client did
     frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams
 
@@ -81,7 +81,7 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         progress_s=_progress_s(telling, service),
         answered_s=_answered_s(telling, service),
         closed_s=_closed_s(sent, own, seen.port),
-        error_came=any(_is_error(each) for each in sent if each.receiver[0] in addresses),
+        error_came=_error_came(sent, addresses),
         fin_came=_fin_came(sent, service),
         frames=tuple(sorted([*_syns(to_service).values(), *(each.number for each in _datagrams(to_service))])),
     )
@@ -176,12 +176,40 @@ def _fin_came(sent: Iterable[Frame], service: ServiceEnd) -> bool:
         if is_own and each.flags & {"FIN", "RST"}:
             closed.add(_flow(each))
         elif "FIN" in each.flags and service.is_from(each) and _flow(each) not in closed:
-            behind.add((_flow(each), ((each.seq or 0) + len(each.payload) + 1) % 2**32))
+            behind.add((_flow(each), _behind_fin(each)))
     return False
 
 
-def _is_error(frame: Frame) -> bool:
-    return frame.is_icmp_error or "RST" in frame.flags
+def _error_came(sent: Iterable[Frame], addresses: Collection[str]) -> bool:
+    """Whether an ICMP error came to a client, or a RST that its kernel could still tell its program of.
+
+    Once the client has acknowledged the service's FIN, recv() returns 0 whatever comes then, and after its own FIN
+    nothing can be sent: the RST that meets that FIN tells nobody. One that comes to a client which has closed one half
+    alone, and waits for the answer, is told; close() and shutdown() send the same FIN.
+    """
+    closed: set[frozenset[object]] = set()  # by the client
+    behind: set[tuple[frozenset[object], int]] = set()  # the sequence numbers behind the service's FINs
+    acknowledged: set[frozenset[object]] = set()
+    for each in sent:
+        flow = _flow(each)
+        if each.sender[0] in addresses:
+            if each.flags == {"SYN"}:  # of a new connection from the same port
+                closed.discard(flow)
+                acknowledged.discard(flow)
+            closed |= {flow} if "FIN" in each.flags else set()
+            acknowledged |= {flow} if (flow, each.ack) in behind else set()
+        elif each.receiver[0] in addresses:
+            is_over = flow in closed and flow in acknowledged
+            if each.is_icmp_error or ("RST" in each.flags and not is_over):
+                return True
+            if "FIN" in each.flags:
+                behind.add((flow, _behind_fin(each)))
+    return False
+
+
+def _behind_fin(frame: Frame) -> int:
+    """The sequence number that acknowledges a FIN and all before it."""
+    return ((frame.seq or 0) + len(frame.payload) + 1) % 2**32
 
 
 def _progress_s(frames: Iterable[Frame], service: ServiceEnd) -> float | None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from signal import SIGKILL
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -17,6 +18,7 @@ from scenarios.lab import endpoint, engine
 from scenarios.lab.box import TEMPORARY, USER, Box
 from scenarios.lab.errors import CommandFailed, DeadlinePassed, LabProblem
 from scenarios.lab.image_notes import NOTES
+from scenarios.lab.init_words import ASKS, without_words_of_init
 from scenarios.lab.process import ENDED_AT_DEADLINE, STOP_WITHIN_S, BoundedOutput, Finished, Running, attached
 from scenarios.lab.waiting import wait_for
 
@@ -26,6 +28,7 @@ GUEST_FILES = "256m"  # of its /tmp, which is in that memory
 GUEST_OPEN_FILES = 16384  # as a host has
 GUEST_BEGINS_WITHIN_S = 60
 GUEST_KILLS = 3
+KILLED = 128 + SIGKILL  # the ExitCode of a container that was killed
 AFTER_WITHIN_S = 10  # each command of a box after its program
 AFTER_LIMIT = 64 << 10  # bytes that are kept of what such a command prints
 LATE_S = 40  # so long a machine, or the engine, may take beyond the time that a program was given
@@ -190,7 +193,7 @@ def run_guest(
 def _create(words: Sequence[str], box: Box) -> None:
     """Make the container of a guest. Raises CommandFailed, which calls the image by its name."""
     try:
-        engine.docker_command("create", *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
+        engine.docker_command("create", "--env", ASKS, *words, timeout_s=GUEST_BEGINS_WITHIN_S, env=environment_of(box))
     except CommandFailed as error:
         raise CommandFailed(str(error).replace(NOTES.id_of(box.image), box.image)) from error
 
@@ -199,7 +202,7 @@ def _attended(
     guest: Container, argv: Sequence[str], timeout_s: float, out: BoundedOutput, err: BoundedOutput
 ) -> Finished | None:
     with attached(["docker", "start", "--attach", str(guest.name)], out, err) as stream:
-        ended_by_us = _wait_for_guest(guest, stream, timeout_s)
+        killed_s = _wait_for_guest(guest, stream, timeout_s)
     try:
         wait_for(lambda: not _still_runs(guest), f"the end of {guest.name}", STOP_WITHIN_S)
     except DeadlinePassed:
@@ -210,11 +213,25 @@ def _attended(
     status = int(state["ExitCode"])
     if began_s < 0 and status not in (126, 127):  # these two: there is no such program in its image
         return None
-    status = ENDED_AT_DEADLINE if ended_by_us else status
+    # On a busy machine it may end by itself while the engine is asked to end it; its status is its own then.
+    killed_s = killed_s if status == KILLED else None
+    status = status if killed_s is None else ENDED_AT_DEADLINE
     # the engine notes the beginning after it, and a program that is quick enough has ended by then
     took_s = max(0.0, ended_s - began_s)
     dropped = out.dropped + err.dropped
-    return Finished(tuple(argv), status, out.text(), err.text(), took_s, began_s, dropped, ended_by_us)
+    printed, is_own_status = without_words_of_init(out.text(), status)
+    return Finished(
+        tuple(argv),
+        status,
+        printed,
+        err.text(),
+        took_s,
+        began_s,
+        dropped,
+        hung=killed_s is not None,
+        is_own_status=is_own_status,
+        killed_s=killed_s,
+    )
 
 
 def _still_runs(guest: Container) -> bool:
@@ -223,13 +240,15 @@ def _still_runs(guest: Container) -> bool:
     return guest.attrs["State"]["Status"] in ("running", "paused")
 
 
-def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> bool:
-    """Wait until a guest has ended; whether it had to be ended. Raises LabProblem when it cannot be."""
+def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s: float) -> float | None:
+    """Wait until a guest has ended; the Unix time at which the engine was first asked to end it, or None where it was
+    not asked. Raises LabProblem when it cannot be ended.
+    """
     made_s, left_s = time.time(), timeout_s
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             stream.wait(left_s)
-            return False
+            return None
         guest.reload()
         # It has not had its time yet where the engine took some to start it.
         began_s = max(_unix_s(guest.attrs["State"]["StartedAt"]), made_s)
@@ -237,12 +256,13 @@ def _wait_for_guest(guest: Container, stream: subprocess.Popen[bytes], timeout_s
         if (left_s := until_s - time.time()) <= 0:
             break
         left_s = min(left_s, timeout_s)
+    killed_s = time.time()
     for _ in range(GUEST_KILLS):
         with contextlib.suppress(APIError):  # it ended meanwhile
             guest.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             stream.wait(STOP_WITHIN_S)
-            return True
+            return killed_s
     raise LabProblem(f"{guest.name} could not be ended within {GUEST_KILLS * STOP_WITHIN_S} s")
 
 

@@ -48,7 +48,11 @@ class InContainer:
         hung = status in OF_TIMEOUT and took_s >= self._timeout_s
         status = ENDED_AT_DEADLINE if hung else status
         dropped = self.out.dropped + self.err.dropped
-        return Finished(self._argv, status, self.out.text(), self.err.text(), took_s, started_s, dropped, hung, True)
+        killed_s = started_s + self._timeout_s if hung else None  # timeout(1) began after `started_s`
+        printed = self.out.text(), self.err.text()
+        return Finished(
+            self._argv, status, *printed, took_s, started_s, dropped, hung, is_start_exact=True, killed_s=killed_s
+        )
 
     def end(self) -> None:
         """End the command at once, where it runs."""

@@ -49,6 +49,8 @@ class Finished:
     dropped_bytes: int = 0  # of what it printed, that are not kept
     hung: bool = False
     is_start_exact: bool = False  # of a guest; the engine notes that of a container a little after it
+    is_own_status: bool = False  # of a guest: exit() gave its status, and no signal (lab/init_words.py)
+    killed_s: float | None = None  # Unix time, of one that is `hung`: until then the lab had done nothing to end it
 
     @property
     def printed(self) -> str:

@@ -28,6 +28,18 @@ from scenarios.spec.program_faults import Replace
 CANCELLED_WITHIN_S = 2.0
 START_AT_MOST_S = 30.0  # a longer one is no start: a program that waits for something first
 LOOKS_BEFORE_S = 0.8  # before the time of a call is over: for an `ss` on a busy machine
+LOOKS_EVERY_S = 0.1  # from then on: a program may give up between a look and its end
+Look = tuple[float, Sequence[Waiting]]  # the Unix time when it was over, and what it showed
+
+
+def before_it_was_ended(looks: Sequence[Look], ended: Call) -> Look | None:
+    """The last look that was over before the lab did anything to end a call; the first, where that moment is not known.
+
+    The kernel closes the sockets of a program that was ended: a look from then on shows the same as one that gave up.
+    """
+    if ended.killed_s is None:
+        return looks[0] if looks else None
+    return next((each for each in reversed(looks) if each[0] < ended.killed_s), None)
 
 
 class ClientCalls:
@@ -133,28 +145,38 @@ class ClientCalls:
         waited_for = self.pending.get(name, [])
         while waited_for:
             pending = waited_for[0]
-            self._wait_for(name, pending)
+            looks = self._wait_for(name, pending)
             ended = pending.wait()
             del waited_for[0]
+            if last := before_it_was_ended(looks, ended):
+                self.waiting[name] = last[1]
             self.keep(name, ended)
             self.run.note(f"{name} ended: {ended.outcome.value}" + (f" ({ended.errno})" if ended.errno else ""))
             if ended.conflict:
                 self.run.note(f"{name}: {ended.conflict}")
         self.pending.pop(name, None)
 
-    def _wait_for(self, name: str, pending: Pending) -> None:
-        """Wait for the end of a call. Of one whose time is all but over, keep the sockets of its host."""
-        step = self.run.drill.calls.get(name)
+    def _wait_for(self, name: str, pending: Pending) -> list[Look]:
+        """Wait for the end of a call. Of one whose time is all but over, look at the sockets of its host until then."""
+        step, looks = self.run.drill.calls.get(name), list[Look]()
         looks_at_s = pending.began_s + pending.timeout_s - min(LOOKS_BEFORE_S, pending.timeout_s / 2)
         if self.run.armed and step is not None and not self.others:
-            soon_s = max(0.0, looks_at_s - time.monotonic())
-            self.wait_until(lambda: pending.ended or time.monotonic() >= looks_at_s, soon_s + 1)
-            if not pending.ended:
-                try:
-                    self.waiting[name] = waiting_sockets(self.run.stage.lab, self.run.cast.host(step.from_).name)
-                except (LabProblem, DeadlinePassed, CommandFailed) as problem:  # then nobody knows what it waits for
-                    self.run.note(f"the sockets on which {name} waits could not be read: {problem}")
+            self._wait_for_end(pending, looks_at_s)
+            until_s = pending.began_s + pending.timeout_s + 20
+            try:
+                while not pending.ended and time.monotonic() < until_s:
+                    found = waiting_sockets(self.run.stage.lab, self.run.cast.host(step.from_).name)
+                    looks.append((time.time(), found))
+                    self._wait_for_end(pending, time.monotonic() + LOOKS_EVERY_S)
+            except (LabProblem, DeadlinePassed, CommandFailed) as problem:  # then nobody knows what it waits for
+                self.run.note(f"the sockets on which {name} waits could not be read: {problem}")
         self.wait_until(lambda: pending.ended, pending.timeout_s + 20)
+        return looks
+
+    def _wait_for_end(self, pending: Pending, until_s: float) -> None:
+        """Wait until a call has ended, or until this moment of CLOCK_MONOTONIC."""
+        soon_s = max(0.0, until_s - time.monotonic())
+        self.wait_until(lambda: pending.ended or time.monotonic() >= until_s, soon_s + 1)
 
     def finish_all(self) -> None:
         """Wait until all calls have ended."""

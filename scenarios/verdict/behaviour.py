@@ -254,7 +254,9 @@ def _word(
         errno = f" ({call.errno})" if call.errno in OF_ERRNO and (whole_s >= KERNEL_S or not call.guest) else ""
         return call.outcome.value, f"timed out {_seconds(whole_s)}{errno}{again}"
     if call.outcome in (Outcome.FAILED, Outcome.CRASHED):  # a status above 128 that is no signal's is a failure
-        why = call.errno or f"exit status {call.status}, no errno printed"
+        of_signal = _signal_of_status(call) if call.is_own_status else ""
+        after = f", as after {of_signal};" if of_signal else ","
+        why = call.errno or f"exit status {call.status}{after} no errno printed"
         return "failed", f"failed ({why}){again}{figure}"
     errno = f" ({call.errno})" if call.errno else ""
     return call.outcome.value, f"{call.outcome.value}{errno}{again}{figure}"
@@ -273,12 +275,15 @@ def signal_of(call: Call) -> str:
     """The signal that ended a program, by name; empty where none did."""
     if call.signal:
         return call.signal
-    if (call.status or 0) > 128:  # as a shell and the engine tell it
-        with contextlib.suppress(ValueError):
-            name = signal.Signals((call.status or 0) - 128).name
-            told = call.guest and call.errno is not None and call.outcome in OF_ONE_ERRNO
-            if call.outcome is Outcome.CRASHED or (told and name in OF_A_CRASH):
-                return name
+    name = "" if call.is_own_status else _signal_of_status(call)
+    told = call.guest and call.errno is not None and call.outcome in OF_ONE_ERRNO
+    return name if call.outcome is Outcome.CRASHED or (told and name in OF_A_CRASH) else ""
+
+
+def _signal_of_status(call: Call) -> str:
+    """The signal that an exit status stands for, as a shell and the engine tell it."""
+    with contextlib.suppress(ValueError):
+        return signal.Signals((call.status or 0) - 128).name
     return ""
 
 

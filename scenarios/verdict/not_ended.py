@@ -3,16 +3,17 @@
 That it was answered is said only where both say so: what it printed, and the bytes that came. Its words alone may be
 those with which it begins.
 
-A FIN of the client is that of close() or of shutdown(): one that waits for its answer sends the same. Which of them it
-was, the look at its socket tells, which the lab takes just before it ends a call. A socket that a program holds has no
-timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after tcp_fin_timeout (tcp(7)). Before its
-FIN was acknowledged, both look the same.
+A FIN of the client is its program's own where it came before the lab asked for its end (`Call.killed_s`): the kernel
+closes what a program that was ended had open. It is that of close() or of shutdown(): one that waits for its answer
+sends the same. Which of them it was, the look at its socket tells, which the lab takes just before it ends a call. A
+socket that a program holds has no timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after
+tcp_fin_timeout (tcp(7)). Before its FIN was acknowledged, both look the same.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, Literal
 
@@ -35,6 +36,8 @@ ENDING_S: Final = 0.5  # before the end of a call: a FIN may be the kernel's, of
 Answer = Literal["came", "perhaps", "none"]
 Remains = Literal["open", "unknown", "none"]
 Fate = Literal["open", "its FIN", "over"]
+# It was closed, or one half of it, and its FIN was not acknowledged: it may wait behind bytes (RFC 9293, 3.3.2).
+CLOSING: Final = frozenset({"FIN-WAIT-1", "CLOSING", "LAST-ACK"})
 
 
 def answer(step: CallStep, number: int, call: Call, control: Seen | None, armed: Seen, made: Tries) -> Answer:
@@ -53,7 +56,8 @@ def answer(step: CallStep, number: int, call: Call, control: Seen | None, armed:
         if came >= usually:
             return "came"
     if made.asked.connections:
-        return "none" if made.closed_s is None or made.asked.connections > 1 else "perhaps"
+        was_open = made.closed_s is None or made.closed_s >= (call.killed_s or math.inf)
+        return "none" if was_open or made.asked.connections > 1 else "perhaps"
     looked = armed.waiting.get(step.name) if len(armed.calls.get(step.name, ())) == 1 else None
     open_ports = {each.socket.local.rpartition(":")[2] for each in looked or ()}
     is_closed = looked is not None and not open_ports & {str(port) for port in made.ports}
@@ -105,7 +109,8 @@ def not_ended(
     remains = _remains(armed, call, made, usual, ends, ended_s)
     if remains != "open":  # nothing says whether it would have tried again
         each = "the" if made.asked.connections <= 1 else "each"
-        what = "no connection was open" if remains == "none" else f"its side of {each} connection was closed"
+        none = "no socket" if made.asked.datagrams.sent else "no connection"
+        what = f"{none} was open" if remains == "none" else f"its side of {each} connection was closed"
         return NOT_DONE, f"not done ({what} after {whole}{f', after {again}' if again else ''})"
     then = (f", after {again}" if again else "") + (f"; {waits}" if waits else "")
     return HUNG, f"hung (still waiting after {whole}{then})"
@@ -113,24 +118,36 @@ def not_ended(
 
 def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
     """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
-    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
+    tried_s = _tried_s(armed, made)
     longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
     return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
 
 
+def _tried_s(armed: Seen, made: Tries) -> list[float]:
+    return [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
+
+
 def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[End], ended_s: float) -> Remains:
-    """Whether one of its connections could still bring an answer. `unknown`: it closed one half of it, or both."""
-    over_s = [each.over_s for each in ends if each.over_s is not None]
-    if not ends or len(over_s) < len(ends) or made.asked.datagrams.sent:
-        return "open"
+    """Whether one of its sockets could still bring an answer. `unknown`: it closed its side of one, or both sides."""
     looked = _sockets_of(armed, call, made)
     held = {port: each for port, each in (looked or {}).items() if each.timer != "timewait"}
-    if ended_s - max(over_s) <= LATELY_S:  # the end of its program may have closed it
+    if made.asked.datagrams.sent:
+        # one that it opened after the look is not in it
+        is_old = call.killed_s is not None and call.killed_s - max(_tried_s(armed, made), default=0.0) > LATELY_S
+        return "none" if is_old and looked is not None and not held else "open"
+    until_s = call.killed_s or math.inf  # from then on the end of its program may have closed it
+    is_over = [each.over_s is not None and each.over_s < until_s for each in ends]
+    unseen = [each.port for each, over in zip(ends, is_over, strict=True) if not over]
+    # a FIN that waits behind bytes which nobody acknowledges is on no wire: the look alone shows it
+    if not ends or not all(_is_closed(looked, port) for port in unseen):
+        return "open"
+    last_s = max(each.over_s or 0.0 for each in ends)
+    if call.killed_s is None and ended_s - last_s <= LATELY_S:
         is_closed = looked is not None and looked.keys() == made.ports and not held
-        return "none" if is_closed and ended_s - max(over_s) > ENDING_S else "open"
+        return "none" if is_closed and ended_s - last_s > ENDING_S else "open"
     if looked is not None and not held:
         return "none"
-    fates = _fates(armed, made, ended_s - LATELY_S)
+    fates = _fates(armed, made, call.killed_s or ended_s - LATELY_S)
     if any(_is_open(each, fates.get(port, "open")) for port, each in held.items()):
         return "open"
     if looked is None and ("open" in fates.values() or "its FIN" not in fates.values()):
@@ -142,17 +159,26 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
 
 
 def _sockets_of(armed: Seen, call: Call, made: Tries) -> dict[int, Waiting] | None:
-    """The sockets of its connections by their ports, just before it was ended; None where nobody looked."""
+    """Its sockets by their ports, just before it was ended; None where nobody looked."""
     name = next((name for name, calls in armed.calls.items() if call in calls), "")
-    of_tcp = [each for each in armed.waiting.get(name, ()) if each.socket.transport == "tcp"]
-    found = {int(port): each for each in of_tcp if (port := each.socket.local.rpartition(":")[2]).isdecimal()}
+    kinds = ("tcp", "udp") if made.asked.datagrams.sent else ("tcp",)
+    of_kind = [each for each in armed.waiting.get(name, ()) if each.socket.transport in kinds]
+    found = {int(port): each for each in of_kind if (port := each.socket.local.rpartition(":")[2]).isdecimal()}
     found = {port: each for port, each in found.items() if port in made.ports}
     is_of_it = len(armed.calls.get(name, ())) == 1  # of several of the name, it was of the last
     return found if found or (is_of_it and name in armed.waiting) else None
 
 
+def _is_closed(looked: Mapping[int, Waiting] | None, port: int | None) -> bool:
+    """Whether the look shows that a program had closed its side of a connection, whatever its packets show."""
+    held = (looked or {}).get(port) if port is not None else None
+    return held is not None and (held.timer == "timewait" or held.socket.state in CLOSING)
+
+
 def _is_open(held: Waiting, fate: Fate) -> bool:
     """Whether something may still come on a socket that the look shows, however its packets seem to have ended it."""
+    if fate == "open":
+        return held.socket.state not in CLOSING
     if fate != "its FIN":
         return True
     return held.socket.state == "FIN-WAIT-2" and not held.timer

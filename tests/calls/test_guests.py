@@ -320,3 +320,9 @@ def test_a_program_that_ends_with_the_status_of_timeout_1_did_not_hang() -> None
 
     assert call_of(of_its_own).outcome is Outcome.TIMED_OUT
     assert call_of(replace(of_its_own, hung=True)).outcome is Outcome.HUNG
+
+
+@pytest.mark.parametrize(("is_own_status", "outcome"), [(False, Outcome.CRASHED), (True, Outcome.FAILED)])
+def test_a_status_above_128_is_a_crash_but_where_it_is_the_programs_own(is_own_status: bool, outcome: Outcome) -> None:
+    ran = Finished(("ask",), 141, "", "", 0.1, is_own_status=is_own_status)
+    assert ended(CURL, ran, hung=False).outcome is outcome

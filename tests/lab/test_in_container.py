@@ -49,8 +49,10 @@ def test_one_that_takes_sigterm_and_ends_well_hung_all_the_same(path: Path, busy
         made.chmod(0o755)
     ran = InContainer("theirs", TAKES_SIGTERM, 0.4).run()
     assert (ran.hung, ran.status) == (True, 124)
+    assert ran.started_s is not None
+    assert ran.killed_s == ran.started_s + 0.4, "not before that"
 
 
 def test_a_status_of_its_own_before_the_deadline_is_its_own(path: Path) -> None:  # noqa: ARG001
     ran = InContainer("theirs", ("sh", "-c", "exit 124"), 5).run()
-    assert (ran.hung, ran.status, ran.is_start_exact) == (False, 124, True)
+    assert (ran.hung, ran.status, ran.is_start_exact, ran.killed_s) == (False, 124, True, None)

@@ -101,6 +101,13 @@ ENDS = [
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=134), "crashed (SIGABRT, ECONNREFUSED)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=143), "refused (ECONNREFUSED)"),
     (call(Outcome.CRASHED, status=255), "failed (exit status 255, no errno printed)"),
+    # its own, as the init of its container says; and it may be a shell that passes on the end of what it ran
+    (call(Outcome.CRASHED, status=141), "crashed (SIGPIPE)"),
+    (call(Outcome.FAILED, status=141, is_own_status=True),
+     "failed (exit status 141, as after SIGPIPE; no errno printed)"),
+    (call(Outcome.FAILED, status=255, is_own_status=True), "failed (exit status 255, no errno printed)"),
+    (call(Outcome.RESET, errno="ECONNRESET", status=141), "crashed (SIGPIPE, ECONNRESET)"),
+    (call(Outcome.RESET, errno="ECONNRESET", status=141, is_own_status=True), "reset (ECONNRESET)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=TRACEBACK),
      "failed with a traceback (ConnectionRefusedError, ECONNREFUSED)"),
     (call(Outcome.REFUSED, errno="ECONNREFUSED", status=1, stderr=COLOURED),  # FORCE_COLOR, as CI services set it
@@ -522,6 +529,10 @@ def test_a_control_that_another_host_made_is_no_retry_of_this_one() -> None:
 
 RST = replace(data(4, 100.32, 40000, 2), flags=frozenset({"RST"}), payload=b"")
 HUNG_UP = replace(data(2, 100.3, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
+CLOSES = replace(fin(3, 100.31, 40000), ack=2)  # and acknowledges the service's FIN
+HALF_CLOSES = fin(3, 100.29, 40000)
+SENDS = replace(CLOSES, flags=frozenset({"ACK"}), payload=b"x")
+NEXT = replace(syn(6, 100.33, 40000), seq=99)
 
 
 @pytest.mark.parametrize(
@@ -534,6 +545,19 @@ HUNG_UP = replace(data(2, 100.3, 40000, 1), flags=frozenset({"FIN", "ACK"}), pay
         (call(Outcome.REFUSED, errno="ECONNREFUSED"), ANSWERED,
          "not refused, though it printed ECONNREFUSED: no packet told it so"),
         (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, RST], "reset (ECONNRESET)"),
+        # the server had gone, and its kernel answers the FIN of a client that has closed, and what came late
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, CLOSES, RST, replace(RST, number=5)],
+         "not reset, though it printed ECONNRESET: no packet told it so"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1),
+         [*ONE, data(2, 100.1, 40000, 1), HALF_CLOSES, replace(HUNG_UP, seq=2), replace(SENDS, ack=3), RST],
+         "not reset, though it printed ECONNRESET: no packet told it so"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, SENDS, RST], "reset (ECONNRESET)"),
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, data(2, 100.1, 40000, 1), HALF_CLOSES, RST],
+         "reset (ECONNRESET)"),  # it has closed one half, and reads
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, replace(CLOSES, ack=1), RST],
+         "reset (ECONNRESET)"),  # the FIN of the service waits behind a gap
+        (call(Outcome.RESET, errno="ECONNRESET", status=1), [*ONE, HUNG_UP, CLOSES, NEXT, replace(RST, number=7)],
+         "reset (ECONNRESET) after 1 retry"),  # of its next connection
         (call(Outcome.RESET, errno="ECONNRESET", status=1, guest=False), [*ONE, HUNG_UP], "reset (ECONNRESET)"),
         (call(Outcome.TIMED_OUT, errno="ETIMEDOUT", status=1), ANSWERED, "timed out 0.31 s"),
     ],

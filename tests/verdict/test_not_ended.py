@@ -216,6 +216,65 @@ def test_a_close_just_before_the_end_is_its_own_only_where_a_look_at_its_socket_
     assert told([*ONE, fin(2, fin_s, 40000)], ANSWERED, conflict="").word == WAITS
 
 
+@pytest.mark.parametrize(("at_s", "frames", "sockets", "word"), [
+    # the engine takes until 109.0 to end a container that it was asked to end at 108.0
+    (108.0, [fin(2, 107.9, 40000)], waiting("FIN-WAIT-2", ORPHAN), NO_CONNECTION),
+    (108.0, [fin(2, 107.9, 40000)], OTHER, NO_CONNECTION),
+    (108.0, [fin(2, 107.9, 40000)], waiting("ESTAB"), ITS_SIDE),  # behind the last look
+    (108.0, [fin(2, 107.9, 40000)], "", ITS_SIDE),  # nobody looked
+    (108.0, [fin(2, 107.9, 40000)], waiting("FIN-WAIT-2"), f"{WAITS[:-1]}{NEVER})"),  # shutdown(), and it waits
+    (108.0, [reset(2, 107.9, 40000)], "", NO_CONNECTION),
+    (108.0, [fin(2, 108.3, 40000)], waiting("ESTAB"), f"{WAITS[:-1]}{NEVER})"),  # the kernel's
+    (108.0, [fin(2, 108.3, 40000)], "", WAITS),
+    # nobody acknowledges its bytes, and its FIN waits behind them: no packet shows that it gave up
+    (108.0, [], waiting("FIN-WAIT-1", UNACKNOWLEDGED, send_q=5), ITS_SIDE),
+    (108.0, [], waiting("ESTAB", UNACKNOWLEDGED, send_q=4), f"{WAITS[:-1]}{AFTER_929_S})"),
+    (108.0, [], OTHER, WAITS),  # it connected behind the last look
+    (108.0, [fin(2, 107.0, 40000), syn(3, 107.95, 40001)], OTHER, "still trying after 9 s, 1 retry"),
+])  # fmt: skip
+def test_what_a_program_closed_before_the_lab_asked_for_its_end_is_its_own_doing(
+    at_s: float, frames: Sequence[Frame], sockets: str, word: str
+) -> None:
+    found = told([*ONE, *frames], ANSWERED, sockets, conflict="", stderr=TIMED_OUT, killed_s=at_s)
+    assert found.word == word
+
+
+def test_one_that_prints_that_it_timed_out_and_waits_again_hangs() -> None:
+    """On one connection, each second: its words alone close nothing."""
+    found = told(ONE, ANSWERED, waiting("ESTAB"), conflict="", stderr=3 * TIMED_OUT, killed_s=108.9)
+    assert found.word == f"{WAITS[:-1]}{NEVER})"
+
+
+def test_one_of_two_connections_that_is_open_until_its_end_is_waited_on() -> None:
+    two = [*ONE, syn(2, 100.0, 40001), fin(3, 107.0, 40000)]
+    both = f"{waiting('FIN-WAIT-2', ORPHAN)}{waiting('ESTAB', port=40001)}"
+    assert told([*two, fin(4, 108.9, 40001)], two, both, conflict="", killed_s=108.5).kind == "hung"
+    closed = f"{waiting('FIN-WAIT-2', ORPHAN)}{waiting('FIN-WAIT-2', ORPHAN, 40001)}"
+    assert told([*two, fin(4, 108.2, 40001)], two, closed, conflict="", killed_s=108.5).word == NO_CONNECTION
+
+
+def test_a_connection_that_the_kernel_closed_with_its_program_brought_no_whole_answer() -> None:
+    """It printed what it should, fewer bytes than usual came, and it waits for the rest."""
+    whole = [*ANSWERED[:2], data(3, 100.31, 40000, 2), fin(4, 100.32, 40000)]
+    ended = [*ANSWERED[:2], fin(3, 108.6, 40000)]
+    assert told(ended, whole, waiting("ESTAB"), killed_s=108.5).kind == "hung"
+    assert told(ended, whole, waiting("ESTAB"), killed_s=108.7).word == (
+        "not done (printed what it should, not ended after 9 s)"
+    )
+
+
+@pytest.mark.parametrize(("asked_s", "sockets", "word"), [
+    (100.0, NO_SOCKET, "not done (no socket was open after 9 s)"),  # its own clock, and then it slept
+    (100.0, OPEN, f"{WAITS[:-1]}{NEVER})"),
+    (100.0, "", "hung (still waiting after 9 s)"),  # nobody looked
+    (107.5, NO_SOCKET, "hung (still waiting after 9 s)"),  # it may have opened it behind the look
+])  # fmt: skip
+def test_over_udp_one_that_closed_its_socket_waits_for_nothing(asked_s: float, sockets: str, word: str) -> None:
+    asks = [question(1, asked_s, 50000)]
+    made = {"started_s": asked_s - 2.0, "duration_s": 11.0, "killed_s": 108.5 if asked_s == 100.0 else 109.0}
+    assert told(asks, ASKS, sockets, conflict="", **made).word == word
+
+
 def within_6_s() -> Drill:
     steps = tuple(
         replace(each, call=replace(each.call, within=Seconds(6))) if each.call else each for each in DRILL.script
