@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scenarios.verdict.fields import FIELD, ONE_RUN_S, TIMES, UNALIGNED, UNUSUAL, Field, Guess, Place
+from scenarios.verdict.turned_number import TurnedNumber, words_exchanged
 
 # Bit-fields as headers have them (IP, MQTT, DNS), lowest bit first: the widths of a byte's fields.
 LAYOUTS: Final = ((4, 4), (1, 2, 1, 4), (1,) * 8, (1, 1, 1, 4, 1), (4, 1, 1, 1, 1))
@@ -37,35 +38,13 @@ def _name_of_turned(place: Place, mine: bytes, theirs: bytes) -> Guess | None:
         )
     if PRINTABLE.fullmatch(mine):
         return None  # two letters, exchanged: as well a text that differs
-    net, net_there = (int.from_bytes(each, "big") for each in (mine, theirs))
-    # What it is if each machine sends its own order, and what it is if the little-endian one converts.
-    own, converted = (net_there, net) if place.here.byteorder == "little" else (net, net_there)
-    small = _magnitude(own, width), _magnitude(converted, width)
-    if (number := _short_float(own, width)) is not None:
-        instead = f", or the number {converted} converted twice" if small[1] <= 8 * width // 2 else ""
-        why = f"the {width} bytes at byte {place.at} are the float {number:g} in each machine's own order"
-        return Guess("float in native order", f"{why}{instead}")
-    said = f"{_number(net)} here and {_number(net_there)} there"
-    if small[0] + 8 <= small[1]:
-        after = len(place.mine) - place.at - width
-        what = "length" if own in (after, len(place.mine)) and own else "number"
-        return Guess("not converted", f"the {what} at byte {place.at} is {said}: not converted")
-    if small[1] + 8 <= small[0]:
-        why = f"the number at byte {place.at} is {said}: converted twice, or where it need not be"
-        if width > 2 and theirs == _words_exchanged(mine, 2):
-            why += "; or its words of 2 bytes are in the other order"
-        return Guess("converted twice", why)
-    why = f"the {width} bytes at byte {place.at} are in one order here and in the other there: {said}"
-    return Guess("other order", why)
-
-
-def _magnitude(number: int, width: int) -> int:
-    """The bits that a number of so many bytes needs, as a signed one or an unsigned one, whichever is less."""
-    return min(number.bit_length(), (number - (1 << 8 * width)).bit_length())
-
-
-def _number(number: int) -> str:
-    return str(number) if number < 1 << 16 else f"0x{number:08x}"
+    turned_number = TurnedNumber(place, width, int.from_bytes(mine, "big"), int.from_bytes(theirs, "big"))
+    native, converted = turned_number.native, turned_number.converted
+    if (number := _short_float(native, width)) is None:
+        return turned_number.guess()
+    why = f"the {width} bytes at byte {place.at} are the float {number:g} in each machine's own order"
+    instead = f", or the number {converted} converted twice" if turned_number.bits(converted) <= 4 * width else ""
+    return Guess("float in native order", f"{why}{instead}")
 
 
 def _short_float(bits: int, width: int) -> float | None:
@@ -111,7 +90,7 @@ def exchanged(place: Place) -> Iterator[Field]:
     """
     for width, word in ((4, 2), (8, 2), (8, 4)):
         cut = place.cut(width, width)
-        if cut is None or cut[0] == cut[1] or cut[1] != _words_exchanged(cut[0], word):
+        if cut is None or cut[0] == cut[1] or cut[1] != words_exchanged(cut[0], word):
             continue
         if PRINTABLE.fullmatch(cut[0]):
             continue  # as well a text that differs
@@ -119,10 +98,6 @@ def exchanged(place: Place) -> Iterator[Field]:
         turned_costs = [found for each in (2, 4) if each < width and (found := _cost_of_each_turned(place, *cut, each))]
         cost = min(turned_costs, default=FIELD + UNUSUAL)
         yield place.field(width, width, _name_of_exchanged(place, *cut, word), cost)
-
-
-def _words_exchanged(raw: bytes, word: int) -> bytes:
-    return b"".join(raw[at : at + word] for at in reversed(range(0, len(raw), word)))
 
 
 def _cost_of_each_turned(place: Place, mine: bytes, theirs: bytes, width: int) -> int:

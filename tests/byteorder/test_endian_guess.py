@@ -40,7 +40,8 @@ NAMED = {
         *native("I12s", 12, TEXT),
         PPC,
         "not converted",
-        "the length at byte 0 is 0x0c000000 here and 12 there: not converted",
+        "the number at byte 0 is 0x0c000000 here and 12 there: not converted; "
+        "12 may be a length: as many bytes follow it",
     ),
     "a number behind a byte": (
         *native("Bi", 1, -2),
@@ -65,7 +66,8 @@ NAMED = {
         struct.pack("<I", 7),
         PPC,
         "converted twice",
-        "the number at byte 0 is 7 here and 0x07000000 there: converted twice, or where it need not be",
+        "the number at byte 0 is 7 here and 0x07000000 there: 7 converted twice, or where it need not be; "
+        "or 0x07000000 not converted",
     ),
     "an address, of which neither order is the likelier": (
         b"\xc6\x12\x01\x8a",
@@ -250,8 +252,8 @@ NAMED = {
         struct.pack(">I", 257 << 16),
         PPC,
         "converted twice",
-        "the number at byte 0 is 257 here and 0x01010000 there: converted twice, or where it need not be; "
-        "or its words of 2 bytes are in the other order",
+        "the number at byte 0 is 257 here and 0x01010000 there: 257 converted twice, or where it need not be; "
+        "or 0x01010000 not converted; or its words of 2 bytes are in the other order",
     ),
     "two numbers, the first of which is told": (
         *native("IH", 40, 3),
