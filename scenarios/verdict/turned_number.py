@@ -58,7 +58,7 @@ class TurnedNumber:
         at = self.place.at
         if not readings:
             why = f"the {self.width} bytes at byte {at} are in one order here and in the other there: {said}"
-            return Guess("other order", f"{why}{self._lengths()}")
+            return Guess("other order", f"{why}{self._wider()}{self._lengths()}")
         if len(readings) == 1:
             found = IN_WORDS[readings[0]]
         else:
@@ -66,7 +66,7 @@ class TurnedNumber:
             found = "; or ".join(f"{in_digits(numbers[each])} {IN_WORDS[each]}" for each in readings)
         if "converted twice" in readings and self._has_words_in_the_other_order():
             found += "; or its words of 2 bytes are in the other order"
-        return Guess(readings[0], f"the number at byte {at} is {said}: {found}{self._lengths()}")
+        return Guess(readings[0], f"the number at byte {at} is {said}: {found}{self._wider()}{self._lengths()}")
 
     def bits(self, number: int) -> int:
         """The bits that it needs, as a signed number or an unsigned one, whichever is less."""
@@ -95,6 +95,40 @@ class TurnedNumber:
     def _lengths(self) -> str:
         found = ((number, self._length(number)) for number in (self.native, self.converted))
         return "".join(f"; {number} may be a length: {length}" for number, length in found if length)
+
+    def _wider(self) -> str:
+        """The number of which this one is a part, where the bytes around it are turned over together as well."""
+        place = self.place
+        for width in (4, 8):
+            before = place.at % width
+            whole = place.mine[place.at - before :][:width]
+            start_there = place.at_there - before
+            if width <= self.width or start_there < 0 or len(whole) < width:
+                continue
+            if whole == place.theirs[start_there:][:width][::-1]:
+                number = int.from_bytes(whole, place.here.byteorder)
+                return f"; or it is a part of the number {in_digits(number)} at byte {place.at - before}"
+        return ""
+
+
+def is_turned(mine: bytes, theirs: bytes, at: int = 0) -> bool:
+    """Whether these are one number turned over, and not as well several smaller ones, each turned over in its place.
+
+    Two equal numbers side by side (`short width, height`, both 12) look like one of twice the width. `at`: where they
+    begin, for a smaller number is looked for only where a compiler puts one.
+    """
+    return mine == theirs[::-1] and mine != theirs and not _is_several(mine, theirs, at)
+
+
+def _is_several(mine: bytes, theirs: bytes, at: int) -> bool:
+    ends = {0}  # up to which smaller numbers, and bytes that are alike, explain the bytes
+    for end in range(1, len(mine) + 1):
+        for width in (1, 2, 4):
+            begin = end - width
+            is_member = begin in ends and width < len(mine) and (at + begin) % width == 0
+            if is_member and mine[begin:end] == theirs[begin:end][::-1]:
+                ends.add(end)
+    return len(mine) in ends
 
 
 def in_digits(number: int) -> str:

@@ -81,7 +81,7 @@ NAMED = {
         b"\x01\0" + struct.pack(">I", 6),
         M68K,
         "padding",
-        "3 bytes of padding here and 1 there after byte 0: a struct sent as it lies in memory",
+        "at most 3 bytes of padding here and 1 there after byte 0: a struct sent as it lies in memory",
     ),
     "padding with what lay in memory, before a number in the machine's order": (
         b"\x01\x99\xf0\x03" + struct.pack("<I", 6),
@@ -96,7 +96,7 @@ NAMED = {
         struct.pack(">IBx", 6, 1),
         M68K,
         "padding",
-        "3 bytes of padding here and 1 there after byte 4: a struct sent as it lies in memory",
+        "at most 3 bytes of padding here and 1 there after byte 4: a struct sent as it lies in memory",
     ),
     "a long, its highest byte first": (
         struct.pack(">q2s", 6000, b"go"),
@@ -125,7 +125,7 @@ NAMED = {
         PPC,
         "long",
         "8 bytes here and 4 there for 6 at byte 8 here and byte 4 there: a long, "
-        "behind 7 and 3 bytes of padding, and not converted",
+        "behind at most 7 and 3 bytes of padding, and not converted",
     ),
     "a time of two runs": (
         struct.pack(">q", 1_700_000_000),
@@ -169,7 +169,8 @@ NAMED = {
         b"fileceil",
         PPC,
         "text in words",
-        "'elif' at byte 0 here and 'file' there: text is sent in words of 4 bytes, converted as if they were numbers",
+        "'elif' at byte 0 here and 'file' there: text is sent in words of 4 bytes, converted as if they were numbers; "
+        "or it is a number, and not converted",
     ),
     "a double": (
         *native("cd", b"T", 36.6),
@@ -182,7 +183,8 @@ NAMED = {
         *native("d", 2.0),
         PPC,
         "float in native order",
-        "the 8 bytes at byte 0 are the float 2 in each machine's own order, or the number 64 converted twice",
+        "the 8 bytes at byte 0 are the float 2 in each machine's own order, or the number 4611686018427387904, "
+        "or the number 64 converted twice",
     ),
     "errno in four bytes": (
         struct.pack(">I", 111),
