@@ -8,7 +8,8 @@ answered between two native programs is not answered on another CPU.
 
 from __future__ import annotations
 
-import re
+import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,19 +18,21 @@ from typing import Final, get_args
 from rich.table import Table
 
 from scenarios.byteorder.messages import messages
+from scenarios.byteorder.row import Row, last_line, last_of, not_called, unsupported
 from scenarios.calls import boxes, contract, on_cpus, port_holders
 from scenarios.calls.serving import wait_until_it_listens
 from scenarios.evidence import run_folder, tshark
 from scenarios.evidence.capture import Capture
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.errors import LabProblem, UsageError
+from scenarios.lab.errors import DeadlinePassed, LabProblem, NotReady, UsageError
 from scenarios.lab.heartbeat import under_way
 from scenarios.lab.lab import Lab
 from scenarios.lab.markup import escape
 from scenarios.lab.places import document
-from scenarios.lab.process import Finished
+from scenarios.lab.process import Running
 from scenarios.lab.topology import Host
 from scenarios.lab.valueclass import valueclass
+from scenarios.lab.waiting import wait_for
 from scenarios.spec import program_ends
 from scenarios.spec.errno_numbers import NATIVE
 from scenarios.spec.outcome import Outcome
@@ -42,42 +45,9 @@ from scenarios.verdict.guess import Difference, Exchange, Message, first_differe
 
 Say = Callable[[str], None]
 FAMILY: Final = "ipv4"
-# What qemu itself says where it cannot do what the program asked for: that is no fault of the program.
-EMULATION: Final = re.compile(r"^qemu.*(?:[Uu]nsupported|[Uu]nknown syscall|Illegal instruction).*$", re.MULTILINE)
-
-
-@valueclass
-class Row:
-    """One pair of CPUs: how the call ended, the first difference from the native pair, and why it cannot be tried."""
-
-    client: str
-    server: str
-    outcome: Outcome
-    printed: str
-    difference: Difference | None = None
-    unsupported: str = ""
-
-    @property
-    def pair(self) -> str:
-        """The CPU of the client, then of the server: `mips-native`."""
-        return f"{self.client}-{self.server}"
-
-    @property
-    def verdict(self) -> Verdict:
-        if self.unsupported:
-            return Verdict.UNSUPPORTED
-        return Verdict.PASS if self.outcome is Outcome.ANSWERED else Verdict.FAIL
-
-    @property
-    def says(self) -> str:
-        """What differs, in a sentence."""
-        if self.unsupported:
-            return self.unsupported
-        if self.difference is not None:
-            return str(self.difference)
-        if self.outcome is Outcome.ANSWERED:
-            return "the same bytes"
-        return f"the same bytes, and the client printed: {self.printed}"
+# A server that dies of a request is gone a little after its client knows it, and an emulated Python first prints why.
+QUIET_S: Final = 3.0
+ENDS_WITHIN_S: Final = 20.0
 
 
 @valueclass
@@ -171,9 +141,14 @@ def _exchange(row: Row, heard: tuple[Message, ...]) -> Exchange:
 
 
 def _beside(row: Row, difference: Difference | None, unsteady: Difference | None) -> Row:
-    """The row with its difference; without a guess where two native runs differ as well."""
+    """The row with its difference; without a guess where two native runs differ as well.
+
+    What was not sent, because the server was not there or had died, is no difference of bytes.
+    """
     if difference is not None and unsteady is not None and difference.message >= unsteady.message:
         difference = replace(difference, guess=None, detail="two native runs differ there too")
+    if difference is not None and row.has_lost_its_server and difference.guess is None and not difference.there:
+        difference = None
     return replace(row, difference=difference)
 
 
@@ -198,12 +173,25 @@ def _talk(
     client_box, client_argv = on_cpus.placed(chosen, "client", _end(client_cpu), client_box, client_argv)
     if chosen.server.ready is None:
         port_holders.check_free(lab, server.name, chosen)  # else that one would be taken for ours
+    native = client_cpu == server_cpu == NATIVE
     with lab.running(server.name, server_argv, server_box) as program:
-        wait_until_it_listens(lab, chosen, server, program, FAMILY)
+        try:
+            wait_until_it_listens(lab, chosen, server, program, FAMILY)
+        except NotReady as problem:
+            _store(place / "server.log", program.lines)
+            if native:  # there is nothing to compare with
+                raise
+            return not_called(client_cpu, server_cpu, program.status, program.lines, str(problem)), ()
+        before = len(program.lines)
         with Capture(lab) as capture:
             ran = lab.run_guest(client.name, client_box, client_argv, timeout_s=within_s)
             legs = capture.stop()
-        served = "\n".join(program.lines)
+        outcome = contract.ended(chosen.client, ran, hung=ran.hung, cpu=client_cpu).outcome
+        if outcome is not Outcome.ANSWERED:
+            _wait_for_its_end(program)
+        status, served = program.status, [*program.lines]
+    _store(place / "server.log", served)
+    _store(place / "client.log", [ran.printed])
     heard = []
     for leg, each in legs.items():
         (place / f"{leg}.pcapng").write_bytes(each.pcapng)
@@ -212,9 +200,27 @@ def _talk(
         raise LabProblem(
             f"{chosen.name}, {client_cpu}-{server_cpu}: expected the same bytes on both legs of the firewall"
         )
-    outcome = contract.ended(chosen.client, ran, hung=ran.hung, cpu=client_cpu).outcome
-    row = Row(client_cpu, server_cpu, outcome, _last_line(ran), None, _unsupported(outcome, ran, served))
-    return row, heard[0]
+    cannot = unsupported(outcome, ran, "\n".join(served))
+    row = Row(client_cpu, server_cpu, outcome, last_line(ran), None, cannot)
+    return replace(row, server_status=status, server_printed=last_of(served[before:])), heard[0]
+
+
+def _wait_for_its_end(program: Running) -> None:
+    """Wait until a server has ended, or has printed nothing for QUIET_S."""
+    printed, since_s = len(program.lines), time.monotonic()
+
+    def is_over() -> bool:
+        nonlocal printed, since_s
+        if len(program.lines) != printed:
+            printed, since_s = len(program.lines), time.monotonic()
+        return program.ended or time.monotonic() - since_s > QUIET_S
+
+    with contextlib.suppress(DeadlinePassed):
+        wait_for(is_over, "the server ends", ENDS_WITHIN_S)
+
+
+def _store(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _end(cpu: str) -> str:
@@ -226,20 +232,6 @@ def _sent(heard: Sequence[Message]) -> Iterator[bytes]:
         yield b"".join(each.content for each in heard if each.by == by)
 
 
-def _last_line(ran: Finished) -> str:
-    lines = f"{ran.stdout}\n{ran.stderr}".strip().splitlines()
-    return lines[-1] if lines else f"nothing (status {ran.status})"
-
-
-def _unsupported(outcome: Outcome, ran: Finished, served: str) -> str:
-    """Why the emulation cannot show it; empty when it can."""
-    if outcome is Outcome.UNSUPPORTED:
-        return _last_line(ran)
-    if outcome is not Outcome.ANSWERED and (said := EMULATION.search(f"{ran.stderr}\n{ran.stdout}\n{served}")):
-        return said[0]
-    return ""
-
-
 def on_a_terminal(compared: Compared) -> Table:
     """A line for each pair. The words of a difference are of two conversations, "here" and "there"."""
     table = Table(box=None, pad_edge=False)
@@ -248,7 +240,7 @@ def on_a_terminal(compared: Compared) -> Table:
         table.add_column(column, overflow="fold", no_wrap=column == "pair")
     for row in (compared.native, *compared.rows):
         style = "bold red" if row.verdict is Verdict.FAIL else ""
-        table.add_row(row.pair, row.outcome.value, escape("" if row is compared.native else row.says), style=style)
+        table.add_row(row.pair, row.client_is, escape("" if row is compared.native else row.says), style=style)
     return table
 
 
@@ -258,7 +250,7 @@ def sentence(compared: Compared) -> str:
     other = sum(row.difference is not None and not row.unsupported for row in rows)
     if native.verdict is not Verdict.PASS:
         bytes_ = f"; {other} of {len(rows)} pairs send other bytes than it" if other else ""
-        why = f"{native.pair} itself ended as {native.outcome.value}, and printed: {native.printed}"
+        why = f"{native.pair} itself ended as {native.client_is}, and printed: {native.printed}"
         return f"whether the others are answered as it is cannot be said: {why}{bytes_}"
     broken = sum(row.verdict is Verdict.FAIL for row in rows)
     left_out = sum(bool(row.unsupported) for row in rows)

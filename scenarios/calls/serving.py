@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 
 from scenarios.calls import boxes, on_cpus, port_holders
-from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.errors import DeadlinePassed, LabProblem, NotReady
 from scenarios.lab.lab import Lab
 from scenarios.lab.process import LISTENS_WITHIN_S, Finished, Running
 from scenarios.lab.topology import Family, Host
@@ -106,7 +106,7 @@ def wait_for_socket(
     try:
         wait_for(there, f"{chosen.name} listens on port {ports}", within_s, meanwhile=meanwhile)
     except DeadlinePassed as late:
-        raise LabProblem(f"{late}; it printed: {program.printed}") from late
+        raise NotReady(f"{late}; it printed: {program.printed}") from late
 
 
 def check_reachable(

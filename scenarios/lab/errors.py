@@ -23,6 +23,10 @@ class LabInUse(LabProblem):
     """Another run has the lab: to try again at once is of no use."""
 
 
+class NotReady(LabProblem):
+    """A program that was started ended, or let its deadline pass, before it was ready; the lab itself is well."""
+
+
 class CommandFailed(Exception):
     """A command that should have worked did not; the message holds the command and the end of what it printed."""
 

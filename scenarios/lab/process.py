@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Final
 
 from scenarios.lab.control_sequences import without_sequences
-from scenarios.lab.errors import DeadlinePassed, LabProblem
+from scenarios.lab.errors import DeadlinePassed, LabProblem, NotReady
 from scenarios.lab.valueclass import valueclass
 from scenarios.lab.waiting import Meanwhile, nothing, wait_for
 
@@ -31,6 +31,7 @@ READ_BYTES: Final = 64 << 10
 STOP_WITHIN_S = 5
 LISTENS_WITHIN_S = 30.0  # an emulated interpreter takes a second or two to start, beside others some times that
 ENDED_AT_DEADLINE = 124  # as timeout(1) has it
+OF_DOCKER = 125  # docker-run(1): the error is with Docker itself, and not of the program
 
 
 @valueclass
@@ -225,12 +226,20 @@ class Running:
     def ended(self) -> bool:
         return self._stream.poll() is not None
 
+    @property
+    def status(self) -> int | None:
+        """Its exit status; all that it printed is in `lines` then. None while it runs."""
+        if self._stream.poll() is not None:
+            self._reader.join(STOP_WITHIN_S)
+        return self._stream.returncode
+
     def check_running(self, until: str) -> None:
         """Raise LabProblem, with what the program printed, when it has ended before `until` came about."""
         if self._stream.poll() is not None:
             self._reader.join(STOP_WITHIN_S)
             status = ended_with(self._stream.returncode)
-            raise LabProblem(f"{self._what} ended ({status}) before {until}: {self.printed}")
+            what = f"{self._what} ended ({status}) before {until}: {self.printed}"
+            raise LabProblem(what) if self._stream.returncode == OF_DOCKER else NotReady(what)
 
     def wait_for_line(
         self, pattern: str, within_s: float = LISTENS_WITHIN_S, meanwhile: Meanwhile = nothing
@@ -258,7 +267,7 @@ class Running:
         try:
             match = wait_for(found, f"a line with {pattern!r} from {self._what}", within_s, 0.005, meanwhile)
         except DeadlinePassed as late:
-            raise LabProblem(f"{late}; it printed: {self.printed}") from late
+            raise NotReady(f"{late}; it printed: {self.printed}") from late
         assert match is not None  # noqa: S101 (wait_for returns true values only)
         return match
 

@@ -87,3 +87,14 @@ class Place:
     @property
     def orders_differ(self) -> bool:
         return self.here.byteorder != self.there.byteorder
+
+    @property
+    def is_behind_a_zero(self) -> bool:
+        """Whether zeros are before it in both messages: padding, or a number's own."""
+        return self.at > 0 and self.at_there > 0 and self.mine[self.at - 1] == self.theirs[self.at_there - 1] == 0
+
+    def is_adrift(self, width: int) -> bool:
+        """Whether nobody knows that a number of so many bytes begins here: zeros are before it, of which one message
+        has more, and a compiler would not put it here.
+        """
+        return bool(self.at % width) and self.is_behind_a_zero and len(self.mine) != len(self.theirs)

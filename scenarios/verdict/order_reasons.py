@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from scenarios.verdict.fields import FIELD, ONE_RUN_S, TIMES, UNALIGNED, UNUSUAL, Field, Guess, Place
+from scenarios.verdict.turned_number import TurnedNumber, is_turned, words_exchanged
 
 # Bit-fields as headers have them (IP, MQTT, DNS), lowest bit first: the widths of a byte's fields.
 LAYOUTS: Final = ((4, 4), (1, 2, 1, 4), (1,) * 8, (1, 1, 1, 4, 1), (4, 1, 1, 1, 1))
@@ -21,7 +22,7 @@ def turned(place: Place) -> Iterator[Field]:
     """A number, a float or a word of text whose bytes are in the other order."""
     for width in (2, 4, 8):
         cut = place.cut(width, width)
-        if cut is None or cut[0] != cut[1][::-1] or cut[0] == cut[1]:
+        if cut is None or not is_turned(*cut, place.at) or place.is_adrift(width):
             continue
         guess = _name_of_turned(place, *cut)
         if guess is not None:
@@ -31,41 +32,21 @@ def turned(place: Place) -> Iterator[Field]:
 def _name_of_turned(place: Place, mine: bytes, theirs: bytes) -> Guess | None:
     width = len(mine)
     if WORD.fullmatch(mine) and WORD.fullmatch(theirs) and width > 2:
-        why = f"{mine.decode()!r} at byte {place.at} here and {theirs.decode()!r} there"
-        return Guess(
-            "text in words", f"{why}: text is sent in words of {width} bytes, converted as if they were numbers"
-        )
+        why = f"{mine.decode()!r} at byte {place.at} here and {theirs.decode()!r} there: text is sent in words of "
+        why += f"{width} bytes, converted as if they were numbers; or it is a number, and not converted"
+        return Guess("text in words", why)
     if PRINTABLE.fullmatch(mine):
         return None  # two letters, exchanged: as well a text that differs
-    net, net_there = (int.from_bytes(each, "big") for each in (mine, theirs))
-    # What it is if each machine sends its own order, and what it is if the little-endian one converts.
-    own, converted = (net_there, net) if place.here.byteorder == "little" else (net, net_there)
-    small = _magnitude(own, width), _magnitude(converted, width)
-    if (number := _short_float(own, width)) is not None:
-        instead = f", or the number {converted} converted twice" if small[1] <= 8 * width // 2 else ""
-        why = f"the {width} bytes at byte {place.at} are the float {number:g} in each machine's own order"
-        return Guess("float in native order", f"{why}{instead}")
-    said = f"{_number(net)} here and {_number(net_there)} there"
-    if small[0] + 8 <= small[1]:
-        after = len(place.mine) - place.at - width
-        what = "length" if own in (after, len(place.mine)) and own else "number"
-        return Guess("not converted", f"the {what} at byte {place.at} is {said}: not converted")
-    if small[1] + 8 <= small[0]:
-        why = f"the number at byte {place.at} is {said}: converted twice, or where it need not be"
-        if width > 2 and theirs == _words_exchanged(mine, 2):
-            why += "; or its words of 2 bytes are in the other order"
-        return Guess("converted twice", why)
-    why = f"the {width} bytes at byte {place.at} are in one order here and in the other there: {said}"
-    return Guess("other order", why)
-
-
-def _magnitude(number: int, width: int) -> int:
-    """The bits that a number of so many bytes needs, as a signed one or an unsigned one, whichever is less."""
-    return min(number.bit_length(), (number - (1 << 8 * width)).bit_length())
-
-
-def _number(number: int) -> str:
-    return str(number) if number < 1 << 16 else f"0x{number:08x}"
+    turned_number = TurnedNumber(place, width, int.from_bytes(mine, "big"), int.from_bytes(theirs, "big"))
+    native, converted = turned_number.native, turned_number.converted
+    is_length = turned_number.readings() == ("converted twice",)
+    if is_length or (number := _short_float(native, width)) is None:
+        return turned_number.guess()
+    why = f"the {width} bytes at byte {place.at} are the float {number:g} in each machine's own order"
+    # By chance a number has the bits of such a float where it has few bits, or where the lower half of them is zero.
+    why += f", or the number {native}" if width == 4 or native % (1 << 4 * width) == 0 else ""
+    why += f", or the number {converted} converted twice" if turned_number.bits(converted) <= 4 * width else ""
+    return Guess("float in native order", why)
 
 
 def _short_float(bits: int, width: int) -> float | None:
@@ -111,7 +92,7 @@ def exchanged(place: Place) -> Iterator[Field]:
     """
     for width, word in ((4, 2), (8, 2), (8, 4)):
         cut = place.cut(width, width)
-        if cut is None or cut[0] == cut[1] or cut[1] != _words_exchanged(cut[0], word):
+        if cut is None or cut[0] == cut[1] or cut[1] != words_exchanged(cut[0], word) or place.is_adrift(word):
             continue
         if PRINTABLE.fullmatch(cut[0]):
             continue  # as well a text that differs
@@ -121,14 +102,10 @@ def exchanged(place: Place) -> Iterator[Field]:
         yield place.field(width, width, _name_of_exchanged(place, *cut, word), cost)
 
 
-def _words_exchanged(raw: bytes, word: int) -> bytes:
-    return b"".join(raw[at : at + word] for at in reversed(range(0, len(raw), word)))
-
-
 def _cost_of_each_turned(place: Place, mine: bytes, theirs: bytes, width: int) -> int:
     """What `turned` asks for these bytes as numbers of a width, of which those that differ are turned over; or 0."""
     starts = [at for at in range(0, len(mine), width) if mine[at : at + width] != theirs[at : at + width]]
-    if any(mine[at : at + width] != theirs[at : at + width][::-1] for at in starts):
+    if not all(is_turned(mine[at : at + width], theirs[at : at + width], place.at + at) for at in starts):
         return 0
     return sum(FIELD + (UNALIGNED if (place.at + at) % width else 0) + width // 4 for at in starts)
 
@@ -164,4 +141,5 @@ def clock(place: Place) -> Iterator[Field]:
         )
         if mine != theirs and mine in TIMES and theirs in TIMES and abs(mine - theirs) <= ONE_RUN_S:
             why = f"the {width} bytes at byte {place.at} are a time, {mine} and {theirs}, in each machine's own order"
-            yield place.field(width, width, Guess("not converted", f"{why}: not converted"), FIELD + UNUSUAL)
+            cost = 4 * FIELD if place.at % 4 else FIELD + UNUSUAL  # bytes of several numbers may be a time by chance
+            yield place.field(width, width, Guess("not converted", f"{why}: not converted"), cost)

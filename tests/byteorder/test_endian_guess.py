@@ -40,7 +40,8 @@ NAMED = {
         *native("I12s", 12, TEXT),
         PPC,
         "not converted",
-        "the length at byte 0 is 0x0c000000 here and 12 there: not converted",
+        "the number at byte 0 is 0x0c000000 here and 12 there: not converted; "
+        "12 may be a length: as many bytes follow it",
     ),
     "a number behind a byte": (
         *native("Bi", 1, -2),
@@ -65,7 +66,8 @@ NAMED = {
         struct.pack("<I", 7),
         PPC,
         "converted twice",
-        "the number at byte 0 is 7 here and 0x07000000 there: converted twice, or where it need not be",
+        "the number at byte 0 is 7 here and 0x07000000 there: 7 converted twice, or where it need not be; "
+        "or 0x07000000 not converted",
     ),
     "an address, of which neither order is the likelier": (
         b"\xc6\x12\x01\x8a",
@@ -79,7 +81,7 @@ NAMED = {
         b"\x01\0" + struct.pack(">I", 6),
         M68K,
         "padding",
-        "3 bytes of padding here and 1 there after byte 0: a struct sent as it lies in memory",
+        "at most 3 bytes of padding here and 1 there after byte 0: a struct sent as it lies in memory",
     ),
     "padding with what lay in memory, before a number in the machine's order": (
         b"\x01\x99\xf0\x03" + struct.pack("<I", 6),
@@ -94,7 +96,7 @@ NAMED = {
         struct.pack(">IBx", 6, 1),
         M68K,
         "padding",
-        "3 bytes of padding here and 1 there after byte 4: a struct sent as it lies in memory",
+        "at most 3 bytes of padding here and 1 there after byte 4: a struct sent as it lies in memory",
     ),
     "a long, its highest byte first": (
         struct.pack(">q2s", 6000, b"go"),
@@ -123,7 +125,7 @@ NAMED = {
         PPC,
         "long",
         "8 bytes here and 4 there for 6 at byte 8 here and byte 4 there: a long, "
-        "behind 7 and 3 bytes of padding, and not converted",
+        "behind at most 7 and 3 bytes of padding, and not converted",
     ),
     "a time of two runs": (
         struct.pack(">q", 1_700_000_000),
@@ -167,7 +169,8 @@ NAMED = {
         b"fileceil",
         PPC,
         "text in words",
-        "'elif' at byte 0 here and 'file' there: text is sent in words of 4 bytes, converted as if they were numbers",
+        "'elif' at byte 0 here and 'file' there: text is sent in words of 4 bytes, converted as if they were numbers; "
+        "or it is a number, and not converted",
     ),
     "a double": (
         *native("cd", b"T", 36.6),
@@ -180,7 +183,8 @@ NAMED = {
         *native("d", 2.0),
         PPC,
         "float in native order",
-        "the 8 bytes at byte 0 are the float 2 in each machine's own order, or the number 64 converted twice",
+        "the 8 bytes at byte 0 are the float 2 in each machine's own order, or the number 4611686018427387904, "
+        "or the number 64 converted twice",
     ),
     "errno in four bytes": (
         struct.pack(">I", 111),
@@ -250,8 +254,8 @@ NAMED = {
         struct.pack(">I", 257 << 16),
         PPC,
         "converted twice",
-        "the number at byte 0 is 257 here and 0x01010000 there: converted twice, or where it need not be; "
-        "or its words of 2 bytes are in the other order",
+        "the number at byte 0 is 257 here and 0x01010000 there: 257 converted twice, or where it need not be; "
+        "or 0x01010000 not converted; or its words of 2 bytes are in the other order",
     ),
     "two numbers, the first of which is told": (
         *native("IH", 40, 3),

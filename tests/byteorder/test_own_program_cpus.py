@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
 from scenarios.byteorder import own_program
 from scenarios.byteorder.messages import messages
-from scenarios.byteorder.own_program import Compared, Row
+from scenarios.byteorder.own_program import Compared
+from scenarios.byteorder.row import Row, last_of, not_called, unsupported
 from scenarios.calls import elf, on_cpus
 from scenarios.calls.call import Ending
 from scenarios.calls.contract import ended
@@ -17,14 +23,19 @@ from scenarios.calls.error_texts import errno_in, with_names
 from scenarios.cli.main import main
 from scenarios.evidence.frame import Frame
 from scenarios.lab.cpus import CPUS
-from scenarios.lab.errors import UsageError
+from scenarios.lab.errors import LabProblem, NotReady, UsageError
 from scenarios.lab.images import NATIVE
-from scenarios.lab.process import Finished
+from scenarios.lab.process import Finished, Running
+from scenarios.lab.topology import topology
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.service import ServiceChoice, read_service
 from scenarios.spec.service_programs import Client
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.guess import Message, first_difference
+
+if TYPE_CHECKING:
+    from scenarios.evidence.tshark import Dissector
+    from scenarios.lab.lab import Lab
 
 SERVICE = """
 service: mine
@@ -202,9 +213,9 @@ def test_nothing_is_claimed_where_the_native_pair_is_not_answered(row: Row, othe
 @pytest.mark.parametrize("said", ["qemu: unknown syscall 441", "qemu-hppa: Unsupported ancillary data: 1/1"])
 def test_what_the_emulator_refuses_is_no_fault_of_the_program(said: str) -> None:
     ran = Finished(("my-client",), 71, "", f"{said}\n", 0.1, 0.0)
-    assert own_program._unsupported(Outcome.FAILED, ran, "") == said
-    assert own_program._unsupported(Outcome.ANSWERED, ran, "") == ""
-    assert own_program._unsupported(Outcome.FAILED, Finished(("my-client",), 71, "", "no", 0.1, 0.0), "") == ""
+    assert unsupported(Outcome.FAILED, ran, "") == said
+    assert unsupported(Outcome.ANSWERED, ran, "") == ""
+    assert unsupported(Outcome.FAILED, Finished(("my-client",), 71, "", "no", 0.1, 0.0), "") == ""
 
 
 @pytest.mark.parametrize(
@@ -250,3 +261,133 @@ def test_an_unknown_cpu_is_refused_with_the_nearest(capsys: pytest.CaptureFixtur
         main(["endian", "--service", "mine", "--cpu", "mps"])
     assert exit_.value.code != 0
     assert "unknown CPU 'mps'" in capsys.readouterr().err
+
+
+def lost(
+    status: int | None, printed: str, *contents: bytes, outcome: Outcome = Outcome.FAILED, client: str = NATIVE
+) -> Row:
+    """A pair whose server ended in the call, beside the native one."""
+    row, sent = row_and_messages(client, "mips", *contents)
+    return beside(
+        (replace(row, outcome=outcome, server_status=status, server_printed=printed, printed="no answer"), sent)
+    )
+
+
+def test_a_server_that_died_is_told_with_its_last_line_and_is_no_difference_of_bytes() -> None:
+    row = lost(134, "assert failed: order", b"\x06\0\0\0")
+    assert row.difference is None
+    assert row.says == "the server ended by SIGABRT during the call, and printed: assert failed: order"
+    assert row.verdict is Verdict.FAIL
+    assert lost(1, "", b"\x06\0\0\0").says == "the server ended with status 1 during the call, and printed nothing"
+
+
+def test_bytes_that_differ_before_the_server_died_are_told_as_well() -> None:
+    row = lost(139, "", b"\0\0\0\x06", client="mips")
+    assert row.difference is not None
+    assert row.says == (
+        "message 1, of the client: the number at byte 0 is 0x06000000 here and 6 there: not converted; "
+        "and the server ended by SIGSEGV during the call, and printed nothing"
+    )
+
+
+def test_an_answer_that_lacks_is_a_difference_where_the_server_went_on_or_is_done() -> None:
+    assert lost(None, "", b"\x06\0\0\0").says.endswith("the server sends 2 bytes here, and nothing there")
+    assert lost(0, "", b"\x06\0\0\0").says.endswith(
+        "nothing there; and the server ended with status 0 during the call, and printed nothing"
+    )
+    said = lost(None, "TypeError: no", b"\x06\0\0\0", b"OK").says
+    assert said == "the same bytes, and the client printed: no answer; and the server printed: TypeError: no"
+
+
+def test_of_a_client_that_was_answered_the_servers_end_is_not_told() -> None:
+    assert lost(1, "bye", b"\x06\0\0\0", b"OK", outcome=Outcome.ANSWERED).says == "the same bytes"
+
+
+def test_a_server_that_does_not_start_has_its_row_with_what_it_printed(tmp_path: Path) -> None:
+    row = not_called(NATIVE, "mips", 3, ["big-endian is not supported", ""], "ended")
+    assert (row.client_is, row.verdict) == ("not called", Verdict.FAIL)
+    assert row.says == "the server ended with status 3 before it listened, and printed: big-endian is not supported"
+    found = compared(tmp_path, ANSWERED, row)
+    assert (found.verdict, found.verdict.exit_status) == (Verdict.FAIL, 1)
+    assert own_program.sentence(found) == "1 of 2 pairs of CPUs are not answered as native-native is"
+
+
+def test_a_server_that_is_slow_to_listen_has_its_row_too() -> None:
+    row = not_called(NATIVE, "mips", None, [], "not so within 30 s: mine listens on port 7; it printed: (nothing)")
+    assert row.says == ("the server did not listen (not so within 30 s: mine listens on port 7), and printed nothing")
+
+
+def test_a_server_that_the_emulator_cannot_run_is_no_fault_of_the_program() -> None:
+    row = not_called(NATIVE, "mips", 1, ["qemu: unknown syscall 441", "failed"], "ended")
+    assert (row.verdict, row.says) == (Verdict.UNSUPPORTED, "qemu: unknown syscall 441")
+
+
+def test_of_what_a_program_printed_qemus_word_of_its_death_is_not_the_last_line() -> None:
+    assert last_of(["assert failed: order", "qemu: uncaught target signal 6 (Aborted) - core dumped", ""]) == (
+        "assert failed: order"
+    )
+    assert last_of(["qemu: uncaught target signal 6 (Aborted) - core dumped"]).startswith("qemu: uncaught")
+    assert last_of([]) == ""
+
+
+class Guest:
+    """A server's program that has ended, or runs and does not listen."""
+
+    def __init__(self, status: int | None) -> None:
+        self.status, self.lines = status, ["big-endian is not supported"]
+
+
+class NoLab:
+    """The lab's part in starting a server, and nothing more."""
+
+    topology = topology()
+
+    def __init__(self, status: int | None) -> None:
+        self.status = status
+
+    @contextlib.contextmanager
+    def running(self, *_: object) -> Iterator[Guest]:
+        yield Guest(self.status)
+
+
+def talk(
+    monkeypatch: pytest.MonkeyPatch, folder: Path, problem: Exception, server: str = "mips"
+) -> tuple[Row, tuple[Message, ...]]:
+    def raises(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(own_program, "wait_until_it_listens", raises)
+    monkeypatch.setattr("scenarios.calls.port_holders.check_free", lambda *_: None)
+    chosen, hosts = own_service(folder, "FROM faultwire/cross\nARG CPU=native\n"), NoLab.topology.hosts
+    ends = (NATIVE, hosts["client"]), (server, hosts["server"])
+    return own_program._talk(cast("Lab", NoLab(3)), cast("Dissector", None), chosen, *ends, folder)
+
+
+def test_a_pair_whose_server_does_not_start_ends_no_comparison(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    row, heard = talk(monkeypatch, tmp_path, NotReady("it ended (status 3) before it listened"))
+    assert heard == ()
+    assert row.says == "the server ended with status 3 before it listened, and printed: big-endian is not supported"
+    assert (tmp_path / "server.log").read_text(encoding="utf-8") == "big-endian is not supported\n"
+
+
+def test_a_lab_that_is_gone_ends_it_and_so_does_a_native_server_that_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with pytest.raises(LabProblem, match="the engine is gone"):
+        talk(monkeypatch, tmp_path, LabProblem("the engine is gone"))
+    (tmp_path / "again").mkdir()
+    with pytest.raises(NotReady, match="status 3"):
+        talk(monkeypatch, tmp_path / "again", NotReady("it ended (status 3)"), NATIVE)
+
+
+@pytest.mark.parametrize(("status", "is_of_the_program"), [(0, True), (3, True), (125, False)])
+def test_a_program_that_ended_is_told_from_a_container_that_did_not_start(
+    status: int, *, is_of_the_program: bool
+) -> None:
+    argv = ["sh", "-c", f"echo why; exit {status}"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as stream:
+        program = Running(stream, "it", lambda _: None)
+        with pytest.raises(LabProblem, match=rf"it ended \(status {status}\) before .*: why") as raised:
+            program.wait_for_line("^listening", 10)
+        assert isinstance(raised.value, NotReady) == is_of_the_program
+        assert program.status == status
