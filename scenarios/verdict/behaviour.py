@@ -50,8 +50,8 @@ class Behaviour:
     word: str
     kind: str
     took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
-    retries: int  # connections more than in the control, and datagrams sent again for want of an answer
-    tried: int  # connections and datagrams in all
+    retries: int  # connections and vain names more than in the control; datagrams sent again for want of an answer
+    tried: int  # connections, datagrams, and names that were asked for in vain, in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
     settled_s: float | None = (
@@ -154,7 +154,8 @@ def _behaviour_of_call(
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
         before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
         retries = min(retries, in_all.retries(before_all, is_answered=is_answered))
-    waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
+    of_name = call.outcome is Outcome.HUNG and not_ended.waits_for_name(armed, call, made)
+    waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG and not of_name else ""
     ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
     usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
     if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):

@@ -7,6 +7,9 @@ A FIN of the client is that of close() or of shutdown(): one that waits for its 
 was, the look at its socket tells, which the lab takes just before it ends a call. A socket that a program holds has no
 timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after tcp_fin_timeout (tcp(7)). Before its
 FIN was acknowledged, both look the same.
+
+A question for a name that nobody has answered is waited for as a connection is, unless the look shows that no resolver
+has a socket any more. One that was answered, with an error say, is not.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.connection_ends import End
+from scenarios.evidence.names_asked import NAMES
 from scenarios.evidence.record import Seen, Waiting
 from scenarios.evidence.starts import start_s
 from scenarios.evidence.tries import LATELY_S, Tries, unanswered
@@ -118,8 +122,30 @@ def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
     return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
 
 
+def waits_for_name(armed: Seen, call: Call, made: Tries) -> bool:
+    """Whether a program that the lab had to end had asked for a name, and may still have waited for the answer."""
+    if made.names.open_s is None:
+        return False
+    name = _name_of(armed, call)
+    looked = armed.waiting.get(name) if len(armed.calls.get(name, ())) == 1 else None
+    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    if looked is None or ended_s - made.names.open_s <= LATELY_S:  # the look may have come before it
+        return True
+    return any(_may_be_resolvers(each) for each in looked)
+
+
+def _may_be_resolvers(waiting: Waiting) -> bool:
+    """Whether a name's answer may come on a socket. musl does not connect() it (its peer is `*`), glibc does."""
+    peer = waiting.socket.peer.rpartition(":")[2]
+    return peer == str(NAMES) or (waiting.socket.transport == "udp" and peer == "*")
+
+
 def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[End], ended_s: float) -> Remains:
     """Whether one of its connections could still bring an answer. `unknown`: it closed one half of it, or both."""
+    if waits_for_name(armed, call, made):
+        return "open"
+    if made.names.is_all:
+        return "none"
     over_s = [each.over_s for each in ends if each.over_s is not None]
     if not ends or len(over_s) < len(ends) or made.asked.datagrams.sent:
         return "open"
@@ -141,9 +167,13 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
     return "open" if half_closes and not was_open and not told else "unknown"
 
 
+def _name_of(armed: Seen, call: Call) -> str:
+    return next((name for name, calls in armed.calls.items() if call in calls), "")
+
+
 def _sockets_of(armed: Seen, call: Call, made: Tries) -> dict[int, Waiting] | None:
     """The sockets of its connections by their ports, just before it was ended; None where nobody looked."""
-    name = next((name for name, calls in armed.calls.items() if call in calls), "")
+    name = _name_of(armed, call)
     of_tcp = [each for each in armed.waiting.get(name, ()) if each.socket.transport == "tcp"]
     found = {int(port): each for each in of_tcp if (port := each.socket.local.rpartition(":")[2]).isdecimal()}
     found = {port: each for port, each in found.items() if port in made.ports}
