@@ -24,7 +24,7 @@ NAMES: Final = 53
 # own: the clocks of resolvers are longer (5 s in resolv.conf(5) and in Go).
 RESOLVER_S: Final = 2.0
 _LENGTH_BYTES: Final = 2  # stand before a message over TCP (RFC 1035, 4.2.2)
-_TRUNCATED = 0x02  # of the third byte of a message
+_TRUNCATED, _RCODE = 0x02, 0x0F  # of the third and of the fourth byte of a message
 
 Key = tuple[str, int]  # the name, and the type of record
 Flow = tuple[Endpoint, Endpoint]  # the end of the client, and the other one
@@ -53,6 +53,13 @@ def names_asked(frames: Iterable[Frame], service: ServiceEnd) -> NamesAsked:
     for each in frames:
         found.follow(each)
     return found.summary()
+
+
+def gives_nothing(frame: Frame) -> bool:
+    """Whether it is an answer of a name server with an error or without a record. False of all that cannot be read."""
+    message = _message(frame)
+    read = question(message)
+    return bool(read and read.is_answered and (message[3] & _RCODE or not any(message[6:8])))  # how many records
 
 
 def _message(frame: Frame) -> bytes:

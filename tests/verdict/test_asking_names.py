@@ -186,3 +186,30 @@ def test_a_service_that_is_a_name_server_itself_is_asked_by_datagrams() -> None:
 def test_bytes_that_are_no_message_of_dns_are_no_question(payload: bytes) -> None:
     made = tries(evidence(HUNG, [replace(each, payload=payload) for each in in_vain(0.0)]), HUNG, (CLIENT,))
     assert (made.asked.names, made.names.open_s, made.names.is_all) == (0, None, False)
+
+
+@pytest.mark.parametrize(
+    ("made", "frames", "word", "kind"),
+    [
+        (call(Outcome.WRONG_ANSWER), in_vain(0.0), "no answer (exit status 0)", "no answer"),
+        (call(Outcome.WRONG_ANSWER, duration_s=5.5), in_vain(0.0, 0.4, 1.1, said="SERVFAIL"),
+         "no answer (exit status 0) after 2 retries, 3.5 s", "no answer"),
+        (call(), in_vain(0.0), "done (no byte came from the service)", "done"),  # it prints its words in any case
+        (call(Outcome.NOT_RESOLVED, status=1, duration_s=5.5), in_vain(0.0, 1.1, 2.2),
+         "not resolved after 2 retries, 3.5 s", "not resolved"),
+        # what it sent then was not seen, nor what came
+        (call(Outcome.WRONG_ANSWER), in_vain(0.0, said="address"),
+         "exit status 0, nothing sent to the service was seen", "unseen"),
+        (call(Outcome.WRONG_ANSWER), [], "exit status 0, nothing sent to the service was seen", "unseen"),
+        (call(Outcome.WRONG_ANSWER, started_s=None), in_vain(0.0),
+         "exit status 0, nothing sent to the service was seen", "unseen"),
+        (call(Outcome.WRONG_ANSWER, status=15), [], "wrong answer", "wrong answer"),  # it says so itself
+        (call(), [], "answered", "answered"),
+        (call(Outcome.WRONG_ANSWER, guest=False), [], "wrong answer", "wrong answer"),
+    ],
+)  # fmt: skip
+def test_of_one_that_found_no_address_no_wrong_answer_is_said(
+    made: Call, frames: Sequence[Frame], word: str, kind: str
+) -> None:
+    found = told(frames, made=made)
+    assert (found.word, found.kind) == (word, kind)
