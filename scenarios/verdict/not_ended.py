@@ -8,6 +8,9 @@ was, the look at its socket tells, which the lab takes just before it ends a cal
 timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after tcp_fin_timeout (tcp(7)). Before its
 FIN was acknowledged, both look the same.
 
+A connect() that a program gives up leaves nothing on the wire: that it did so, the look alone tells, where it finds
+none of its sockets.
+
 A question for a name that nobody has answered is waited for as a connection is, unless the look shows that no resolver
 has a socket any more. One that was answered, with an error say, is not.
 """
@@ -117,9 +120,13 @@ def not_ended(
 
 def _is_at_it(armed: Seen, made: Tries, ended_s: float) -> bool:
     """Whether the next try could still come, as the pauses between the tries so far go: a backoff doubles them."""
-    tried_s = [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
+    tried_s = _tried_s(armed, made)
     longest_s = max((later - earlier for earlier, later in pairwise(tried_s)), default=0.0)
     return bool(tried_s) and ended_s - tried_s[-1] <= max(LATELY_S, BACKOFF * longest_s)
+
+
+def _tried_s(armed: Seen, made: Tries) -> list[float]:
+    return [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
 
 
 def waits_for_name(armed: Seen, call: Call, made: Tries) -> bool:
@@ -147,10 +154,13 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
     if made.names.is_all:
         return "none"
     over_s = [each.over_s for each in ends if each.over_s is not None]
-    if not ends or len(over_s) < len(ends) or made.asked.datagrams.sent:
+    if not ends or made.asked.datagrams.sent:
         return "open"
     looked = _sockets_of(armed, call, made)
     held = {port: each for port, each in (looked or {}).items() if each.timer != "timewait"}
+    if len(over_s) < len(ends):
+        is_gone = looked is not None and not held and ended_s - max(_tried_s(armed, made), default=0.0) > LATELY_S
+        return "none" if is_gone else "open"
     if ended_s - max(over_s) <= LATELY_S:  # the end of its program may have closed it
         is_closed = looked is not None and looked.keys() == made.ports and not held
         return "none" if is_closed and ended_s - max(over_s) > ENDING_S else "open"
