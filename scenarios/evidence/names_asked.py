@@ -5,7 +5,7 @@ A resolver that nobody answers sends its question again, with the same identific
 other type of record, the next domain of the search list, the same over TCP, or once more after a SERVFAIL. Docker's
 resolver, by which most programs of the lab ask, passes questions on with their identification.
 
-Sources: RFC 1035, 4.1 and 4.2.2; RFC 2181, 9; resolv.conf(5).
+Sources: RFC 1035, 4.1; RFC 2181, 9; resolv.conf(5).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NAMES: Final = 53
 # A question that is asked anew so soon, while nobody has answered the one before, is of a program with a clock of its
 # own: the clocks of resolvers are longer (5 s in resolv.conf(5) and in Go).
 RESOLVER_S: Final = 2.0
-_LENGTH_BYTES: Final = 2  # stand before a message over TCP (RFC 1035, 4.2.2)
+_LENGTH_BYTES: Final = 2  # stand before a message over TCP
 _TRUNCATED, _RCODE = 0x02, 0x0F  # of the third and of the fourth byte of a message
 
 Key = tuple[str, int]  # the name, and the type of record
