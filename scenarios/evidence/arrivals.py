@@ -1,19 +1,21 @@
 """What came to the program of one call: bytes, whoever sent them, and from whatever port.
 
-A service may answer from another port than its own (as of TFTP), so that no byte came is said only where none did.
+A service may answer from another port than its own (as of TFTP), so that no byte came is said only where none did. Not
+every packet of a client crosses its leg: where it seems to have sent nothing, nobody knows what came.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import Final
+from typing import Literal
 
 from scenarios.calls.call import Call
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.names_asked import NAMES, gives_nothing
 from scenarios.evidence.record import Seen
 from scenarios.evidence.tries import BEFORE_GUEST_S, BEFORE_S, tries
 
-NAMES: Final = 53  # the answers of a name server are no bytes of the service
+Arrival = Literal["some", "none", "unknown"]
 
 
 def bytes_came(seen: Seen, call: Call, addresses: Collection[str]) -> int:
@@ -31,15 +33,24 @@ def bytes_came(seen: Seen, call: Call, addresses: Collection[str]) -> int:
     return max((_in_order(each) for each in flows.values()), default=0)
 
 
-def is_silent(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
-    """Whether no byte came to this call's host in its time, as far as its packets can tell.
+def arrival(seen: Seen, call: Call, addresses: Collection[str]) -> Arrival:
+    """Whether any byte came to this call's host in its time, as far as its packets can tell.
 
-    False where they cannot: it sent nothing that was captured, so an answer would not have been either.
+    The answers of a name server are no bytes of the service. One that asked for names alone, and was given no address,
+    had nobody to be answered by. `unknown`: it was given one, or sent nothing at all that was captured; then an answer
+    would not have been either.
     """
-    told = [each for each in _meanwhile(seen, call) if seen.port == NAMES or NAMES not in _ports(each)]
-    asked = any(each.sender[0] in addresses for each in told)
+    sent = list(_meanwhile(seen, call))
+    told = [each for each in sent if seen.port == NAMES or NAMES not in _ports(each)]
     to_client = (each for each in told if each.receiver[0] in addresses and each.sender[0] not in addresses)
-    return asked and not any(each.payload or each.transport == "udp" for each in to_client)
+    if any(each.payload or each.transport == "udp" for each in to_client):
+        return "some"
+    if any(each.sender[0] in addresses for each in told):
+        return "none"
+    of_names = [each for each in sent if NAMES in _ports(each)]
+    answers = [each for each in of_names if each.payload and each.receiver[0] in addresses and each.sender[1] == NAMES]
+    asked = any(each.sender[0] in addresses for each in of_names)
+    return "none" if asked and all(gives_nothing(each) for each in answers) else "unknown"
 
 
 def _ports(frame: Frame) -> tuple[int | None, int | None]:

@@ -1,5 +1,5 @@
-"""How often a program tried, as the packets of the client's leg tell: its connections, its datagrams over UDP, and
-whether anything new still came.
+"""How often a program tried, as the packets of the client's leg tell: its connections, its datagrams over UDP, the
+names that it asked for in vain, and whether anything new still came.
 
 A segment that the kernel sends again is no try of the program: its sequence number is the same.
 """
@@ -12,6 +12,7 @@ from typing import Final
 from scenarios.calls.call import Call
 from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, data_sent, datagrams_sent
 from scenarios.evidence.frame import Frame
+from scenarios.evidence.names_asked import NamesAsked, names_asked
 from scenarios.evidence.nothing_new import nothing_new
 from scenarios.evidence.record import Seen
 from scenarios.evidence.service_end import ServiceEnd
@@ -24,29 +25,33 @@ LATELY_S: Final = 2.0
 
 @valueclass
 class Asked:
-    """How often a client spoke to the service's port."""
+    """How often a client spoke to the service's port, or asked for a name and then did not speak to it."""
 
     connections: int  # SYNs, each sequence number once
     datagrams: Sent
+    names: int = 0  # tries that came to no packet for the service
 
     @property
     def count(self) -> int:
-        return self.connections + self.datagrams.sent
+        return self.connections + self.datagrams.sent + self.names
 
     @property
     def tries(self) -> int:
-        """Its connections, and its first datagram with each that was sent again for certain."""
-        return self.connections + min(1, self.datagrams.sent) + self.datagrams.again
+        """Its connections, the names, and its first datagram with each that was sent again for certain."""
+        return self.connections + self.names + min(1, self.datagrams.sent) + self.datagrams.again
 
     def retries(self, usual: Asked, *, is_answered: bool) -> int:
         """How often it tried again, beyond what it usually does."""
-        more = max(0, self.connections - usual.connections)
-        return more + self.datagrams.retries(usual.datagrams, is_answered=is_answered)
+        return self._more(usual) + self.datagrams.retries(usual.datagrams, is_answered=is_answered)
 
     def may_be_retries(self, usual: Asked) -> int:
         """The same, with the datagrams that may have asked anew."""
-        more = max(0, self.connections - usual.connections)
-        return more + self.datagrams.may_be_retries(usual.datagrams)
+        return self._more(usual) + self.datagrams.may_be_retries(usual.datagrams)
+
+    def _more(self, usual: Asked) -> int:
+        """How many more connections and names. Where nothing was sent to the service, the first name is no retry."""
+        is_first = self.names > 0 and not self.connections and not self.datagrams.sent
+        return max(0, self.connections - usual.connections) + max(0, self.names - usual.names - is_first)
 
 
 @valueclass
@@ -62,7 +67,8 @@ class Tries:
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
     error_came: bool  # a RST or an ICMP error reached the client, which could still tell its program so
     fin_came: bool  # the service closed a connection before the client did
-    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams
+    frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams, and of the names asked in vain
+    names: NamesAsked
 
 
 def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
@@ -73,6 +79,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
     to_service = _to_service(sent, service)
     old = nothing_new(sent, seen.frames.get("server-leg", ()), addresses, seen.port)
     telling = [each for each in sent if each.number not in old]
+    names = names_asked(sent, service)
+    tried = [*_syns(to_service).values(), *(each.number for each in _datagrams(to_service)), *names.tries]
     return Tries(
         asked=_count_asked(sent, service),
         data=data_sent(sent, addresses, seen.port),
@@ -83,7 +91,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         closed_s=_closed_s(sent, own, seen.port),
         error_came=_error_came(sent, addresses),
         fin_came=_fin_came(sent, service),
-        frames=tuple(sorted([*_syns(to_service).values(), *(each.number for each in _datagrams(to_service))])),
+        frames=tuple(sorted(tried)),
+        names=names,
     )
 
 
@@ -105,7 +114,11 @@ def _datagrams(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def _count_asked(sent: Sequence[Frame], service: ServiceEnd) -> Asked:
-    return Asked(connections=len(_syns(_to_service(sent, service))), datagrams=datagrams_sent(sent, service))
+    return Asked(
+        connections=len(_syns(_to_service(sent, service))),
+        datagrams=datagrams_sent(sent, service),
+        names=len(names_asked(sent, service).tries),
+    )
 
 
 def asked_in_all(seen: Seen, addresses: Collection[str]) -> Asked:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from scenarios.verdict.behaviour import AMONG_WORDS, NO_ANSWER, TRACEBACK, UNCLEAR, Behaviour
+from scenarios.verdict.behaviour import AMONG_WORDS, NO_ANSWER, TRACEBACK, UNCLEAR, UNSEEN, Behaviour
 from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
 ADVICE = {
@@ -23,6 +23,8 @@ ADVICE = {
     "wrong answer": "Find the end of a message by its length or its delimiter. If the connection ends before that, the "
     "program has an error and not an answer.",
     NO_ANSWER: "Where no answer came, say so, and exit with a status of your own: this is the one of a right answer.",
+    UNSEEN: "A program that leaves its work to a child must wait for the child; and it must call the host and the port "
+    "that it is given.",
     "crashed": "Catch the error, say what failed, and exit with a status of your own.",
     TRACEBACK: "Catch the error, say in a line of your own what failed, and exit with a status of your own; leave the "
     "traceback for errors of the program.",

@@ -43,6 +43,7 @@ SENTENCES: tuple[tuple[Callable[[Seen], bool], str], ...] = (
     (lambda each: each.kind == TIMED_OUT, "its own clock ends it where"),
     (lambda each: each.kind == "wrong answer", "it takes a wrong answer for the right one where"),
     (lambda each: each.kind == "no answer", "it ends as after an answer, and none had come, where"),
+    (lambda each: each.kind == "unseen", "it ends as after an answer, and nothing that it sent was seen, where"),
     (lambda each: each.kind == "done", "it ends well, and no byte had come, where"),
     (lambda each: not each.kind.startswith("answered"), "it reports an error where"),
     (lambda each: each.word == "answered", "it is answered, and notices nothing, where"),

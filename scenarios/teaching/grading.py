@@ -18,7 +18,7 @@ from scenarios.spec.drill import Drill
 from scenarios.spec.outcome import Outcome
 from scenarios.spec.strict_yaml import load
 from scenarios.teaching.lesson import LESSONS
-from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, DONE, TRACEBACK, UNCLEAR
+from scenarios.verdict.behaviour import AGAIN, AMONG_WORDS, DONE, TRACEBACK, UNCLEAR, UNSEEN
 from scenarios.verdict.check import Verdict
 from scenarios.verdict.not_ended import NOT_DONE, NOT_ENDED, SENDING, TRYING
 
@@ -30,10 +30,10 @@ WANTED: Final[Mapping[Want, str]] = {
     "either": "answered, or ended by itself",
 }
 # What a program did of which nobody can say whether it is right: the lab's patience ended it, it said two things, it
-# may have said what failed beside a traceback, or it could not be called at all.
+# may have said what failed beside a traceback, nothing of it was seen, or it could not be called at all.
 OF_NO_CALL: Final = (Outcome.UNSUPPORTED, Outcome.USAGE, Outcome.CANCELLED)
 OPEN_KINDS: Final = frozenset(
-    {TRYING, SENDING, NOT_DONE, NOT_ENDED, DONE, UNCLEAR, AMONG_WORDS, *(each.value for each in OF_NO_CALL)}
+    {TRYING, SENDING, NOT_DONE, NOT_ENDED, DONE, UNCLEAR, UNSEEN, AMONG_WORDS, *(each.value for each in OF_NO_CALL)}
 )
 BAD_KINDS: Final = frozenset({"hung", "crashed", TRACEBACK})
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Final
 
 from scenarios.calls.call import Call
-from scenarios.evidence.arrivals import is_silent
+from scenarios.evidence.arrivals import Arrival, arrival
 from scenarios.evidence.connection_ends import End, connection_ends
 from scenarios.evidence.kernel_end import kernel_end
 from scenarios.evidence.record import Seen
@@ -23,7 +23,7 @@ from scenarios.lab.control_sequences import without_sequences
 from scenarios.lab.valueclass import valueclass
 from scenarios.spec.drill import Drill
 from scenarios.spec.expectations import Outcomes
-from scenarios.spec.outcome import OF_ERRNO, Outcome
+from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service import ServiceChoice
 from scenarios.spec.steps import Call as CallStep
 from scenarios.verdict import not_ended
@@ -38,6 +38,7 @@ KERNEL_S: Final = 60.0
 AGAIN, UNCLEAR = "answered after retries", "unclear"
 TRACEBACK, AMONG_WORDS = "failed with a traceback", "failed with a traceback among other words"
 DONE, NO_ANSWER = "done", "no answer"  # a right end, and another with the status of one, and no byte had come
+UNSEEN: Final = "unseen"  # ended with the status of a right end and without its words, and none of its packets was seen
 # What ends a program though it has printed an errno: abort() of an uncaught exception in C++ and .NET, and worse.
 OF_A_CRASH: Final = frozenset({"SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGKILL", "SIGPIPE", "SIGSEGV", "SIGSYS"})
 
@@ -50,8 +51,8 @@ class Behaviour:
     word: str
     kind: str
     took_s: float | None  # from its first packet to the end of its program; None: it sent none, or did not begin
-    retries: int  # connections more than in the control, and datagrams sent again for want of an answer
-    tried: int  # connections and datagrams in all
+    retries: int  # connections and vain names more than in the control; datagrams sent again for want of an answer
+    tried: int  # connections, datagrams, and names that were asked for in vain, in all
     kernel_end: str  # of a program that still waited: what the kernel alone would make of its socket
     conflict: str  # where its exit status and what it printed say two things
     settled_s: float | None = (
@@ -112,13 +113,17 @@ def unborne(call: Call, made: Tries) -> bool:
     return told and made.answered_s is not None and not made.error_came
 
 
-def is_unanswered(seen: Seen, call: Call, addresses: Collection[str]) -> bool:
-    """Whether a program ended as one that was answered, rightly or wrongly, and no byte had come to it.
+def answer_seen(seen: Seen, call: Call, addresses: Collection[str]) -> Arrival:
+    """Whether a byte came to a program that ended as one that was answered, rightly or wrongly; `some` of any other.
 
-    It may want no answer (syslog, statsd), print its words in any case, or take silence for its end.
+    It may want no answer (syslog, statsd), print its words in any case, or take silence for its end. What is not known
+    matters where its words are not the right ones: it may not have been answered at all. One that says itself that the
+    answer was wrong is believed then.
     """
     is_of_answer = call.outcome in (Outcome.ANSWERED, Outcome.WRONG_ANSWER)
-    return call.guest and is_of_answer and is_silent(seen, call, addresses)
+    found = arrival(seen, call, addresses) if call.guest and is_of_answer else "some"
+    says_wrong = OF_STATUS.get(call.status or 0) is Outcome.WRONG_ANSWER
+    return "some" if found == "unknown" and (call.outcome is Outcome.ANSWERED or says_wrong) else found
 
 
 def claimed_outcomes(drill: Drill) -> Sequence[Outcomes]:
@@ -154,7 +159,8 @@ def _behaviour_of_call(
     if control and retries and is_beside_another(armed, call):  # then some may be of the other call
         before_all, in_all = (asked_in_all(seen, seen.addresses.get(step.from_, ())) for seen in (control, armed))
         retries = min(retries, in_all.retries(before_all, is_answered=is_answered))
-    waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG else ""
+    of_name = call.outcome is Outcome.HUNG and not_ended.waits_for_name(armed, call, made)
+    waits = _end_by_kernel(armed, step, made) if call.outcome is Outcome.HUNG and not of_name else ""
     ends = connection_ends(armed, call, made, armed.addresses.get(step.from_, ()))
     usual_end_s = 0.0 if usual_s is None or usually is None else usual_s - usually  # that of its interpreter, say
     if settled is not None and took is not None and _may_go_on(call, made, ends, took - settled - usual_end_s):
@@ -176,8 +182,11 @@ def _behaviour_of_call(
     if call.outcome is Outcome.HUNG and not made.asked.count and not any(each.hits for each in armed.caught.values()):
         # it may be slow to start: where no fault met it, nothing says that it waits for the network
         kind, word = NOT_DONE, f"not done (had sent nothing after {call.duration_s or 0.0:.0f} s)"
-    if is_unanswered(armed, call, armed.addresses.get(step.from_, ())):
+    arrived = answer_seen(armed, call, armed.addresses.get(step.from_, ()))
+    if arrived == "none":
         kind, word = _unanswered(call, took, retries)
+    elif arrived == "unknown":
+        kind, word = UNSEEN, f"exit status {call.status}, nothing sent to the service was seen"
     told, clash = conflict(call), call.conflict
     if unborne(call, made):
         kind, clash = UNCLEAR, f"it printed {call.errno}, and no packet told it so"

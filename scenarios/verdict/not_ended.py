@@ -8,6 +8,12 @@ closes what a program that was ended had open. It is that of close() or of shutd
 sends the same. Which of them it was, the look at its socket tells, which the lab takes just before it ends a call. A
 socket that a program holds has no timer in FIN-WAIT-2. One that was closed has one there: the kernel ends it after
 tcp_fin_timeout (tcp(7)). Before its FIN was acknowledged, both look the same.
+
+A connect() that a program gives up leaves nothing on the wire: that it did so, the look alone tells, where it finds
+none of its sockets.
+
+A question for a name that nobody has answered is waited for as a connection is, unless the look shows that no resolver
+has a socket any more. One that was answered, with an error say, is not.
 """
 
 from __future__ import annotations
@@ -21,6 +27,7 @@ from scenarios.calls import error_texts
 from scenarios.calls.call import Call
 from scenarios.evidence.arrivals import bytes_came
 from scenarios.evidence.connection_ends import End
+from scenarios.evidence.names_asked import NAMES
 from scenarios.evidence.record import Seen, Waiting
 from scenarios.evidence.starts import start_s
 from scenarios.evidence.tries import LATELY_S, Tries, unanswered
@@ -127,8 +134,30 @@ def _tried_s(armed: Seen, made: Tries) -> list[float]:
     return [each.time_ns / 1e9 for each in armed.frames.get("client-leg", ()) if each.number in made.frames]
 
 
+def waits_for_name(armed: Seen, call: Call, made: Tries) -> bool:
+    """Whether a program that the lab had to end had asked for a name, and may still have waited for the answer."""
+    if made.names.open_s is None:
+        return False
+    name = _name_of(armed, call)
+    looked = armed.waiting.get(name) if len(armed.calls.get(name, ())) == 1 else None
+    ended_s = (call.started_s or 0.0) + (call.duration_s or 0.0)
+    if looked is None or ended_s - made.names.open_s <= LATELY_S:  # the look may have come before it
+        return True
+    return any(_may_be_resolvers(each) for each in looked)
+
+
+def _may_be_resolvers(waiting: Waiting) -> bool:
+    """Whether a name's answer may come on a socket. musl does not connect() it (its peer is `*`), glibc does."""
+    peer = waiting.socket.peer.rpartition(":")[2]
+    return peer == str(NAMES) or (waiting.socket.transport == "udp" and peer == "*")
+
+
 def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[End], ended_s: float) -> Remains:
     """Whether one of its sockets could still bring an answer. `unknown`: it closed its side of one, or both sides."""
+    if waits_for_name(armed, call, made):
+        return "open"
+    if made.names.is_all:
+        return "none"
     looked = _sockets_of(armed, call, made)
     held = {port: each for port, each in (looked or {}).items() if each.timer != "timewait"}
     if made.asked.datagrams.sent:
@@ -138,9 +167,13 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
     until_s = call.killed_s or math.inf  # from then on the end of its program may have closed it
     is_over = [each.over_s is not None and each.over_s < until_s for each in ends]
     unseen = [each.port for each, over in zip(ends, is_over, strict=True) if not over]
-    # a FIN that waits behind bytes which nobody acknowledges is on no wire: the look alone shows it
-    if not ends or not all(_is_closed(looked, port) for port in unseen):
+    if not ends:
         return "open"
+    # A FIN that waits behind bytes which nobody acknowledges is on no wire, nor is the end of a connect() that was given
+    # up: the look alone shows them.
+    if not all(_is_closed(looked, port) for port in unseen):
+        is_old = (call.killed_s or ended_s) - max(_tried_s(armed, made), default=0.0) > LATELY_S
+        return "none" if is_old and looked is not None and not held else "open"
     last_s = max(each.over_s or 0.0 for each in ends)
     if call.killed_s is None and ended_s - last_s <= LATELY_S:
         is_closed = looked is not None and looked.keys() == made.ports and not held
@@ -158,9 +191,13 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
     return "open" if half_closes and not was_open and not told else "unknown"
 
 
+def _name_of(armed: Seen, call: Call) -> str:
+    return next((name for name, calls in armed.calls.items() if call in calls), "")
+
+
 def _sockets_of(armed: Seen, call: Call, made: Tries) -> dict[int, Waiting] | None:
     """Its sockets by their ports, just before it was ended; None where nobody looked."""
-    name = next((name for name, calls in armed.calls.items() if call in calls), "")
+    name = _name_of(armed, call)
     kinds = ("tcp", "udp") if made.asked.datagrams.sent else ("tcp",)
     of_kind = [each for each in armed.waiting.get(name, ()) if each.socket.transport in kinds]
     found = {int(port): each for each in of_kind if (port := each.socket.local.rpartition(":")[2]).isdecimal()}

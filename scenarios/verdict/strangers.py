@@ -25,7 +25,7 @@ from scenarios.spec.outcome import OF_ERRNO, OF_STATUS, Outcome
 from scenarios.spec.service_programs import KINDS
 from scenarios.spec.steps import Call as CallStep
 from scenarios.spec.units import so_many
-from scenarios.verdict.behaviour import conflict, is_unanswered, retried, signal_of, unborne
+from scenarios.verdict.behaviour import answer_seen, conflict, retried, signal_of, unborne
 from scenarios.verdict.check import Check, Verdict
 from scenarios.verdict.weighing import doubted, spans
 
@@ -128,20 +128,29 @@ def _long_stall(call: Call, seen: Seen) -> Window | None:
 
 
 def ending_of(call: Call, word: str, seen: Seen, addresses: Collection[str]) -> str:
-    """How a call ended, in a word. Where no byte came to its program that is said, and not that an answer was wrong."""
-    if not is_unanswered(seen, call, addresses):
+    """How a call ended, in a word. Where no byte came to its program that is said, and not that an answer was wrong.
+
+    Where that is not known, as of a program that leaves its work to a child and ends, neither is said.
+    """
+    arrived = answer_seen(seen, call, addresses)
+    if arrived == "unknown":
+        return f"exit status {call.status} without what `prints` wants (nothing that it sent to the service was seen)"
+    if arrived == "some":
         return word
     is_right_end = call.outcome is Outcome.ANSWERED
     return f"{word if is_right_end else f'exit status {call.status}'} (no byte came from the service)"
 
 
 def unless_unanswered(check: Check, expected: Outcomes, seen: Seen, step: CallStep) -> Check:
-    """The check of an outcome; unproven where it rests on a wrong answer, and none had come."""
+    """The check of an outcome; unproven where it rests on a wrong answer, and none is known to have come."""
     if Outcome.WRONG_ANSWER.value not in expected.words or check.holds is not Verdict.PASS:
         return check
     wrong = [each for each in seen.calls.get(expected.call, ()) if each.outcome is Outcome.WRONG_ANSWER]
-    if any(is_unanswered(seen, each, seen.addresses.get(step.from_, ())) for each in wrong):
+    arrived = {answer_seen(seen, each, seen.addresses.get(step.from_, ())) for each in wrong}
+    if "none" in arrived:
         return _unproven(check, "that is the right status without what `prints` wants, and no answer")
+    if "unknown" in arrived:
+        return _unproven(check, "so nobody knows whether an answer came")
     return check
 
 

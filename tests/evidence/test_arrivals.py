@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scenarios.evidence.arrivals import bytes_came, is_silent
+import pytest
+
+from scenarios.evidence.arrivals import arrival, bytes_came
 from scenarios.evidence.frame import Frame
+from tests.verdict.test_asking_names import dns
 from tests.verdict.test_behaviour import PORT, call, data, evidence, question, syn
 from tests.verdict.test_judging import CLIENT, SERVER
 
@@ -18,7 +21,11 @@ def came(*frames: Frame) -> int:
 
 
 def is_quiet(*frames: Frame) -> bool:
-    return is_silent(evidence(call(), [*ASKED, *frames], silent=True), call(), (CLIENT,))
+    return arrived(*ASKED, *frames) == "none"
+
+
+def arrived(*frames: Frame) -> str:
+    return arrival(evidence(call(), frames, silent=True), call(), (CLIENT,))
 
 
 def answer(number: int, at_s: float, port: int = PORT) -> Frame:
@@ -51,7 +58,30 @@ def test_no_byte_came_where_only_tcp_itself_the_names_and_icmp_spoke() -> None:
 
 
 def test_where_nothing_was_captured_nobody_knows_what_came() -> None:
-    assert not is_silent(replace(evidence(call(), []), frames={}), call(), (CLIENT,))
-    assert not is_silent(evidence(call(), ASKED, silent=True), call(started_s=None), (CLIENT,))
-    name = replace(question(1, 100.0, 50000), destination_port=53)  # what it sends then, no capture shows
-    assert not is_silent(evidence(call(), [name], silent=True), call(), (CLIENT,))
+    assert arrival(replace(evidence(call(), []), frames={}), call(), (CLIENT,)) == "unknown"
+    assert arrival(evidence(call(), ASKED, silent=True), call(started_s=None), (CLIENT,)) == "unknown"
+    assert arrived() == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("answers", "tcp", "comes"),
+    [
+        (["NXDOMAIN"], False, "none"),
+        (["SERVFAIL"], False, "none"),
+        (["empty"], True, "none"),
+        ([], False, "none"),
+        (["NXDOMAIN", "address"], False, "unknown"),
+        (["address"], True, "unknown"),
+    ],
+)
+def test_where_names_alone_were_asked_for_no_byte_came_if_none_had_an_address(
+    answers: list[str], tcp: bool, comes: str
+) -> None:
+    """What one that was given an address sends then, no capture shows: nor its answer."""
+    asked = [(0.0, "> 1 A server"), *((0.1, f"< 1 A server {each}") for each in answers)]
+    assert arrived(*dns(*asked, tcp=tcp)) == comes
+
+
+def test_an_answer_about_a_name_that_cannot_be_read_may_have_had_an_address() -> None:
+    torn = [replace(each, payload=each.payload[:14]) for each in dns((0.1, "< 1 A server NXDOMAIN"), first=2)]
+    assert arrived(*dns((0.0, "> 1 A server")), *torn) == "unknown"

@@ -84,6 +84,7 @@ def mark_of(tmp_path: Path, result: dict[str, Any], want: Want, drill: str = "an
         ("still trying after 20 s, 3 retries", "still trying", "told", Mark.OPEN),
         ("not done (something new still came)", "not done", "answered", Mark.OPEN),
         ("refused or timed out", "unclear", "told", Mark.OPEN),
+        ("exit status 0, nothing sent to the service was seen", "unseen", "told", Mark.OPEN),
         ("unsupported", "unsupported", "told", Mark.OPEN),
     ],
 )

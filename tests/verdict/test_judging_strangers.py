@@ -417,3 +417,16 @@ def test_no_byte_of_the_service_is_no_wrong_answer(tmp_path: Path) -> None:
         assert checked.holds is holds, told
         assert checked.seen.startswith(told)
         assert (checked.seen == told) is (holds is not Verdict.UNPROVEN)
+
+
+def test_of_one_none_of_whose_packets_was_seen_no_wrong_answer_is_said(tmp_path: Path) -> None:
+    """Its parent ends at once, and its child asks: the control says what is known, and no claim rests on the rest."""
+    unseen = "exit status 0 without what `prints` wants (nothing that it sent to the service was seen)"
+    for word, holds in (("answered", Verdict.FAIL), ("wrong answer", Verdict.UNPROVEN)):
+        outcome = drill(tmp_path, f"outcome: {{call: hello, is: {word}}}")
+        checked = judged_alone(outcome.expect[1], evidence(call(Outcome.WRONG_ANSWER), []), outcome)
+        assert checked.holds is holds
+        assert checked.seen.startswith(unseen)
+        assert (checked.seen == unseen) is (holds is Verdict.FAIL)
+    answered = drill(tmp_path, "outcome: {call: hello, is: answered}")
+    assert judged_alone(answered.expect[1], evidence(call(), []), answered).seen == "answered"

@@ -187,6 +187,18 @@ def test_what_ended_nothing_leaves_a_connection_that_is_open() -> None:
     assert told([*ONE, quench], ANSWERED, conflict="").word == NO_CONNECTION  # as of any other error
 
 
+def test_a_connect_that_was_given_up_leaves_nothing_on_the_wire_and_the_look_finds_no_socket() -> None:
+    silent = [*ONE, syn(2, 101.0, 40000), syn(3, 103.0, 40000)]  # its kernel sends the same again
+    assert told(silent, ANSWERED, OTHER, conflict="").word == NO_CONNECTION
+    assert told(silent, ANSWERED, waiting("SYN-SENT", send_q=1), conflict="").kind == "hung"
+    assert told(silent, ANSWERED, conflict="").word == WAITS, "nobody looked"
+    assert (
+        told([syn(1, 100.0, 40000), syn(2, 108.5, 40001, seq=9)], ANSWERED, OTHER, conflict="").kind == "still trying"
+    )
+    usual = [*ANSWERED, syn(4, 100.4, 40001, seq=9)]
+    assert told([syn(1, 100.0, 40000), syn(2, 108.5, 40001, seq=9)], usual, OTHER, conflict="").word == WAITS, "later"
+
+
 def test_what_the_services_own_end_left_is_no_connection() -> None:
     eof = replace(data(2, 100.5, 40000, 1), flags=frozenset({"FIN", "ACK"}), payload=b"")
     assert told([*ONE, eof, fin(3, 100.6, 40000)], ANSWERED, conflict="").word == NO_CONNECTION
