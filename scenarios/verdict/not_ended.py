@@ -169,8 +169,8 @@ def _remains(armed: Seen, call: Call, made: Tries, usual: Tries, ends: Sequence[
     unseen = [each.port for each, over in zip(ends, is_over, strict=True) if not over]
     if not ends:
         return "open"
-    # A FIN that waits behind bytes which nobody acknowledges is on no wire, nor is the end of a connect() that was given
-    # up: the look alone shows them.
+    # A FIN that waits behind bytes which nobody acknowledges is on no wire, nor is the end of a connect() that was
+    # given up: the look alone shows them.
     if not all(_is_closed(looked, port) for port in unseen):
         is_old = (call.killed_s or ended_s) - max(_tried_s(armed, made), default=0.0) > LATELY_S
         return "none" if is_old and looked is not None and not held else "open"

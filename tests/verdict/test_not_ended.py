@@ -241,7 +241,7 @@ def test_a_close_just_before_the_end_is_its_own_only_where_a_look_at_its_socket_
     # nobody acknowledges its bytes, and its FIN waits behind them: no packet shows that it gave up
     (108.0, [], waiting("FIN-WAIT-1", UNACKNOWLEDGED, send_q=5), ITS_SIDE),
     (108.0, [], waiting("ESTAB", UNACKNOWLEDGED, send_q=4), f"{WAITS[:-1]}{AFTER_929_S})"),
-    (108.0, [], OTHER, WAITS),  # it connected behind the last look
+    (108.0, [], OTHER, NO_CONNECTION),  # it gave up its connect(), of which no packet tells
     (108.0, [fin(2, 107.0, 40000), syn(3, 107.95, 40001)], OTHER, "still trying after 9 s, 1 retry"),
 ])  # fmt: skip
 def test_what_a_program_closed_before_the_lab_asked_for_its_end_is_its_own_doing(
