@@ -193,11 +193,11 @@ class Machines:
 
         Without grace: nothing in a lab is worth saving.
         """
-        self.remove_guests()
         labelled = ("--filter", f"label={engine.LAB_LABEL}={self.number}", "--filter", f"label={COMPOSITION_LABEL}")
         kinds = ("ps", "--all", "--quiet"), ("network", "ls", "--quiet")
         if any(engine.docker_command(*each, *labelled, timeout_s=60).strip() for each in kinds):
             self.remove_composition()  # it would hold the networks
+        self.remove_guests()
         every = self.topology.profiles.values()  # Compose leaves the machines of other profiles, and so the networks
         try:
             self._compose("down", "--timeout", "0", "--volumes", timeout_s=60, profiles=every)

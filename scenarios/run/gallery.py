@@ -37,7 +37,7 @@ def cells(
             except UsageError as misfit:
                 misfits[drill.drill, program] = str(misfit)
                 continue
-            found.append(Cell(patient(drill, gallery.patience), chosen, PAIR))
+            found.append(Cell(patient(drill, gallery.patience), chosen, PAIR, patience=gallery.patience))
     return found, misfits
 
 

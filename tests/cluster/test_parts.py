@@ -114,7 +114,7 @@ def test_a_cell_is_the_same_cell_on_another_machine(patience: Seconds) -> None:
     """Every drill, with its own service and with one that it fits."""
     for drill in find_drills(["all"], KNOWN):
         given = patient(drill, patience)
-        cell = Cell(given, chosen_service(drill, None, KNOWN), "be-le", 7, 2)
+        cell = Cell(given, chosen_service(drill, None, KNOWN), "be-le", 7, 2, patience)
         there = Plan(**plan.as_plain(Plan.of(cell, patience))).cell(KNOWN)
         assert there == cell
         assert (there.title, there.drill.text, there.drill.path) == (cell.title, cell.drill.text, cell.drill.path)
