@@ -6,7 +6,7 @@ it asks again, a clock of its own went off first. What a kernel sends again is n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from scenarios.evidence.frame import Frame
@@ -190,3 +190,19 @@ class _Clock:
             is_greeted=self.is_greeted,
             first_after_s=self.first_after_ns / 1e9,
         )
+
+
+def closed_at_once(own: Sequence[Frame], closed_s: float) -> bool:
+    """Whether the client's FIN of that moment stands behind what it sent: shutdown() of a half, and it may still wait.
+
+    What its kernel sent again does not count: a program's clock may go off just then.
+    """
+    fin = next((each for each in own if "FIN" in each.flags and each.time_ns / 1e9 == closed_s), None)
+    if fin is None:
+        return False
+    first: dict[int | None, int] = {}
+    for each in own:
+        if each.sender == fin.sender and each.receiver == fin.receiver and (each.payload or "SYN" in each.flags):
+            first.setdefault(each.seq, each.time_ns)
+    said_ns = max((at_ns for at_ns in first.values() if at_ns <= fin.time_ns), default=0)
+    return fin.time_ns - said_ns < CLOCK_S * 1e9

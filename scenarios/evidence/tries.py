@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 from scenarios.calls.call import Call
-from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, data_sent, datagrams_sent
+from scenarios.evidence.asked_again import CLOCK_S, NOTHING_SENT, Sent, closed_at_once, data_sent, datagrams_sent
 from scenarios.evidence.frame import Frame
 from scenarios.evidence.names_asked import NamesAsked, names_asked
 from scenarios.evidence.nothing_new import nothing_new
@@ -65,6 +65,7 @@ class Tries:
     progress_s: float | None  # Unix time of the last packet from the service that brought something new
     answered_s: float | None  # the same, but of new bytes or of the service's own FIN: then the answer was there
     closed_s: float | None  # when the last connection was closed by the client or reset; None: one was left open
+    closed_at_once: bool  # that was its FIN, so soon behind what it sent that no clock of a program had gone off
     error_came: bool  # a RST or an ICMP error reached the client, which could still tell its program so
     fin_came: bool  # the service closed a connection before the client did
     frames: tuple[int, ...]  # numbers, on the client's leg, of the SYNs or datagrams, and of the names asked in vain
@@ -88,7 +89,8 @@ def tries(seen: Seen, call: Call, addresses: Collection[str]) -> Tries:
         began_s=min((each.time_ns for each in own), default=0) / 1e9 or None,
         progress_s=_progress_s(telling, service),
         answered_s=_answered_s(telling, service),
-        closed_s=_closed_s(sent, own, seen.port),
+        closed_s=(closed_s := _closed_s(sent, own, seen.port)),
+        closed_at_once=closed_s is not None and closed_at_once(own, closed_s),
         error_came=_error_came(sent, addresses),
         fin_came=_fin_came(sent, service),
         frames=tuple(sorted(tried)),

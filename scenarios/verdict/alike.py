@@ -262,7 +262,7 @@ def _of_unlike(check: Check, unlikes: Sequence[_Unlike], drill: Drill, seen: See
     if not drill.is_general or not answered:
         return failed
     hint = (
-        "the call is answered all the same, and a message may say its sender's order: `may_differ: {request: [4-7], "
-        "answer: []}` in service.yaml names the bytes that may differ"
+        "the call is answered all the same, and a message may say its sender's order: name the bytes that may differ "
+        "in service.yaml, as `may_differ: {request: [4-7], answer: []}` names four of the request"
     )
     return dataclasses.replace(failed, holds=Verdict.UNPROVEN, seen=f"{told.differs}; {hint}")

@@ -212,14 +212,15 @@ def _settled_s(call: Call, made: Tries, usual: Tries) -> float | None:
     interpreter are not in it.
 
     An answered call is over with the last of its answer; another that ended by itself, where it closed or lost its
-    last connection. A program that closes one half of its connection before it is answered does not show the latter.
+    last connection. A program that closes one half of its connection before it is answered does not show the latter,
+    and none whose FIN came with its request may be taken for one that closed both.
     """
     if made.began_s is None or call.outcome is Outcome.HUNG:
         return None
     over_s = made.answered_s if call.outcome is Outcome.ANSWERED else made.closed_s
     if call.outcome is not Outcome.ANSWERED:
         closes_at_its_end = None not in (usual.answered_s, usual.closed_s)
-        if not closes_at_its_end or (usual.closed_s or 0.0) < (usual.answered_s or 0.0):
+        if not closes_at_its_end or (usual.closed_s or 0.0) < (usual.answered_s or 0.0) or made.closed_at_once:
             return None
     return None if over_s is None else max(0.0, over_s - made.began_s)
 

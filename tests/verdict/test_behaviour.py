@@ -203,6 +203,19 @@ def test_a_close_that_is_not_the_end_is_not_told_as_one(frames: Sequence[Frame],
     assert "later" not in told.word
 
 
+def test_a_half_that_is_closed_behind_the_request_is_no_end_though_the_answer_came_before_it_in_the_control() -> None:
+    """`sendall(); shutdown(SHUT_WR); recv()`: on a quick network the answer is there before the FIN."""
+    asked = replace(syn(2, 102.0, 40000, 8), flags=frozenset({"ACK"}), payload=b"?")
+    again = [replace(asked, number=3, time_ns=int(102.2e9)), replace(asked, number=4, time_ns=int(102.6e9))]
+    half = [*ONE, asked, fin(5, 102.012, 40000)]
+    gave_up = [*ONE, asked, *again, fin(5, 102.7, 40000)]  # just then its kernel had sent the request again
+    both_at_once = [*ONE, replace(asked, flags=frozenset({"FIN", "ACK"}))]
+    made = call(Outcome.TIMED_OUT, status=28, duration_s=9.2)
+    assert behaviour(made, half, ANSWERED).word == "timed out 7.2 s"
+    assert behaviour(made, both_at_once, ANSWERED).word == "timed out 7.2 s"
+    assert behaviour(made, gave_up, ANSWERED).word == "timed out 2.7 s, ended 4.5 s later"
+
+
 def reset(number: int, at_s: float, port: int) -> Frame:
     """Of the service."""
     return replace(data(number, at_s, port, 0), flags=frozenset({"RST", "ACK"}), payload=b"")
