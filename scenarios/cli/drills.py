@@ -34,7 +34,7 @@ from scenarios.lab.places import typed
 from scenarios.report import shard_plan
 from scenarios.report.console import console, counted, show, warn
 from scenarios.run import fingerprint, previous, summary
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.run.session import Happened
 from scenarios.spec.catalogue import ALL, architectures, chosen_service, find_drills, fitting
 from scenarios.spec.cell import Cell, pairs_of, unsupported

@@ -25,7 +25,7 @@ from scenarios.lab.pool import default_jobs
 from scenarios.lab.valueclass import valueclass
 from scenarios.report.console import console, image_step, step, warn
 from scenarios.run import previous
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import architectures, chosen_service, find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill

@@ -15,7 +15,7 @@ from typing import Any
 from scenarios.lab.errors import UsageError
 from scenarios.lab.valueclass import valueclass
 from scenarios.run import fingerprint
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import chosen_service, files_beside, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.drill import Drill

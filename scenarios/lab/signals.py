@@ -108,15 +108,17 @@ def _handlers_put_off() -> Iterator[None]:
     """In a process of somebody else's, as pytest: what handles a signal by a function of Python's does so after it."""
     came: list[int] = []
     handlers = {each: handler for each in SIGNALS if callable(handler := signal.getsignal(each))}
-    try:
-        for each in handlers:
-            signal.signal(each, lambda number, _: came.append(number))
-        yield
-    finally:
-        for each, handler in handlers.items():
-            signal.signal(each, handler)
+
+    def handle() -> None:
         for number in came:
             signal.raise_signal(number)
+
+    with contextlib.ExitStack() as after:  # each is restored, also when a signal comes meanwhile
+        after.callback(handle)
+        for each, handler in handlers.items():
+            after.callback(signal.signal, each, handler)
+            signal.signal(each, lambda number, _: came.append(number))
+        yield
 
 
 def status() -> int:

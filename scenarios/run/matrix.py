@@ -12,7 +12,7 @@ from rich.table import Table
 
 from scenarios.lab.errors import UsageError
 from scenarios.lab.markup import escape
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import architectures, chosen_service
 from scenarios.spec.cell import Cell, pairs_of
 from scenarios.spec.drill import Drill

@@ -20,7 +20,7 @@ from scenarios.cluster.work import CANNOT, Worker
 from scenarios.evidence.run_folder import StorageProblem
 from scenarios.lab.errors import UsageError
 from scenarios.run import fingerprint
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import chosen_service, find_drills
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import services

@@ -14,6 +14,7 @@ from scenarios.report import gallery_cells, gallery_html
 from scenarios.report.gallery_cells import Seen
 from scenarios.report.gallery_page import page
 from scenarios.run import gallery
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import load_drill
 from scenarios.spec.declaration_error import DeclarationError
 from scenarios.spec.gallery import GALLERY, Gallery, Shown, load_gallery
@@ -179,21 +180,22 @@ def test_cells_are_read_from_a_run_and_kept_as_they_are(tmp_path: Path) -> None:
 
 def test_a_drill_is_given_the_gallerys_patience_and_nothing_else() -> None:
     drill = catalogue()["any-paused"]
-    patient = gallery.patient(drill, Seconds(20))
-    assert {float(each.within) for each in patient.calls.values()} == {20.0}
+    longer = patient(drill, Seconds(20))
+    assert {float(each.within) for each in longer.calls.values()} == {20.0}
     assert max(float(each.within) for each in drill.calls.values()) < 20
-    assert (patient.claim, patient.expect, patient.text, patient.path) == (
+    assert (longer.claim, longer.expect, longer.text, longer.path) == (
         drill.claim,
         drill.expect,
         drill.text,
         drill.path,
     )
-    assert load_drill(patient.path, offered()) == drill
+    assert load_drill(longer.path, offered()) == drill
+    assert patient(drill, Seconds(0)) is drill
 
 
 def test_a_drill_that_claims_how_a_call_ends_waits_no_longer_than_it_says() -> None:
     drill = catalogue()["silent-drop"]
-    assert gallery.patient(drill, Seconds(20)) is drill
+    assert patient(drill, Seconds(20)) is drill
 
 
 WRONG = {

@@ -14,7 +14,7 @@ from scenarios.lab import engine
 from scenarios.lab.topology import ROOT
 from scenarios.run import fingerprint
 from scenarios.run.fingerprint import inputs
-from scenarios.run.gallery import patient
+from scenarios.run.patience import patient
 from scenarios.spec.catalogue import DRILLS, chosen_service, load_drill
 from scenarios.spec.cell import Cell
 from scenarios.spec.service import resolve
