@@ -355,6 +355,14 @@ def test_the_words_say_what_stood_still_how_long_and_when_since_the_first_packet
     assert check.stalled == "python on server stood still for 0.70 s at 0.25 s"
 
 
+@pytest.mark.parametrize("drill", ["hits: {fault: lose, exactly: 2}"], indirect=True)
+def test_a_count_that_packets_of_a_stall_may_have_made_names_that_stall_and_no_longer_one_before(drill: Drill) -> None:
+    evidence = run_with(caught={"lose": Caught(2)}, **CROSSED)
+    check = the_check(drill, with_stalls(evidence, stall(-3, -0.5), stall(0.1, 0.9)))
+    assert check.holds is Verdict.UNPROVEN
+    assert check.stalled == "the machine stood still for 0.80 s at 0.10 s"
+
+
 def test_the_words_tell_the_machine_from_the_runner_and_standing_from_waiting() -> None:
     machine = stall(0.5, 1.2)
     assert machine.says(0) == "the machine stood still for 0.70 s at 0.50 s"
